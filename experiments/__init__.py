@@ -1,0 +1,1 @@
+"""Doing it: the only package that touches the world."""

@@ -1,0 +1,58 @@
+"""What a run tells while it goes on: small plain messages, safe to send between processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands; sent a few times a second at most.
+
+    Args:
+        epoch: the epoch under way, from 1.
+        epochs: the number of epochs planned.
+        step: optimiser steps done in this epoch.
+        steps: optimiser steps an epoch.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is finished and its checkpoint is on disk.
+
+    Args:
+        epoch: from 1.
+        epochs: the number of epochs planned.
+        row: the epoch's line of the history, flat: ``{"epoch": 1, "train/loss": …, "validation/skill": …}``.
+    """
+
+    epoch: int
+    epochs: int
+    row: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark that a user should see, e.g. that a prepared store is being built."""
+
+    text: str
+
+
+Event = Progress | EpochDone | Note
+
+
+class OnEvent(Protocol):
+    """Receives events; an exception raised here (a stop request, say) ends the run between two steps."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+def ignore(event: Event, /) -> None:
+    """The listener that listens to nothing."""

@@ -1,0 +1,38 @@
+"""The identity of a run: 128 bits over what changes its numbers.
+
+Config without defaults, corpus content, repeat, numerics version. Device, workers, paths and names stay out, so two
+studies that share an arm share its runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from mmcore.config import NOT_NUMBERS, RunConfig
+from mmcore.frozen import without_defaults
+
+NUMERICS = 1
+"""Version of the numerics. Raise it with every change that makes an unchanged config give other numbers."""
+
+
+def fingerprint(config: RunConfig, content: str) -> str:
+    """32 hexadecimal digits that name a run.
+
+    Args:
+        config: the whole config; paths and machine settings in it are ignored.
+        content: the corpus's content key, see :func:`mmcore.data.sources.folder.content_key`.
+    """
+    text = json.dumps(identity(config, content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def identity(config: RunConfig, content: str) -> dict[str, Any]:
+    """The plain data that :func:`fingerprint` hashes, for people who ask why two runs differ."""
+    values = {k: v for k, v in without_defaults(config).items() if k not in NOT_NUMBERS}
+    modalities = values.get("model", {}).get("modalities")
+    if modalities is not None:
+        # A set in meaning: the order in which a study writes the names changes nothing.
+        values["model"] = {**values["model"], "modalities": sorted(modalities)}
+    return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}

@@ -1,0 +1,47 @@
+"""The base of everything that is data: frozen, typed, unknown keys refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A pydantic model that is never mutated; each field's docstring is its description."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+def without_defaults(model: BaseModel) -> dict[str, Any]:
+    """The fields that differ from their defaults, nested; the ``kind`` of a tagged union is always kept.
+
+    Two configs with equal results are equal in meaning, also after a new field with a default has been added.
+
+    Example:
+        >>> from mmcore.config import RunConfig
+        >>> without_defaults(RunConfig(corpus="c", training={"epochs": 3}))
+        {'corpus': 'c', 'training': {'epochs': 3}}
+    """
+    kept: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        default = field.get_default(call_default_factory=True)
+        if value == default and name != "kind":
+            continue
+        kept[name] = without_defaults(value) if isinstance(value, BaseModel) else _plain(value)
+    return kept
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case BaseModel():
+            return without_defaults(value)
+        case tuple() | list():
+            return [_plain(v) for v in value]
+        case dict():
+            return {k: _plain(v) for k, v in value.items()}
+        case _:
+            return value

@@ -1,0 +1,113 @@
+"""The measures a run reports: name, direction and meaning, each declared once.
+
+A score row names a measure and a component: ``{"metric": "f1", "component": "active", …}``. Component None is the
+whole: the mean over components (``skill``, ``accuracy`` …) or their sum (``loss``). A study picks its metric as
+``skill`` (the whole) or ``active/f1`` (one component).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mmcore.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Args:
+        name: as in score rows.
+        higher_is_better: its direction.
+        title: for tables and axes.
+        meaning: one plain sentence for a reader who knows no statistics.
+        unit: ``""`` for pure numbers; ``"original"`` for the parameter's own unit.
+        whole: how components combine into one number; None where they cannot (different units).
+    """
+
+    name: str
+    higher_is_better: bool
+    title: str
+    meaning: str
+    unit: str = ""
+    whole: Literal["mean", "sum"] | None = "mean"
+
+
+MEASURES: dict[str, Measure] = {
+    m.name: m
+    for m in (
+        Measure(
+            "skill",
+            True,
+            "skill",
+            "How much of the naive baseline's loss the model removes: 1 is perfect, 0 is no better than the better of "
+            "two naive predictions, below 0 is worse.",
+        ),
+        Measure(
+            "loss",
+            False,
+            "loss",
+            "The loss under fixed weights of 1, whatever weights trained the model.",
+            whole="sum",
+        ),
+        Measure("f1", True, "F1", "Harmonic mean of precision and recall at a threshold of one half."),
+        Measure(
+            "average_precision",
+            True,
+            "average precision",
+            "Area under the precision-recall curve: how well the predicted probabilities rank the true cases.",
+        ),
+        Measure("accuracy", True, "accuracy", "Share of predictions that name the right class."),
+        Measure(
+            "balanced_accuracy",
+            True,
+            "balanced accuracy",
+            "Share of right predictions, each class counting the same however rare it is.",
+        ),
+        Measure("macro_f1", True, "macro-F1", "F1 of each class, averaged so that every class counts the same."),
+        Measure(
+            "mae",
+            False,
+            "mean absolute error",
+            "Mean distance between prediction and truth, in the parameter's own unit.",
+            unit="original",
+            whole=None,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A study's yardstick: a measure of the whole (component None) or of one component."""
+
+    measure: Measure
+    component: str | None
+
+    @property
+    def name(self) -> str:
+        """As written in a study: ``skill`` or ``active/f1``."""
+        return self.measure.name if self.component is None else f"{self.component}/{self.measure.name}"
+
+
+def parse_metric(text: str) -> Metric:
+    """Read ``skill`` or ``active/f1``.
+
+    Raises:
+        ConfigError: unknown measure (with the nearest valid name), or a measure that has no value for the whole.
+
+    Example:
+        >>> parse_metric("active/f1").component
+        'active'
+    """
+    component, _, name = text.rpartition("/")
+    if name not in MEASURES:
+        raise ConfigError(f"metric '{text}' names an unknown measure", next_step=nearest(name, list(MEASURES)))
+    measure = MEASURES[name]
+    if not component and measure.whole is None:
+        raise ConfigError(
+            f"metric '{text}' has no value over all components because their units differ",
+            next_step=f"Name a component: COMPONENT/{name}",
+        )
+    return Metric(measure, component or None)

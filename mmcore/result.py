@@ -1,0 +1,95 @@
+"""What a finished run leaves behind, as plain data: the heart of its record. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one run.
+
+    Args:
+        split: ``train``, ``validation`` or ``test``.
+        items: ``all``, or ``complete`` for the items that have every modality of the corpus.
+        metric: a name of :data:`mmcore.measures.MEASURES`.
+        component: a loss component; None for the whole.
+        value: NaN where there is nothing to measure, e.g. no complete item or a target that never varies.
+        parameter: set where a measure has a value for each parameter (``mae``), else None.
+        baseline: the naive predictor that was scored (``persistence``, ``constant``, ``majority``, ``prior``);
+            None: the model.
+    """
+
+    split: str
+    items: str
+    metric: str
+    component: str | None
+    value: float
+    parameter: str | None = None
+    baseline: str | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything a run has to say.
+
+    Args:
+        fingerprint: the run's identity, 32 hexadecimal digits.
+        config: the whole config as plain data, defaults included.
+        repeat: the repeat.
+        status: ``done`` or ``failed``.
+        failure: None, or ``{"error": class name, "message": …, "epoch": …, "step": …, "component": …}``.
+        corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
+            "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}}``.
+        split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "given": bool}``; ``given``:
+            the corpus fixed train and test, so they do not vary between repeats.
+        parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``.
+        flops: floating-point operations of one forward pass over one window, by the same parts.
+        epochs: epochs trained. best_epoch: the epoch whose checkpoint was scored. stopped_early: by patience.
+        steps: optimiser steps. seconds: training and scoring together, over all sessions of a resumed run.
+        scores: of the model and of the naive baselines.
+        history: one flat row an epoch: ``epoch, steps, seconds, learning_rate, gradient_norm (mean),
+            gradient_norm_max, clipped (share of steps), train/loss, train/loss/COMPONENT, validation/loss,
+            validation/loss/COMPONENT, validation/skill, validation/skill/COMPONENT``.
+        items: one row per scored test item and component: ``{"item", "group", "complete", "component", "loss",
+            "count", "naive_loss"}`` (loss: mean over the item's counted targets).
+        numerics: version of the numerics.
+    """
+
+    fingerprint: str
+    config: dict[str, Any]
+    repeat: int
+    status: str
+    failure: dict[str, Any] | None
+    corpus: dict[str, Any]
+    split: dict[str, Any]
+    parameters: dict[str, int]
+    flops: dict[str, int]
+    epochs: int
+    best_epoch: int
+    stopped_early: bool
+    steps: int
+    seconds: float
+    scores: list[Score]
+    history: list[dict[str, float]]
+    items: list[dict[str, Any]] = field(default_factory=list)
+    numerics: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON (NaN is kept as NaN: the records' writer turns it into null)."""
+        return asdict(self)
+
+    def score(self, metric: str = "skill", component: str | None = None, split: str = "test", items: str = "all") -> float:
+        """One number of the model.
+
+        Raises:
+            KeyError: the run has no such score; lists those it has.
+        """
+        for s in self.scores:
+            if (s.split, s.items, s.metric, s.component, s.baseline, s.parameter) == (
+                split, items, metric, component, None, None
+            ):  # fmt: skip
+                return s.value
+        have = sorted({f"{s.component}/{s.metric}" if s.component else s.metric for s in self.scores if not s.baseline})
+        raise KeyError(f"no score '{metric}' for component {component}, split '{split}'; there are {', '.join(have)}")

@@ -1,0 +1,212 @@
+"""What a corpus holds: modalities, features, targets. The contents of ``corpus.yaml`` (format 1).
+
+Names may hold one range in braces: ``clip_{0..511}`` stands for 512 columns, ``{0..19}_active`` for 20.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from mmcore.errors import nearest
+from mmcore.frozen import Frozen
+
+Kind = Literal["continuous", "binary", "categorical", "embedding"]
+"""Decides alignment (continuous: linear; binary, categorical: last value; embedding: linear, then unit length) and
+normalisation (continuous, categorical codes: z-score; binary: none; embedding: unit length per step)."""
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def expand(name: str) -> list[str]:
+    """Write out a name's range.
+
+    Example:
+        >>> expand("clip_{0..2}")
+        ['clip_0', 'clip_1', 'clip_2']
+        >>> expand("motion")
+        ['motion']
+    """
+    found = _RANGE.search(name)
+    if found is None:
+        return [name]
+    first, last = int(found[1]), int(found[2])
+    return [name[: found.start()] + str(i) + name[found.end() :] for i in range(first, last + 1)]
+
+
+class Feature(Frozen):
+    """One feature, or a range of features, of a modality."""
+
+    name: str
+    """Column name; may hold a range: ``clip_{0..511}``."""
+    kind: Kind = "continuous"
+    """Decides alignment and normalisation."""
+    unit: str = ""
+    """Unit as shown in reports; empty: none."""
+
+
+class Modality(Frozen):
+    """A named stream of features over time: one table per item."""
+
+    features: tuple[Feature, ...] = Field(min_length=1)
+    """The columns besides ``time``."""
+    storage: Literal["float32", "float16"] = "float32"
+    """Number type in the prepared store; float16 halves wide streams."""
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Every column name, ranges written out, in order."""
+        return tuple(name for f in self.features for name in expand(f.name))
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kind of every column, in the order of :attr:`columns`."""
+        return tuple(f.kind for f in self.features for _ in expand(f.name))
+
+    @cached_property
+    def embedding_groups(self) -> tuple[tuple[int, int], ...]:
+        """Column spans [first, last) of each embedding feature: what is brought to unit length together."""
+        spans, at = [], 0
+        for feature in self.features:
+            width = len(expand(feature.name))
+            if feature.kind == "embedding":
+                spans.append((at, at + width))
+            at += width
+        return tuple(spans)
+
+    @model_validator(mode="after")
+    def _unique(self) -> Modality:
+        seen: set[str] = set()
+        for column in self.columns:
+            if column in seen or column == "time":
+                raise ValueError(f"column '{column}' is named twice" if column in seen else "'time' cannot be a feature")
+            seen.add(column)
+        return self
+
+
+class Parameter(Frozen):
+    """One predicted parameter of every track."""
+
+    name: str
+    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own."""
+    kind: Literal["continuous", "binary", "categorical"] = "continuous"
+    """Decides loss and metrics."""
+    classes: PositiveInt | None = None
+    """Number of classes, codes 0 … classes−1; categorical only."""
+    component: str
+    """The loss component that the parameter adds to; several may share one."""
+    when: str | None = None
+    """A binary parameter: this one counts only where that one is true."""
+    unit: str = ""
+    """Unit as shown in reports; empty: none."""
+    labels: tuple[str, ...] | None = None
+    """Class names for reports; None: the codes."""
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the model puts out for it: 2 for binary (as two classes), the classes, or 1."""
+        match self.kind:
+            case "binary":
+                return 2
+            case "categorical":
+                return self.classes or 0
+            case "continuous":
+                return 1
+
+    @model_validator(mode="after")
+    def _classes(self) -> Parameter:
+        if (self.kind == "categorical") != (self.classes is not None):
+            raise ValueError(f"parameter '{self.name}': classes belongs to kind categorical, and only there")
+        if self.labels is not None and len(self.labels) != (self.classes or 2):
+            raise ValueError(f"parameter '{self.name}': {len(self.labels)} labels for {self.classes or 2} classes")
+        return self
+
+
+class Targets(Frozen):
+    """What is predicted: K tracks × P parameters per step or per item."""
+
+    from_: str = Field(alias="from")
+    """A modality's name (tasks forecast, reconstruct) or that of a table of its own (task label)."""
+    scope: Literal["step", "item"] = "step"
+    """One target per step, or one per item (task label only)."""
+    tracks: PositiveInt = 1
+    """Number of tracks K."""
+    parameters: tuple[Parameter, ...] = Field(min_length=1)
+    """The parameters P of each track."""
+
+    @cached_property
+    def components(self) -> tuple[str, ...]:
+        """Loss components in order of first mention."""
+        return tuple(dict.fromkeys(p.component for p in self.parameters))
+
+    @cached_property
+    def outputs(self) -> int:
+        """Numbers that the model puts out per track."""
+        return sum(p.outputs for p in self.parameters)
+
+    @model_validator(mode="after")
+    def _when(self) -> Targets:
+        names = [p.name for p in self.parameters]
+        binary = [p.name for p in self.parameters if p.kind == "binary"]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"parameter '{name}' is declared twice")
+        for p in self.parameters:
+            if p.when is not None and p.when not in binary:
+                raise ValueError(f"parameter '{p.name}': when '{p.when}' is no binary parameter. " + nearest(p.when, binary))
+        return self
+
+
+class CorpusSchema(Frozen):
+    """The contents of ``corpus.yaml``."""
+
+    format: Literal[1]
+    """Version of the corpus format."""
+    name: str
+    """Short name for reports."""
+    step: PositiveFloat | None = None
+    """Seconds per model step; None: rows are steps, aligned by position."""
+    reference: str | None = None
+    """The modality whose times are the grid; None: a regular grid over the common span."""
+    modalities: dict[str, Modality] = Field(min_length=1)
+    """Streams by name, in the order in which they are shown."""
+    targets: Targets
+    """What is predicted."""
+
+    @property
+    def targets_are_features(self) -> bool:
+        """Whether the targets are columns of a modality (forecast, reconstruct) and no table of their own."""
+        return self.targets.from_ in self.modalities
+
+    def target_columns(self) -> tuple[tuple[str, ...], ...]:
+        """Column names of the targets, K tuples of P names."""
+        t = self.targets
+        if self.targets_are_features:
+            return tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+        if t.tracks == 1:
+            return (tuple(p.name for p in t.parameters),)
+        return tuple(tuple(f"{p.name}_{k}" for p in t.parameters) for k in range(t.tracks))
+
+    @model_validator(mode="after")
+    def _references(self) -> CorpusSchema:
+        names = list(self.modalities)
+        if self.reference is not None and self.reference not in names:
+            raise ValueError(f"reference '{self.reference}' is no modality. " + nearest(self.reference, names))
+        if self.targets_are_features:
+            if self.targets.scope == "item":
+                raise ValueError("targets taken from a modality have scope step; scope item needs a table of its own")
+            columns = set(self.modalities[self.targets.from_].columns)
+            for row in self.target_columns():
+                for column in row:
+                    if column not in columns:
+                        raise ValueError(
+                            f"target column '{column}' is no feature of modality '{self.targets.from_}'. "
+                            + nearest(column, sorted(columns))[:200]
+                        )
+        for name in [*names, self.targets.from_]:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+                raise ValueError(f"name '{name}' must hold only letters, digits, '_', '-', '.' since it names a folder")
+        return self
