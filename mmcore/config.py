@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
@@ -152,9 +160,7 @@ class ModelConfig(Frozen):
             raise ValueError(f"model.heads ({self.heads}) must divide model.width ({self.width})")
         if self.width % 2:
             raise ValueError(f"model.width ({self.width}) must be even for sinusoidal positions")
-        if self.modalities is not None and (
-            not self.modalities or len(set(self.modalities)) != len(self.modalities)
-        ):
+        if self.modalities is not None and (not self.modalities or len(set(self.modalities)) != len(self.modalities)):
             raise ValueError("model.modalities must name at least one modality, and none twice")
         return self
 
@@ -302,9 +308,7 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
     match first["type"]:
         case "extra_forbidden":
             parent, _, key = path.rpartition(".")
-            return ConfigError(
-                f"unknown key '{key}'", where=place, next_step=nearest(key, valid_keys(parent, error))
-            )
+            return ConfigError(f"unknown key '{key}'", where=place, next_step=nearest(key, valid_keys(parent, error)))
         case "union_tag_invalid":
             context = first.get("ctx", {})
             found = str(context.get("tag"))
@@ -317,14 +321,18 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
         case "value_error":
             return ConfigError(first["msg"].removeprefix("Value error, "), where=place)
         case _:
-            return ConfigError(first["msg"][:1].lower() + first["msg"][1:], where=place, found=repr(first["input"])[:80])
+            return ConfigError(
+                first["msg"][:1].lower() + first["msg"][1:], where=place, found=repr(first["input"])[:80]
+            )
 
 
 def valid_keys(path: str, error: ValidationError | None = None) -> list[str]:
     """The keys that a config takes at a dotted path (all members of a family together); [] where there is none."""
     models: list[Any] = [RunConfig]
     for step in path.split(".") if path else []:
-        models = [m for model in models if step in model.model_fields for m in _models(model.model_fields[step].annotation)]
+        models = [
+            m for model in models if step in model.model_fields for m in _models(model.model_fields[step].annotation)
+        ]
     return list(dict.fromkeys(name for model in models for name in model.model_fields))
 
 

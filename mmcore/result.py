@@ -80,7 +80,9 @@ class RunResult:
         """Plain data, ready for JSON (NaN is kept as NaN: the records' writer turns it into null)."""
         return asdict(self)
 
-    def score(self, metric: str = "skill", component: str | None = None, split: str = "test", items: str = "all") -> float:
+    def score(
+        self, metric: str = "skill", component: str | None = None, split: str = "test", items: str = "all"
+    ) -> float:
         """One number of the model.
 
         Raises:

@@ -82,7 +82,9 @@ class Modality(Frozen):
         seen: set[str] = set()
         for column in self.columns:
             if column in seen or column == "time":
-                raise ValueError(f"column '{column}' is named twice" if column in seen else "'time' cannot be a feature")
+                raise ValueError(
+                    f"column '{column}' is named twice" if column in seen else "'time' cannot be a feature"
+                )
             seen.add(column)
         return self
 
@@ -156,7 +158,9 @@ class Targets(Frozen):
                 raise ValueError(f"parameter '{name}' is declared twice")
         for p in self.parameters:
             if p.when is not None and p.when not in binary:
-                raise ValueError(f"parameter '{p.name}': when '{p.when}' is no binary parameter. " + nearest(p.when, binary))
+                raise ValueError(
+                    f"parameter '{p.name}': when '{p.when}' is no binary parameter. " + nearest(p.when, binary)
+                )
         return self
 
 

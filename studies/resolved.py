@@ -1,0 +1,61 @@
+"""A study with every choice made: preset, overrides, arms of its design, comparisons. What is planned and reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmcore.config import RunConfig
+from mmcore.measures import Metric
+
+
+@dataclass(frozen=True)
+class ResolvedArm:
+    """A named variant.
+
+    Args:
+        name: as written in the study.
+        overrides: what it changes on the base, dotted paths; {} for the base itself.
+        config: the whole config with repeat 0; repeat r is ``config.model_copy(update={"repeat": r})``.
+    """
+
+    name: str
+    overrides: dict[str, object]
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class ResolvedStudy:
+    """What is asked, with nothing left to choose.
+
+    Args:
+        name, question: as written in the study.
+        metric: the yardstick.
+        arms: in the order in which reports show them.
+        reference: name of the reference arm.
+        pairs: the comparisons (arm, against), in order; the first holds what is claimed to be better.
+        repeats: R; every arm is trained for repeats 0 … R−1.
+        alpha: the rate of false "better" or "worse" that is accepted over a family of comparisons.
+        margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
+        preset: name of the preset in use, or None.
+        changes: overrides given on the command line, recorded here.
+    """
+
+    name: str
+    question: str
+    metric: Metric
+    arms: tuple[ResolvedArm, ...]
+    reference: str
+    pairs: tuple[tuple[str, str], ...]
+    repeats: int
+    alpha: float
+    margin: float | None
+    preset: str | None
+    changes: dict[str, object]
+
+    def arm(self, name: str) -> ResolvedArm:
+        """The arm of that name.
+
+        Raises:
+            KeyError: no such arm.
+        """
+        return next(a for a in self.arms if a.name == name)
