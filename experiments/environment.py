@@ -1,0 +1,59 @@
+"""What a run was trained with: commit, versions, machine. Read without importing the heavy libraries."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import mmcore
+
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "mlflow", "optuna", "scipy", "statsmodels")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Commit, whether the checkout had uncommitted changes, Python, platform and package versions.
+
+    Outside a git checkout commit and dirty are None.
+    """
+    commit, dirty = _git()
+    return {
+        "mmstudy": mmcore.__version__,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git() -> tuple[str | None, bool | None]:
+    source = Path(mmcore.__file__).resolve().parent
+    try:
+        root = _ask(source, "rev-parse", "--show-toplevel")
+        if Path(root).resolve() != source.parent:
+            return None, None  # installed inside somebody else's checkout: its commit says nothing about our code
+        return _ask(source, "rev-parse", "HEAD"), bool(_ask(source, "status", "--porcelain"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _ask(folder: Path, *arguments: str) -> str:
+    answer = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=20
+    )
+    return answer.stdout.strip()

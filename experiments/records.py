@@ -1,0 +1,85 @@
+"""Records: the plain-data result of a finished run. Written last and atomically, so presence means done."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from mmcore.errors import RecordError
+
+RECORD = "record.json"
+FORMAT = 1
+
+
+def write_record(folder: Path, record: dict[str, Any]) -> None:
+    """Write a run's record: to a temporary file, to disk, then in place in one step.
+
+    NaN and infinite numbers become null: JSON has none.
+    """
+    text = json.dumps(_finite({"format": FORMAT, **record}), indent=1, allow_nan=False, ensure_ascii=False)
+    temporary = folder / (RECORD + f".{os.getpid()}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, folder / RECORD)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """A run's record, or None while it is not finished.
+
+    Raises:
+        RecordError: the file is there but unreadable, or of a later format.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        raise RecordError(
+            "a record must be readable JSON",
+            found=str(problem),
+            where=str(path),
+            next_step="Remove this file; the run is then resumed or trained again",
+        ) from None
+    if record.get("format") != FORMAT:
+        raise RecordError(
+            "the record has another format",
+            expected=str(FORMAT),
+            found=str(record.get("format")),
+            where=str(path),
+            next_step="Use the version of mmstudy that wrote it, or another --home",
+        )
+    return record
+
+
+def forget(folder: Path) -> None:
+    """Remove a run's record and checkpoints, so that it is trained again from the start."""
+    for path in [*folder.glob("checkpoints/*"), folder / RECORD, folder / "history.json"]:
+        path.unlink(missing_ok=True)
+
+
+def epochs_trained(folder: Path) -> int:
+    """Epochs that a resumed run would not repeat; 0 where there is no checkpoint."""
+    if not (folder / "checkpoints" / "last.pt").exists():
+        return 0
+    try:
+        return len(json.loads((folder / "history.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return 0
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_finite(entry) for entry in value]
+        case _:
+            return value
