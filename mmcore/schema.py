@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mmcore.errors import nearest
+from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
 
 Kind = Literal["continuous", "binary", "categorical", "embedding"]
@@ -193,6 +193,21 @@ class CorpusSchema(Frozen):
         if t.tracks == 1:
             return (tuple(p.name for p in t.parameters),)
         return tuple(tuple(f"{p.name}_{k}" for p in t.parameters) for k in range(t.tracks))
+
+    def chosen(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The modalities that a model reads, in the schema's order whatever the order of ``names``; None: all.
+
+        Raises:
+            ConfigError: a name that the corpus does not have, with the nearest one that it has.
+        """
+        for name in names or ():
+            if name not in self.modalities:
+                raise ConfigError(
+                    f"modality '{name}' is not in corpus '{self.name}'",
+                    where="model.modalities",
+                    next_step=nearest(name, list(self.modalities)),
+                )
+        return tuple(name for name in self.modalities if names is None or name in names)
 
     @model_validator(mode="after")
     def _references(self) -> CorpusSchema:

@@ -1,0 +1,102 @@
+"""The Transformer encoder. B batch, T steps, D width, H heads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmcore.model.attention import SelfAttention, attention_mask
+from mmcore.model.dropout import add_dropped, dropout
+from mmcore.trace import Trace
+
+
+class PostNormLayer(nn.Module):
+    """Attention and feed-forward, each followed by residual sum and layer norm (Vaswani et al. 2017, §3.1).
+
+    Shape: x_BTD, mask_B1TT → (B, T, D). The same function as ``torch.nn.TransformerEncoderLayer``.
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, feed_forward)
+        self.narrow = nn.Linear(feed_forward, width)
+        self.feed_forward_norm = nn.LayerNorm(width)
+
+    def forward(
+        self, x_BTD: Tensor, mask_B1TT: Tensor, rng: torch.Generator | None, trace: Trace | None, name: str
+    ) -> Tensor:
+        attended_BTD = self.attention(x_BTD, mask_B1TT, rng, trace, name)
+        x_BTD = self.attention_norm(add_dropped(x_BTD, attended_BTD, self.dropout, rng))
+        fed_BTD = self.narrow(dropout(F.relu(self.widen(x_BTD)), self.dropout, rng))
+        return self.feed_forward_norm(add_dropped(x_BTD, fed_BTD, self.dropout, rng))
+
+
+class PreNormLayer(nn.Module):
+    """Layer norm before attention and before feed-forward, inside the residual branch (Xiong et al. 2020, fig. 1b).
+
+    Shape: x_BTD, mask_B1TT → (B, T, D). The encoder adds a final norm.
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, feed_forward)
+        self.narrow = nn.Linear(feed_forward, width)
+
+    def forward(
+        self, x_BTD: Tensor, mask_B1TT: Tensor, rng: torch.Generator | None, trace: Trace | None, name: str
+    ) -> Tensor:
+        attended_BTD = self.attention(self.attention_norm(x_BTD), mask_B1TT, rng, trace, name)
+        x_BTD = add_dropped(x_BTD, attended_BTD, self.dropout, rng)
+        widened_BTF = F.relu(self.widen(self.feed_forward_norm(x_BTD)))
+        return add_dropped(x_BTD, self.narrow(dropout(widened_BTF, self.dropout, rng)), self.dropout, rng)
+
+
+class Encoder(nn.Module):
+    """A stack of layers over the valid steps.
+
+    Shape: x_BTD, valid_BT → (B, T, D). Padded steps are no keys for anyone but themselves: their values cannot change
+    a valid step. A row that is padding throughout stays finite.
+
+    Args:
+        width, layers, heads, feed_forward: sizes; heads divides width.
+        dropout, attention_dropout: shares in [0, 1).
+        norm: ``post`` (no final norm), or ``pre`` (with one).
+        causal: whether a step sees itself and earlier steps only.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        attention_dropout: float,
+        norm: Literal["post", "pre"],
+        causal: bool,
+    ) -> None:
+        super().__init__()
+        self.causal = causal
+        layer = PostNormLayer if norm == "post" else PreNormLayer
+        self.layers = nn.ModuleList(
+            layer(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
+        )
+        self.final_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+
+    def forward(
+        self, x_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+    ) -> Tensor:
+        mask_B1TT = attention_mask(valid_BT, self.causal, x_BTD.dtype)
+        for i, layer in enumerate(self.layers):
+            x_BTD = layer(x_BTD, mask_B1TT, rng, trace, f"attention/{i}")
+        return self.final_norm(x_BTD)

@@ -1,0 +1,59 @@
+"""Initial values: each parameter is drawn from a seed of its own, made from the repeat and the parameter's name.
+
+So two arms start from equal values wherever they share a parameter of the same name and shape, and nothing drawn for
+one parameter shifts the draws of another. The distributions are those of torch's own layers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.model.attention import SelfAttention
+from mmcore.model.fusion.add import AddFusion
+from mmcore.seeding import seed_of
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, repeat: int) -> None:
+    """Fill every parameter in place; the global generator is not touched.
+
+    Args:
+        model: on the CPU, so that every device starts from the same values.
+        repeat: with the parameter's name it decides the draw.
+    """
+    for prefix, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            full = f"{prefix}.{name}" if prefix else name
+            rng = torch.Generator().manual_seed(seed_of(repeat, f"initialisation/{full}"))
+            _fill(module, name, parameter, rng, full)
+
+
+def _fill(module: nn.Module, name: str, parameter: Tensor, rng: torch.Generator, full: str) -> None:
+    match module, name:
+        case nn.Linear(), "weight" | "bias":
+            # Kaiming uniform with a = √5, as nn.Linear has it, comes to U(±1/√fan_in) for weight and bias alike.
+            _uniform(parameter, 1 / math.sqrt(module.in_features), rng)
+        case SelfAttention(), "in_weight":
+            # Xavier uniform over the stacked (3D, D) matrix, as nn.MultiheadAttention has it.
+            _uniform(parameter, math.sqrt(6 / sum(parameter.shape)), rng)
+        case SelfAttention(), "out_weight":
+            _uniform(parameter, 1 / math.sqrt(parameter.shape[1]), rng)
+        case SelfAttention(), "in_bias" | "out_bias":
+            parameter.zero_()
+        case nn.LayerNorm(), "weight":
+            parameter.fill_(1.0)
+        case nn.LayerNorm(), "bias":
+            parameter.zero_()
+        case nn.Embedding(), "weight":
+            parameter.normal_(generator=rng)
+        case AddFusion(), "weights_M":
+            parameter.zero_()
+        case _:
+            raise AssertionError(f"no initial distribution is declared for parameter {full} of {type(module).__name__}")
+
+
+def _uniform(parameter: Tensor, bound: float, rng: torch.Generator) -> None:
+    parameter.uniform_(-bound, bound, generator=rng)
