@@ -1,0 +1,1 @@
+"""Ways of running many trials: here a pool of local worker processes."""

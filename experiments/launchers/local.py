@@ -1,0 +1,240 @@
+"""A pool of worker processes on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, decode, encode
+from mmcore.errors import LaunchError
+
+MAX_DEATHS = 3
+"""A job that took this many workers down with it is not tried again: it is the job, not chance."""
+
+_STARTUP_DEATHS = 3
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: subprocess.Popen[str]
+    job: Job | None = None
+    served: bool = False  # it has finished or begun something, so its imports work
+    log: Path = field(default_factory=Path)
+
+
+class LocalPool:
+    """Worker processes that each serve many runs.
+
+    Starting the pool starts the processes, which import their libraries while the caller still prepares the data.
+
+    Args:
+        workers: number of processes.
+        threads: CPU threads of each.
+        logs: folder for what workers write to standard error.
+        gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+
+    Raises:
+        LaunchError: workers die before they can begin anything (from :meth:`run`).
+
+    Example:
+        >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
+        ...     pool.run(jobs, print)
+    """
+
+    def __init__(self, workers: int, threads: int, logs: Path, gpus: int = 0) -> None:
+        self._threads = threads
+        self._gpus = gpus
+        self._logs = logs
+        self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
+        self._startup_deaths = 0
+        logs.mkdir(parents=True, exist_ok=True)
+        self._workers = [self._start(number) for number in range(workers)]
+
+    def __enter__(self) -> LocalPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers alive."""
+        return [w.process.pid for w in self._workers if w.process.poll() is None]
+
+    def run(self, jobs: Iterable[Job], on_message: Callable[[Message], None]) -> None:
+        """Work through the jobs; returns when each has finished or was given up.
+
+        A worker that dies is replaced and its job goes back to the head of the queue, to be resumed from its last
+        checkpoint. Any exception, KeyboardInterrupt included, leaves through :meth:`close`.
+        """
+        waiting = deque(jobs)
+        open_jobs = len(waiting)
+        deaths: dict[str, int] = {}
+        for worker in self._workers:
+            self._assign(worker, waiting)
+        while open_jobs:
+            worker, line = self._next()
+            if line is not None:
+                try:
+                    message = decode(line)
+                except (ValueError, TypeError, KeyError):
+                    continue  # not ours: a library found a way around the redirection
+                assert not isinstance(message, Job)
+                worker.served = True
+                on_message(message)
+                if isinstance(message, Finished):
+                    open_jobs -= 1
+                    worker.job = None
+                    self._assign(worker, waiting)
+                continue
+            lost, code = worker.job, worker.process.wait()
+            if not worker.served:
+                self._startup_deaths += 1
+                if self._startup_deaths >= _STARTUP_DEATHS:
+                    raise LaunchError(
+                        "workers die before they can begin",
+                        found=f"exit code {code}; last words: {_tail(worker.log)}",
+                        where=str(worker.log),
+                        next_step="Read the log, then try the same command with --workers 1",
+                    )
+            if lost is not None:
+                deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + 1
+                if count < MAX_DEATHS:
+                    waiting.appendleft(lost)
+                    on_message(Lost(lost.fingerprint, count, code))
+                else:
+                    open_jobs -= 1
+                    on_message(GivenUp(lost.fingerprint, count, str(worker.log)))
+            if worker in self._workers and open_jobs:
+                fresh = self._start(worker.number)
+                self._workers[self._workers.index(worker)] = fresh
+                self._assign(fresh, waiting)
+
+    def close(self) -> None:
+        """Stop all workers now; what they were doing is resumed from its last checkpoint by the next run."""
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.terminate()
+        for worker in self._workers:
+            try:
+                worker.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+            if worker.process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    worker.process.stdin.close()
+        self._workers = []
+
+    def _next(self) -> tuple[_Worker, str | None]:
+        while True:
+            try:
+                # A bounded wait, so that Ctrl-C is seen on every platform.
+                return self._inbox.get(timeout=0.5)
+            except queue.Empty:
+                continue
+
+    def _assign(self, worker: _Worker, waiting: deque[Job]) -> None:
+        if not waiting:
+            return
+        worker.job = waiting.popleft()
+        assert worker.process.stdin is not None
+        try:
+            worker.process.stdin.write(encode(worker.job))
+            worker.process.stdin.flush()
+        except OSError:
+            pass  # it is dead; its reader thread says so, and the job goes back
+
+    def _start(self, number: int) -> _Worker:
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(self._threads),
+            "MKL_NUM_THREADS": str(self._threads),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([str(_code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+        if self._gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = str(number % self._gpus)
+        log = self._logs / f"worker-{number}.log"
+        # Ctrl-C goes to the driver alone, which then stops its workers in order.
+        apart = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # pyright: ignore[reportAttributeAccessIssue]
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with open(log, "a", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "experiments.launchers.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+                **apart,
+            )
+        worker = _Worker(number, process, log=log)
+        threading.Thread(target=self._read, args=(worker,), daemon=True).start()
+        return worker
+
+    def _read(self, worker: _Worker) -> None:
+        assert worker.process.stdout is not None
+        with worker.process.stdout as lines:
+            for line in lines:
+                self._inbox.put((worker, line))
+        self._inbox.put((worker, None))
+
+
+def _code_root() -> Path:
+    import experiments
+
+    return Path(experiments.__file__).resolve().parent.parent
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "none"
+    return " / ".join(lines[-2:]) if lines else "none"
+
+
+def share_of_cores(runs: int, workers: int | None, device: str) -> tuple[int, int, int]:
+    """How many workers, threads for each, and CUDA devices to deal out.
+
+    Args:
+        runs: runs to do; more workers than runs would idle.
+        workers: as asked for; None: one per core on the CPU, one per CUDA device otherwise.
+        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+
+    Two workers with one thread each train 1.26 times as much as one with two on a two-core machine, so cores go to
+    workers first; cores left over go to threads.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    gpus = _cuda_devices() if device in ("cuda", "auto") else 0
+    wanted = workers or (gpus if gpus else 1 if device == "mps" else cores)
+    count = max(1, min(wanted, runs))
+    return count, max(1, cores // count), gpus if gpus > 1 else 0
+
+
+def _cuda_devices() -> int:
+    """CUDA devices without importing torch into the driver: asked of the driver's own tool."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([d for d in visible.split(",") if d.strip() and d.strip() != "-1"])
+    try:
+        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())

@@ -1,0 +1,113 @@
+"""What driver and workers say to each other: one JSON object a line, so nothing is unpickled and all is readable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mmcore.events import EpochDone, Event, Note, Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to train.
+
+    Args:
+        fingerprint: names the run; jobs are told apart by it.
+        arm, repeat, study: for the record and for people.
+        config: the run's config as plain data.
+        workdir: the run's folder.
+        prepared: folder of the prepared store.
+    """
+
+    fingerprint: str
+    study: str
+    arm: str
+    repeat: int
+    config: dict[str, Any]
+    workdir: str
+    prepared: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has begun a job. ``reused``: its record was there already."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that a running job tells."""
+
+    fingerprint: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job has left its record. ``status`` is that of the record: done or failed."""
+
+    fingerprint: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker died in the middle of a job, which goes back to the queue. ``deaths`` counts for this job."""
+
+    fingerprint: str
+    deaths: int
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A job took several workers down with it and is not tried again; nothing is recorded for it."""
+
+    fingerprint: str
+    deaths: int
+    log: str
+
+
+Message = Started | Told | Finished | Lost | GivenUp
+
+_EVENTS = {"progress": Progress, "epoch": EpochDone, "note": Note}
+
+
+def encode(message: Job | Started | Told | Finished) -> str:
+    """One line, newline included."""
+    match message:
+        case Job():
+            body = {"say": "job", **asdict(message)}
+        case Started():
+            body = {"say": "started", **asdict(message)}
+        case Finished():
+            body = {"say": "finished", **asdict(message)}
+        case Told(fingerprint, event):
+            kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
+            body = {"say": "told", "fingerprint": fingerprint, "kind": kind, "event": asdict(event)}
+    return json.dumps(body) + "\n"
+
+
+def decode(line: str) -> Job | Started | Told | Finished:
+    """The message of a line.
+
+    Raises:
+        ValueError: the line is no message, e.g. something a library printed.
+    """
+    body = json.loads(line)
+    if not isinstance(body, dict):
+        raise ValueError("not a message")
+    match body.pop("say", None):
+        case "job":
+            return Job(**body)
+        case "started":
+            return Started(**body)
+        case "finished":
+            return Finished(**body)
+        case "told":
+            return Told(body["fingerprint"], _EVENTS[body["kind"]](**body["event"]))
+        case other:
+            raise ValueError(f"unknown message {other!r}")

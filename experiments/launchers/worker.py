@@ -1,0 +1,70 @@
+"""A worker process: reads jobs from standard input, trains them one after another, tells events on standard output.
+
+Serves many runs, so that libraries and data are opened once. Ends at once when its driver is gone: the end of standard
+input says so, also after the driver was killed. Everything it writes is atomic, so it may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from typing import TextIO
+
+
+def main() -> None:
+    """Serve jobs until told to stop."""
+    # Libraries may print: keep the channel to the driver to ourselves and send their words to the log.
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
+    _serve(jobs, channel)
+
+
+def _listen(source: TextIO, jobs: queue.SimpleQueue[str]) -> None:
+    for line in source:
+        jobs.put(line)
+    # No driver, no work: what was not finished is resumed from its last checkpoint.
+    os._exit(0)
+
+
+def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
+    # Heavy imports happen while the driver still prepares the data.
+    from functools import cache, partial
+    from pathlib import Path
+
+    import torch
+
+    from experiments.launchers.messages import Finished, Job, Started, Told, decode, encode
+    from experiments.trial import trial
+    from mmcore.config import RunConfig
+    from mmcore.data.prepared import open_prepared
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    opened = cache(open_prepared)
+
+    while True:
+        job = decode(jobs.get())
+        assert isinstance(job, Job)
+        fingerprint = job.fingerprint
+        channel.write(encode(Started(fingerprint)))
+        record = trial(
+            RunConfig.model_validate(job.config),
+            Path(job.workdir),
+            partial(opened, Path(job.prepared)),
+            study=job.study,
+            arm=job.arm,
+            fingerprint=fingerprint,
+            on_event=lambda event, name=fingerprint: _tell(channel, encode(Told(name, event))),
+        )
+        _tell(channel, encode(Finished(fingerprint, record["status"])))
+
+
+def _tell(channel: TextIO, line: str) -> None:
+    channel.write(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Keeps the tracking store up to date from a thread of its own, so that training never waits for it.
+
+The records are the truth; the store may be away. The first failure turns the mirror off for this session, with one
+warning, and ``mmstudy sync`` catches up later.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.home import Home
+from mmcore.errors import StoreError
+from studies.resolved import ResolvedStudy
+
+if TYPE_CHECKING:
+    from experiments.store import Store
+
+_FLUSH_SECONDS = 2.0
+"""Epochs of one run are logged together at most this often: a log costs 10–70 ms, an epoch may cost less."""
+
+
+class Mirror:
+    """The mirror of one study.
+
+    Args:
+        home: where the default store lies.
+        study: what is mirrored.
+        variant: tells apart the same study on another corpus or with other settings.
+        warn: receives the one warning when the store does not answer.
+    """
+
+    def __init__(self, home: Home, study: ResolvedStudy, variant: str, warn: Callable[[str], None]) -> None:
+        self._home, self._study, self._variant, self._warn = home, study, variant, warn
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._store: Store | None = None
+        self._experiment = ""
+        self._parents: dict[str, str] = {}
+        self._runs: dict[str, str] = {}
+        self._waiting: dict[str, list[Mapping[str, float]]] = {}
+        self._flushed: dict[str, float] = {}
+        self._error: StoreError | None = None
+        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
+        self._thread.start()
+        self._tasks.put(self._open)
+
+    @property
+    def error(self) -> StoreError | None:
+        """Why the mirror is off, or None."""
+        return self._error
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment's id once known."""
+        return self._experiment or None
+
+    def started(self, stub: Mapping[str, Any]) -> None:
+        """A run begins: ``stub`` holds study, arm, repeat, fingerprint, config, corpus and environment."""
+        self._tasks.put(lambda: self._start(stub))
+
+    def epoch(self, fingerprint: str, row: Mapping[str, float]) -> None:
+        """An epoch is done."""
+        self._tasks.put(lambda: self._epoch(fingerprint, row))
+
+    def finished(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
+        """A run has its record, just trained or reused; what the store lacks of it is added."""
+        self._tasks.put(lambda: self._finish(record, workdir, reused_from))
+
+    def interrupted(self) -> None:
+        """Runs that were started and not finished are marked killed."""
+        self._tasks.put(self._interrupt)
+
+    def concluded(self, arm: str, metrics: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
+        """An arm's aggregates and verdicts."""
+        self._tasks.put(
+            lambda: self._ready().conclude(self._parents[arm], metrics, tags, "FAILED" if failed else "FINISHED")
+        )
+
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until all is mirrored, ``timeout`` seconds at most."""
+        self._tasks.put(None)
+        self._thread.join(timeout)
+
+    # In the thread ---------------------------------------------------------------------------------------------
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if self._error is not None:
+                continue
+            try:
+                task()
+            except StoreError as error:
+                self._error = error
+                self._warn(str(error))
+
+    def _ready(self) -> Store:
+        assert self._store is not None
+        return self._store
+
+    def _open(self) -> None:
+        from experiments.store import Store
+
+        self._store = store = Store(self._home)
+        self._experiment = store.experiment(self._study.name, self._study.question)
+        for arm in self._study.arms:
+            note = "base" if not arm.overrides else ", ".join(f"{k} = {v}" for k, v in arm.overrides.items())
+            self._parents[arm.name] = store.arm(self._experiment, self._study.name, self._variant, arm.name, note)
+        store.reconcile(self._experiment, set(self._parents.values()))
+
+    def _start(self, stub: Mapping[str, Any]) -> None:
+        run = self._ready().run(self._experiment, self._parents[stub["arm"]], stub, flatten(stub["config"]))
+        self._runs[stub["fingerprint"]] = run
+        self._waiting[stub["fingerprint"]] = []
+        self._flushed[stub["fingerprint"]] = time.monotonic()
+
+    def _epoch(self, fingerprint: str, row: Mapping[str, float]) -> None:
+        if fingerprint not in self._runs:
+            return
+        self._waiting[fingerprint].append(row)
+        if time.monotonic() - self._flushed[fingerprint] >= _FLUSH_SECONDS:
+            self._flush(fingerprint)
+
+    def _flush(self, fingerprint: str) -> None:
+        rows, self._waiting[fingerprint] = self._waiting[fingerprint], []
+        self._ready().epochs(self._runs[fingerprint], rows, known=True)
+        self._flushed[fingerprint] = time.monotonic()
+
+    def _finish(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
+        fingerprint = record["fingerprint"]
+        if fingerprint not in self._runs:
+            self._start(record)
+        run = self._runs.pop(fingerprint)
+        self._waiting.pop(fingerprint)
+        # From the record, not from what was heard: it also holds the epochs before a resume.
+        self._ready().epochs(run, record["history"], known=True)
+        self._ready().finish(run, record, workdir, reused_from)
+
+    def _interrupt(self) -> None:
+        for fingerprint in list(self._runs):
+            self._flush(fingerprint)
+            self._ready().killed(self._runs.pop(fingerprint))
+        for parent in self._parents.values():
+            self._ready().killed(parent)
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested plain values as dotted paths: ``{"model": {"width": 64}}`` → ``{"model.width": 64}``."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,261 @@
+"""The tracking store: MLflow as a mirror of the records. The only importer of mlflow.
+
+Experiment = study; parent run = arm (aggregates, verdicts); children = repeats. Every call is idempotent: what is
+there already, by tag, is taken up again, so an interrupted study or ``mmstudy sync`` never doubles anything.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from experiments.home import Home
+from mmcore.errors import StoreError
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+# A server that is away should cost seconds, not the minutes of MLflow's default retries.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+with warnings.catch_warnings():
+    # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
+    warnings.simplefilter("ignore")
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+    from mlflow.tracking import MlflowClient
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
+
+_LARGEST_BATCH = 900
+"""MLflow takes at most 1,000 metrics, parameters and tags a request."""
+
+ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT = (
+    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant")
+)
+
+
+def tracking_uri(home: Home) -> str:
+    """``MLFLOW_TRACKING_URI`` if set, else SQLite inside the home."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or home.mlflow_uri
+
+
+class Store:
+    """An open tracking store.
+
+    Args:
+        home: where the default store and its artifacts lie.
+
+    Raises:
+        StoreError: from every method, when the store does not answer.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.uri = tracking_uri(home)
+        self._artifacts = home.artifacts if self.uri == home.mlflow_uri else None
+        with self._talking("open"):
+            home.make()
+            # Several processes that create a fresh store at once can break it for good.
+            with FileLock(home.root / "mlflow.lock"):
+                self._client = MlflowClient(self.uri)
+                self._client.search_experiments(max_results=1)
+
+    def experiment(self, study: str, question: str) -> str:
+        """The id of a study's experiment; created, or restored if a user deleted it."""
+        with self._talking("open the experiment"):
+            found = self._client.get_experiment_by_name(study)
+            if found is None:
+                place = None if self._artifacts is None else (self._artifacts / study).resolve().as_uri()
+                return self._client.create_experiment(
+                    study, artifact_location=place, tags={STUDY: study, "mlflow.note.content": question}
+                )
+            if found.lifecycle_stage != "active":
+                self._client.restore_experiment(found.experiment_id)
+            return found.experiment_id
+
+    def arm(self, experiment: str, study: str, variant: str, arm: str, note: str) -> str:
+        """The parent run of an arm. ``variant`` tells apart the same study on another corpus or preset."""
+        tags = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "arm", "mlflow.note.content": note}
+        return self._find_or_create(experiment, arm, tags, by={VARIANT: variant, ARM: arm, "mmstudy.kind": "arm"})
+
+    def run(self, experiment: str, parent: str, record: Mapping[str, Any], params: Mapping[str, Any]) -> str:
+        """The child run of one repeat, set to RUNNING.
+
+        Args:
+            experiment, parent: from :meth:`experiment` and :meth:`arm`.
+            record: study, arm, repeat, fingerprint, corpus (name, content, path), environment.
+            params: the flattened config.
+        """
+        corpus, environment = record["corpus"], record["environment"]
+        tags = {
+            STUDY: record["study"],
+            ARM: record["arm"],
+            REPEAT: str(record["repeat"]),
+            FINGERPRINT: record["fingerprint"],
+            COMMIT: str(environment.get("commit")),
+            "mmstudy.kind": "repeat",
+            "mlflow.parentRunId": parent,
+        }
+        if environment.get("commit"):
+            tags["mlflow.source.git.commit"] = environment["commit"]
+        by = {"mlflow.parentRunId": parent, FINGERPRINT: record["fingerprint"]}
+        run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
+        with self._talking("describe a run"):
+            known = self._client.get_run(run).data.params
+            fresh = [Param(k, str(v)[:6000]) for k, v in params.items() if k not in known]
+            for chunk in _chunks(fresh, 90):
+                self._client.log_batch(run, params=chunk)
+            if not known:
+                dataset = Dataset(
+                    name=corpus["name"],
+                    digest=corpus["content"][:32],
+                    source_type="local",
+                    source=json.dumps({"path": corpus["path"]}),
+                    profile=json.dumps({"content": corpus["content"]}),
+                )
+                self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+            self._client.update_run(run, status="RUNNING")
+        return run
+
+    def epochs(self, run: str, rows: Iterable[Mapping[str, float | None]], known: bool = False) -> None:
+        """Log epochs, each once: what the store has already (after a resume) is left out.
+
+        Args:
+            run: the child run.
+            rows: history rows, each with ``epoch``.
+            known: ask the store for its last epoch first.
+        """
+        with self._talking("log epochs"):
+            last = self._client.get_run(run).data.metrics.get("epoch", 0) if known else 0
+            now = int(time.time() * 1000)
+            metrics = [
+                Metric(key, float(value), now, int(row["epoch"] or 0))
+                for row in rows
+                if (row["epoch"] or 0) > last
+                for key, value in row.items()
+                if value is not None and math.isfinite(value)
+            ]
+            for chunk in _chunks(metrics, _LARGEST_BATCH):
+                self._client.log_batch(run, metrics=chunk)
+
+    def finish(self, run: str, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
+        """Final scores, tags and artifacts; the run's status follows the record's.
+
+        A reused run is a light mirror: the same metrics and a tag ``reused_from``, but no artifacts.
+        """
+        now = int(time.time() * 1000)
+        with self._talking("finish a run"):
+            metrics = [
+                Metric(score_name(s), s["value"], now, 0)
+                for s in record["scores"]
+                if s["value"] is not None and math.isfinite(s["value"])
+            ]
+            metrics += [Metric("seconds", record["seconds"], now, 0)]
+            metrics += [Metric(f"parameters/{part}", n, now, 0) for part, n in record["parameters"].items()]
+            for chunk in _chunks(metrics, _LARGEST_BATCH):
+                self._client.log_batch(run, metrics=chunk)
+            tags = {"mmstudy.status": record["status"], "mmstudy.record": str(workdir)}
+            if reused_from is not None:
+                tags["reused_from"] = reused_from
+            if record["failure"]:
+                tags["mmstudy.failure"] = str(record["failure"]["message"])[:5000]
+            self._client.log_batch(run, tags=[RunTag(k, v) for k, v in tags.items()])
+            if reused_from is None:
+                self._log_artifacts(run, record, workdir)
+            self._client.set_terminated(run, "FINISHED" if record["status"] == "done" else "FAILED")
+
+    def conclude(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+        """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report."""
+        now = int(time.time() * 1000)
+        with self._talking("conclude an arm"):
+            finite = [Metric(k, float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
+            for chunk in _chunks(finite, _LARGEST_BATCH):
+                self._client.log_batch(parent, metrics=chunk)
+            self._client.log_batch(parent, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+            self._client.set_terminated(parent, status)
+
+    def reconcile(self, experiment: str, active: set[str]) -> int:
+        """Mark runs KILLED that are RUNNING in the store though nobody trains them; returns how many.
+
+        Args:
+            experiment: the study's experiment.
+            active: ids of the runs that this process is about to train or mirror.
+        """
+        with self._talking("reconcile"):
+            stale = [
+                run.info.run_id
+                for run in self._client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=5000)
+                if run.info.run_id not in active
+            ]
+            for run in stale:
+                self._client.set_terminated(run, "KILLED")
+            return len(stale)
+
+    def killed(self, run: str) -> None:
+        """The run was interrupted; the same command resumes it."""
+        with self._talking("close a run"):
+            self._client.set_terminated(run, "KILLED")
+
+    def _log_artifacts(self, run: str, record: Mapping[str, Any], workdir: Path) -> None:
+        present = {artifact.path for artifact in self._client.list_artifacts(run)}
+        for name in ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt"):
+            if (workdir / name).exists() and name not in present:
+                self._client.log_artifact(run, str(workdir / name))
+        if "environment.json" not in present:
+            self._client.log_dict(run, dict(record["environment"]), "environment.json")
+        best = workdir / "checkpoints" / "best.pt"
+        if best.exists() and "checkpoints" not in present:
+            self._client.log_artifact(run, str(best), "checkpoints")
+
+    def _find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: dict[str, str]) -> str:
+        with self._talking("find a run"):
+            query = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in by.items())
+            found = self._client.search_runs([experiment], query, ViewType.ACTIVE_ONLY, max_results=1)
+            if found:
+                return found[0].info.run_id
+            return self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
+
+    @contextmanager
+    def _talking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as problem:
+            raise StoreError(
+                f"the tracking store could not {what}",
+                found=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"[:300],
+                where=self.uri,
+                next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
+            ) from problem
+
+
+def score_name(score: Mapping[str, Any]) -> str:
+    """A score as a metric name: ``test/skill``, ``test/active/f1``, ``test/complete/skill``, ``…/baseline/prior``."""
+    parts = [score["split"]]
+    if score["items"] != "all":
+        parts.append(score["items"])
+    parts += [part for part in (score["component"], score["parameter"]) if part]
+    parts.append(score["metric"])
+    if score["baseline"]:
+        parts += ["baseline", score["baseline"]]
+    return "/".join(parts)
+
+
+def _quoted(value: str) -> str:
+    return value.replace("'", "''")
+
+
+def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

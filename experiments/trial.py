@@ -1,0 +1,118 @@
+"""One run: its record if there is one, else train (or resume) and write the record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from experiments.environment import environment
+from experiments.records import read_record, write_record
+from mmcore.config import RunConfig
+from mmcore.data.prepared import Prepared
+from mmcore.events import Note, OnEvent
+from mmcore.result import RunResult
+
+LOCK = "run.lock"
+
+
+def trial(
+    config: RunConfig,
+    workdir: Path,
+    prepared: Callable[[], Prepared],
+    *,
+    study: str,
+    arm: str,
+    fingerprint: str,
+    on_event: OnEvent,
+) -> dict[str, Any]:
+    """The record of a run, trained only if nobody has.
+
+    A lock on the run's folder keeps two studies from training the same run at the same time: the second waits and
+    takes the first one's record. The lock goes with its process, so a killed worker leaves nothing behind.
+
+    Args:
+        config: the run.
+        workdir: its folder, named by the fingerprint.
+        prepared: opens the prepared store, only called when there is something to train.
+        study, arm: who asked first, for the record.
+        fingerprint: the run's identity.
+        on_event: receives progress.
+
+    Returns:
+        The record; status ``failed`` with the reason if training diverged or raised.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workdir / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_event(Note("another process trains this run; waiting for its record"))
+        lock.acquire()
+    try:
+        record = read_record(workdir)
+        if record is not None:
+            return record
+        started = datetime.now(UTC)
+        clock = time.perf_counter()
+        try:
+            result = _train(config, workdir, prepared, on_event)
+        except Exception as error:
+            (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            result = _failed(config, fingerprint, error, time.perf_counter() - clock)
+        assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
+        record = {
+            **result.as_dict(),
+            "study": study,
+            "arm": arm,
+            "environment": environment() | {"device": config.device, "threads": config.threads},
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_record(workdir, record)
+        return record
+    finally:
+        lock.release()
+
+
+def _train(config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], on_event: OnEvent) -> RunResult:
+    from mmcore.run import run
+
+    return run(config, workdir, on_event, prepared=prepared())
+
+
+def _failed(config: RunConfig, fingerprint: str, error: Exception, seconds: float) -> RunResult:
+    empty = RunResult(
+        fingerprint=fingerprint,
+        config=config.model_dump(mode="json"),
+        repeat=config.repeat,
+        status="failed",
+        failure=None,
+        corpus={},
+        split={},
+        parameters={},
+        flops={},
+        epochs=0,
+        best_epoch=0,
+        stopped_early=False,
+        steps=0,
+        seconds=seconds,
+        scores=[],
+        history=[],
+    )
+    return replace(
+        empty,
+        failure={
+            "error": type(error).__name__,
+            "message": str(error) or repr(error),
+            "epoch": None,
+            "step": None,
+            "component": None,
+        },
+    )
