@@ -1,0 +1,276 @@
+"""From the records of a study to tidy tables: the only place that knows what a record looks like.
+
+``runs`` has one row a run, ``scores`` one row a number of a finished run, ``baselines`` one row a number of a naive
+predictor and repeat, ``history`` one row an epoch. Everything after this file reads these tables.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mmcore.errors import RecordError
+from studies.resolved import ResolvedStudy
+
+FORMAT = 1
+"""Version of the records that are understood."""
+
+RUN_COLUMNS = (
+    "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty", "python",
+    "torch", "platform", "device", "threads", "packages", "started", "finished",
+)  # fmt: skip
+SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
+BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study and everything that its runs left behind, as tidy tables.
+
+    Args:
+        study: what was asked.
+        runs: one row a run, failed ones too; columns :data:`RUN_COLUMNS`.
+        scores: numbers of the models of finished runs; columns :data:`SCORE_COLUMNS`. NaN: nothing to measure.
+        baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
+        history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
+        quality: rows of the corpus's quality report.
+        provenance: how the report came about, as the caller tells it.
+        corpus: the corpus's facts as in a record; {} when there is no record.
+    """
+
+    study: ResolvedStudy
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    baselines: pd.DataFrame
+    history: pd.DataFrame
+    quality: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    corpus: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Loss components in the corpus's order."""
+        return tuple(self.corpus.get("components", ()))
+
+    @cached_property
+    def overlap(self) -> float:
+        """Test size ÷ training size in groups, mean over finished runs: the Nadeau–Bengio term.
+
+        0 where the corpus fixes train and test: then repeats share them on purpose and the term does not apply.
+        """
+        done = self.runs[self.runs["status"] == "done"]
+        if done.empty or done["given"].all():
+            return 0.0
+        return float((done["test_groups"] / done["train_groups"]).mean())
+
+    def table(
+        self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
+    ) -> pd.DataFrame:
+        """One number per repeat (rows) and arm (columns), on the test split; NaN where it is not known.
+
+        A measure that has values for parameters only (``mae``) gives a component the mean over its parameters.
+        """
+        return _table(self._score_tables, (metric, component, items), parameter, self._empty)
+
+    def baseline_table(self, metric: str, component: str | None, parameter: str | None = None) -> pd.DataFrame:
+        """One number per repeat (rows) and naive predictor (columns), on all test items."""
+        return _table(self._baseline_tables, (metric, component, "all"), parameter, pd.DataFrame)
+
+    def has(self, metric: str, component: str | None) -> bool:
+        """Whether any finished run measured it at all (a NaN counts: it was tried)."""
+        return (metric, component, "all") in self._score_tables
+
+    @cached_property
+    def measured(self) -> tuple[tuple[str, str | None, str | None], ...]:
+        """Every (metric, component, parameter) that finished runs scored on all test items, in order of mention."""
+        return tuple(
+            (metric, component, parameter)
+            for (metric, component, items), tables in self._score_tables.items()
+            if items == "all"
+            for parameter in tables
+        )
+
+    @cached_property
+    def _score_tables(self) -> dict[Any, dict[str | None, pd.DataFrame]]:
+        return _tables(self.scores, "arm")
+
+    @cached_property
+    def _baseline_tables(self) -> dict[Any, dict[str | None, pd.DataFrame]]:
+        return _tables(self.baselines, "baseline")
+
+    def _empty(self) -> pd.DataFrame:
+        return pd.DataFrame(columns=[a.name for a in self.study.arms], dtype=float)
+
+
+def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd.DataFrame]]:
+    """Every table that :meth:`StudyResults.table` may be asked for, cut in one pass over the long frame."""
+    tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
+    test = scores[scores["split"] == "test"]
+    keys = ["metric", "component", "items", "parameter"]
+    for (metric, component, items, parameter), rows in test.groupby(keys, sort=False, dropna=False):
+        wide = rows.pivot(index="repeat", columns=columns, values="value").sort_index()
+        tables.setdefault((metric, _text(component), items), {})[_text(parameter)] = wide
+    return tables
+
+
+def _table(
+    tables: dict[Any, dict[str | None, pd.DataFrame]],
+    key: tuple[str, str | None, str],
+    parameter: str | None,
+    empty: Callable[[], pd.DataFrame],
+) -> pd.DataFrame:
+    found = tables.get(key, {})
+    if parameter in found:
+        return found[parameter]
+    if parameter is None and found:
+        parts = list(found.values())
+        return sum(parts[1:], parts[0]) / len(parts)
+    return empty()
+
+
+def _text(value: object) -> str | None:
+    """A grouping key back from pandas, which turns None into NaN."""
+    return value if isinstance(value, str) else None
+
+
+def tidy(
+    study: ResolvedStudy,
+    records: Sequence[dict[str, Any]],
+    quality: Sequence[dict[str, Any]] = (),
+    provenance: dict[str, Any] | None = None,
+) -> StudyResults:
+    """Tidy tables of a study's records, in the order of its arms and repeats whatever the order of the records.
+
+    Args:
+        study: what was asked.
+        records: results of finished and failed runs as plain data; may be empty.
+        quality: rows of the corpus's quality report.
+        provenance: free keys; ``command``, ``rebuild``, ``home`` and ``mlflow`` have a place on the page.
+
+    Raises:
+        RecordError: records of another format, of an arm or repeat that the study does not have, two of one run, or
+            records that cannot be mixed because corpus, task, test items or numerics differ; names both runs.
+    """
+    order = {arm.name: i for i, arm in enumerate(study.arms)}
+    for record in records:
+        _check_known(study, order, record)
+    records = sorted(records, key=lambda r: (order[r["arm"]], r["repeat"]))
+    for one, two in zip(records, records[1:], strict=False):
+        if _run_name(one) == _run_name(two):
+            raise RecordError(f"two records claim to be {_run_name(one)}", next_step="Keep the one that is meant")
+    _check_mixable(records)
+
+    done = [r for r in records if r["status"] == "done"]
+    history = [
+        {"arm": r["arm"], "repeat": r["repeat"], "status": r["status"], **row} for r in records for row in r["history"]
+    ]
+    return StudyResults(
+        study=study,
+        runs=pd.DataFrame([_run_row(r) for r in records], columns=list(RUN_COLUMNS)),
+        scores=_frame([_score_row(r, s) for r in done for s in r["scores"] if s["baseline"] is None], SCORE_COLUMNS),
+        baselines=_frame(
+            [_score_row(r, s) for r in done for s in r["scores"] if s["baseline"] is not None], BASELINE_COLUMNS
+        ).drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
+        history=pd.DataFrame(history) if history else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
+        quality=[dict(row) for row in quality],
+        provenance=dict(provenance or {}),
+        corpus=dict(records[0]["corpus"]) if records else {},
+    )
+
+
+def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return frame.astype({"value": float})
+
+
+def _run_row(record: dict[str, Any]) -> dict[str, Any]:
+    split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
+    return {
+        **{k: record.get(k) for k in RUN_COLUMNS if k in record and k not in ("parameters", "flops", "failure")},
+        "failure": None if failure is None else f"{failure.get('error', 'error')}: {failure.get('message', '')}",
+        "reused_from": record.get("reused_from"),
+        "parameters": (record["parameters"] or {}).get("total"),
+        "flops": (record["flops"] or {}).get("total"),
+        "train_groups": split.get("train", {}).get("groups"),
+        "test_groups": split.get("test", {}).get("groups"),
+        "given": bool(split.get("given", False)),
+        **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "device", "threads")},
+        "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
+    }
+
+
+def _score_row(record: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
+    value = score["value"]
+    return {
+        **{k: score.get(k) for k in ("baseline", "split", "items", "metric", "component", "parameter")},
+        "arm": record["arm"],
+        "repeat": record["repeat"],
+        "value": math.nan if value is None else float(value),
+    }
+
+
+def _run_name(record: dict[str, Any]) -> str:
+    return f"arm '{record['arm']}', repeat {record['repeat']}"
+
+
+def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, Any]) -> None:
+    if record.get("format") != FORMAT:
+        raise RecordError(
+            "a record's format must be understood",
+            expected=str(FORMAT),
+            found=repr(record.get("format")),
+            next_step="Report it with the version of mmstudy that wrote it, or train again",
+            where=record.get("fingerprint"),
+        )
+    if record["arm"] not in arms or not 0 <= record["repeat"] < study.repeats:
+        raise RecordError(
+            f"a record belongs to no run of study '{study.name}'",
+            expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",
+            found=_run_name(record),
+            where=record["fingerprint"],
+        )
+
+
+def _check_mixable(records: Sequence[dict[str, Any]]) -> None:
+    """Scores may stand side by side only if they were measured on the same things in the same way."""
+
+    def task(record: dict[str, Any]) -> str:
+        kind = record["corpus"]["task"]
+        # Arms may differ in what they read, e.g. the look-ahead, but not in what they are asked to predict.
+        horizon = (record["config"].get("task") or {}).get("horizon", 1)
+        return f"{kind} {horizon} steps ahead" if kind == "forecast" else kind
+
+    _same("corpora", records, lambda r: f"content {r['corpus']['content']}")
+    _same("tasks", records, task)
+    _same("numerics", records, lambda r: f"version {r['numerics']}")
+    repeats: dict[int, list[dict[str, Any]]] = {}
+    for record in records:
+        if (record["split"] or {}).get("test"):
+            repeats.setdefault(record["repeat"], []).append(record)
+    for same_repeat in repeats.values():
+        _same("test items", same_repeat, lambda r: f"{r['split']['test']['items']} items")
+        scored = [r for r in same_repeat if r["items"]]
+        _same("test items", scored, lambda r: "items " + ", ".join(sorted({row["item"] for row in r["items"]})))
+
+
+def _same(what: str, records: Sequence[dict[str, Any]], value_of: Callable[[dict[str, Any]], str]) -> None:
+    values = [value_of(r) for r in records]
+    for record, value in zip(records, values, strict=True):
+        if value != values[0]:
+            raise RecordError(
+                f"runs cannot be mixed in one report because their {what} differ",
+                expected=f"{_short(values[0])} as in {_run_name(records[0])}",
+                found=f"{_short(value)} in {_run_name(record)}",
+                next_step="Run the study again so that all arms share them",
+            )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else text[:99] + "…"

@@ -1,0 +1,1 @@
+"""Statistics on repeats: pure functions on arrays, without randomness of their own."""
