@@ -233,6 +233,15 @@ class TrainingConfig(Frozen):
     schedule: Schedule = Cosine()
     """Learning rate over the steps."""
 
+    @model_validator(mode="after")
+    def _falls(self) -> TrainingConfig:
+        if isinstance(self.schedule, Cosine) and self.schedule.floor > self.optimiser.learning_rate:
+            raise ValueError(
+                f"schedule.floor ({self.schedule.floor:g}) must not be above optimiser.learning_rate "
+                f"({self.optimiser.learning_rate:g}), else the learning rate would rise again"
+            )
+        return self
+
 
 # The run -----------------------------------------------------------------------------------------------------------
 class RunConfig(Frozen):

@@ -1,0 +1,292 @@
+"""The one path from a config to a result. Works untracked; read it from top to bottom.
+
+data → task → split → normalisation → loaders → baselines → model → training → scores.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmcore.config import RunConfig, Task
+from mmcore.data.loader import Loader
+from mmcore.data.normalisation import Normaliser, fit_normaliser
+from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.splits import Split, draw_split
+from mmcore.errors import ConfigError, SplitError, TrainingDiverged
+from mmcore.events import OnEvent, ignore
+from mmcore.fingerprint import NUMERICS, fingerprint
+from mmcore.model.cost import count_flops, count_parameters
+from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.result import RunResult, Score
+from mmcore.task import is_leaky, resolve_causal, resolve_task
+from mmcore.training.baselines import Baseline, fit_baselines
+from mmcore.training.checkpoint import load_checkpoint, write_atomically
+from mmcore.training.evaluation import MODEL, Naive, Predict, evaluate, item_rows, predictor, score_rows
+from mmcore.training.loop import start_or_resume, train
+from mmcore.training.losses import training_weights
+from mmcore.training.tally import Tally
+
+
+def run(
+    config: RunConfig, workdir: Path | str, on_event: OnEvent = ignore, prepared: Prepared | None = None
+) -> RunResult:
+    """Train one model and score it once on the test items.
+
+    What is left in ``workdir``: config.json, normalisation.json, history.json, items.csv, checkpoints/. A run that was
+    interrupted goes on from ``checkpoints/last.pt`` and ends bit for bit as if it had not been, on the same machine
+    and number of threads. Test items are not read before the best epoch is chosen.
+
+    Args:
+        config: everything that decides the numbers.
+        workdir: folder of this run alone.
+        on_event: hears of progress; an exception that it raises ends the run between two steps.
+        prepared: the prepared corpus, opened once for many runs; None: prepared under ``workdir/prepared``.
+
+    Returns:
+        The result; its status is ``failed`` where training diverged, with the history up to then.
+
+    Raises:
+        ConfigError: the config does not fit the corpus or the machine.
+        CorpusError, SplitError: the corpus breaks its format, or leaves a side of the split empty.
+        CheckpointError: ``workdir`` belongs to another run.
+
+    Example:
+        >>> from mmcore.config import build_config
+        >>> from mmcore.run import run
+        >>> result = run(build_config({"corpus": "my_corpus"}), "my_run")   # doctest: +SKIP
+        >>> result.score("skill")                                           # doctest: +SKIP
+    """
+    folder = Path(workdir)
+    device = resolve_device(config.device)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    if prepared is None:
+        prepared = prepare(Path(config.corpus), config.data, folder / "prepared", on_event)
+    schema, targets = prepared.schema, prepared.schema.targets
+
+    task = resolve_task(config, schema)
+    causal = resolve_causal(config, task)
+    training_weights(config.loss, targets)  # refused here, before any work is done
+
+    split = draw_split(prepared.items, config.split, config.repeat)
+    normaliser = fit_normaliser(prepared, split.train)
+    data = _Data(config, prepared, normaliser, task)
+    training = data.loader("training", split.train, stride=config.data.stride)
+    validation = data.loader("validation", split.validation)
+
+    baselines = fit_baselines(data.targets_only(split.train, stride=config.data.stride).batches(), targets, task)
+    naive = data.naive(baselines, split.validation)
+
+    model = build_model(config.model, schema, causal, config.repeat).to(device)
+    identity = fingerprint(config, prepared.content)
+    state = start_or_resume(model, config, identity, folder, on_event)
+    _write_text(folder / "config.json", config.model_dump_json(indent=1))
+    _write_text(folder / "normalisation.json", normaliser.to_json())
+
+    failure: dict[str, Any] | None = None
+    scores: list[Score] = []
+    items: list[dict[str, Any]] = []
+    test_windows = 0
+    predict = predictor(model, device)
+    try:
+        train(
+            state,
+            training,
+            lambda: data.tally(predict, validation, detailed=False).component_losses(),
+            naive.losses(),
+            config,
+            targets,
+            identity,
+            folder,
+            on_event,
+        )
+    except TrainingDiverged as error:
+        failure = _failure(error)
+    else:
+        best = load_checkpoint(folder / "checkpoints" / "best.pt", identity, device)
+        model.load_state_dict(best["model"])
+        scores = score_rows("validation", data.tally(predict, validation), naive)
+        # Only now, with the choice of the checkpoint behind us, are test items read.
+        test = data.loader("test", split.test)
+        test_windows = test.windows
+        tally, naive = data.tally(predict, test), data.naive(baselines, split.test)
+        scores += score_rows("test", tally, naive)
+        items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
+        _write_items(folder / "items.csv", items)
+
+    windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}
+    return RunResult(
+        fingerprint=identity,
+        config=config.model_dump(mode="json"),
+        repeat=config.repeat,
+        status="failed" if failure else "done",
+        failure=failure,
+        corpus=_describe_corpus(config, prepared, task),
+        split=_describe_split(split, prepared, windows),
+        parameters=count_parameters(model),
+        flops=count_flops(model, config.data.window),
+        epochs=len(state.history),
+        best_epoch=state.best_epoch,
+        stopped_early=state.stopped_early(config.training),
+        steps=state.step,
+        seconds=state.elapsed(),
+        scores=scores,
+        history=state.history,
+        items=items,
+        numerics=NUMERICS,
+    )
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is cuda, else mps, else cpu.
+
+    Raises:
+        ConfigError: this machine does not have it.
+    """
+    have = ["cpu"]
+    if torch.backends.mps.is_available():
+        have.insert(0, "mps")
+    if torch.cuda.is_available():
+        have.insert(0, "cuda")
+    if name == "auto":
+        return torch.device(have[0])
+    if name not in have:
+        raise ConfigError(
+            f"device '{name}' is not available here",
+            expected=" or ".join(have),
+            next_step="Set device to auto",
+            where="device",
+        )
+    # With its number, as tensors report it, so that a batch knows when it is already there.
+    return torch.device(name, 0) if name == "cuda" else torch.device(name)
+
+
+class _Data:
+    """What all passes over the corpus have in common."""
+
+    def __init__(self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task) -> None:
+        self.config, self.prepared, self.normaliser, self.task = config, prepared, normaliser, task
+        self.targets = prepared.schema.targets
+        self.complete = [item.complete for item in prepared.items]
+        self.names = [item.name for item in prepared.items]
+        self.groups = [item.group for item in prepared.items]
+        self.deviation_P = torch.as_tensor(normaliser.target.deviation_P)
+
+    def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
+        """Windows of one side of the split, as the model reads them.
+
+        Raises:
+            SplitError: its items are too short for a single target.
+        """
+        loader = self._loader(self.prepared.schema.chosen(self.config.model.modalities), items, stride)
+        if not loader.windows:
+            raise SplitError(
+                f"the {side} side of the split needs at least one window",
+                found=f"{len(items)} items, all too short for the task",
+                next_step="Use longer items, or a shorter task.horizon",
+            )
+        return loader
+
+    def targets_only(self, items: Sequence[int], stride: int | None = None) -> Loader:
+        """The same windows without the modalities' values, which baselines do not read."""
+        return self._loader((), items, stride)
+
+    def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
+        """What the model does on a loader's windows."""
+        return evaluate({MODEL: predict}, loader.batches(), self.targets, self.complete, self.deviation_P, detailed)[
+            MODEL
+        ]
+
+    def naive(self, baselines: Sequence[Baseline], items: Sequence[int]) -> Naive:
+        """What the baselines do on some items."""
+        predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
+        batches = self.targets_only(items).batches()
+        return Naive(baselines, evaluate(predictors, batches, self.targets, self.complete, self.deviation_P))
+
+    def scored(self, tally: Tally, items: Sequence[int]) -> list[int]:
+        """The items that had at least one counted target."""
+        return [item for item in items if tally.count_IP[item].any()]
+
+    def _loader(self, modalities: Sequence[str], items: Sequence[int], stride: int | None) -> Loader:
+        return Loader(
+            self.prepared,
+            self.normaliser,
+            self.config.data,
+            self.task,
+            modalities,
+            items,
+            self.config.training.batch,
+            stride,
+        )
+
+
+def _failure(error: TrainingDiverged) -> dict[str, Any]:
+    return {
+        "error": type(error).__name__,
+        "message": error.message,
+        "epoch": error.epoch,
+        "step": error.step,
+        "component": error.component,
+    }
+
+
+def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[str, Any]:
+    schema = prepared.schema
+    return {
+        "name": schema.name,
+        "content": prepared.content,
+        "path": config.corpus,
+        "modalities": list(schema.modalities),
+        "components": list(schema.targets.components),
+        "tracks": schema.targets.tracks,
+        "task": task.kind,
+        "leaky": is_leaky(task),
+        "units": {p.name: p.unit for p in schema.targets.parameters},
+        "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+    }
+
+
+def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int]) -> dict[str, Any]:
+    sides = {"train": split.train, "validation": split.validation, "test": split.test}
+    sizes = {
+        side: {
+            "items": len(items),
+            "groups": len({prepared.items[i].group for i in items}),
+            "windows": windows[side],
+        }
+        for side, items in sides.items()
+    }
+    return {**sizes, "given": split.given}
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _write_items(path: Path, rows: list[dict[str, Any]]) -> None:
+    columns = ["item", "group", "complete", "component", "loss", "count", "naive_loss"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _write_text(path, text.getvalue())
+
+
+def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> MultimodalModel:
+    """The model of a finished run, with the weights that were scored, on the CPU.
+
+    Raises:
+        CheckpointError: ``workdir`` holds no readable checkpoint of this config.
+    """
+    task = resolve_task(config, prepared.schema)
+    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat)
+    path = Path(workdir) / "checkpoints" / "best.pt"
+    weights = load_checkpoint(path, fingerprint(config, prepared.content), torch.device("cpu"))
+    model.load_state_dict(weights["model"])
+    return model

@@ -1,0 +1,54 @@
+"""What a run predicts from what, with nothing left open. No torch."""
+
+from __future__ import annotations
+
+from mmcore.config import Forecast, Label, Reconstruct, RunConfig, Task
+from mmcore.errors import ConfigError
+from mmcore.schema import CorpusSchema
+
+
+def resolve_task(config: RunConfig, schema: CorpusSchema) -> Task:
+    """The task of a run on a corpus; None in the config becomes forecast or label, whichever the targets allow.
+
+    Raises:
+        ConfigError: the task needs targets that are a modality's features and the corpus has them in a table of
+            their own, or the reverse.
+    """
+    kind = "forecast" if schema.targets_are_features else "label"
+    if config.task is None:
+        return Forecast() if schema.targets_are_features else Label()
+    if isinstance(config.task, Label) == schema.targets_are_features:
+        home = "features of a modality" if schema.targets_are_features else "a table of their own"
+        raise ConfigError(
+            f"task {config.task.kind} does not fit the targets of corpus '{schema.name}'",
+            expected="targets in a table of their own" if isinstance(config.task, Label) else "targets from a modality",
+            found=f"targets from '{schema.targets.from_}', {home}",
+            next_step=f"Leave task out, or set task.kind to {kind}",
+            where="task.kind",
+        )
+    return config.task
+
+
+def resolve_causal(config: RunConfig, task: Task) -> bool:
+    """Whether the encoder is causal: as configured, else for forecasts only.
+
+    Raises:
+        ConfigError: a forecast with ``model.causal: false``, which would read what it is to predict.
+    """
+    forecast = isinstance(task, Forecast)
+    if config.model.causal is None:
+        return forecast
+    if forecast and not config.model.causal:
+        raise ConfigError(
+            "a forecast needs a causal encoder, else a step attends to later tracks, its own target among them",
+            expected="model.causal null or true",
+            found="false",
+            next_step="Leave model.causal out, or set task.kind to reconstruct and know that it leaks",
+            where="model.causal",
+        )
+    return config.model.causal
+
+
+def is_leaky(task: Task) -> bool:
+    """Whether the target can be copied from the input."""
+    return isinstance(task, Reconstruct)

@@ -1,0 +1,70 @@
+"""Checkpoints on disk: written whole or not at all, read without unpickling code.
+
+A folder holds ``last.pt`` (everything that training needs to go on), ``best.pt`` (the weights that will be scored) and,
+on request, ``epoch_NNNN.pt`` (weights).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from mmcore.errors import CheckpointError
+
+
+class UnreadableCheckpoint(CheckpointError):
+    """A checkpoint whose bytes are torn or no checkpoint at all."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file beside its place, flush it to the disk, then move it there in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Save tensors and plain values; ``content["fingerprint"]`` names the run."""
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint of this very run.
+
+    Raises:
+        UnreadableCheckpoint: the file is torn, or holds anything but tensors and plain values.
+        CheckpointError: it belongs to another run.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        found = content["fingerprint"]
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise UnreadableCheckpoint(
+            "a checkpoint must be a whole file of tensors and plain values",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no detail'}",
+            next_step="Delete it; the run then starts anew",
+            where=str(path),
+        ) from error
+    if found != fingerprint:
+        raise CheckpointError(
+            "a checkpoint must belong to the run that reads it",
+            expected=f"fingerprint {fingerprint}",
+            found=str(found),
+            next_step="Give the run a folder of its own, or delete the checkpoints that another config left there",
+            where=str(path),
+        )
+    return content

@@ -1,0 +1,242 @@
+"""Predictors in, scores out: one pass over a split, then plain rows.
+
+B batch, T steps, K tracks, P parameters, O outputs per track, I items of the corpus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmcore.batch import Batch
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.result import Score
+from mmcore.schema import Targets
+from mmcore.training.baselines import Baseline
+from mmcore.training.losses import layout_of
+from mmcore.training.metrics import (
+    accuracy,
+    average_precision,
+    balanced_accuracy,
+    f1,
+    macro_f1,
+    mean_of_known,
+    skill,
+)
+from mmcore.training.tally import Subset, Tally
+
+Predict = Callable[[Batch], Tensor]
+"""From a batch to outputs (B, T, K, O) on the CPU."""
+
+MODEL = None
+"""The model's name among predictors and in score rows; baselines have names of their own."""
+
+
+def predictor(model: MultimodalModel, device: torch.device) -> Predict:
+    """The model as a predictor: without dropout, wherever it lives."""
+
+    def predict(batch: Batch) -> Tensor:
+        with torch.inference_mode():
+            return model(batch.to(device)).cpu()
+
+    return predict
+
+
+def evaluate(
+    predictors: Mapping[str | None, Predict],
+    batches: Iterable[Batch],
+    targets: Targets,
+    complete: Sequence[bool],
+    deviation_P: Tensor,
+    detailed: bool = True,
+) -> dict[str | None, Tally]:
+    """Score several predictors on the same batches in one pass.
+
+    For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
+    the one prediction of each item is scored.
+    """
+    tallies = {name: Tally(targets, complete, deviation_P, detailed) for name in predictors}
+    votes = {name: Votes(targets, len(complete)) for name in predictors} if targets.scope == "item" else None
+    with torch.inference_mode():
+        for batch in batches:
+            for name, predict in predictors.items():
+                (votes or tallies)[name].add(predict(batch), batch)
+        for name, vote in (votes or {}).items():
+            tallies[name].add(*vote.result())
+    return tallies
+
+
+class Votes:
+    """Averages the predictions of an item's windows (soft vote)."""
+
+    def __init__(self, targets: Targets, items: int) -> None:
+        K, P = targets.tracks, len(targets.parameters)
+        self.targets = targets
+        self.layout = layout_of(targets)
+        self.sum_IKO = torch.zeros(items, K, targets.outputs, dtype=torch.float64)
+        self.windows_I = torch.zeros(items, dtype=torch.float64)
+        self.target_IKP = torch.zeros(items, K, P)
+        self.valid_IKP = torch.zeros(items, K, P, dtype=torch.bool)
+
+    def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
+        """Take the votes of a batch of windows; T is 1."""
+        outputs_BKO = outputs_BTKO[:, 0].to(torch.float64, copy=True)
+        for p in self.layout.binary + self.layout.categorical:
+            span = slice(self.layout.first[p], self.layout.first[p] + self.layout.classes(p))
+            outputs_BKO[..., span] = outputs_BKO[..., span].softmax(-1)
+        self.sum_IKO.index_add_(0, batch.item_B, outputs_BKO)
+        self.windows_I.index_add_(0, batch.item_B, torch.ones(len(batch.item_B), dtype=torch.float64))
+        self.target_IKP[batch.item_B] = batch.target_BTKP[:, 0]
+        self.valid_IKP[batch.item_B] = batch.target_valid_BTKP[:, 0]
+
+    def result(self) -> tuple[Tensor, Batch]:
+        """One prediction per item that has a window: log-probabilities and means; and a batch of the items."""
+        item_B = self.windows_I.nonzero()[:, 0]
+        outputs_BKO = self.sum_IKO[item_B] / self.windows_I[item_B, None, None]
+        for p in self.layout.binary + self.layout.categorical:
+            span = slice(self.layout.first[p], self.layout.first[p] + self.layout.classes(p))
+            outputs_BKO[..., span] = outputs_BKO[..., span].clamp(min=_TINY).log()
+        target_BTKP, valid_BTKP = self.target_IKP[item_B, None], self.valid_IKP[item_B, None]
+        B = len(item_B)
+        return outputs_BKO[:, None], Batch(
+            values={},
+            present_BTM=torch.zeros(B, 1, 0, dtype=torch.bool),
+            valid_BT=torch.ones(B, 1, dtype=torch.bool),
+            target_BTKP=target_BTKP,
+            target_valid_BTKP=valid_BTKP,
+            previous_BTKP=torch.zeros_like(target_BTKP),
+            previous_valid_BTKP=torch.zeros_like(valid_BTKP),
+            item_B=item_B,
+            start_B=torch.zeros_like(item_B),
+        )
+
+
+_TINY = 1e-300
+"""Keeps the logarithm of a probability that underflowed finite."""
+
+
+class Naive:
+    """The yardstick of skill on one split: for each component the better of the baselines on its counted targets."""
+
+    def __init__(self, baselines: Sequence[Baseline], tallies: Mapping[str | None, Tally]) -> None:
+        self.baselines = baselines
+        self.tallies = tallies
+
+    def losses(self, subset: Subset = "all") -> dict[str, float]:
+        """The naive loss per component; NaN where nothing counts."""
+        return {c: loss for c, (loss, _) in self._best(subset).items()}
+
+    def item_losses(self, item: int) -> dict[str, float]:
+        """The loss on one item of the baseline that is the better one on the whole split."""
+        return {
+            c: math.nan if name is None else self.tallies[name].item_losses(item)[c]
+            for c, (_, name) in self._best("all").items()
+        }
+
+    def _best(self, subset: Subset) -> dict[str, tuple[float, str | None]]:
+        losses = {b.name: baseline_losses(b, self.tallies[b.name], subset) for b in self.baselines}
+        best: dict[str, tuple[float, str | None]] = {}
+        for component in self.baselines[0].targets.components:
+            known = [(loss[component], name) for name, loss in losses.items() if not math.isnan(loss[component])]
+            best[component] = min(known, default=(math.nan, None))
+        return best
+
+
+def baseline_losses(baseline: Baseline, tally: Tally, subset: Subset = "all") -> dict[str, float]:
+    """Loss per component; NaN where nothing counts, and for classes where it predicts no probabilities."""
+    losses = tally.component_losses(subset)
+    if not baseline.has_class_loss:
+        for p in baseline.targets.parameters:
+            if p.kind != "continuous":
+                losses[p.component] = math.nan
+    return losses
+
+
+def skills(losses: Mapping[str, float], naive: Mapping[str, float]) -> dict[str, float]:
+    """Skill per component."""
+    return {c: skill(losses[c], naive[c]) for c in losses}
+
+
+def score_rows(split: str, model: Tally, naive: Naive) -> list[Score]:
+    """Every measure of the model and of the baselines on one split, on all and on complete items."""
+    rows: list[Score] = []
+    for subset in ("all", "complete"):
+        yardstick = naive.losses(subset)
+        rows += _rows(split, subset, MODEL, model, model.component_losses(subset), yardstick)
+        for baseline in naive.baselines:
+            tally = naive.tallies[baseline.name]
+            losses = baseline_losses(baseline, tally, subset)
+            rows += _rows(split, subset, baseline.name, tally, losses, yardstick)
+    return rows
+
+
+def item_rows(
+    items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
+) -> list[dict[str, Any]]:
+    """One plain row per scored item and component; NaN losses where none of its targets count."""
+    rows = []
+    for item in items:
+        losses, counts, naive_losses = model.item_losses(item), model.item_counts(item), naive.item_losses(item)
+        for component in losses:
+            rows.append(
+                {
+                    "item": name[item],
+                    "group": group[item],
+                    "complete": bool(model.complete_I[item]),
+                    "component": component,
+                    "loss": losses[component],
+                    "count": counts[component],
+                    "naive_loss": naive_losses[component],
+                }
+            )
+    return rows
+
+
+def _rows(
+    split: str, subset: Subset, who: str | None, tally: Tally, losses: dict[str, float], naive: dict[str, float]
+) -> list[Score]:
+    def row(metric: str, component: str | None, value: float, parameter: str | None = None) -> Score:
+        return Score(split, subset, metric, component, value, parameter, who)
+
+    skill_of = skills(losses, naive)
+    counted = [c for c in losses if not math.isnan(naive[c])]
+    whole_loss = sum(losses[c] for c in counted) if counted else math.nan
+    # A predictor whose loss is not defined on a component has no whole skill either.
+    whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
+    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss)]
+    for component in losses:
+        rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
+    for metric, by_component in _class_measures(tally, subset).items():
+        rows.append(row(metric, None, mean_of_known([*by_component.values()])))
+        rows += [row(metric, component, value) for component, value in by_component.items()]
+    for p, value in tally.absolute_errors(subset).items():
+        parameter = tally.targets.parameters[p]
+        if len(tally.layout.membership[parameter.component]) == 1:
+            rows.append(row("mae", parameter.component, value))
+        rows.append(row("mae", parameter.component, value, parameter.name))
+    return rows
+
+
+def _class_measures(tally: Tally, subset: Subset) -> dict[str, dict[str, float]]:
+    """Measure to component to value, for components with binary or categorical parameters: the mean over these."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for component, members in tally.layout.membership.items():
+        for p in members:
+            if p in tally.layout.continuous:
+                continue
+            confusion = tally.confusion(p, subset)
+            found = {
+                "accuracy": accuracy(confusion),
+                "balanced_accuracy": balanced_accuracy(confusion),
+                "macro_f1": macro_f1(confusion),
+            }
+            if p in tally.layout.binary:
+                found["f1"] = f1(confusion)
+                found["average_precision"] = average_precision(tally.histogram(p, subset))
+            for metric, value in found.items():
+                values.setdefault(metric, {}).setdefault(component, []).append(value)
+    return {m: {c: mean_of_known(v) for c, v in by_component.items()} for m, by_component in values.items()}

@@ -1,0 +1,286 @@
+"""Training: epochs of steps, a checkpoint after each, the best kept by validation skill.
+
+B batch, P parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmcore.batch import Batch
+from mmcore.config import RunConfig, TrainingConfig
+from mmcore.data.loader import Loader
+from mmcore.errors import TrainingDiverged
+from mmcore.events import EpochDone, Note, OnEvent, Progress
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.schema import Targets
+from mmcore.seeding import generator, seed_of
+from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint, write_atomically
+from mmcore.training.evaluation import skills
+from mmcore.training.losses import Layout, layout_of, parameter_losses, row_losses, training_weights
+from mmcore.training.metrics import mean_of_known, sum_of_known
+from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+
+SECONDS_BETWEEN_PROGRESS = 0.25
+
+
+@dataclass
+class State:
+    """Where a training stands. Saved after every epoch; all but ``clock`` survives a kill.
+
+    Args:
+        epoch, step: done so far, over all sessions.
+        best_epoch, best_value: the epoch that will be scored, and its value of the selection criterion.
+        stale: epochs since then.
+        seconds: spent in earlier sessions. clock: when this session began.
+    """
+
+    model: MultimodalModel
+    optimiser: torch.optim.Optimizer
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    stale: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    clock: float = field(default_factory=time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds of training over all sessions."""
+        return self.seconds + time.monotonic() - self.clock
+
+    def stopped_early(self, config: TrainingConfig) -> bool:
+        """Whether patience ended it before the last epoch."""
+        return self.epoch < config.epochs and config.patience is not None and self.stale >= config.patience
+
+    def finished(self, config: TrainingConfig) -> bool:
+        """Whether no epoch is left to train."""
+        return self.epoch >= config.epochs or self.stopped_early(config)
+
+
+_SAVED = ("epoch", "step", "best_epoch", "best_value", "stale", "history")
+
+
+def start_or_resume(
+    model: MultimodalModel, config: RunConfig, fingerprint: str, folder: Path, on_event: OnEvent
+) -> State:
+    """A fresh training, or the one that ``folder/checkpoints/last.pt`` holds.
+
+    A torn checkpoint is told in a note, and training starts anew from epoch 0.
+
+    Raises:
+        CheckpointError: the checkpoint belongs to another run.
+    """
+    state = State(model, build_optimiser(config.training.optimiser, model.parameters()))
+    path = folder / "checkpoints" / "last.pt"
+    if not path.exists():
+        return state
+    try:
+        saved = load_checkpoint(path, fingerprint, next(model.parameters()).device)
+    except UnreadableCheckpoint as error:
+        on_event(Note(f"{error.message}. Training starts anew from epoch 0"))
+        return state
+    model.load_state_dict(saved["model"])
+    state.optimiser.load_state_dict(saved["optimiser"])
+    for name in _SAVED:
+        setattr(state, name, saved[name])
+    state.seconds = saved["seconds"]
+    on_event(Note(f"resumed after epoch {state.epoch} of {config.training.epochs}"))
+    return state
+
+
+def train(
+    state: State,
+    loader: Loader,
+    validation_losses: Callable[[], Mapping[str, float]],
+    naive: Mapping[str, float],
+    config: RunConfig,
+    targets: Targets,
+    fingerprint: str,
+    folder: Path,
+    on_event: OnEvent,
+) -> None:
+    """Train until the last epoch, or until patience ends it; ``state`` moves on in place.
+
+    Args:
+        loader: training windows.
+        validation_losses: loss per component on the validation split under the model as it is now.
+        naive: naive loss per component on that split.
+
+    Raises:
+        TrainingDiverged: NaN or Inf in a loss or a gradient.
+    """
+    criterion = selection_criterion(naive)
+    if criterion != "skill" and not state.finished(config.training):
+        on_event(Note(_SELECTION_NOTES[criterion]))
+    checkpoints = folder / "checkpoints"
+    while not state.finished(config.training):
+        began = time.monotonic()
+        row = train_epoch(state, loader, config, targets, on_event)
+        losses = validation_losses()
+        row |= _validation_columns(losses, naive)
+        _refuse_infinite_validation(losses, naive, state)
+        value = {
+            "skill": row["validation/skill"],
+            "loss": -row["validation/loss"],
+            "last": float(state.epoch),
+        }[criterion]
+        if value > state.best_value:
+            state.best_epoch, state.best_value, state.stale = state.epoch, value, 0
+        else:
+            state.stale += 1
+        row["seconds"] = time.monotonic() - began
+        state.history.append(row)
+
+        weights = {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
+        if state.best_epoch == state.epoch:
+            save_checkpoint(checkpoints / "best.pt", weights)
+        every = config.training.checkpoint_every
+        if every is not None and state.epoch % every == 0:
+            save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", weights)
+        write_history(folder / "history.json", state.history)
+        save_checkpoint(checkpoints / "last.pt", weights | _resumable(state))
+        on_event(EpochDone(state.epoch, config.training.epochs, row))
+
+
+def train_epoch(
+    state: State, loader: Loader, config: RunConfig, targets: Targets, on_event: OnEvent
+) -> dict[str, float]:
+    """One pass over the training windows in this epoch's order; returns the training columns of its history row."""
+    training, repeat, epoch = config.training, config.repeat, state.epoch + 1
+    parameters = list(state.model.parameters())
+    device = parameters[0].device
+    layout, weight_P = layout_of(targets), training_weights(config.loss, targets).to(device)
+    rng = torch.Generator(device)
+    sums_P, counts_P = torch.zeros_like(weight_P), torch.zeros_like(weight_P)
+    norms: list[float] = []
+    clipped, rate, told = 0, 0.0, 0.0
+
+    order = generator(repeat, "order", epoch).permutation(loader.windows)
+    for step, batch in enumerate(loader.batches(order), start=1):
+        rate = learning_rate_at(
+            state.step + 1,
+            training.epochs * len(loader),
+            len(loader),
+            training.schedule,
+            training.optimiser.learning_rate,
+        )
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        rng.manual_seed(seed_of(repeat, "dropout", epoch, step))
+        batch = batch.to(device)
+        sums_BP, count_BP = row_losses(state.model(batch, rng), batch, layout)
+        sum_P, count_P = sums_BP.sum(0), count_BP.sum(0)
+        loss_P = parameter_losses(sum_P, count_P)
+        loss = (loss_P * weight_P).sum()
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm_tensor = gradient_norm(parameters)
+        # One transfer from the device for both checks.
+        loss_value, norm = torch.stack([loss.detach(), norm_tensor]).tolist()
+        if not (math.isfinite(loss_value) and math.isfinite(norm)):
+            raise _diverged(state, layout, loss_P.detach(), epoch)
+        clipped += clip_gradients(parameters, norm, training.clip_norm)
+        state.optimiser.step()
+        state.step += 1
+        norms.append(norm)
+        sums_P += sum_P.detach()
+        counts_P += count_P
+        if time.monotonic() - told >= SECONDS_BETWEEN_PROGRESS:
+            told = time.monotonic()
+            on_event(Progress(epoch, training.epochs, step, len(loader)))
+    state.epoch = epoch
+    row = {
+        "epoch": epoch,
+        "steps": state.step,
+        "learning_rate": rate,
+        "gradient_norm": sum(norms) / len(norms),
+        "gradient_norm_max": max(norms),
+        "clipped": clipped / len(norms),
+    }
+    return row | _loss_columns("train", _component_means(layout, sums_P, counts_P))
+
+
+def selection_criterion(naive: Mapping[str, float]) -> str:
+    """What picks the best epoch, the same for a whole run: ``skill``, else ``loss``, else ``last``."""
+    if any(value > 0 for value in naive.values()):
+        return "skill"
+    return "last" if all(math.isnan(value) for value in naive.values()) else "loss"
+
+
+_SELECTION_NOTES = {
+    "loss": "no component has a validation skill, for the naive loss is 0: the best epoch is picked by validation loss",
+    "last": "the validation split has no target that counts: the last epoch is scored",
+}
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """The history as JSON, NaN as null, in one atomic step."""
+    rows = [{k: None if math.isnan(v) else v for k, v in row.items()} for row in history]
+    write_atomically(path, lambda file: file.write(json.dumps(rows, indent=1, allow_nan=False).encode()))
+
+
+def _resumable(state: State) -> dict[str, Any]:
+    saved = {name: getattr(state, name) for name in _SAVED}
+    return saved | {"optimiser": state.optimiser.state_dict(), "seconds": state.elapsed()}
+
+
+def _component_means(layout: Layout, sums_P: Tensor, counts_P: Tensor) -> dict[str, float]:
+    losses = {}
+    sums, counts = sums_P.tolist(), counts_P.tolist()
+    for name, members in layout.membership.items():
+        known = [sums[p] / counts[p] for p in members if counts[p]]
+        losses[name] = sum(known) if known else math.nan
+    return losses
+
+
+def _loss_columns(split: str, losses: Mapping[str, float]) -> dict[str, float]:
+    columns = {f"{split}/loss": sum_of_known([*losses.values()])}
+    return columns | {f"{split}/loss/{c}": value for c, value in losses.items()}
+
+
+def _validation_columns(losses: Mapping[str, float], naive: Mapping[str, float]) -> dict[str, float]:
+    skill_of = skills(losses, naive)
+    columns = _loss_columns("validation", losses) | {"validation/skill": mean_of_known([*skill_of.values()])}
+    return columns | {f"validation/skill/{c}": value for c, value in skill_of.items()}
+
+
+def _diverged(state: State, layout: Layout, loss_P: Tensor, epoch: int) -> TrainingDiverged:
+    for p, value in enumerate(loss_P.tolist()):
+        if not math.isfinite(value):
+            parameter = layout.targets.parameters[p]
+            return _divergence("a training loss", f"{value} for {parameter.name}", parameter.component, epoch, state)
+    for name, weight in state.model.named_parameters():
+        if weight.grad is not None and not torch.isfinite(weight.grad).all():
+            return _divergence("a gradient", f"NaN or Inf in {name}", name.partition(".")[0], epoch, state)
+    return _divergence("the gradient norm", "a sum of squares beyond float32", "all", epoch, state)
+
+
+def _refuse_infinite_validation(losses: Mapping[str, float], naive: Mapping[str, float], state: State) -> None:
+    """A component in which nothing counts is NaN for the baselines too; any other NaN or Inf is the model's own."""
+    for component, value in losses.items():
+        if not math.isfinite(value) and not math.isnan(naive[component]):
+            raise _divergence("a validation loss", str(value), component, state.epoch, state, step=state.step)
+
+
+def _divergence(
+    what: str, found: str, component: str, epoch: int, state: State, step: int | None = None
+) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"{what} is not finite",
+        epoch=epoch,
+        step=state.step + 1 if step is None else step,
+        component=component,
+        found=found,
+        next_step="Lower training.optimiser.learning_rate, or set training.clip_norm",
+    )

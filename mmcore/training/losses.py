@@ -1,0 +1,193 @@
+"""Losses per parameter and component, masked, without a loop over tracks.
+
+Each parameter's loss is the sum over its counted targets divided by their number: cross-entropy for binary (as two
+classes) and categorical parameters, squared error in normalised units for continuous ones. A component is the sum
+of its parameters; the total under fixed weights of 1 is the sum of the components.
+
+B batch, T steps, K tracks, P parameters, O outputs per track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmcore.batch import Batch
+from mmcore.config import LossConfig
+from mmcore.errors import ConfigError, nearest
+from mmcore.schema import Targets
+from mmcore.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter stands in the outputs.
+
+    Args:
+        first: each parameter's first output.
+        continuous, binary, categorical: indices of the parameters by kind.
+        gates: (binary parameter, parameters that count only where it is true), for each ``when``.
+        membership: for each component, the indices of its parameters.
+    """
+
+    targets: Targets
+    first: tuple[int, ...]
+    continuous: tuple[int, ...]
+    binary: tuple[int, ...]
+    categorical: tuple[int, ...]
+    gates: tuple[tuple[int, tuple[int, ...]], ...]
+    membership: dict[str, tuple[int, ...]]
+
+    @property
+    def order(self) -> list[int]:
+        """Place of each parameter once they are put together kind by kind."""
+        by_kind = [*self.continuous, *self.binary, *self.categorical]
+        return [by_kind.index(p) for p in range(len(by_kind))]
+
+    def classes(self, p: int) -> int:
+        """Number of classes of a binary or categorical parameter."""
+        return self.targets.parameters[p].outputs
+
+
+@lru_cache(maxsize=16)
+def layout_of(targets: Targets) -> Layout:
+    """The layout that follows from the declared targets."""
+    parameters = targets.parameters
+    first, at = [], 0
+    for parameter in parameters:
+        first.append(at)
+        at += parameter.outputs
+    names = [p.name for p in parameters]
+    gates = dict.fromkeys(p.when for p in parameters if p.when is not None)
+    return Layout(
+        targets,
+        tuple(first),
+        *(tuple(i for i, p in enumerate(parameters) if p.kind == k) for k in ("continuous", "binary", "categorical")),
+        tuple((names.index(g), tuple(i for i, p in enumerate(parameters) if p.when == g)) for g in gates),
+        {c: tuple(i for i, p in enumerate(parameters) if p.component == c) for c in targets.components},
+    )
+
+
+def counted_targets(batch: Batch, layout: Layout) -> Tensor:
+    """Targets that count, (B, T, K, P) bool: they exist and, under ``when``, the binary parameter is truly on.
+
+    Where the binary parameter itself is unknown, what depends on it does not count.
+    """
+    counted_BTKP = batch.target_valid_BTKP
+    for gate, dependents in layout.gates:
+        on_BTK1 = (batch.target_BTKP[..., gate : gate + 1] > 0.5) & batch.target_valid_BTKP[..., gate : gate + 1]
+        free_P = torch.ones(counted_BTKP.shape[-1], dtype=torch.bool, device=counted_BTKP.device)
+        free_P[list(dependents)] = False
+        counted_BTKP = counted_BTKP & (on_BTK1 | free_P)
+    return counted_BTKP
+
+
+def columns(x: Tensor, indices: Sequence[int]) -> Tensor:
+    """Columns of the last axis: a view where they stand side by side."""
+    first = indices[0]
+    if list(indices) == list(range(first, first + len(indices))):
+        return x[..., first : first + len(indices)]
+    return x.index_select(-1, torch.tensor(indices, device=x.device))
+
+
+def binary_logits(outputs_BTKO: Tensor, layout: Layout) -> Tensor:
+    """Log-odds of "true" for the binary parameters, (B, T, K, number of them)."""
+    zero = [layout.first[p] for p in layout.binary]
+    return columns(outputs_BTKO, [i + 1 for i in zero]) - columns(outputs_BTKO, zero)
+
+
+def row_losses(
+    outputs_BTKO: Tensor, batch: Batch, layout: Layout, dtype: torch.dtype | None = None
+) -> tuple[Tensor, Tensor]:
+    """Sum of losses and number of counted targets per row and parameter: (B, P) each; differentiable.
+
+    Outputs at targets that do not count are replaced before anything is computed from them, so that not even NaN
+    or Inf there reaches a loss or a gradient.
+
+    Args:
+        dtype: number type of the sums; None: that of the outputs.
+    """
+    check_shape(
+        "outputs_BTKO",
+        outputs_BTKO,
+        **dict(zip("BTK", batch.target_BTKP.shape, strict=False)),
+        O=layout.targets.outputs,
+    )
+    counted_BTKP = counted_targets(batch, layout)
+    dtype = dtype or outputs_BTKO.dtype
+    parts = []
+    if layout.continuous:
+        error = columns(outputs_BTKO, [layout.first[p] for p in layout.continuous]) - columns(
+            batch.target_BTKP, layout.continuous
+        )
+        error = error.masked_fill(~columns(counted_BTKP, layout.continuous), 0.0)
+        parts.append(error.square().sum((1, 2), dtype=dtype))
+    if layout.binary:
+        counted = columns(counted_BTKP, layout.binary)
+        logit = binary_logits(outputs_BTKO, layout).masked_fill(~counted, 0.0)
+        truth = columns(batch.target_BTKP, layout.binary).to(logit.dtype)
+        loss = F.binary_cross_entropy_with_logits(logit, truth, weight=counted.to(logit.dtype), reduction="none")
+        parts.append(loss.sum((1, 2), dtype=dtype))
+    for p in layout.categorical:
+        counted_BTK = counted_BTKP[..., p]
+        logits_BTKC = outputs_BTKO[..., layout.first[p] : layout.first[p] + layout.classes(p)]
+        logits_BTKC = logits_BTKC.masked_fill(~counted_BTK[..., None], 0.0)
+        code_BTK = batch.target_BTKP[..., p].long().masked_fill(~counted_BTK, _IGNORED)
+        loss = F.cross_entropy(logits_BTKC.flatten(0, 2), code_BTK.flatten(), ignore_index=_IGNORED, reduction="none")
+        parts.append(loss.view(code_BTK.shape).sum((1, 2), dtype=dtype)[:, None])
+    sums_BP = columns(torch.cat(parts, 1), layout.order)
+    return sums_BP, counted_BTKP.sum((1, 2), dtype=dtype)
+
+
+_IGNORED = -100
+
+
+def parameter_losses(sums_P: Tensor, counts_P: Tensor) -> Tensor:
+    """Mean loss per parameter; exactly 0 where nothing counts."""
+    return sums_P / counts_P.clamp(min=1)
+
+
+def component_losses(outputs_BTKO: Tensor, batch: Batch, targets: Targets) -> dict[str, Tensor]:
+    """The loss of each component over a batch: differentiable scalars, 0 with zero gradient where nothing counts.
+
+    Shape: outputs (B, T, K, O), T = 1 for scope item.
+
+    Raises:
+        ShapeError: the outputs do not fit the batch or the targets.
+
+    Source: the seed experiment: cross-entropy for classes; squared error over active tracks only, divided by their
+        number, summed over the parameters of a component.
+    """
+    layout = layout_of(targets)
+    sums_BP, counts_BP = row_losses(outputs_BTKO, batch, layout)
+    loss_P = parameter_losses(sums_BP.sum(0), counts_BP.sum(0))
+    return {name: loss_P[list(members)].sum() for name, members in layout.membership.items()}
+
+
+def training_weights(config: LossConfig, targets: Targets) -> Tensor:
+    """The weight of each parameter's loss in what is minimised, (P,) float32.
+
+    Raises:
+        ConfigError: a weight names no component; or all weights are 0.
+    """
+    for name in config.weights:
+        if name not in targets.components:
+            raise ConfigError(
+                f"loss weight for unknown component '{name}'",
+                next_step=nearest(name, targets.components),
+                where="loss.weights",
+            )
+    weights = [config.weights.get(p.component, 1.0) for p in targets.parameters]
+    if not any(weights):
+        raise ConfigError(
+            "at least one loss component needs a weight above 0",
+            found="0 for all of them",
+            next_step="Raise a weight, or leave it out to count 1",
+            where="loss.weights",
+        )
+    return torch.tensor(weights)

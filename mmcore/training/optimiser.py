@@ -1,0 +1,61 @@
+"""How gradients become steps: optimiser, learning rate over the steps, clipping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.config import Adam, AdamW, Constant, Cosine, Optimiser, Schedule
+
+
+def build_optimiser(config: Optimiser, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Adam or AdamW over all parameters, one fused pass a step."""
+    match config:
+        case Adam():
+            return torch.optim.Adam(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        case AdamW():
+            return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+
+
+def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule: Schedule, peak: float) -> float:
+    """The learning rate of one optimiser step, a pure function of the step.
+
+    Cosine: a linear warm-up from peak/W at step 1 to the peak at step W, W being the warm-up rounded to whole steps;
+    then half a cosine, which never rises and ends exactly at the floor at the last step. A warm-up as long as the
+    training or longer is cut so that the last step remains for the floor; a training of one step is at the floor.
+
+    Args:
+        step: 1 … steps_total, over all epochs.
+        steps_total: steps of the whole training as planned; early stopping does not change the schedule.
+        steps_per_epoch: turns the warm-up into steps.
+        schedule: its floor is not above the peak (the config refuses that).
+        peak: the highest learning rate.
+    """
+    match schedule:
+        case Constant():
+            return peak
+        case Cosine():
+            warmup = min(round(schedule.warmup_epochs * steps_per_epoch), steps_total - 1)
+            if step <= warmup:
+                return peak * step / warmup
+            done = (step - warmup) / (steps_total - warmup)
+            return schedule.floor + (peak - schedule.floor) * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """The L2 norm of all gradients together, a scalar tensor: NaN or Inf if any of them is not finite."""
+    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], norm: float, limit: float | None) -> bool:
+    """Scale the gradients down to ``limit`` where ``norm``, computed before, exceeds it; whether that was so.
+
+    Source: Pascanu et al. 2013, algorithm 1.
+    """
+    if limit is None or norm <= limit:
+        return False
+    nn.utils.clip_grads_with_norm_(parameters, limit, torch.tensor(norm))
+    return True
