@@ -41,6 +41,7 @@ class Mirror:
         self._experiment = ""
         self._parents: dict[str, str] = {}
         self._runs: dict[str, str] = {}
+        self._complete: set[str] = set()
         self._waiting: dict[str, list[Mapping[str, float]]] = {}
         self._flushed: dict[str, float] = {}
         self._error: StoreError | None = None
@@ -109,6 +110,7 @@ class Mirror:
             note = "base" if not arm.overrides else ", ".join(f"{k} = {v}" for k, v in arm.overrides.items())
             self._parents[arm.name] = store.arm(self._experiment, self._study.name, self._variant, arm.name, note)
         store.reconcile(self._experiment, set(self._parents.values()))
+        self._complete = store.mirrored(self._experiment, self._parents.values())
 
     def _start(self, stub: Mapping[str, Any]) -> None:
         run = self._ready().run(self._experiment, self._parents[stub["arm"]], stub, flatten(stub["config"]))
@@ -131,6 +133,8 @@ class Mirror:
     def _finish(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
         fingerprint = record["fingerprint"]
         if fingerprint not in self._runs:
+            if fingerprint in self._complete:
+                return
             self._start(record)
         run = self._runs.pop(fingerprint)
         self._waiting.pop(fingerprint)

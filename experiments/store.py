@@ -83,6 +83,18 @@ class Store:
                 self._client.restore_experiment(found.experiment_id)
             return found.experiment_id
 
+    def experiment_of(self, study: str) -> str:
+        """The id of a study's experiment, which must exist."""
+        with self._talking("find the experiment"):
+            found = self._client.get_experiment_by_name(study)
+            if found is None:
+                raise StoreError(
+                    f"study '{study}' has no runs in the tracking store",
+                    where=self.uri,
+                    next_step=f"Start it: mmstudy run {study}",
+                )
+            return found.experiment_id
+
     def arm(self, experiment: str, study: str, variant: str, arm: str, note: str) -> str:
         """The parent run of an arm. ``variant`` tells apart the same study on another corpus or preset."""
         tags = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "arm", "mlflow.note.content": note}
@@ -126,6 +138,24 @@ class Store:
                 self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
             self._client.update_run(run, status="RUNNING")
         return run
+
+    def mirrored(self, experiment: str, parents: Iterable[str]) -> set[str]:
+        """Fingerprints of the repeats under these arms that are in the store completely."""
+        wanted = set(parents)
+        with self._talking("list runs"):
+            found = set()
+            query = "tags.`mmstudy.kind` = 'repeat' and attributes.status IN ('FINISHED', 'FAILED')"
+            token = None
+            while True:
+                page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
+                found |= {
+                    run.data.tags[FINGERPRINT]
+                    for run in page
+                    if run.data.tags.get("mlflow.parentRunId") in wanted and "mmstudy.status" in run.data.tags
+                }
+                token = page.token
+                if not token:
+                    return found
 
     def epochs(self, run: str, rows: Iterable[Mapping[str, float | None]], known: bool = False) -> None:
         """Log epochs, each once: what the store has already (after a resume) is left out.

@@ -60,7 +60,7 @@ def read_yaml(path: Path, error: type[MMStudyError]) -> YamlFile:
         error: missing file, broken YAML, another root, a key written twice; with file and line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise error("the file cannot be read as UTF-8 text", found=str(problem), where=str(path)) from None
     loader = _Loader(text)

@@ -11,7 +11,7 @@ from mmcore.config import RunConfig, build_config, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
-from mmcore.task import resolve_task
+from mmcore.task import resolve_causal, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 from studies.design import arms_of, neighbours
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -98,7 +98,7 @@ def _config(values: dict[str, Any], corpus: Path, schema: CorpusSchema, where: C
     try:
         config = build_config({**values, "corpus": str(corpus)})
         chosen = schema.chosen(config.model.modalities)
-        resolve_task(config, schema)
+        resolve_causal(config, resolve_task(config, schema))
     except ConfigError as error:
         path = error.where or ""
         rule = f"{path}: {error.rule}" if path else error.rule

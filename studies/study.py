@@ -92,9 +92,7 @@ def find_study(name: str) -> Path:
         if path.is_file():
             return path
         raise StudyError("there is no such study file", where=name)
-    raise StudyError(
-        f"'{name}' is neither a study of the catalogue nor a file", next_step=nearest(name, list(names))
-    )
+    raise StudyError(f"'{name}' is neither a study of the catalogue nor a file", next_step=nearest(name, list(names)))
 
 
 def read_study(path: Path) -> tuple[Study, YamlFile]:

@@ -1,0 +1,324 @@
+"""The command ``mmstudy``. Exit codes: 0 done; 1 done, but runs failed; 2 bad input; 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+import mmcore
+from experiments.cli_data import data
+from experiments.home import Home
+from mmcore.errors import MMStudyError, StudyError
+
+if TYPE_CHECKING:
+    from experiments.plan import Options
+
+app = typer.Typer(
+    help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
+    "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
+    "Exit codes: 0 done; 1 done, but runs failed; 2 bad input; 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data, name="data")
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    text = "text"
+    json = "json"
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
+CorpusOption = Annotated[
+    str | None,
+    typer.Option("--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick or seed."),
+]
+PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
+RepeatsOption = Annotated[int | None, typer.Option("--repeats", min=1, help="Paired repeats of every arm.")]
+MetricOption = Annotated[
+    str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a config value for all arms; may be repeated."),
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default one per core.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
+
+
+@app.callback()
+def _home(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home", metavar="DIR", help="Where everything generated lives; default ./mlruns or MMSTUDY_HOME."
+        ),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"mmstudy {mmcore.__version__}")
+        raise typer.Exit
+    context.obj = Home.choose(home)
+
+
+@app.command("list")
+def list_(format: FormatOption = Format.text) -> None:
+    """List the studies that come with mmstudy."""
+    from studies.study import catalogue, read_study
+
+    studies = [(name, *read_study(path)) for name, path in catalogue().items()]
+    if format is Format.json:
+        _print_json(
+            [{"study": n, "question": s.question, "preset": s.preset, "file": str(w.path)} for n, s, w in studies]
+        )
+        return
+    width = max(len(name) for name, *_ in studies)
+    for name, study, _ in studies:
+        typer.echo(f"{name:<{width}}  {study.question}")
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+    workers: WorkersOption = None,
+    device: DeviceOption = Device.cpu,
+    format: FormatOption = Format.text,
+) -> None:
+    """Show the arms, and the runs to do, reuse and resume with an estimated time. Writes nothing."""
+    from experiments import plan as planning
+    from experiments.screens import plan_text
+
+    options = _options(corpus, preset, repeats, metric, set_, workers, device)
+    found = planning.plan(planning.ask(study, context.obj, options), context.obj)
+    if format is Format.json:
+        _print_json(found.as_dict())
+    else:
+        typer.echo(plan_text(found))
+
+
+@app.command()
+def describe(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+    format: FormatOption = Format.text,
+) -> None:
+    """Build each arm's model; show parameters and FLOPs per part."""
+    from experiments.describe import describe as build
+    from experiments.plan import ask
+    from experiments.screens import describe_text
+
+    asked = ask(study, context.obj, _options(corpus, preset, None, metric, set_, None, Device.cpu))
+    arms = build(asked)
+    if format is Format.json:
+        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
+    else:
+        typer.echo(describe_text(asked, arms))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+    workers: WorkersOption = None,
+    device: DeviceOption = Device.cpu,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Train what is missing of a study, log every run to MLflow, and write the report.
+
+    Runs that are there already, from this study or another, are reused. Ctrl-C is safe: the same command resumes.
+    """
+    from experiments.driver import run_study
+    from experiments.progress import Screen
+    from reports.render import as_json, as_text
+
+    options = _options(corpus, preset, repeats, metric, set_, workers, device)
+    with Screen() as screen:
+        outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
+    if format is Format.json:
+        _print_json(as_json(outcome.summary))
+    else:
+        typer.echo(as_text(outcome.summary))
+        typer.echo(f"\nReport: {outcome.report}")
+        if outcome.mirrored:
+            typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
+    if outcome.failed:
+        typer.echo(f"{outcome.failed} runs failed; they are counted in the report", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    set_: SetOption = None,
+    format: FormatOption = Format.text,
+) -> None:
+    """Show how far each arm is: done, running, to resume, failed, to do."""
+    from experiments import plan as planning
+    from experiments.screens import status_text
+
+    asked = planning.ask(study, context.obj, _options(corpus, preset, repeats, None, set_, None, Device.cpu))
+    found = planning.plan(asked, context.obj)
+    if format is Format.json:
+        _print_json(found.as_dict())
+    else:
+        typer.echo(status_text(found, context.obj))
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+    format: FormatOption = Format.text,
+) -> None:
+    """Write the report of what has been computed so far; trains nothing."""
+    from experiments.driver import report_study
+    from experiments.plan import ask
+    from reports.render import as_json, as_text
+
+    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, set_, None, Device.cpu))
+    outcome = report_study(asked, context.obj)
+    if format is Format.json:
+        _print_json(as_json(outcome.summary))
+    else:
+        typer.echo(as_text(outcome.summary))
+        typer.echo(f"\nReport: {outcome.report}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Bring MLflow up to the records, e.g. after its server was away."""
+    from experiments.driver import sync_study
+    from experiments.plan import ask
+    from experiments.progress import Screen
+
+    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, set_, None, Device.cpu))
+    with Screen() as screen:
+        error = sync_study(asked, context.obj, screen)
+    if error:
+        raise typer.Exit(1)
+    typer.echo(f"MLflow holds every finished run of {study}")
+
+
+@app.command()
+def ui(
+    context: typer.Context,
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Open at this study's runs.")] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Serve MLflow's pages over the home's tracking store until Ctrl-C."""
+    from experiments.ui import serve
+
+    raise typer.Exit(serve(context.obj, study, port))
+
+
+def _options(
+    corpus: str | None,
+    preset: str | None,
+    repeats: int | None,
+    metric: str | None,
+    changes: list[str] | None,
+    workers: int | None,
+    device: Device,
+) -> Options:
+    from experiments.plan import Options
+
+    return Options(
+        corpus=corpus,
+        preset=preset,
+        repeats=repeats,
+        metric=metric,
+        changes=tuple(_change(text) for text in changes or ()),
+        workers=workers,
+        device=device.value,
+    )
+
+
+def _change(text: str) -> tuple[str, Any]:
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip():
+        raise StudyError("--set takes PATH=VALUE", found=repr(text), next_step="For example --set training.epochs=5")
+    try:
+        return path.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def main() -> None:
+    """Entry point: errors of ours become one line on standard error and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except MMStudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; nothing that was finished is lost, the same command resumes", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

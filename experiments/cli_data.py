@@ -1,0 +1,101 @@
+"""``mmstudy data``: make, convert, look at and prepare corpora."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(help="Make, convert, look at and prepare corpora.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class Size(StrEnum):
+    """Sizes of the simulated corpus."""
+
+    quick = "quick"
+    seed = "seed"
+
+
+class Kind(StrEnum):
+    """What can be converted."""
+
+    smartwatch = "smartwatch"
+    seed_layout = "seed-layout"
+
+
+CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's folder.")]
+
+
+@data.command()
+def simulate(
+    folder: CorpusFolder,
+    size: Annotated[
+        Size, typer.Option("--size", help="quick: minutes; seed: the seed experiment's scale.")
+    ] = Size.quick,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another corpus.")] = 0,
+) -> None:
+    """Write a simulated corpus whose truth is declared in its truth.yaml."""
+    from mmcore.data.sources.simulated import simulate as make
+
+    typer.echo(f"wrote {make(folder, size.value, seed)}")
+
+
+@data.command("import")
+def import_(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            help="smartwatch: the recordings of the package seglearn. seed-layout: the seed experiment's files."
+        ),
+    ],
+    folder: CorpusFolder,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", help="seed-layout: folder with the seed's files; default: DIR itself."),
+    ] = None,
+) -> None:
+    """Convert other people's data into a corpus in DIR."""
+    match kind:
+        case Kind.smartwatch:
+            from mmcore.data.sources.smartwatch import import_smartwatch
+
+            made = import_smartwatch(folder)
+        case Kind.seed_layout:
+            from mmcore.data.sources.seed_layout import import_seed_layout
+
+            made = import_seed_layout(source or folder, folder)
+    typer.echo(f"wrote {made}")
+
+
+@data.command()
+def inspect(
+    context: typer.Context,
+    folder: CorpusFolder,
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Show what a corpus holds and the quality of its data, per modality and per item where something is off."""
+    from experiments.screens import quality_text
+    from mmcore.config import DataConfig
+    from mmcore.data.prepared import prepare as build
+    from mmcore.data.quality import summarise
+
+    store = build(folder, DataConfig(), context.obj.make().prepared)
+    if format == "json":
+        told = {"corpus": store.schema.name, "content": store.content, "modalities": summarise(store.quality)}
+        typer.echo(json.dumps({**told, "items": store.quality}, indent=1, ensure_ascii=False))
+    else:
+        typer.echo(quality_text(store))
+
+
+@data.command()
+def prepare(context: typer.Context, folder: CorpusFolder) -> None:
+    """Build the prepared store of a corpus, as a study would on its first run."""
+    from mmcore.config import DataConfig
+    from mmcore.data.prepared import prepare as build
+
+    home = context.obj.make()
+    store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))
+    typer.echo(f"prepared {len(store.items)} items in {home.prepared / store.key}")

@@ -1,0 +1,238 @@
+"""A whole study, from its name to its report: plan, train, mirror, summarise.
+
+Usable from Python:
+
+    from experiments.driver import run_study
+
+    outcome = run_study("track_vs_multimodal", home="mlruns")
+    print(outcome.summary.comparisons[0])
+    print(outcome.report)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.environment import environment
+from experiments.evidence import conclude, gather, rebuild_command
+from experiments.home import Home
+from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
+from experiments.mirror import Mirror
+from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
+from experiments.progress import Display, Silent, duration
+from experiments.records import forget, read_record
+from mmcore.data.prepared import prepare
+from mmcore.events import EpochDone
+from reports.frame import StudyResults
+from reports.render import write_report
+from reports.summary import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study came to.
+
+    Args:
+        results: every number, as tidy tables.
+        summary: the numbers' meaning.
+        report: the HTML page.
+        failed: runs that failed or were given up; they are counted in the report, never dropped.
+        mirrored: None, or why the tracking store lacks something.
+    """
+
+    results: StudyResults
+    summary: Summary
+    report: Path
+    failed: int
+    mirrored: str | None
+
+
+def run_study(
+    name: str,
+    home: Path | str | None = None,
+    options: Options | None = None,
+    *,
+    display: Display | None = None,
+    retry_failed: bool = False,
+) -> Outcome:
+    """Train what is missing of a study and write its report; what was computed before is reused.
+
+    Args:
+        name: a study of the catalogue, or a file.
+        home: where everything generated lives; None: ``MMSTUDY_HOME``, else ``./mlruns``.
+        options: corpus, preset, repeats, metric, changes, workers, device.
+        display: shows progress; None: nothing is shown.
+        retry_failed: train failed runs again from the start.
+
+    Raises:
+        MMStudyError: bad input; nothing is lost.
+        KeyboardInterrupt: interrupted; the same call resumes.
+    """
+    place = Home.choose(Path(home) if home is not None else None).make()
+    options, display = options or Options(), display or Silent()
+    asked = ask(name, place, options)
+    if not asked.place.exists:
+        asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
+        asked = ask(name, place, options)
+    todo = plan(asked, place)
+    if retry_failed and todo.count("failed"):
+        for run in todo.runs:
+            if run.state == "failed" and run.fingerprint:
+                forget(place.run(run.fingerprint))
+        todo = plan(asked, place)
+
+    mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
+    lost: list[str] = []
+    try:
+        lost = _train(todo, place, mirror, display)
+    except BaseException:
+        mirror.interrupted()
+        mirror.close(timeout=30)
+        raise
+    outcome = report_study(asked, place, mirror=mirror)
+    mirror.close()
+    return Outcome(
+        outcome.results,
+        outcome.summary,
+        outcome.report,
+        outcome.failed + len(lost),
+        str(mirror.error) if mirror.error else None,
+    )
+
+
+def report_study(asked: Asked, home: Home, mirror: Mirror | None = None) -> Outcome:
+    """The report of what has been computed so far; reads records, trains nothing.
+
+    Raises:
+        RecordError: no run of the study is finished, or records cannot be mixed.
+    """
+    results = gather(plan(asked, home), home)
+    summary = summarise(results)
+    page = write_report(summary, results, home.report(asked.key))
+    if mirror is not None:
+        conclude(mirror, results, summary)
+    failed = int((results.runs["status"] == "failed").sum())
+    return Outcome(results, summary, page, failed, None)
+
+
+def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
+    """Bring the tracking store up to the records; None, or why it could not."""
+    mirror = Mirror(home, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
+    for run in plan(asked, home).runs:
+        if run.state in ("done", "failed"):
+            _mirror_record(mirror, home, asked, run)
+    results = gather(plan(asked, home), home)
+    conclude(mirror, results, summarise(results))
+    mirror.close()
+    return str(mirror.error) if mirror.error else None
+
+
+def variant(asked: Asked) -> str:
+    """Tells the same study on another corpus, or with other settings, apart within its experiment."""
+    return f"{asked.key}@{(asked.content or 'none')[:12]}"
+
+
+def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> list[str]:
+    """Do the runs of a plan; returns the names of those given up."""
+    asked = todo.asked
+    open_runs = [run for run in todo.runs if run.state in ("to do", "resume", "running")]
+    for run in todo.runs:
+        if run.state in ("done", "failed"):
+            _mirror_record(mirror, home, asked, run)
+    reused = len(todo.runs) - len(open_runs)
+    if reused:
+        display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
+    if not open_runs:
+        return []
+    workers, threads, gpus = share_of_cores(len(open_runs), asked.options.workers, asked.options.device)
+    by_name = {run.fingerprint: run for run in open_runs}
+    given_up: list[str] = []
+    # The pool starts first: its workers import torch while the data is prepared here.
+    with LocalPool(workers, threads, home.logs, gpus) as pool:
+        jobs = [_job(run, asked, home, threads, display) for run in open_runs]
+        display.begin(len(jobs), todo.seconds)
+
+        def on_message(message: Message) -> None:
+            run = by_name[message.fingerprint]
+            label = f"{run.arm} r{run.repeat}"
+            match message:
+                case Started():
+                    display.started(label)
+                    mirror.started(_stub(run, asked))
+                case Told(_, event):
+                    display.event(label, event)
+                    if isinstance(event, EpochDone):
+                        mirror.epoch(message.fingerprint, event.row)
+                case Finished(fingerprint):
+                    record = read_record(home.run(fingerprint))
+                    assert record is not None
+                    mirror.finished(record, home.run(fingerprint), _reused_from(record, asked))
+                    display.finished(label, _outcome(record), record["status"] != "done")
+                case Lost(_, deaths, code):
+                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+                case GivenUp(_, deaths, log):
+                    given_up.append(label)
+                    display.finished(label, f"given up after taking {deaths} workers down with it; see {log}", True)
+
+        pool.run(jobs, on_message)
+    return given_up
+
+
+def _job(run: PlannedRun, asked: Asked, home: Home, threads: int, display: Display) -> Job:
+    assert run.fingerprint is not None
+    prepared = prepare(
+        asked.place.folder, run.config.data, home.prepared, lambda e: display.say(getattr(e, "text", ""))
+    )
+    config = run.config.model_copy(update={"threads": threads})
+    return Job(
+        fingerprint=run.fingerprint,
+        study=asked.study.name,
+        arm=run.arm,
+        repeat=run.repeat,
+        config=config.model_dump(mode="json"),
+        workdir=str(home.run(run.fingerprint)),
+        prepared=str(home.prepared / prepared.key),
+    )
+
+
+def _stub(run: PlannedRun, asked: Asked) -> dict[str, Any]:
+    """What is known of a run before it has a record: enough to open it in the tracking store."""
+    return {
+        "study": asked.study.name,
+        "arm": run.arm,
+        "repeat": run.repeat,
+        "fingerprint": run.fingerprint,
+        "config": run.config.model_dump(mode="json"),
+        "corpus": {"name": asked.schema.name, "content": asked.content, "path": str(asked.place.folder)},
+        "environment": environment(),
+    }
+
+
+def _mirror_record(mirror: Mirror, home: Home, asked: Asked, run: PlannedRun) -> None:
+    assert run.fingerprint is not None
+    record = read_record(home.run(run.fingerprint))
+    if record is not None:
+        told = {**_stub(run, asked), **{k: v for k, v in record.items() if k not in ("arm", "study", "corpus")}}
+        mirror.finished(told, home.run(run.fingerprint), _reused_from(record, asked))
+
+
+def _reused_from(record: dict[str, Any], asked: Asked) -> str | None:
+    return None if record["study"] == asked.study.name else str(record["study"])
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    if record["status"] != "done":
+        return f"failed: {record['failure']['message']}"
+    skill = next(
+        s["value"]
+        for s in record["scores"]
+        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == ("test", "all", "skill", None, None)
+    )
+    told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
+    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"
+
+
+__all__ = ["Outcome", "ask", "rebuild_command", "report_study", "run_study", "sync_study"]

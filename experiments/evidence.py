@@ -1,0 +1,106 @@
+"""From records on disk to the tables that reports read, and from verdicts back to the tracking store."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from experiments.environment import environment
+from experiments.home import Home
+from experiments.mirror import Mirror
+from experiments.plan import Asked, Plan
+from experiments.records import read_record
+from mmcore.data.prepared import prepared_path
+from mmcore.errors import RecordError
+from reports.frame import StudyResults, tidy
+from reports.summary import Summary
+
+
+def gather(todo: Plan, home: Home) -> StudyResults:
+    """Every finished run of a study as tidy tables, with quality of the data and provenance.
+
+    Raises:
+        RecordError: nothing is finished yet, or the records cannot be mixed.
+    """
+    asked = todo.asked
+    records: list[dict[str, Any]] = []
+    for run in todo.runs:
+        record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
+        if record is not None:
+            reused = None if record["study"] == asked.study.name else record["study"]
+            # One training may serve arms of several names; here it is the arm of this study.
+            records.append({**record, "arm": run.arm, "reused_from": reused})
+    if not records:
+        raise RecordError(
+            f"study '{asked.study.name}' has no finished run yet",
+            where=str(home.runs),
+            next_step=f"Start it: mmstudy run {asked.study.name}",
+        )
+    return tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+
+
+def rebuild_command(asked: Asked) -> str:
+    """The command that rebuilds the report from the records."""
+    options = asked.options
+    words = ["mmstudy", "report", asked.study.name if asked.key.startswith(asked.study.name) else str(asked.file)]
+    if asked.file.parent.name != "catalogue":
+        words[2] = str(asked.file)
+    for flag, value in (
+        ("--corpus", options.corpus),
+        ("--preset", options.preset),
+        ("--repeats", options.repeats),
+        ("--metric", options.metric),
+    ):
+        if value is not None:
+            words += [flag, str(value)]
+    for path, value in options.changes:
+        words += ["--set", f"{path}={json.dumps(value)}"]
+    return shlex.join(words)
+
+
+def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
+    """Write aggregates and verdicts on the arms' parent runs of the tracking store."""
+    for arm in results.study.arms:
+        scores = results.scores
+        mine = scores[(scores["arm"] == arm.name) & (scores["split"] == "test") & (scores["parameter"].isna())]
+        grouped = mine.groupby(["items", "component", "metric"], dropna=False)["value"]
+        metrics: dict[str, float] = {}
+        for key, values in grouped:
+            items, component, metric = key  # pyright: ignore[reportGeneralTypeIssues]
+            parts = ["test"] + ([items] if items != "all" else [])
+            parts += ([component] if isinstance(component, str) else []) + [metric]
+            metrics["/".join([*parts, "mean"])] = float(values.mean())
+            if len(values) > 1:
+                metrics["/".join([*parts, "sd"])] = float(values.std(ddof=1))
+        runs = results.runs[results.runs["arm"] == arm.name]
+        failed = int((runs["status"] == "failed").sum())
+        metrics |= {"runs/done": float((runs["status"] == "done").sum()), "runs/failed": float(failed)}
+        tags = {
+            f"mmstudy.verdict.{c.reference}" + (f".{c.component}" if c.component else ""): c.verdict
+            for c in summary.comparisons
+            if c.arm == arm.name
+        }
+        mirror.concluded(arm.name, metrics, tags, failed > 0)
+
+
+def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:
+    path = prepared_path(asked.content or "", asked.study.arms[0].config.data, home.prepared) / "quality.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+
+
+def _provenance(asked: Asked, home: Home) -> dict[str, Any]:
+    here = environment()
+    return {
+        "command": rebuild_command(asked).replace("mmstudy report", "mmstudy run", 1),
+        "rebuild": rebuild_command(asked),
+        "home": str(home.root),
+        "study_file": str(asked.file),
+        "corpus_path": str(asked.place.folder),
+        "mmstudy": here["mmstudy"],
+        "commit": here["commit"],
+        "dirty": here["dirty"],
+    }

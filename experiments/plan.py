@@ -1,0 +1,235 @@
+"""From a study to the runs to do, to reuse and to resume, and what they will cost. Writes nothing, imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from experiments.corpora import CorpusPlace, locate
+from experiments.estimate import Estimator
+from experiments.home import Home
+from experiments.launchers.local import share_of_cores
+from experiments.records import epochs_trained, read_record
+from experiments.trial import LOCK
+from mmcore.config import RunConfig
+from mmcore.fingerprint import fingerprint
+from mmcore.schema import CorpusSchema
+from studies.resolve import resolve
+from studies.resolved import ResolvedStudy
+from studies.study import find_study, read_preset, read_study
+
+State = Literal["done", "failed", "resume", "to do", "running"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line may change on a study.
+
+    Args:
+        corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
+        preset: a preset's name; None: the study's.
+        repeats, metric: None: the study's.
+        changes: dotted path to value, laid over the study's base.
+        workers: worker processes; None: one per core.
+        device: where to train.
+    """
+
+    corpus: str | None = None
+    preset: str | None = None
+    repeats: int | None = None
+    metric: str | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
+    workers: int | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A study opened for work: resolved, with its corpus.
+
+    Args:
+        study: with every choice made.
+        file: the study's file.
+        place: where the corpus is.
+        schema: the corpus's schema.
+        content: the corpus's content key; None while a simulated corpus is not made.
+        key: name of this study on this corpus with these options, for report folders; the study's name alone where
+            nothing was changed.
+        options: as given.
+    """
+
+    study: ResolvedStudy
+    file: Path
+    place: CorpusPlace
+    schema: CorpusSchema
+    content: str | None
+    key: str
+    options: Options
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan.
+
+    Args:
+        arm, repeat: which it is.
+        config: its whole config.
+        fingerprint: its identity; None while the corpus is not made.
+        state: done (its record is reused), failed (kept, not retried), resume, to do, running (in another process).
+        epochs: epochs trained already, of a run to resume.
+        seconds: estimated seconds still to train, on one worker.
+    """
+
+    arm: str
+    repeat: int
+    config: RunConfig
+    fingerprint: str | None
+    state: State
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study would do now.
+
+    Args:
+        asked: the study.
+        runs: all its runs, by repeat, then arm: so that comparisons become possible early.
+        workers, threads: how the machine is shared out.
+        seconds: estimated time from start to end.
+        basis: what the estimate rests on.
+    """
+
+    asked: Asked
+    runs: tuple[PlannedRun, ...]
+    workers: int
+    threads: int
+    seconds: float
+    basis: str
+
+    def count(self, *states: State) -> int:
+        """Number of runs in any of the states."""
+        return sum(run.state in states for run in self.runs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for ``--format json``."""
+        study = self.asked.study
+        states = Counter(run.state for run in self.runs)
+        return {
+            "study": study.name,
+            "question": study.question,
+            "preset": study.preset,
+            "corpus": {"path": str(self.asked.place.folder), "content": self.asked.content},
+            "metric": study.metric.name,
+            "reference": study.reference,
+            "comparisons": [list(pair) for pair in study.pairs],
+            "repeats": study.repeats,
+            "arms": [{"name": arm.name, "overrides": arm.overrides} for arm in study.arms],
+            "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},
+            "workers": self.workers,
+            "threads": self.threads,
+            "seconds": round(self.seconds, 1),
+            "basis": self.basis,
+            "fingerprints": [
+                {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in self.runs
+            ],
+        }
+
+
+def ask(name: str, home: Home, options: Options) -> Asked:
+    """Open a study: find it, read it, lay the options over it, find its corpus.
+
+    Raises:
+        StudyError, CorpusError: what is wrong, with file and line.
+    """
+    path = find_study(name)
+    study, written = read_study(path)
+    preset_name = options.preset or study.preset
+    preset, preset_file = read_preset(preset_name) if preset_name else (None, None)
+    spec = options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick")
+    place = locate(spec, home)
+    schema = place.schema()
+    resolved = resolve(
+        path.stem,
+        study,
+        written,
+        preset,
+        preset_file,
+        place.folder,
+        schema,
+        changes=dict(options.changes),
+        repeats=options.repeats,
+        metric=options.metric,
+        preset_name=preset_name,
+    )
+    key = path.stem
+    if options.corpus is not None:
+        key += f"-{place.folder.name}"
+    if options.preset or options.repeats or options.metric or options.changes:
+        told = json.dumps([options.preset, options.repeats, options.metric, options.changes], default=str)
+        key += "-" + hashlib.blake2b(told.encode(), digest_size=3).hexdigest()
+    return Asked(resolved, path, place, schema, place.content(), key, options)
+
+
+def plan(asked: Asked, home: Home) -> Plan:
+    """Look at what is there and say what is left to do.
+
+    Raises:
+        RecordError: a record is unreadable.
+    """
+    study = asked.study
+    estimator = Estimator(home, asked.place, asked.schema)
+    runs: list[PlannedRun] = []
+    for repeat in range(study.repeats):
+        for arm in study.arms:
+            config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
+            name = None if asked.content is None else fingerprint(config, asked.content)
+            state, epochs = ("to do", 0) if name is None else _look(home.run(name))
+            record = None
+            if name is not None and state in ("done", "failed"):
+                record = read_record(home.run(name))
+            estimator.learn(arm.name, record)
+            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
+    estimated = []
+    for run in runs:
+        seconds = 0.0
+        if run.state in ("to do", "resume"):
+            left = 1 - run.epochs / run.config.training.epochs
+            seconds = left * estimator.seconds(run.arm, run.config)
+        estimated.append(PlannedRun(run.arm, run.repeat, run.config, run.fingerprint, run.state, run.epochs, seconds))
+    left = [run for run in estimated if run.state in ("to do", "resume")]
+    workers, threads, _ = share_of_cores(max(1, len(left)), asked.options.workers, asked.options.device)
+    start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
+    total = sum(run.seconds for run in left) / workers + start
+    return Plan(asked, tuple(estimated), workers, threads, total, estimator.basis)
+
+
+def _look(folder: Path) -> tuple[State, int]:
+    record = read_record(folder)
+    if record is not None:
+        return ("done" if record["status"] == "done" else "failed"), 0
+    epochs = epochs_trained(folder)
+    if _locked(folder):
+        return "running", epochs
+    return ("resume" if epochs else "to do"), epochs
+
+
+def _locked(folder: Path) -> bool:
+    """Whether a process trains the run right now; looks without leaving a file."""
+    path = folder / LOCK
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,144 @@
+"""Text for a terminal or a pipe: plans, models, progress, quality. Plain aligned lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.home import Home
+from experiments.plan import Asked, Plan
+from experiments.progress import duration
+
+if TYPE_CHECKING:
+    from mmcore.data.prepared import Prepared
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
+    """Aligned columns; the first ``left`` ones to the left, numbers to the right.
+
+    Example:
+        >>> print(table(["arm", "n"], [["a", 10], ["long", 2]]))
+        arm    n
+        a     10
+        long   2
+    """
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan for people."""
+    study = plan.asked.study
+    lines = [study.question, ""]
+    where = plan.asked.place.folder
+    made = "" if plan.asked.place.exists else " (will be simulated first)"
+    lines.append(f"corpus   {where}{made}")
+    lines.append(f"metric   {study.metric.name}; reference arm {study.reference}; {study.repeats} paired repeats")
+    if study.preset:
+        lines.append(f"preset   {study.preset}")
+    for path, value in study.changes.items():
+        lines.append(f"changed  {path} = {value}")
+    lines.append("")
+    rows = []
+    for arm in study.arms:
+        states = Counter(run.state for run in plan.runs if run.arm == arm.name)
+        rows.append([arm.name, *(states.get(s, 0) for s in ("to do", "resume", "done", "failed")), _overrides(arm)])
+    heads = ["arm", "to do", "resume", "reuse", "failed", "differs from the base by"]
+    width = max(len(str(row[-1])) for row in [heads, *rows])
+    lines.append(table(heads, [[*row[:-1], str(row[-1]).ljust(width)] for row in rows]))
+    lines.append("")
+    lines.append("comparisons: " + ", ".join(f"{arm} against {against}" for arm, against in study.pairs))
+    todo = plan.count("to do", "resume")
+    if todo:
+        lines.append(
+            f"{todo} runs on {plan.workers} worker{'s' if plan.workers > 1 else ''} × {plan.threads} "
+            f"thread{'s' if plan.threads > 1 else ''}: about {duration(plan.seconds)} "
+            f"(estimated from {plan.basis})"
+        )
+    else:
+        lines.append("nothing to train; mmstudy run only writes the report anew")
+    if plan.count("failed"):
+        lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
+    return "\n".join(lines)
+
+
+def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
+    """Models for people."""
+    parts = list(arms[0]["parameters"])
+    lines = [asked.study.question, "", "trained parameters"]
+    lines.append(table(["arm", *parts], [[_named(a), *(f"{a['parameters'][p]:,}" for p in parts)] for a in arms]))
+    window = asked.study.arms[0].config.data.window
+    lines += ["", f"floating-point operations of one forward pass over one window of {window} steps, in millions"]
+    lines.append(
+        table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
+    )
+    lines += ["", "modalities"]
+    lines += [f"{_named(a)}: {', '.join(a['modalities'])}" for a in arms]
+    lines.append("* the reference")
+    return "\n".join(lines)
+
+
+def status_text(plan: Plan, home: Home) -> str:
+    """How far a study is, for people."""
+    rows = []
+    for arm in plan.asked.study.arms:
+        states = Counter(run.state for run in plan.runs if run.arm == arm.name)
+        rows.append([arm.name, *(states.get(s, 0) for s in ("done", "running", "resume", "failed", "to do"))])
+    lines = [plan.asked.study.question, ""]
+    lines.append(table(["arm", "done", "running", "to resume", "failed", "to do"], rows))
+    for run in plan.runs:
+        if run.state == "running":
+            lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}/{run.config.training.epochs} epochs")
+    page = home.report(plan.asked.key) / "report.html"
+    lines += ["", f"report: {page}" if page.exists() else "no report yet"]
+    return "\n".join(lines)
+
+
+def quality_text(store: Prepared) -> str:
+    """A corpus and its data's quality, for people."""
+    from mmcore.data.quality import summarise
+
+    schema = store.schema
+    groups = len({item.group for item in store.items})
+    steps = sum(item.steps for item in store.items)
+    lines = [
+        f"corpus {schema.name}: {len(store.items)} items in {groups} groups, {steps:,} steps"
+        + (f" of {schema.step:g} s" if schema.step else ""),
+        f"targets: {schema.targets.tracks} × {len(schema.targets.parameters)} from {schema.targets.from_}, "
+        f"scope {schema.targets.scope}; components {', '.join(schema.targets.components)}",
+        f"content {store.content}",
+        "",
+    ]
+    rows = summarise(store.quality)
+    heads = list(rows[0]) if rows else []
+    lines.append(table(heads, [[_cell(row[h]) for h in heads] for row in rows]))
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:.4g}"
+        case list() | tuple():
+            return ", ".join(str(entry) for entry in value) or "-"
+        case None:
+            return "-"
+        case _:
+            return str(value)
+
+
+def _overrides(arm: Any) -> str:
+    return ", ".join(f"{path} = {value}" for path, value in arm.overrides.items()) or "nothing"
+
+
+def _named(arm: dict[str, Any]) -> str:
+    return arm["name"] + (" *" if arm["reference"] else "")
