@@ -1,4 +1,4 @@
-"""From the features of each modality to vectors of one width. B batch, T steps, M modalities, D width, F raw features."""
+"""One vector of width D per modality. B batch, T steps, M modalities, D width, F raw features."""
 
 from __future__ import annotations
 

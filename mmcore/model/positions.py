@@ -43,6 +43,6 @@ class Positions(nn.Module):
     def forward(self, x_BTD: Tensor) -> Tensor:
         # NOTE[DIFF] Vaswani §3.4 multiplies the embedding by √D first; the seed experiment does not.
         T, D = x_BTD.shape[1:]
-        if T > len(self.positions_TD):
+        if len(self.positions_TD) < T:
             self.positions_TD = sinusoids(T, D).to(x_BTD)
         return x_BTD + self.positions_TD[:T]

@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from mmcore.model.embedding import Embedding, key_of
+
+
+def embedding() -> Embedding:
+    return Embedding({"audio": 3, "wrist.left": 5}, width=4)
+
+
+def test_each_modality_has_its_own_linear() -> None:
+    model = embedding()
+    audio, wrist = torch.randn(2, 6, 3), torch.randn(2, 6, 5)
+    e_audio, e_wrist = model([audio, wrist], torch.ones(2, 6, 2, dtype=torch.bool))
+    torch.testing.assert_close(e_audio, model.linears["from_audio"](audio))
+    torch.testing.assert_close(e_wrist, model.linears["from_wrist:left"](wrist))
+
+
+@pytest.mark.parametrize("garbage", [0.0, 1e30, torch.inf, -torch.inf, torch.nan])
+def test_what_is_not_usable_embeds_to_exact_zero_and_reaches_no_gradient(garbage: float) -> None:
+    model = embedding()
+    usable_BTM = torch.rand(2, 6, 2) < 0.5
+    values = [torch.randn(2, 6, F).masked_fill(~usable_BTM[..., m, None], garbage) for m, F in enumerate((3, 5))]
+    embedded = model(values, usable_BTM)
+    for m, e_BTD in enumerate(embedded):
+        assert (e_BTD[~usable_BTM[..., m]] == 0).all()
+        assert (e_BTD[usable_BTM[..., m]] != 0).any()
+    sum(e.square().sum() for e in embedded).backward()
+    clean = embedding()
+    clean.load_state_dict(model.state_dict())
+    zeroed = [v.masked_fill(~usable_BTM[..., m, None], 0.0) for m, v in enumerate(values)]
+    sum(e.square().sum() for e in clean(zeroed, usable_BTM)).backward()
+    for ours, theirs in zip(model.parameters(), clean.parameters(), strict=True):
+        assert ours.grad is not None
+        assert torch.isfinite(ours.grad).all()
+        assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_names_that_torch_keeps_for_itself_or_forbids_are_fine() -> None:
+    names = ["values", "type", "pop", "a.b", "a-b", "a_b", "forward", "from_audio", "7"]
+    model = Embedding(dict.fromkeys(names, 2), width=4)
+    assert len(model.linears) == len(names)
+    assert len({key_of(name) for name in names}) == len(names)

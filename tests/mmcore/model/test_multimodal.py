@@ -1,0 +1,162 @@
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+import torch
+
+from mmcore.config import ModelConfig
+from mmcore.errors import ConfigError, ShapeError
+from mmcore.model.multimodal import build_model
+from mmcore.trace import Trace
+
+SIZES = {"width": 16, "layers": 2, "heads": 4, "feed_forward": 24}
+NAMES = ("audio", "wrist.left", "values")
+SUBSETS = [names for n in (1, 2, 3) for names in combinations(NAMES, n)]
+
+
+def build(schema, causal=False, **values):
+    return build_model(ModelConfig.model_validate(SIZES | values), schema, causal=causal, repeat=0)
+
+
+@pytest.mark.parametrize("names", SUBSETS)
+@pytest.mark.parametrize("kind", ["gated", "concat", "add"])
+def test_any_subset_of_modalities_is_a_model_that_ignores_the_others(schema, make_batch, names, kind) -> None:
+    model = build(schema, modalities=names, fusion={"kind": kind})
+    batch = make_batch()
+    outputs_BTKO = model(batch)
+    assert model.modalities == names
+    assert outputs_BTKO.shape == (4, 7, 3, 2 + 4 + 1)
+    assert torch.isfinite(outputs_BTKO).all()
+    reduced = replace(
+        batch,
+        values={name: batch.values[name] for name in names},
+        present_BTM=batch.present_BTM[..., [NAMES.index(name) for name in names]],
+    )
+    assert torch.equal(model(reduced), outputs_BTKO)
+
+
+def test_one_modality_has_no_fusion(schema, make_batch) -> None:
+    model = build(schema, modalities=["audio"])
+    trace = Trace()
+    model(make_batch(), trace=trace)
+    assert model.fusion is None
+    assert not [name for name, _ in model.named_parameters() if "fusion" in name]
+    assert set(trace.arrays) == {"attention/0", "attention/1"}
+
+
+def test_modalities_stand_in_the_order_of_the_corpus(schema) -> None:
+    assert build(schema, modalities=["values", "audio"]).modalities == ("audio", "values")
+    assert schema.chosen(None) == NAMES
+    assert schema.chosen(("values", "audio")) == ("audio", "values")
+
+
+def test_an_unknown_modality_is_named_with_its_nearest(schema) -> None:
+    with pytest.raises(ConfigError, match=r"modality 'audoi' is not in corpus 'small'.*Did you mean 'audio'"):
+        build(schema, modalities=["audoi"])
+
+
+def test_a_batch_without_a_modality_is_refused(schema, make_batch) -> None:
+    batch = make_batch()
+    lacking = replace(
+        batch, values={k: v for k, v in batch.values.items() if k != "values"}, present_BTM=batch.present_BTM[..., :2]
+    )
+    with pytest.raises(ShapeError, match="lacks modality 'values'"):
+        build(schema)(lacking)
+
+
+def test_a_batch_with_another_number_of_features_is_refused(schema, make_batch) -> None:
+    batch = make_batch()
+    wrong = replace(batch, values={**batch.values, "audio": torch.zeros(4, 7, 2)})
+    with pytest.raises(ShapeError, match=r"values\['audio'\] must be \(B, T, F\) = \(4, 7, 3\); found \(4, 7, 2\)"):
+        build(schema)(wrong)
+
+
+@pytest.mark.parametrize("head", ["shared", "per_track"])
+def test_an_item_gets_one_prediction_from_its_valid_steps(make_schema, make_batch, head) -> None:
+    model = build(make_schema(scope="item"), head={"kind": head})
+    batch = make_batch(B=3)
+    outputs_BTKO = model(batch)
+    assert outputs_BTKO.shape == (3, 1, 3, 7)
+    noisy = replace(
+        batch, values={k: torch.where(batch.valid_BT[..., None], v, torch.nan) for k, v in batch.values.items()}
+    )
+    assert torch.equal(model(noisy), outputs_BTKO)
+
+
+def test_an_item_window_without_a_valid_step_stays_finite(make_schema, make_batch) -> None:
+    model = build(make_schema(scope="item"))
+    batch = replace(make_batch(B=2), valid_BT=torch.zeros(2, 7, dtype=torch.bool))
+    outputs_BTKO = model(batch)
+    outputs_BTKO.sum().backward()
+    torch.testing.assert_close(outputs_BTKO[0, 0].flatten(), model.head.output(model.head.hidden.bias))
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_window_longer_than_any_before_is_fine(schema, make_batch) -> None:
+    model = build(schema, causal=True)
+    short, long = make_batch(T=5, padded=False), make_batch(T=40, padded=False)
+    alone = model(short)
+    model(long)
+    assert torch.equal(model(short), alone)
+
+
+def test_more_padding_at_the_end_changes_nothing(schema, make_batch) -> None:
+    model = build(schema)
+    batch = make_batch(T=9, padded=False)
+    longer = {k: torch.cat((v, torch.randn(4, 6, v.shape[-1])), 1) for k, v in batch.values.items()}
+    padded = replace(
+        batch,
+        values=longer,
+        present_BTM=torch.cat((batch.present_BTM, torch.ones(4, 6, 3, dtype=torch.bool)), 1),
+        valid_BT=torch.cat((batch.valid_BT, torch.zeros(4, 6, dtype=torch.bool)), 1),
+    )
+    torch.testing.assert_close(model(padded)[:, :9], model(batch), atol=1e-5, rtol=1e-5)
+
+
+def test_order_of_steps_matters(schema, make_batch) -> None:
+    model = build(schema)
+    batch = make_batch(padded=False)
+    flipped = replace(
+        batch, values={k: v.flip(1) for k, v in batch.values.items()}, present_BTM=batch.present_BTM.flip(1)
+    )
+    assert not torch.allclose(model(flipped).flip(1), model(batch), atol=1e-3)
+
+
+def test_state_survives_a_round_trip(schema, make_batch, tmp_path) -> None:
+    model, other = build(schema), build_model(ModelConfig.model_validate(SIZES), schema, causal=False, repeat=1)
+    batch = make_batch()
+    wanted = model(batch)
+    assert not torch.equal(other(batch), wanted)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    assert torch.equal(other(batch), wanted)
+
+
+def test_it_learns_a_rule_that_needs_two_modalities(schema, make_batch) -> None:
+    # Known truth: x = speech × motion at each step; neither modality alone says anything about it.
+    rng = torch.Generator().manual_seed(0)
+    batch = make_batch(B=64, T=4, padded=False)
+    batch = replace(batch, present_BTM=torch.ones_like(batch.present_BTM))
+    signs = {name: torch.randint(0, 2, (64, 4), generator=rng) * 2.0 - 1 for name in ("audio", "wrist.left")}
+    for name, sign_BT in signs.items():
+        batch.values[name][..., 0] = sign_BT
+    truth_BTK = (signs["audio"] * signs["wrist.left"]).unsqueeze(-1).expand(-1, -1, 3)
+
+    def final_loss(names: tuple[str, ...]) -> float:
+        model = build(schema, modalities=names, causal=True, dropout=0.0, width=32)
+        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+        # The other columns are noise that a small batch could be memorised from.
+        clean = replace(
+            batch, values={k: v.clone() if k != "values" else torch.zeros_like(v) for k, v in batch.values.items()}
+        )
+        for name in ("audio", "wrist.left"):
+            clean.values[name][..., 1:] = 0
+        for _ in range(120):
+            loss = (model(clean)[..., -1] - truth_BTK).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return loss.item()
+
+    assert final_loss(("audio", "wrist.left")) < 0.1
+    assert final_loss(("audio", "values")) > 0.5
