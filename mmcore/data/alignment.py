@@ -1,0 +1,196 @@
+"""Brings the streams of an item onto one grid of steps.
+
+A source time within the tolerance of a step is a match: the nearest sample is used as it is. Beyond it the value is
+interpolated, by kind: continuous linear, binary and categorical the last value, embedding linear and then unit
+length. Across a gap above ``max_gap``, and outside the stream's own time range, the stream is absent.
+
+T source rows, S grid steps, F raw features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmcore.data.sources.tables import Table
+from mmcore.errors import CorpusError
+from mmcore.schema import Kind
+
+EPSILON = 1e-6
+"""Seconds: 0.45 − 0.4 is above 0.05 in binary, and still a match."""
+MAX_STEPS = 10_000_000
+"""A grid longer than this (11 days at 0.1 s) means that times are not in seconds."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A table put in order, and what had to be mended.
+
+    Args:
+        time_T: seconds, strictly increasing; None for an untimed table.
+        values_TF: float32, no Inf.
+        rows: rows of the file. nan, inf: cells that were so. non_monotonic: places where time ran backwards.
+        duplicate_times: rows dropped since a later row has the same time. no_time: rows dropped for want of a time.
+        largest_gap: seconds between neighbours; 0 where there are none.
+    """
+
+    time_T: np.ndarray | None
+    values_TF: np.ndarray
+    rows: int
+    nan: int
+    inf: int
+    non_monotonic: int
+    duplicate_times: int
+    no_time: int
+    largest_gap: float
+    extra_columns: int
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A stream on the grid.
+
+    Args:
+        values_SF: float32; NaN where the stream is absent or the sample is NaN.
+        present_S: some feature of the stream is known at the step.
+        interpolated_S: the step had no match and was interpolated (or held, for kinds that take the last value).
+    """
+
+    values_SF: np.ndarray
+    present_S: np.ndarray
+    interpolated_S: np.ndarray
+
+
+def tidy(table: Table) -> Stream:
+    """Sort by time, keep the last of equal times, turn Inf into NaN; count all of it.
+
+    Rows without a finite time are dropped and counted. An empty table gives an empty stream.
+    """
+    values_TF, time_T = table.values_TF, table.time_T
+    infinite_TF = np.isinf(values_TF)
+    inf, nan = int(infinite_TF.sum()), int(np.isnan(values_TF).sum())
+    if inf:
+        values_TF = np.where(infinite_TF, np.float32(np.nan), values_TF)
+    rows = len(values_TF)
+    if time_T is None:
+        return Stream(None, values_TF, rows, nan, inf, 0, 0, 0, 0.0, table.extra_columns)
+    timed_T = np.isfinite(time_T)
+    if not timed_T.all():
+        time_T, values_TF = time_T[timed_T], values_TF[timed_T]
+    non_monotonic = int((np.diff(time_T) < 0).sum())
+    if non_monotonic:
+        # Stable, so that of equal times the row written last stays last.
+        order = np.argsort(time_T, kind="stable")
+        time_T, values_TF = time_T[order], values_TF[order]
+    last_T = np.append(np.diff(time_T) > 0, True)[: len(time_T)]
+    duplicates = int(len(time_T) - last_T.sum())
+    if duplicates:
+        time_T, values_TF = time_T[last_T], values_TF[last_T]
+    gap = float(np.diff(time_T).max()) if len(time_T) > 1 else 0.0
+    no_time = int(rows - timed_T.sum())
+    return Stream(time_T, values_TF, rows, nan, inf, non_monotonic, duplicates, no_time, gap, table.extra_columns)
+
+
+def regular_grid(starts: Sequence[float], ends: Sequence[float], step: float, where: str) -> np.ndarray:
+    """Times from the latest start to the earliest end, ``step`` seconds apart; empty where the spans do not meet.
+
+    Raises:
+        CorpusError: more than ten million steps, so the times cannot be in seconds.
+    """
+    start, end = max(starts), min(ends)
+    if end < start:
+        return np.empty(0)
+    steps = int((end - start) / step + EPSILON) + 1 if (end - start) / step < MAX_STEPS else MAX_STEPS + 1
+    if steps > MAX_STEPS:
+        raise CorpusError(
+            "an item must be shorter than ten million steps",
+            found=f"times from {start:g} to {end:g} at a step of {step:g} s",
+            next_step="Write times in seconds, or set step in corpus.yaml",
+            where=where,
+        )
+    return start + step * np.arange(steps)
+
+
+def align(
+    stream: Stream,
+    grid_S: np.ndarray,
+    kinds: Sequence[Kind],
+    embedding_groups: Sequence[tuple[int, int]],
+    tolerance: float,
+    max_gap: float,
+    hold: bool = False,
+) -> Aligned:
+    """Bring a timed stream onto a grid.
+
+    Args:
+        stream: see :func:`tidy`.
+        grid_S: seconds, increasing.
+        kinds: the kind of every column.
+        embedding_groups: column spans [first, last) that are brought to unit length together, matched steps too, so
+            that all steps of an embedding have one scale; a zero vector stays zero.
+        tolerance: seconds within which the nearest sample is a match.
+        max_gap: seconds; a longer hole between samples is absent.
+        hold: for the stream that holds the targets: every kind takes the last value. Interpolating would let a step
+            know a later value of the very thing it must forecast. For the same reason a later sample counts as a
+            match only where no later step lies nearer to it.
+
+    Returns:
+        The aligned stream. A NaN sample stays NaN in the steps that it serves, and so does a value between a number
+        and a NaN: nothing is invented. An empty stream is absent everywhere.
+    """
+    time_T, values_TF = stream.time_T, stream.values_TF
+    assert time_T is not None, "a timed stream"
+    S, F = len(grid_S), values_TF.shape[1]
+    if not len(time_T):
+        return Aligned(np.full((S, F), np.nan, np.float32), np.zeros(S, bool), np.zeros(S, bool))
+    right_S = np.searchsorted(time_T, grid_S, side="right")
+    before_S, after_S = np.maximum(right_S - 1, 0), np.minimum(right_S, len(time_T) - 1)
+    since_S = np.where(right_S > 0, grid_S - time_T[before_S], np.inf)
+    until_S = np.where(right_S < len(time_T), time_T[after_S] - grid_S, np.inf)
+    reach_S = np.full(S, tolerance)
+    if hold and S > 1:
+        reach_S[:-1] = np.minimum(reach_S[:-1], np.diff(grid_S) / 2)
+    later_S = (until_S < since_S) & (until_S <= reach_S + EPSILON)
+    nearest_S = np.where(later_S, after_S, before_S)
+    matched_S = later_S | (since_S <= tolerance + EPSILON)
+    inside_S = (right_S > 0) & (right_S < len(time_T))
+    bridged_S = time_T[after_S] - time_T[before_S] <= max_gap + EPSILON
+    interpolated_S = inside_S & bridged_S & ~matched_S
+
+    values_SF = values_TF[nearest_S]
+    values_SF[~(matched_S | interpolated_S)] = np.nan
+    between = np.flatnonzero(interpolated_S)
+    if len(between):
+        low, high = before_S[between], after_S[between]
+        values_SF[between] = values_TF[low]
+        linear_F = np.array([kind in ("continuous", "embedding") for kind in kinds]) & (not hold)
+        if linear_F.any():
+            weight = ((grid_S[between] - time_T[low]) / (time_T[high] - time_T[low]))[:, None].astype(np.float32)
+            low_NF, high_NF = values_TF[np.ix_(low, linear_F)], values_TF[np.ix_(high, linear_F)]
+            values_SF[np.ix_(between, linear_F)] = (1 - weight) * low_NF + weight * high_NF
+    return _finish(values_SF, interpolated_S, embedding_groups)
+
+
+def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tuple[int, int]]) -> Aligned:
+    """Row i is step i; rows beyond the grid are left out, steps beyond the rows are absent."""
+    values_SF = np.full((steps, stream.values_TF.shape[1]), np.nan, np.float32)
+    rows = min(steps, len(stream.values_TF))
+    values_SF[:rows] = stream.values_TF[:rows]
+    return _finish(values_SF, np.zeros(steps, bool), embedding_groups)
+
+
+def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
+    """Steps that come after a gap above ``max_gap``: a window never reaches across one."""
+    return tuple(int(at) + 1 for at in np.flatnonzero(np.diff(grid_S) > max_gap + EPSILON))
+
+
+def _finish(values_SF: np.ndarray, interpolated_S: np.ndarray, groups: Sequence[tuple[int, int]]) -> Aligned:
+    for first, last in groups:
+        part_SF = values_SF[:, first:last]
+        # float64, so that no square of a float32 overflows.
+        length_S = np.sqrt(np.nansum(np.square(part_SF, dtype=np.float64), axis=1))[:, None]
+        np.divide(part_SF, length_S, out=part_SF, where=length_S > 0, casting="same_kind")
+    present_S = ~np.isnan(values_SF).all(axis=1)
+    return Aligned(values_SF, present_S, interpolated_S & present_S)

@@ -1,0 +1,206 @@
+"""From the prepared store to batches of windows.
+
+At window position t, grid step s, horizon h and content look-ahead L:
+
+    task         target's modality   other modalities   target   previous   positions
+    forecast     s                   s + L              s + h    s          s with s + h in the item
+    reconstruct  s                   s                  s        s − 1      all
+    label        s                   s                  s        none       all (scope item: the item's one target)
+
+Nothing else of the item enters a window, so no position can know what lies later than this table says.
+
+B batch, T steps, M modalities, K tracks, P parameters, F raw features, N grid steps of all items, W windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from mmcore.batch import Batch
+from mmcore.config import DataConfig, Forecast, Reconstruct, Task
+from mmcore.data.normalisation import SCALED, Normaliser
+from mmcore.data.prepared import Prepared
+from mmcore.errors import ConfigError, nearest
+
+
+class Loader:
+    """Windows of some items, read lazily: memory does not grow with the corpus.
+
+    Each item is cut into windows of ``config.window`` steps, ``stride`` apart; the last one is shorter and padded. A
+    window never reaches across a gap of the reference above ``max_gap``. An item too short for a single position has
+    no window.
+
+    Args:
+        prepared: the store.
+        normaliser: fitted on the training items.
+        config: window and clip.
+        task: decides what is read when, see the table above.
+        modalities: names of those to read, in schema order.
+        items: indices of the items to read; no other item's rows are touched.
+        batch: windows per batch; the last batch may be smaller.
+        stride: steps between the starts of windows; None: the window, no overlap.
+
+    Raises:
+        ConfigError: an unknown modality, or none.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        normaliser: Normaliser,
+        config: DataConfig,
+        task: Task,
+        modalities: Sequence[str],
+        items: Sequence[int],
+        batch: int,
+        stride: int | None = None,
+    ) -> None:
+        for name in modalities:
+            if name not in prepared.schema.modalities:
+                raise ConfigError(
+                    f"modality '{name}' is not in the corpus", next_step=nearest(name, list(prepared.schema.modalities))
+                )
+        if not modalities:
+            raise ConfigError("a loader must read at least one modality")
+        self.prepared, self.batch, self.window, self.clip = prepared, batch, config.window, config.clip
+        self.modalities = tuple(modalities)
+        targets = prepared.schema.targets
+        self.per_item = targets.scope == "item"
+        self.ahead = task.horizon if isinstance(task, Forecast) else 0
+        lookahead = task.lookahead if isinstance(task, Forecast) else 0
+        self.shifts = {name: 0 if name == targets.from_ else lookahead for name in self.modalities}
+        self.previous_shift = 0 if isinstance(task, Forecast) else -1 if isinstance(task, Reconstruct) else None
+        self.columns = {name: list(prepared.schema.modalities).index(name) for name in self.modalities}
+        self.scaling = {name: _Scaling(prepared, normaliser, name) for name in self.modalities}
+        self.target_mean_P, self.target_deviation_P = normaliser.target_mean_P, normaliser.target_deviation_P
+        self.table_W4 = _windows(prepared, items, self.ahead, config.window, stride or config.window)
+
+    @property
+    def windows(self) -> int:
+        """Number of windows."""
+        return len(self.table_W4)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return -(-self.windows // self.batch)
+
+    def batches(self, order: np.ndarray | None = None) -> Iterator[Batch]:
+        """One batch after the other.
+
+        Args:
+            order: window indices; None: in sequence, item by item.
+
+        Returns:
+            Batches of ``config.window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
+            and embeddings as they are; 0 where NaN, absent or padded.
+        """
+        order = np.arange(self.windows) if order is None else np.asarray(order)
+        for at in range(0, len(order), self.batch):
+            yield self._assemble(self.table_W4[order[at : at + self.batch]])
+
+    def _assemble(self, table_B4: np.ndarray) -> Batch:
+        item_B, low_B, start_B, high_B = table_B4.T
+        B, T = len(table_B4), self.window
+        # Rows of the store; a position exists while its target step does.
+        s_BT = start_B[:, None] + np.arange(T)
+        valid_BT = s_BT + self.ahead < high_B[:, None]
+
+        values: dict[str, torch.Tensor] = {}
+        present_BTM = np.zeros((B, T, len(self.modalities)), bool)
+        for m, name in enumerate(self.modalities):
+            shift, store_NF = self.shifts[name], self.prepared.values[name]
+            x_BTF = np.zeros((B, T, store_NF.shape[1]), np.float32)
+            for b, (first, last) in enumerate(self._spans(start_B, high_B, shift)):
+                x_BTF[b, : last - first] = store_NF[first:last]
+                present_BTM[b, : last - first, m] = self.prepared.present[first:last, self.columns[name]]
+            self.scaling[name].apply(x_BTF, present_BTM[:, :, m], self.clip)
+            values[name] = torch.from_numpy(x_BTF)
+
+        if self.per_item:
+            target_BTKP = self.prepared.target[item_B][:, None].astype(np.float32)
+            previous_BTKP = np.full_like(target_BTKP, np.nan)
+        else:
+            target_BTKP = self._targets(s_BT + self.ahead, valid_BT)
+            if self.previous_shift is None:
+                previous_BTKP = np.full_like(target_BTKP, np.nan)
+            else:
+                before_BT = s_BT + self.previous_shift
+                previous_BTKP = self._targets(before_BT, valid_BT & (before_BT >= low_B[:, None]))
+        target, target_valid = self._normalised(target_BTKP)
+        previous, previous_valid = self._normalised(previous_BTKP)
+        offsets = np.array([self.prepared.items[i].offset for i in item_B])
+        return Batch(
+            values=values,
+            present_BTM=torch.from_numpy(present_BTM),
+            valid_BT=torch.from_numpy(valid_BT),
+            target_BTKP=target,
+            target_valid_BTKP=target_valid,
+            previous_BTKP=previous,
+            previous_valid_BTKP=previous_valid,
+            item_B=torch.from_numpy(item_B.copy()),
+            start_B=torch.from_numpy(start_B - offsets),
+        )
+
+    def _spans(self, start_B: np.ndarray, high_B: np.ndarray, shift: int) -> Iterator[tuple[int, int]]:
+        """The rows that a modality fills a window from, one slice per window: slices of a map are the fastest read.
+
+        Positions are only as many as there are targets for; content beyond the stretch's end is absent.
+        """
+        for start, high in zip(start_B.tolist(), high_B.tolist(), strict=True):
+            positions = min(self.window, high - self.ahead - start)
+            first = start + shift
+            yield first, max(first, min(first + positions, high))
+
+    def _targets(self, rows_BT: np.ndarray, usable_BT: np.ndarray) -> np.ndarray:
+        target_BTKP = self.prepared.target[np.where(usable_BT, rows_BT, 0)]
+        target_BTKP[~usable_BT] = np.nan
+        return target_BTKP
+
+    def _normalised(self, raw_BTKP: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        valid_BTKP = ~np.isnan(raw_BTKP)
+        scaled_BTKP = (raw_BTKP - self.target_mean_P) / self.target_deviation_P
+        return torch.from_numpy(np.where(valid_BTKP, scaled_BTKP, np.float32(0))), torch.from_numpy(valid_BTKP)
+
+
+class _Scaling:
+    """What happens to a modality's values on their way into a batch; embeddings are not touched needlessly."""
+
+    def __init__(self, prepared: Prepared, normaliser: Normaliser, name: str) -> None:
+        kinds = prepared.schema.modalities[name].kinds
+        self.runs: list[tuple[slice, np.ndarray, np.ndarray]] = []
+        first = 0
+        for at in range(1, len(kinds) + 1):
+            if at == len(kinds) or (kinds[at] in SCALED) != (kinds[first] in SCALED):
+                if kinds[first] in SCALED:
+                    run = slice(first, at)
+                    self.runs.append((run, normaliser.mean[name][run], normaliser.deviation[name][run]))
+                first = at
+
+    def apply(self, x_BTF: np.ndarray, present_BT: np.ndarray, clip: float) -> None:
+        for run, mean, deviation in self.runs:
+            part_BTF = x_BTF[:, :, run]
+            part_BTF -= mean
+            part_BTF /= deviation
+            np.clip(part_BTF, -clip, clip, out=part_BTF)
+        np.copyto(x_BTF, 0.0, where=np.isnan(x_BTF))
+        x_BTF[~present_BT] = 0.0
+
+
+def _windows(prepared: Prepared, items: Sequence[int], ahead: int, window: int, stride: int) -> np.ndarray:
+    """(W, 4): item, first row of the stretch, first row of the window, row after the stretch's last."""
+    table: list[tuple[int, int, int, int]] = []
+    for index in items:
+        item = prepared.items[index]
+        edges = [0, *item.breaks, item.steps]
+        for low, high in zip(edges[:-1], edges[1:], strict=True):
+            positions = high - low - ahead
+            if positions < 1:
+                continue
+            # Up to the window that reaches the end; with a stride above the window, up to the last start.
+            count = min(1 + max(0, -(-(positions - window) // stride)), -(-positions // stride))
+            base = item.offset + low
+            table.extend((index, base, base + n * stride, item.offset + high) for n in range(count))
+    return np.array(table, np.int64).reshape(-1, 4)

@@ -1,0 +1,139 @@
+"""Means and deviations of the training items, and nothing else: what a model may know of the scale of its data.
+
+F raw features, P parameters, K tracks, S steps of an item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmcore.data.prepared import Prepared
+from mmcore.errors import CorpusError
+
+SCALED = ("continuous", "categorical")
+"""Kinds that are z-scored; binary columns and embeddings stay as they are."""
+NEAR_CONSTANT = 1e-6
+"""A deviation below this share of the mean is rounding noise of float32; such a column is only shifted."""
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """(x − mean) / deviation, per column.
+
+    Args:
+        mean, deviation: modality to (F,) float32; 0 and 1 for columns that are not scaled, deviation 1 for constant ones.
+        target_mean_P, target_deviation_P: (P,) float32, pooled over tracks and over the places where ``when`` holds;
+            0 and 1 for binary and categorical parameters.
+    """
+
+    mean: dict[str, np.ndarray]
+    deviation: dict[str, np.ndarray]
+    target_mean_P: np.ndarray
+    target_deviation_P: np.ndarray
+
+    def to_json(self) -> str:
+        """As text; :meth:`from_json` gives back the same bits."""
+        return json.dumps(
+            {
+                "format": 1,
+                "modalities": {
+                    name: {"mean": mean.tolist(), "deviation": self.deviation[name].tolist()}
+                    for name, mean in self.mean.items()
+                },
+                "target": {"mean": self.target_mean_P.tolist(), "deviation": self.target_deviation_P.tolist()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Normaliser:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            CorpusError: the text is no normaliser.
+        """
+        try:
+            values = json.loads(text)
+            if values["format"] != 1:
+                raise ValueError(f"format {values['format']}")
+            both = values["modalities"].items()
+            return cls(
+                {name: np.array(m["mean"], np.float32) for name, m in both},
+                {name: np.array(m["deviation"], np.float32) for name, m in both},
+                np.array(values["target"]["mean"], np.float32),
+                np.array(values["target"]["deviation"], np.float32),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorpusError("the text is no saved normalisation", found=f"{type(error).__name__}: {error}") from None
+
+
+class _Moments:
+    """Count, mean and sum of squared deviations per column, merged item by item in float64.
+
+    Source: Chan, Golub, LeVeque 1983, eq. 2.1.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.count, self.mean, self.squares = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+
+    def add(self, values_SF: np.ndarray) -> None:
+        """Merge a block of rows; NaN does not count."""
+        known_SF = ~np.isnan(values_SF)
+        count = known_SF.sum(axis=0)
+        values_SF = np.where(known_SF, values_SF, 0.0).astype(np.float64)
+        mean = values_SF.sum(axis=0) / np.maximum(count, 1)
+        squares = (np.where(known_SF, values_SF - mean, 0.0) ** 2).sum(axis=0)
+        total = self.count + count
+        delta = mean - self.mean
+        share = np.divide(count, total, out=np.zeros_like(self.mean), where=total > 0)
+        self.squares += squares + delta**2 * self.count * share
+        self.mean += delta * share
+        self.count = total
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and population deviation, float32; a column never seen has 0 and 1."""
+        deviation = np.sqrt(self.squares / np.maximum(self.count, 1))
+        constant = deviation <= NEAR_CONSTANT * np.abs(self.mean)
+        deviation = np.where(constant | (deviation < np.finfo(np.float32).tiny), 1.0, deviation)
+        return self.mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def fit_normaliser(prepared: Prepared, train: Sequence[int]) -> Normaliser:
+    """Fit on the training items, one after the other, ignoring NaN.
+
+    Args:
+        prepared: the store; only rows of ``train`` are read.
+        train: item indices.
+    """
+    schema, targets = prepared.schema, prepared.schema.targets
+    mean, deviation = {}, {}
+    for name, modality in schema.modalities.items():
+        scaled = [at for at, kind in enumerate(modality.kinds) if kind in SCALED]
+        mean[name] = np.zeros(len(modality.kinds), np.float32)
+        deviation[name] = np.ones(len(modality.kinds), np.float32)
+        if not scaled:
+            continue
+        moments = _Moments(len(scaled))
+        for index in train:
+            item = prepared.items[index]
+            moments.add(prepared.values[name][item.offset : item.offset + item.steps, scaled])
+        mean[name][scaled], deviation[name][scaled] = moments.finish()
+
+    names = [p.name for p in targets.parameters]
+    moments = _Moments(len(names))
+    for index in train:
+        item = prepared.items[index]
+        rows = slice(index, index + 1) if targets.scope == "item" else slice(item.offset, item.offset + item.steps)
+        target_SKP = np.array(prepared.target[rows])
+        values_SKP = target_SKP.copy()
+        for at, parameter in enumerate(targets.parameters):
+            if parameter.when is not None:
+                values_SKP[:, :, at][target_SKP[:, :, names.index(parameter.when)] != 1] = np.nan
+        moments.add(values_SKP.reshape(-1, len(names)))
+    target_mean_P, target_deviation_P = moments.finish()
+    coded = [at for at, p in enumerate(targets.parameters) if p.kind != "continuous"]
+    target_mean_P[coded], target_deviation_P[coded] = 0.0, 1.0
+    return Normaliser(mean, deviation, target_mean_P, target_deviation_P)

@@ -1,0 +1,390 @@
+"""The prepared store: a corpus on its grid, as flat memory-mapped arrays that all workers share.
+
+    KEY/index.json       schema, items with offsets, array shapes: what makes the folder a store
+    KEY/quality.json     one row per item and modality
+    KEY/values.NAME.npy  (N, F) per modality     KEY/present.npy  (N, M)     KEY/target.npy  (N, K, P) or (I, K, P)
+
+It is keyed by content and alignment settings, built item by item in a temporary folder next to its place, and renamed
+when whole. N grid steps of all items, I items, M modalities, F raw features, K tracks, P parameters, S steps of an item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from filelock import FileLock
+
+from mmcore.config import DataConfig
+from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
+from mmcore.data.quality import quality_row, summarise
+from mmcore.data.sources.folder import FolderSource, content_key
+from mmcore.errors import CorpusError
+from mmcore.events import Note, OnEvent, ignore
+from mmcore.schema import CorpusSchema, Targets
+
+FORMAT = "mmstudy prepared 1"
+"""Raise with every change of the layout, or of what alignment computes."""
+
+
+@dataclass(frozen=True)
+class PreparedItem:
+    """An item's place in the store.
+
+    Args:
+        name, group, split: as in ``items.csv``.
+        offset, steps: its rows are offset … offset+steps−1; steps is 0 where the streams share no time.
+        has: per modality, in schema order, whether the item has it (some step is present).
+        breaks: steps that follow a gap of the reference above ``max_gap``; a window never reaches across one.
+    """
+
+    name: str
+    group: str
+    split: str | None
+    offset: int
+    steps: int
+    has: tuple[bool, ...]
+    breaks: tuple[int, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has every modality."""
+        return all(self.has)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An opened store; the arrays are read-only memory maps.
+
+    Args:
+        key: name of the store. content: content key of the corpus. path: its folder.
+        schema, items: of the corpus.
+        quality: rows of :func:`mmcore.data.quality.quality_row`.
+        values: modality to (N, F), float32 or float16, NaN where not usable.
+        present: (N, M) bool.
+        target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
+    """
+
+    key: str
+    content: str
+    path: Path
+    schema: CorpusSchema
+    items: tuple[PreparedItem, ...]
+    quality: list[dict[str, Any]]
+    values: dict[str, np.ndarray]
+    present: np.ndarray
+    target: np.ndarray
+
+
+def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:
+    """Open the prepared store of a corpus, and build it first where there is none.
+
+    Args:
+        folder: the corpus.
+        config: its tolerance and max_gap; window, stride and clip do not touch the store.
+        cache: where stores are kept; several processes may ask at once, one builds and the others wait.
+        on_event: receives notes.
+
+    Raises:
+        CorpusError: the corpus breaks its format, no item has a step, or it changed while it was read.
+    """
+    folder, cache = Path(folder), Path(cache)
+    content = content_key(folder)
+    settings = f"{FORMAT}|{content}|{config.tolerance!r}|{config.max_gap!r}"
+    key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+    place = cache / key
+    if _is_whole(place):
+        return open_prepared(place)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{key}.lock"):
+        if not _is_whole(place):
+            # Whoever holds the lock is the only builder of this key: what lies here was left by one that died.
+            for leftover in (place, *cache.glob(f"{key}.partial*")):
+                shutil.rmtree(leftover, ignore_errors=True)
+            partial = cache / f"{key}.partial-{os.getpid()}"
+            partial.mkdir()
+            try:
+                _build(FolderSource(folder), config, partial, key, content, on_event)
+                if content_key(folder) != content:
+                    raise CorpusError(
+                        "the corpus changed while it was being prepared", next_step="Run again", where=str(folder)
+                    )
+                os.replace(partial, place)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    return open_prepared(place)
+
+
+def open_prepared(path: Path) -> Prepared:
+    """Open a store.
+
+    Raises:
+        CorpusError: the folder is no store of this version, or is half-built.
+    """
+    path = Path(path)
+    try:
+        index = json.loads((path / "index.json").read_text(encoding="utf-8"))
+        quality = json.loads((path / "quality.json").read_text(encoding="utf-8"))
+        if index["format"] != FORMAT:
+            raise ValueError(f"format '{index['format']}'")
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index["shapes"]}
+        for name, shape in index["shapes"].items():
+            if list(arrays[name].shape) != shape:
+                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {tuple(shape)}")
+        schema = CorpusSchema.model_validate(index["schema"])
+        items = tuple(
+            PreparedItem(**{**item, "has": tuple(item["has"]), "breaks": tuple(item["breaks"])})
+            for item in index["items"]
+        )
+        return Prepared(
+            index["key"], index["content"], path, schema, items, quality,
+            {name: arrays[f"values.{name}"] for name in schema.modalities}, arrays["present"], arrays["target"],
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            "the folder is no whole prepared store",
+            expected=f"{FORMAT}: index.json, quality.json and the arrays that the index names",
+            found=f"{type(error).__name__}: {error}"[:300],
+            next_step="Delete it; it is rebuilt when needed",
+            where=str(path),
+        ) from None
+
+
+def _is_whole(place: Path) -> bool:
+    if not place.exists():
+        return False
+    try:
+        open_prepared(place)
+    except CorpusError:
+        return False
+    return True
+
+
+# Building ----------------------------------------------------------------------------------------------------------
+class _ArrayFile:
+    """An .npy file that grows row by row: the header leaves room for its final length, so one pass is enough."""
+
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: type) -> None:
+        self.shape = (0, *row_shape)
+        self.dtype = np.dtype(dtype)
+        self.file: IO[bytes] = path.open("wb")
+        self._write_header()
+        self.start = self.file.tell()
+
+    def append(self, rows: np.ndarray) -> None:
+        assert rows.shape[1:] == self.shape[1:]
+        self.file.write(np.ascontiguousarray(rows, self.dtype).tobytes())
+        self.shape = (self.shape[0] + len(rows), *self.shape[1:])
+
+    def close(self) -> None:
+        self.file.seek(0)
+        self._write_header()
+        assert self.file.tell() == self.start, "numpy pads headers so that the first axis may grow in place"
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+
+def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, content: str, on_event: OnEvent) -> None:
+    schema, targets = source.schema, source.schema.targets
+    on_event(Note(f"preparing corpus '{schema.name}': {len(source.items)} items"))
+    tracks = (targets.tracks, len(targets.parameters))
+    files = {
+        f"values.{name}": _ArrayFile(
+            folder / f"values.{name}.npy", (len(m.columns),), np.float16 if m.storage == "float16" else np.float32
+        )
+        for name, m in schema.modalities.items()
+    }
+    files["present"] = _ArrayFile(folder / "present.npy", (len(schema.modalities),), np.bool_)
+    files["target"] = _ArrayFile(folder / "target.npy", tracks, np.float32)
+    items: list[PreparedItem] = []
+    quality: list[dict[str, Any]] = []
+    offset = 0
+    try:
+        for item in source.items:
+            where = f"{source.folder}: item '{item.name}'"
+            streams = _streams(source, item.name)
+            grid_S, steps = _grid(schema, streams, where)
+            aligned: dict[str, Aligned | None] = {
+                name: _aligned(schema, name, stream, grid_S, steps, config) for name, stream in streams.items()
+            }
+            present_SM = np.zeros((steps, len(schema.modalities)), bool)
+            for at, (name, modality) in enumerate(schema.modalities.items()):
+                one = aligned[name]
+                if one is not None and modality.storage == "float16":
+                    _check_half(one.values_SF, modality.columns, f"{where}, modality '{name}'")
+                empty_SF = np.full((steps, len(modality.columns)), np.nan, np.float32)
+                files[f"values.{name}"].append(empty_SF if one is None else one.values_SF)
+                if one is not None:
+                    present_SM[:, at] = one.present_S
+            files["present"].append(present_SM)
+            files["target"].append(_target(schema, streams, aligned, steps, where))
+            for name, stream in streams.items():
+                columns = _columns(schema, name)
+                quality.append(quality_row(item.name, name, columns, stream, aligned[name], steps, config.max_gap))
+            has = tuple(bool(flag) for flag in present_SM.any(axis=0))
+            breaks = breaks_of(grid_S, config.max_gap) if grid_S is not None else ()
+            items.append(PreparedItem(item.name, item.group, item.split, offset, steps, has, breaks))
+            offset += steps
+        if not offset:
+            raise CorpusError(
+                "no item has a single step",
+                expected="rows in the reference modality, or streams whose times overlap",
+                where=str(source.folder),
+            )
+    finally:
+        for file in files.values():
+            file.close()
+    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
+    index = {
+        "format": FORMAT,
+        "key": key,
+        "content": content,
+        "settings": {"tolerance": config.tolerance, "max_gap": config.max_gap},
+        "schema": schema.model_dump(mode="json", by_alias=True),
+        "items": [asdict(item) for item in items],
+        "shapes": {name: list(file.shape) for name, file in files.items()},
+    }
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    _report(schema, items, quality, on_event)
+
+
+def _report(
+    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[dict[str, Any]], on_event: OnEvent
+) -> None:
+    steps = sum(item.steps for item in items)
+    on_event(Note(f"prepared corpus '{schema.name}': {len(items)} items, {steps} steps"))
+    empty = [item.name for item in items if not item.steps]
+    if empty:
+        on_event(Note(f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"))
+    for line in summarise(quality):
+        if line["warnings"]:
+            text = f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}"
+            on_event(Note(text))
+
+
+def _columns(schema: CorpusSchema, name: str) -> tuple[str, ...]:
+    if name in schema.modalities:
+        return schema.modalities[name].columns
+    return tuple(column for row in schema.target_columns() for column in row)
+
+
+def _streams(source: FolderSource, item: str) -> dict[str, Stream | None]:
+    """Every modality in schema order, then the target's own table where there is one."""
+    names = [*source.schema.modalities]
+    if not source.schema.targets_are_features:
+        names.append(source.schema.targets.from_)
+    tables = {name: source.read(item, name) for name in names}
+    return {name: None if table is None else tidy(table) for name, table in tables.items()}
+
+
+def _grid(schema: CorpusSchema, streams: dict[str, Stream | None], where: str) -> tuple[np.ndarray | None, int]:
+    """Grid times (None where rows are steps) and the number of steps.
+
+    An item that lacks the reference modality gets the regular grid, like all items where there is no reference.
+    """
+    have = [s for name in schema.modalities if (s := streams[name]) is not None and len(s.values_TF)]
+    reference = streams[schema.reference] if schema.reference else None
+    if schema.step is None:
+        return None, len(reference.values_TF) if reference else min((len(s.values_TF) for s in have), default=0)
+    if reference is not None and reference.time_T is not None:
+        return reference.time_T, len(reference.time_T)
+    times = [s.time_T for s in have if s.time_T is not None and len(s.time_T)]
+    if not times:
+        return np.empty(0), 0
+    grid_S = regular_grid([t[0] for t in times], [t[-1] for t in times], schema.step, where)
+    return grid_S, len(grid_S)
+
+
+def _aligned(
+    schema: CorpusSchema,
+    name: str,
+    stream: Stream | None,
+    grid_S: np.ndarray | None,
+    steps: int,
+    config: DataConfig,
+) -> Aligned | None:
+    targets = schema.targets
+    if stream is None or (name not in schema.modalities and targets.scope == "item"):
+        return None
+    if name in schema.modalities:
+        kinds, groups = schema.modalities[name].kinds, schema.modalities[name].embedding_groups
+    else:
+        kinds, groups = tuple(p.kind for _ in range(targets.tracks) for p in targets.parameters), ()
+    if grid_S is None:
+        return align_by_position(stream, steps, groups)
+    hold = targets.from_ == name and targets.from_ in schema.modalities
+    return align(stream, grid_S, kinds, groups, config.tolerance, config.max_gap, hold)
+
+
+def _target(
+    schema: CorpusSchema,
+    streams: dict[str, Stream | None],
+    aligned: dict[str, Aligned | None],
+    steps: int,
+    where: str,
+) -> np.ndarray:
+    targets = schema.targets
+    shape = (targets.tracks, len(targets.parameters))
+    rows = 1 if targets.scope == "item" else steps
+    one, stream = aligned[targets.from_], streams[targets.from_]
+    if targets.scope == "item":
+        values_SF = stream.values_TF if stream is not None else None
+    else:
+        values_SF = one.values_SF if one is not None else None
+    if values_SF is None:
+        return np.full((rows, *shape), np.nan, np.float32)
+    if targets.from_ in schema.modalities:
+        place = {column: at for at, column in enumerate(schema.modalities[targets.from_].columns)}
+        values_SF = values_SF[:, [place[column] for row in schema.target_columns() for column in row]]
+    target_SKP = values_SF.reshape(rows, *shape).copy()
+    _check_codes(target_SKP, targets, f"{where}, table '{targets.from_}'")
+    return target_SKP
+
+
+def _check_half(values_SF: np.ndarray, columns: Sequence[str], where: str) -> None:
+    limit = float(np.finfo(np.float16).max)
+    beyond_SF = np.abs(values_SF) > limit
+    if beyond_SF.any():
+        step, column = (int(i) for i in np.argwhere(beyond_SF)[0])
+        raise CorpusError(
+            "values of a modality stored as float16 must lie within ±65504",
+            found=f"{values_SF[step, column]:g} in column '{columns[column]}'",
+            next_step="Set storage: float32 in corpus.yaml, or scale the column",
+            where=where,
+        )
+
+
+def _check_codes(target_SKP: np.ndarray, targets: Targets, where: str) -> None:
+    """Refuse codes that no class has; where ``when`` says that a parameter does not count, they become NaN."""
+    names = [p.name for p in targets.parameters]
+    for at, parameter in enumerate(targets.parameters):
+        if parameter.kind == "continuous":
+            continue
+        classes = parameter.classes or 2
+        codes_SK = target_SKP[:, :, at]
+        bad_SK = ~np.isnan(codes_SK) & ((codes_SK < 0) | (codes_SK >= classes) | (codes_SK != np.floor(codes_SK)))
+        if parameter.when is not None:
+            idle_SK = target_SKP[:, :, names.index(parameter.when)] != 1
+            codes_SK[bad_SK & idle_SK] = np.nan
+            bad_SK &= ~idle_SK
+        if bad_SK.any():
+            step, track = (int(i) for i in np.argwhere(bad_SK)[0])
+            raise CorpusError(
+                f"target '{parameter.name}' of track {track} must hold the codes of its classes",
+                expected=f"whole numbers 0 … {classes - 1}",
+                found=f"{codes_SK[step, track]:g} at step {step}",
+                next_step="Mend the table, or set classes in corpus.yaml",
+                where=where,
+            )

@@ -1,0 +1,322 @@
+"""A corpus in a folder, format 1: ``corpus.yaml``, ``items.csv`` and a folder of tables per modality.
+
+Everything is validated here, at the border; what comes after trusts it. Importing this file costs neither pandas nor
+torch, so that a plan can ask for a corpus's schema and content.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import ValidationError
+
+from mmcore.errors import CorpusError, nearest
+from mmcore.frozen import Frozen
+from mmcore.schema import CorpusSchema
+from mmcore.yamlfile import YamlFile, read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmcore.data.sources.tables import Table
+
+SIDES = ("train", "validation", "test")
+SUFFIXES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording, as a line of ``items.csv`` declares it.
+
+    Args:
+        name: names the item's files.
+        group: what must never be split between train and test; the name where the cell is empty.
+        split: ``train``, ``validation`` or ``test``; None where the corpus gives no split.
+        metadata: every other column.
+    """
+
+    name: str
+    group: str
+    split: str | None
+    metadata: dict[str, str]
+
+
+class FolderSource:
+    """A corpus folder, opened: schema and items are read and checked, tables are read when asked for.
+
+    Args:
+        folder: holds ``corpus.yaml``.
+
+    Raises:
+        CorpusError: any rule of format 1 is broken: file and line, rule, nearest valid name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.schema: CorpusSchema = read_schema(self.folder)
+        self.items: tuple[Item, ...] = _read_items(self.folder / "items.csv")
+        self._paths = {name: _table_paths(self.folder, name, self.items) for name in _table_names(self.schema)}
+        for name, paths in self._paths.items():
+            if not paths:
+                folders = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
+                raise CorpusError(
+                    f"no item has a table of '{name}'",
+                    expected=f"files {name}/ITEM.parquet or {name}/ITEM.csv for the items of items.csv",
+                    next_step=nearest(name, folders),
+                    where=str(self.folder / name),
+                )
+
+    def has(self, item: str, modality: str) -> bool:
+        """Whether the item has a file of that modality or target table."""
+        return item in self._paths[modality]
+
+    def read(self, item: str, name: str) -> Table | None:
+        """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
+
+        Raises:
+            CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one row.
+        """
+        from mmcore.data.sources.tables import read_table
+
+        path = self._paths[name].get(item)
+        if path is None:
+            return None
+        if name in self.schema.modalities:
+            return read_table(path, self.schema.modalities[name].columns, self.schema.step is not None)
+        columns = [column for row in self.schema.target_columns() for column in row]
+        per_item = self.schema.targets.scope == "item"
+        table = read_table(path, columns, self.schema.step is not None and not per_item)
+        if per_item and len(table.values_TF) != 1:
+            raise CorpusError(
+                "a target of scope item has one row per item",
+                expected="1 row",
+                found=f"{len(table.values_TF)} rows",
+                where=str(path),
+            )
+        return table
+
+    def table(self, item: str, name: str) -> pd.DataFrame:
+        """:meth:`read` as a frame: float columns, ``time`` (seconds) first where the table is timed.
+
+        Raises:
+            CorpusError: the item has no such table, or it breaks the format.
+        """
+        import pandas as pd
+
+        table = self.read(item, name)
+        if table is None:
+            raise CorpusError(f"item '{item}' has no table of '{name}'", where=str(self.folder / name))
+        if name in self.schema.modalities:
+            columns = list(self.schema.modalities[name].columns)
+        else:
+            columns = [column for row in self.schema.target_columns() for column in row]
+        frame = pd.DataFrame(table.values_TF, columns=columns)
+        if table.time_T is not None:
+            frame.insert(0, "time", table.time_T)
+        return frame
+
+
+def content_key(folder: Path) -> str:
+    """32 hexadecimal digits over the bytes of every file that format 1 reads, with their relative paths.
+
+    Files that nobody reads (``truth.yaml``, notes, tables of unknown items) do not count; neither does where the
+    folder lies.
+
+    Raises:
+        CorpusError: ``corpus.yaml`` or ``items.csv`` breaks the format.
+    """
+    folder = Path(folder)
+    schema = read_schema(folder)
+    items = _read_items(folder / "items.csv")
+    paths = [folder / "corpus.yaml", folder / "items.csv"]
+    for name in _table_names(schema):
+        paths.extend(_table_paths(folder, name, items).values())
+    named = sorted((path.relative_to(folder).as_posix(), path) for path in paths)
+    # Hashing releases the interpreter lock, so threads read and hash side by side.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        digests = list(pool.map(_digest, (path for _, path in named)))
+    whole = hashlib.blake2b(digest_size=16)
+    for (name, _), digest in zip(named, digests, strict=True):
+        whole.update(f"{len(name.encode())}:{name}".encode() + digest)
+    return whole.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+
+
+# corpus.yaml -------------------------------------------------------------------------------------------------------
+def read_schema(folder: Path) -> CorpusSchema:
+    """The contents of ``corpus.yaml``.
+
+    Raises:
+        CorpusError: no such file, broken YAML, an unknown key or name, a broken rule; with file, line and the nearest
+            valid name.
+    """
+    path = Path(folder) / "corpus.yaml"
+    if not path.is_file():
+        raise CorpusError(
+            "a corpus folder holds a file corpus.yaml",
+            next_step="Name a corpus folder, or make one: mmstudy data simulate FOLDER",
+            where=str(folder),
+        )
+    file = read_yaml(path, CorpusError)
+    try:
+        return CorpusSchema.model_validate(file.data)
+    except ValidationError as error:
+        raise _explain(error, file) from None
+
+
+def _explain(error: ValidationError, file: YamlFile) -> CorpusError:
+    first = error.errors()[0]
+    loc = [step for step in first["loc"] if isinstance(step, str | int)]
+    path = ".".join(str(step) for step in loc)
+    where = file.where(loc)
+    match first["type"]:
+        case "extra_forbidden":
+            return CorpusError(
+                f"unknown key '{loc[-1]}'" + (f" in {'.'.join(map(str, loc[:-1]))}" if loc[1:] else ""),
+                next_step=nearest(str(loc[-1]), _valid_keys(loc[:-1])),
+                where=where,
+            )
+        case "missing":
+            return CorpusError(f"'{path}' is missing", next_step=f"Write {loc[-1]}: …", where=where)
+        case "literal_error":
+            choices = [
+                c.strip(" '") for c in str(first.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
+            ]
+            return CorpusError(
+                f"'{path}' is none of its choices",
+                found=repr(first["input"])[:80],
+                next_step=nearest(str(first["input"]), choices),
+                where=where,
+            )
+        case "value_error":
+            return CorpusError(first["msg"].removeprefix("Value error, "), where=where)
+        case _:
+            message = first["msg"]
+            return CorpusError(
+                f"'{path}': {message[:1].lower()}{message[1:]}", found=repr(first["input"])[:80], where=where
+            )
+
+
+def _valid_keys(loc: list[str | int]) -> list[str]:
+    """The keys that the schema takes at a place: field names, by alias where there is one."""
+    annotation: Any = CorpusSchema
+    for step in loc:
+        model = _model(annotation)
+        if model is not None:
+            fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            annotation = fields.get(str(step))
+        else:
+            arguments = get_args(annotation)
+            # dict[str, X] -> X; tuple[X, ...] -> X
+            annotation = arguments[-1] if arguments and arguments[-1] is not Ellipsis else next(iter(arguments), None)
+    model = _model(annotation)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _model(annotation: Any) -> type[Frozen] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Frozen) else None
+
+
+# items.csv ---------------------------------------------------------------------------------------------------------
+def _read_items(path: Path) -> tuple[Item, ...]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [cell.strip() for cell in next(reader, [])]
+            rows = [(reader.line_num, cells) for cells in reader if cells]
+    except FileNotFoundError:
+        raise CorpusError(
+            "the file does not exist", expected="one line per item: item,group[,split]", where=str(path)
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError("the file cannot be read", found=str(error), where=str(path)) from None
+    for column in ("item", "group"):
+        if column not in header:
+            raise CorpusError(f"column '{column}' is missing", next_step=nearest(column, header), where=f"{path}:1")
+    for column in header:
+        if header.count(column) > 1:
+            raise CorpusError(f"column '{column}' stands there twice", where=f"{path}:1")
+    if not rows:
+        raise CorpusError("a corpus has at least one item", found="a header alone", where=str(path))
+    items: list[Item] = []
+    first_line: dict[str, int] = {}
+    for line, cells in rows:
+        where = f"{path}:{line}"
+        if len(cells) != len(header):
+            raise CorpusError(
+                "every row must have as many cells as the header",
+                expected=f"{len(header)} cells",
+                found=f"{len(cells)} cells",
+                where=where,
+            )
+        row = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
+        name = row.pop("item")
+        _check_name(name, where)
+        # Folded, since two names that differ in case alone are one file on Windows and macOS.
+        if name.casefold() in first_line:
+            raise CorpusError(
+                f"item '{name}' is listed twice", found=f"it first on line {first_line[name.casefold()]}", where=where
+            )
+        first_line[name.casefold()] = line
+        group, split = row.pop("group") or name, row.pop("split", "") or None
+        if split is not None and split not in SIDES:
+            raise CorpusError(f"split '{split}' is unknown", next_step=nearest(split, SIDES), where=where)
+        items.append(Item(name, group, split, row))
+    return tuple(items)
+
+
+def check_item_name(name: str) -> Literal["ok", "empty", "escapes"]:
+    """Whether a name can name a file inside a folder, on every system."""
+    if not name:
+        return "empty"
+    bad = set('/\\:*?"<>|') & set(name) or name.strip(".") == "" or any(ord(c) < 32 for c in name)
+    return "escapes" if bad else "ok"
+
+
+def _check_name(name: str, where: str) -> None:
+    match check_item_name(name):
+        case "empty":
+            raise CorpusError("an item must have a name", where=where)
+        case "escapes":
+            raise CorpusError(
+                "an item's name must name a file inside the corpus folder",
+                expected='no / \\ : * ? " < > | and no control characters, and more than dots',
+                found=repr(name),
+                where=where,
+            )
+
+
+# Tables ------------------------------------------------------------------------------------------------------------
+def _table_names(schema: CorpusSchema) -> list[str]:
+    return [*schema.modalities] + ([] if schema.targets_are_features else [schema.targets.from_])
+
+
+def _table_paths(folder: Path, name: str, items: tuple[Item, ...]) -> dict[str, Path]:
+    """Item name to its file; one listing of the folder, however many items."""
+    try:
+        present = set(os.listdir(folder / name))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    paths: dict[str, Path] = {}
+    for item in items:
+        found = [item.name + suffix for suffix in SUFFIXES if item.name + suffix in present]
+        if len(found) > 1:
+            raise CorpusError(
+                f"item '{item.name}' has two tables of '{name}'",
+                found=" and ".join(found),
+                next_step="Keep one of them",
+                where=str(folder / name),
+            )
+        if found:
+            paths[item.name] = folder / name / found[0]
+    return paths

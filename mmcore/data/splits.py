@@ -1,0 +1,120 @@
+"""Train, validation and test: by group, a function of the repeat alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmcore.config import SplitConfig
+from mmcore.errors import SplitError
+from mmcore.seeding import generator
+
+
+class Grouped(Protocol):
+    """What a split needs to know of an item."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def split(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """Item indices of the three sides, each in increasing order.
+
+    Args:
+        given: the corpus fixed train and test, so they do not vary between repeats.
+    """
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+    given: bool
+
+
+def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Split:
+    """Split items so that no group lies on two sides.
+
+    A ``split`` column is respected as it is; where it names no validation item, that side is drawn from train, by
+    group, with the share ``config.validation`` of train's groups. Without the column, shares of all groups are
+    drawn anew for each repeat. Every side gets at least one group; shares are rounded to whole groups. The draw depends
+    on the set of groups, not on the order of the items.
+
+    Args:
+        items: with name, group and split.
+        config: the shares.
+        repeat: the repeat; equal repeats give equal splits on every machine.
+
+    Raises:
+        SplitError: too few groups; a group on two sides; a split column that is filled for some items only, or that
+            leaves train or test empty.
+    """
+    sides = _given(items) if any(item.split is not None for item in items) else {}
+    given = bool(sides)
+    groups = sorted({item.group for item in items})
+    if not given:
+        groups = [groups[at] for at in generator(repeat, "split").permutation(len(groups))]
+        if len(groups) < 3:
+            raise SplitError(
+                "train, validation and test need at least one group each",
+                expected="3 groups or more",
+                found=_count(groups),
+                next_step="Give the items finer groups in items.csv, or add recordings",
+            )
+        test = min(max(1, round(config.test * len(groups))), len(groups) - 2)
+        validation = min(max(1, round(config.validation * len(groups))), len(groups) - 1 - test)
+        sides = dict.fromkeys(groups, "train")
+        sides |= dict.fromkeys(groups[:test], "test") | dict.fromkeys(groups[test : test + validation], "validation")
+    elif "validation" not in sides.values():
+        trained = [group for group in groups if sides[group] == "train"]
+        if len(trained) < 2:
+            raise SplitError(
+                "a validation side must be drawn from train's groups, and one must remain",
+                expected="2 groups or more in train",
+                found=_count(trained),
+                next_step="Mark validation items in the split column of items.csv",
+            )
+        count = min(max(1, round(config.validation * len(trained))), len(trained) - 1)
+        order = generator(repeat, "split/validation").permutation(len(trained))
+        sides |= {trained[at]: "validation" for at in order[:count]}
+
+    def members(side: str) -> tuple[int, ...]:
+        return tuple(index for index, item in enumerate(items) if sides[item.group] == side)
+
+    return Split(members("train"), members("validation"), members("test"), given)
+
+
+def _given(items: Sequence[Grouped]) -> dict[str, str]:
+    """Group to side, as the split column says."""
+    sides: dict[str, str] = {}
+    for item in items:
+        if item.split is None:
+            raise SplitError(
+                "the split column must be filled for every item, or for none",
+                found=f"nothing for item '{item.name}'",
+                next_step="Fill or drop the column split of items.csv",
+            )
+        if sides.setdefault(item.group, item.split) != item.split:
+            raise SplitError(
+                f"group '{item.group}' lies on two sides of the split",
+                found=f"{sides[item.group]} and {item.split} (item '{item.name}')",
+                next_step="Give all items of a group one side in items.csv",
+            )
+    for side in ("train", "test"):
+        if side not in sides.values():
+            raise SplitError(
+                f"the split column leaves {side} empty",
+                expected="train and test, and validation where it is fixed too",
+                found=", ".join(sorted(set(sides.values()))),
+                next_step="Mark some groups in items.csv, or drop the column to have splits drawn",
+            )
+    return sides
+
+
+def _count(groups: Sequence[str]) -> str:
+    listed = ", ".join(sorted(groups)[:5])
+    return f"{len(groups)} group{'' if len(groups) == 1 else 's'}" + (f" ({listed})" if groups else "")
