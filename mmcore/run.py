@@ -176,7 +176,7 @@ class _Data:
         self.complete = [item.complete for item in prepared.items]
         self.names = [item.name for item in prepared.items]
         self.groups = [item.group for item in prepared.items]
-        self.deviation_P = torch.as_tensor(normaliser.target.deviation_P)
+        self.deviation_P = torch.as_tensor(normaliser.target_deviation_P)
 
     def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
         """Windows of one side of the split, as the model reads them.
@@ -194,8 +194,10 @@ class _Data:
         return loader
 
     def targets_only(self, items: Sequence[int], stride: int | None = None) -> Loader:
-        """The same windows without the modalities' values, which baselines do not read."""
-        return self._loader((), items, stride)
+        """The same windows; of the values, which baselines do not read, only the narrowest modality's."""
+        modalities = self.prepared.schema.modalities
+        narrowest = min(modalities, key=lambda name: len(modalities[name].columns))
+        return self._loader((narrowest,), items, stride)
 
     def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
         """What the model does on a loader's windows."""

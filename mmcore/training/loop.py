@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmcore.batch import Batch
 from mmcore.config import RunConfig, TrainingConfig
 from mmcore.data.loader import Loader
 from mmcore.errors import TrainingDiverged
@@ -35,13 +34,13 @@ SECONDS_BETWEEN_PROGRESS = 0.25
 
 @dataclass
 class State:
-    """Where a training stands. Saved after every epoch; all but ``clock`` survives a kill.
+    """Where a training stands. Saved after every epoch; all but ``clock`` and ``told`` survives a kill.
 
     Args:
         epoch, step: done so far, over all sessions.
         best_epoch, best_value: the epoch that will be scored, and its value of the selection criterion.
         stale: epochs since then.
-        seconds: spent in earlier sessions. clock: when this session began.
+        seconds: spent in earlier sessions. clock: when this session began. told: when progress was told last.
     """
 
     model: MultimodalModel
@@ -54,6 +53,7 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     clock: float = field(default_factory=time.monotonic)
+    told: float = -math.inf
 
     def elapsed(self) -> float:
         """Seconds of training over all sessions."""
@@ -164,17 +164,12 @@ def train_epoch(
     rng = torch.Generator(device)
     sums_P, counts_P = torch.zeros_like(weight_P), torch.zeros_like(weight_P)
     norms: list[float] = []
-    clipped, rate, told = 0, 0.0, 0.0
+    clipped, rate = 0, 0.0
+    steps_total, peak = training.epochs * len(loader), training.optimiser.learning_rate
 
     order = generator(repeat, "order", epoch).permutation(loader.windows)
     for step, batch in enumerate(loader.batches(order), start=1):
-        rate = learning_rate_at(
-            state.step + 1,
-            training.epochs * len(loader),
-            len(loader),
-            training.schedule,
-            training.optimiser.learning_rate,
-        )
+        rate = learning_rate_at(state.step + 1, steps_total, len(loader), training.schedule, peak)
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         rng.manual_seed(seed_of(repeat, "dropout", epoch, step))
@@ -196,8 +191,8 @@ def train_epoch(
         norms.append(norm)
         sums_P += sum_P.detach()
         counts_P += count_P
-        if time.monotonic() - told >= SECONDS_BETWEEN_PROGRESS:
-            told = time.monotonic()
+        if time.monotonic() - state.told >= SECONDS_BETWEEN_PROGRESS:
+            state.told = time.monotonic()
             on_event(Progress(epoch, training.epochs, step, len(loader)))
     state.epoch = epoch
     row = {

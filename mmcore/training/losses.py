@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +53,6 @@ class Layout:
         return self.targets.parameters[p].outputs
 
 
-@lru_cache(maxsize=16)
 def layout_of(targets: Targets) -> Layout:
     """The layout that follows from the declared targets."""
     parameters = targets.parameters
@@ -64,12 +62,18 @@ def layout_of(targets: Targets) -> Layout:
         at += parameter.outputs
     names = [p.name for p in parameters]
     gates = dict.fromkeys(p.when for p in parameters if p.when is not None)
+
+    def having(attribute: str, value: str) -> tuple[int, ...]:
+        return tuple(i for i, p in enumerate(parameters) if getattr(p, attribute) == value)
+
     return Layout(
         targets,
-        tuple(first),
-        *(tuple(i for i, p in enumerate(parameters) if p.kind == k) for k in ("continuous", "binary", "categorical")),
-        tuple((names.index(g), tuple(i for i, p in enumerate(parameters) if p.when == g)) for g in gates),
-        {c: tuple(i for i, p in enumerate(parameters) if p.component == c) for c in targets.components},
+        first=tuple(first),
+        continuous=having("kind", "continuous"),
+        binary=having("kind", "binary"),
+        categorical=having("kind", "categorical"),
+        gates=tuple((names.index(gate), having("when", gate)) for gate in gates),
+        membership={component: having("component", component) for component in targets.components},
     )
 
 

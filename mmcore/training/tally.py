@@ -36,10 +36,10 @@ class Tally:
         self.detailed = detailed
         self.complete_I = torch.tensor(complete, dtype=torch.bool)
         self.deviation_P = deviation_P.double()
-        I, P = len(self.complete_I), len(targets.parameters)
-        self.loss_IP = torch.zeros(I, P, dtype=torch.float64)
-        self.count_IP = torch.zeros(I, P, dtype=torch.float64)
-        self._error_IC = torch.zeros(I, len(self.layout.continuous), dtype=torch.float64)
+        items = len(self.complete_I)
+        self.loss_IP = torch.zeros(items, len(targets.parameters), dtype=torch.float64)
+        self.count_IP = torch.zeros_like(self.loss_IP)
+        self._error_IC = torch.zeros(items, len(self.layout.continuous), dtype=torch.float64)
         classes = self.layout.binary + self.layout.categorical
         self._confusion = {
             p: torch.zeros(2, self.layout.classes(p), self.layout.classes(p), dtype=torch.int64) for p in classes

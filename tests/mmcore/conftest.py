@@ -1,0 +1,108 @@
+"""Tiny corpora on disk whose truth is known."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+EDITING_SCHEMA = {
+    "format": 1,
+    "name": "tiny",
+    "step": None,
+    "reference": "track",
+    "modalities": {
+        "speech": {"features": [{"name": "level"}]},
+        "noise": {"features": [{"name": "hiss_{0..1}"}]},
+        "track": {"features": [{"name": f"{k}_{p}", "kind": kind} for k in range(2) for p, kind in (
+            ("active", "binary"), ("asset", "categorical"), ("x", "continuous"))]},
+    },
+    "targets": {
+        "from": "track",
+        "tracks": 2,
+        "parameters": [
+            {"name": "active", "kind": "binary", "component": "active"},
+            {"name": "asset", "kind": "categorical", "classes": 3, "component": "asset", "when": "active"},
+            {"name": "x", "component": "position", "when": "active", "unit": "px"},
+        ],
+    },
+}  # fmt: skip
+
+
+def write_corpus(folder: Path, schema: dict, tables: dict[str, dict[str, pd.DataFrame]], items: pd.DataFrame) -> Path:
+    """A corpus of format 1: name of modality or target → item → table."""
+    folder.mkdir(parents=True)
+    (folder / "corpus.yaml").write_text(yaml.safe_dump(schema, sort_keys=False))
+    items.to_csv(folder / "items.csv", index=False)
+    for name, by_item in tables.items():
+        (folder / name).mkdir()
+        for item, table in by_item.items():
+            table.to_parquet(folder / name / f"{item}.parquet", index=False)
+    return folder
+
+
+def write_editing(folder: Path, items: int = 20, steps: int = 60, seed: int = 0) -> Path:
+    """Every edit copies the speech of its own step: x is its level, active its sign, asset its third.
+
+    Speech has no memory, so the past of the track says nothing about its future. Item 0 lacks noise, item 1 speech.
+    """
+    rng = np.random.default_rng(seed)
+    names = [f"clip{i:02d}" for i in range(items)]
+    tables: dict[str, dict[str, pd.DataFrame]] = {"speech": {}, "noise": {}, "track": {}}
+    for i, name in enumerate(names):
+        level = rng.standard_normal(steps)
+        time = np.arange(steps, dtype=float)
+        track = {"time": time}
+        for k in range(2):
+            track[f"{k}_active"] = (level > -1.0 if k == 0 else level < 1.0).astype(float)
+            track[f"{k}_asset"] = np.digitize(level, [-0.4, 0.4]).astype(float)
+            track[f"{k}_x"] = 100.0 * level * (1 if k == 0 else -1) + 500.0
+        tables["track"][name] = pd.DataFrame(track)
+        if i != 1:
+            tables["speech"][name] = pd.DataFrame({"time": time, "level": level})
+        if i != 0:
+            hiss = rng.standard_normal((steps, 2))
+            tables["noise"][name] = pd.DataFrame({"time": time, "hiss_0": hiss[:, 0], "hiss_1": hiss[:, 1]})
+    listing = pd.DataFrame({"item": names, "group": names})
+    return write_corpus(folder, EDITING_SCHEMA, tables, listing)
+
+
+def write_labels(folder: Path, items: int = 24, steps: int = 30, seed: int = 0) -> Path:
+    """One label per item of varying length: the mean of a sensor is 0, 2 or 4 with unit noise."""
+    rng = np.random.default_rng(seed)
+    names = [f"rec{i:02d}" for i in range(items)]
+    schema = {
+        "format": 1,
+        "name": "labels",
+        "modalities": {"sensor": {"features": [{"name": "value"}]}, "idle": {"features": [{"name": "value"}]}},
+        "targets": {
+            "from": "exercise",
+            "scope": "item",
+            "parameters": [{"name": "exercise", "kind": "categorical", "classes": 3, "component": "exercise"}],
+        },
+    }
+    tables: dict[str, dict[str, pd.DataFrame]] = {"sensor": {}, "idle": {}, "exercise": {}}
+    for i, name in enumerate(names):
+        length = steps + i
+        time = np.arange(length, dtype=float)
+        tables["sensor"][name] = pd.DataFrame({"time": time, "value": 2.0 * (i % 3) + rng.standard_normal(length)})
+        tables["idle"][name] = pd.DataFrame({"time": time, "value": rng.standard_normal(length)})
+        tables["exercise"][name] = pd.DataFrame({"exercise": [float(i % 3)]})
+    return write_corpus(folder, schema, tables, pd.DataFrame({"item": names, "group": names}))
+
+
+@pytest.fixture(scope="session")
+def editing_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_editing(tmp_path_factory.mktemp("corpora") / "editing")
+
+
+@pytest.fixture(scope="session")
+def label_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_labels(tmp_path_factory.mktemp("corpora") / "labels")
+
+
+@pytest.fixture
+def new_editing_corpus(tmp_path: Path) -> Callable[..., Path]:
+    return lambda **sizes: write_editing(tmp_path / "editing", **sizes)

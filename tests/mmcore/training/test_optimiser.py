@@ -1,0 +1,100 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mmcore.config import Adam, AdamW, Constant, Cosine
+from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+
+
+@given(
+    epochs=st.integers(1, 12),
+    per_epoch=st.integers(1, 40),
+    warmup=st.floats(0, 15),
+    peak=st.floats(1e-5, 1e-1),
+    floor=st.sampled_from([0.0, 1e-6, 1e-5]),
+)
+def test_cosine_rises_to_the_peak_then_falls_to_exactly_its_floor(epochs, per_epoch, warmup, peak, floor):
+    total = epochs * per_epoch
+    schedule = Cosine(warmup_epochs=warmup, floor=floor)
+    rates = [learning_rate_at(s, total, per_epoch, schedule, peak) for s in range(1, total + 1)]
+    top = min(round(warmup * per_epoch), total - 1)
+    assert rates[-1] == floor
+    assert all(0 < rate <= peak * (1 + 1e-12) for rate in rates[:-1])
+    assert all(a < b for a, b in zip(rates[:top], rates[1:top], strict=False))
+    assert all(a >= b for a, b in zip(rates[max(top - 1, 0) :], rates[max(top, 1) :], strict=False))
+    if top:
+        assert rates[top - 1] == peak
+
+
+def test_cosine_is_half_way_down_in_the_middle():
+    rate = learning_rate_at(60, 100, 10, Cosine(warmup_epochs=2, floor=1e-6), 1e-4)
+    assert rate == pytest.approx((1e-4 + 1e-6) / 2)
+
+
+def test_the_learning_rate_does_not_climb_again_as_the_seed_experiments_did():
+    """Its cosine had a period of 8 epochs and rose from 1e-6 to 1.55e-5 over the last three."""
+    schedule = Cosine(warmup_epochs=2, floor=1e-6)
+    ends = [learning_rate_at(53 * epoch, 530, 53, schedule, 1e-4) for epoch in range(2, 11)]
+    assert ends == sorted(ends, reverse=True)
+    assert ends[-1] == 1e-6
+
+
+def test_constant_stays():
+    assert {learning_rate_at(s, 9, 3, Constant(), 0.1) for s in range(1, 10)} == {0.1}
+
+
+def model_with_gradients(scale: float) -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 2))
+    for p in model.parameters():
+        p.grad = torch.randn_like(p) * scale
+    return model
+
+
+def test_the_norm_is_that_of_all_gradients_and_clipping_brings_it_to_the_limit():
+    model = model_with_gradients(10.0)
+    parameters = list(model.parameters())
+    flat = torch.cat([p.grad.flatten() for p in parameters])
+    norm = float(gradient_norm(parameters))
+    assert norm == pytest.approx(float(flat.norm()), rel=1e-6)
+    assert clip_gradients(parameters, norm, 1.0)
+    clipped = torch.cat([p.grad.flatten() for p in parameters])
+    assert float(clipped.norm()) == pytest.approx(1.0, rel=1e-5)
+    assert torch.allclose(clipped, flat / norm, rtol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [None, 1e6])
+def test_small_gradients_are_left_as_they_are(limit):
+    model = model_with_gradients(1.0)
+    parameters = list(model.parameters())
+    before = [p.grad.clone() for p in parameters]
+    assert not clip_gradients(parameters, float(gradient_norm(parameters)), limit)
+    assert all(torch.equal(a, p.grad) for a, p in zip(before, parameters, strict=True))
+
+
+def test_one_broken_gradient_shows_in_the_norm():
+    model = model_with_gradients(1.0)
+    model[1].bias.grad[0] = math.nan
+    assert math.isnan(float(gradient_norm(model.parameters())))
+
+
+@pytest.mark.parametrize(
+    ("config", "plain"),
+    [
+        (Adam(learning_rate=0.01, weight_decay=0.1), torch.optim.Adam),
+        (AdamW(learning_rate=0.01, weight_decay=0.1), torch.optim.AdamW),
+    ],
+)
+def test_steps_are_those_of_the_plain_optimiser(config, plain):
+    ours, theirs = model_with_gradients(1.0), model_with_gradients(1.0)
+    a = build_optimiser(config, ours.parameters())
+    b = plain(theirs.parameters(), lr=0.01, weight_decay=0.1, foreach=False)
+    for _ in range(5):
+        a.step()
+        b.step()
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
