@@ -72,7 +72,7 @@ def _home(
     home: Annotated[
         Path | None,
         typer.Option(
-            "--home", metavar="DIR", help="Where everything generated lives; default ./mlruns or MMSTUDY_HOME."
+            "--home", metavar="DIR", help="Where everything generated lives; default MMSTUDY_HOME or ./mlruns."
         ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,

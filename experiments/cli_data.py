@@ -32,9 +32,7 @@ CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's 
 @data.command()
 def simulate(
     folder: CorpusFolder,
-    size: Annotated[
-        Size, typer.Option("--size", help="quick: minutes; seed: the seed experiment's scale.")
-    ] = Size.quick,
+    size: Annotated[Size, typer.Option("--size", help="quick, or the seed experiment's scale.")] = Size.quick,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another corpus.")] = 0,
 ) -> None:
     """Write a simulated corpus whose truth is declared in its truth.yaml."""

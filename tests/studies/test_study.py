@@ -1,0 +1,146 @@
+"""Study files: what is right resolves, what is wrong names file, line, rule and the nearest valid name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmcore.errors import MMStudyError, StudyError
+from mmcore.schema import CorpusSchema
+from studies.design import ModalityLattice, arms_of, neighbours
+from studies.resolve import resolve
+from studies.resolved import ResolvedStudy
+from studies.study import catalogue, find_study, read_preset, read_study
+
+GOOD = """\
+question: Is more better?
+reference: small
+repeats: 6
+base:
+  model.width: 64
+  training: {epochs: 3}
+arms:
+  small: {}
+  large: {model.width: 128}
+  tracks: {model.modalities: [track]}
+"""
+
+
+def opened(folder: Path, text: str, schema: CorpusSchema, **options: Any) -> ResolvedStudy:
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    study, written = read_study(path)
+    preset, preset_file = read_preset(study.preset) if study.preset else (None, None)
+    return resolve("mine", study, written, preset, preset_file, folder, schema, **options)
+
+
+def test_a_good_study_resolves(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, GOOD, schema)
+    assert [arm.name for arm in study.arms] == ["small", "large", "tracks"]
+    assert study.arm("large").config.model.width == 128
+    assert study.arm("small").config.training.epochs == 3
+    assert study.arm("tracks").config.model.modalities == ("track",)
+    assert study.pairs == (("large", "small"), ("tracks", "small"))
+    assert study.repeats == 6
+
+
+def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, GOOD, schema, changes={"model.width": 32, "model.layers": 1}, repeats=2)
+    assert study.arm("small").config.model.width == 32  # the command line over the base
+    assert study.arm("large").config.model.width == 128  # the arm over the command line
+    assert study.arm("large").config.model.layers == 1  # the command line over the preset
+    assert study.arm("large").config.model.heads == 4  # the preset over the defaults
+    assert study.repeats == 2
+    assert study.changes == {"model.width": 32, "model.layers": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
+        ("repeats: 6", "repeat: 6", 3, ["unknown key 'repeat'", "Did you mean 'repeats'?"]),
+        ("repeats: 6", "repeats: six", 3, ["repeats", "'six'"]),
+        ("repeats: 6", "repeats: 0", 3, ["repeats", "greater than 0"]),
+        ("question: Is more better?", "notes: none", 1, ["'question' is missing"]),
+        ("reference: small", "reference: smal", 2, ["reference 'smal' is no arm", "Did you mean 'small'?"]),
+        ("model.width: 64", "model.widht: 64", 5, ["unknown key 'widht'", "Did you mean 'width'?"]),
+        ("model.width: 64", "model.width: wide", 5, ["model.width", "'wide'"]),
+        ("{epochs: 3}", "{epoch: 3}", 6, ["unknown key 'epoch'", "Did you mean 'epochs'?"]),
+        ("{epochs: 3}", "{epochs: 3}\n  model.fusion.kind: gate", 7, ["'gate' is unknown", "Did you mean 'gated'?"]),
+        ("[track]", "[trak]", 10, ["trak", "Did you mean 'track'?"]),
+        ("{model.width: 128}", "{model.width: 64}", 9, ["'small' and 'large' are the same experiment"]),
+        ("{model.width: 128}", "{model.heads: 3}", 9, ["model.heads (3) must divide model.width (64)"]),
+        ("repeats: 6", "metric: skil", 3, ["unknown measure", "Did you mean 'skill'?"]),
+        ("repeats: 6", "metric: activ/f1", 3, ["unknown component", "Did you mean 'active'?"]),
+        ("repeats: 6", "metric: mae", 3, ["units differ"]),
+        ("repeats: 6", "comparisons: [[large, smal]]", 3, ["unknown arm 'smal'", "Did you mean 'small'?"]),
+        ("repeats: 6", "comparisons: [[large, large]]", 3, ["compared with itself"]),
+        ("repeats: 6", "comparisons: all", 3, ["comparisons"]),
+        ("repeats: 6", "alpha: 2", 3, ["alpha"]),
+        ("{epochs: 3}", "{epochs: 3}\n  loss.weights: {positon: 2}", 7, ["'positon'", "Did you mean 'position'?"]),
+        ("{epochs: 3}", "{epochs: 3}\n  task.kind: label", 7, ["task label does not fit"]),
+        ("{epochs: 3}", "{epochs: 3}\n  model.causal: false", 7, ["causal"]),
+    ],
+)
+def test_what_is_wrong_names_line_rule_and_nearest_name(
+    tmp_path: Path, schema: CorpusSchema, before: str, after: str, line: int, words: list[str]
+) -> None:
+    assert before in GOOD
+    with pytest.raises(StudyError) as caught:
+        opened(tmp_path, GOOD.replace(before, after), schema)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'mine.yaml'}:{line}: "), message
+    for word in words:
+        assert word in message
+
+
+def test_a_wrong_command_line_change_is_named_as_such(tmp_path: Path, schema: CorpusSchema) -> None:
+    with pytest.raises(StudyError, match=r"--set model\.widht: .*Did you mean 'width'"):
+        opened(tmp_path, GOOD, schema, changes={"model.widht": 3})
+
+
+def test_duplicate_arms_are_refused_with_both_lines(tmp_path: Path, schema: CorpusSchema) -> None:
+    with pytest.raises(StudyError, match=r":11: 'large' is written twice; found first on line 9"):
+        opened(tmp_path, GOOD + "  large: {model.width: 256}\n", schema)
+
+
+def test_all_modalities_written_out_is_the_same_run_as_none(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = GOOD.replace("[track]", "[track, visual, audio]")
+    with pytest.raises(StudyError, match="'small' and 'tracks' are the same experiment"):
+        opened(tmp_path, text, schema)
+
+
+def test_comparisons_may_be_all_pairs(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, GOOD + "comparisons: pairs\n", schema)
+    assert study.pairs == (("small", "large"), ("small", "tracks"), ("large", "tracks"))
+
+
+def test_the_lattice_holds_every_subset_once() -> None:
+    arms = arms_of(ModalityLattice(), ("a", "b", "c"))
+    assert list(arms) == ["a+b+c", "a+b", "a+c", "b+c", "a", "b", "c"]
+    assert arms["a+b+c"] == {}
+
+
+def test_neighbours_differ_by_one_modality_or_are_single() -> None:
+    subsets = {name: frozenset(name.split("+")) for name in arms_of(ModalityLattice(), ("a", "b"))}
+    assert neighbours(subsets) == (("a+b", "a"), ("a+b", "b"), ("a", "b"))
+
+
+def test_an_unknown_study_names_the_nearest() -> None:
+    with pytest.raises(StudyError, match="Did you mean 'fusion'"):
+        find_study("fusoin")
+    with pytest.raises(MMStudyError, match="Did you mean 'quick'"):
+        read_preset("quik")
+
+
+@pytest.mark.parametrize("preset", ["quick", "seed"])
+@pytest.mark.parametrize("name", sorted(catalogue()))
+def test_every_study_of_the_catalogue_resolves_under_every_preset(
+    tmp_path: Path, schema: CorpusSchema, name: str, preset: str
+) -> None:
+    study, written = read_study(find_study(name))
+    chosen, preset_file = read_preset(preset)
+    resolved = resolve(name, study, written, chosen, preset_file, tmp_path, schema)
+    assert len(resolved.arms) >= 2
+    assert study.question.endswith("?")
+    # At the catalogue's repeats a verdict must be possible at all: the smallest p after Holm is below alpha.
+    assert len(resolved.pairs) * 2 / 2**resolved.repeats < resolved.alpha
