@@ -93,9 +93,14 @@ class Mirror:
                 continue
             try:
                 task()
-            except StoreError as error:
-                self._error = error
-                self._warn(str(error))
+            except Exception as problem:
+                # Not only the store's own errors: whatever is wrong with the mirror, training goes on.
+                self._error = (
+                    problem
+                    if isinstance(problem, StoreError)
+                    else StoreError("the mirror failed", found=repr(problem), next_step="mmstudy sync STUDY catches up")
+                )
+                self._warn(str(self._error))
 
     def _ready(self) -> Store:
         assert self._store is not None

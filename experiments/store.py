@@ -6,6 +6,7 @@ there already, by tag, is taken up again, so an interrupted study or ``mmstudy s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -40,8 +41,8 @@ logging.getLogger("alembic").setLevel(logging.ERROR)
 _LARGEST_BATCH = 900
 """MLflow takes at most 1,000 metrics, parameters and tags a request."""
 
-ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT = (
-    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant")
+ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY = (
+    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key")
 )
 
 
@@ -98,7 +99,7 @@ class Store:
     def arm(self, experiment: str, study: str, variant: str, arm: str, note: str) -> str:
         """The parent run of an arm. ``variant`` tells apart the same study on another corpus or preset."""
         tags = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "arm", "mlflow.note.content": note}
-        return self._find_or_create(experiment, arm, tags, by={VARIANT: variant, ARM: arm, "mmstudy.kind": "arm"})
+        return self._find_or_create(experiment, arm, tags, by=("arm", variant, arm))
 
     def run(self, experiment: str, parent: str, record: Mapping[str, Any], params: Mapping[str, Any]) -> str:
         """The child run of one repeat, set to RUNNING.
@@ -120,7 +121,7 @@ class Store:
         }
         if environment.get("commit"):
             tags["mlflow.source.git.commit"] = environment["commit"]
-        by = {"mlflow.parentRunId": parent, FINGERPRINT: record["fingerprint"]}
+        by = ("repeat", parent, record["fingerprint"])
         run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
         with self._talking("describe a run"):
             known = self._client.get_run(run).data.params
@@ -144,14 +145,16 @@ class Store:
         wanted = set(parents)
         with self._talking("list runs"):
             found = set()
-            query = "tags.`mmstudy.kind` = 'repeat' and attributes.status IN ('FINISHED', 'FAILED')"
+            query = "tags.`mmstudy.kind` = 'repeat'"
             token = None
             while True:
                 page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
                 found |= {
                     run.data.tags[FINGERPRINT]
                     for run in page
-                    if run.data.tags.get("mlflow.parentRunId") in wanted and "mmstudy.status" in run.data.tags
+                    if run.data.tags.get("mlflow.parentRunId") in wanted
+                    and "mmstudy.status" in run.data.tags
+                    and run.info.status in ("FINISHED", "FAILED")
                 }
                 token = page.token
                 if not token:
@@ -247,13 +250,14 @@ class Store:
         if best.exists() and "checkpoints" not in present:
             self._client.log_artifact(run, str(best), "checkpoints")
 
-    def _find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: dict[str, str]) -> str:
+    def _find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> str:
+        # Searched by a digest: MLflow's query language has no way to quote every name that an arm may have.
+        key = hashlib.blake2b("\0".join(by).encode(), digest_size=16).hexdigest()
         with self._talking("find a run"):
-            query = " and ".join(f"tags.`{key}` = '{_quoted(value)}'" for key, value in by.items())
-            found = self._client.search_runs([experiment], query, ViewType.ACTIVE_ONLY, max_results=1)
+            found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
             if found:
                 return found[0].info.run_id
-            return self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
+            return self._client.create_run(experiment, run_name=name, tags={**tags, KEY: key}).info.run_id
 
     @contextmanager
     def _talking(self, what: str) -> Iterator[None]:
@@ -280,10 +284,6 @@ def score_name(score: Mapping[str, Any]) -> str:
     if score["baseline"]:
         parts += ["baseline", score["baseline"]]
     return "/".join(parts)
-
-
-def _quoted(value: str) -> str:
-    return value.replace("'", "''")
 
 
 def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:

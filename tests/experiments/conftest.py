@@ -1,0 +1,81 @@
+"""A corpus and a study small enough to train in a second or two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.home import Home
+
+CORPUS = """\
+format: 1
+name: tiny
+step: 0.1
+reference: track
+modalities:
+  audio: {features: [{name: level}]}
+  track: {features: [{name: 0_x}]}
+targets:
+  from: track
+  tracks: 1
+  parameters:
+    - {name: x, component: position}
+"""
+
+STUDY = """\
+question: Does the level help?
+preset: null
+repeats: 2
+reference: track
+base:
+  data.window: 20
+  model: {width: 8, layers: 1, heads: 2, feed_forward: 8, dropout: 0.1}
+  training: {epochs: 2, batch: 8}
+arms:
+  both: {}
+  track: {model.modalities: [track]}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve items of 40 steps; x copies the level of the same step, which history cannot know."""
+    folder = tmp_path_factory.mktemp("corpus") / "tiny"
+    rng = np.random.default_rng(0)
+    for name in ("audio", "track"):
+        (folder / name).mkdir(parents=True)
+    rows = []
+    for index in range(12):
+        item = f"item{index:02}"
+        time = np.arange(40) * 0.1
+        level = rng.normal(size=40)
+        pd.DataFrame({"time": time, "level": level}).to_parquet(folder / "audio" / f"{item}.parquet")
+        pd.DataFrame({"time": time, "0_x": level}).to_parquet(folder / "track" / f"{item}.parquet")
+        rows.append({"item": item, "group": item})
+    pd.DataFrame(rows).to_csv(folder / "items.csv", index=False)
+    (folder / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def tiny_study(tmp_path: Path) -> Path:
+    """The study's file."""
+    path = tmp_path / "level.yaml"
+    path.write_text(STUDY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home."""
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may talk to a tracking server of the machine's user."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("MMSTUDY_HOME", raising=False)

@@ -1,0 +1,70 @@
+"""Records are written last and whole."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from experiments.records import RECORD, epochs_trained, forget, read_record, write_record
+from mmcore.errors import RecordError
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_record(tmp_path, {"status": "done", "scores": [{"value": 0.5}]})
+    assert read_record(tmp_path) == {"format": 1, "status": "done", "scores": [{"value": 0.5}]}
+
+
+def test_nan_and_infinity_become_null_so_that_the_file_is_json(tmp_path: Path) -> None:
+    write_record(tmp_path, {"a": math.nan, "b": [math.inf, {"c": -math.inf}], "d": 1})
+    text = (tmp_path / RECORD).read_text()
+    assert json.loads(text, parse_constant=lambda name: pytest.fail(name)) == {
+        "format": 1,
+        "a": None,
+        "b": [None, {"c": None}],
+        "d": 1,
+    }
+
+
+def test_no_record_means_not_done(tmp_path: Path) -> None:
+    assert read_record(tmp_path) is None
+
+
+def test_a_write_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_record(tmp_path, {"status": "done"})
+    assert read_record(tmp_path) is None
+
+
+def test_a_broken_record_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text('{"format": 1, ')
+    with pytest.raises(RecordError, match="Remove this file"):
+        read_record(tmp_path)
+
+
+def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text('{"format": 99}')
+    with pytest.raises(RecordError, match=r"expected 1; found 99"):
+        read_record(tmp_path)
+
+
+def test_epochs_count_only_with_a_checkpoint_to_resume_from(tmp_path: Path) -> None:
+    (tmp_path / "history.json").write_text('[{"epoch": 1}, {"epoch": 2}]')
+    assert epochs_trained(tmp_path) == 0
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.pt").write_bytes(b"")
+    assert epochs_trained(tmp_path) == 2
+
+
+def test_forgetting_removes_what_a_new_training_must_not_find(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.pt").write_bytes(b"")
+    write_record(tmp_path, {"status": "failed"})
+    forget(tmp_path)
+    assert read_record(tmp_path) is None
+    assert epochs_trained(tmp_path) == 0

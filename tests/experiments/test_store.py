@@ -1,0 +1,230 @@
+"""The tracking store holds what the records hold, once."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+from experiments.home import Home
+from experiments.mirror import Mirror, flatten
+from experiments.store import FINGERPRINT, Store, score_name
+from mmcore.config import RunConfig
+from mmcore.errors import StoreError
+from mmcore.measures import parse_metric
+from studies.resolved import ResolvedArm, ResolvedStudy
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store's database, made once: creating one costs seconds, copying it nothing."""
+    home = Home(tmp_path_factory.mktemp("migrated"))
+    Store(home)
+    return home.root / "mlflow.db"
+
+
+@pytest.fixture
+def home(tmp_path: Path, migrated: Path) -> Home:
+    home = Home(tmp_path / "home").make()
+    shutil.copy(migrated, home.root / "mlflow.db")
+    return home
+
+
+@pytest.fixture
+def client(home: Home) -> MlflowClient:
+    return MlflowClient(home.mlflow_uri)
+
+
+def record_of(fingerprint: str = "f0", **changes: Any) -> dict[str, Any]:
+    score = {"split": "test", "items": "all", "parameter": None, "baseline": None}
+    return {
+        "study": "level",
+        "arm": "both",
+        "repeat": 0,
+        "fingerprint": fingerprint,
+        "status": "done",
+        "failure": None,
+        "config": {"model": {"width": 8, "fusion": {"kind": "gated"}}, "loss": {"weights": {}}},
+        "corpus": {"name": "tiny", "content": "c" * 32, "path": "/corpora/tiny"},
+        "environment": {"commit": "abc", "python": "3.11"},
+        "scores": [
+            {**score, "metric": "skill", "component": None, "value": 0.5},
+            {**score, "metric": "f1", "component": "active", "value": None},
+            {**score, "metric": "loss", "component": "x", "value": 1.5, "baseline": "constant"},
+        ],
+        "parameters": {"total": 10},
+        "seconds": 1.0,
+        "history": [{"epoch": 1, "train/loss": 2.0}, {"epoch": 2, "train/loss": 1.0, "validation/skill": math.nan}],
+        **changes,
+    }
+
+
+def study_of(*arms: str) -> ResolvedStudy:
+    config = RunConfig(corpus="c")
+    return ResolvedStudy(
+        name="level",
+        question="Does the level help?",
+        metric=parse_metric("skill"),
+        arms=tuple(ResolvedArm(name, {"model.width": 8}, config) for name in arms),
+        reference=arms[0],
+        pairs=(),
+        repeats=2,
+        alpha=0.05,
+        margin=None,
+        preset=None,
+        changes={},
+    )
+
+
+def workdir_of(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("record.json", "config.json", "history.json"):
+        (folder / name).write_text("{}")
+    (folder / "checkpoints" / "best.pt").write_bytes(b"weights")
+    return folder
+
+
+def told(mirror: Mirror) -> Mirror:
+    mirror.close(timeout=60)
+    assert mirror.error is None, mirror.error
+    return mirror
+
+
+def repeats_of(client: MlflowClient) -> list[Any]:
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], "tags.`mmstudy.kind` = 'repeat'", ViewType.ALL))
+
+
+def test_a_finished_run_is_there_with_all_it_has_to_say(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
+    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    told(mirror)
+    (run,) = repeats_of(client)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"model.width": "8", "model.fusion.kind": "gated", "loss.weights": "{}"}
+    assert run.data.metrics["test/skill"] == 0.5
+    assert run.data.metrics["test/x/loss/baseline/constant"] == 1.5
+    assert "test/active/f1" not in run.data.metrics
+    assert [m.value for m in client.get_metric_history(run.info.run_id, "train/loss")] == [2.0, 1.0]
+    assert run.data.tags["mlflow.source.git.commit"] == "abc"
+    (dataset,) = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("tiny", "c" * 32)
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert names == {"record.json", "config.json", "history.json", "environment.json", "checkpoints"}
+    parent = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert parent.data.tags["mmstudy.arm"] == "both"
+
+
+def test_mirroring_twice_doubles_nothing(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    workdir = workdir_of(tmp_path)
+    for _ in range(2):
+        mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+        mirror.finished(record_of(), workdir, None)
+        told(mirror)
+    (run,) = repeats_of(client)
+    assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 2
+    assert len(client.get_metric_history(run.info.run_id, "test/skill")) == 1
+
+
+def test_an_interrupted_run_is_killed_and_taken_up_again(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
+    mirror.interrupted()
+    told(mirror)
+    (run,) = repeats_of(client)
+    assert run.info.status == "KILLED"
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    told(mirror)
+    (again,) = repeats_of(client)
+    assert again.info.run_id == run.info.run_id
+    assert again.info.status == "FINISHED"
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
+
+
+def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client: MlflowClient) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    told(mirror)  # the driver is gone without a word
+    assert repeats_of(client)[0].info.status == "RUNNING"
+    told(Mirror(home, study_of("both"), "v", pytest.fail))
+    assert repeats_of(client)[0].info.status == "KILLED"
+
+
+def test_a_failed_run_is_failed_with_its_reason(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    failure = {"error": "TrainingDiverged", "message": "NaN in loss", "epoch": 1, "step": 3, "component": "position"}
+    mirror.finished(record_of(status="failed", failure=failure, scores=[]), workdir_of(tmp_path), None)
+    told(mirror)
+    (run,) = repeats_of(client)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["mmstudy.failure"] == "NaN in loss"
+
+
+def test_a_reused_run_is_a_light_mirror(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.finished(record_of(), workdir_of(tmp_path), "another_study")
+    told(mirror)
+    (run,) = repeats_of(client)
+    assert run.data.tags["reused_from"] == "another_study"
+    assert run.data.metrics["test/skill"] == 0.5
+    assert client.list_artifacts(run.info.run_id) == []
+
+
+def test_verdicts_stand_on_the_arm(home: Home, client: MlflowClient) -> None:
+    mirror = Mirror(home, study_of("both", "track"), "v", pytest.fail)
+    mirror.concluded("both", {"test/skill/mean": 0.5}, {"mmstudy.verdict.track": "better"}, failed=False)
+    told(mirror)
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    (arm,) = client.search_runs([experiment.experiment_id], "tags.`mmstudy.verdict.track` = 'better'")
+    assert arm.data.tags["mmstudy.arm"] == "both"
+    assert arm.data.metrics == {"test/skill/mean": 0.5}
+
+
+def test_arms_with_quotes_in_their_names_are_found_again(home: Home, client: MlflowClient) -> None:
+    for _ in range(2):
+        told(Mirror(home, study_of("d'Alembert"), "v", pytest.fail))
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    assert len(client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    warnings: list[str] = []
+    mirror = Mirror(home, study_of("both"), "v", warnings.append)
+    mirror.started(record_of())
+    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    mirror.close(timeout=60)
+    assert isinstance(mirror.error, StoreError)
+    assert len(warnings) == 1
+    assert "mmstudy sync" in warnings[0]
+
+
+def test_scores_have_readable_names() -> None:
+    names = [score_name(score) for score in record_of()["scores"]]
+    assert names == ["test/skill", "test/active/f1", "test/x/loss/baseline/constant"]
+
+
+def test_flattening_keeps_every_leaf() -> None:
+    nested = {"a": {"b": {"c": 1}, "d": []}, "e": None, "f": {}}
+    assert flatten(nested) == {"a.b.c": 1, "a.d": [], "e": None, "f": {}}
+    assert json.dumps(flatten(nested))
+
+
+def test_tags_are_the_ones_that_studies_are_searched_by() -> None:
+    assert FINGERPRINT == "mmstudy.fingerprint"
