@@ -194,7 +194,7 @@ def _job(run: PlannedRun, asked: Asked, home: Home, threads: int, display: Displ
         repeat=run.repeat,
         config=config.model_dump(mode="json"),
         workdir=str(home.run(run.fingerprint)),
-        prepared=str(home.prepared / prepared.key),
+        prepared=str(prepared.path),
     )
 
 

@@ -11,7 +11,7 @@ from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.plan import Asked, Plan
 from experiments.records import read_record
-from mmcore.data.prepared import prepared_path
+from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from reports.frame import StudyResults, tidy
 from reports.summary import Summary
@@ -85,7 +85,7 @@ def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
 
 
 def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:
-    path = prepared_path(asked.content or "", asked.study.arms[0].config.data, home.prepared) / "quality.json"
+    path = store_path(asked.content or "", asked.study.arms[0].config.data, home.prepared) / "quality.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

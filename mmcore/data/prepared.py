@@ -97,9 +97,8 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
     """
     folder, cache = Path(folder), Path(cache)
     content = content_key(folder)
-    settings = f"{FORMAT}|{content}|{config.tolerance!r}|{config.max_gap!r}"
-    key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-    place = cache / key
+    place = store_path(content, config, cache)
+    key = place.name
     if _is_whole(place):
         return open_prepared(place)
     cache.mkdir(parents=True, exist_ok=True)
@@ -120,6 +119,12 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     return open_prepared(place)
+
+
+def store_path(content: str, config: DataConfig, cache: Path) -> Path:
+    """Where the store of a corpus with this content key lies, or would lie, under these alignment settings."""
+    settings = f"{FORMAT}|{content}|{config.tolerance!r}|{config.max_gap!r}"
+    return cache / hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
 
 
 def open_prepared(path: Path) -> Prepared:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from mmcore.data.sources.world import CROP_AR, CUT, NOISE, PERSISTENCE, SWITCH, VIEW, Cast, content, draw_cast, edits
 from mmcore.errors import CorpusError
 from mmcore.frozen import Frozen
+from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from mmcore.yamlfile import read_yaml
 
@@ -92,7 +93,7 @@ class _Plan:
 def simulate(folder: Path, size: Size, seed: int = 0) -> Path:
     """Write a simulated corpus.
 
-    ``quick``: 60 items of 100–160 steps, 4 tracks, 5 assets, 8 clip columns. ``seed``: the seed experiment's scale, 110
+    ``quick``: 60 items of 100–160 steps, 4 tracks, 3 assets, 8 clip columns. ``seed``: the seed experiment's scale, 110
     items that make 1,038 windows of 100 steps, 20 tracks, 10 assets, 512 clip columns. In both about 27 % of the items
     have tracks alone, 3 % of the saliency is NaN, times jitter, and a few streams have a hole of 6 s.
 
@@ -129,6 +130,11 @@ def simulate(folder: Path, size: Size, seed: int = 0) -> Path:
     return folder
 
 
+def simulated_schema(size: Size) -> CorpusSchema:
+    """The schema that a simulated corpus of this size has, without making one: plans need no corpus on disk."""
+    return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
+
+
 def read_truth(folder: Path) -> Truth:
     """The declaration of a simulated corpus.
 
@@ -149,7 +155,7 @@ def _plan(size: Size, seed: int) -> _Plan:
     match size:
         case "quick":
             steps = rng.integers(100, 161, 60)
-            return _Plan(tuple(map(int, steps)), tracks=4, classes=5, clip=8, without_content=16, gaps=2)
+            return _Plan(tuple(map(int, steps)), tracks=4, classes=3, clip=8, without_content=16, gaps=2)
         case "seed":
             # Every item makes 4 windows or more; the rest of the 1,038 falls where it falls.
             windows = 4 + np.bincount(rng.integers(0, 110, 1038 - 4 * 110), minlength=110)

@@ -15,7 +15,7 @@ from mmcore.seeding import generator
 
 SWITCH = 0.4
 """Chance per step that speech starts or stops, and that it grows loud or quiet."""
-CUT = 0.15
+CUT = 0.35
 """Chance per step of a scene change."""
 VIEW = 0.3
 """Chance per step that the camera turns to another view without a cut."""
