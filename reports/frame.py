@@ -10,8 +10,9 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, reduce
+from itertools import pairwise
+from typing import Any, cast
 
 import pandas as pd
 
@@ -23,8 +24,8 @@ FORMAT = 1
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
-    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty", "python",
-    "torch", "platform", "device", "threads", "packages", "started", "finished",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty",
+    "python", "torch", "platform", "device", "threads", "packages", "started", "finished",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -68,7 +69,8 @@ class StudyResults:
         done = self.runs[self.runs["status"] == "done"]
         if done.empty or done["given"].all():
             return 0.0
-        return float((done["test_groups"] / done["train_groups"]).mean())
+        ratio = done["test_groups"].to_numpy(float) / done["train_groups"].to_numpy(float)
+        return float(ratio.mean())
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
@@ -114,7 +116,8 @@ def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd
     tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
     test = scores[scores["split"] == "test"]
     keys = ["metric", "component", "items", "parameter"]
-    for (metric, component, items, parameter), rows in test.groupby(keys, sort=False, dropna=False):
+    for key, rows in test.groupby(keys, sort=False, dropna=False):
+        metric, component, items, parameter = cast(tuple[object, ...], key)
         wide = rows.pivot(index="repeat", columns=columns, values="value").sort_index()
         tables.setdefault((metric, _text(component), items), {})[_text(parameter)] = wide
     return tables
@@ -130,8 +133,7 @@ def _table(
     if parameter in found:
         return found[parameter]
     if parameter is None and found:
-        parts = list(found.values())
-        return sum(parts[1:], parts[0]) / len(parts)
+        return reduce(pd.DataFrame.add, found.values()) / len(found)
     return empty()
 
 
@@ -162,7 +164,7 @@ def tidy(
     for record in records:
         _check_known(study, order, record)
     records = sorted(records, key=lambda r: (order[r["arm"]], r["repeat"]))
-    for one, two in zip(records, records[1:], strict=False):
+    for one, two in pairwise(records):
         if _run_name(one) == _run_name(two):
             raise RecordError(f"two records claim to be {_run_name(one)}", next_step="Keep the one that is meant")
     _check_mixable(records)

@@ -1,0 +1,178 @@
+"""Facts in the data that a reader must know before believing a verdict, each with a code that is never reused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from reports.contents import ArmRow, Check, ComparisonRow, Outcome
+from reports.frame import StudyResults
+from reports.numerals import counted, listing
+from reports.statistics.floors import needed
+
+
+def run_checks(
+    results: StudyResults,
+    arms: Sequence[ArmRow],
+    comparisons: Sequence[ComparisonRow],
+    nothing_to_predict: Sequence[str],
+) -> tuple[Check, ...]:
+    """Every check, in the order of its code."""
+    found: dict[str, tuple[Outcome, str]] = {
+        "ABL001": _leaky(results),
+        "ABL002": _failed(results, arms),
+        "ABL003": _fewer_repeats(results, arms),
+        "ABL004": _too_few(results, comparisons),
+        "ABL005": _shared_head(results),
+        "ABL006": _uncommitted(results),
+        "ABL007": _mixed(results, "commit", "commits"),
+        "ABL008": _mixed_versions(results),
+        "ABL009": _nothing_to_predict(results, nothing_to_predict),
+    }
+    return tuple(Check(code, TITLES[code], outcome, text) for code, (outcome, text) in found.items())
+
+
+TITLES = {
+    "ABL001": "The target is part of the input",
+    "ABL002": "Runs failed",
+    "ABL003": "Fewer repeats than asked for",
+    "ABL004": "Too few repeats for any claim",
+    "ABL005": "The head cannot tell tracks apart",
+    "ABL006": "Uncommitted changes",
+    "ABL007": "Runs from different commits",
+    "ABL008": "Runs from different package versions",
+    "ABL009": "A component has nothing to predict",
+}
+"""Code to what is looked for."""
+
+Found = tuple[Outcome, str]
+PASSED: Found = ("passed", "")
+NOT_APPLICABLE: Found = ("not applicable", "")
+
+
+def _warn_if(warns: bool, text: Callable[[], str]) -> Found:
+    return ("warning", text()) if warns else PASSED
+
+
+def _leaky(results: StudyResults) -> Found:
+    if not results.corpus:
+        return "not run", ""
+    return _warn_if(
+        bool(results.corpus.get("leaky")),
+        lambda: (
+            f"Task {results.corpus['task']} asks for the values of the very steps that the model reads: copying the "
+            "input scores perfectly, so these scores say nothing about prediction. Use task forecast to measure that."
+        ),
+    )
+
+
+def _failed(results: StudyResults, arms: Sequence[ArmRow]) -> Found:
+    if results.runs.empty:
+        return "not run", ""
+    failed = results.runs[results.runs["status"] != "done"]
+    counts = listing([f"{arm.failed} of '{arm.name}'" for arm in arms if arm.failed])
+    return _warn_if(
+        not failed.empty,
+        lambda: (
+            f"{counted(len(failed), 'run')} failed ({counts}). Comparisons use the repeats that finished in both arms; "
+            f"if failing has to do with the arm, its scores flatter it. First failure: {failed['failure'].iloc[0]}."
+        ),
+    )
+
+
+def _fewer_repeats(results: StudyResults, arms: Sequence[ArmRow]) -> Found:
+    asked = results.study.repeats
+    counts = listing([f"{arm.n} of '{arm.name}'" for arm in arms])
+    return _warn_if(
+        any(arm.missing for arm in arms),
+        lambda: f"The study asks for {counted(asked, 'repeat')}; finished are {counts}. Run the study again to add them.",
+    )
+
+
+def _too_few(results: StudyResults, comparisons: Sequence[ComparisonRow]) -> Found:
+    if not comparisons:
+        return NOT_APPLICABLE
+    short = [c for c in comparisons if c.decision.verdict == "too few repeats"]
+    alpha = results.study.alpha
+
+    def text() -> str:
+        families = {c.component is None: c.decision.family for c in short}
+        parts = []
+        for primary, size in families.items():
+            least = needed(alpha, size)
+            what = "on the study's metric" if primary else "by component"
+            parts.append(f"{counted(size, 'comparison')} {what} at {alpha:g} need at least {least or 'more'} repeats")
+        return (
+            f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
+            f"{listing(parts)}."
+        )
+
+    return _warn_if(bool(short), text)
+
+
+def _shared_head(results: StudyResults) -> Found:
+    tracks = results.corpus.get("tracks", 0)
+    if tracks <= 1:
+        return NOT_APPLICABLE
+    shared = [f"'{arm.name}'" for arm in results.study.arms if arm.config.model.head.kind == "shared"]
+    return _warn_if(
+        bool(shared),
+        lambda: (
+            f"With the shared head {listing(shared)} gives all {tracks} tracks the same curve "
+            "over time, shifted by a constant: what differs between tracks cannot be learned."
+        ),
+    )
+
+
+def _uncommitted(results: StudyResults) -> Found:
+    known = results.runs["dirty"].dropna()
+    if known.empty:
+        return "not run", ""
+    dirty = int(known.astype(bool).sum())
+    return _warn_if(
+        dirty > 0,
+        lambda: f"{counted(dirty, 'run')} came from code with uncommitted changes: the commit does not say what ran.",
+    )
+
+
+def _mixed(results: StudyResults, column: str, noun: str) -> Found:
+    known = results.runs[column].dropna()
+    if known.empty:
+        return "not run", ""
+    values = _with_counts(known.astype(str).str[:12])
+    return _warn_if(known.nunique() > 1, lambda: f"Runs come from {known.nunique()} {noun}: {values}.")
+
+
+def _mixed_versions(results: StudyResults) -> Found:
+    """Packages and Python, across runs; names only those that differ."""
+    if results.runs.empty:
+        return "not run", ""
+    versions = pd.DataFrame([json.loads(text) for text in results.runs["packages"]])
+    versions["python"] = results.runs["python"].to_numpy()
+    versions["torch"] = results.runs["torch"].to_numpy()
+    if versions.isna().all(axis=None):
+        return "not run", ""
+    mixed = [
+        f"{name} {_with_counts(versions[name].dropna())}"
+        for name in versions.columns
+        if versions[name].dropna().nunique() > 1
+    ]
+    return _warn_if(bool(mixed), lambda: f"Versions differ between runs: {'; '.join(mixed)}.")
+
+
+def _with_counts(values: pd.Series) -> str:
+    return listing([f"{value} ({counted(int(n), 'run')})" for value, n in values.value_counts(sort=False).items()])
+
+
+def _nothing_to_predict(results: StudyResults, components: Sequence[str]) -> Found:
+    if results.scores.empty:
+        return "not run", ""
+    return _warn_if(
+        bool(components),
+        lambda: (
+            f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
+            "perfect already. It has no score and counts neither for nor against an arm."
+        ),
+    )

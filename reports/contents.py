@@ -1,0 +1,230 @@
+"""What a report says, as plain frozen data: all that a template may see.
+
+A Summary holds numbers, words and tables, never a config object, a data frame or a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reports.statistics.comparisons import Paired
+from reports.statistics.intervals import Estimate
+from reports.statistics.verdicts import Decision, Verdict
+
+Outcome = Literal["passed", "warning", "not applicable", "not run"]
+
+
+@dataclass(frozen=True)
+class MetricFacts:
+    """The study's yardstick.
+
+    Args:
+        name: as in the study: ``skill``, ``active/f1``.
+        title: as in sentences: ``skill``, ``F1 of active``.
+        measure, component: its parts; component None is the whole.
+        meaning: one plain sentence.
+    """
+
+    name: str
+    title: str
+    measure: str
+    component: str | None
+    meaning: str
+    higher_is_better: bool
+
+    @property
+    def direction(self) -> str:
+        """In words, for captions."""
+        return "higher is better" if self.higher_is_better else "lower is better"
+
+
+@dataclass(frozen=True)
+class VerdictText:
+    """A verdict on the study's metric in plain words.
+
+    Args:
+        opening, middle: the words before the arm's and before the reference's name.
+        evidence: the numbers behind it.
+        not_shown: what it does not say.
+        parts: the verdicts per component, in words; empty where there are none.
+    """
+
+    arm: str
+    reference: str
+    verdict: Verdict
+    opening: str
+    middle: str
+    evidence: str
+    not_shown: str
+    parts: str
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence."""
+        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'."
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact about the study that a reader must know, or the news that there is none.
+
+    Args:
+        code: never reused for another check.
+        title: what is looked for.
+        outcome: one of a closed list.
+        text: what was found, with its consequence; empty unless the outcome is a warning.
+    """
+
+    code: str
+    title: str
+    outcome: Outcome
+    text: str
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """One arm over its repeats.
+
+    Args:
+        score: the study's metric on all test items.
+        complete: the same on the items that have every modality.
+        components: the metric's measure per component, in the order of :attr:`Summary.components`.
+        n, failed, missing: repeats finished, failed, and not run.
+        parameters, flops: of the model; None where no run says so. FLOPs of one forward pass over one window.
+        seconds: mean per finished run.
+        changes: what it changes on the study's base, as (dotted path, value).
+    """
+
+    name: str
+    reference: bool
+    score: Estimate
+    complete: Estimate
+    components: tuple[Estimate, ...]
+    n: int
+    failed: int
+    missing: int
+    parameters: int | None
+    flops: int | None
+    seconds: float
+    changes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """A comparison of two arms on the metric (component None) or on one component."""
+
+    arm: str
+    reference: str
+    component: str | None
+    paired: Paired
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """A naive predictor that learns nothing, scored on the same items: means over repeats, NaN where unknown."""
+
+    name: str
+    score: float
+    components: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One measure of one component or parameter, for every arm and baseline.
+
+    Args:
+        arms: on all test items, in the order of :attr:`Summary.arms`. complete: on complete items.
+        baselines: means in the order of :attr:`Summary.baselines`.
+    """
+
+    measure: str
+    title: str
+    component: str | None
+    parameter: str | None
+    unit: str
+    arms: tuple[Estimate, ...]
+    complete: tuple[Estimate, ...]
+    baselines: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run, for those who want to find it again."""
+
+    arm: str
+    repeat: int
+    fingerprint: str
+    status: str
+    failure: str | None
+    reused_from: str | None
+    seconds: float | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table of cells that are numbers, text or None."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that a report says about a study.
+
+    Args:
+        level: coverage of intervals, 1 − alpha.
+        repeats: repeats that the study asks for.
+        verdicts: one per comparison of the study, on its metric.
+        components: those with a column of their own, in the corpus's order.
+        nothing_to_predict: components whose target never varies, or whose naive loss is 0: no score exists.
+        comparisons: on the metric first, then per component.
+        families: how the comparisons were corrected, in words.
+        covers: which variation the intervals cover and which they do not, in words.
+        quality, quality_by_modality: the corpus's quality report, row by row and per modality.
+        facts: provenance for people, (label, value). provenance: the same and more as plain data.
+    """
+
+    study: str
+    question: str
+    metric: MetricFacts
+    alpha: float
+    level: float
+    margin: float | None
+    repeats: int
+    reference: str
+    verdicts: tuple[VerdictText, ...]
+    checks: tuple[Check, ...]
+    components: tuple[str, ...]
+    nothing_to_predict: tuple[str, ...]
+    arms: tuple[ArmRow, ...]
+    comparisons: tuple[ComparisonRow, ...]
+    baselines: tuple[BaselineRow, ...]
+    measures: tuple[MeasureRow, ...]
+    families: str
+    covers: str
+    missing: Mapping[str, int]
+    quality: Table
+    quality_by_modality: Table
+    runs: tuple[RunLine, ...]
+    facts: tuple[tuple[str, str], ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def warnings(self) -> tuple[Check, ...]:
+        """The checks that warn."""
+        return tuple(c for c in self.checks if c.outcome == "warning")
+
+    @property
+    def primary(self) -> tuple[ComparisonRow, ...]:
+        """The comparisons on the study's metric."""
+        return tuple(c for c in self.comparisons if c.component is None)
+
+    @property
+    def by_component(self) -> tuple[ComparisonRow, ...]:
+        """The comparisons per component."""
+        return tuple(c for c in self.comparisons if c.component is not None)

@@ -1,0 +1,94 @@
+"""Learning curves: mean over repeats per arm, with a band, of the validation score and of both losses."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from reports.figures.style import WIDTH, colour, house_style, legend_above, line, marker, shortened
+from reports.frame import StudyResults
+from reports.numerals import percent
+from reports.statistics.intervals import estimate
+
+
+class LearningCurves:
+    """Score and loss over the epochs of all finished runs."""
+
+    name = "learning_curves"
+    title = "Learning curves"
+
+    def __init__(self, results: StudyResults) -> None:
+        self.results = results
+        self._frame: pd.DataFrame | None = None
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        return (
+            f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin lines) "
+            f"and validation items (with marks), by epoch: mean over finished repeats, bands are "
+            f"{percent(1 - self.results.study.alpha)} intervals. Where runs stop early, later epochs rest on those "
+            "that went on."
+        )
+
+    def _score_column(self) -> str:
+        """The history column nearest to the study's metric: its own validation curve, else the skill's."""
+        metric = self.results.study.metric
+        own = f"validation/{metric.measure.name}" + (f"/{metric.component}" if metric.component else "")
+        return own if own in self.results.history else "validation/skill"
+
+    def _score_title(self) -> str:
+        return self._score_column().removeprefix("validation/").replace("/", " of ")
+
+    def frame(self) -> pd.DataFrame:
+        """One row per curve, arm and epoch: ``curve, arm, epoch, mean, low, high, n``."""
+        if self._frame is None:
+            self._frame = self._compute()
+        return self._frame
+
+    def _compute(self) -> pd.DataFrame:
+        history, study = self.results.history, self.results.study
+        history = history[history["status"] == "done"]
+        rows = []
+        for column in dict.fromkeys((self._score_column(), "train/loss", "validation/loss")):
+            if column not in history:
+                continue
+            for arm in study.arms:
+                mine = history[history["arm"] == arm.name]
+                for epoch, values in mine.groupby("epoch")[column]:
+                    e = estimate(values.to_numpy(float), 1 - study.alpha, self.results.overlap)
+                    rows.append((column, arm.name, epoch, e.mean, e.low, e.high, e.n))
+        return pd.DataFrame(rows, columns=["curve", "arm", "epoch", "mean", "low", "high", "n"])
+
+    def draw(self) -> Drawing:
+        """Two plots, one above the other, with a common axis of epochs."""
+        frame = self.frame()
+        with house_style():
+            figure = Drawing(figsize=(WIDTH, 5.6), layout="constrained")
+            top, bottom = figure.subplots(2, 1, sharex=True)
+            for i, arm in enumerate(a.name for a in self.results.study.arms):
+                mine = frame[frame["arm"] == arm]
+                _band(top, mine[mine["curve"] == self._score_column()], i, shortened(arm))
+                _band(bottom, mine[mine["curve"] == "validation/loss"], i, shortened(arm))
+                train = mine[mine["curve"] == "train/loss"]
+                bottom.plot(train["epoch"], train["mean"], color=colour(i), linewidth=1.0, linestyle=line(i))
+            top.set_ylabel(f"validation {self._score_title()}")
+            bottom.set_ylabel("loss")
+            bottom.set_xlabel("epoch")
+            bottom.xaxis.get_major_locator().set_params(integer=True)
+            for axes in (top, bottom):
+                axes.grid(axis="y")
+                axes.margins(x=0.03)
+            legend_above(top)
+        return figure
+
+
+def _band(axes: Axes, curve: pd.DataFrame, i: int, label: str) -> None:
+    if curve.empty:
+        return
+    axes.fill_between(curve["epoch"], curve["low"], curve["high"], color=colour(i), alpha=0.16, linewidth=0)
+    axes.plot(
+        curve["epoch"], curve["mean"], color=colour(i), linestyle=line(i), marker=marker(i), markersize=5.5,
+        markevery=max(1, len(curve) // 12), linewidth=1.8, label=label,
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+"""Forest plot: every paired difference with its interval, the study's metric first, then the components."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from reports.contents import ComparisonRow, Summary
+from reports.figures.style import INK, PAPER, WIDTH, house_style, shortened
+from reports.numerals import percent
+
+_MARKS = {"better": ("o", True), "worse": ("v", True), "equivalent": ("s", True), "undecided": ("o", False)}
+_TINTS = {"better": "#2f8f6f", "worse": "#c23b58", "equivalent": "#2f6fb7", "undecided": "#7a7f87"}
+ROW = 0.27
+"""Inches per line."""
+MOST = 60
+"""Lines that are drawn; the table has them all."""
+
+
+class Forest:
+    """Paired differences of a study."""
+
+    name = "forest"
+    title = "Paired differences"
+
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        metric = self.summary.metric
+        drawn = "" if len(self._rows()) <= MOST else f" The first {MOST} are drawn; the table has all."
+        return (
+            f"Mean paired difference in {metric.title} with its {percent(self.summary.level)} interval for each "
+            f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
+            f"equivalent; open marks are not.{drawn}"
+        )
+
+    def _rows(self) -> tuple[ComparisonRow, ...]:
+        return tuple(c for c in self.summary.comparisons if c.paired.n)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a comparison: names, difference, interval, verdict."""
+        return pd.DataFrame(
+            [
+                {
+                    "arm": c.arm, "reference": c.reference, "component": c.component,
+                    "difference": c.paired.difference.mean, "low": c.paired.difference.low,
+                    "high": c.paired.difference.high, "n": c.paired.n, "verdict": c.decision.verdict,
+                }
+                for c in self._rows()
+            ],
+            columns=["arm", "reference", "component", "difference", "low", "high", "n", "verdict"],
+        )  # fmt: skip
+
+    def draw(self) -> Drawing:
+        """Comparisons from top to bottom, each with its components indented below."""
+        lines: list[tuple[str, ComparisonRow | None]] = []
+        drawn = self._rows()[:MOST]
+        for arm, reference in dict.fromkeys((c.arm, c.reference) for c in drawn):
+            lines.append((f"{shortened(arm, 22)} − {shortened(reference, 22)}", None))
+            for c in drawn:
+                if (c.arm, c.reference) == (arm, reference):
+                    lines.append((self.summary.metric.title if c.component is None else c.component, c))
+        with house_style():
+            figure = Drawing(figsize=(WIDTH, 0.75 + ROW * max(len(lines), 3)), layout="constrained")
+            axes = figure.add_subplot()
+            axes.axvline(0, color=INK, linewidth=0.9)
+            if self.summary.margin is not None:
+                axes.axvspan(-self.summary.margin, self.summary.margin, color="#7a7f87", alpha=0.16, linewidth=0)
+            for y, (_, row) in enumerate(lines):
+                if row is not None:
+                    _mark(axes, y, row)
+            axes.set_ylim(len(lines) - 0.4, -0.6)
+            axes.set_yticks(range(len(lines)), [shortened(label, 46) for label, _ in lines])
+            for label, (_, row) in zip(axes.get_yticklabels(), lines, strict=True):
+                label.set_fontweight("bold" if row is None or row.component is None else "normal")
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.grid(axis="x")
+            worse, better = ("←  worse", "better  →") if self.summary.metric.higher_is_better else ("←  better", "worse  →")
+            axes.set_xlabel(f"{worse}    difference in {shortened(self.summary.metric.title)}    {better}")
+        return figure
+
+
+def _mark(axes, y: int, row: ComparisonRow) -> None:  # type: ignore[no-untyped-def]
+    difference, verdict = row.paired.difference, row.decision.verdict
+    shape, filled = _MARKS.get(verdict, ("o", False))
+    tint = _TINTS.get(verdict, "#7a7f87")
+    heavy = row.component is None
+    if not math.isnan(difference.low):
+        axes.plot([difference.low, difference.high], [y, y], color=tint, linewidth=2.6 if heavy else 1.5)
+    axes.plot(
+        [difference.mean], [y], marker=shape, markersize=8 if heavy else 6.5, color=tint, linestyle="none",
+        markerfacecolor=tint if filled else PAPER, markeredgewidth=1.5,
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""How figures look: ink on paper, one column wide, told apart by marker and line as well as by colour."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+INK = "#16191d"
+"""Text and axes. On the page it becomes the colour of the text around the figure."""
+PAPER = "#fefefe"
+"""The inside of open markers. On the page it becomes the background."""
+WIDTH = 5.4
+"""Inches: a page's column, so that type keeps its size in print and stays legible on a phone."""
+
+COLOURS = ("#2f6fb7", "#d1622b", "#2f8f6f", "#a457a8", "#8a7420", "#c23b58", "#4f8a9c", "#7a7f87")
+"""Each at least 3 : 1 against white and against the dark page."""
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
+LINES: tuple[object, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (3, 1, 1, 1, 1, 1)))
+
+_RULES = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10.0,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "grid.color": INK,
+    "grid.alpha": 0.14,
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "savefig.facecolor": PAPER,
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mmstudy",
+    # Names are a user's own words: a dollar sign in them is no formula.
+    "text.parse_math": False,
+}
+
+
+class Figure(Protocol):
+    """What every figure offers.
+
+    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows.
+    """
+
+    name: str
+    title: str
+
+    @property
+    def description(self) -> str: ...
+
+    def frame(self) -> pd.DataFrame:
+        """The numbers that are drawn, as a table."""
+        ...
+
+    def draw(self) -> Drawing:
+        """The drawing; no global state is touched."""
+        ...
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Our rules on top of matplotlib's own defaults, whatever the user's matplotlibrc says."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Names may hold letters that our font lacks; the reader's browser sets the text, and has them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RULES)
+        yield
+
+
+def colour(i: int) -> str:
+    """The i-th colour, in a circle."""
+    return COLOURS[i % len(COLOURS)]
+
+
+def marker(i: int) -> str:
+    """The i-th marker, in a circle of the same length as the colours'."""
+    return MARKERS[i % len(MARKERS)]
+
+
+def line(i: int) -> object:
+    """The i-th dash pattern; its circle is shorter than the colours', so pairs of both repeat late."""
+    return LINES[i % len(LINES)]
+
+
+def legend_above(axes: Axes, columns: int = 3) -> None:
+    """The legend over the plot, where it can hide nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    longest = max(len(label) for label in labels)
+    columns = max(1, min(columns, len(labels), int(60 / (longest + 6))))
+    axes.legend(
+        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.4, handlelength=2.6,
+        columnspacing=1.4, borderpad=0,
+    )  # fmt: skip
+
+
+def shortened(name: str, most: int = 28) -> str:
+    """A name that leaves room for the plot, without characters that XML forbids."""
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return name if len(name) <= most else name[: most - 1] + "…"

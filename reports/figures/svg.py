@@ -1,0 +1,105 @@
+"""From a drawing to SVG: the same bytes for the same numbers, as a file of its own or as part of a page.
+
+A page with a strict Content-Security-Policy allows no style attributes, so those of an inline figure are turned into
+plain attributes, its ids are made unique, and its ink takes the colour of the text around it: one figure serves a
+light and a dark page.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+
+from matplotlib.figure import Figure as Drawing
+
+from reports.figures.style import INK, PAPER, house_style
+
+_SVG = "http://www.w3.org/2000/svg"
+_XLINK = "http://www.w3.org/1999/xlink"
+_LINK = f"{{{_XLINK}}}href"
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_FONT = re.compile(r"(?P<weight>bold|\d{3})?\s*(?P<size>[\d.]+px)")
+
+
+def to_svg(drawing: Drawing) -> str:
+    """A standalone SVG without date or version, so that equal numbers give equal bytes."""
+    buffer = io.StringIO()
+    with house_style():
+        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def inline(svg: str, name: str, title: str, description: str) -> str:
+    """The figure as an element of a page.
+
+    Args:
+        svg: a standalone SVG from :func:`to_svg`.
+        name: unique on the page; prefixes every id.
+        title, description: what assistive technology reads.
+    """
+    root = ElementTree.fromstring(svg)
+    used = _references(root)
+    for element in root.iter():
+        _plain_attributes(element)
+        _unique_ids(element, name, used)
+    for parent in root.iter():
+        for child in list(parent):
+            if _tag(child) in ("metadata", "style"):
+                parent.remove(child)
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{name}-title {name}-description")
+    for i, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ElementTree.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{'title' if i == 0 else 'description'}"})
+        element.text = text
+        root.insert(i, element)
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _XLINK)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _references(root: ElementTree.Element) -> set[str]:
+    used = set()
+    for element in root.iter():
+        used.add(element.get(_LINK, "").removeprefix("#"))
+        for value in element.attrib.values():
+            used.update(_REFERENCE.findall(value))
+    return used
+
+
+def _plain_attributes(element: ElementTree.Element) -> None:
+    for rule in (element.attrib.pop("style", "") or "").split(";"):
+        key, _, value = (part.strip() for part in rule.partition(":"))
+        if key == "font":
+            font = _FONT.match(value)
+            if font is not None:
+                element.set("font-size", font["size"])
+                if font["weight"]:
+                    element.set("font-weight", font["weight"])
+        elif key:
+            element.set(key, value)
+    for key in ("fill", "stroke"):
+        match element.get(key):
+            case value if value == INK:
+                element.set(key, "currentColor")
+            case value if value == PAPER:
+                element.set(key, "var(--paper)")
+    if _tag(element) == "text" and "fill" not in element.attrib:
+        element.set("fill", "currentColor")
+
+
+def _unique_ids(element: ElementTree.Element, name: str, used: set[str]) -> None:
+    own = element.attrib.pop("id", None)
+    if own in used:
+        element.set("id", f"{name}-{own}")
+    if _LINK in element.attrib:
+        element.set(_LINK, f"#{name}-{element.attrib[_LINK].removeprefix('#')}")
+    for key, value in element.attrib.items():
+        if "url(#" in value:
+            element.set(key, _REFERENCE.sub(lambda found: f"url(#{name}-{found[1]})", value))

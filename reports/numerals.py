@@ -1,0 +1,105 @@
+"""How numbers are written for people: one place, so that the same number looks the same everywhere."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+"""Stands where there is no number."""
+
+
+def number(value: float | None, signed: bool = False) -> str:
+    """About three significant digits after the point, with a real minus sign.
+
+    NaN and None become a dash; an infinite number its sign and ∞.
+
+    Example:
+        >>> number(0.41234), number(-12.5), number(15198.9), number(0.00001234)
+        ('0.412', '−12.50', '15,199', '1.2e−05')
+    """
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size >= 1000:
+        text = f"{value:,.0f}"
+    elif size >= 100:
+        text = f"{value:.1f}"
+    elif size >= 10:
+        text = f"{value:.2f}"
+    elif size >= 0.001 or size == 0:
+        text = f"{value:.3f}"
+    elif size >= 0.0001:
+        text = f"{value:.5f}"
+    else:
+        text = f"{value:.1e}"
+    if signed and value > 0:
+        text = "+" + text
+    return text.replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    """An interval in words: ``0.082 to 0.140``; a dash where it is not known."""
+    return NOTHING if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
+
+
+def probability(p: float | None) -> str:
+    """A p value with two significant digits, three from 0.1 on.
+
+    Example:
+        >>> probability(0.0078125), probability(0.125), probability(0.00001)
+        ('0.0078', '0.125', 'below 0.0001')
+    """
+    if p is None or math.isnan(p):
+        return NOTHING
+    if p < 0.0001:
+        return "below 0.0001"
+    return f"{p:.2g}" if p < 0.1 else f"{p:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent without needless digits: ``95 %``, ``99.5 %``."""
+    return f"{100 * share:.4g} %"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separators; a dash for None and NaN."""
+    return NOTHING if value is None or math.isnan(value) else f"{round(value):,}"
+
+
+def quantity(value: float | None) -> str:
+    """A large count with its power of a thousand: ``5.21 M``, ``1.30 G``."""
+    if value is None or math.isnan(value):
+        return NOTHING
+    for scale, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if value >= scale:
+            return f"{value / scale:.2f} {letter}"
+    return count(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them.
+
+    Example:
+        >>> duration(4.2), duration(93), duration(7260)
+        ('4.2 s', '1 min 33 s', '2 h 1 min')
+    """
+    if seconds is None or math.isnan(seconds):
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def listing(names: list[str] | tuple[str, ...]) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 repeat``, ``8 repeats``."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"

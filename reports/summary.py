@@ -1,0 +1,279 @@
+"""Numbers to verdicts: the one path from a study's tidy tables to everything that its report says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mmcore.errors import RecordError
+from mmcore.measures import MEASURES
+from reports.checks import run_checks
+from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, RunLine, Summary
+from reports.frame import StudyResults
+from reports.origin import facts_of, provenance_of
+from reports.quality import quality_by_modality, quality_table
+from reports.sentences import covers_text, families_text, paired_means, verdict_text
+from reports.statistics.comparisons import compare
+from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.verdicts import decide
+
+BASELINES = ("persistence", "constant", "majority", "prior")
+"""The order of naive predictors; others follow by name."""
+
+
+def summarise(results: StudyResults) -> Summary:
+    """Everything that a report of the study says.
+
+    Works with no runs at all: then every verdict is ``too few repeats``.
+
+    Raises:
+        RecordError: no run has the study's metric, or it would mix parameters of different units.
+    """
+    study = results.study
+    metric = _metric_facts(results)
+    _check_measured(results, metric)
+    nothing = tuple(c for c in _components(results, metric) if _all_nan(results, metric.measure, c))
+    components = tuple(c for c in _components(results, metric) if c not in nothing)
+    primary = _comparisons(results, metric, [metric.component])
+    # With a single component the whole is that component: comparing it again would ask the same question twice.
+    single = metric.component is None and len(components) + len(nothing) == 1
+    by_component = [] if single else _comparisons(results, metric, [c for c in components if c != metric.component])
+    arms = tuple(_arm_row(results, metric, components + nothing, name) for name in (a.name for a in study.arms))
+    baselines = _baselines(results, metric, components + nothing)
+    given = bool(len(results.runs)) and bool(results.runs["given"].all())
+    return Summary(
+        study=study.name,
+        question=study.question,
+        metric=metric,
+        alpha=study.alpha,
+        level=1 - study.alpha,
+        margin=study.margin,
+        repeats=study.repeats,
+        reference=study.reference,
+        verdicts=tuple(
+            verdict_text(
+                row,
+                _means(results, metric, row),
+                metric,
+                alpha=study.alpha,
+                margin=study.margin,
+                repeats=study.repeats,
+                components=[c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)],
+                nothing_to_predict=nothing,
+            )
+            for row in primary
+        ),
+        checks=run_checks(results, arms, [*primary, *by_component], nothing),
+        components=components + nothing,
+        nothing_to_predict=nothing,
+        arms=arms,
+        comparisons=(*primary, *by_component),
+        baselines=baselines,
+        measures=_measures(results, [b.name for b in baselines]),
+        families=families_text(metric, len(primary), len(by_component), results.overlap),
+        covers=covers_text(results.overlap, given),
+        missing=dict(results.corpus.get("missing", {})),
+        quality=quality_table(results.quality),
+        quality_by_modality=quality_by_modality(results.quality),
+        runs=_run_lines(results, metric),
+        facts=facts_of(results),
+        provenance=provenance_of(results),
+    )
+
+
+def _metric_facts(results: StudyResults) -> MetricFacts:
+    metric = results.study.metric
+    measure = metric.measure
+    return MetricFacts(
+        name=metric.name,
+        title=measure.title if metric.component is None else f"{measure.title} of {metric.component}",
+        measure=measure.name,
+        component=metric.component,
+        meaning=measure.meaning,
+        higher_is_better=measure.higher_is_better,
+    )
+
+
+def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
+    if results.scores.empty:
+        return
+    if not results.has(metric.measure, metric.component):
+        names = [f"{c}/{m}" if c else m for m, c, parameter in results.measured if parameter is None]
+        raise RecordError(
+            f"no run has a score for the study's metric '{metric.name}'",
+            found=", ".join(dict.fromkeys(names)),
+            next_step="Name one of these as the study's metric; nothing has to be trained again",
+        )
+    parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
+    units = {results.corpus.get("units", {}).get(p, "") for p in parameters}
+    if None not in parameters and len(units) > 1:
+        raise RecordError(
+            f"metric '{metric.name}' would be a mean over parameters of different units",
+            expected="one unit",
+            found=", ".join(sorted(unit or "none" for unit in units)),
+            next_step="Choose another metric, or give the parameters components of their own in corpus.yaml",
+        )
+
+
+def _components(results: StudyResults, metric: MetricFacts) -> tuple[str, ...]:
+    """Components for which the metric's measure exists as one number."""
+    measured = set(results.measured)
+    return tuple(
+        c
+        for c in results.components
+        if (metric.measure, c, None) in measured or (c == metric.component and results.has(metric.measure, c))
+    )
+
+
+def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
+    return bool(results.table(measure, component).isna().all(axis=None))
+
+
+def _comparisons(
+    results: StudyResults, metric: MetricFacts, components: Sequence[str | None]
+) -> list[ComparisonRow]:
+    """One family: the study's pairs on each of the components."""
+    study = results.study
+    asked, family = [], []
+    for component in components:
+        table = results.table(metric.measure, component)
+        for arm, reference in study.pairs:
+            asked.append((arm, reference, component if component != metric.component else None))
+            family.append(
+                compare(
+                    _column(table, arm),
+                    _column(table, reference),
+                    alpha=study.alpha,
+                    overlap=results.overlap,
+                    higher_is_better=metric.higher_is_better,
+                )
+            )
+    whole = MEASURES[metric.measure].whole
+    # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
+    comparable = components == [metric.component] or whole == "mean"
+    decisions = decide(
+        family,
+        alpha=study.alpha,
+        margin=study.margin if comparable else None,
+        higher_is_better=metric.higher_is_better,
+    )
+    return [
+        ComparisonRow(arm, reference, component, paired, decision)
+        for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
+    ]
+
+
+def _column(table: pd.DataFrame, name: str) -> np.ndarray:
+    """An arm's numbers by repeat; NaN throughout for an arm of which nothing finished."""
+    return table[name].to_numpy(float) if name in table else np.full(len(table), math.nan)
+
+
+def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tuple[float, float]:
+    table = results.table(metric.measure, metric.component)
+    return paired_means(_column(table, row.arm), _column(table, row.reference))
+
+
+def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str) -> ArmRow:
+    study, runs = results.study, results.runs[results.runs["arm"] == name]
+    done = runs[runs["status"] == "done"]
+
+    def over_repeats(component: str | None, items: str = "all") -> Estimate:
+        table = results.table(metric.measure, component, items)
+        return estimate(_column(table, name), 1 - study.alpha, results.overlap)
+
+    return ArmRow(
+        name=name,
+        reference=name == study.reference,
+        score=over_repeats(metric.component),
+        complete=over_repeats(metric.component, "complete"),
+        components=tuple(over_repeats(c) for c in components),
+        n=len(done),
+        failed=len(runs) - len(done),
+        missing=study.repeats - len(runs),
+        parameters=_first(runs["parameters"]),
+        flops=_first(runs["flops"]),
+        seconds=float(done["seconds"].astype(float).mean()) if len(done) else math.nan,
+        changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
+    )
+
+
+def _first(values: pd.Series) -> int | None:
+    """The number that all runs of an arm share: size does not depend on the repeat."""
+    known = values.dropna()
+    return None if known.empty else int(known.iloc[0])
+
+
+def _plain(value: object) -> str:
+    return ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
+
+
+def _baselines(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> tuple[BaselineRow, ...]:
+    found = set(results.baselines["baseline"])
+    names = [b for b in BASELINES if b in found] + sorted(found - set(BASELINES))
+    return tuple(
+        BaselineRow(
+            name,
+            _baseline_mean(results, name, metric.measure, metric.component),
+            tuple(_baseline_mean(results, name, metric.measure, c) for c in components),
+        )
+        for name in names
+    )
+
+
+def _baseline_mean(
+    results: StudyResults, name: str, measure: str, component: str | None, parameter: str | None = None
+) -> float:
+    table = results.baseline_table(measure, component, parameter)
+    return float(table[name].mean()) if name in table else math.nan
+
+
+def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
+    """Every measure that was taken, in the order of :data:`MEASURES`, the whole before its components."""
+    study, units = results.study, results.corpus.get("units", {})
+    with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
+    # A component of one parameter has its error twice, under the component and under the parameter.
+    keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
+    rank = {name: i for i, name in enumerate([*MEASURES, *(m for m, _, _ in keys if m not in MEASURES)])}
+    rows = []
+    for measure, component, parameter in sorted(keys, key=lambda k: (rank[k[0]], k[1] is not None)):
+        every = results.table(measure, component, "all", parameter)
+        complete = results.table(measure, component, "complete", parameter)
+        rows.append(
+            MeasureRow(
+                measure=measure,
+                title=MEASURES[measure].title if measure in MEASURES else measure,
+                component=component,
+                parameter=parameter,
+                unit=units.get(parameter, "") if parameter else "",
+                arms=tuple(estimate(_column(every, a.name), 1 - study.alpha, results.overlap) for a in study.arms),
+                complete=tuple(
+                    estimate(_column(complete, a.name), 1 - study.alpha, results.overlap) for a in study.arms
+                ),
+                baselines=tuple(_baseline_mean(results, b, measure, component, parameter) for b in baselines),
+            )
+        )
+    return tuple(rows)
+
+
+def _run_lines(results: StudyResults, metric: MetricFacts) -> tuple[RunLine, ...]:
+    table = results.table(metric.measure, metric.component)
+    lines = []
+    for run in results.runs.to_dict("records"):
+        arm, repeat = run["arm"], run["repeat"]
+        known = arm in table and repeat in table.index
+        lines.append(
+            RunLine(
+                arm=arm,
+                repeat=repeat,
+                fingerprint=run["fingerprint"],
+                status=run["status"],
+                failure=run["failure"] if isinstance(run["failure"], str) else None,
+                reused_from=run["reused_from"] if isinstance(run["reused_from"], str) else None,
+                seconds=None if run["seconds"] is None else float(run["seconds"]),
+                score=float(table.at[repeat, arm]) if known else math.nan,  # type: ignore[arg-type]
+            )
+        )
+    return tuple(lines)

@@ -1,0 +1,90 @@
+"""Every table of a report as a data frame with full precision: what is written as CSV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports.contents import Summary, Table
+from reports.frame import StudyResults
+from reports.statistics.intervals import Estimate
+
+
+def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
+    """File stem to table; a table without rows keeps its header where it has one."""
+    return {
+        "arms": _arms(summary),
+        "comparisons": _comparisons(summary),
+        "baselines": _baselines(summary),
+        "measures": _measures(summary),
+        "scores": results.scores,
+        "history": results.history,
+        "runs": results.runs,
+        "quality": _plain(summary.quality),
+        "checks": pd.DataFrame(
+            [(c.code, c.title, c.outcome, c.text) for c in summary.checks], columns=["code", "title", "outcome", "text"]
+        ),
+    }
+
+
+def _arms(summary: Summary) -> pd.DataFrame:
+    rows = []
+    for arm in summary.arms:
+        row: dict[str, Any] = {"arm": arm.name, "reference": arm.reference}
+        row |= _estimate("", arm.score) | {"mean_complete_items": arm.complete.mean}
+        row |= {"failed": arm.failed, "missing": arm.missing, "parameters": arm.parameters, "flops": arm.flops}
+        row |= {"seconds": arm.seconds}
+        for component, e in zip(summary.components, arm.components, strict=True):
+            row |= _estimate(f"{component}/", e)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _estimate(prefix: str, e: Estimate) -> dict[str, float]:
+    values = {"mean": e.mean, "low": e.low, "high": e.high, "deviation": e.deviation, "n": e.n}
+    return {prefix + key: value for key, value in values.items()}
+
+
+def _comparisons(summary: Summary) -> pd.DataFrame:
+    columns = [
+        "arm", "reference", "component", "n", "difference", "low", "high", "deviation", "p", "p_holm", "p_floor",
+        "p_floor_holm", "p_t", "effect_size", "won", "tied", "family", "verdict", "more_repeats", "reason",
+    ]  # fmt: skip
+    rows = []
+    for c in summary.comparisons:
+        d, paired, decision = c.paired.difference, c.paired, c.decision
+        rows.append(
+            (
+                c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, d.deviation, paired.p, decision.p_holm,
+                paired.floor, decision.floor_holm, paired.p_t, paired.effect_size, paired.won, paired.tied,
+                decision.family, decision.verdict, decision.more, decision.reason,
+            )
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})
+
+
+def _baselines(summary: Summary) -> pd.DataFrame:
+    rows = [{"baseline": b.name, "mean": b.score, **_by_component(summary, b.components)} for b in summary.baselines]
+    return pd.DataFrame(rows, columns=["baseline", "mean", *summary.components])
+
+
+def _by_component(summary: Summary, values: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip(summary.components, values, strict=True))
+
+
+def _measures(summary: Summary) -> pd.DataFrame:
+    rows = []
+    for m in summary.measures:
+        place = {"measure": m.measure, "component": m.component, "parameter": m.parameter, "unit": m.unit}
+        for items, estimates in (("all", m.arms), ("complete", m.complete)):
+            for arm, e in zip(summary.arms, estimates, strict=True):
+                rows.append({**place, "items": items, "who": arm.name, "baseline": False, **_estimate("", e)})
+        for b, value in zip(summary.baselines, m.baselines, strict=True):
+            rows.append({**place, "items": "all", "who": b.name, "baseline": True, "mean": value})
+    columns = ["measure", "component", "parameter", "unit", "items", "who", "baseline", "mean", "low", "high", "deviation", "n"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
+
+
+def _plain(table: Table) -> pd.DataFrame:
+    return pd.DataFrame(list(table.rows), columns=list(table.columns))

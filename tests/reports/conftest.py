@@ -1,0 +1,211 @@
+"""Made-up but plausible records: any number of arms and repeats, three components, failures, components without score."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmcore.config import build_config
+from mmcore.measures import parse_metric
+from reports.frame import StudyResults, tidy
+from reports.summary import summarise
+from studies.resolved import ResolvedArm, ResolvedStudy
+
+COMPONENTS = ("active", "scale", "position")
+
+
+def make_study(
+    arms: Sequence[str] = ("track_only", "multimodal"),
+    *,
+    repeats: int = 8,
+    metric: str = "skill",
+    pairs: Sequence[tuple[str, str]] | None = None,
+    margin: float | None = None,
+    heads: Mapping[str, str] | None = None,
+    name: str = "track_vs_multimodal",
+    question: str = "Do audio and visual features help to predict the next edit?",
+) -> ResolvedStudy:
+    """A study whose first arm is the reference that every other arm is compared with."""
+    return ResolvedStudy(
+        name=name,
+        question=question,
+        metric=parse_metric(metric),
+        arms=tuple(
+            ResolvedArm(
+                arm,
+                {} if i == 0 else {"model.modalities": None},
+                build_config({"corpus": "corpora/made_up", "model": {"head": {"kind": (heads or {}).get(arm, "per_track")}}}),
+            )
+            for i, arm in enumerate(arms)
+        ),
+        reference=arms[0],
+        pairs=tuple(pairs) if pairs is not None else tuple((arm, arms[0]) for arm in arms[1:]),
+        repeats=repeats,
+        alpha=0.05,
+        margin=margin,
+        preset="quick",
+        changes={"training.epochs": 5},
+    )
+
+
+def make_record(
+    arm: str,
+    repeat: int,
+    skills: Mapping[str, float],
+    *,
+    failed: bool = False,
+    given: bool = False,
+    leaky: bool = False,
+    epochs: int = 6,
+) -> dict[str, Any]:
+    """A record as the runs write it: skills per component in, everything else follows from them."""
+    components = list(skills)
+    scores = [] if failed else [s for items in ("all", "complete") for s in _scores(skills, items)]
+    mean = float(np.nanmean([*skills.values()])) if any(not math.isnan(v) for v in skills.values()) else math.nan
+    return {
+        "format": 1,
+        "arm": arm,
+        "reused_from": None,
+        "fingerprint": hashlib.blake2b(f"{arm} {repeat}".encode(), digest_size=16).hexdigest(),
+        "config": {"corpus": "corpora/made_up", "task": {"kind": "forecast", "horizon": 1}, "repeat": repeat},
+        "repeat": repeat,
+        "status": "failed" if failed else "done",
+        "failure": {"error": "TrainingDiverged", "message": "loss must be finite", "epoch": 2, "step": 31, "component": "scale"}
+        if failed
+        else None,
+        "corpus": {
+            "name": "made_up", "content": "c0ffee" * 5 + "00", "path": "/data/corpora/made_up",
+            "modalities": ["audio", "visual", "track"], "components": components, "tracks": 3, "task": "forecast",
+            "leaky": leaky, "units": {"x": "px", "scale": ""}, "missing": {"audio": 4, "visual": 4, "track": 0},
+        },
+        "split": {
+            "train": {"items": 24, "groups": 24, "windows": 96}, "validation": {"items": 8, "groups": 8, "windows": 32},
+            "test": {"items": 8, "groups": 8, "windows": 32}, "given": given,
+        },
+        "parameters": {"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},
+        "flops": {"total": 1_250_000_000, "embedding": 0, "fusion": 0, "encoder": 1_250_000_000, "head": 0},
+        "epochs": epochs,
+        "best_epoch": epochs,
+        "stopped_early": False,
+        "steps": epochs * 6,
+        "seconds": 12.5 + repeat,
+        "scores": scores,
+        "history": [
+            {
+                "epoch": e, "steps": 6, "seconds": 2.0, "learning_rate": 1e-4, "gradient_norm": 1.0,
+                "gradient_norm_max": 2.0, "clipped": 0.1, "train/loss": 3.0 * 0.7**e, "validation/loss": 3.2 * 0.75**e,
+                "validation/skill": mean * (1 - 0.6**e),
+                **{f"validation/skill/{c}": v * (1 - 0.6**e) for c, v in skills.items()},
+            }
+            for e in range(1, (3 if failed else epochs + 1))
+        ],
+        "items": [],
+        "numerics": 1,
+        "environment": {
+            "commit": "4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", "dirty": False, "python": "3.11.9", "torch": "2.13.0",
+            "platform": "Linux x86_64", "device": "cpu", "threads": 1, "packages": {"numpy": "2.4.0", "torch": "2.13.0"},
+        },
+        "started": f"2026-03-01T10:{repeat:02d}:00+00:00",
+        "finished": f"2026-03-01T10:{repeat:02d}:30+00:00",
+    }  # fmt: skip
+
+
+def _scores(skills: Mapping[str, float], items: str) -> list[dict[str, Any]]:
+    def row(metric: str, component: str | None, value: float, baseline: str | None = None, parameter: str | None = None):
+        return {
+            "split": "test", "items": items, "metric": metric, "component": component, "value": value,
+            "parameter": parameter, "baseline": baseline,
+        }  # fmt: skip
+
+    known = [v for v in skills.values() if not math.isnan(v)]
+    rows = [row("skill", None, float(np.mean(known)) if known else math.nan)]
+    rows.append(row("loss", None, float(sum(1 - v for v in known)) if known else math.nan))
+    for component, value in skills.items():
+        rows += [row("skill", component, value), row("loss", component, 1 - value)]
+    if "active" in skills:
+        rows += [row("f1", c, 0.5 + skills["active"] / 2) for c in (None, "active")]
+    if "position" in skills:
+        rows += [row("mae", "position", 100 * (1 - skills["position"]), parameter=p) for p in ("x", "y")]
+    for baseline, value in (("persistence", 0.0), ("constant", -0.4)):
+        rows += [row("skill", c, value, baseline) for c in (None, *skills)]
+    return rows
+
+
+def make_records(
+    study: ResolvedStudy,
+    effects: Mapping[str, float | Mapping[str, float]] | None = None,
+    *,
+    components: Sequence[str] = COMPONENTS,
+    noise: float = 0.02,
+    failures: Sequence[tuple[str, int]] = (),
+    absent: Sequence[tuple[str, int]] = (),
+    nothing: Sequence[str] = (),
+    seed: int = 0,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Records of every arm and repeat: a level per repeat that arms share, an effect per arm and component, noise."""
+    rng = np.random.default_rng(seed)
+    level = {(r, c): 0.3 + 0.05 * rng.normal() for r in range(study.repeats) for c in components}
+    records = []
+    for arm in study.arms:
+        effect = (effects or {}).get(arm.name, 0.0)
+        for repeat in range(study.repeats):
+            skills = {
+                c: math.nan
+                if c in nothing
+                else level[repeat, c] + (effect.get(c, 0.0) if isinstance(effect, Mapping) else effect) + noise * rng.normal()
+                for c in components
+            }
+            if (arm.name, repeat) not in absent:
+                records.append(make_record(arm.name, repeat, skills, failed=(arm.name, repeat) in failures, **options))
+    return records
+
+
+QUALITY = [
+    {"item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i, "constant": []}
+    for i in range(4)
+    for m in ("audio", "visual", "track")
+]
+PROVENANCE = {
+    "command": "mmstudy run track_vs_multimodal --preset quick",
+    "rebuild": "mmstudy report track_vs_multimodal",
+    "home": "/data/mlruns",
+    "mlflow": "sqlite:////data/mlruns/mlflow.db",
+    "created": "2026-03-02T08:00:00+00:00",
+}
+
+
+def make_results(study: ResolvedStudy | None = None, **options: Any) -> StudyResults:
+    """Results of a study; by default multimodal is better by 0.1 on two of three components."""
+    study = study or make_study()
+    options.setdefault("effects", {study.arms[-1].name: {"active": 0.12, "position": 0.15}})
+    return tidy(study, make_records(study, **options), QUALITY, PROVENANCE)
+
+
+@pytest.fixture()
+def study_of() -> Callable[..., ResolvedStudy]:
+    """The factory of studies."""
+    return make_study
+
+
+@pytest.fixture()
+def records_of() -> Callable[..., list[dict[str, Any]]]:
+    """The factory of records."""
+    return make_records
+
+
+@pytest.fixture()
+def results_of() -> Callable[..., StudyResults]:
+    """The factory of results."""
+    return make_results
+
+
+@pytest.fixture()
+def summary_of() -> Callable[..., Any]:
+    """The factory of summaries."""
+    return lambda *a, **k: summarise(make_results(*a, **k))
