@@ -51,7 +51,7 @@ def resolve(
     if preset is not None and preset_file is not None:
         layers.append((preset.base, _pointer(preset_file, ("base",))))
     layers.append((study.base, _pointer(written, ("base",))))
-    layers.append((changes or {}, lambda path: f"--set {path}"))
+    layers.append((changes or {}, lambda path: "--set"))
     for overrides, where in layers:
         values = override(values, overrides)
         _config(values, corpus, schema, where)

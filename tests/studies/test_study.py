@@ -94,7 +94,7 @@ def test_what_is_wrong_names_line_rule_and_nearest_name(
 
 
 def test_a_wrong_command_line_change_is_named_as_such(tmp_path: Path, schema: CorpusSchema) -> None:
-    with pytest.raises(StudyError, match=r"--set model\.widht: .*Did you mean 'width'"):
+    with pytest.raises(StudyError, match=r"--set: model\.widht: .*Did you mean 'width'"):
         opened(tmp_path, GOOD, schema, changes={"model.widht": 3})
 
 
