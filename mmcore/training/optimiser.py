@@ -40,7 +40,7 @@ def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule
         case Cosine():
             warmup = min(round(schedule.warmup_epochs * steps_per_epoch), steps_total - 1)
             if step <= warmup:
-                return peak * step / warmup
+                return peak * (step / warmup)
             done = (step - warmup) / (steps_total - warmup)
             return schedule.floor + (peak - schedule.floor) * 0.5 * (1.0 + math.cos(math.pi * done))
 

@@ -1,7 +1,9 @@
 """Tiny corpora on disk whose truth is known."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,6 +105,80 @@ def label_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_labels(tmp_path_factory.mktemp("corpora") / "labels")
 
 
-@pytest.fixture
-def new_editing_corpus(tmp_path: Path) -> Callable[..., Path]:
-    return lambda **sizes: write_editing(tmp_path / "editing", **sizes)
+# Small runs on them ------------------------------------------------------------------------------------------------
+SMALL = {
+    "data": {"window": 20},
+    "model": {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.1},
+    "training": {
+        "epochs": 4,
+        "batch": 4,
+        "optimiser": {"kind": "adam", "learning_rate": 0.01},
+        "schedule": {"kind": "cosine", "warmup_epochs": 0.5},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def config() -> Callable[..., Any]:
+    """The small config of a corpus with ``a__b=value`` laid over it."""
+    from mmcore.config import build_config, override
+
+    def build(corpus: Path, **overrides: object) -> Any:
+        paths = {name.replace("__", "."): value for name, value in overrides.items()}
+        return build_config(override({"corpus": str(corpus), **SMALL}, paths))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def prepared(editing_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from mmcore.config import DataConfig
+    from mmcore.data.prepared import prepare
+
+    return prepare(editing_corpus, DataConfig(), tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="session")
+def finished(
+    config: Callable[..., Any], editing_corpus: Path, prepared: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Path, list[Any]]:
+    """An undisturbed run, its folder and what it told."""
+    from mmcore.run import run
+
+    folder, events = tmp_path_factory.mktemp("finished"), []
+    return run(config(editing_corpus), folder, events.append, prepared), folder, events
+
+
+@pytest.fixture(scope="session")
+def without_time() -> Callable[[Any], dict[str, Any]]:
+    """A result as plain data that can be compared: without seconds, NaN (which differs from itself) as text."""
+
+    def plain(result: Any) -> dict[str, Any]:
+        values = result.as_dict() | {"seconds": 0.0}
+        values["history"] = [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
+        return json.loads(json.dumps(values), parse_constant=str)
+
+    return plain
+
+
+@pytest.fixture(scope="session")
+def weights() -> Callable[..., dict[str, Any]]:
+    """The weights in a checkpoint of a run's folder."""
+    import torch
+
+    return lambda folder, name: torch.load(folder / "checkpoints" / f"{name}.pt", weights_only=True)["model"]
+
+
+@pytest.fixture(scope="session")
+def same_weights(weights: Callable[..., dict[str, Any]]) -> Callable[[Path, Path], bool]:
+    """Whether two runs ended, and were scored, with the same weights to the bit."""
+    import torch
+
+    def same(a: Path, b: Path) -> bool:
+        return all(
+            torch.equal(value, weights(b, name)[key])
+            for name in ("last", "best")
+            for key, value in weights(a, name).items()
+        )
+
+    return same

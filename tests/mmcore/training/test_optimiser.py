@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -24,8 +25,8 @@ def test_cosine_rises_to_the_peak_then_falls_to_exactly_its_floor(epochs, per_ep
     top = min(round(warmup * per_epoch), total - 1)
     assert rates[-1] == floor
     assert all(0 < rate <= peak * (1 + 1e-12) for rate in rates[:-1])
-    assert all(a < b for a, b in zip(rates[:top], rates[1:top], strict=False))
-    assert all(a >= b for a, b in zip(rates[max(top - 1, 0) :], rates[max(top, 1) :], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:top]))
+    assert all(a >= b for a, b in pairwise(rates[max(top - 1, 0) :]))
     if top:
         assert rates[top - 1] == peak
 

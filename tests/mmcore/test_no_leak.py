@@ -1,0 +1,106 @@
+"""Neither test items nor later steps can reach what they must not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import mmcore.run as run_module
+from mmcore.config import DataConfig
+from mmcore.data.loader import Loader
+from mmcore.events import EpochDone
+from mmcore.run import load_trained, run
+
+
+# Test items --------------------------------------------------------------------------------
+def test_test_items_are_not_read_before_the_choice_is_made(config, editing_corpus, prepared, tmp_path, monkeypatch):
+    """A spy on every loader: those with test items come after the last epoch."""
+    told = []
+
+    class Spy(Loader):
+        def __init__(self, prepared, normaliser, data, task, modalities, items, *rest):
+            told.append(frozenset(items))
+            super().__init__(prepared, normaliser, data, task, modalities, items, *rest)
+
+    monkeypatch.setattr(run_module, "Loader", Spy)
+    result = run(config(editing_corpus), tmp_path, lambda e: told.append(e), prepared)
+    names = [item.name for item in prepared.items]
+    test = {names.index(row["item"]) for row in result.items}
+    last_epoch = max(i for i, e in enumerate(told) if isinstance(e, EpochDone))
+    touched = [i for i, e in enumerate(told) if isinstance(e, frozenset) and e & test]
+    assert touched
+    assert min(touched) > last_epoch
+
+
+def test_test_items_change_nothing_but_their_own_scores(
+    config, same_weights, finished, editing_corpus, prepared, tmp_path
+):
+    result, folder, _ = finished
+    names = [item.name for item in prepared.items]
+    values = {name: np.array(array) for name, array in prepared.values.items()}
+    target = np.array(prepared.target)
+    for name in {row["item"] for row in result.items}:
+        item = prepared.items[names.index(name)]
+        rows = slice(item.offset, item.offset + item.steps)
+        for array in values.values():
+            array[rows] = 7.0
+        target[rows, :, 2] = -1000.0
+    changed = run(config(editing_corpus), tmp_path, prepared=replace(prepared, values=values, target=target))
+    assert same_weights(tmp_path, folder)
+    assert [s for s in changed.scores if s.split == "validation"] == [
+        s for s in result.scores if s.split == "validation"
+    ]
+    assert changed.score("loss") != result.score("loss")
+    for name in ("normalisation.json",):
+        assert (tmp_path / name).read_text() == (folder / name).read_text()
+
+
+# Time --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("horizon", "lookahead"), [(1, None), (3, 1), (2, 0)])
+def test_a_forecast_cannot_see_what_lies_later(config, editing_corpus, prepared, tmp_path, horizon, lookahead):
+    """Through the whole way, store to outputs: later rows of an item change nothing, and earlier ones do."""
+    task = {"kind": "forecast", "horizon": horizon, "content_lookahead": lookahead}
+    configured = config(editing_corpus, task=task, training__epochs=1, data__window=60)
+    run(configured, tmp_path, prepared=prepared)
+    model = load_trained(configured, prepared, tmp_path)
+    ahead = horizon if lookahead is None else lookahead
+    item = prepared.items[2]
+    step = 30
+
+    def predict(store):
+        normaliser = run_module.fit_normaliser(prepared, range(12))
+        loader = Loader(store, normaliser, configured.data, configured.task, model.modalities, [2], 1)
+        with torch.no_grad():
+            return model(next(iter(loader.batches())))[0, : step + 1]
+
+    def changed(name, first):
+        values = {n: np.array(array) for n, array in prepared.values.items()}
+        values[name][item.offset + first : item.offset + item.steps] += 3.0
+        target = np.array(prepared.target)
+        target[item.offset + step + 1 : item.offset + item.steps] = 1.0
+        return replace(prepared, values=values, target=target)
+
+    clean = predict(prepared)
+    assert torch.equal(predict(changed("track", step + 1)), clean)
+    assert not torch.equal(predict(changed("track", step)), clean)
+    for content in ("speech", "noise"):
+        assert torch.equal(predict(changed(content, step + ahead + 1)), clean)
+        assert not torch.equal(predict(changed(content, step + ahead)), clean)
+
+
+def test_the_gradient_of_a_forecast_with_respect_to_later_inputs_is_exactly_zero(
+    config, finished, editing_corpus, prepared
+):
+    model = load_trained(config(editing_corpus), prepared, finished[1])
+    task = run_module.resolve_task(config(editing_corpus), prepared.schema)
+    normaliser = run_module.fit_normaliser(prepared, range(12))
+    loader = Loader(prepared, normaliser, DataConfig(window=20), task, model.modalities, range(6), 4)
+    for batch in loader.batches():
+        for x_BTF in batch.values.values():
+            x_BTF.requires_grad_()
+        step = 9
+        model(batch)[:, step].abs().sum().backward()
+        for x_BTF in batch.values.values():
+            assert x_BTF.grad[:, step + 1 :].abs().max() == 0
+            assert x_BTF.grad[:, : step + 1].abs().max() > 0

@@ -1,0 +1,116 @@
+"""A run that was stopped, killed or torn ends as if it had not been."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmcore.errors import CheckpointError
+from mmcore.events import EpochDone, Note, Progress
+from mmcore.run import run
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAt:
+    """Raises at the first event for which ``when`` holds."""
+
+    def __init__(self, when):
+        self.when = when
+
+    def __call__(self, event):
+        if self.when(event):
+            raise Stop
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        lambda e: isinstance(e, EpochDone) and e.epoch == 2,
+        lambda e: isinstance(e, Progress) and e.epoch == 3 and e.step == 5,
+        lambda e: isinstance(e, Progress) and e.epoch == 1 and e.step == 2,
+        lambda e: isinstance(e, EpochDone) and e.epoch == 4,
+    ],
+    ids=["after epoch 2", "within epoch 3", "within epoch 1", "before scoring"],
+)
+def test_stopped_and_resumed_equals_undisturbed_bit_for_bit(
+    config, without_time, same_weights, when, finished, editing_corpus, prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mmcore.training.loop.SECONDS_BETWEEN_PROGRESS", 0.0)
+    with pytest.raises(Stop):
+        run(config(editing_corpus), tmp_path, StopAt(when), prepared)
+    resumed = run(config(editing_corpus), tmp_path, prepared=prepared)
+    assert without_time(resumed) == without_time(finished[0])
+    assert same_weights(tmp_path, finished[1])
+
+
+def test_a_finished_run_is_not_trained_again(config, without_time, editing_corpus, prepared, tmp_path):
+    first = run(config(editing_corpus), tmp_path, prepared=prepared)
+    events = []
+    again = run(config(editing_corpus), tmp_path, events.append, prepared)
+    assert without_time(again) == without_time(first)
+    assert [type(e) for e in events] == [Note]
+    assert again.seconds > first.history[-1]["seconds"]
+
+
+KILLED = """
+import sys
+from mmcore.config import RunConfig
+from mmcore.run import run
+config = RunConfig.model_validate_json(open(sys.argv[1]).read())
+run(config, sys.argv[2], lambda event: print(type(event).__name__, flush=True))
+"""
+
+
+def test_killed_and_resumed_equals_undisturbed(config, without_time, same_weights, finished, editing_corpus, tmp_path):
+    (tmp_path / "config.json").write_text(config(editing_corpus, threads=1).model_dump_json())
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "config.json"), str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    done = 0
+    for line in process.stdout:
+        done += line.strip() == "EpochDone"
+        if done == 2:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    process.stdout.close()
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)
+    assert saved["epoch"] >= 2
+    threads = torch.get_num_threads()
+    try:
+        resumed = run(config(editing_corpus, threads=1), tmp_path / "run")
+        undisturbed = run(config(editing_corpus, threads=1), tmp_path / "other")
+    finally:
+        torch.set_num_threads(threads)
+    assert without_time(resumed) == without_time(undisturbed)
+    assert same_weights(tmp_path / "run", tmp_path / "other")
+
+
+def test_a_torn_checkpoint_is_told_and_training_starts_anew(
+    config, without_time, finished, editing_corpus, prepared, tmp_path
+):
+    with pytest.raises(Stop):
+        run(config(editing_corpus), tmp_path, StopAt(lambda e: isinstance(e, EpochDone) and e.epoch == 2), prepared)
+    last = tmp_path / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    events = []
+    result = run(config(editing_corpus), tmp_path, events.append, prepared)
+    notes = [e.text for e in events if isinstance(e, Note)]
+    assert len(notes) == 1
+    assert "last.pt" in notes[0]
+    assert notes[0].endswith("Training starts anew from epoch 0")
+    assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
+    assert without_time(result) == without_time(finished[0])
+
+
+def test_a_folder_of_another_run_is_refused(config, editing_corpus, prepared, tmp_path):
+    run(config(editing_corpus, training__epochs=1), tmp_path, prepared=prepared)
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(CheckpointError, match="must belong to the run that reads it"):
+        run(config(editing_corpus, training__epochs=2), tmp_path, prepared=prepared)
+    assert (tmp_path / "config.json").read_text() == before
