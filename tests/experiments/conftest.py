@@ -60,11 +60,17 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_study_text() -> str:
+    """A study with two arms."""
+    return STUDY
+
+
 @pytest.fixture
-def tiny_study(tmp_path: Path) -> Path:
+def tiny_study(tmp_path: Path, tiny_study_text: str) -> Path:
     """The study's file."""
     path = tmp_path / "level.yaml"
-    path.write_text(STUDY, encoding="utf-8")
+    path.write_text(tiny_study_text, encoding="utf-8")
     return path
 
 

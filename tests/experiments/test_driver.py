@@ -1,0 +1,233 @@
+"""Whole studies: trained, mirrored, reported; disturbed in every way and still the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+
+from experiments.driver import run_study, sync_study
+from experiments.home import Home
+from experiments.plan import Options, ask
+from experiments.progress import Silent
+from experiments.records import read_record
+
+LONG = ["--set", "training.epochs=40"]
+
+
+def command(home: Home, study: Path, corpus: Path, *words: str) -> list[str]:
+    base = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "run", str(study)]
+    return [*base, "--corpus", str(corpus), *words]
+
+
+def runs_of(home: Home) -> dict[str, dict[str, Any]]:
+    found = {folder.name: read_record(folder) for folder in home.runs.iterdir()}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+def numbers_of(home: Home) -> dict[str, Any]:
+    """All that must not depend on how a study was disturbed."""
+    timed = {"seconds"}
+    return {
+        name: {
+            "scores": record["scores"],
+            "items": record["items"],
+            "best_epoch": record["best_epoch"],
+            "history": [{k: v for k, v in row.items() if k not in timed} for row in record["history"]],
+        }
+        for name, record in runs_of(home).items()
+    }
+
+
+def mlflow_runs(home: Home, study: str) -> list[Any]:
+    client = MlflowClient(home.mlflow_uri)
+    experiment = client.get_experiment_by_name(study)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, tiny_study_text: str
+) -> tuple[Home, Path, str]:
+    """A longer study run in peace: what a disturbed one must equal."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    study = folder / "level.yaml"
+    study.write_text(tiny_study_text, encoding="utf-8")
+    home = Home(folder / "home")
+    done = subprocess.run(command(home, study, tiny_corpus, *LONG), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return home, study, done.stdout
+
+
+def test_a_study_ends_with_records_report_and_tracked_runs(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    outcome = run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus)))
+    assert outcome.failed == 0
+    assert outcome.mirrored is None
+    assert outcome.report.exists()
+    assert len(runs_of(home)) == 4
+    assert [c.verdict for c in outcome.summary.comparisons if c.component is None] == ["too few repeats"]
+    runs = mlflow_runs(home, "level")
+    repeats = [run for run in runs if run.data.tags["mmstudy.kind"] == "repeat"]
+    arms = [run for run in runs if run.data.tags["mmstudy.kind"] == "arm"]
+    assert len(repeats) == 4
+    assert len(arms) == 2
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    both = next(run for run in arms if run.data.tags["mmstudy.arm"] == "both")
+    assert both.data.tags["mmstudy.verdict.track"] == "too few repeats"
+    assert both.data.metrics["runs/done"] == 2
+    mean = sum(r["scores"][0]["value"] for r in runs_of(home).values() if r["arm"] == "both") / 2
+    first = next(iter(runs_of(home).values()))["scores"][0]
+    name = "/".join([first["split"], *([first["component"]] if first["component"] else []), first["metric"], "mean"])
+    assert both.data.metrics[name] == pytest.approx(mean)
+
+    # A second call trains nothing.
+    stamps = {path: path.stat().st_mtime_ns for path in home.runs.rglob("*") if path.suffix in (".json", ".pt")}
+    again = run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus)))
+    assert again.summary.comparisons == outcome.summary.comparisons
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert len(mlflow_runs(home, "level")) == 6
+
+    # Another study that shares an arm shares its runs.
+    other = tiny_study.with_name("wider.yaml")
+    other.write_text(tiny_study.read_text().replace("track: {model.modalities: [track]}", "track: {model.width: 16}"))
+    run_study(str(other), home.root, Options(corpus=str(tiny_corpus)))
+    assert len(runs_of(home)) == 6
+    tags = [run.data.tags.get("reused_from") for run in mlflow_runs(home, "wider")]
+    assert tags.count("level") == 2
+
+
+def test_a_store_that_is_away_does_not_stop_a_study_and_sync_catches_up(
+    tiny_study: Path, tiny_corpus: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    options = Options(corpus=str(tiny_corpus), repeats=1)
+    outcome = run_study(str(tiny_study), home.root, options)
+    assert outcome.mirrored is not None
+    assert "sync" in outcome.mirrored
+    assert len(runs_of(home)) == 2
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert sync_study(ask(str(tiny_study), home, options), home, Silent()) is None
+    runs = mlflow_runs(home, "level")
+    assert sum(run.data.tags["mmstudy.kind"] == "repeat" for run in runs) == 2
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_diverging_arm_is_failed_counted_and_shown(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    text = (
+        tiny_study.read_text() + "  wild: {training.optimiser.learning_rate: 1e30, training.schedule.kind: constant}\n"
+    )
+    tiny_study.write_text(text)
+    done = subprocess.run(command(home, tiny_study, tiny_corpus), capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    failed = [record for record in runs_of(home).values() if record["status"] == "failed"]
+    assert {record["arm"] for record in failed} == {"wild"}
+    assert len(failed) == 2
+    for record in failed:
+        assert record["failure"]["error"] == "TrainingDiverged"
+        assert record["failure"]["step"] >= 1
+        assert record["failure"]["component"]
+    assert "wild" in done.stdout
+    states = [run.info.status for run in mlflow_runs(home, "level") if run.data.tags["mmstudy.kind"] == "repeat"]
+    assert sorted(states) == ["FAILED"] * 2 + ["FINISHED"] * 4
+
+
+def wait_for(what: str, happened: Any, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.02)
+
+
+def some_epochs_done(home: Home) -> bool:
+    for path in home.runs.glob("*/history.json"):
+        try:
+            epochs = len(json.loads(path.read_text()))
+        except ValueError:
+            continue
+        if 2 <= epochs < 36 and not (path.parent / "record.json").exists():
+            return True
+    return False
+
+
+def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(driver.pid).children()
+        return [child for child in children if "experiments.launchers.worker" in child.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_killed_workers_and_drivers_change_no_number(
+    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    peace, study, told = undisturbed
+    home = Home(tmp_path / "home")
+    words = command(home, study, tiny_corpus, *LONG)
+
+    # First a worker is killed, and the driver goes on with another one; then the driver itself.
+    driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("a run under way", lambda: some_epochs_done(home))
+    busy = workers_of(driver)
+    assert busy
+    busy[0].kill()
+    wait_for("a new worker", lambda: busy[0].pid not in {w.pid for w in workers_of(driver)} and workers_of(driver))
+    wait_for("a run under way again", lambda: some_epochs_done(home))
+    orphans = workers_of(driver)
+    driver.send_signal(signal.SIGKILL)
+    _, errors = driver.communicate()
+    assert "its worker died" in errors
+    _, alive = psutil.wait_procs(orphans, timeout=20)
+    assert not alive, "workers must not outlive their driver"
+    assert len(runs_of(home)) < 4
+
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert numbers_of(home) == numbers_of(peace)
+    assert table_of(done.stdout) == table_of(told)
+    runs = mlflow_runs(home, "level")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sum(run.data.tags["mmstudy.kind"] == "repeat" for run in runs) == 4
+    client = MlflowClient(home.mlflow_uri)
+    for run in runs:
+        if run.data.tags["mmstudy.kind"] == "repeat":
+            steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "train/loss")]
+            assert sorted(steps) == list(range(1, 41)), "every epoch once"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
+    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path
+) -> None:
+    peace, study, _ = undisturbed
+    home = Home(tmp_path / "home")
+    words = command(home, study, tiny_corpus, *LONG)
+    driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("a run under way", lambda: some_epochs_done(home))
+    workers = workers_of(driver)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "the same command resumes" in errors
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(workers, timeout=20)[1]
+    assert "RUNNING" not in {run.info.status for run in mlflow_runs(home, "level")}
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert numbers_of(home) == numbers_of(peace)
+
+
+def table_of(text: str) -> list[str]:
+    """Printed lines without paths and training times."""
+    return [line for line in text.splitlines() if "/" not in line and " s" not in line]

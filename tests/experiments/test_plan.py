@@ -1,0 +1,147 @@
+"""Plans say what is to do, cost nothing and write nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.home import Home
+from experiments.plan import Options, ask, plan
+from experiments.records import write_record
+from experiments.screens import plan_text
+from mmcore.errors import CorpusError, StudyError
+
+
+def planned(study: Path, corpus: Path, home: Home, **options: object):
+    return plan(ask(str(study), home, Options(corpus=str(corpus), **options)), home)  # pyright: ignore[reportArgumentType]
+
+
+def test_everything_is_to_do_at_first(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    found = planned(tiny_study, tiny_corpus, home)
+    assert [(r.arm, r.repeat, r.state) for r in found.runs] == [
+        ("both", 0, "to do"),
+        ("track", 0, "to do"),
+        ("both", 1, "to do"),
+        ("track", 1, "to do"),
+    ]
+    assert len({r.fingerprint for r in found.runs}) == 4
+    assert found.seconds > 0
+    assert "roughly" in found.basis
+    assert not home.root.exists()
+
+
+def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    names = [r.fingerprint for r in planned(tiny_study, tiny_corpus, home).runs]
+    assert all(names)
+    folders = [home.run(name) for name in names if name]
+    for folder in folders[:3]:
+        (folder / "checkpoints").mkdir(parents=True)
+    write_record(folders[0], {"status": "done", "seconds": 12.0})
+    write_record(folders[1], {"status": "failed", "seconds": 1.0})
+    (folders[2] / "checkpoints" / "last.pt").write_bytes(b"")
+    (folders[2] / "history.json").write_text('[{"epoch": 1}]')
+    before = sorted(home.root.rglob("*"))
+    found = planned(tiny_study, tiny_corpus, home, workers=1)
+    assert [r.state for r in found.runs] == ["done", "failed", "resume", "to do"]
+    assert found.runs[2].seconds == pytest.approx(6.0)  # half of the epochs of an arm that took 12 s before
+    assert "1 finished run" in found.basis
+    assert sorted(home.root.rglob("*")) == before
+    text = plan_text(found)
+    assert "1 failed runs are kept" in text
+    assert json.dumps(found.as_dict())
+
+
+def test_a_run_that_a_process_trains_now_is_running(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    name = planned(tiny_study, tiny_corpus, home).runs[0].fingerprint
+    assert name
+    home.run(name).mkdir(parents=True)
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); "
+            "sys.stdin.read()",
+            str(home.run(name) / "run.lock"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == b"held"
+        assert planned(tiny_study, tiny_corpus, home).runs[0].state == "running"
+    finally:
+        holder.communicate()
+    assert planned(tiny_study, tiny_corpus, home).runs[0].state == "to do"
+
+
+def test_device_workers_and_place_do_not_change_a_run(
+    tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
+) -> None:
+    one = planned(tiny_study, tiny_corpus, home)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for path in tiny_corpus.rglob("*"):
+        if path.is_file():
+            target = moved / path.relative_to(tiny_corpus)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    other = planned(tiny_study, moved, home, workers=1, device="auto")
+    assert [r.fingerprint for r in one.runs] == [r.fingerprint for r in other.runs]
+
+
+def test_a_changed_value_changes_every_run(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    one = planned(tiny_study, tiny_corpus, home)
+    other = planned(tiny_study, tiny_corpus, home, changes=(("training.epochs", 3),))
+    assert not {r.fingerprint for r in one.runs} & {r.fingerprint for r in other.runs}
+
+
+def test_a_simulated_corpus_is_planned_before_it_is_made(home: Home) -> None:
+    found = plan(ask("track_vs_multimodal", home, Options()), home)
+    assert found.count("to do") == len(found.runs) == 20
+    assert "will be simulated first" in plan_text(found)
+
+
+def test_planning_imports_no_torch_and_help_is_quick(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    code = (
+        "import sys\n"
+        "from experiments.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'matplotlib', 'seaborn', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    for words in (
+        ["--help"],
+        ["list"],
+        ["--home", str(home.root), "plan", str(tiny_study), "--corpus", str(tiny_corpus)],
+        ["--home", str(home.root), "status", str(tiny_study), "--corpus", str(tiny_corpus)],
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert done.returncode == 0, (words, done.stderr)
+
+
+@pytest.mark.parametrize("spec", ["simulated:qick", "simulated:", "simulated:quick:x"])
+def test_unknown_simulated_corpora_are_refused(home: Home, spec: str) -> None:
+    with pytest.raises(CorpusError, match="names no simulated corpus"):
+        ask("track_vs_multimodal", home, Options(corpus=spec))
+
+
+def test_a_folder_without_a_corpus_says_how_to_make_one(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="mmstudy data import"):
+        ask("track_vs_multimodal", home, Options(corpus=str(tmp_path / "nowhere")))
+
+
+def test_modalities_that_the_corpus_lacks_are_refused(
+    home: Home, tiny_corpus: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "s.yaml"
+    study.write_text(
+        "question: Is it?\nreference: a\nrepeats: 2\npreset: null\narms:\n  a: {model.modalities: [video]}\n  b: {}\n"
+    )
+    with pytest.raises(StudyError, match=r"s\.yaml:6: .*'video'.*audio, track"):
+        ask(str(study), home, Options(corpus=str(tiny_corpus)))
