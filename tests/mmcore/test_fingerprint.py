@@ -1,0 +1,95 @@
+"""Pins the identity of runs: who changes the numerics raises NUMERICS and, with it, the values here."""
+
+import pytest
+
+from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
+from mmcore.fingerprint import NUMERICS, fingerprint, identity
+
+CONTENT = "0123456789abcdef" * 2
+
+GOLDEN = {
+    "defaults": ({}, "058f2da9c37d6a60f9ab4d6860429a4e"),
+    "repeat": ({"repeat": 3}, "b4cdd48e7cc7c8aaf4d0f12bd643e2e7"),
+    "arm": (
+        {
+            "task": {"kind": "forecast", "horizon": 5},
+            "model": {"fusion": {"kind": "concat"}, "modalities": ["visual", "audio"], "width": 64},
+            "training": {"optimiser": {"kind": "adamw", "learning_rate": 3e-4}, "patience": 4},
+            "loss": {"weights": {"crop": 0.5}},
+        },
+        "e6ed95a280a52a5d6d9a0e6f64f6ea72",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), GOLDEN.values(), ids=GOLDEN.keys())
+def test_fingerprints_are_pinned(values, expected):
+    assert NUMERICS == 1
+    assert fingerprint(build_config({"corpus": "c", **values}), CONTENT) == expected
+
+
+def test_what_a_fingerprint_hashes_can_be_read():
+    values = {"corpus": "c", "repeat": 2, "device": "auto", "model": {"modalities": ["b", "a"]}}
+    assert identity(build_config(values), CONTENT) == {
+        "config": {"model": {"modalities": ["a", "b"]}},
+        "corpus": CONTENT,
+        "repeat": 2,
+        "numerics": NUMERICS,
+    }
+
+
+BASE = RunConfig(corpus="c")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"corpus": "elsewhere"},
+        {"device": "auto"},
+        {"threads": 7},
+        {"model.width": 256},
+        {"training": BASE.training.model_dump()},
+        {"model.fusion": {"kind": "gated"}},
+    ],
+    ids=str,
+)
+def test_paths_machine_and_written_out_defaults_stay_out(change):
+    same = build_config(override({"corpus": "c"}, change))
+    assert fingerprint(same, CONTENT) == fingerprint(BASE, CONTENT)
+
+
+CHANGES = [
+    {"repeat": 1},
+    {"task.kind": "reconstruct"},
+    {"task": {"kind": "forecast"}},
+    {"data.window": 50},
+    {"data.stride": 50},
+    {"data.clip": 5.0},
+    {"split.test": 0.3},
+    {"model.modalities": ["track"]},
+    {"model.fusion.kind": "add"},
+    {"model.head.kind": "shared"},
+    {"model.causal": True},
+    {"loss.weights": {"scale": 2.0}},
+    {"training.epochs": 11},
+    {"training.schedule.kind": "constant"},
+    {"training.optimiser": {"kind": "adam", "learning_rate": 2e-4}},
+]
+
+
+def test_whatever_changes_the_numbers_changes_the_fingerprint():
+    prints = {fingerprint(build_config(override({"corpus": "c"}, change)), CONTENT) for change in CHANGES}
+    prints |= {fingerprint(BASE, CONTENT), fingerprint(BASE, CONTENT[::-1])}
+    assert len(prints) == len(CHANGES) + 2
+    assert all(len(p) == 32 and int(p, 16) >= 0 for p in prints)
+
+
+def test_the_order_of_modalities_and_keys_does_not_matter():
+    a = build_config({"corpus": "c", "model": {"modalities": ["x", "y"], "width": 64}})
+    b = build_config({"model": {"width": 64, "modalities": ["y", "x"]}, "corpus": "c"})
+    assert fingerprint(a, CONTENT) == fingerprint(b, CONTENT)
+
+
+def test_every_field_is_in_the_fingerprint_or_named_as_staying_out():
+    assert set(NOT_NUMBERS) <= set(RunConfig.model_fields)
+    assert set(RunConfig.model_fields) - set(NOT_NUMBERS) == {"task", "data", "split", "model", "loss", "training"}
