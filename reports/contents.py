@@ -121,6 +121,11 @@ class ComparisonRow:
     paired: Paired
     decision: Decision
 
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, one of a closed list."""
+        return self.decision.verdict
+
 
 @dataclass(frozen=True)
 class BaselineRow:

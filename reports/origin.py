@@ -18,6 +18,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
     facts: list[tuple[str, Any]] = [
         ("Command", caller.get("command")),
         ("Rebuild this report", caller.get("rebuild")),
+        ("Study file", caller.get("study_file")),
         ("Preset", study.preset),
         ("Changed on the command line", ", ".join(f"{k}={v}" for k, v in study.changes.items())),
         ("Corpus", corpus.get("name")),
@@ -26,6 +27,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("Modalities", ", ".join(corpus.get("modalities", ()))),
         ("Task", corpus.get("task")),
         ("Groups", _groups(runs)),
+        ("mmstudy", caller.get("mmstudy")),
         ("Commit", _values(runs["commit"])),
         ("Uncommitted changes", _dirty(runs)),
         ("Python", _values(runs["python"])),

@@ -1,13 +1,18 @@
-"""The corpus's quality report as tables: row by row, and drawn together per modality."""
+"""The corpus's quality report as tables: one row per item and modality as written, and one row per modality."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from reports.contents import Table
+
+SHARES = ("coverage", "interpolated")
+"""Shares of an item's steps: averaged over the steps of the items that have the modality."""
+LARGEST = ("largest_gap", "constant_columns")
+"""The largest of any item."""
+COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
+"""Summed over items."""
 
 
 def quality_table(rows: Sequence[dict[str, Any]]) -> Table:
@@ -17,31 +22,39 @@ def quality_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
-    """One row a modality: number of items, then for each number its mean over items (shares) or its sum (counts).
+    """One row a modality: items, items without it, then :data:`SHARES`, :data:`LARGEST`, :data:`COUNTS` over the rest.
 
-    The largest of anything called ``largest…`` is kept instead. Empty where rows name no modality.
+    Columns that no row has are left out; empty for no rows. ``warnings`` counts items with any.
     """
-    frame = pd.DataFrame(list(rows))
-    if "modality" not in frame:
+    known = {key for row in rows for key in row}
+    if "modality" not in known:
         return Table((), ())
-    numeric = [str(c) for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].notna().any()]
+    shares, largest, counts = ([c for c in group if c in known] for group in (SHARES, LARGEST, COUNTS))
     lines = []
-    for modality, part in frame.groupby("modality", sort=False):
-        line: list[Any] = [modality, len(part)]
-        for column in numeric:
-            values = part[column].astype(float)
-            whole = (values.dropna() % 1 == 0).all() and pd.api.types.is_integer_dtype(frame[column])
-            if column.startswith("largest"):
-                line.append(float(values.max()))
-            elif pd.api.types.is_bool_dtype(frame[column]) or whole:
-                line.append(int(values.sum()))
-            else:
-                line.append(float(values.mean()))
-        lines.append(tuple(_cell(v) for v in line))
-    return Table(("modality", "items", *numeric), tuple(lines))
+    for modality in dict.fromkeys(row["modality"] for row in rows):
+        mine = [row for row in rows if row["modality"] == modality]
+        have = [row for row in mine if not row.get("missing")]
+        lines.append(
+            (
+                modality,
+                len(mine),
+                len(mine) - len(have),
+                *(_weighted_mean(have, c) for c in shares),
+                *(max((float(row.get(c) or 0) for row in have), default=None) for c in largest),
+                *(sum(int(row.get(c) or 0) for row in have) for c in counts),
+                sum(bool(row.get("warnings")) for row in have),
+            )
+        )
+    return Table(("modality", "items", "missing", *shares, *largest, *counts, "warnings"), tuple(lines))
+
+
+def _weighted_mean(rows: Sequence[dict[str, Any]], column: str) -> float | None:
+    """Mean over steps; an item without a number of steps counts as one."""
+    known = [(float(row[column]), float(row.get("steps") or 1)) for row in rows if row.get(column) is not None]
+    return sum(value * steps for value, steps in known) / sum(steps for _, steps in known) if known else None
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return ", ".join(str(v) for v in value)
+        return "; ".join(str(v) for v in value) or None
     return None if value is None or value != value else value

@@ -134,6 +134,7 @@ def _environment(autoescape: bool) -> Environment:
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["cell"] = _cell
+    environment.filters["held"] = _held_together
     environment.filters["md"] = _markdown
     environment.filters["pretty"] = lambda value: json.dumps(_finite(value), indent=2, ensure_ascii=False)
     return environment
@@ -152,6 +153,11 @@ def _cell(value: Any) -> str:
             return numerals.number(value)
         case _:
             return str(value)
+
+
+def _held_together(text: str) -> str:
+    """A sentence whose ``p = 0.01`` and ``95 %`` do not break across lines."""
+    return text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _markdown(text: object) -> str:

@@ -35,14 +35,15 @@ def summarise(results: StudyResults) -> Summary:
     study = results.study
     metric = _metric_facts(results)
     _check_measured(results, metric)
-    nothing = tuple(c for c in _components(results, metric) if _all_nan(results, metric.measure, c))
-    components = tuple(c for c in _components(results, metric) if c not in nothing)
+    components = _components(results, metric)
+    nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
     primary = _comparisons(results, metric, [metric.component])
     # With a single component the whole is that component: comparing it again would ask the same question twice.
-    single = metric.component is None and len(components) + len(nothing) == 1
-    by_component = [] if single else _comparisons(results, metric, [c for c in components if c != metric.component])
-    arms = tuple(_arm_row(results, metric, components + nothing, name) for name in (a.name for a in study.arms))
-    baselines = _baselines(results, metric, components + nothing)
+    single = metric.component is None and len(components) == 1
+    others = [] if single else [c for c in components if c != metric.component and c not in nothing]
+    by_component = _comparisons(results, metric, others)
+    arms = tuple(_arm_row(results, metric, components, name) for name in (a.name for a in study.arms))
+    baselines = _baselines(results, metric, components)
     given = bool(len(results.runs)) and bool(results.runs["given"].all())
     return Summary(
         study=study.name,
@@ -67,7 +68,7 @@ def summarise(results: StudyResults) -> Summary:
             for row in primary
         ),
         checks=run_checks(results, arms, [*primary, *by_component], nothing),
-        components=components + nothing,
+        components=components,
         nothing_to_predict=nothing,
         arms=arms,
         comparisons=(*primary, *by_component),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.contents import ComparisonRow, Summary
@@ -66,7 +67,7 @@ class Forest:
                 if (c.arm, c.reference) == (arm, reference):
                     lines.append((self.summary.metric.title if c.component is None else c.component, c))
         with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.75 + ROW * max(len(lines), 3)), layout="constrained")
+            figure = Drawing(figsize=(WIDTH, 0.95 + ROW * max(len(lines), 3)), layout="constrained")
             axes = figure.add_subplot()
             axes.axvline(0, color=INK, linewidth=0.9)
             if self.summary.margin is not None:
@@ -81,12 +82,14 @@ class Forest:
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.grid(axis="x")
-            worse, better = ("←  worse", "better  →") if self.summary.metric.higher_is_better else ("←  better", "worse  →")
-            axes.set_xlabel(f"{worse}    difference in {shortened(self.summary.metric.title)}    {better}")
+            axes.set_xlabel(f"difference in {shortened(self.summary.metric.title)}")
+            left, right = ("worse", "better") if self.summary.metric.higher_is_better else ("better", "worse")
+            for x, side, text in ((0, "left", f"← {left}"), (1, "right", f"{right} →")):
+                axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=9.5)
         return figure
 
 
-def _mark(axes, y: int, row: ComparisonRow) -> None:  # type: ignore[no-untyped-def]
+def _mark(axes: Axes, y: int, row: ComparisonRow) -> None:
     difference, verdict = row.paired.difference, row.decision.verdict
     shape, filled = _MARKS.get(verdict, ("o", False))
     tint = _TINTS.get(verdict, "#7a7f87")

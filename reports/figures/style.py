@@ -16,7 +16,7 @@ INK = "#16191d"
 """Text and axes. On the page it becomes the colour of the text around the figure."""
 PAPER = "#fefefe"
 """The inside of open markers. On the page it becomes the background."""
-WIDTH = 5.4
+WIDTH = 5.0
 """Inches: a page's column, so that type keeps its size in print and stays legible on a phone."""
 
 COLOURS = ("#2f6fb7", "#d1622b", "#2f8f6f", "#a457a8", "#8a7420", "#c23b58", "#4f8a9c", "#7a7f87")

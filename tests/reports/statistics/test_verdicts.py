@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from reports.statistics.comparisons import compare
+from reports.statistics.floors import family_floors, floor, needed
+from reports.statistics.multiplicity import holm
+from reports.statistics.verdicts import FAR, NO_DIFFERENCE, OVERLAP, decide
+
+
+def pair(d, **options):
+    return compare(d, np.zeros(len(d)), **options)
+
+
+def spread(n, mean, deviation):
+    """n numbers of exactly this mean and deviation."""
+    x = np.linspace(-1, 1, n)
+    return mean + x * deviation / x.std(ddof=1)
+
+
+def verdict_of(d, margin=None, higher_is_better=True, **options):
+    return decide([pair(d, **options)], margin=margin, higher_is_better=higher_is_better)[0]
+
+
+@pytest.mark.parametrize(("alpha", "m", "n"), [(0.05, 1, 6), (0.05, 2, 7), (0.05, 3, 8), (0.05, 7, 10), (0.01, 1, 8)])
+def test_needed_is_the_smallest_that_could_decide(alpha, m, n):
+    smallest = next(k for k in range(2, 40) if m * 2 / 2**k <= alpha)
+    assert needed(alpha, m) == smallest
+    assert m * floor(smallest) <= alpha < m * floor(smallest - 1)
+    assert smallest in (n, n - 1)
+
+
+def test_needed_gives_up_where_no_p_is_small_enough():
+    assert needed(1e-9) is None
+    assert needed(0.25, 1) == 3
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.floats(0, 1)), min_size=1, max_size=6))
+def test_no_p_after_holm_is_below_the_floor_after_holm(family):
+    sizes = [n for n, _ in family]
+    p = [max(floor(n), share) for n, share in family]
+    assert all(a >= b - 1e-15 for a, b in zip(holm(p), family_floors(sizes), strict=True))
+
+
+def test_floor_of_a_family_of_equal_sizes():
+    assert family_floors([8, 8, 8]) == pytest.approx([3 * 2 / 2**8] * 3)
+
+
+def test_too_few_repeats_however_large_the_effect():
+    assert verdict_of([5.0] * 5).verdict == "too few repeats"
+    assert verdict_of([5.0] * 6).verdict == "better"
+    assert verdict_of([5.0]).verdict == "too few repeats"
+    assert verdict_of([]).verdict == "too few repeats"
+    # Three comparisons of six repeats: 3 · 2/64 is above 0.05 for every one of them.
+    assert [d.verdict for d in decide([pair([5.0] * 6)] * 3)] == ["too few repeats"] * 3
+
+
+def test_better_and_worse_follow_the_metrics_direction():
+    gain = spread(8, 0.1, 0.01)
+    assert verdict_of(gain).verdict == "better"
+    assert verdict_of(-gain).verdict == "worse"
+    assert verdict_of(gain, higher_is_better=False).verdict == "worse"
+    assert verdict_of(-gain, higher_is_better=False).verdict == "better"
+
+
+def test_an_overlap_can_keep_open_what_the_p_alone_would_claim():
+    d = spread(8, 0.1, 0.08)
+    assert sign_all_positive_p(d) <= 0.05
+    assert verdict_of(d).verdict == "better"
+    assert verdict_of(d, overlap=1.0).verdict == "undecided"
+
+
+def sign_all_positive_p(d):
+    return pair(d).p
+
+
+def test_holm_can_keep_open_what_stands_alone():
+    weak = pair([0.3, 0.2, 0.25, 0.1, 0.3, 0.2, 0.15, -0.05])
+    nothing = pair(spread(8, 0.0, 0.1))
+    assert decide([weak])[0].verdict == "better"
+    together = decide([weak, nothing, nothing, nothing, nothing])
+    assert together[0].verdict == "undecided"
+    assert together[0].p_holm == pytest.approx(5 * weak.p)
+
+
+def test_equivalent_needs_a_margin_and_an_interval_inside_it():
+    d = spread(8, 0.0, 0.01)
+    assert verdict_of(d).verdict == "undecided"
+    assert verdict_of(d, margin=0.02).verdict == "equivalent"
+    assert verdict_of(d, margin=0.005).verdict == "undecided"
+    assert verdict_of([0.0] * 8, margin=0.02).verdict == "equivalent"
+
+
+def test_equal_scores_are_undecided_and_more_repeats_would_not_help():
+    decision = verdict_of([0.0] * 8)
+    assert (decision.verdict, decision.more, decision.reason) == ("undecided", None, NO_DIFFERENCE)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize("overlap", [0.0, 0.005])
+def test_more_repeats_is_the_first_number_that_would_decide(ratio, overlap):
+    decision = verdict_of(spread(8, ratio, 1.0), overlap=overlap)
+    assert decision.verdict == "undecided"
+    assert decision.more is not None
+
+    def low(n):
+        return ratio - stats.t.ppf(0.975, n - 1) * math.sqrt(1 / n + overlap)
+
+    assert low(8 + decision.more) > 0
+    assert low(8 + decision.more - 1) <= 0
+
+
+def test_more_repeats_counts_the_p_after_holm_too():
+    d = pair(spread(8, 1.05, 1.0))
+    alone, among = decide([d])[0], decide([d, *[pair(spread(8, 0.0, 1.0))] * 9])[0]
+    assert (alone.verdict, among.verdict) == ("better", "too few repeats")
+    d = pair(spread(12, 0.75, 1.0))
+    alone, among = decide([d])[0], decide([d, *[pair(spread(12, 0.0, 1.0))] * 9])[0]
+    assert (alone.verdict, among.verdict) == ("better", "undecided")
+    assert among.more is not None
+    assert among.more > 0
+
+
+def test_overlap_that_no_number_of_repeats_overcomes_is_named():
+    # At infinitely many repeats the interval still reaches 1.96 · √(1/3) = 1.13 deviations far.
+    decision = verdict_of(spread(8, 1.1, 1.0), overlap=1 / 3)
+    assert (decision.verdict, decision.more, decision.reason) == ("undecided", None, OVERLAP)
+    assert verdict_of(spread(8, 1.2, 1.0), overlap=1 / 3).more is not None
+
+
+def test_a_silly_number_is_not_named():
+    decision = verdict_of(spread(8, 0.001, 1.0))
+    assert (decision.more, decision.reason) == (None, f"over {FAR} more repeats")
+
+
+def test_decide_nothing():
+    assert decide([]) == []
