@@ -192,5 +192,5 @@ def _finish(values_SF: np.ndarray, interpolated_S: np.ndarray, groups: Sequence[
         # float64, so that no square of a float32 overflows.
         length_S = np.sqrt(np.nansum(np.square(part_SF, dtype=np.float64), axis=1))[:, None]
         np.divide(part_SF, length_S, out=part_SF, where=length_S > 0, casting="same_kind")
-    present_S = ~np.isnan(values_SF).all(axis=1)
+    present_S = np.logical_not(np.isnan(values_SF).all(axis=1))
     return Aligned(values_SF, present_S, interpolated_S & present_S)

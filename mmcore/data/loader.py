@@ -15,6 +15,7 @@ B batch, T steps, M modalities, K tracks, P parameters, F raw features, N grid s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -195,7 +196,7 @@ def _windows(prepared: Prepared, items: Sequence[int], ahead: int, window: int, 
     for index in items:
         item = prepared.items[index]
         edges = [0, *item.breaks, item.steps]
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             positions = high - low - ahead
             if positions < 1:
                 continue

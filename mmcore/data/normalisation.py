@@ -25,7 +25,8 @@ class Normaliser:
     """(x − mean) / deviation, per column.
 
     Args:
-        mean, deviation: modality to (F,) float32; 0 and 1 for columns that are not scaled, deviation 1 for constant ones.
+        mean, deviation: modality to (F,) float32; 0 and 1 for columns that are not scaled, deviation 1 for
+            constant ones.
         target_mean_P, target_deviation_P: (P,) float32, pooled over tracks and over the places where ``when`` holds;
             0 and 1 for binary and categorical parameters.
     """

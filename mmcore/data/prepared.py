@@ -5,7 +5,7 @@
     KEY/values.NAME.npy  (N, F) per modality     KEY/present.npy  (N, M)     KEY/target.npy  (N, K, P) or (I, K, P)
 
 It is keyed by content and alignment settings, built item by item in a temporary folder next to its place, and renamed
-when whole. N grid steps of all items, I items, M modalities, F raw features, K tracks, P parameters, S steps of an item.
+when whole. N grid steps of all items, I items, M modalities, F raw features, K tracks, P parameters.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import numpy as np
 from filelock import FileLock
 
 from mmcore.config import DataConfig
-from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
-from mmcore.data.quality import quality_row, summarise
+from mmcore.data.gridding import on_grid
+from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
-from mmcore.schema import CorpusSchema, Targets
+from mmcore.schema import CorpusSchema
 
 FORMAT = "mmstudy prepared 1"
 """Raise with every change of the layout, or of what alignment computes."""
@@ -176,9 +176,9 @@ def _is_whole(place: Path) -> bool:
 class _ArrayFile:
     """An .npy file that grows row by row: the header leaves room for its final length, so one pass is enough."""
 
-    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: type) -> None:
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = (0, *row_shape)
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype
         self.file: IO[bytes] = path.open("wb")
         self._write_header()
         self.start = self.file.tell()
@@ -202,55 +202,38 @@ class _ArrayFile:
 
 
 def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, content: str, on_event: OnEvent) -> None:
-    schema, targets = source.schema, source.schema.targets
+    schema = source.schema
     on_event(Note(f"preparing corpus '{schema.name}': {len(source.items)} items"))
-    tracks = (targets.tracks, len(targets.parameters))
     files = {
-        f"values.{name}": _ArrayFile(
-            folder / f"values.{name}.npy", (len(m.columns),), np.float16 if m.storage == "float16" else np.float32
-        )
+        f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
         for name, m in schema.modalities.items()
     }
-    files["present"] = _ArrayFile(folder / "present.npy", (len(schema.modalities),), np.bool_)
-    files["target"] = _ArrayFile(folder / "target.npy", tracks, np.float32)
+    files["present"] = _ArrayFile(folder / "present.npy", (len(schema.modalities),), np.dtype(bool))
+    tracks = (schema.targets.tracks, len(schema.targets.parameters))
+    files["target"] = _ArrayFile(folder / "target.npy", tracks, np.dtype(np.float32))
     items: list[PreparedItem] = []
     quality: list[dict[str, Any]] = []
     offset = 0
     try:
         for item in source.items:
-            where = f"{source.folder}: item '{item.name}'"
-            streams = _streams(source, item.name)
-            grid_S, steps = _grid(schema, streams, where)
-            aligned: dict[str, Aligned | None] = {
-                name: _aligned(schema, name, stream, grid_S, steps, config) for name, stream in streams.items()
-            }
-            present_SM = np.zeros((steps, len(schema.modalities)), bool)
-            for at, (name, modality) in enumerate(schema.modalities.items()):
-                one = aligned[name]
-                if one is not None and modality.storage == "float16":
-                    _check_half(one.values_SF, modality.columns, f"{where}, modality '{name}'")
-                empty_SF = np.full((steps, len(modality.columns)), np.nan, np.float32)
-                files[f"values.{name}"].append(empty_SF if one is None else one.values_SF)
-                if one is not None:
-                    present_SM[:, at] = one.present_S
-            files["present"].append(present_SM)
-            files["target"].append(_target(schema, streams, aligned, steps, where))
-            for name, stream in streams.items():
-                columns = _columns(schema, name)
-                quality.append(quality_row(item.name, name, columns, stream, aligned[name], steps, config.max_gap))
-            has = tuple(bool(flag) for flag in present_SM.any(axis=0))
-            breaks = breaks_of(grid_S, config.max_gap) if grid_S is not None else ()
-            items.append(PreparedItem(item.name, item.group, item.split, offset, steps, has, breaks))
-            offset += steps
-        if not offset:
-            raise CorpusError(
-                "no item has a single step",
-                expected="rows in the reference modality, or streams whose times overlap",
-                where=str(source.folder),
-            )
+            one = on_grid(source, item.name, config)
+            for name, values_SF in one.values.items():
+                files[f"values.{name}"].append(values_SF)
+            files["present"].append(one.present_SM)
+            files["target"].append(one.target_SKP)
+            quality.extend(one.quality)
+            has = tuple(one.present_SM.any(axis=0).tolist())
+            items.append(PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks))
+            offset += one.steps
     finally:
         for file in files.values():
             file.close()
+    if not offset:
+        raise CorpusError(
+            "no item has a single step",
+            expected="rows in the reference modality, or streams whose times overlap",
+            where=str(source.folder),
+        )
     (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     index = {
         "format": FORMAT,
@@ -277,119 +260,3 @@ def _report(
         if line["warnings"]:
             text = f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}"
             on_event(Note(text))
-
-
-def _columns(schema: CorpusSchema, name: str) -> tuple[str, ...]:
-    if name in schema.modalities:
-        return schema.modalities[name].columns
-    return tuple(column for row in schema.target_columns() for column in row)
-
-
-def _streams(source: FolderSource, item: str) -> dict[str, Stream | None]:
-    """Every modality in schema order, then the target's own table where there is one."""
-    names = [*source.schema.modalities]
-    if not source.schema.targets_are_features:
-        names.append(source.schema.targets.from_)
-    tables = {name: source.read(item, name) for name in names}
-    return {name: None if table is None else tidy(table) for name, table in tables.items()}
-
-
-def _grid(schema: CorpusSchema, streams: dict[str, Stream | None], where: str) -> tuple[np.ndarray | None, int]:
-    """Grid times (None where rows are steps) and the number of steps.
-
-    An item that lacks the reference modality gets the regular grid, like all items where there is no reference.
-    """
-    have = [s for name in schema.modalities if (s := streams[name]) is not None and len(s.values_TF)]
-    reference = streams[schema.reference] if schema.reference else None
-    if schema.step is None:
-        return None, len(reference.values_TF) if reference else min((len(s.values_TF) for s in have), default=0)
-    if reference is not None and reference.time_T is not None:
-        return reference.time_T, len(reference.time_T)
-    times = [s.time_T for s in have if s.time_T is not None and len(s.time_T)]
-    if not times:
-        return np.empty(0), 0
-    grid_S = regular_grid([t[0] for t in times], [t[-1] for t in times], schema.step, where)
-    return grid_S, len(grid_S)
-
-
-def _aligned(
-    schema: CorpusSchema,
-    name: str,
-    stream: Stream | None,
-    grid_S: np.ndarray | None,
-    steps: int,
-    config: DataConfig,
-) -> Aligned | None:
-    targets = schema.targets
-    if stream is None or (name not in schema.modalities and targets.scope == "item"):
-        return None
-    if name in schema.modalities:
-        kinds, groups = schema.modalities[name].kinds, schema.modalities[name].embedding_groups
-    else:
-        kinds, groups = tuple(p.kind for _ in range(targets.tracks) for p in targets.parameters), ()
-    if grid_S is None:
-        return align_by_position(stream, steps, groups)
-    hold = targets.from_ == name and targets.from_ in schema.modalities
-    return align(stream, grid_S, kinds, groups, config.tolerance, config.max_gap, hold)
-
-
-def _target(
-    schema: CorpusSchema,
-    streams: dict[str, Stream | None],
-    aligned: dict[str, Aligned | None],
-    steps: int,
-    where: str,
-) -> np.ndarray:
-    targets = schema.targets
-    shape = (targets.tracks, len(targets.parameters))
-    rows = 1 if targets.scope == "item" else steps
-    one, stream = aligned[targets.from_], streams[targets.from_]
-    if targets.scope == "item":
-        values_SF = stream.values_TF if stream is not None else None
-    else:
-        values_SF = one.values_SF if one is not None else None
-    if values_SF is None:
-        return np.full((rows, *shape), np.nan, np.float32)
-    if targets.from_ in schema.modalities:
-        place = {column: at for at, column in enumerate(schema.modalities[targets.from_].columns)}
-        values_SF = values_SF[:, [place[column] for row in schema.target_columns() for column in row]]
-    target_SKP = values_SF.reshape(rows, *shape).copy()
-    _check_codes(target_SKP, targets, f"{where}, table '{targets.from_}'")
-    return target_SKP
-
-
-def _check_half(values_SF: np.ndarray, columns: Sequence[str], where: str) -> None:
-    limit = float(np.finfo(np.float16).max)
-    beyond_SF = np.abs(values_SF) > limit
-    if beyond_SF.any():
-        step, column = (int(i) for i in np.argwhere(beyond_SF)[0])
-        raise CorpusError(
-            "values of a modality stored as float16 must lie within ±65504",
-            found=f"{values_SF[step, column]:g} in column '{columns[column]}'",
-            next_step="Set storage: float32 in corpus.yaml, or scale the column",
-            where=where,
-        )
-
-
-def _check_codes(target_SKP: np.ndarray, targets: Targets, where: str) -> None:
-    """Refuse codes that no class has; where ``when`` says that a parameter does not count, they become NaN."""
-    names = [p.name for p in targets.parameters]
-    for at, parameter in enumerate(targets.parameters):
-        if parameter.kind == "continuous":
-            continue
-        classes = parameter.classes or 2
-        codes_SK = target_SKP[:, :, at]
-        bad_SK = ~np.isnan(codes_SK) & ((codes_SK < 0) | (codes_SK >= classes) | (codes_SK != np.floor(codes_SK)))
-        if parameter.when is not None:
-            idle_SK = target_SKP[:, :, names.index(parameter.when)] != 1
-            codes_SK[bad_SK & idle_SK] = np.nan
-            bad_SK &= ~idle_SK
-        if bad_SK.any():
-            step, track = (int(i) for i in np.argwhere(bad_SK)[0])
-            raise CorpusError(
-                f"target '{parameter.name}' of track {track} must hold the codes of its classes",
-                expected=f"whole numbers 0 … {classes - 1}",
-                found=f"{codes_SK[step, track]:g} at step {step}",
-                next_step="Mend the table, or set classes in corpus.yaml",
-                where=where,
-            )

@@ -36,8 +36,8 @@ def quality_row(
 
     Returns:
         ``item, modality, missing, rows, steps, coverage`` (share of steps present), ``interpolated`` (share of steps),
-        ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns`` (count), ``constant_names`` (the first few;
-        a column with fewer than two known values is not called constant), ``non_monotonic, duplicate_times, no_time``
+        ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns`` (count), ``constant_names`` (the first
+        few; a column with fewer than two known values is not called constant), ``non_monotonic, duplicate_times, no_time``
         (rows), ``extra_columns`` (ignored columns of the file), ``warnings`` (texts).
     """
     row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0, "steps": steps}
@@ -51,7 +51,7 @@ def quality_row(
         row["interpolated"] = float(aligned.interpolated_S.mean())
     elif aligned is None:
         row["coverage"] = float(not np.isnan(stream.values_TF).all())
-    constant = [columns[at] for at in np.flatnonzero(_constant_F(stream.values_TF))]
+    constant = [columns[at] for at in np.flatnonzero(_constant_F(stream.values_TF)).tolist()]
     row |= {name: getattr(stream, name) for name in ("rows", "largest_gap", *numbers) if name != "constant_columns"}
     row |= {"constant_columns": len(constant), "constant_names": constant[:NAMED_CONSTANTS]}
     if row["interpolated"] > MANY_INTERPOLATED:

@@ -80,7 +80,8 @@ class FolderSource:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
         Raises:
-            CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one row.
+            CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
+                row.
         """
         from mmcore.data.sources.tables import read_table
 

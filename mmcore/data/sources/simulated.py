@@ -5,20 +5,15 @@ An analysis that calls rotation predictable, or misses that scale needs both aud
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
 
 from mmcore.data.sources.world import CROP_AR, CUT, NOISE, PERSISTENCE, SWITCH, VIEW, Cast, content, draw_cast, edits
+from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.errors import CorpusError
 from mmcore.frozen import Frozen
 from mmcore.schema import CorpusSchema
@@ -110,24 +105,14 @@ def simulate(folder: Path, size: Size, seed: int = 0) -> Path:
     """
     folder = Path(folder)
     plan = _plan(size, seed)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CorpusError(
-            "a simulated corpus is written into a new folder",
-            found="something there already",
-            next_step="Name another folder, or remove this one",
-            where=str(folder),
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with new_corpus(folder) as partial:
         _write(partial, plan, size, seed)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def simulated_schema(size: Size) -> CorpusSchema:
+    """The schema that a simulated corpus of this size has, without making one: plans need no corpus on disk."""
+    return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
 
 
 def simulated_schema(size: Size) -> CorpusSchema:
@@ -168,8 +153,6 @@ def _plan(size: Size, seed: int) -> _Plan:
 
 # Writing -----------------------------------------------------------------------------------------------------------
 def _write(folder: Path, plan: _Plan, size: Size, seed: int) -> None:
-    for name in ("audio", "visual", "track"):
-        (folder / name).mkdir(parents=True)
     cast = draw_cast(seed, plan.tracks, plan.classes, plan.clip)
     names = [f"video_{index:03d}" for index in range(len(plan.steps))]
     chosen = generator(seed, "simulate/without_content").permutation(len(names))
@@ -180,7 +163,7 @@ def _write(folder: Path, plan: _Plan, size: Size, seed: int) -> None:
         moved = edits(generator(seed, "simulate/edits", index=index), cast, seen)
         grid_S = np.round(STEP * np.arange(steps), 4)
         columns = {f"{k}_{p}": moved[p][:, k] for k in range(plan.tracks) for p in TRACK}
-        _write_table(folder / "track" / f"{name}.parquet", grid_S, columns)
+        write_table(folder / "track" / f"{name}.parquet", _rounded(grid_S, columns))
         if index in bare:
             continue
         rng = generator(seed, "simulate/damage", index=index)
@@ -194,12 +177,12 @@ def _write(folder: Path, plan: _Plan, size: Size, seed: int) -> None:
         audio = {column: seen[column][kept] for column in AUDIO}
         visual = {column: seen[column][kept] for column in VISUAL}
         visual |= {f"clip_{e}": seen["clip"][kept, e] for e in range(plan.clip)}
-        _write_table(folder / "audio" / f"{name}.parquet", _jitter(rng, grid_S)[kept], audio)
-        _write_table(folder / "visual" / f"{name}.parquet", _jitter(rng, grid_S)[kept], visual)
-    _write_items(folder / "items.csv", names)
-    _write_yaml(folder / "corpus.yaml", _schema(plan, size))
+        write_table(folder / "audio" / f"{name}.parquet", _rounded(_jitter(rng, grid_S)[kept], audio))
+        write_table(folder / "visual" / f"{name}.parquet", _rounded(_jitter(rng, grid_S)[kept], visual))
+    write_items(folder, ["item", "group"], [[name, name] for name in names])
+    write_yaml(folder / "corpus.yaml", _schema(plan, size))
     bare_names, gap_names = ([names[i] for i in sorted(chosen)] for chosen in (bare, gaps))
-    _write_yaml(folder / "truth.yaml", _truth(size, seed, cast, bare_names, gap_names).model_dump(mode="json"))
+    write_yaml(folder / "truth.yaml", _truth(size, seed, cast, bare_names, gap_names).model_dump(mode="json"))
 
 
 def _jitter(rng: np.random.Generator, grid_S: np.ndarray) -> np.ndarray:
@@ -210,30 +193,11 @@ def _jitter(rng: np.random.Generator, grid_S: np.ndarray) -> np.ndarray:
     return np.sort(np.round(grid_S + offset_S, 4))
 
 
-def _write_table(path: Path, time_S: np.ndarray, columns: dict[str, np.ndarray]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Rounded, so that the last bit of another machine's sine or root does not make another corpus. Embeddings are
-    # half precision, as feature extractors save them.
-    arrays = {
-        name: np.round(values, 4).astype(np.float16 if name.startswith("clip_") else np.float32)
-        for name, values in columns.items()
-    }
-    table = pa.table({"time": time_S, **arrays})
-    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
-
-
-def _write_items(path: Path, names: Iterable[str]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["item", "group"])
-    writer.writerows([name, name] for name in names)
-    path.write_bytes(text.getvalue().encode())
-
-
-def _write_yaml(path: Path, data: object) -> None:
-    path.write_bytes(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110).encode())
+def _rounded(time_S: np.ndarray, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As stored: rounded, so that the last bit of another machine's sine or root does not make another corpus;
+    embeddings in half precision, as feature extractors save them."""
+    halves = {name: np.float16 if name.startswith("clip_") else np.float32 for name in columns}
+    return {"time": time_S, **{name: np.round(x, 4).astype(halves[name]) for name, x in columns.items()}}
 
 
 def _schema(plan: _Plan, size: Size) -> dict[str, object]:
@@ -295,9 +259,9 @@ def _truth(size: Size, seed: int, cast: Cast, bare: list[str], gaps: list[str]) 
             NOISE["active"], "audio", "audio_is_speaking",
         ),
         "asset": declare(
-            f"at a scene change (chance {CUT} a step) the track's asset for the view that the clip embedding shows, else "
-            f"the asset that it had; the view turns with chance {VIEW} a step also without a cut; noise: chance of a random "
-            "asset at a scene change",
+            f"at a scene change (chance {CUT} a step) the track's asset for the view that the clip embedding shows, "
+            f"else the asset that it had; the view turns with chance {VIEW} a step also without a cut; noise: chance "
+            "of a random asset at a scene change",
             NOISE["asset"], "visual", "scene_change clip", history=True,
         ),
         "scale": declare(

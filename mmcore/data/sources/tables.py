@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,8 +47,8 @@ def read_table(path: Path, columns: Sequence[str], timed: bool) -> Table:
         Numbers beyond float32 become infinite and are counted as such later.
 
     Raises:
-        CorpusError: unreadable file, missing column (with the nearest name) or duplicate column, a cell that is no number (with
-            its line; in a .parquet file the row, from 1).
+        CorpusError: unreadable file, missing column (with the nearest name) or duplicate column, a cell that
+            is no number (with its line; in a .parquet file the row, from 1).
     """
     wanted = [TIME, *columns] if timed else list(columns)
     reader = _read_parquet if path.suffix == ".parquet" else _read_csv
@@ -133,9 +134,9 @@ def _read_csv(path: Path, wanted: list[str]) -> tuple[list[str], list[np.ndarray
         ) from None
     arrays = []
     for name in wanted:
-        column = frame[name]
+        column: Any = frame[name]
         if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
-            numbers = pd.to_numeric(column, errors="coerce")
+            numbers: Any = pd.to_numeric(column, errors="coerce")
             bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
             if len(bad):
                 raise _no_number(path, _line_of(path, int(bad[0])), name, column.iloc[bad[0]])

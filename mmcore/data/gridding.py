@@ -1,0 +1,197 @@
+"""One item, from its tables to its grid: streams in order, steps, aligned values, targets, quality rows.
+
+S grid steps, F raw features, M modalities, K tracks, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmcore.config import DataConfig
+from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
+from mmcore.data.quality import quality_row
+from mmcore.data.sources.folder import FolderSource
+from mmcore.errors import CorpusError
+from mmcore.schema import CorpusSchema, Kind, Targets
+
+
+@dataclass(frozen=True)
+class GriddedItem:
+    """An item on its grid.
+
+    Args:
+        steps: S; 0 where its streams share no time.
+        breaks: steps that follow a gap of the reference above ``max_gap``.
+        values: modality to (S, F) float32, NaN where not usable.
+        present_SM: which modality is usable at which step.
+        target_SKP: raw values, NaN where there is no target; (1, K, P) for scope item.
+        quality: one row per modality, and one for targets in a table of their own.
+    """
+
+    steps: int
+    breaks: tuple[int, ...]
+    values: dict[str, np.ndarray]
+    present_SM: np.ndarray
+    target_SKP: np.ndarray
+    quality: list[dict[str, Any]]
+
+
+def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
+    """Read an item's tables and bring them onto its grid.
+
+    The grid is the reference's own times. Without a reference, and for an item that lacks it, it is regular over the
+    common span of the item's modalities. Where rows are steps (``step: null``) it is as long as the reference, or
+    as the shortest modality.
+
+    Args:
+        source: the corpus.
+        item: its name.
+        config: its tolerance and max_gap.
+
+    Raises:
+        CorpusError: a table breaks the format, a class code that does not exist, a value too large for float16.
+    """
+    schema = source.schema
+    where = f"{source.folder}: item '{item}'"
+    streams = _streams(source, item)
+    grid_S, steps = _grid(schema, streams, where)
+    aligned = {name: _aligned(schema, name, stream, grid_S, steps, config) for name, stream in streams.items()}
+    present_SM = np.zeros((steps, len(schema.modalities)), bool)
+    values: dict[str, np.ndarray] = {}
+    for at, (name, modality) in enumerate(schema.modalities.items()):
+        one = aligned[name]
+        if one is None:
+            values[name] = np.full((steps, len(modality.columns)), np.nan, np.float32)
+            continue
+        if modality.storage == "float16":
+            _check_half(one.values_SF, modality.columns, f"{where}, modality '{name}'")
+        values[name] = one.values_SF
+        present_SM[:, at] = one.present_S
+    quality = [
+        quality_row(item, name, _columns(schema, name), stream, aligned[name], steps, config.max_gap)
+        for name, stream in streams.items()
+    ]
+    breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
+    target_SKP = _target(schema, streams, aligned, steps, where)
+    return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
+
+
+def _columns(schema: CorpusSchema, name: str) -> tuple[str, ...]:
+    if name in schema.modalities:
+        return schema.modalities[name].columns
+    return tuple(column for row in schema.target_columns() for column in row)
+
+
+def _streams(source: FolderSource, item: str) -> dict[str, Stream | None]:
+    """Every modality in schema order, then the target's own table where there is one."""
+    names = [*source.schema.modalities]
+    if not source.schema.targets_are_features:
+        names.append(source.schema.targets.from_)
+    tables = {name: source.read(item, name) for name in names}
+    return {name: None if table is None else tidy(table) for name, table in tables.items()}
+
+
+def _grid(schema: CorpusSchema, streams: dict[str, Stream | None], where: str) -> tuple[np.ndarray | None, int]:
+    """Grid times (None where rows are steps) and the number of steps.
+
+    An item that lacks the reference modality gets the regular grid, like all items where there is no reference.
+    """
+    have = [s for name in schema.modalities if (s := streams[name]) is not None and len(s.values_TF)]
+    reference = streams[schema.reference] if schema.reference else None
+    if schema.step is None:
+        return None, len(reference.values_TF) if reference else min((len(s.values_TF) for s in have), default=0)
+    if reference is not None and reference.time_T is not None:
+        return reference.time_T, len(reference.time_T)
+    times = [s.time_T for s in have if s.time_T is not None and len(s.time_T)]
+    if not times:
+        return np.empty(0), 0
+    grid_S = regular_grid([t[0] for t in times], [t[-1] for t in times], schema.step, where)
+    return grid_S, len(grid_S)
+
+
+def _aligned(
+    schema: CorpusSchema,
+    name: str,
+    stream: Stream | None,
+    grid_S: np.ndarray | None,
+    steps: int,
+    config: DataConfig,
+) -> Aligned | None:
+    targets = schema.targets
+    if stream is None or (name not in schema.modalities and targets.scope == "item"):
+        return None
+    if name in schema.modalities:
+        kinds: tuple[Kind, ...] = schema.modalities[name].kinds
+        groups = schema.modalities[name].embedding_groups
+    else:
+        kinds, groups = tuple(p.kind for _ in range(targets.tracks) for p in targets.parameters), ()
+    if grid_S is None:
+        return align_by_position(stream, steps, groups)
+    hold = targets.from_ == name and targets.from_ in schema.modalities
+    return align(stream, grid_S, kinds, groups, config.tolerance, config.max_gap, hold)
+
+
+def _target(
+    schema: CorpusSchema,
+    streams: dict[str, Stream | None],
+    aligned: dict[str, Aligned | None],
+    steps: int,
+    where: str,
+) -> np.ndarray:
+    targets = schema.targets
+    shape = (targets.tracks, len(targets.parameters))
+    rows = 1 if targets.scope == "item" else steps
+    one, stream = aligned[targets.from_], streams[targets.from_]
+    if targets.scope == "item":
+        values_SF = stream.values_TF if stream is not None else None
+    else:
+        values_SF = one.values_SF if one is not None else None
+    if values_SF is None:
+        return np.full((rows, *shape), np.nan, np.float32)
+    if targets.from_ in schema.modalities:
+        place = {column: at for at, column in enumerate(schema.modalities[targets.from_].columns)}
+        values_SF = values_SF[:, [place[column] for row in schema.target_columns() for column in row]]
+    target_SKP = values_SF.reshape(rows, *shape).copy()
+    _check_codes(target_SKP, targets, f"{where}, table '{targets.from_}'")
+    return target_SKP
+
+
+def _check_half(values_SF: np.ndarray, columns: Sequence[str], where: str) -> None:
+    limit = float(np.finfo(np.float16).max)
+    beyond_SF = np.abs(values_SF) > limit
+    if beyond_SF.any():
+        step, column = (int(i) for i in np.argwhere(beyond_SF)[0])
+        raise CorpusError(
+            "values of a modality stored as float16 must lie within ±65504",
+            found=f"{values_SF[step, column]:g} in column '{columns[column]}'",
+            next_step="Set storage: float32 in corpus.yaml, or scale the column",
+            where=where,
+        )
+
+
+def _check_codes(target_SKP: np.ndarray, targets: Targets, where: str) -> None:
+    """Refuse codes that no class has; where ``when`` says that a parameter does not count, they become NaN."""
+    names = [p.name for p in targets.parameters]
+    for at, parameter in enumerate(targets.parameters):
+        if parameter.kind == "continuous":
+            continue
+        classes = parameter.classes or 2
+        codes_SK = target_SKP[:, :, at]
+        bad_SK = ~np.isnan(codes_SK) & ((codes_SK < 0) | (codes_SK >= classes) | (codes_SK != np.floor(codes_SK)))
+        if parameter.when is not None:
+            idle_SK = target_SKP[:, :, names.index(parameter.when)] != 1
+            codes_SK[bad_SK & idle_SK] = np.nan
+            bad_SK &= ~idle_SK
+        if bad_SK.any():
+            step, track = (int(i) for i in np.argwhere(bad_SK)[0])
+            raise CorpusError(
+                f"target '{parameter.name}' of track {track} must hold the codes of its classes",
+                expected=f"whole numbers 0 … {classes - 1}",
+                found=f"{codes_SK[step, track]:g} at step {step}",
+                next_step="Mend the table, or set classes in corpus.yaml",
+                where=where,
+            )

@@ -1,0 +1,201 @@
+"""The smartwatch recordings of the package seglearn, as a corpus: which exercise is it?
+
+140 recordings at 50 Hz of 10 subjects doing 7 shoulder exercises. Source: Burns, Leung, Hardisty, Whyne, Henry &
+McLachlin 2018, "Shoulder physiotherapy exercise recognition: machine learning the inertial signals from a
+smartwatch"; shipped with seglearn (BSD-3).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
+from mmcore.errors import CorpusError
+
+RATE = 50
+"""Samples a second."""
+STREAMS = {"accelerometer": ("ax", "ay", "az"), "gyroscope": ("wx", "wy", "wz")}
+SIDES = {0: "left", 1: "right"}
+
+
+def import_smartwatch(folder: Path, source: Path | None = None) -> Path:
+    """Write the recordings as a corpus: task label, scope item, one group per subject.
+
+    Args:
+        folder: is created; must not exist, or be empty.
+        source: the file ``watch_dataset.npy``; None: that of the installed seglearn, which is not imported.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CorpusError: seglearn is not installed, or the file is not what it should be.
+    """
+    path = find_recordings() if source is None else Path(source)
+    data = read_recordings(path)
+    labels = [str(label) for label in data["y_labels"]]
+    columns = [str(name) for name in data["X_labels"]]
+    with new_corpus(Path(folder)) as partial:
+        rows = []
+        for index, recording_TF in enumerate(data["X"]):
+            name, subject = f"recording_{index:03d}", int(data["subject"][index])
+            time_T = np.round(np.arange(len(recording_TF)) / RATE, 4)
+            for stream, axes in STREAMS.items():
+                values = {axis: recording_TF[:, columns.index(axis)].astype(np.float32) for axis in axes}
+                write_table(partial / stream / f"{name}.parquet", {"time": time_T, **values})
+            exercise = int(data["y"][index])
+            write_table(partial / "exercise" / f"{name}.parquet", {"exercise": np.array([exercise], np.int64)})
+            side = SIDES[int(data["side"][index])]
+            rows.append([name, f"subject_{subject:02d}", side, labels[exercise]])
+        write_items(partial, ["item", "group", "side", "exercise"], rows)
+        write_yaml(partial / "corpus.yaml", _schema(labels))
+    return Path(folder)
+
+
+def find_recordings() -> Path:
+    """The file within the installed package, found without importing it.
+
+    Raises:
+        CorpusError: seglearn is not installed, or without the file.
+    """
+    spec = importlib.util.find_spec("seglearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise CorpusError(
+            "the smartwatch recordings come with the package seglearn",
+            found="no such package",
+            next_step='Install it: pip install "mmstudy[smartwatch]"',
+        )
+    path = Path(spec.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
+    if not path.is_file():
+        raise CorpusError(
+            "the package seglearn should hold the smartwatch recordings",
+            expected="a file data/watch_dataset.npy",
+            next_step='Install it again: pip install --force-reinstall "mmstudy[smartwatch]"',
+            where=str(path),
+        )
+    return path
+
+
+def read_recordings(path: Path) -> dict[str, Any]:
+    """The dictionary in the file, checked: X, y, subject, side, X_labels, y_labels.
+
+    The file is a pickle within an .npy file; it is read by an unpickler that can build numpy arrays and nothing else.
+
+    Raises:
+        CorpusError: another kind of file, a pickle that asks for anything but arrays, or arrays that do not fit
+            together.
+    """
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read_header[version](file)
+            if dtype != np.dtype(object) or shape != ():
+                raise ValueError(f"an array of {dtype} with shape {shape}")
+            data = _ArraysOnly(file).load()
+        if isinstance(data, np.ndarray):
+            data = data.item()
+        _check(data)
+    except CorpusError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        EOFError,
+        pickle.PickleError,
+    ) as error:
+        raise CorpusError(
+            "the file does not hold the smartwatch recordings",
+            expected="seglearn's dictionary of X, y, subject, side, X_labels, y_labels",
+            found=f"{type(error).__name__}: {error}"[:200],
+            next_step='Install the tested version: pip install "mmstudy[smartwatch]"',
+            where=str(path),
+        ) from None
+    return data
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds numpy arrays and plain containers; a pickle can name any callable, so everything else is refused."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        # The file was written by Python 2's protocol, whose byte strings numpy needs as Latin-1.
+        super().__init__(file, encoding="latin1")
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        match module, name:
+            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
+                return _reconstruct
+            case "numpy", "ndarray":
+                return np.ndarray
+            case "numpy", "dtype":
+                return np.dtype
+            case "_codecs", "encode":
+                return _encode
+            case _:
+                raise CorpusError(
+                    "a file of recordings may hold arrays and nothing else",
+                    found=f"a call of {module}.{name}",
+                    next_step="Do not trust this file",
+                )
+
+
+def _reconstruct(subtype: type[np.ndarray], shape: tuple[int, ...], dtype: bytes | str) -> np.ndarray:
+    """What numpy's own ``_reconstruct`` does for plain arrays; its state follows."""
+    if subtype is not np.ndarray:
+        raise ValueError("an array of a foreign class")
+    return np.ndarray.__new__(np.ndarray, shape, dtype.decode() if isinstance(dtype, bytes) else dtype)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise ValueError(f"bytes in encoding {encoding}")
+    return text.encode("latin1")
+
+
+def _check(data: Any) -> None:
+    count = len(data["X"])
+    wanted = {axis for axes in STREAMS.values() for axis in axes}
+    if not wanted <= {str(name) for name in data["X_labels"]}:
+        raise ValueError(f"columns {data['X_labels']}")
+    for name in ("y", "subject", "side"):
+        if len(data[name]) != count:
+            raise ValueError(f"{len(data[name])} values of {name} for {count} recordings")
+    if not all(0 <= int(code) < len(data["y_labels"]) for code in data["y"]):
+        raise ValueError("an exercise without a label")
+    if not all(int(side) in SIDES for side in data["side"]):
+        raise ValueError("a side that is neither 0 nor 1")
+    for recording_TF in data["X"]:
+        if recording_TF.ndim != 2 or recording_TF.shape[1] != len(data["X_labels"]) or recording_TF.dtype.kind != "f":
+            raise ValueError(f"a recording of shape {recording_TF.shape} and type {recording_TF.dtype}")
+
+
+def _schema(labels: list[str]) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": "smartwatch",
+        "step": 1 / RATE,
+        "reference": None,
+        "modalities": {stream: {"features": [{"name": axis} for axis in axes]} for stream, axes in STREAMS.items()},
+        "targets": {
+            "from": "exercise",
+            "scope": "item",
+            "parameters": [
+                {
+                    "name": "exercise",
+                    "kind": "categorical",
+                    "classes": len(labels),
+                    "labels": labels,
+                    "component": "exercise",
+                }
+            ],
+        },
+    }
