@@ -125,10 +125,10 @@ def _aligned(
     if stream is None or (name not in schema.modalities and targets.scope == "item"):
         return None
     if name in schema.modalities:
-        kinds: tuple[Kind, ...] = schema.modalities[name].kinds
+        kinds: list[Kind] = list(schema.modalities[name].kinds)
         groups = schema.modalities[name].embedding_groups
     else:
-        kinds, groups = tuple(p.kind for _ in range(targets.tracks) for p in targets.parameters), ()
+        kinds, groups = [p.kind for _ in range(targets.tracks) for p in targets.parameters], ()
     if grid_S is None:
         return align_by_position(stream, steps, groups)
     hold = targets.from_ == name and targets.from_ in schema.modalities

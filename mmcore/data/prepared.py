@@ -222,7 +222,7 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             files["present"].append(one.present_SM)
             files["target"].append(one.target_SKP)
             quality.extend(one.quality)
-            has = tuple(one.present_SM.any(axis=0).tolist())
+            has = tuple(bool(one.present_SM[:, m].any()) for m in range(one.present_SM.shape[1]))
             items.append(PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks))
             offset += one.steps
     finally:

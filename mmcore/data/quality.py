@@ -35,10 +35,10 @@ def quality_row(
         max_gap: seconds.
 
     Returns:
-        ``item, modality, missing, rows, steps, coverage`` (share of steps present), ``interpolated`` (share of steps),
-        ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns`` (count), ``constant_names`` (the first
-        few; a column with fewer than two known values is not called constant), ``non_monotonic, duplicate_times, no_time``
-        (rows), ``extra_columns`` (ignored columns of the file), ``warnings`` (texts).
+        ``item, modality, missing, rows, steps, coverage`` (share of steps present), ``interpolated`` (share of
+        steps), ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns`` (count), ``constant_names`` (the
+        first few; a column with fewer than two known values is not called constant), ``non_monotonic,
+        duplicate_times, no_time`` (rows), ``extra_columns`` (ignored columns of the file), ``warnings`` (texts).
     """
     row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0, "steps": steps}
     numbers = ("nan", "inf", "constant_columns", "non_monotonic", "duplicate_times", "no_time", "extra_columns")

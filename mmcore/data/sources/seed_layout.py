@@ -5,9 +5,9 @@
     *_sequences.npz              sequences (N, S, K·P) or (N, S, K, P); masks (N, S), True = a real step; video ids (N,)
 
 Arrays may be called sequences, X, data or features; masks or mask; video_ids, video_id, ids, videos or names. Without
-masks every step is real. P is 12, or 9 as in the experiment's older layout; with three axes it is found by which of
-them divides the width, see :func:`layout_of`. Columns run track by track. Consecutive sequences of a video are joined in the order in which they
-stand, 0.1 s a step; padding at a sequence's end takes no time, a hole within one does.
+masks every step is real. P is 12, or 9 as in the experiment's older layout, see :func:`layout_of`; columns run track by
+track. Consecutive sequences of a video are joined in the order in which they stand, 0.1 s a step; padding at a
+sequence's end takes no time, a hole within one does.
 
 N sequences, S steps, K tracks, P parameters.
 """

@@ -115,11 +115,6 @@ def simulated_schema(size: Size) -> CorpusSchema:
     return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
 
 
-def simulated_schema(size: Size) -> CorpusSchema:
-    """The schema that a simulated corpus of this size has, without making one: plans need no corpus on disk."""
-    return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
-
-
 def read_truth(folder: Path) -> Truth:
     """The declaration of a simulated corpus.
 
