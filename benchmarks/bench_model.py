@@ -74,7 +74,7 @@ class PlainModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         layer = nn.TransformerEncoderLayer(D, config.heads, config.feed_forward, config.dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
-        self.track = nn.Embedding(K, D)
+        self.tracks = nn.Embedding(K, D)
         self.shared = nn.Linear(D, D)
         self.outputs = nn.ModuleDict({p.name: nn.Linear(D, p.outputs) for p in SCHEMA.targets.parameters})
         self.positions_TD = sinusoids(1000, D)
@@ -90,7 +90,7 @@ class PlainModel(nn.Module):
         h_BTD = self.encoder(x_BTD, src_key_padding_mask=~batch.valid_BT)
         per_track = []
         for k in range(SCHEMA.targets.tracks):
-            s_BTD = self.shared(h_BTD + self.track.weight[k])
+            s_BTD = self.shared(h_BTD + self.tracks.weight[k])
             per_track.append({name: output(s_BTD) for name, output in self.outputs.items()})
         return {name: torch.stack([row[name] for row in per_track], dim=2) for name in self.outputs}
 

@@ -65,8 +65,8 @@ class SelfAttention(nn.Module):
         name: str = "attention",
     ) -> Tensor:
         B, T, D = x_BTD.shape
-        qkv_BT3D = F.linear(x_BTD, self.in_weight, self.in_bias)
-        q_BHTd, k_BHTd, v_BHTd = qkv_BT3D.view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4).unbind()
+        qkv_BTD = F.linear(x_BTD, self.in_weight, self.in_bias).chunk(3, dim=-1)
+        q_BHTd, k_BHTd, v_BHTd = (p_BTD.view(B, T, self.heads, -1).transpose(1, 2) for p_BTD in qkv_BTD)
         if trace is None and (rng is None or self.dropout == 0.0):
             mixed_BHTd = F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask_B1TT)
         else:

@@ -5,6 +5,7 @@ A new fusion joins with one class of one line at the end of this file and inheri
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from torch import Tensor
 from mmcore.batch import Batch
 from mmcore.config import ModelConfig
 from mmcore.model.embedding import key_of
+from mmcore.model.fusion import AddFusion, ConcatFusion, GatedFusion
 from mmcore.model.multimodal import MultimodalModel, build_model
 from mmcore.schema import CorpusSchema
 from mmcore.trace import Trace
@@ -241,32 +243,36 @@ class TestGated(FusionContract):
             assert ((shown > 0) & (shown < 1)).all()
             assert gates_BTD[~usable_BTM[..., m]].isnan().all()
 
-    def test_the_formula(self, model: MultimodalModel) -> None:
-        embedded = list(torch.randn(3, B, T, 16))
-        wanted = sum(
-            torch.sigmoid(e @ g.weight.T + g.bias) * e
-            for g, e in zip(model.fusion.gates.values(), embedded, strict=True)
-        )
-        torch.testing.assert_close(model.fusion(embedded, make_batch().present_BTM), wanted)
+    def test_the_formula(self) -> None:
+        fusion, embedded = GatedFusion(tuple(FEATURES), 16), list(torch.randn(3, B, T, 16))
+        p = fusion.state_dict()
+        wanted = torch.zeros(B, T, 16)
+        for name, e_BTD in zip(FEATURES, embedded, strict=True):
+            key = f"gates.{key_of(name)}"
+            wanted += torch.sigmoid(e_BTD @ p[f"{key}.weight"].T + p[f"{key}.bias"]) * e_BTD
+        torch.testing.assert_close(fusion(embedded, make_batch().present_BTM), wanted)
 
 
 class TestConcat(FusionContract):
     fusion: ClassVar = {"kind": "concat"}
 
-    def test_the_formula(self, model: MultimodalModel) -> None:
-        embedded = list(torch.randn(3, B, T, 16))
-        blocks = model.fusion.mix.weight.split(16, dim=1)
-        wanted = sum(e @ w.T for w, e in zip(blocks, embedded, strict=True)) + model.fusion.mix.bias
-        torch.testing.assert_close(model.fusion(embedded, make_batch().present_BTM), wanted, atol=1e-5, rtol=1e-5)
+    def test_the_formula(self) -> None:
+        fusion, embedded = ConcatFusion(tuple(FEATURES), 16), list(torch.randn(3, B, T, 16))
+        blocks = fusion.mix.weight.split(16, dim=1)
+        wanted = fusion.mix.bias.expand(B, T, 16)
+        for block, e_BTD in zip(blocks, embedded, strict=True):
+            wanted = wanted + e_BTD @ block.T
+        torch.testing.assert_close(fusion(embedded, make_batch().present_BTM), wanted, atol=1e-5, rtol=1e-5)
 
 
 class TestAdd(FusionContract):
     fusion: ClassVar = {"kind": "add"}
 
-    def test_the_formula_and_its_weights(self, model: MultimodalModel) -> None:
-        embedded, trace = list(torch.randn(3, B, T, 16)), Trace()
-        found = model.fusion(embedded, make_batch().present_BTM, trace)
-        weights = torch.from_numpy(trace.arrays["weights"])
-        assert weights.sum().item() == pytest.approx(1)
-        torch.testing.assert_close(weights, torch.softmax(model.fusion.weights_M.detach(), 0))
-        torch.testing.assert_close(found, sum(w * e for w, e in zip(weights, embedded, strict=True)))
+    def test_the_formula_and_its_weights(self) -> None:
+        fusion, embedded, trace = AddFusion(tuple(FEATURES)), list(torch.randn(3, B, T, 16)), Trace()
+        with torch.no_grad():
+            fusion.weights_M.copy_(torch.tensor([0.0, 1.0, -2.0]))
+        found = fusion(embedded, make_batch().present_BTM, trace)
+        shares = [math.exp(w) / (1 + math.e + math.exp(-2)) for w in (0, 1, -2)]
+        assert trace.arrays["weights"].tolist() == pytest.approx(shares)
+        torch.testing.assert_close(found, shares[0] * embedded[0] + shares[1] * embedded[1] + shares[2] * embedded[2])
