@@ -1,0 +1,109 @@
+import re
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib.pyplot as plt
+import pytest
+
+from reports.figures.components import ComponentScores
+from reports.figures.curves import LearningCurves
+from reports.figures.forest import Forest
+from reports.figures.style import COLOURS, LINES, MARKERS
+from reports.figures.svg import inline, to_svg
+from reports.frame import tidy
+from reports.statistics.intervals import estimate
+from reports.summary import summarise
+
+
+def figures(results):
+    summary = summarise(results)
+    return [Forest(summary), ComponentScores(summary), LearningCurves(results)]
+
+
+def test_frames_hold_the_numbers_that_are_drawn(results_of):
+    results = results_of()
+    summary = summarise(results)
+    forest, components, curves = (f.frame() for f in figures(results))
+    assert forest["difference"].tolist() == [c.paired.difference.mean for c in summary.comparisons]
+    assert forest["verdict"].tolist() == [c.verdict for c in summary.comparisons]
+    multimodal = components[components["who"] == "multimodal"]
+    assert multimodal["component"].tolist() == ["skill", "active", "scale", "position"]
+    assert multimodal["mean"].tolist()[0] == summary.arms[1].score.mean
+    assert components["baseline"].sum() == 2 * 4
+    third = results.history[(results.history["arm"] == "multimodal") & (results.history["epoch"] == 3)]
+    row = curves[(curves["arm"] == "multimodal") & (curves["epoch"] == 3) & (curves["curve"] == "validation/skill")]
+    expected = estimate(third["validation/skill"].to_numpy(), overlap=results.overlap)
+    assert row[["mean", "low", "high", "n"]].values.tolist()[0] == pytest.approx(
+        [expected.mean, expected.low, expected.high, expected.n]
+    )
+
+
+def test_failed_runs_are_not_in_the_curves(results_of):
+    curves = LearningCurves(results_of(failures=[("multimodal", 0)])).frame()
+    assert set(curves[curves["arm"] == "multimodal"]["n"]) == {7}
+
+
+def test_same_numbers_same_bytes_and_no_date(results_of):
+    first = [to_svg(f.draw()) for f in figures(results_of())]
+    second = [to_svg(f.draw()) for f in figures(results_of())]
+    assert first == second
+    assert not any(re.search(r"dc:date|matplotlib\.org|Created with .*\d{4}-\d\d", svg) for svg in first)
+
+
+def test_nothing_is_left_in_the_global_state(results_of):
+    before = dict(plt.rcParams)
+    for figure in figures(results_of()):
+        figure.draw()
+    assert plt.get_fignums() == []
+    assert dict(plt.rcParams) == before
+
+
+@pytest.mark.parametrize("arms", [2, 10])
+def test_text_is_at_least_nine_points(results_of, study_of, arms):
+    study = study_of([f"arm_{i}" for i in range(arms)], repeats=4)
+    for figure in figures(results_of(study)):
+        sizes = [float(s) for s in re.findall(r"font: (?:\w+ )?([\d.]+)px", to_svg(figure.draw()))]
+        assert sizes
+        assert min(sizes) >= 9
+
+
+def test_arms_differ_without_colour():
+    pairs = {(MARKERS[i % len(MARKERS)], str(LINES[i % len(LINES)])) for i in range(len(COLOURS))}
+    assert len(pairs) == len(COLOURS)
+
+
+@pytest.mark.parametrize(
+    "options", [{"nothing": ["scale"]}, {"failures": [("multimodal", r) for r in range(8)]}, {"noise": 0.0}]
+)
+def test_odd_studies_can_be_drawn(results_of, options):
+    for figure in figures(results_of(**options)):
+        assert "<svg" in to_svg(figure.draw())
+
+
+def test_nothing_to_draw_can_be_drawn(study_of):
+    for figure in figures(tidy(study_of(), [])):
+        assert figure.frame().empty or figure.frame().select_dtypes("number").isna().all(axis=None)
+        assert "<svg" in to_svg(figure.draw())
+
+
+def test_inline_figures_need_no_style_and_share_no_ids(results_of):
+    ids = []
+    for figure in figures(results_of()):
+        text = inline(to_svg(figure.draw()), figure.name, figure.title, figure.description)
+        root = ElementTree.fromstring(text)
+        assert root.get("role") == "img"
+        labels = {e.get("id"): e.text for e in root}
+        assert [labels[i] for i in (root.get("aria-labelledby") or "").split()] == [figure.title, figure.description]
+        assert not re.search(r"style=|<style|<metadata|#16191d|#fefefe|(?:href|src)=.https?:", text)
+        here = [e.get("id") for e in root.iter() if e.get("id")]
+        used = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text)
+        assert {a or b for a, b in used} <= set(here)
+        ids += here
+    assert len(ids) == len(set(ids))
+
+
+def test_names_are_drawn_as_they_are(results_of, study_of):
+    study = study_of(("$x_1$ & <b>", "ä\u0007日本"), repeats=4)
+    for figure in figures(results_of(study)):
+        text = inline(to_svg(figure.draw()), figure.name, figure.title, figure.description)
+        assert "<b>" not in text
+        assert "$x_1$ &amp; &lt;b&gt;" in text

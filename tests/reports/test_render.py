@@ -1,0 +1,195 @@
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from reports.frame import tidy
+from reports.render import as_html, as_json, as_markdown, as_text, write_report
+from reports.summary import summarise
+
+HOSTILE = "<script>alert('x')</script>|`*_[a](http://evil.example)&\"'"
+
+
+@pytest.fixture()
+def written(results_of, tmp_path):
+    results = results_of()
+    summary = summarise(results)
+    return summary, results, write_report(summary, results, tmp_path / "report")
+
+
+def test_json_is_the_stable_interface(summary_of):
+    data = as_json(summary_of(failures=[("multimodal", 1)], nothing=["scale"]))
+    assert list(data) == ["study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance"]
+    assert list(data["arms"][0]) == [
+        "name", "reference", "mean", "interval", "n", "failed", "parameters", "seconds", "components",
+    ]  # fmt: skip
+    assert list(data["comparisons"][0]) == [
+        "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "effect_size", "verdict",
+    ]  # fmt: skip
+    assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
+    assert [a["reference"] for a in data["arms"]] == [True, False]
+    assert data["comparisons"][0]["component"] is None
+    assert data["comparisons"][0]["p_floor"] == 2 / 2**7
+    assert data["arms"][0]["components"]["scale"] is None
+    assert data["arms"][1]["failed"] == 1
+    assert {r["fingerprint"] for r in data["provenance"]["runs"]}
+    assert "created" not in data["provenance"]
+    json.dumps(data, allow_nan=False)
+
+
+def test_files_of_a_report(written):
+    _, results, page = written
+    folder = page.parent
+    assert page.name == "report.html"
+    assert {p.name for p in folder.iterdir()} == {"report.html", "report.md", "report.json", "figures", "tables"}
+    assert {p.stem for p in (folder / "figures").iterdir()} == {"forest", "components", "learning_curves"}
+    arms = pd.read_csv(folder / "tables" / "arms.csv")
+    assert arms["arm"].tolist() == ["track_only", "multimodal"]
+    scores = results.table("skill", None)
+    assert arms["mean"].tolist() == pytest.approx(scores.mean().reindex(arms["arm"]).tolist(), abs=1e-15)
+    assert json.loads((folder / "report.json").read_text())["study"] == "track_vs_multimodal"
+    links = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
+    assert links
+    assert all((folder / link).exists() for link in links)
+
+
+def test_same_records_same_bytes_in_any_order_and_at_any_time(study_of, records_of, tmp_path):
+    study = study_of(repeats=6)
+    records = records_of(study)
+    pages = []
+    for i, (order, created) in enumerate([(records, "2026-01-01"), (records[::-1], "2027-01-01")]):
+        results = tidy(study, order, (), {"command": "mmstudy run x", "created": created})
+        folder = write_report(summarise(results), results, tmp_path / str(i)).parent
+        pages.append({p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
+    assert pages[0] == pages[1]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, in order, and the headings' texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.headings, self._inside = [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag):
+        self._inside = None
+
+    def handle_data(self, data):
+        if self._inside == "h2":
+            self.headings.append(data)
+
+
+def test_page_stands_alone_under_a_strict_policy(written):
+    text = written[2].read_text()
+    page = Page(text)
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form"}
+    policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    for _, attributes in page.tags:
+        assert "style" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("href", "src", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:text/csv"))
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_order_of_the_page(summary_of, results_of, written):
+    text = written[2].read_text()
+    at = [text.index(f'id="{name}"') for name in ("verdicts", "arms", "figures", "baselines", "data", "details", "provenance")]
+    assert at == sorted(at)
+    figures = [text.index(f'id="figure-{name}"') for name in ("forest", "components", "learning_curves")]
+    assert figures == sorted(figures)
+    assert 'id="warnings"' not in text
+    warned = as_html(summary_of(leaky=True))
+    assert warned.index('id="verdicts"') < warned.index('id="warnings"') < warned.index('id="arms"')
+
+
+def test_page_says_verdict_and_every_number_of_it(written):
+    summary, _, page = written
+    text = page.read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert summary.verdicts[0].evidence in text
+    assert summary.covers in text
+    for run in summary.runs:
+        assert run.fingerprint in text
+    for fact in ("mmstudy report track_vs_multimodal", "4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", "numpy 2.4.0"):
+        assert fact in text
+
+
+def test_the_numbers_of_figures_are_in_the_page(written):
+    summary, _, page = written
+    import base64
+
+    uri = next(a["href"] for tag, a in Page(page.read_text()).tags if a.get("download") == "forest.csv")
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(uri.split(",", 1)[1]).decode())))
+    assert [float(r["difference"]) for r in rows] == [c.paired.difference.mean for c in summary.comparisons]
+
+
+def test_hostile_names_are_text_everywhere(study_of, records_of, tmp_path):
+    study = study_of(("a", HOSTILE), repeats=6, question=HOSTILE, name=HOSTILE)
+    records = records_of(study, {HOSTILE: 0.1}, components=["active", HOSTILE])
+    quality = [{"item": HOSTILE, "modality": HOSTILE, "coverage": 1.0}]
+    results = tidy(study, records, quality, {"command": HOSTILE})
+    page = write_report(summarise(results), results, tmp_path)
+    assert "<script" not in page.read_text()
+    assert "alert(" in page.read_text()
+    markdown = (tmp_path / "report.md").read_text()
+    assert "<script" not in markdown
+    assert "](http://evil" not in markdown
+    # Every row of the table of arms keeps its number of cells.
+    table = [line for line in markdown.split("## Arms")[1].split("##")[0].splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    for path in (tmp_path / "figures").iterdir():
+        assert "<script" not in path.read_text()
+
+
+def test_markdown_has_verdicts_warnings_arms_and_baselines(summary_of):
+    text = as_markdown(summary_of(nothing=["scale"], leaky=True))
+    assert "**multimodal is better than track\\_only.**" in text
+    assert "**The target is part of the input.**" in text
+    assert "| nothing to predict |" in text
+    assert "| persistence (naive) |" in text
+
+
+def test_text_is_aligned_and_safe_for_any_terminal(summary_of):
+    text = as_text(summary_of(failures=[("multimodal", 3)], margin=None) if False else summary_of(failures=[("multimodal", 3)]))
+    assert text.startswith("track_vs_multimodal: Do audio")
+    assert "'multimodal' is better than 'track_only'." in text
+    assert "Warning ABL002: Runs failed." in text
+    assert "7 of 8, 1 failed" in text
+    text.encode("cp1252")
+    table = text.split("\n\n")[-1].splitlines()
+    assert table[0].index("skill") + len("skill") == table[1].index("0.") + len("0.299")
+    assert max(len(line) for line in text.split("\n\n")[1].splitlines()) <= 100
+
+
+def test_a_report_of_no_runs_can_be_written(study_of, tmp_path):
+    results = tidy(study_of(), [])
+    summary = summarise(results)
+    text = write_report(summary, results, tmp_path).read_text()
+    assert "Too few repeats" in text
+    assert as_json(summary)["arms"][0]["mean"] is None
+    assert as_text(summary)
+
+
+def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, reports.summary, reports.render; "
+        "print([m for m in ('torch', 'mlflow', 'matplotlib', 'seaborn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
