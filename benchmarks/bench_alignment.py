@@ -1,6 +1,6 @@
 """How long it takes to align a corpus of the seed experiment's size: 110 videos × 1,000 steps × 766 features.
 
-    python benchmarks/bench_alignment.py
+python benchmarks/bench_alignment.py
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from mmcore.data.sources.tables import Table
 from mmcore.schema import Kind
 
 VIDEOS, STEPS = 110, 1_000
+B: Kind = "binary"
+C: Kind = "continuous"
+E: Kind = "embedding"
 STREAMS: dict[str, tuple[list[Kind], list[tuple[int, int]]]] = {
-    "audio": (["continuous", "binary", "continuous", "binary"], []),
-    "visual": (["binary", *["continuous"] * 9, *["embedding"] * 512], [(10, 522)]),
-    "track": ((["binary", "categorical", *["continuous"] * 10] * 20), []),
+    "audio": ([C, B, C, B], []),
+    "visual": ([B] + [C] * 9 + [E] * 512, [(10, 522)]),
+    "track": (([B] + [C] * 11) * 20, []),
 }
 
 

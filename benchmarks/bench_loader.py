@@ -1,6 +1,6 @@
 """How fast the data of the seed experiment's size are simulated, prepared and served: batches of 16 × 100 × 766.
 
-    python benchmarks/bench_loader.py [--corpus FOLDER]
+python benchmarks/bench_loader.py [--corpus FOLDER]
 """
 
 from __future__ import annotations

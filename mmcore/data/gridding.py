@@ -86,6 +86,16 @@ def _columns(schema: CorpusSchema, name: str) -> tuple[str, ...]:
     return tuple(column for row in schema.target_columns() for column in row)
 
 
+def _kinds(schema: CorpusSchema, name: str) -> Sequence[Kind]:
+    if name in schema.modalities:
+        return schema.modalities[name].kinds
+    kinds: list[Kind] = []
+    for _ in range(schema.targets.tracks):
+        for parameter in schema.targets.parameters:
+            kinds.append(parameter.kind)
+    return kinds
+
+
 def _streams(source: FolderSource, item: str) -> dict[str, Stream | None]:
     """Every modality in schema order, then the target's own table where there is one."""
     names = [*source.schema.modalities]
@@ -124,15 +134,11 @@ def _aligned(
     targets = schema.targets
     if stream is None or (name not in schema.modalities and targets.scope == "item"):
         return None
-    if name in schema.modalities:
-        kinds: list[Kind] = list(schema.modalities[name].kinds)
-        groups = schema.modalities[name].embedding_groups
-    else:
-        kinds, groups = [p.kind for _ in range(targets.tracks) for p in targets.parameters], ()
+    groups = schema.modalities[name].embedding_groups if name in schema.modalities else ()
     if grid_S is None:
         return align_by_position(stream, steps, groups)
     hold = targets.from_ == name and targets.from_ in schema.modalities
-    return align(stream, grid_S, kinds, groups, config.tolerance, config.max_gap, hold)
+    return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold)
 
 
 def _target(

@@ -74,6 +74,9 @@ class Loader:
         lookahead = task.lookahead if isinstance(task, Forecast) else 0
         self.shifts = {name: 0 if name == targets.from_ else lookahead for name in self.modalities}
         self.previous_shift = 0 if isinstance(task, Forecast) else -1 if isinstance(task, Reconstruct) else None
+        # Plain views of the maps: numpy's memmap class costs more per slice than the slice itself.
+        self.values_NF = {name: np.asarray(prepared.values[name]) for name in self.modalities}
+        self.present_NM, self.target_NKP = np.asarray(prepared.present), np.asarray(prepared.target)
         self.columns = {name: list(prepared.schema.modalities).index(name) for name in self.modalities}
         self.scaling = {name: _Scaling(prepared, normaliser, name) for name in self.modalities}
         self.target_mean_P, self.target_deviation_P = normaliser.target_mean_P, normaliser.target_deviation_P
@@ -112,16 +115,16 @@ class Loader:
         values: dict[str, torch.Tensor] = {}
         present_BTM = np.zeros((B, T, len(self.modalities)), bool)
         for m, name in enumerate(self.modalities):
-            shift, store_NF = self.shifts[name], self.prepared.values[name]
+            shift, store_NF = self.shifts[name], self.values_NF[name]
             x_BTF = np.zeros((B, T, store_NF.shape[1]), np.float32)
             for b, (first, last) in enumerate(self._spans(start_B, high_B, shift)):
                 x_BTF[b, : last - first] = store_NF[first:last]
-                present_BTM[b, : last - first, m] = self.prepared.present[first:last, self.columns[name]]
+                present_BTM[b, : last - first, m] = self.present_NM[first:last, self.columns[name]]
             self.scaling[name].apply(x_BTF, present_BTM[:, :, m], self.clip)
             values[name] = torch.from_numpy(x_BTF)
 
         if self.per_item:
-            target_BTKP = self.prepared.target[item_B][:, None].astype(np.float32)
+            target_BTKP = self.target_NKP[item_B][:, None].astype(np.float32)
             previous_BTKP = np.full_like(target_BTKP, np.nan)
         else:
             target_BTKP = self._targets(s_BT + self.ahead, valid_BT)
@@ -156,7 +159,7 @@ class Loader:
             yield first, max(first, min(first + positions, high))
 
     def _targets(self, rows_BT: np.ndarray, usable_BT: np.ndarray) -> np.ndarray:
-        target_BTKP = self.prepared.target[np.where(usable_BT, rows_BT, 0)]
+        target_BTKP = self.target_NKP[np.where(usable_BT, rows_BT, 0)]
         target_BTKP[~usable_BT] = np.nan
         return target_BTKP
 
