@@ -80,7 +80,7 @@ def run(
     training = data.loader("training", split.train, stride=config.data.stride)
     validation = data.loader("validation", split.validation)
 
-    baselines = fit_baselines(data.targets_only(split.train, stride=config.data.stride).batches(), targets, task)
+    baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
 
     model = build_model(config.model, schema, causal, config.repeat).to(device)
@@ -193,11 +193,11 @@ class _Data:
             )
         return loader
 
-    def targets_only(self, items: Sequence[int], stride: int | None = None) -> Loader:
-        """The same windows; of the values, which baselines do not read, only the narrowest modality's."""
+    def targets_only(self, items: Sequence[int]) -> Loader:
+        """Every target once; of the values, which baselines do not read, only the narrowest modality's."""
         modalities = self.prepared.schema.modalities
         narrowest = min(modalities, key=lambda name: len(modalities[name].columns))
-        return self._loader((narrowest,), items, stride)
+        return self._loader((narrowest,), items, None)
 
     def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
         """What the model does on a loader's windows."""

@@ -56,7 +56,7 @@ def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[
         raise UnreadableCheckpoint(
             "a checkpoint must be a whole file of tensors and plain values",
             found=f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no detail'}",
-            next_step="Delete it; the run then starts anew",
+            next_step=f"Delete {path.parent}; the run then starts anew",
             where=str(path),
         ) from error
     if found != fingerprint:

@@ -27,7 +27,7 @@ from mmcore.training.metrics import (
     mean_of_known,
     skill,
 )
-from mmcore.training.tally import Subset, Tally
+from mmcore.training.tally import SUBSETS, Subset, Tally
 
 Predict = Callable[[Batch], Tensor]
 """From a batch to outputs (B, T, K, O) on the CPU."""
@@ -125,19 +125,21 @@ class Naive:
     def __init__(self, baselines: Sequence[Baseline], tallies: Mapping[str | None, Tally]) -> None:
         self.baselines = baselines
         self.tallies = tallies
+        self._best = {subset: self._pick(subset) for subset in SUBSETS}
 
     def losses(self, subset: Subset = "all") -> dict[str, float]:
         """The naive loss per component; NaN where nothing counts."""
-        return {c: loss for c, (loss, _) in self._best(subset).items()}
+        return {component: loss for component, (loss, _) in self._best[subset].items()}
 
     def item_losses(self, item: int) -> dict[str, float]:
         """The loss on one item of the baseline that is the better one on the whole split."""
+        by_baseline = {name: tally.item_losses(item) for name, tally in self.tallies.items()}
         return {
-            c: math.nan if name is None else self.tallies[name].item_losses(item)[c]
-            for c, (_, name) in self._best("all").items()
+            component: math.nan if name is None else by_baseline[name][component]
+            for component, (_, name) in self._best["all"].items()
         }
 
-    def _best(self, subset: Subset) -> dict[str, tuple[float, str | None]]:
+    def _pick(self, subset: Subset) -> dict[str, tuple[float, str | None]]:
         losses = {b.name: baseline_losses(b, self.tallies[b.name], subset) for b in self.baselines}
         best: dict[str, tuple[float, str | None]] = {}
         for component in self.baselines[0].targets.components:
@@ -164,7 +166,7 @@ def skills(losses: Mapping[str, float], naive: Mapping[str, float]) -> dict[str,
 def score_rows(split: str, model: Tally, naive: Naive) -> list[Score]:
     """Every measure of the model and of the baselines on one split, on all and on complete items."""
     rows: list[Score] = []
-    for subset in ("all", "complete"):
+    for subset in SUBSETS:
         yardstick = naive.losses(subset)
         rows += _rows(split, subset, MODEL, model, model.component_losses(subset), yardstick)
         for baseline in naive.baselines:

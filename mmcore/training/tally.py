@@ -5,6 +5,7 @@ B batch, T steps, K tracks, P parameters, O outputs per track, C classes, I item
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,6 +19,7 @@ from mmcore.training.metrics import LOGIT_BINS, logit_bins
 
 Subset = Literal["all", "complete"]
 """All items, or those that have every modality of the corpus."""
+SUBSETS: tuple[Subset, ...] = ("all", "complete")
 
 
 class Tally:
@@ -87,10 +89,11 @@ class Tally:
         return (value_IP if subset == "all" else value_IP[self.complete_I]).sum(0)
 
     def _by_component(self, loss_P: Tensor, count_P: Tensor) -> dict[str, float]:
+        loss, count = loss_P.tolist(), count_P.tolist()
         losses = {}
         for name, members in self.layout.membership.items():
-            known = [p for p in members if count_P[p] > 0]
-            losses[name] = float((loss_P[known] / count_P[known]).sum()) if known else float("nan")
+            known = [loss[p] / count[p] for p in members if count[p]]
+            losses[name] = sum(known) if known else math.nan
         return losses
 
     def _add_errors(self, outputs_BTKO: Tensor, batch: Batch, counted_BTKP: Tensor) -> None:

@@ -95,6 +95,30 @@ def write_labels(folder: Path, items: int = 24, steps: int = 30, seed: int = 0) 
     return write_corpus(folder, schema, tables, pd.DataFrame({"item": names, "group": names}))
 
 
+def write_flat(folder: Path, validation: float) -> Path:
+    """A label per step that is 3 throughout, and ``validation`` in the items of that side."""
+    rng = np.random.default_rng(0)
+    sides = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
+    names = [f"item{i}" for i in range(len(sides))]
+    schema = {
+        "format": 1,
+        "name": "flat",
+        "modalities": {"sensor": {"features": [{"name": "value"}]}},
+        "targets": {"from": "labels", "parameters": [{"name": "y", "component": "y"}]},
+    }
+    tables: dict[str, dict[str, pd.DataFrame]] = {"sensor": {}, "labels": {}}
+    time = np.arange(30.0)
+    for name, side in zip(names, sides, strict=True):
+        tables["sensor"][name] = pd.DataFrame({"time": time, "value": rng.standard_normal(30)})
+        tables["labels"][name] = pd.DataFrame({"time": time, "y": validation if side == "validation" else 3.0})
+    return write_corpus(folder, schema, tables, pd.DataFrame({"item": names, "group": names, "split": sides}))
+
+
+@pytest.fixture
+def flat_corpus(tmp_path: Path) -> Callable[[float], Path]:
+    return lambda validation: write_flat(tmp_path / "flat", validation)
+
+
 @pytest.fixture(scope="session")
 def editing_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_editing(tmp_path_factory.mktemp("corpora") / "editing")

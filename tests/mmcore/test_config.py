@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mmcore.config import Cosine, RunConfig, build_config, override, valid_keys
+from mmcore.config import Adam, Cosine, RunConfig, build_config, override, valid_keys
 from mmcore.errors import ConfigError, MMStudyError
 from mmcore.schema import CorpusSchema
 from mmcore.task import is_leaky, resolve_causal, resolve_task
@@ -25,7 +25,7 @@ def test_the_defaults_are_the_seeds_sizes():
             {"model": {"fusion": {"kind": "gate"}}},
             "model.fusion: kind 'gate' is unknown. Did you mean 'gated'",
         ),
-        ({"model": {"fusion": {}}}, "model.fusion: a kind must be named. Write {kind: NAME, …}"),
+        ({"task": {"horizon": 2}}, "task: a kind must be named. Write {kind: NAME, …}"),
         (
             {"training": {"schedule": {"kind": "cosine", "flor": 0.1}}},
             "training.schedule.flor: unknown key 'flor'. Did you mean 'floor'",
@@ -161,3 +161,9 @@ def test_errors_of_ours_only_leave_build_config():
     with pytest.raises(MMStudyError) as caught:
         build_config({"corpus": 3})
     assert not isinstance(caught.value, ValidationError)
+
+
+def test_settings_of_a_family_without_a_kind_are_those_of_its_default_member():
+    config = build_config({"corpus": "c", "training": {"optimiser": {"learning_rate": 0.5}}})
+    assert config.training.optimiser == Adam(learning_rate=0.5)
+    assert build_config({"corpus": "c", "model": {"fusion": {}}}) == build_config({"corpus": "c"})

@@ -66,7 +66,8 @@ run(config, sys.argv[2], lambda event: print(type(event).__name__, flush=True))
 """
 
 
-def test_killed_and_resumed_equals_undisturbed(config, without_time, same_weights, finished, editing_corpus, tmp_path):
+@pytest.mark.slow
+def test_killed_and_resumed_equals_undisturbed(config, without_time, same_weights, editing_corpus, prepared, tmp_path):
     (tmp_path / "config.json").write_text(config(editing_corpus, threads=1).model_dump_json())
     command = [sys.executable, "-c", KILLED, str(tmp_path / "config.json"), str(tmp_path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -83,8 +84,8 @@ def test_killed_and_resumed_equals_undisturbed(config, without_time, same_weight
     assert saved["epoch"] >= 2
     threads = torch.get_num_threads()
     try:
-        resumed = run(config(editing_corpus, threads=1), tmp_path / "run")
-        undisturbed = run(config(editing_corpus, threads=1), tmp_path / "other")
+        resumed = run(config(editing_corpus, threads=1), tmp_path / "run", prepared=prepared)
+        undisturbed = run(config(editing_corpus, threads=1), tmp_path / "other", prepared=prepared)
     finally:
         torch.set_num_threads(threads)
     assert without_time(resumed) == without_time(undisturbed)

@@ -7,13 +7,14 @@ import os
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
 import mmcore.run as run_module
 from mmcore.config import RunConfig
 from mmcore.errors import ConfigError, SplitError
-from mmcore.events import EpochDone, Progress
+from mmcore.events import EpochDone, Note, Progress
 from mmcore.run import load_trained, resolve_device, run
 
 
@@ -85,6 +86,24 @@ def test_the_trained_model_can_be_had_again(config, weights, finished, prepared,
     assert all(torch.equal(value, weights(folder, "best")[key]) for key, value in model.state_dict().items())
 
 
+def test_a_run_neither_reads_nor_moves_the_global_generators(config, weights, editing_corpus, prepared, tmp_path):
+    torch.manual_seed(1)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002  what must not move
+    run(config(editing_corpus, training__epochs=1), tmp_path / "a", prepared=prepared)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    torch.manual_seed(2)
+    run(config(editing_corpus, training__epochs=1), tmp_path / "b", prepared=prepared)
+    assert all(torch.equal(v, weights(tmp_path / "b", "last")[k]) for k, v in weights(tmp_path / "a", "last").items())
+
+
+def test_repeats_differ_in_split_and_weights(config, finished, editing_corpus, prepared, tmp_path):
+    other = run(config(editing_corpus, repeat=1, training__epochs=1), tmp_path, prepared=prepared)
+    assert other.fingerprint != finished[0].fingerprint
+    assert {r["item"] for r in other.items} != {r["item"] for r in finished[0].items}
+    assert other.history[0]["train/loss"] != finished[0].history[0]["train/loss"]
+
+
 def test_every_n_epochs_a_checkpoint_is_kept(config, editing_corpus, prepared, tmp_path):
     run(config(editing_corpus, training__checkpoint_every=2), tmp_path, prepared=prepared)
     assert sorted(os.listdir(tmp_path / "checkpoints")) == ["best.pt", "epoch_0002.pt", "epoch_0004.pt", "last.pt"]
@@ -120,6 +139,25 @@ def test_patience_ends_a_run_that_no_longer_gains(config, without_time, editing_
     assert result.stopped_early
     assert result.epochs == result.best_epoch + 2 < 30
     assert without_time(run(stuck, tmp_path, prepared=prepared)) == without_time(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "note", "best"),
+    [(3.0, "the naive loss is 0: the best epoch is picked by validation loss", None), (math.nan, "last epoch", 4)],
+)
+def test_without_a_validation_skill_the_choice_is_made_otherwise_and_told(
+    config, flat_corpus, tmp_path, value, note, best
+):
+    events = []
+    result = run(config(flat_corpus(value)), tmp_path / "run", events.append)
+    assert [e.text for e in events if isinstance(e, Note) and note in e.text]
+    losses = [row["validation/loss"] for row in result.history]
+    assert result.best_epoch == (best or losses.index(min(losses)) + 1)
+    assert all(math.isnan(row["validation/skill"]) for row in result.history)
+    assert math.isnan(result.score("skill"))
+    assert math.isfinite(result.score("loss"))
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert [row["validation/skill"] for row in history] == [None] * 4
 
 
 # Known truth -------------------------------------------------------------------------------------------------------
