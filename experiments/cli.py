@@ -170,8 +170,12 @@ def run(
     from reports.render import as_json, as_text
 
     options = _options(corpus, preset, repeats, metric, set_, workers, device)
-    with Screen() as screen:
-        outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
+    try:
+        with Screen() as screen:
+            outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing that was finished is lost, the same command resumes", err=True)
+        raise typer.Exit(130) from None
     if format is Format.json:
         _print_json(as_json(outcome.summary))
     else:
@@ -311,9 +315,6 @@ def main() -> None:
     except MMStudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; nothing that was finished is lost, the same command resumes", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()

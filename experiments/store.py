@@ -33,6 +33,7 @@ with warnings.catch_warnings():
     # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
     warnings.simplefilter("ignore")
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.tracking import MlflowClient
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -66,8 +67,9 @@ class Store:
         self._artifacts = home.artifacts if self.uri == home.mlflow_uri else None
         with self._talking("open"):
             home.make()
-            # Several processes that create a fresh store at once can break it for good.
             with FileLock(home.root / "mlflow.lock"):
+                if self._artifacts is not None:
+                    _create_database(home)
                 self._client = MlflowClient(self.uri)
                 self._client.search_experiments(max_results=1)
 
@@ -272,6 +274,22 @@ class Store:
                 where=self.uri,
                 next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
             ) from problem
+
+
+def _create_database(home: Home) -> None:
+    """Make the default database whole or not at all: one that a killed process left half-migrated never opens again.
+
+    The caller holds a lock, since several processes that create a fresh store at once break it, too.
+    """
+    path = home.root / "mlflow.db"
+    if path.exists():
+        return
+    for leftover in home.root.glob("mlflow.db.partial*"):
+        leftover.unlink()
+    partial = home.root / f"mlflow.db.partial-{os.getpid()}"
+    store = SqlAlchemyStore(f"sqlite:///{partial.as_posix()}", home.artifacts.as_uri())
+    store.engine.dispose()
+    os.replace(partial, path)
 
 
 def score_name(score: Mapping[str, Any]) -> str:

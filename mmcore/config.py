@@ -303,9 +303,24 @@ def build_config(values: dict[str, Any], where: str | None = None) -> RunConfig:
         ConfigError: the first broken rule, with the dotted path and the nearest valid name.
     """
     try:
-        return RunConfig.model_validate(values)
+        return RunConfig.model_validate(_with_kinds(values, RunConfig))
     except ValidationError as error:
         raise explain(error, where) from None
+
+
+def _with_kinds(values: dict[str, Any], model: type[Frozen]) -> dict[str, Any]:
+    """``values`` with the default member's kind where a family's settings are given without one, so that
+    ``training.optimiser.learning_rate`` can be set by itself."""
+    filled = dict(values)
+    for name, field in model.model_fields.items():
+        given, default = values.get(name), field.default
+        if isinstance(given, dict) and isinstance(default, Frozen):
+            kind = getattr(default, "kind", None)
+            if kind is None:
+                filled[name] = _with_kinds(given, type(default))
+            elif "kind" not in given:
+                filled[name] = {"kind": kind, **given}
+    return filled
 
 
 def explain(error: ValidationError, where: str | None = None) -> ConfigError:

@@ -136,9 +136,7 @@ def test_a_folder_without_a_corpus_says_how_to_make_one(home: Home, tmp_path: Pa
         ask("track_vs_multimodal", home, Options(corpus=str(tmp_path / "nowhere")))
 
 
-def test_modalities_that_the_corpus_lacks_are_refused(
-    home: Home, tiny_corpus: Path, tmp_path: Path
-) -> None:
+def test_modalities_that_the_corpus_lacks_are_refused(home: Home, tiny_corpus: Path, tmp_path: Path) -> None:
     study = tmp_path / "s.yaml"
     study.write_text(
         "question: Is it?\nreference: a\nrepeats: 2\npreset: null\narms:\n  a: {model.modalities: [video]}\n  b: {}\n"

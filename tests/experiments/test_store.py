@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +216,24 @@ def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: P
     assert isinstance(mirror.error, StoreError)
     assert len(warnings) == 1
     assert "mmstudy sync" in warnings[0]
+
+
+def test_a_process_killed_while_it_makes_the_database_leaves_no_broken_one(tmp_path: Path) -> None:
+    # A database whose migration was cut off can never be opened again ("table … already exists").
+    home = Home(tmp_path / "home").make()
+    code = (
+        "import sys; from pathlib import Path; from experiments.home import Home; from experiments.store import Store; "
+    )
+    code += "Store(Home(Path(sys.argv[1])))"
+    maker = subprocess.Popen([sys.executable, "-c", code, str(home.root)])
+    end = time.monotonic() + 60
+    while not list(home.root.glob("mlflow.db*")) and time.monotonic() < end:
+        time.sleep(0.005)
+    time.sleep(0.15)  # in the middle of the migration
+    maker.kill()
+    maker.wait()
+    assert Store(home).experiment("level", "?")
+    assert not list(home.root.glob("mlflow.db.partial*"))
 
 
 def test_scores_have_readable_names() -> None:
