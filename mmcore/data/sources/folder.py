@@ -176,7 +176,8 @@ def read_schema(folder: Path) -> CorpusSchema:
 
 
 def _explain(error: ValidationError, file: YamlFile) -> CorpusError:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; the misspelling is what the reader wrote.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc = [step for step in first["loc"] if isinstance(step, str | int)]
     path = ".".join(str(step) for step in loc)
     where = file.where(loc)
