@@ -57,7 +57,7 @@ def test_equals_torchs_encoder_in_value_and_gradient(norm: str, causal: bool) ->
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-def test_dropout_falls_on_both_branches_and_on_the_activation(norm: str) -> None:
+def test_nothing_of_a_branch_is_left_when_all_of_it_is_dropped(norm: str) -> None:
     # With a rate near 1 hardly anything of a branch is left: pre-norm then passes its input through.
     torch.manual_seed(0)
     layer = nn.TransformerEncoderLayer(D, H, W, batch_first=True, norm_first=norm == "pre")

@@ -6,6 +6,7 @@ import torch
 
 from mmcore.config import ModelConfig
 from mmcore.errors import ConfigError, ShapeError
+from mmcore.model import dropout
 from mmcore.model.multimodal import build_model
 from mmcore.trace import Trace
 
@@ -160,3 +161,23 @@ def test_it_learns_a_rule_that_needs_two_modalities(schema, make_batch) -> None:
 
     assert final_loss(("audio", "wrist.left")) < 0.1
     assert final_loss(("audio", "values")) > 0.5
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("attention_dropout", [0.0, 0.1])
+def test_dropout_falls_where_it_is_declared(schema, make_batch, monkeypatch, norm, attention_dropout) -> None:
+    dropped = []
+    keep_mask = dropout.keep_mask
+
+    def spy(like, rate, rng):
+        dropped.append((tuple(like.shape), rate))
+        return keep_mask(like, rate, rng)
+
+    monkeypatch.setattr(dropout, "keep_mask", spy)
+    model = build(schema, norm=norm, dropout=0.2, attention_dropout=attention_dropout)
+    model(make_batch(B=4, T=7))
+    assert dropped == []
+    model(make_batch(B=4, T=7), torch.Generator().manual_seed(0))
+    weights = [((4, 4, 7, 7), 0.1)] if attention_dropout else []
+    layer = [*weights, ((4, 7, 16), 0.2), ((4, 7, 24), 0.2), ((4, 7, 16), 0.2)]
+    assert dropped == [((4, 7, 16), 0.2), *layer, *layer]
