@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from mmcore.config import RunConfig, Task
@@ -19,7 +20,7 @@ from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
 from mmcore.errors import ConfigError, SplitError, TrainingDiverged
-from mmcore.events import OnEvent, ignore
+from mmcore.events import Note, OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel, build_model
@@ -76,7 +77,7 @@ def run(
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
-    data = _Data(config, prepared, normaliser, task)
+    data = _Data(config, prepared, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride)
     validation = data.loader("validation", split.validation)
 
@@ -170,8 +171,11 @@ def resolve_device(name: str) -> torch.device:
 class _Data:
     """What all passes over the corpus have in common."""
 
-    def __init__(self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task) -> None:
+    def __init__(
+        self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task, on_event: OnEvent
+    ) -> None:
         self.config, self.prepared, self.normaliser, self.task = config, prepared, normaliser, task
+        self.on_event = on_event
         self.targets = prepared.schema.targets
         self.complete = [item.complete for item in prepared.items]
         self.names = [item.name for item in prepared.items]
@@ -179,7 +183,7 @@ class _Data:
         self.deviation_P = torch.as_tensor(normaliser.target_deviation_P)
 
     def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
-        """Windows of one side of the split, as the model reads them.
+        """Windows of one side of the split, as the model reads them; items too short for one are told in a note.
 
         Raises:
             SplitError: its items are too short for a single target.
@@ -191,6 +195,9 @@ class _Data:
                 found=f"{len(items)} items, all too short for the task",
                 next_step="Use longer items, or a shorter task.horizon",
             )
+        short = len(items) - len(np.unique(loader.table_W4[:, 0]))
+        if short:
+            self.on_event(Note(f"{short} of {len(items)} {side} items are too short for the task and are left out"))
         return loader
 
     def targets_only(self, items: Sequence[int]) -> Loader:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -286,6 +287,18 @@ def test_items_too_short_for_the_horizon_are_told(config, editing_corpus, prepar
     far = config(editing_corpus, task={"kind": "forecast", "horizon": 60})
     with pytest.raises(SplitError, match="the training side of the split needs at least one window"):
         run(far, tmp_path, prepared=prepared)
+
+
+def test_some_items_too_short_are_left_out_and_counted(config, finished, editing_corpus, prepared, tmp_path):
+    test = finished[0].items[0]["item"]
+    items = tuple(replace(item, steps=1) if item.name == test else item for item in prepared.items)
+    events = []
+    result = run(config(editing_corpus), tmp_path, events.append, replace(prepared, items=items))
+    assert [e.text for e in events if isinstance(e, Note)] == [
+        "1 of 4 test items are too short for the task and are left out"
+    ]
+    assert {r["item"] for r in result.items} == {r["item"] for r in finished[0].items} - {test}
+    assert result.history[-1]["validation/loss"] == finished[0].history[-1]["validation/loss"]
 
 
 def test_trained_weights_differ_but_reported_losses_keep_weight_one(config, editing_corpus, prepared, tmp_path):
