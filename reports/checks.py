@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-
-import pandas as pd
 
 from reports.contents import ArmRow, Check, ComparisonRow, Outcome
 from reports.frame import StudyResults
@@ -27,7 +26,7 @@ def run_checks(
         "ABL004": _too_few(results, comparisons),
         "ABL005": _shared_head(results),
         "ABL006": _uncommitted(results),
-        "ABL007": _mixed(results, "commit", "commits"),
+        "ABL007": _mixed_commits(results),
         "ABL008": _mixed_versions(results),
         "ABL009": _nothing_to_predict(results, nothing_to_predict),
     }
@@ -69,15 +68,15 @@ def _leaky(results: StudyResults) -> Found:
 
 
 def _failed(results: StudyResults, arms: Sequence[ArmRow]) -> Found:
-    if results.runs.empty:
+    if not results.run_rows:
         return "not run", ""
-    failed = results.runs[results.runs["status"] != "done"]
+    failed = [run for run in results.run_rows if run["status"] != "done"]
     counts = listing([f"{arm.failed} of '{arm.name}'" for arm in arms if arm.failed])
     return _warn_if(
-        not failed.empty,
+        bool(failed),
         lambda: (
             f"{counted(len(failed), 'run')} failed ({counts}). Comparisons use the repeats that finished in both arms; "
-            f"if failing has to do with the arm, its scores flatter it. First failure: {failed['failure'].iloc[0]}."
+            f"if failing has to do with the arm, its scores flatter it. First failure: {failed[0]['failure']}."
         ),
     )
 
@@ -87,7 +86,9 @@ def _fewer_repeats(results: StudyResults, arms: Sequence[ArmRow]) -> Found:
     counts = listing([f"{arm.n} of '{arm.name}'" for arm in arms])
     return _warn_if(
         any(arm.missing for arm in arms),
-        lambda: f"The study asks for {counted(asked, 'repeat')}; finished are {counts}. Run the study again to add them.",
+        lambda: (
+            f"The study asks for {counted(asked, 'repeat')}; finished are {counts}. Run the study again to add them."
+        ),
     )
 
 
@@ -127,43 +128,39 @@ def _shared_head(results: StudyResults) -> Found:
 
 
 def _uncommitted(results: StudyResults) -> Found:
-    known = results.runs["dirty"].dropna()
-    if known.empty:
+    known = [run["dirty"] for run in results.run_rows if run["dirty"] is not None]
+    if not known:
         return "not run", ""
-    dirty = int(known.astype(bool).sum())
     return _warn_if(
-        dirty > 0,
-        lambda: f"{counted(dirty, 'run')} came from code with uncommitted changes: the commit does not say what ran.",
+        any(known),
+        lambda: (
+            f"{counted(sum(known), 'run')} came from code with uncommitted changes: the commit does not say what ran."
+        ),
     )
 
 
-def _mixed(results: StudyResults, column: str, noun: str) -> Found:
-    known = results.runs[column].dropna()
-    if known.empty:
+def _mixed_commits(results: StudyResults) -> Found:
+    known = Counter(run["commit"][:12] for run in results.run_rows if run["commit"] is not None)
+    if not known:
         return "not run", ""
-    values = _with_counts(known.astype(str).str[:12])
-    return _warn_if(known.nunique() > 1, lambda: f"Runs come from {known.nunique()} {noun}: {values}.")
+    return _warn_if(len(known) > 1, lambda: f"Runs come from {len(known)} commits: {_with_counts(known)}.")
 
 
 def _mixed_versions(results: StudyResults) -> Found:
     """Packages and Python, across runs; names only those that differ."""
-    if results.runs.empty:
+    versions: dict[str, Counter[str]] = {}
+    for run in results.run_rows:
+        for name, version in {**json.loads(run["packages"]), "python": run["python"], "torch": run["torch"]}.items():
+            if version is not None:
+                versions.setdefault(name, Counter())[version] += 1
+    if not versions:
         return "not run", ""
-    versions = pd.DataFrame([json.loads(text) for text in results.runs["packages"]])
-    versions["python"] = results.runs["python"].to_numpy()
-    versions["torch"] = results.runs["torch"].to_numpy()
-    if versions.isna().all(axis=None):
-        return "not run", ""
-    mixed = [
-        f"{name} {_with_counts(versions[name].dropna())}"
-        for name in versions.columns
-        if versions[name].dropna().nunique() > 1
-    ]
+    mixed = [f"{name} {_with_counts(found)}" for name, found in versions.items() if len(found) > 1]
     return _warn_if(bool(mixed), lambda: f"Versions differ between runs: {'; '.join(mixed)}.")
 
 
-def _with_counts(values: pd.Series) -> str:
-    return listing([f"{value} ({counted(int(n), 'run')})" for value, n in values.value_counts(sort=False).items()])
+def _with_counts(values: Counter[str]) -> str:
+    return listing([f"{value} ({counted(n, 'run')})" for value, n in values.items()])
 
 
 def _nothing_to_predict(results: StudyResults, components: Sequence[str]) -> Found:

@@ -55,6 +55,12 @@ class StudyResults:
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def run_rows(self) -> list[dict[str, Any]]:
+        """The runs as plain rows, None for what is not known."""
+        rows = cast(list[dict[str, Any]], self.runs.astype(object).to_dict("records"))
+        return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+
     @property
     def components(self) -> tuple[str, ...]:
         """Loss components in the corpus's order."""
@@ -66,11 +72,10 @@ class StudyResults:
 
         0 where the corpus fixes train and test: then repeats share them on purpose and the term does not apply.
         """
-        done = self.runs[self.runs["status"] == "done"]
-        if done.empty or done["given"].all():
+        done = [run for run in self.run_rows if run["status"] == "done"]
+        if all(run["given"] for run in done):
             return 0.0
-        ratio = done["test_groups"].to_numpy(float) / done["train_groups"].to_numpy(float)
-        return float(ratio.mean())
+        return sum(run["test_groups"] / run["train_groups"] for run in done) / len(done)
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None

@@ -18,8 +18,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "interval",
-        "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. It is "
-        "a t interval, with the Nadeau–Bengio correction where repeats draw their own splits.",
+        "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. It "
+        "is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits.",
     ),
     (
         "p",
@@ -28,8 +28,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Holm",
-        "Who asks many questions gets some yes by luck. Holm's correction raises each p so that the chance of any false "
-        "claim among all comparisons of a family stays within the accepted rate.",
+        "Who asks many questions gets some yes by luck. Holm's correction raises each p so that the chance of any "
+        "false claim among all comparisons of a family stays within the accepted rate.",
     ),
     (
         "floor",
@@ -38,8 +38,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "effect size",
-        "Mean difference divided by its standard deviation between repeats (Cohen's d_z): how steady the difference is. "
-        "Above about 0.8 is usually called large.",
+        "Mean difference divided by its standard deviation between repeats (Cohen's d_z): how steady the difference "
+        "is. Above about 0.8 is usually called large.",
     ),
     (
         "equivalent",
@@ -57,8 +57,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "naive baselines",
-        "Predictions without learning: persistence repeats the last value, constant says the training mean, majority the "
-        "commonest class, prior its frequencies. An arm that does not beat them has learned nothing useful.",
+        "Predictions without learning: persistence repeats the last value, constant says the training mean, majority "
+        "the commonest class, prior its frequencies. An arm that does not beat them has learned nothing useful.",
     ),
 )
 """Term and meaning, in the order in which a reader meets them."""

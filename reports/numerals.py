@@ -87,7 +87,7 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None or math.isnan(seconds):
         return NOTHING
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:

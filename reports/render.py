@@ -87,7 +87,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     drawn = []
     for figure in figures:
         frame = figure.frame()
-        if not frame.empty and frame.select_dtypes("number").notna().any(axis=None):
+        if not frame.dropna(subset=[figure.value]).empty:
             svg = to_svg(figure.draw())
             embedded = inline(svg, figure.name, figure.title, figure.description)
             drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(frame)))
@@ -102,19 +102,23 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _environment(autoescape=True).get_template("report.html").render(
-        summary=summary,
-        figures=[(f, Markup(f.inline), _data_uri(f.csv)) for f in figures],
-        terms=TERMS,
-        style=Markup(style),
-        style_hash=f"sha256-{digest}",
+    return (
+        _environment(autoescape=True)
+        .get_template("report.html")
+        .render(
+            summary=summary,
+            figures=[(f, Markup(f.inline), _data_uri(f.csv)) for f in figures],
+            terms=TERMS,
+            style=Markup(style),
+            style_hash=f"sha256-{digest}",
+        )
     )
 
 
 def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The same for a repository's page; figures are links to files beside it."""
-    text = _environment(autoescape=False).get_template("report.md").render(
-        summary=summary, figures=figures, terms=TERMS
+    text = (
+        _environment(autoescape=False).get_template("report.md").render(summary=summary, figures=figures, terms=TERMS)
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -269,7 +273,9 @@ def as_text(summary: Summary) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, TERMINAL, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False)
+    return textwrap.fill(
+        text, TERMINAL, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
+    )
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:

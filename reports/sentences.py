@@ -55,9 +55,7 @@ _WORDS: dict[Verdict, tuple[str, str]] = {
 }
 
 
-def _evidence(
-    row: ComparisonRow, means: tuple[float, float], metric: MetricFacts, alpha: float, repeats: int
-) -> str:
+def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFacts, alpha: float, repeats: int) -> str:
     paired, decision = row.paired, row.decision
     n, difference = paired.n, paired.difference
     if n == 0:
@@ -90,7 +88,9 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
         case "better" | "worse":
             text = "Not shown: that the same holds on another corpus, or with other settings than this study's."
             if margin is not None and abs(paired.difference.mean) <= margin:
-                text += f" The difference is real but small: within the ±{number(margin)} that this study counts as none."
+                text += (
+                    f" The difference is real but small: within the ±{number(margin)} that this study counts as none."
+                )
             return text
         case "equivalent":
             inside = interval(paired.narrow.low, paired.narrow.high)
@@ -111,7 +111,9 @@ def _more(row: ComparisonRow, alpha: float) -> str:
         blocked = "It would stand alone, but not once all comparisons of the study are accounted for. "
     if decision.more is None:
         reason = decision.reason or ""
-        return blocked + (f"It would take {reason}." if reason.startswith("over") else f"{reason[:1].upper()}{reason[1:]}.")
+        return blocked + (
+            f"It would take {reason}." if reason.startswith("over") else f"{reason[:1].upper()}{reason[1:]}."
+        )
     return blocked + (
         f"About {counted(decision.more, 'more repeat')} would decide it, if difference and deviation stay as observed."
     )
@@ -161,20 +163,20 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     """How comparisons were corrected, for the methods part of the page."""
     text = f"{counted(primary, 'comparison')} on {metric.title}"
     if by_component:
-        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected on its own by Holm."
+        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected by itself."
     else:
-        text += f" {'is' if primary == 1 else 'are'} one family, corrected by Holm."
+        text += f" {'is' if primary == 1 else 'are'} one family."
     if overlap > 0:
         text += " Since splits vary, better and worse must also hold for the interval's t-test after Holm."
-    return text + " Claims of equivalence are not corrected for their number."
+    return text + " Corrections are Holm's. Claims of equivalence are not corrected for their number."
 
 
 def covers_text(overlap: float, given: bool) -> str:
     """Which variation the intervals cover and which they do not."""
     if given:
         return (
-            "Intervals cover the initialisation and the draw of the validation items. The corpus fixes its training and "
-            "test items, so they do not cover other test items, and they do not cover another corpus."
+            "Intervals cover the initialisation and the draw of the validation items. The corpus fixes its training "
+            "and test items, so they do not cover other test items, and they do not cover another corpus."
         )
     text = "Intervals cover the draw of the split and the initialisation; they do not cover another corpus."
     if overlap > 0:

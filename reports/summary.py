@@ -44,7 +44,7 @@ def summarise(results: StudyResults) -> Summary:
     by_component = _comparisons(results, metric, others)
     arms = tuple(_arm_row(results, metric, components, name) for name in (a.name for a in study.arms))
     baselines = _baselines(results, metric, components)
-    given = bool(len(results.runs)) and bool(results.runs["given"].all())
+    given = bool(results.run_rows) and all(run["given"] for run in results.run_rows)
     return Summary(
         study=study.name,
         question=study.question,
@@ -133,9 +133,7 @@ def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
     return bool(results.table(measure, component).isna().all(axis=None))
 
 
-def _comparisons(
-    results: StudyResults, metric: MetricFacts, components: Sequence[str | None]
-) -> list[ComparisonRow]:
+def _comparisons(results: StudyResults, metric: MetricFacts, components: Sequence[str | None]) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components."""
     study = results.study
     asked, family = [], []
@@ -178,8 +176,8 @@ def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tu
 
 
 def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str) -> ArmRow:
-    study, runs = results.study, results.runs[results.runs["arm"] == name]
-    done = runs[runs["status"] == "done"]
+    study, runs = results.study, [run for run in results.run_rows if run["arm"] == name]
+    done = [run for run in runs if run["status"] == "done"]
 
     def over_repeats(component: str | None, items: str = "all") -> Estimate:
         table = results.table(metric.measure, component, items)
@@ -194,17 +192,16 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         n=len(done),
         failed=len(runs) - len(done),
         missing=study.repeats - len(runs),
-        parameters=_first(runs["parameters"]),
-        flops=_first(runs["flops"]),
-        seconds=float(done["seconds"].astype(float).mean()) if len(done) else math.nan,
+        parameters=_first([run["parameters"] for run in runs]),
+        flops=_first([run["flops"] for run in runs]),
+        seconds=sum(run["seconds"] for run in done) / len(done) if done else math.nan,
         changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
     )
 
 
-def _first(values: pd.Series) -> int | None:
+def _first(values: Sequence[int | None]) -> int | None:
     """The number that all runs of an arm share: size does not depend on the repeat."""
-    known = values.dropna()
-    return None if known.empty else int(known.iloc[0])
+    return next((int(v) for v in values if v is not None), None)
 
 
 def _plain(value: object) -> str:
@@ -228,7 +225,7 @@ def _baseline_mean(
     results: StudyResults, name: str, measure: str, component: str | None, parameter: str | None = None
 ) -> float:
     table = results.baseline_table(measure, component, parameter)
-    return float(table[name].mean()) if name in table else math.nan
+    return estimate(_column(table, name)).mean
 
 
 def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
@@ -261,20 +258,9 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
 
 def _run_lines(results: StudyResults, metric: MetricFacts) -> tuple[RunLine, ...]:
     table = results.table(metric.measure, metric.component)
-    lines = []
-    for run in results.runs.to_dict("records"):
-        arm, repeat = run["arm"], run["repeat"]
-        known = arm in table and repeat in table.index
-        lines.append(
-            RunLine(
-                arm=arm,
-                repeat=repeat,
-                fingerprint=run["fingerprint"],
-                status=run["status"],
-                failure=run["failure"] if isinstance(run["failure"], str) else None,
-                reused_from=run["reused_from"] if isinstance(run["reused_from"], str) else None,
-                seconds=None if run["seconds"] is None else float(run["seconds"]),
-                score=float(table.at[repeat, arm]) if known else math.nan,  # type: ignore[arg-type]
-            )
-        )
-    return tuple(lines)
+    scores = {(arm, repeat): v for arm in table for repeat, v in zip(table.index, _column(table, arm), strict=True)}
+    kept = ("arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds")
+    return tuple(
+        RunLine(**{k: run[k] for k in kept}, score=float(scores.get((run["arm"], run["repeat"]), math.nan)))
+        for run in results.run_rows
+    )

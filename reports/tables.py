@@ -82,7 +82,10 @@ def _measures(summary: Summary) -> pd.DataFrame:
                 rows.append({**place, "items": items, "who": arm.name, "baseline": False, **_estimate("", e)})
         for b, value in zip(summary.baselines, m.baselines, strict=True):
             rows.append({**place, "items": "all", "who": b.name, "baseline": True, "mean": value})
-    columns = ["measure", "component", "parameter", "unit", "items", "who", "baseline", "mean", "low", "high", "deviation", "n"]  # fmt: skip
+    columns = [
+        "measure", "component", "parameter", "unit", "items", "who", "baseline", "mean", "low", "high",
+        "deviation", "n",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
 
 

@@ -21,6 +21,7 @@ class ComponentScores:
 
     name = "components"
     title = "Scores by component"
+    value = "mean"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
@@ -47,29 +48,30 @@ class ComponentScores:
             for component, value in zip(names, (b.score, *b.components), strict=True):
                 rows.append((b.name, True, component, value, math.nan, math.nan, None))
         frame = pd.DataFrame(rows, columns=["who", "baseline", "component", "mean", "low", "high", "n"])
-        return frame[frame["component"].notna()].reset_index(drop=True)
+        return frame.dropna(subset=["component"]).reset_index(drop=True)
 
     def draw(self) -> Drawing:
         """Components from top to bottom; those without any score are left out."""
         frame = self.frame().dropna(subset=["mean"])
-        components = list(dict.fromkeys(frame.loc[~frame["baseline"], "component"]))
-        frame = frame[frame["component"].isin(components)]
+        components = list(dict.fromkeys(frame.query("not baseline")["component"]))
+        frame = frame.query("component in @components")
+        frame = frame.assign(height=[float(components.index(c)) for c in frame["component"]])
         arms = [a.name for a in self.summary.arms][:MOST]
         step = min(0.8 / max(len(arms), 1), 0.2)
         row_height = 0.32 + 0.14 * len(arms)
         with house_style():
             figure = Drawing(figsize=(WIDTH, 1.2 + row_height * max(len(components), 1)), layout="constrained")
             axes = figure.add_subplot()
-            place = {c: y for y, c in enumerate(components)}
             for i, b in enumerate(self.summary.baselines):
-                mine = frame[frame["baseline"] & (frame["who"] == b.name)]
+                mine = frame.query("baseline and who == @b.name")
                 axes.plot(
-                    mine["mean"], mine["component"].map(place), linestyle="none", label=b.name, color=INK, alpha=0.75,
-                    marker=BASELINE_MARKS[i % len(BASELINE_MARKS)], markersize=9, markeredgewidth=1.4,
+                    mine["mean"], mine["height"], linestyle="none", label=b.name,
+                    color=INK, alpha=0.75, marker=BASELINE_MARKS[i % len(BASELINE_MARKS)], markersize=9,
+                    markeredgewidth=1.4,
                 )  # fmt: skip
             for i, name in enumerate(arms):
-                mine = frame[~frame["baseline"] & (frame["who"] == name)]
-                y = mine["component"].map(place) + (i - (len(arms) - 1) / 2) * step
+                mine = frame.query("not baseline and who == @name")
+                y = mine["height"] + (i - (len(arms) - 1) / 2) * step
                 axes.hlines(y, mine["low"], mine["high"], color=colour(i), linewidth=1.8)
                 axes.plot(
                     mine["mean"], y, linestyle="none", marker=marker(i), markersize=6.5, color=colour(i),

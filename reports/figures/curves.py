@@ -17,6 +17,7 @@ class LearningCurves:
 
     name = "learning_curves"
     title = "Learning curves"
+    value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
@@ -26,8 +27,8 @@ class LearningCurves:
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin lines) "
-            f"and validation items (with marks), by epoch: mean over finished repeats, bands are "
+            f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
+            f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
             f"{percent(1 - self.results.study.alpha)} intervals. Where runs stop early, later epochs rest on those "
             "that went on."
         )
@@ -49,15 +50,14 @@ class LearningCurves:
 
     def _compute(self) -> pd.DataFrame:
         history, study = self.results.history, self.results.study
-        history = history[history["status"] == "done"]
+        history = history.query("status == 'done'")
         rows = []
         for column in dict.fromkeys((self._score_column(), "train/loss", "validation/loss")):
             if column not in history:
                 continue
             for arm in study.arms:
-                mine = history[history["arm"] == arm.name]
-                for epoch, values in mine.groupby("epoch")[column]:
-                    e = estimate(values.to_numpy(float), 1 - study.alpha, self.results.overlap)
+                for epoch, rows_of_epoch in history.query("arm == @arm.name").groupby("epoch"):
+                    e = estimate(rows_of_epoch[column].to_numpy(float), 1 - study.alpha, self.results.overlap)
                     rows.append((column, arm.name, epoch, e.mean, e.low, e.high, e.n))
         return pd.DataFrame(rows, columns=["curve", "arm", "epoch", "mean", "low", "high", "n"])
 
@@ -68,10 +68,10 @@ class LearningCurves:
             figure = Drawing(figsize=(WIDTH, 5.6), layout="constrained")
             top, bottom = figure.subplots(2, 1, sharex=True)
             for i, arm in enumerate(a.name for a in self.results.study.arms):
-                mine = frame[frame["arm"] == arm]
-                _band(top, mine[mine["curve"] == self._score_column()], i, shortened(arm))
-                _band(bottom, mine[mine["curve"] == "validation/loss"], i, shortened(arm))
-                train = mine[mine["curve"] == "train/loss"]
+                mine = frame.query("arm == @arm")
+                _band(top, mine.query("curve == @self._score_column()"), i, shortened(arm))
+                _band(bottom, mine.query("curve == 'validation/loss'"), i, shortened(arm))
+                train = mine.query("curve == 'train/loss'")
                 bottom.plot(train["epoch"], train["mean"], color=colour(i), linewidth=1.0, linestyle=line(i))
             top.set_ylabel(f"validation {self._score_title()}")
             bottom.set_ylabel("loss")

@@ -25,6 +25,7 @@ class Forest:
 
     name = "forest"
     title = "Paired differences"
+    value = "difference"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib as mpl
 import pandas as pd
@@ -19,12 +19,22 @@ PAPER = "#fefefe"
 WIDTH = 5.0
 """Inches: a page's column, so that type keeps its size in print and stays legible on a phone."""
 
+Dash = str | tuple[int, tuple[float, ...]]
+"""A line style as matplotlib takes it: a name, or an offset with lengths of strokes and gaps."""
+
 COLOURS = ("#2f6fb7", "#d1622b", "#2f8f6f", "#a457a8", "#8a7420", "#c23b58", "#4f8a9c", "#7a7f87")
 """Each at least 3 : 1 against white and against the dark page."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
-LINES: tuple[object, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (3, 1, 1, 1, 1, 1)))
+LINES: tuple[Dash, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (9, 3)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 
-_RULES = {
+_RULES: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10.0,
@@ -61,11 +71,13 @@ _RULES = {
 class Figure(Protocol):
     """What every figure offers.
 
-    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows.
+    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows; ``value`` is the
+    column of its table without which there is nothing to draw.
     """
 
     name: str
     title: str
+    value: str
 
     @property
     def description(self) -> str: ...
@@ -86,7 +98,8 @@ def house_style() -> Iterator[None]:
         # Names may hold letters that our font lacks; the reader's browser sets the text, and has them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
-        mpl.rcParams.update(_RULES)
+        for rule, value in _RULES.items():
+            mpl.rcParams[rule] = value
         yield
 
 
@@ -100,7 +113,7 @@ def marker(i: int) -> str:
     return MARKERS[i % len(MARKERS)]
 
 
-def line(i: int) -> object:
+def line(i: int) -> Dash:
     """The i-th dash pattern; its circle is shorter than the colours', so pairs of both repeat late."""
     return LINES[i % len(LINES)]
 

@@ -82,7 +82,8 @@ def _plain_attributes(element: ElementTree.Element) -> None:
                 element.set("font-size", font["size"])
                 if font["weight"]:
                     element.set("font-weight", font["weight"])
-        elif key:
+        elif key and key != "font-family":
+            # The page sets its own face; ours only measured the text.
             element.set(key, value)
     for key in ("fill", "stroke"):
         match element.get(key):

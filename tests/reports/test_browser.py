@@ -44,8 +44,8 @@ def browser(tmp_path_factory):
     opened.quit()
 
 
-@pytest.fixture(params=["usual", "wide"])
-def page(request, results_of, study_of, tmp_path):
+@pytest.fixture(scope="module", params=["usual", "wide"])
+def page(request, results_of, study_of, tmp_path_factory):
     """A usual report, and one with long names, many arms and many components."""
     if request.param == "usual":
         results = results_of(failures=[("multimodal", 2)], leaky=True)
@@ -53,7 +53,7 @@ def page(request, results_of, study_of, tmp_path):
         arms = ["reference"] + [f"a_rather_long_name_of_an_arm_without_any_space_number_{i}" for i in range(7)]
         results = results_of(study_of(arms, repeats=3, question="Which " + "verylongword" * 8 + " helps?"),
                              components=[f"component_{i}_with_a_long_name" for i in range(9)], effects={})  # fmt: skip
-    return write_report(summarise(results), results, tmp_path / "report").as_uri()
+    return write_report(summarise(results), results, tmp_path_factory.mktemp("report")).as_uri()
 
 
 def open_at(browser, page, width, theme="light"):

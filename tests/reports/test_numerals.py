@@ -17,7 +17,11 @@ def test_number(value, text):
 
 
 def test_signed_number():
-    assert (number(0.1, signed=True), number(-0.1, signed=True), number(0.0, signed=True)) == ("+0.100", "−0.100", "0.000")
+    assert (number(0.1, signed=True), number(-0.1, signed=True), number(0.0, signed=True)) == (
+        "+0.100",
+        "−0.100",
+        "0.000",
+    )
 
 
 def test_the_rest():
@@ -27,6 +31,6 @@ def test_the_rest():
     assert (percent(0.95), percent(0.995)) == ("95 %", "99.5 %")
     assert [duration(s) for s in (4.2, 59.96, 93, 7260, None)] == ["4.2 s", "1 min 0 s", "1 min 33 s", "2 h 1 min", "–"]
     assert [quantity(v) for v in (950, 5_209_366, 1.3e9, None)] == ["950", "5.21 M", "1.30 G", "–"]
-    assert [listing(["a"]), listing(["a", "b"]), listing(["a", "b", "c"]), listing([])] == ["a", "a and b", "a, b and c", ""]
+    assert [listing(tuple(names)) for names in ("a", "ab", "abc", "")] == ["a", "a and b", "a, b and c", ""]
     assert (counted(1, "repeat"), counted(2, "repeat")) == ("1 repeat", "2 repeats")
     assert interval(math.nan, math.nan) == "–"

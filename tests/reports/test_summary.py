@@ -155,7 +155,7 @@ def test_a_metric_over_parameters_of_different_units_is_refused(study_of, record
     study = study_of(metric="position/mae")
     with pytest.raises(RecordError, match="different units"):
         summarise(tidy(study, records_of(study)))
-    records = records_of(study)
+    records = records_of(study, {"multimodal": 0.2})
     for record in records:
         record["corpus"]["units"] = {"x": "px", "y": "px"}
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
@@ -163,14 +163,13 @@ def test_a_metric_over_parameters_of_different_units_is_refused(study_of, record
 
 def test_quality_is_drawn_together_per_modality(study_of, records_of):
     study = study_of(repeats=2)
-    quality = [
-        {"item": "a", "modality": "audio", "missing": False, "steps": 100, "coverage": 1.0, "nan": 3, "largest_gap": 0.5,
-         "warnings": ["a gap"]},
-        {"item": "b", "modality": "audio", "missing": False, "steps": 300, "coverage": 0.6, "nan": 4, "largest_gap": 2.0,
-         "warnings": []},
-        {"item": "c", "modality": "audio", "missing": True, "steps": 50, "coverage": 0.0, "nan": 0, "largest_gap": 0.0,
-         "warnings": []},
-    ]  # fmt: skip
+    columns = ("item", "modality", "missing", "steps", "coverage", "nan", "largest_gap", "warnings")
+    rows = [
+        ("a", "audio", False, 100, 1.0, 3, 0.5, ["a gap"]),
+        ("b", "audio", False, 300, 0.6, 4, 2.0, []),
+        ("c", "audio", True, 50, 0.0, 0, 0.0, []),
+    ]
+    quality = [dict(zip(columns, row, strict=True)) for row in rows]
     table = summarise(tidy(study, records_of(study), quality)).quality_by_modality
     assert table.columns == ("modality", "items", "missing", "coverage", "largest_gap", "nan", "warnings")
     assert table.rows == (("audio", 3, 1, pytest.approx(0.7), 2.0, 7, 1),)
