@@ -189,8 +189,13 @@ def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
 def _finish(values_SF: np.ndarray, interpolated_S: np.ndarray, groups: Sequence[tuple[int, int]]) -> Aligned:
     for first, last in groups:
         part_SF = values_SF[:, first:last]
-        # float64, so that no square of a float32 overflows.
-        length_S = np.sqrt(np.nansum(np.square(part_SF, dtype=np.float64), axis=1))[:, None]
+        with np.errstate(over="ignore"):
+            squares_S = np.einsum("sf,sf->s", part_SF, part_SF).astype(np.float64)
+        # Rows with NaN, and the rare ones whose squares leave the range of float32, are summed again with care.
+        odd_S = ~(np.isfinite(squares_S) & (squares_S > np.finfo(np.float32).tiny))
+        if odd_S.any():
+            squares_S[odd_S] = np.nansum(np.square(part_SF[odd_S], dtype=np.float64), axis=1)
+        length_S = np.sqrt(squares_S)[:, None]
         np.divide(part_SF, length_S, out=part_SF, where=length_S > 0, casting="same_kind")
     present_S = np.logical_not(np.isnan(values_SF).all(axis=1))
     return Aligned(values_SF, present_S, interpolated_S & present_S)

@@ -44,10 +44,10 @@ Tables = dict[str, dict[str, pd.DataFrame]]
 @pytest.fixture
 def tiny_schema() -> dict[str, Any]:
     """A copy of the schema, to be bent."""
-    return yaml.safe_load(yaml.safe_dump(TINY))
+    return yaml.safe_load(yaml.safe_dump(TINY, sort_keys=False))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_tables() -> Callable[..., Tables]:
     """Tables of the tiny corpus: item lengths by name; ``c`` lacks the image."""
 
@@ -73,23 +73,20 @@ def tiny_tables() -> Callable[..., Tables]:
     return build
 
 
-@pytest.fixture
-def write_tiny(
-    tmp_path: Path, tiny_schema: dict[str, Any], tiny_tables: Callable[..., Tables]
-) -> Callable[..., Path]:
-    """Writes a corpus; whatever is not given is the tiny one."""
+@pytest.fixture(scope="session")
+def write_corpus(tiny_tables: Callable[..., Tables]) -> Callable[..., Path]:
+    """Writes a corpus into a folder; whatever is not given is the tiny one."""
 
     def write(
-        name: str = "corpus",
+        folder: Path,
         schema: dict[str, Any] | None = None,
         tables: Tables | None = None,
         items: str | None = None,
         suffix: str = ".csv",
     ) -> Path:
-        folder = tmp_path / name
         folder.mkdir()
         tables = tiny_tables() if tables is None else tables
-        (folder / "corpus.yaml").write_text(yaml.safe_dump(schema or tiny_schema, sort_keys=False))
+        (folder / "corpus.yaml").write_text(yaml.safe_dump(schema or TINY, sort_keys=False))
         names = list(dict.fromkeys(item for frames in tables.values() for item in frames))
         text = "item,group\n" + "".join(f"{item},g{item}\n" for item in names)
         (folder / "items.csv").write_text(text if items is None else items)
@@ -101,3 +98,9 @@ def write_tiny(
         return folder
 
     return write
+
+
+@pytest.fixture
+def write_tiny(write_corpus: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """The same, by name, in the test's own folder."""
+    return lambda name="corpus", **parts: write_corpus(tmp_path / name, **parts)

@@ -184,3 +184,11 @@ def test_by_position_and_breaks() -> None:
     np.testing.assert_allclose(aligned.values_SF[:2], [[0.6, 0.8], [0, 0]], rtol=1e-6)
     assert aligned.present_S.tolist() == [True, True, False]
     assert breaks_of(np.array([0.0, 1.0, 6.0, 11.1]), 5.0) == (3,)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_embeddings_have_unit_length_whatever_their_scale(scale: float) -> None:
+    values = np.array([[3, 4], [0, 0], [np.nan, 2]]) * scale
+    stream = tidy(Table(None, values.astype(np.float32), 0))
+    aligned = align_by_position(stream, 3, [(0, 2)])
+    np.testing.assert_allclose(aligned.values_SF, [[0.6, 0.8], [0, 0], [np.nan, 1]], rtol=1e-5)
