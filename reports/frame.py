@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from itertools import pairwise
+from statistics import fmean
 from typing import Any, cast
 
 import pandas as pd
@@ -62,6 +63,12 @@ class StudyResults:
         return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
 
     @property
+    def given(self) -> bool:
+        """Whether the corpus fixes train and test, so that they do not vary between repeats."""
+        done = [run["given"] for run in self.run_rows if run["status"] == "done"]
+        return bool(done) and all(done)
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Loss components in the corpus's order."""
         return tuple(self.corpus.get("components", ()))
@@ -73,9 +80,9 @@ class StudyResults:
         0 where the corpus fixes train and test: then repeats share them on purpose and the term does not apply.
         """
         done = [run for run in self.run_rows if run["status"] == "done"]
-        if all(run["given"] for run in done):
+        if self.given or not done:
             return 0.0
-        return sum(run["test_groups"] / run["train_groups"] for run in done) / len(done)
+        return fmean(run["test_groups"] / run["train_groups"] for run in done)
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
@@ -172,7 +179,8 @@ def tidy(
     for one, two in pairwise(records):
         if _run_name(one) == _run_name(two):
             raise RecordError(f"two records claim to be {_run_name(one)}", next_step="Keep the one that is meant")
-    _check_mixable(records)
+    # A run that failed before its corpus was opened says nothing that could disagree.
+    _check_mixable([r for r in records if r["corpus"]])
 
     done = [r for r in records if r["status"] == "done"]
     history = [
@@ -188,7 +196,7 @@ def tidy(
         history=pd.DataFrame(history) if history else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
-        corpus=dict(records[0]["corpus"]) if records else {},
+        corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
     )
 
 

@@ -25,7 +25,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("Corpus path", corpus.get("path")),
         ("Modalities", ", ".join(corpus.get("modalities", ()))),
         ("Task", corpus.get("task")),
-        ("Groups", _groups(runs)),
+        ("Groups", _groups(runs, results.given)),
         ("mmstudy", caller.get("mmstudy")),
         ("Commit", _values(runs, "commit")),
         ("Uncommitted changes", _dirty(runs)),
@@ -77,11 +77,11 @@ def _dirty(runs: Sequence[dict[str, Any]]) -> str:
     return f"in {counted(sum(known), 'run')} of {len(runs)}" if any(known) else "none"
 
 
-def _groups(runs: Sequence[dict[str, Any]]) -> str:
+def _groups(runs: Sequence[dict[str, Any]], given: bool) -> str:
     done = [run for run in runs if run["status"] == "done"]
     if not done:
         return ""
-    how = "given by the corpus" if all(run["given"] for run in done) else "drawn for each repeat"
+    how = "given by the corpus" if given else "drawn for each repeat"
     parts = [f"{part} {_span([run[f'{part}_groups'] for run in done])}" for part in ("train", "test")]
     return f"{listing(parts)}, {how}"
 

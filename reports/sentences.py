@@ -72,7 +72,7 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
     if paired.tied == n:
         text += " The scores are equal in every repeat."
     else:
-        text += f" It was ahead in {paired.won} of {counted(n, 'repeat')}"
+        text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
         text += f" and level in {paired.tied}." if paired.tied else "."
     p = f" p = {probability(paired.p)}".replace("= below", "below")
     if decision.family > 1:

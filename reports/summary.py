@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,6 @@ def summarise(results: StudyResults) -> Summary:
     by_component = _comparisons(results, metric, others)
     arms = tuple(_arm_row(results, metric, components, name) for name in (a.name for a in study.arms))
     baselines = _baselines(results, metric, components)
-    given = bool(results.run_rows) and all(run["given"] for run in results.run_rows)
     return Summary(
         study=study.name,
         question=study.question,
@@ -75,7 +75,7 @@ def summarise(results: StudyResults) -> Summary:
         baselines=baselines,
         measures=_measures(results, [b.name for b in baselines]),
         families=families_text(metric, len(primary), len(by_component), results.overlap),
-        covers=covers_text(results.overlap, given),
+        covers=covers_text(results.overlap, results.given),
         missing=dict(results.corpus.get("missing", {})),
         quality=quality_table(results.quality),
         quality_by_modality=quality_by_modality(results.quality),
@@ -194,7 +194,7 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         missing=study.repeats - len(runs),
         parameters=_first([run["parameters"] for run in runs]),
         flops=_first([run["flops"] for run in runs]),
-        seconds=sum(run["seconds"] for run in done) / len(done) if done else math.nan,
+        seconds=fmean(run["seconds"] for run in done) if done else math.nan,
         changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
     )
 

@@ -8,11 +8,20 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.contents import Summary
-from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, legend_above, marker, shortened
+from reports.figures.style import (
+    INK,
+    MOST_ARMS,
+    PAPER,
+    WIDTH,
+    colour,
+    house_style,
+    legend_above,
+    marker,
+    only_first,
+    shortened,
+)
 from reports.numerals import percent
 
-MOST = 8
-"""Arms that are drawn: more cannot be told apart. The table has them all."""
 BASELINE_MARKS = ("|", "x", "+", "1")
 
 
@@ -29,13 +38,12 @@ class ComponentScores:
     @property
     def description(self) -> str:
         """What the figure shows, in words."""
-        left_out = len(self.summary.arms) - MOST
         text = (
             f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
             f"{percent(self.summary.level)} interval, one mark for each arm; small dark marks are naive baselines "
             f"({self.summary.metric.direction})."
         )
-        return text[0].upper() + text[1:] + (f" The first {MOST} arms are drawn." if left_out > 0 else "")
+        return text[0].upper() + text[1:] + only_first(len(self.summary.arms))
 
     def frame(self) -> pd.DataFrame:
         """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``."""
@@ -56,7 +64,7 @@ class ComponentScores:
         components = list(dict.fromkeys(frame.query("not baseline")["component"]))
         frame = frame.query("component in @components")
         frame = frame.assign(height=[float(components.index(c)) for c in frame["component"]])
-        arms = [a.name for a in self.summary.arms][:MOST]
+        arms = [a.name for a in self.summary.arms][:MOST_ARMS]
         step = min(0.8 / max(len(arms), 1), 0.2)
         row_height = 0.32 + 0.14 * len(arms)
         with house_style():

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import WIDTH, colour, house_style, legend_above, line, marker, shortened
+from reports.figures.style import (
+    MOST_ARMS,
+    WIDTH,
+    colour,
+    house_style,
+    legend_above,
+    line,
+    marker,
+    only_first,
+    shortened,
+)
 from reports.frame import StudyResults
 from reports.numerals import percent
 from reports.statistics.intervals import estimate
@@ -30,7 +43,7 @@ class LearningCurves:
             f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
             f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
             f"{percent(1 - self.results.study.alpha)} intervals. Where runs stop early, later epochs rest on those "
-            "that went on."
+            f"that went on.{only_first(len(self.results.study.arms))}"
         )
 
     def _score_column(self) -> str:
@@ -51,23 +64,26 @@ class LearningCurves:
     def _compute(self) -> pd.DataFrame:
         history, study = self.results.history, self.results.study
         history = history.query("status == 'done'")
+        places = cast(dict[tuple[str, int], np.ndarray], history.groupby(["arm", "epoch"]).indices)
+        order = {arm.name: i for i, arm in enumerate(study.arms)}
         rows = []
         for column in dict.fromkeys((self._score_column(), "train/loss", "validation/loss")):
             if column not in history:
                 continue
-            for arm in study.arms:
-                for epoch, rows_of_epoch in history.query("arm == @arm.name").groupby("epoch"):
-                    e = estimate(rows_of_epoch[column].to_numpy(float), 1 - study.alpha, self.results.overlap)
-                    rows.append((column, arm.name, epoch, e.mean, e.low, e.high, e.n))
+            values = history[column].to_numpy(float)
+            for arm, epoch in sorted(places, key=lambda key: (order[key[0]], key[1])):
+                e = estimate(values[places[arm, epoch]], 1 - study.alpha, self.results.overlap)
+                rows.append((column, arm, epoch, e.mean, e.low, e.high, e.n))
         return pd.DataFrame(rows, columns=["curve", "arm", "epoch", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
         """Two plots, one above the other, with a common axis of epochs."""
         frame = self.frame()
+        arms = [a.name for a in self.results.study.arms][:MOST_ARMS]
         with house_style():
-            figure = Drawing(figsize=(WIDTH, 5.6), layout="constrained")
+            figure = Drawing(figsize=(WIDTH, 5.2 + 0.18 * len(arms)), layout="constrained")
             top, bottom = figure.subplots(2, 1, sharex=True)
-            for i, arm in enumerate(a.name for a in self.results.study.arms):
+            for i, arm in enumerate(arms):
                 mine = frame.query("arm == @arm")
                 _band(top, mine.query("curve == @self._score_column()"), i, shortened(arm))
                 _band(bottom, mine.query("curve == 'validation/loss'"), i, shortened(arm))

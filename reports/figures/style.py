@@ -34,6 +34,9 @@ LINES: tuple[Dash, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 
+MOST_ARMS = 8
+"""Arms that are drawn: more cannot be told apart. The tables have them all."""
+
 _RULES: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -135,3 +138,8 @@ def shortened(name: str, most: int = 28) -> str:
     """A name that leaves room for the plot, without characters that XML forbids."""
     name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def only_first(arms: int) -> str:
+    """What a description must say when arms are left out; empty otherwise."""
+    return f" The first {MOST_ARMS} of {arms} arms are drawn; the table has all." if arms > MOST_ARMS else ""

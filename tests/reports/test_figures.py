@@ -66,6 +66,15 @@ def test_text_is_at_least_nine_points(results_of, study_of, arms):
         assert min(sizes) >= 9
 
 
+def test_more_arms_than_can_be_told_apart_are_in_the_table_only(results_of, study_of):
+    forest, components, curves = figures(results_of(study_of([f"arm_{i}" for i in range(12)], repeats=3)))
+    for figure in (components, curves):
+        assert "The first 8 of 12 arms are drawn" in figure.description
+        assert "arm_11" not in to_svg(figure.draw())
+        assert "arm_11" in figure.frame().to_csv()
+    assert "arm_11" in to_svg(forest.draw())
+
+
 def test_arms_differ_without_colour():
     pairs = {(MARKERS[i % len(MARKERS)], str(LINES[i % len(LINES)])) for i in range(len(COLOURS))}
     assert len(pairs) == len(COLOURS)

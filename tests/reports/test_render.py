@@ -1,5 +1,6 @@
 import base64
 import csv
+import html
 import io
 import json
 import re
@@ -124,7 +125,7 @@ def test_order_of_the_page(summary_of, results_of, written):
 
 def test_page_says_verdict_and_every_number_of_it(written):
     summary, _, page = written
-    text = page.read_text().replace("\N{NO-BREAK SPACE}", " ")
+    text = html.unescape(page.read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert summary.verdicts[0].evidence in text
     assert summary.covers in text
     for run in summary.runs:
