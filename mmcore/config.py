@@ -220,6 +220,8 @@ class TrainingConfig(Frozen):
 
     epochs: PositiveInt = 10
     """Passes over the training windows at most."""
+    steps_per_epoch: PositiveInt | None = None
+    """Optimiser steps an epoch at most, over windows drawn anew each epoch; None: every training window once."""
     batch: PositiveInt = 16
     """Windows per optimiser step."""
     clip_norm: PositiveFloat | None = 1.0

@@ -156,7 +156,8 @@ def train(
 def train_epoch(
     state: State, loader: Loader, config: RunConfig, targets: Targets, on_event: OnEvent
 ) -> dict[str, float]:
-    """One pass over the training windows in this epoch's order; returns the training columns of its history row."""
+    """One pass over the training windows in this epoch's order, ``steps_per_epoch`` batches at most; returns the
+    training columns of its history row."""
     training, repeat, epoch = config.training, config.repeat, state.epoch + 1
     parameters = list(state.model.parameters())
     device = parameters[0].device
@@ -165,11 +166,12 @@ def train_epoch(
     sums_P, counts_P = torch.zeros_like(weight_P), torch.zeros_like(weight_P)
     norms: list[float] = []
     clipped, rate = 0, 0.0
-    steps_total, peak = training.epochs * len(loader), training.optimiser.learning_rate
+    steps = min(len(loader), training.steps_per_epoch or len(loader))
+    steps_total, peak = training.epochs * steps, training.optimiser.learning_rate
 
-    order = generator(repeat, "order", epoch).permutation(loader.windows)
+    order = generator(repeat, "order", epoch).permutation(loader.windows)[: steps * training.batch]
     for step, batch in enumerate(loader.batches(order), start=1):
-        rate = learning_rate_at(state.step + 1, steps_total, len(loader), training.schedule, peak)
+        rate = learning_rate_at(state.step + 1, steps_total, steps, training.schedule, peak)
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         rng.manual_seed(seed_of(repeat, "dropout", epoch, step))
@@ -193,7 +195,7 @@ def train_epoch(
         counts_P += count_P
         if time.monotonic() - state.told >= SECONDS_BETWEEN_PROGRESS:
             state.told = time.monotonic()
-            on_event(Progress(epoch, training.epochs, step, len(loader)))
+            on_event(Progress(epoch, training.epochs, step, steps))
     state.epoch = epoch
     row = {
         "epoch": epoch,

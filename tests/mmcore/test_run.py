@@ -322,3 +322,19 @@ def test_on_cuda_a_run_ends_with_the_same_kind_of_result(config, editing_corpus,
     result = run(config(editing_corpus, device="cuda"), tmp_path, prepared=prepared)
     assert result.fingerprint == finished[0].fingerprint
     assert result.score("skill") == pytest.approx(finished[0].score("skill"), abs=0.1)
+
+
+def test_an_epoch_may_be_limited_to_some_steps_and_the_schedule_still_ends_at_its_floor(
+    config, finished, editing_corpus, prepared, tmp_path
+):
+    limited = config(editing_corpus, training__steps_per_epoch=1)
+    result = run(limited, tmp_path / "few", prepared=prepared)
+    assert [row["steps"] for row in result.history] == [row["epoch"] for row in result.history]
+    assert result.history[-1]["learning_rate"] == limited.training.schedule.floor
+    whole, _ = finished
+    per_epoch = int(whole.history[0]["steps"])
+    assert per_epoch > 1
+    generous = run(
+        config(editing_corpus, training__steps_per_epoch=per_epoch + 1), tmp_path / "all", prepared=prepared
+    )
+    assert [row["train/loss"] for row in generous.history] == [row["train/loss"] for row in whole.history]
