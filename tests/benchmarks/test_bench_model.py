@@ -80,4 +80,6 @@ def test_it_prints_one_row_per_model_with_the_known_sizes(capsys: pytest.Capture
     assert all(row["seconds"] > 0 and row["speedup"] > 0 for row in rows.values())
     assert rows[BENCH["PLAIN"]]["parameters"] == rows["gated, head shared"]["parameters"]
     BENCH["main"](["--steps", "1", *sizes])
-    assert "track-only" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "track-only" in printed
+    assert "dropout alone" in printed
