@@ -126,7 +126,7 @@ def test_a_gap_and_the_outside_are_absent() -> None:
 def test_nan_is_never_filled() -> None:
     values = np.array([[1, 1], [np.nan, 2], [3, 3], [np.nan, np.nan]], np.float32)
     table = Table(np.array([0.0, 1.0, 2.0, 3.0]), values, 0)
-    aligned = align(tidy(table), np.array([0.5, 1.0, 1.5, 3.0]), ["continuous"] * 2, [], TOLERANCE, MAX_GAP)
+    aligned = align(tidy(table), np.array([0.5, 1.0, 1.5, 3.0]), ["continuous", "continuous"], [], TOLERANCE, MAX_GAP)
     np.testing.assert_array_equal(aligned.values_SF, [[np.nan, 1.5], [np.nan, 2], [np.nan, 2.5], [np.nan, np.nan]])
     assert aligned.present_S.tolist() == [True, True, True, False]
     assert tidy(table).nan == 3

@@ -172,7 +172,7 @@ def test_a_target_on_a_foreign_grid_does_not_know_its_future(
     old, new = before.values["track"][:29, x], after.values["track"][:29, x]
     np.testing.assert_array_equal(old[:16], new[:16])
     assert (new[16:] == 99).all()
-    assert set(old[:16].tolist()) == set(np.float32(tables["track"]["a"]["0_x"][:4]).tolist())
+    assert set(old[:16].tolist()) == set(tables["track"]["a"]["0_x"][:4].astype(np.float32).tolist())
 
 
 def test_batches_follow_the_order_given(tiny: Prepared) -> None:

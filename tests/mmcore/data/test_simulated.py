@@ -45,8 +45,8 @@ def explained(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_te
 
 @pytest.fixture(scope="module")
 def score(store: Prepared) -> Callable[..., float]:
-    """R² on unseen complete items of predicting a parameter, where it counts, from columns of the same step and (``@lag``)
-    of steps before; mean over tracks. ``K`` in a name stands for the track."""
+    """R² on unseen complete items of predicting a parameter, where it counts, from columns of the same step and
+    (``@lag``) of steps before; mean over tracks. ``K`` in a name stands for the track."""
     schema = store.schema
     names = [p.name for p in schema.targets.parameters]
     place = {column: (modality, at) for modality, m in schema.modalities.items() for at, column in enumerate(m.columns)}
