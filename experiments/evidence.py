@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from statistics import fmean, stdev
 from typing import Any
 
 from experiments.environment import environment
@@ -64,24 +65,26 @@ def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
     for arm in results.study.arms:
         scores = results.scores
         mine = scores[(scores["arm"] == arm.name) & (scores["split"] == "test") & (scores["parameter"].isna())]
-        grouped = mine.groupby(["items", "component", "metric"], dropna=False)["value"]
-        metrics: dict[str, float] = {}
-        for key, values in grouped:
-            items, component, metric = key  # pyright: ignore[reportGeneralTypeIssues]
+        gathered: dict[str, list[float]] = {}
+        for items, component, metric, value in zip(
+            mine["items"], mine["component"], mine["metric"], mine["value"], strict=True
+        ):
             parts = ["test"] + ([items] if items != "all" else [])
             parts += ([component] if isinstance(component, str) else []) + [metric]
-            metrics["/".join([*parts, "mean"])] = float(values.mean())
+            gathered.setdefault("/".join(parts), []).append(float(value))
+        metrics: dict[str, float] = {}
+        for name, values in gathered.items():
+            metrics[f"{name}/mean"] = fmean(values)
             if len(values) > 1:
-                metrics["/".join([*parts, "sd"])] = float(values.std(ddof=1))
-        runs = results.runs[results.runs["arm"] == arm.name]
-        failed = int((runs["status"] == "failed").sum())
-        metrics |= {"runs/done": float((runs["status"] == "done").sum()), "runs/failed": float(failed)}
+                metrics[f"{name}/sd"] = stdev(values)
+        states = list(results.runs[results.runs["arm"] == arm.name]["status"])
+        metrics |= {"runs/done": float(states.count("done")), "runs/failed": float(states.count("failed"))}
         tags = {
             f"mmstudy.verdict.{c.reference}" + (f".{c.component}" if c.component else ""): c.verdict
             for c in summary.comparisons
             if c.arm == arm.name
         }
-        mirror.concluded(arm.name, metrics, tags, failed > 0)
+        mirror.concluded(arm.name, metrics, tags, failed="failed" in states)
 
 
 def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:

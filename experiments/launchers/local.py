@@ -168,11 +168,8 @@ class LocalPool:
             environment["CUDA_VISIBLE_DEVICES"] = str(number % self._gpus)
         log = self._logs / f"worker-{number}.log"
         # Ctrl-C goes to the driver alone, which then stops its workers in order.
-        apart = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # pyright: ignore[reportAttributeAccessIssue]
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )
+        windows = sys.platform == "win32"
+        flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         with open(log, "a", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "experiments.launchers.worker"],
@@ -182,7 +179,8 @@ class LocalPool:
                 env=environment,
                 text=True,
                 encoding="utf-8",
-                **apart,
+                creationflags=flags if windows else 0,
+                start_new_session=not windows,
             )
         worker = _Worker(number, process, log=log)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
