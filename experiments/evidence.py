@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
+from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -74,9 +76,7 @@ def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
             gathered.setdefault("/".join(parts), []).append(float(value))
         metrics: dict[str, float] = {}
         for name, values in gathered.items():
-            metrics[f"{name}/mean"] = fmean(values)
-            if len(values) > 1:
-                metrics[f"{name}/sd"] = stdev(values)
+            metrics |= aggregates(name, values)
         states = list(results.runs[results.runs["arm"] == arm.name]["status"])
         metrics |= {"runs/done": float(states.count("done")), "runs/failed": float(states.count("failed"))}
         tags = {
@@ -85,6 +85,18 @@ def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
             if c.arm == arm.name
         }
         mirror.concluded(arm.name, metrics, tags, failed="failed" in states)
+
+
+def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Mean and, from two values on, standard deviation over the repeats that have a value; {} where none has one.
+
+    Example:
+        >>> aggregates("skill", [0.5, float("nan"), 0.7])
+        {'skill/mean': 0.6, 'skill/sd': 0.1414213562373095}
+    """
+    known = [value for value in values if math.isfinite(value)]
+    told = {f"{name}/mean": fmean(known)} if known else {}
+    return told | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
 
 
 def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:
