@@ -43,19 +43,22 @@ def simulate(
 
 @data.command("import")
 def import_(
-    kind: Annotated[
-        Kind,
+    kind: Annotated[Kind, typer.Argument(help="What to convert.")],
+    folder: Annotated[
+        Path,
         typer.Argument(
-            help="smartwatch: the recordings of the package seglearn. seed-layout: the seed experiment's files."
+            metavar="DIR", help="smartwatch: the new corpus's folder. seed-layout: the folder with the seed's files."
         ),
     ],
-    folder: CorpusFolder,
-    source: Annotated[
-        Path | None,
-        typer.Option("--source", help="seed-layout: folder with the seed's files; default: DIR itself."),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="seed-layout: the new corpus's folder; default DIR/corpus.")
     ] = None,
 ) -> None:
-    """Convert other people's data into a corpus in DIR."""
+    """Convert other people's data into a corpus.
+
+    smartwatch: 140 real recordings that the package seglearn ships. seed-layout: files <video>_features.csv,
+    <video>_visual_features.csv and *_sequences.npz.
+    """
     match kind:
         case Kind.smartwatch:
             from mmcore.data.sources.smartwatch import import_smartwatch
@@ -64,7 +67,7 @@ def import_(
         case Kind.seed_layout:
             from mmcore.data.sources.seed_layout import import_seed_layout
 
-            made = import_seed_layout(source or folder, folder)
+            made = import_seed_layout(folder, out or folder / "corpus")
     typer.echo(f"wrote {made}")
 
 

@@ -1,0 +1,197 @@
+"""The command as a user meets it: exit codes, error texts, text and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.home import Home
+from experiments.screens import table
+
+
+def mmstudy(home: Home, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def as_json(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_list_names_the_catalogue(home: Home) -> None:
+    names = {entry["study"] for entry in as_json(mmstudy(home, "list", "--format", "json"))}
+    assert names == {"track_vs_multimodal", "fusion", "modalities", "seed_experiment"}
+    text = mmstudy(home, "list").stdout
+    assert "Does multimodal beat track-only?" in text
+    assert not home.root.exists()
+
+
+def test_plan_as_json_holds_every_run(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    told = as_json(mmstudy(home, "plan", tiny_study, "--corpus", tiny_corpus, "--format", "json"))
+    assert told["runs"] == {"to do": 4, "resume": 0, "running": 0, "done": 0, "failed": 0}
+    assert told["comparisons"] == [["both", "track"]]
+    assert len(told["fingerprints"]) == 4
+    assert not home.root.exists()
+
+
+def test_describe_counts_parameters_and_operations_of_each_part(
+    home: Home, tiny_study: Path, tiny_corpus: Path
+) -> None:
+    told = as_json(mmstudy(home, "describe", tiny_study, "--corpus", tiny_corpus, "--format", "json"))
+    both, track = told["arms"]
+    for arm in (both, track):
+        parts = arm["parameters"]
+        assert parts["total"] == sum(n for part, n in parts.items() if part != "total")
+        assert arm["flops"]["encoder"] > 0
+    assert both["parameters"]["fusion"] == 2 * (8 * 8 + 8)  # a gate per modality at width 8
+    assert track["parameters"]["fusion"] == 0
+    assert both["modalities"] == ["audio", "track"]
+    text = mmstudy(home, "describe", tiny_study, "--corpus", tiny_corpus).stdout
+    assert "trained parameters" in text
+
+
+def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.rsplit("Report: ", 1)[1].strip())
+    assert page.is_file()
+    # Piped: a line for each finished run, no bars, no colours.
+    assert "[2/2]" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    again = ["--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1"]
+    told = as_json(mmstudy(home, "report", tiny_study, *again, "--format", "json"))
+    keys = {"study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance"}
+    assert set(told) == keys
+    assert {arm["name"] for arm in told["arms"]} == {"both", "track"}
+    status = as_json(mmstudy(home, "status", tiny_study, *again, "--format", "json"))
+    assert status["runs"]["done"] == 2
+    assert "done" in mmstudy(home, "status", tiny_study, *again).stdout
+    # The changed value is on record in the report.
+    assert "training.epochs" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "track_vs_multimodel"], "Did you mean 'track_vs_multimodal'?"),
+        (["run", "no/such.yaml"], "no such study file"),
+        (["plan", "fusion", "--preset", "sed"], "Did you mean 'seed'?"),
+        (["plan", "fusion", "--set", "model.widht=3"], "Did you mean 'width'?"),
+        (["plan", "fusion", "--set", "training.epochs"], "--set takes PATH=VALUE"),
+        (["plan", "fusion", "--set", "model.width=[1"], "must be valid YAML"),
+        (["plan", "fusion", "--metric", "skil"], "Did you mean 'skill'?"),
+        (["plan", "fusion", "--corpus", "/nowhere"], "mmstudy data import"),
+        (["report", "fusion"], "no finished run yet"),
+        (["data", "inspect", "/nowhere"], "corpus.yaml"),
+        (["data", "import", "seed-layout", "/nowhere"], "/nowhere"),
+        (["ui", "fusion"], "no runs in the tracking store"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(home: Home, words: list[str], message: str) -> None:
+    errors = refused(mmstudy(home, *words))
+    assert message in errors
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+
+
+def test_data_simulate_inspect_and_prepare(home: Home, tmp_path: Path) -> None:
+    corpus = tmp_path / "made"
+    assert mmstudy(home, "data", "simulate", corpus).returncode == 0
+    assert (corpus / "truth.yaml").exists()
+    told = as_json(mmstudy(home, "data", "inspect", corpus, "--format", "json"))
+    visual = next(row for row in told["modalities"] if row["modality"] == "visual")
+    assert visual["nan"] > 0
+    assert visual["missing"] > 0
+    assert len(told["items"]) >= 3 * 60
+    text = mmstudy(home, "data", "inspect", corpus).stdout
+    assert "visual" in text
+    assert "coverage" in text
+    done = mmstudy(home, "data", "prepare", corpus)
+    assert done.returncode == 0
+    assert "prepared 60 items" in done.stdout
+    # A second corpus in the same folder would be a mixture.
+    assert "new folder" in refused(mmstudy(home, "data", "simulate", corpus))
+
+
+def test_data_import_converts_the_seeds_files(home: Home, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    videos, steps = ["a", "b", "c", "d"], 200
+    for video in videos:
+        time_T = np.arange(steps) * 0.1
+        names = ["audio_energy_rms", "audio_is_speaking", "silence_duration_ms", "text_is_active"]
+        _csv(tmp_path / f"{video}_features.csv", ["time", *names], np.c_[time_T, rng.random((steps, 4))])
+        scalars = "scene_change visual_motion saliency_x saliency_y face_count face_center_x face_center_y face_size "
+        columns = [*(scalars + "face_mouth_open face_eyebrow_raise").split(), *(f"clip_{i}" for i in range(512))]
+        _csv(tmp_path / f"{video}_visual_features.csv", ["time", *columns], np.c_[time_T, rng.random((steps, 522))])
+    sequences = rng.random((8, 100, 240)).astype(np.float32)
+    sequences[:, :, 0::12] = rng.integers(0, 2, (8, 100, 20))
+    sequences[:, :, 1::12] = rng.integers(0, 10, (8, 100, 20))
+    np.savez(
+        tmp_path / "train_sequences.npz",
+        sequences=sequences,
+        masks=np.ones((8, 100), dtype=bool),
+        video_ids=np.repeat(videos, 2),
+    )
+    done = mmstudy(home, "data", "import", "seed-layout", tmp_path)
+    assert done.returncode == 0, done.stderr
+    corpus = tmp_path / "corpus"
+    told = as_json(mmstudy(home, "data", "inspect", corpus, "--format", "json"))
+    assert [row["modality"] for row in told["modalities"]] == ["audio", "visual", "track"]
+    planned = as_json(mmstudy(home, "plan", "seed_experiment", "--corpus", corpus, "--format", "json"))
+    assert planned["runs"]["to do"] == 20
+
+
+def _csv(path: Path, header: list[str], rows: np.ndarray) -> None:
+    np.savetxt(path, rows, delimiter=",", header=",".join(header), comments="", fmt="%.4f")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+def test_ui_serves_the_studys_page_until_ctrl_c(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    assert mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, "--repeats", "1").returncode == 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "ui", "level", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        assert f"http://127.0.0.1:{port}/#/experiments/" in line
+        end = time.monotonic() + 90
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                    assert answer.read() == b"OK"
+                break
+            except OSError:
+                assert time.monotonic() < end, "the server never answered"
+                time.sleep(0.2)
+    finally:
+        server.send_signal(signal.SIGINT)
+        code = server.wait(timeout=30)
+        assert server.stdout is not None
+        server.stdout.close()
+    assert code == 0
+
+
+def test_tables_align_words_left_and_numbers_right() -> None:
+    assert table(["arm", "n"], [["a", 10], ["long", 2]]) == "arm    n\na     10\nlong   2"
