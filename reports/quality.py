@@ -15,6 +15,22 @@ COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_co
 """Summed over items."""
 
 
+_HEADINGS = {
+    "largest_gap": "largest gap (s)",
+    "nan": "NaN",
+    "inf": "Inf",
+    "non_monotonic": "times out of order",
+    "duplicate_times": "double times",
+    "no_time": "without a time",
+    "missing": "items without it",
+}
+
+
+def heading(column: str) -> str:
+    """A column's name for people."""
+    return _HEADINGS.get(column, column.replace("_", " "))
+
+
 def quality_table(rows: Sequence[dict[str, Any]]) -> Table:
     """All rows, with every column that any of them has, in order of first mention."""
     columns = tuple(dict.fromkeys(key for row in rows for key in row))
@@ -40,7 +56,7 @@ def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
                 len(mine),
                 len(mine) - len(have),
                 *(_weighted_mean(have, c) for c in shares),
-                *(max((float(row.get(c) or 0) for row in have), default=None) for c in largest),
+                *(max((row.get(c) or 0 for row in have), default=None) for c in largest),
                 *(sum(int(row.get(c) or 0) for row in have) for c in counts),
                 sum(bool(row.get("warnings")) for row in have),
             )

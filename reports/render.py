@@ -25,6 +25,7 @@ from reports import numerals
 from reports.contents import ComparisonRow, Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
+from reports.quality import heading
 from reports.sentences import comparison_verdict
 from reports.tables import tables
 
@@ -137,6 +138,7 @@ def _environment(autoescape: bool) -> Environment:
         numerals.duration, numerals.counted, comparison_verdict,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
+    environment.filters["heading"] = heading
     environment.filters["cell"] = _cell
     environment.filters["held"] = _held_together
     environment.filters["md"] = _markdown

@@ -107,7 +107,12 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
 def _more(row: ComparisonRow, alpha: float) -> str:
     decision = row.decision
     blocked = ""
-    if row.paired.p <= alpha < decision.p_holm:
+    if decision.p_holm <= alpha:
+        blocked = (
+            "The p alone would speak for a difference; the interval, which allows for the training data that repeats "
+            "share, does not. "
+        )
+    elif row.paired.p <= alpha:
         blocked = "It would stand alone, but not once all comparisons of the study are accounted for. "
     if decision.more is None:
         reason = decision.reason or ""

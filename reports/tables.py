@@ -49,7 +49,7 @@ def _estimate(prefix: str, e: Estimate) -> dict[str, float]:
 def _comparisons(summary: Summary) -> pd.DataFrame:
     columns = [
         "arm", "reference", "component", "n", "difference", "low", "high", "deviation", "p", "p_holm", "p_floor",
-        "p_floor_holm", "p_t", "effect_size", "won", "tied", "family", "verdict", "more_repeats", "reason",
+        "p_floor_holm", "p_interval", "effect_size", "won", "tied", "family", "verdict", "more_repeats", "reason",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
@@ -57,7 +57,7 @@ def _comparisons(summary: Summary) -> pd.DataFrame:
         rows.append(
             (
                 c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, d.deviation, paired.p, decision.p_holm,
-                paired.floor, decision.floor_holm, paired.p_t, paired.effect_size, paired.won, paired.tied,
+                paired.floor, decision.floor_holm, decision.p_t, paired.effect_size, paired.won, paired.tied,
                 decision.family, decision.verdict, decision.more, decision.reason,
             )
         )  # fmt: skip

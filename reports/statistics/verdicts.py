@@ -41,7 +41,8 @@ class Decision:
 
     Args:
         verdict: one of a closed list.
-        p_holm: p after Holm over the family.
+        p_holm: exact p after Holm over the family.
+        p_t: p of the interval's t-test, after Holm as well where splits vary; both must be at most alpha.
         floor_holm: the smallest p after Holm that the family's numbers of pairs allow.
         family: number of comparisons in the family.
         more: for ``undecided``, about how many more repeats would decide at the observed difference and deviation;
@@ -51,6 +52,7 @@ class Decision:
 
     verdict: Verdict
     p_holm: float
+    p_t: float
     floor_holm: float
     family: int
     more: int | None = None
@@ -74,7 +76,7 @@ def decide(
     for paired, hurdle, floor_holm in zip(family, hurdles, floors, strict=True):
         verdict = _verdict(paired, hurdle, floor_holm, alpha, margin, higher_is_better)
         more, reason = _more_repeats(paired, hurdle, alpha) if verdict == "undecided" else (None, None)
-        decisions.append(Decision(verdict, hurdle.p, floor_holm, len(family), more, reason))
+        decisions.append(Decision(verdict, hurdle.p, hurdle.p_t, floor_holm, len(family), more, reason))
     return decisions
 
 

@@ -64,6 +64,17 @@ def test_undecided_says_how_many_more_repeats(summary_of, study_of):
     assert verdict.not_shown.startswith("Not shown: that one is better, nor that both are equal.")
 
 
+def test_undecided_says_what_stands_in_the_way(study_of, records_of):
+    study = study_of(("a", "b"), repeats=8)
+    records = records_of(study, {"b": 0.03}, noise=0.025, seed=1)
+    overlapping = summarise(tidy(study, records))
+    assert overlapping.primary[0].decision.p_holm <= 0.05
+    assert "The p alone would speak for a difference; the interval" in overlapping.verdicts[0].not_shown
+    for record in records:
+        record["split"]["given"] = True
+    assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
+
+
 def test_equivalent_names_the_margin(summary_of, study_of):
     summary = summary_of(study_of(margin=0.05), effects={}, given=True)
     assert summary.verdicts[0].verdict == "equivalent"

@@ -132,6 +132,15 @@ def test_overlap_that_no_number_of_repeats_overcomes_is_named():
     assert verdict_of(spread(8, 1.2, 1.0), overlap=1 / 3).more is not None
 
 
+def test_where_splits_vary_the_interval_is_corrected_for_the_family_too():
+    # Alone it stands; among three, 3 · p of the interval is above alpha although 3 · p after sign flips is not.
+    d = pair(spread(12, 1.0, 0.65), overlap=1 / 3)
+    nothing = pair(spread(12, 0.0, 1.0), overlap=1 / 3)
+    alone, among = decide([d])[0], decide([d, nothing, nothing])[0]
+    assert (alone.verdict, among.verdict) == ("better", "undecided")
+    assert among.p_holm <= 0.05 < among.p_t == pytest.approx(3 * d.p_t)
+
+
 def test_a_silly_number_is_not_named():
     decision = verdict_of(spread(8, 0.001, 1.0))
     assert (decision.more, decision.reason) == (None, f"over {FAR} more repeats")
