@@ -17,7 +17,7 @@ PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "mlflow", "optuna
 
 @cache
 def environment() -> dict[str, Any]:
-    """Commit, whether the checkout had uncommitted changes, Python, platform and package versions.
+    """Commit, whether the packages had uncommitted changes, Python, platform and package versions.
 
     Outside a git checkout commit and dirty are None.
     """
@@ -47,7 +47,9 @@ def _git() -> tuple[str | None, bool | None]:
         root = _ask(source, "rev-parse", "--show-toplevel")
         if Path(root).resolve() != source.parent:
             return None, None  # installed inside somebody else's checkout: its commit says nothing about our code
-        return _ask(source, "rev-parse", "HEAD"), bool(_ask(source, "status", "--porcelain"))
+        # Only the code counts: a changed README says nothing about what ran.
+        packages = [str(source.parent / name) for name in ("mmcore", "studies", "reports", "experiments")]
+        return _ask(source, "rev-parse", "HEAD"), bool(_ask(source, "status", "--porcelain", "--", *packages))
     except (OSError, subprocess.SubprocessError):
         return None, None
 
