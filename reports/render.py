@@ -82,9 +82,15 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     from reports.figures.components import ComponentScores
     from reports.figures.curves import LearningCurves
     from reports.figures.forest import Forest
+    from reports.figures.repeats import ScoresByRepeat
     from reports.figures.svg import inline, to_svg
 
-    figures: tuple[Figure, ...] = (Forest(summary), ComponentScores(summary), LearningCurves(results))
+    figures: tuple[Figure, ...] = (
+        Forest(summary),
+        ScoresByRepeat(summary),
+        ComponentScores(summary),
+        LearningCurves(results),
+    )
     drawn = []
     for figure in figures:
         frame = figure.frame()

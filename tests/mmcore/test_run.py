@@ -334,7 +334,5 @@ def test_an_epoch_may_be_limited_to_some_steps_and_the_schedule_still_ends_at_it
     whole = finished[0]
     per_epoch = int(whole.history[0]["steps"])
     assert per_epoch > 1
-    generous = run(
-        config(editing_corpus, training__steps_per_epoch=per_epoch + 1), tmp_path / "all", prepared=prepared
-    )
+    generous = run(config(editing_corpus, training__steps_per_epoch=per_epoch + 1), tmp_path / "all", prepared=prepared)
     assert [row["train/loss"] for row in generous.history] == [row["train/loss"] for row in whole.history]

@@ -7,6 +7,7 @@ import pytest
 from reports.figures.components import ComponentScores
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Forest
+from reports.figures.repeats import ScoresByRepeat
 from reports.figures.style import COLOURS, LINES, MARKERS
 from reports.figures.svg import inline, to_svg
 from reports.frame import tidy
@@ -16,19 +17,24 @@ from reports.summary import summarise
 
 def figures(results):
     summary = summarise(results)
-    return [Forest(summary), ComponentScores(summary), LearningCurves(results)]
+    return [Forest(summary), ComponentScores(summary), LearningCurves(results), ScoresByRepeat(summary)]
 
 
 def test_frames_hold_the_numbers_that_are_drawn(results_of):
     results = results_of()
     summary = summarise(results)
-    forest, components, curves = (f.frame() for f in figures(results))
+    forest, components, curves, repeats = (f.frame() for f in figures(results))
     assert forest["difference"].tolist() == [c.paired.difference.mean for c in summary.comparisons]
     assert forest["verdict"].tolist() == [c.verdict for c in summary.comparisons]
     multimodal = components[components["who"] == "multimodal"]
     assert multimodal["component"].tolist() == ["skill", "active", "scale", "position"]
     assert multimodal["mean"].tolist()[0] == summary.arms[1].score.mean
     assert components["baseline"].sum() == 2 * 4
+    scores = results.scores.query("split == 'test' and items == 'all' and metric == 'skill' and component.isna()")
+    for arm, mine in repeats.groupby("arm"):
+        expected = scores[scores["arm"] == arm].sort_values("repeat")
+        assert mine["score"].tolist() == expected["value"].tolist()
+        assert mine["repeat"].tolist() == expected["repeat"].tolist()
     third = results.history[(results.history["arm"] == "multimodal") & (results.history["epoch"] == 3)]
     row = curves[(curves["arm"] == "multimodal") & (curves["epoch"] == 3) & (curves["curve"] == "validation/skill")]
     expected = estimate(third["validation/skill"].to_numpy(), overlap=results.overlap)
@@ -67,8 +73,8 @@ def test_text_is_at_least_nine_points(results_of, study_of, arms):
 
 
 def test_more_arms_than_can_be_told_apart_are_in_the_table_only(results_of, study_of):
-    forest, components, curves = figures(results_of(study_of([f"arm_{i}" for i in range(12)], repeats=3)))
-    for figure in (components, curves):
+    forest, *others = figures(results_of(study_of([f"arm_{i}" for i in range(12)], repeats=3)))
+    for figure in others:
         assert "The first 8 of 12 arms are drawn" in figure.description
         assert "arm_11" not in to_svg(figure.draw())
         assert "arm_11" in figure.frame().to_csv()

@@ -50,7 +50,8 @@ def test_files_of_a_report(written):
     folder = page.parent
     assert page.name == "report.html"
     assert {p.name for p in folder.iterdir()} == {"report.html", "report.md", "report.json", "figures", "tables"}
-    assert {p.stem for p in (folder / "figures").iterdir()} == {"forest", "components", "learning_curves"}
+    drawn = {p.stem for p in (folder / "figures").iterdir()}
+    assert drawn == {"forest", "repeats", "components", "learning_curves"}
     arms = pd.read_csv(folder / "tables" / "arms.csv")
     assert arms["arm"].tolist() == ["track_only", "multimodal"]
     scores = results.table("skill", None)
@@ -116,7 +117,7 @@ def test_order_of_the_page(summary_of, results_of, written):
         for name in ("verdicts", "arms", "figures", "baselines", "data", "details", "provenance")
     ]
     assert at == sorted(at)
-    figures = [text.index(f'id="figure-{name}"') for name in ("forest", "components", "learning_curves")]
+    figures = [text.index(f'id="figure-{name}"') for name in ("forest", "repeats", "components", "learning_curves")]
     assert figures == sorted(figures)
     assert 'id="warnings"' not in text
     warned = as_html(summary_of(leaky=True))

@@ -1,0 +1,130 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+from mmcore.data.sources.simulated import read_truth, simulated_schema
+from mmcore.errors import StudyError
+from mmcore.schema import CorpusSchema
+from studies.resolve import resolve
+from studies.study import catalogue, read_preset, read_study
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.S)
+
+
+def block_with(language: str, words: str) -> str:
+    (found,) = [block for block in blocks(language) if words in block]
+    return found
+
+
+def shell_commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("mmstudy ")]
+
+
+@pytest.mark.parametrize("line", shell_commands())
+def test_every_command_shown_is_one_that_exists(line: str) -> None:
+    group = typer.main.get_command(__import__("experiments.cli").cli.app)
+    words = shlex.split(line)[1:]
+    context = group.make_context("mmstudy", words[:])
+    while words:
+        name, command, words = group.resolve_command(context, words)  # pyright: ignore[reportAttributeAccessIssue]
+        assert command is not None, line
+        if not hasattr(command, "resolve_command"):
+            command.make_context(name, words[:], parent=context)  # refuses unknown options and missing arguments
+            break
+        group = command
+
+
+def test_the_catalogue_is_the_one_in_the_table() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.M)) == set(catalogue())
+
+
+def test_the_two_commands_are_those_of_bootstrap_and_ci() -> None:
+    assert blocks("sh")[0].count("python3 bootstrap.py") == 2
+    assert "python3 bootstrap.py test" in (ROOT / ".ci" / "run").read_text()
+    done = subprocess.run([sys.executable, str(ROOT / "bootstrap.py"), "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "bootstrap.py study" in done.stdout
+    assert "bootstrap.py test" in done.stdout
+
+
+def test_the_study_shown_resolves_and_its_misspelling_is_refused_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = block_with("yaml", "# depth.yaml").split("\n", 1)[1]
+    path = Path("depth.yaml")
+
+    def opened(content: str) -> tuple[str, ...]:
+        path.write_text(content, encoding="utf-8")
+        study, written = read_study(path)
+        preset, preset_file = read_preset("quick")
+        resolved = resolve("depth", study, written, preset, preset_file, tmp_path, simulated_schema("quick"))
+        return tuple(arm.name for arm in resolved.arms)
+
+    assert opened(text) == ("two", "four")
+    with pytest.raises(StudyError) as caught:
+        opened("# a comment for the line\n" + text.replace("concat", "concta"))
+    assert f"error: {caught.value}" in README
+
+
+def test_the_corpus_shown_is_valid() -> None:
+    schema = CorpusSchema.model_validate(yaml.safe_load(block_with("yaml", "format: 1")))
+    assert schema.targets.components == ("active", "position")
+    assert len(schema.modalities["visual"].columns) == 513
+
+
+def python_of(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "MMSTUDY_HOME", "OMP"))}
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_five_lines_train_one_model(tmp_path: Path) -> None:
+    code = block_with("python", "from mmcore.run import run")
+    assert len(code.splitlines()) == 5
+    done = python_of(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert -1 < float(done.stdout) < 1
+    assert (tmp_path / "my_run" / "checkpoints" / "best.pt").exists()
+
+
+@pytest.mark.slow
+def test_five_lines_run_a_whole_study_that_agrees_with_the_declared_truth(tmp_path: Path) -> None:
+    code = block_with("python", "from experiments.driver import run_study")
+    assert len(code.splitlines()) == 5
+    done = python_of(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1])
+    assert page.is_file()
+    told = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
+    verdicts = {c["component"]: c["verdict"] for c in told["comparisons"]}
+    truth = read_truth(tmp_path / "mlruns" / "corpora" / "simulated-quick-0")
+    assert verdicts[None] == "better"
+    for name, component in truth.components.items():
+        if {"audio", "visual"} & set(component.modalities):
+            assert verdicts[name] == "better", name
+        else:
+            assert verdicts[name] != "better", name
+    # Both kinds are there, or the loop would prove nothing.
+    driven = [bool({"audio", "visual"} & set(c.modalities)) for c in truth.components.values()]
+    assert any(driven)
+    assert not all(driven)
+    assert all(arm["failed"] == 0 and arm["n"] == 10 for arm in told["arms"])
