@@ -234,6 +234,7 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
         "p": row.paired.p,
         "p_holm": row.decision.p_holm,
         "p_floor": row.paired.floor,
+        "p_interval": row.decision.p_t,
         "effect_size": row.paired.effect_size,
         "verdict": row.decision.verdict,
     }

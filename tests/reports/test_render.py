@@ -32,7 +32,8 @@ def test_json_is_the_stable_interface(summary_of):
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "seconds", "components",
     ]  # fmt: skip
     assert list(data["comparisons"][0]) == [
-        "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "effect_size", "verdict",
+        "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
+        "effect_size", "verdict",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]
