@@ -1,0 +1,77 @@
+"""Rules of the whole house that no other tool checks."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import mmcore
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tracked(pattern: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", pattern],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def test_bootstrap_needs_the_standard_library_only() -> None:
+    tree = ast.parse((ROOT / "bootstrap.py").read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_bootstrap_refuses_what_it_does_not_know() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "bootstrap.py"), "everything"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "bootstrap.py study" in done.stdout
+
+
+def test_every_dependency_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    locked = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    assert {re.split(r"[<>=!~]", name)[0].lower() for name in wanted} <= locked
+    assert "torch==2.13.0" in lines
+
+
+def test_no_file_is_a_hall() -> None:
+    """Files of about 300 lines, 400 at most; no room without a name of its own."""
+    for path in tracked("*.py"):
+        assert path.stem not in {"utils", "util", "common", "helpers", "helper", "misc"}, path
+        if ROOT / "tests" not in path.parents:
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+
+
+def test_nothing_is_unpickled() -> None:
+    """Checkpoints are loaded with ``weights_only``; the one reader of a foreign pickle permits arrays alone."""
+    for path in tracked("*.py"):
+        if ROOT / "tests" in path.parents:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            text = ast.unparse(node.func)
+            keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            if text == "torch.load":
+                assert keywords.get("weights_only") == "True", path
+            if text in ("np.load", "numpy.load"):
+                assert keywords.get("allow_pickle", "False") == "False", path
+            assert text not in ("pickle.load", "pickle.loads", "pd.read_pickle", "joblib.load"), path
+
+
+def test_the_changelog_and_the_version_belong_together() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## Unreleased" in changelog or f"## {mmcore.__version__}" in changelog
