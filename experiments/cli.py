@@ -12,7 +12,7 @@ import typer
 import yaml
 
 import mmcore
-from experiments.cli_data import data
+from experiments.cli_data import Format, data
 from experiments.home import Home
 from mmcore.errors import MMStudyError, StudyError
 
@@ -29,13 +29,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    text = "text"
-    json = "json"
 
 
 class Device(StrEnum):

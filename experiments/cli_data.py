@@ -12,6 +12,13 @@ import typer
 data = typer.Typer(help="Make, convert, look at and prepare corpora.", no_args_is_help=True, rich_markup_mode=None)
 
 
+class Format(StrEnum):
+    """How results are printed."""
+
+    text = "text"
+    json = "json"
+
+
 class Size(StrEnum):
     """Sizes of the simulated corpus."""
 
@@ -75,20 +82,21 @@ def import_(
 def inspect(
     context: typer.Context,
     folder: CorpusFolder,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    items: Annotated[bool, typer.Option("--items", help="Also a line for every item and modality.")] = False,
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
-    """Show what a corpus holds and the quality of its data, per modality and per item where something is off."""
+    """Show what a corpus holds and the quality of its data, per modality and where something is off."""
     from experiments.screens import quality_text
     from mmcore.config import DataConfig
     from mmcore.data.prepared import prepare as build
     from mmcore.data.quality import summarise
 
     store = build(folder, DataConfig(), context.obj.make().prepared)
-    if format == "json":
+    if format is Format.json:
         told = {"corpus": store.schema.name, "content": store.content, "modalities": summarise(store.quality)}
         typer.echo(json.dumps({**told, "items": store.quality}, indent=1, ensure_ascii=False))
     else:
-        typer.echo(quality_text(store))
+        typer.echo(quality_text(store, items))
 
 
 @data.command()

@@ -103,8 +103,8 @@ def status_text(plan: Plan, home: Home) -> str:
     return "\n".join(lines)
 
 
-def quality_text(store: Prepared) -> str:
-    """A corpus and its data's quality, for people."""
+def quality_text(store: Prepared, items: bool = False) -> str:
+    """A corpus and its data's quality, for people; with ``items`` a line for every item and modality."""
     from mmcore.data.quality import summarise
 
     schema = store.schema
@@ -118,10 +118,39 @@ def quality_text(store: Prepared) -> str:
         f"content {store.content}",
         "",
     ]
-    rows = summarise(store.quality)
-    heads = list(rows[0]) if rows else []
-    lines.append(table(heads, [[_cell(row[h]) for h in heads] for row in rows]))
+    lines += _quality_table(summarise(store.quality), leave_out=("examples",))
+    if items:
+        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings"))]
+    remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
+    if remarks:
+        shown = remarks if items else remarks[:_MOST_REMARKS]
+        lines += ["", "worth a look", *(f"  {text}" for text in shown)]
+        if len(remarks) > len(shown):
+            lines.append(f"  … and {len(remarks) - len(shown)} more; --items shows all")
     return "\n".join(lines)
+
+
+_MOST_REMARKS = 12
+
+
+def _remarks(row: dict[str, Any]) -> list[str]:
+    """What a person should know of an item's stream, beyond counts of missing cells."""
+    texts = list(row["warnings"])
+    if row["constant_columns"] and row["rows"] > 1:
+        texts.append(f"{row['constant_columns']} columns never change: {', '.join(row['constant_names'])}")
+    for name, text in (("non_monotonic", "rows go back in time"), ("duplicate_times", "rows repeat a time")):
+        if row[name]:
+            texts.append(f"{row[name]} {text}")
+    return texts
+
+
+def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
+    if not rows:
+        return []
+    heads = [head for head in rows[0] if head not in leave_out]
+    named = sum(head in ("item", "modality") for head in heads)
+    titles = [head.replace("_", " ") for head in heads]
+    return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]
 
 
 def _cell(value: object) -> str:

@@ -125,6 +125,10 @@ def test_data_simulate_inspect_and_prepare(home: Home, tmp_path: Path) -> None:
     text = mmstudy(home, "data", "inspect", corpus).stdout
     assert "visual" in text
     assert "coverage" in text
+    gap = next(row for row in told["items"] if any("gap" in text for text in row["warnings"]))
+    assert f"{gap['item']}, {gap['modality']}: a gap of" in text
+    every = mmstudy(home, "data", "inspect", corpus, "--items").stdout
+    assert all(sum(line.startswith(row["item"] + " ") for line in every.splitlines()) >= 3 for row in told["items"])
     done = mmstudy(home, "data", "prepare", corpus)
     assert done.returncode == 0
     assert "prepared 60 items" in done.stdout
