@@ -92,6 +92,7 @@ def run_study(
         mirror.interrupted()
         mirror.close(timeout=30)
         raise
+    display.say("writing the report")
     outcome = report_study(asked, place, mirror=mirror)
     mirror.close()
     return Outcome(

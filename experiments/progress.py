@@ -149,7 +149,7 @@ class Screen:
         if self._failed:
             words += f", {self._failed} failed"
         left = self._left()
-        if left is not None:
+        if left is not None and self._done < self._total:
             words += f", about {duration(left)} left"
         self._progress.update(self._whole, completed=self._done, note=words)
 
