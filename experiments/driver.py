@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.environment import environment
-from experiments.evidence import conclude, gather, rebuild_command
+from experiments.evidence import conclude, gather
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
@@ -234,6 +234,3 @@ def _outcome(record: dict[str, Any]) -> str:
     )
     told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
     return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"
-
-
-__all__ = ["Outcome", "ask", "rebuild_command", "report_study", "run_study", "sync_study"]

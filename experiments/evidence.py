@@ -18,6 +18,7 @@ from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from reports.frame import StudyResults, tidy
 from reports.summary import Summary
+from studies.study import CATALOGUE
 
 
 def gather(todo: Plan, home: Home) -> StudyResults:
@@ -43,12 +44,13 @@ def gather(todo: Plan, home: Home) -> StudyResults:
     return tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
 
 
-def rebuild_command(asked: Asked) -> str:
-    """The command that rebuilds the report from the records."""
+def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:
+    """The command that rebuilds the report from the records, or with ``run`` trains them anew."""
     options = asked.options
-    words = ["mmstudy", "report", asked.study.name if asked.key.startswith(asked.study.name) else str(asked.file)]
-    if asked.file.parent.name != "catalogue":
-        words[2] = str(asked.file)
+    words = ["mmstudy"]
+    if home.root != Home.choose().root:
+        words += ["--home", str(home.root)]
+    words += [verb, asked.study.name if asked.file.parent == CATALOGUE else str(asked.file)]
     for flag, value in (
         ("--corpus", options.corpus),
         ("--preset", options.preset),
@@ -110,8 +112,8 @@ def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:
 def _provenance(asked: Asked, home: Home) -> dict[str, Any]:
     here = environment()
     return {
-        "command": rebuild_command(asked).replace("mmstudy report", "mmstudy run", 1),
-        "rebuild": rebuild_command(asked),
+        "command": rebuild_command(asked, home, "run"),
+        "rebuild": rebuild_command(asked, home),
         "home": str(home.root),
         "study_file": str(asked.file),
         "corpus_path": str(asked.place.folder),
