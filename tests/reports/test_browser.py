@@ -118,7 +118,7 @@ def test_figures_have_alternatives_and_the_colour_of_the_text(browser, page):
     for theme in ("light", "dark"):
         open_at(browser, page, 1280, theme)
         figures = browser.find_elements("css selector", "figure svg")
-        assert len(figures) == 3
+        assert len(figures) == 4
         for figure in figures:
             assert figure.get_attribute("role") == "img"
             assert len(figure.accessible_name) > 10
