@@ -16,6 +16,7 @@ from experiments.environment import environment
 from experiments.records import read_record, write_record
 from mmcore.config import RunConfig
 from mmcore.data.prepared import Prepared
+from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
 from mmcore.result import RunResult
 
@@ -47,6 +48,9 @@ def trial(
 
     Returns:
         The record; status ``failed`` with the reason if training diverged or raised.
+
+    Raises:
+        MMStudyError: the run cannot be done as it was asked; nothing is recorded.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workdir / LOCK)
@@ -63,6 +67,10 @@ def trial(
         clock = time.perf_counter()
         try:
             result = _train(config, workdir, prepared, on_event)
+        except MMStudyError:
+            # The run cannot be done as it was asked (a device that is not there, a split that cannot be drawn): that is
+            # for the user to mend, and no result to keep.
+            raise
         except Exception as error:
             (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             result = _failed(config, fingerprint, error, time.perf_counter() - clock)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, decode, encode
-from mmcore.errors import LaunchError
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Refused, decode, encode
+from mmcore.errors import LaunchError, MMStudyError
 
 MAX_DEATHS = 3
 """A job that took this many workers down with it is not tried again: it is the job, not chance."""
@@ -42,9 +42,6 @@ class LocalPool:
         threads: CPU threads of each.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
-
-    Raises:
-        LaunchError: workers die before they can begin anything (from :meth:`run`).
 
     Example:
         >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
@@ -78,6 +75,10 @@ class LocalPool:
 
         A worker that dies is replaced and its job goes back to the head of the queue, to be resumed from its last
         checkpoint. Any exception, KeyboardInterrupt included, leaves through :meth:`close`.
+
+        Raises:
+            MMStudyError: a job cannot be done as it was asked; the others are resumed by the next call.
+            LaunchError: workers die before they can begin anything.
         """
         waiting = deque(jobs)
         open_jobs = len(waiting)
@@ -93,6 +94,8 @@ class LocalPool:
                     continue  # not ours: a library found a way around the redirection
                 assert not isinstance(message, Job)
                 worker.served = True
+                if isinstance(message, Refused):
+                    raise MMStudyError(message.error["rule"] or "", **_but(message.error, "rule"))
                 on_message(message)
                 if isinstance(message, Finished):
                     open_jobs -= 1
@@ -192,6 +195,10 @@ class LocalPool:
             for line in lines:
                 self._inbox.put((worker, line))
         self._inbox.put((worker, None))
+
+
+def _but(parts: dict[str, str | None], name: str) -> dict[str, str | None]:
+    return {key: value for key, value in parts.items() if key != name}
 
 
 def _code_root() -> Path:

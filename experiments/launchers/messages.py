@@ -54,6 +54,18 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A job cannot be done as it was asked, e.g. on a device that is not there: the study stops, nothing is recorded.
+
+    Args:
+        error: the error's parts: ``rule, expected, found, next_step, where``.
+    """
+
+    fingerprint: str
+    error: dict[str, str | None]
+
+
+@dataclass(frozen=True)
 class Lost:
     """A worker died in the middle of a job, which goes back to the queue. ``deaths`` counts for this job."""
 
@@ -71,12 +83,16 @@ class GivenUp:
     log: str
 
 
+Said = Started | Told | Finished | Refused
+"""What a worker says."""
+
 Message = Started | Told | Finished | Lost | GivenUp
+"""What a pool reports of its jobs."""
 
 _EVENTS = {"progress": Progress, "epoch": EpochDone, "note": Note}
 
 
-def encode(message: Job | Started | Told | Finished) -> str:
+def encode(message: Job | Said) -> str:
     """One line, newline included."""
     match message:
         case Job():
@@ -85,13 +101,15 @@ def encode(message: Job | Started | Told | Finished) -> str:
             body = {"say": "started", **asdict(message)}
         case Finished():
             body = {"say": "finished", **asdict(message)}
+        case Refused():
+            body = {"say": "refused", **asdict(message)}
         case Told(fingerprint, event):
             kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
             body = {"say": "told", "fingerprint": fingerprint, "kind": kind, "event": asdict(event)}
     return json.dumps(body) + "\n"
 
 
-def decode(line: str) -> Job | Started | Told | Finished:
+def decode(line: str) -> Job | Said:
     """The message of a line.
 
     Raises:
@@ -107,6 +125,8 @@ def decode(line: str) -> Job | Started | Told | Finished:
             return Started(**body)
         case "finished":
             return Finished(**body)
+        case "refused":
+            return Refused(**body)
         case "told":
             return Told(body["fingerprint"], _EVENTS[body["kind"]](**body["event"]))
         case other:

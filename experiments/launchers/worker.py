@@ -37,10 +37,11 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
 
     import torch
 
-    from experiments.launchers.messages import Finished, Job, Started, Told, decode, encode
+    from experiments.launchers.messages import Finished, Job, Refused, Started, Told, decode, encode
     from experiments.trial import trial
     from mmcore.config import RunConfig
     from mmcore.data.prepared import open_prepared
+    from mmcore.errors import MMStudyError
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     opened = cache(open_prepared)
@@ -50,16 +51,21 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
         assert isinstance(job, Job)
         fingerprint = job.fingerprint
         channel.write(encode(Started(fingerprint)))
-        record = trial(
-            RunConfig.model_validate(job.config),
-            Path(job.workdir),
-            partial(opened, Path(job.prepared)),
-            study=job.study,
-            arm=job.arm,
-            fingerprint=fingerprint,
-            on_event=lambda event, name=fingerprint: _tell(channel, encode(Told(name, event))),
-        )
-        _tell(channel, encode(Finished(fingerprint, record["status"])))
+        try:
+            record = trial(
+                RunConfig.model_validate(job.config),
+                Path(job.workdir),
+                partial(opened, Path(job.prepared)),
+                study=job.study,
+                arm=job.arm,
+                fingerprint=fingerprint,
+                on_event=lambda event, name=fingerprint: _tell(channel, encode(Told(name, event))),
+            )
+        except MMStudyError as error:
+            parts = {name: getattr(error, name) for name in ("rule", "expected", "found", "next_step", "where")}
+            _tell(channel, encode(Refused(fingerprint, parts)))
+        else:
+            _tell(channel, encode(Finished(fingerprint, record["status"])))
 
 
 def _tell(channel: TextIO, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,12 @@ from experiments.progress import Silent
 from experiments.records import read_record
 
 LONG = ["--set", "training.epochs=40"]
+
+
+def torch_has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def command(home: Home, study: Path, corpus: Path, *words: str) -> list[str]:
@@ -147,6 +154,31 @@ def test_a_diverging_arm_is_failed_counted_and_shown(tiny_study: Path, tiny_corp
     assert "wild" in done.stdout
     states = [run.info.status for run in mlflow_runs(home, "level") if run.data.tags["mmstudy.kind"] == "repeat"]
     assert sorted(states) == ["FAILED"] * 2 + ["FINISHED"] * 4
+
+
+def test_what_cannot_be_done_as_asked_is_refused_and_not_recorded(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    lines = (tiny_corpus / "items.csv").read_text().splitlines()
+    corpus = tiny_corpus.parent / f"two_groups_{home.root.parent.name}"
+    shutil.copytree(tiny_corpus, corpus)
+    rows = [f"{line.split(',')[0]},{'ab'[i % 2]}" for i, line in enumerate(lines[1:])]
+    (corpus / "items.csv").write_text("\n".join(["item,group", *rows]) + "\n")
+    done = subprocess.run(command(home, tiny_study, corpus), capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "found 2 groups (a, b)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert runs_of(home) == {}
+
+
+@pytest.mark.skipif(torch_has_cuda(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_leaves_no_failed_runs_behind(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    done = subprocess.run(command(home, tiny_study, tiny_corpus, "--device", "cuda"), capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "device 'cuda' is not available here" in done.stderr
+    assert runs_of(home) == {}
 
 
 def wait_for(what: str, happened: Any, seconds: float = 90) -> None:
