@@ -23,6 +23,7 @@ class Measure:
         title: for tables and axes.
         meaning: one plain sentence for a reader who knows no statistics.
         unit: ``""`` for pure numbers; ``"original"`` for the parameter's own unit.
+        kinds: the kinds of parameters that it can be computed for.
         whole: how components combine into one number; None where they cannot (different units).
     """
 
@@ -31,8 +32,11 @@ class Measure:
     title: str
     meaning: str
     unit: str = ""
+    kinds: tuple[str, ...] = ("continuous", "binary", "categorical")
     whole: Literal["mean", "sum"] | None = "mean"
 
+
+_CLASSES = ("binary", "categorical")
 
 MEASURES: dict[str, Measure] = {
     m.name: m
@@ -51,27 +55,38 @@ MEASURES: dict[str, Measure] = {
             "The loss under fixed weights of 1, whatever weights trained the model.",
             whole="sum",
         ),
-        Measure("f1", True, "F1", "Harmonic mean of precision and recall at a threshold of one half."),
+        Measure(
+            "f1", True, "F1", "Harmonic mean of precision and recall at a threshold of one half.", kinds=("binary",)
+        ),
         Measure(
             "average_precision",
             True,
             "average precision",
             "Area under the precision-recall curve: how well the predicted probabilities rank the true cases.",
+            kinds=("binary",),
         ),
-        Measure("accuracy", True, "accuracy", "Share of predictions that name the right class."),
+        Measure("accuracy", True, "accuracy", "Share of predictions that name the right class.", kinds=_CLASSES),
         Measure(
             "balanced_accuracy",
             True,
             "balanced accuracy",
             "Share of right predictions, each class counting the same however rare it is.",
+            kinds=_CLASSES,
         ),
-        Measure("macro_f1", True, "macro-F1", "F1 of each class, averaged so that every class counts the same."),
+        Measure(
+            "macro_f1",
+            True,
+            "macro-F1",
+            "F1 of each class, averaged so that every class counts the same.",
+            kinds=_CLASSES,
+        ),
         Measure(
             "mae",
             False,
             "mean absolute error",
             "Mean distance between prediction and truth, in the parameter's own unit.",
             unit="original",
+            kinds=("continuous",),
             whole=None,
         ),
     )

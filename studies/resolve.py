@@ -7,9 +7,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mmcore.config import RunConfig, build_config, override
+from mmcore.config import NOT_NUMBERS, Forecast, RunConfig, build_config, override
 from mmcore.errors import ConfigError, StudyError, nearest
-from mmcore.measures import Metric, parse_metric
+from mmcore.fingerprint import identity
+from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_causal, resolve_task
 from mmcore.yamlfile import Place, YamlFile
@@ -53,6 +54,7 @@ def resolve(
     layers.append((study.base, _pointer(written, ("base",))))
     layers.append((changes or {}, lambda path: "--set"))
     for overrides, where in layers:
+        _refuse_machine(overrides, where)
         values = override(values, overrides)
         _config(values, corpus, schema, where)
 
@@ -63,6 +65,8 @@ def resolve(
         if arm in wanted:
             raise StudyError(f"arm '{arm}' is made by the design already", where=written.where(("arms", arm)))
         wanted[arm] = overrides
+    for arm, overrides in wanted.items():
+        _refuse_machine(overrides, _pointer(written, ("arms", arm)))
     arms = tuple(
         ResolvedArm(
             arm, overrides, _config(override(values, overrides), corpus, schema, _pointer(written, ("arms", arm)))
@@ -70,9 +74,10 @@ def resolve(
         for arm, overrides in wanted.items()
     )
     _refuse_twins(arms, written)
+    _refuse_unlike(arms, schema, written)
     reference = _reference(study, arms, schema, written)
-    yardstick = parse_metric(metric or study.metric)
-    _check_metric(yardstick, schema, "--metric" if metric else written.where(("metric",)))
+    yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
+    own = yardstick == parse_metric(study.metric)
     chosen = repeats or study.repeats or (preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
@@ -87,7 +92,8 @@ def resolve(
         pairs=_pairs(study, arms, reference, schema, written),
         repeats=chosen,
         alpha=study.alpha,
-        margin=study.margin,
+        # A margin is in units of the study's own metric; for another one it means nothing.
+        margin=study.margin if own else None,
         preset=preset_name,
         changes=dict(changes or {}),
     )
@@ -140,14 +146,50 @@ def _pointer(written: YamlFile, root: Place) -> Callable[[str], str]:
     return where
 
 
+def _refuse_machine(overrides: dict[str, Any], where: Callable[[str], str]) -> None:
+    """A study says what is asked; where it runs, and on what, is said on the command line."""
+    for name in override({}, overrides):
+        if name in NOT_NUMBERS:
+            flag = {"repeat": "--repeats", "threads": "--workers"}.get(name, f"--{name}")
+            raise StudyError(
+                f"'{name}' is no part of what a study asks",
+                where=where(name),
+                next_step=f"Leave it out, and use {flag} on the command line",
+            )
+
+
 def _refuse_twins(arms: tuple[ResolvedArm, ...], written: YamlFile) -> None:
     for one, other in combinations(arms, 2):
-        if one.config == other.config:
+        if identity(one.config, "") == identity(other.config, ""):
             raise StudyError(
                 f"arms '{one.name}' and '{other.name}' are the same experiment",
                 where=written.where(("arms", other.name)),
                 next_step="Remove one of them, or change what it overrides",
             )
+
+
+def _refuse_unlike(arms: tuple[ResolvedArm, ...], schema: CorpusSchema, written: YamlFile) -> None:
+    """Arms are compared on the same targets of the same items: what decides those must be equal in all of them."""
+    first = arms[0]
+    for arm in arms[1:]:
+        for path, value in _decides_targets(arm.config, schema).items():
+            wanted = _decides_targets(first.config, schema).get(path)
+            if value != wanted:
+                raise StudyError(
+                    f"{path} decides what arms are scored on and must be equal in all of them",
+                    expected=f"{wanted}, as in arm '{first.name}'",
+                    found=f"{value} in arm '{arm.name}'",
+                    where=_pointer(written, ("arms", arm.name))(path),
+                    next_step="Set it in base, or make it a study of its own",
+                )
+
+
+def _decides_targets(config: RunConfig, schema: CorpusSchema) -> dict[str, Any]:
+    task = resolve_task(config, schema)
+    alignment = {f"data.{name}": value for name, value in config.data if name not in ("window", "stride", "clip")}
+    shares = {f"split.{name}": value for name, value in config.split}
+    ahead = {"task.horizon": task.horizon} if isinstance(task, Forecast) else {}
+    return {"task.kind": task.kind} | ahead | alignment | shares
 
 
 def _reference(study: Study, arms: tuple[ResolvedArm, ...], schema: CorpusSchema, written: YamlFile) -> str:
@@ -163,14 +205,30 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], schema: CorpusSchema
     )
 
 
-def _check_metric(metric: Metric, schema: CorpusSchema, where: str) -> None:
+def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
+    """The yardstick, once it is certain that runs on this corpus will have a value for it."""
+    try:
+        metric = parse_metric(text)
+    except ConfigError as error:
+        raise StudyError(error.rule, next_step=error.next_step, where=where) from None
     components = list(schema.targets.components)
     if metric.component is not None and metric.component not in components:
         raise StudyError(
-            f"metric '{metric.name}' names an unknown component",
+            f"metric '{text}' names an unknown component",
             where=where,
             next_step=nearest(metric.component, components),
         )
+    members = [p for p in schema.targets.parameters if metric.component in (None, p.component)]
+    kinds = sorted({p.kind for p in members})
+    if not set(kinds) & set(metric.measure.kinds):
+        raise StudyError(
+            f"metric '{text}' has no value here",
+            expected=f"a component with {' or '.join(metric.measure.kinds)} parameters",
+            found=", ".join(kinds),
+            where=where,
+            next_step="Measures: " + ", ".join(f"{m.name} ({', '.join(m.kinds)})" for m in MEASURES.values()),
+        )
+    return metric
 
 
 def _pairs(

@@ -79,6 +79,16 @@ def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchem
         ("{epochs: 3}", "{epochs: 3}\n  loss.weights: {positon: 2}", 7, ["'positon'", "Did you mean 'position'?"]),
         ("{epochs: 3}", "{epochs: 3}\n  task.kind: label", 7, ["task label does not fit"]),
         ("{epochs: 3}", "{epochs: 3}\n  model.causal: false", 7, ["causal"]),
+        ("{epochs: 3}", "{epochs: 3}\n  device: cuda", 7, ["'device' is no part", "--device"]),
+        ("{model.width: 128}", "{repeat: 5}", 9, ["'repeat' is no part", "--repeats"]),
+        ("{model.width: 128}", "{threads: 1}", 9, ["'threads' is no part"]),
+        ("{model.width: 128}", "{corpus: other}", 9, ["'corpus' is no part", "--corpus"]),
+        ("{model.width: 128}", "{data.max_gap: 0.5}", 9, ["data.max_gap decides what arms are scored on", "'large'"]),
+        ("{model.width: 128}", "{data: {tolerance: 0.5}}", 9, ["data.tolerance decides"]),
+        ("{model.width: 128}", "{split.test: 0.4}", 9, ["split.test decides", "Set it in base"]),
+        ("{model.width: 128}", "{task: {kind: forecast, horizon: 3}}", 9, ["task.horizon decides", "found 3"]),
+        ("{model.width: 128}", "{task.kind: reconstruct}", 9, ["task.kind decides"]),
+        ("repeats: 6", "metric: position/f1", 3, ["has no value here", "found continuous", "f1 (binary)"]),
     ],
 )
 def test_what_is_wrong_names_line_rule_and_nearest_name(
@@ -144,3 +154,27 @@ def test_every_study_of_the_catalogue_resolves_under_every_preset(
     assert study.question.endswith("?")
     # At the catalogue's repeats a verdict must be possible at all: the smallest p after Holm is below alpha.
     assert len(resolved.pairs) * 2 / 2**resolved.repeats < resolved.alpha
+
+
+def test_settings_that_leave_the_targets_alone_may_differ(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = GOOD.replace("{model.width: 128}", "{data: {window: 30, stride: 10, clip: 5.0}}")
+    assert opened(tmp_path, text, schema).arm("large").config.data.window == 30
+
+
+def test_a_margin_belongs_to_the_studys_own_metric(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = GOOD + "margin: 0.02\n"
+    assert opened(tmp_path, text, schema).margin == 0.02
+    assert opened(tmp_path, text, schema, metric="skill").margin == 0.02
+    assert opened(tmp_path, text, schema, metric="position/mae").margin is None
+
+
+def test_a_metric_of_the_command_line_is_checked_before_anything_is_trained(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
+    for metric, words in {
+        "macro_f2": "--metric: .*Did you mean 'macro_f1'",
+        "position/accuracy": "--metric: .*has no value here",
+        "activ/f1": "--metric: .*Did you mean 'active'",
+    }.items():
+        with pytest.raises(StudyError, match=words):
+            opened(tmp_path, GOOD, schema, metric=metric)
