@@ -18,6 +18,7 @@ from typing import Any, cast
 import pandas as pd
 
 from mmcore.errors import RecordError
+from reports.mixable import check_mixable, run_name
 from studies.resolved import ResolvedStudy
 
 FORMAT = 1
@@ -170,17 +171,17 @@ def tidy(
 
     Raises:
         RecordError: records of another format, of an arm or repeat that the study does not have, two of one run, or
-            records that cannot be mixed because corpus, task, test items or numerics differ; names both runs.
+            records that cannot be mixed because corpus, task, numerics, split or scored targets differ; names both.
     """
     order = {arm.name: i for i, arm in enumerate(study.arms)}
     for record in records:
         _check_known(study, order, record)
     records = sorted(records, key=lambda r: (order[r["arm"]], r["repeat"]))
     for one, two in pairwise(records):
-        if _run_name(one) == _run_name(two):
-            raise RecordError(f"two records claim to be {_run_name(one)}", next_step="Keep the one that is meant")
+        if run_name(one) == run_name(two):
+            raise RecordError(f"two records claim to be {run_name(one)}", next_step="Keep the one that is meant")
     # A run that failed before its corpus was opened says nothing that could disagree.
-    _check_mixable([r for r in records if r["corpus"]])
+    check_mixable([r for r in records if r["corpus"]])
 
     done = [r for r in records if r["status"] == "done"]
     history = [
@@ -231,10 +232,6 @@ def _score_row(record: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _run_name(record: dict[str, Any]) -> str:
-    return f"arm '{record['arm']}', repeat {record['repeat']}"
-
-
 def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, Any]) -> None:
     if record.get("format") != FORMAT:
         raise RecordError(
@@ -248,44 +245,6 @@ def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, A
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
             expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",
-            found=_run_name(record),
+            found=run_name(record),
             where=record["fingerprint"],
         )
-
-
-def _check_mixable(records: Sequence[dict[str, Any]]) -> None:
-    """Scores may stand side by side only if they were measured on the same things in the same way."""
-
-    def task(record: dict[str, Any]) -> str:
-        kind = record["corpus"]["task"]
-        # Arms may differ in what they read, e.g. the look-ahead, but not in what they are asked to predict.
-        horizon = (record["config"].get("task") or {}).get("horizon", 1)
-        return f"{kind} {horizon} steps ahead" if kind == "forecast" else kind
-
-    _same("corpora", records, lambda r: f"content {r['corpus']['content']}")
-    _same("tasks", records, task)
-    _same("numerics", records, lambda r: f"version {r['numerics']}")
-    repeats: dict[int, list[dict[str, Any]]] = {}
-    for record in records:
-        if (record["split"] or {}).get("test"):
-            repeats.setdefault(record["repeat"], []).append(record)
-    for same_repeat in repeats.values():
-        _same("test items", same_repeat, lambda r: f"{r['split']['test']['items']} items")
-        scored = [r for r in same_repeat if r["items"]]
-        _same("test items", scored, lambda r: "items " + ", ".join(sorted({row["item"] for row in r["items"]})))
-
-
-def _same(what: str, records: Sequence[dict[str, Any]], value_of: Callable[[dict[str, Any]], str]) -> None:
-    values = [value_of(r) for r in records]
-    for record, value in zip(records, values, strict=True):
-        if value != values[0]:
-            raise RecordError(
-                f"runs cannot be mixed in one report because their {what} differ",
-                expected=f"{_short(values[0])} as in {_run_name(records[0])}",
-                found=f"{_short(value)} in {_run_name(record)}",
-                next_step="Run the study again so that all arms share them",
-            )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 100 else text[:99] + "…"

@@ -1,6 +1,7 @@
 import copy
 import json
 import math
+import re
 
 import pytest
 
@@ -80,6 +81,14 @@ def change(record, path, value):
     return changed
 
 
+def scored_items():
+    row = {"item": "one", "group": "one", "complete": True, "loss": 0.6}
+    return [
+        {**row, "component": "active", "count": 40, "naive_loss": 0.7},
+        {**row, "component": "scale", "count": 0, "naive_loss": None},
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
@@ -88,19 +97,49 @@ def change(record, path, value):
         (("config", "task", "horizon"), 5, "their tasks differ"),
         (("numerics",), 2, "their numerics differ"),
         (("split", "test", "items"), 9, "their test items differ"),
-        (("items",), [{"item": "other"}], "their test items differ"),
+        (("split", "train", "items"), 9, "their train items differ"),
+        (("split", "validation", "groups"), 3, "their validation items differ"),
+        (("items", 0, "item"), "other", "their test items differ"),
+        (("items", 1, "component"), "crop", "their test items differ"),
+        (("items", 0, "count"), 39, "their targets differ; expected 40 targets of item 'one', component 'active'"),
+        (("items", 0, "naive_loss"), 0.7001, "their targets differ; expected naive loss 0.7 of item 'one'"),
+        (("items", 1, "naive_loss"), 0.5, "naive loss none of item 'one', component 'scale'"),
     ],
 )
 def test_runs_that_cannot_be_mixed_are_refused_by_name(study_of, records_of, path, value, words):
     study = study_of(repeats=2)
     records = records_of(study)
     for record in records:
-        record["items"] = [{"item": "one"}]
+        record["items"] = scored_items()
     records[3] = change(records[3], path, value)
     with pytest.raises(RecordError, match=words) as caught:
         tidy(study, records)
     assert "arm 'multimodal', repeat 1" in caught.value.message
+    assert re.search(r"arm 'track_only', repeat [01]", caught.value.message)
     assert caught.value.next_step
+    if path[0] in ("items", "split"):
+        assert "arm 'track_only', repeat 1" in caught.value.message
+        assert "data alignment or split" in caught.value.next_step
+
+
+def test_rounding_unknown_losses_and_training_windows_may_differ(study_of, records_of):
+    study = study_of(repeats=1)
+    records = records_of(study)
+    for record in records:
+        record["items"] = scored_items()
+    records[1]["items"].reverse()
+    records[1]["items"][1]["naive_loss"] *= 1 + 1e-12
+    records[1]["items"][0]["naive_loss"] = math.nan
+    records[1]["split"]["train"]["windows"] = 950
+    assert len(tidy(study, records).runs) == 2
+
+
+def test_only_finished_runs_are_compared_by_target(study_of, records_of):
+    study = study_of(repeats=1)
+    records = records_of(study, failures=[("multimodal", 0)])
+    records[0]["items"] = scored_items()
+    records[1]["items"] = scored_items()[:1]
+    assert len(tidy(study, records).runs) == 2
 
 
 def test_what_an_arm_reads_may_differ(study_of, records_of):
