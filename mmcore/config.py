@@ -71,6 +71,10 @@ class DataConfig(Frozen):
     """Seconds within which a source time counts as a match; beyond it values are interpolated and counted."""
     max_gap: PositiveFloat = 5.0
     """Seconds; a longer gap between source times is absent, not interpolated."""
+    interpolation: Literal["linear", "last"] = "linear"
+    """How a step without a match is filled. last: a step never reads a later source sample (but its own match within
+    the tolerance); linear reads the next sample of the footage, up to max_gap ahead. The target's modality is always
+    filled by last."""
     clip: PositiveFloat = 10.0
     """Normalised inputs are limited to ± this many training deviations, so that one broken sensor value cannot
     dominate a batch."""

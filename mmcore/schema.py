@@ -15,8 +15,9 @@ from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
 
 Kind = Literal["continuous", "binary", "categorical", "embedding"]
-"""Decides alignment (continuous: linear; binary, categorical: last value; embedding: linear, then unit length) and
-normalisation (continuous, categorical codes: z-score; binary: none; embedding: unit length per step)."""
+"""Decides alignment (continuous: linear; binary, categorical: last value; embedding: linear, then unit length; with
+``data.interpolation: last`` the last value for all) and normalisation (continuous, categorical codes: z-score; binary:
+none; embedding: unit length per step)."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 

@@ -12,7 +12,8 @@ def resolve_task(config: RunConfig, schema: CorpusSchema) -> Task:
 
     Raises:
         ConfigError: the task needs targets that are a modality's features and the corpus has them in a table of
-            their own, or the reverse.
+            their own, or the reverse; a forecast that reads content less far ahead than its horizon while content is
+            interpolated.
     """
     kind = "forecast" if schema.targets_are_features else "label"
     if config.task is None:
@@ -26,7 +27,23 @@ def resolve_task(config: RunConfig, schema: CorpusSchema) -> Task:
             next_step=f"Leave task out, or set task.kind to {kind}",
             where="task.kind",
         )
+    if isinstance(config.task, Forecast):
+        _check_interpolation(config.task, config, schema)
     return config.task
+
+
+def _check_interpolation(task: Forecast, config: RunConfig, schema: CorpusSchema) -> None:
+    """Below the horizon a study asks what the model can do without later content: then it must not leak in."""
+    # Where rows are steps (step null) nothing is interpolated.
+    if schema.step is None or task.lookahead >= task.horizon or config.data.interpolation == "last":
+        return
+    raise ConfigError(
+        "content ahead of the look-ahead would enter a step by interpolation",
+        expected=f"last, since task.content_lookahead ({task.lookahead}) is below task.horizon ({task.horizon})",
+        found=config.data.interpolation,
+        next_step="Set data.interpolation to last, or leave task.content_lookahead out",
+        where="data.interpolation",
+    )
 
 
 def resolve_causal(config: RunConfig, task: Task) -> bool:

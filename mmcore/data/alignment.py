@@ -2,7 +2,8 @@
 
 A source time within the tolerance of a step is a match: the nearest sample is used as it is. Beyond it the value is
 interpolated, by kind: continuous linear, binary and categorical the last value, embedding linear and then unit
-length. Across a gap above ``max_gap``, and outside the stream's own time range, the stream is absent.
+length; or all by the last value, see ``hold`` in :func:`align`. Across a gap above ``max_gap``, and outside the
+stream's own time range, the stream is absent.
 
 T source rows, S grid steps, F raw features.
 """
@@ -132,9 +133,10 @@ def align(
             that all steps of an embedding have one scale; a zero vector stays zero.
         tolerance: seconds within which the nearest sample is a match.
         max_gap: seconds; a longer hole between samples is absent.
-        hold: for the stream that holds the targets: every kind takes the last value. Interpolating would let a step
-            know a later value of the very thing it must forecast. For the same reason a later sample counts as a
-            match only where no later step lies nearer to it.
+        hold: for the stream that holds the targets, and for all streams where ``data.interpolation`` is last: every
+            kind takes the last value. Interpolating would let a step know a later value, of the very thing it must
+            forecast or of content beyond the look-ahead. For the same reason a later sample counts as a match only
+            where no later step lies nearer to it.
 
     Returns:
         The aligned stream. A NaN sample stays NaN in the steps that it serves, and so does a value between a number

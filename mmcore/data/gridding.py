@@ -50,7 +50,7 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
     Args:
         source: the corpus.
         item: its name.
-        config: its tolerance and max_gap.
+        config: its tolerance, max_gap and interpolation.
 
     Raises:
         CorpusError: a table breaks the format, a class code that does not exist, a value too large for float16.
@@ -137,7 +137,8 @@ def _aligned(
     groups = schema.modalities[name].embedding_groups if name in schema.modalities else ()
     if grid_S is None:
         return align_by_position(stream, steps, groups)
-    hold = targets.from_ == name and targets.from_ in schema.modalities
+    target = targets.from_ == name and targets.from_ in schema.modalities
+    hold = target or config.interpolation == "last"
     return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold)
 
 

@@ -88,7 +88,7 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
 
     Args:
         folder: the corpus.
-        config: its tolerance and max_gap; window, stride and clip do not touch the store.
+        config: its tolerance, max_gap and interpolation; window, stride and clip do not touch the store.
         cache: where stores are kept; several processes may ask at once, one builds and the others wait.
         on_event: receives notes.
 
@@ -124,6 +124,9 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
 def store_path(content: str, config: DataConfig, cache: Path) -> Path:
     """Where the store of a corpus with this content key lies, or would lie, under these alignment settings."""
     settings = f"{FORMAT}|{content}|{config.tolerance!r}|{config.max_gap!r}"
+    if config.interpolation != "linear":
+        # Added only where it differs, so that stores built before there was a choice are still found.
+        settings += f"|{config.interpolation}"
     return cache / hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
 
 
@@ -239,7 +242,11 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
         "format": FORMAT,
         "key": key,
         "content": content,
-        "settings": {"tolerance": config.tolerance, "max_gap": config.max_gap},
+        "settings": {
+            "tolerance": config.tolerance,
+            "max_gap": config.max_gap,
+            "interpolation": config.interpolation,
+        },
         "schema": schema.model_dump(mode="json", by_alias=True),
         "items": [asdict(item) for item in items],
         "shapes": {name: list(file.shape) for name, file in files.items()},

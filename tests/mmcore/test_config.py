@@ -108,11 +108,12 @@ def test_valid_keys_follow_the_path_through_families():
 
 
 # Task --------------------------------------------------------------------------------------------------------------
-def schema(targets_from: str) -> CorpusSchema:
+def schema(targets_from: str, step: float | None = None) -> CorpusSchema:
     return CorpusSchema.model_validate(
         {
             "format": 1,
             "name": "c",
+            "step": step,
             "modalities": {"track": {"features": [{"name": "0_x"}]}},
             "targets": {"from": targets_from, "parameters": [{"name": "x", "component": "x"}]},
         }
@@ -155,6 +156,28 @@ def test_labels_may_be_causal_or_not_and_forecasts_must_be(causal):
     else:
         with pytest.raises(ConfigError, match=r"model\.causal: a forecast needs a causal encoder"):
             resolve_causal(config, resolve_task(config, schema("track")))
+
+
+@pytest.mark.parametrize(
+    ("horizon", "lookahead", "interpolation", "step", "fits"),
+    [
+        (2, None, "linear", 1.0, True),
+        (2, 2, "linear", 1.0, True),
+        (2, 1, "linear", 1.0, False),
+        (1, 0, "linear", 0.1, False),
+        (2, 1, "last", 1.0, True),
+        (2, 0, "linear", None, True),
+    ],
+)
+def test_content_below_the_horizon_must_not_be_interpolated(horizon, lookahead, interpolation, step, fits):
+    task = {"kind": "forecast", "horizon": horizon, "content_lookahead": lookahead}
+    config = build_config({"corpus": "c", "task": task, "data": {"interpolation": interpolation}})
+    if fits:
+        assert resolve_task(config, schema("track", step)) == config.task
+    else:
+        with pytest.raises(ConfigError, match=r"ahead of the look-ahead .*Set data\.interpolation to last") as caught:
+            resolve_task(config, schema("track", step))
+        assert caught.value.where == "data.interpolation"
 
 
 def test_errors_of_ours_only_leave_build_config():

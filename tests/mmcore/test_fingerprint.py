@@ -65,6 +65,7 @@ CHANGES = [
     {"data.window": 50},
     {"data.stride": 50},
     {"data.clip": 5.0},
+    {"data.interpolation": "last"},
     {"split.test": 0.3},
     {"model.modalities": ["track"]},
     {"model.fusion.kind": "add"},

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -73,12 +73,34 @@ def test_it_is_built_once_and_says_so(write_tiny: Write, tmp_path: Path) -> None
 
 def test_the_key_follows_content_and_alignment(write_tiny: Write, tmp_path: Path) -> None:
     folder, cache = write_tiny(), tmp_path / "cache"
-    configs = (DataConfig(), DataConfig(tolerance=0.1), DataConfig(max_gap=2.0))
+    configs = (DataConfig(), DataConfig(tolerance=0.1), DataConfig(max_gap=2.0), DataConfig(interpolation="last"))
     keys = [prepare(folder, config, cache).key for config in configs]
     path = folder / "sound" / "a.csv"
     path.write_text(path.read_text().replace(".", ".1", 1))
     keys.append(prepare(folder, DataConfig(), cache).key)
-    assert len(set(keys)) == 4
+    assert len(set(keys)) == 5
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "last"])
+def test_where_the_last_value_holds_no_later_sample_changes_an_earlier_step(
+    write_tiny: Write, tiny_tables: Callable[..., Any], tmp_path: Path, interpolation: Literal["linear", "last"]
+) -> None:
+    """From the table on: content every 3 s on a grid of 1 s; linear, which reads ahead, shows that the test can see."""
+    config, tables = DataConfig(interpolation=interpolation), tiny_tables({"a": 12, "b": 7})
+    for name in ("sound", "image"):
+        tables[name]["a"] = tables[name]["a"].iloc[::3].reset_index(drop=True)
+    clean = prepare(write_tiny("clean", tables=tables), config, tmp_path / "cache")
+    assert clean.present[:10].all()
+    for name in ("sound", "image"):
+        later = tables[name]["a"]["time"] >= 6
+        tables[name]["a"].loc[later, tables[name]["a"].columns[1:]] += 1.0
+    changed = prepare(write_tiny("changed", tables=tables), config, tmp_path / "cache")
+    for name in ("sound", "image"):
+        before, after = np.array(clean.values[name][:12]), np.array(changed.values[name][:12])
+        moved = np.flatnonzero(((before != after) & ~(np.isnan(before) & np.isnan(after))).any(axis=1))
+        assert moved[0] == (6 if interpolation == "last" else 4)
+        if interpolation == "last":
+            np.testing.assert_array_equal(before[3:6], before[[3, 3, 3]])
 
 
 def test_what_a_killed_build_left_is_never_used(write_tiny: Write, tmp_path: Path) -> None:
