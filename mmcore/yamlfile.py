@@ -19,6 +19,17 @@ Place = tuple[str | int, ...]
 class _Loader(yaml.SafeLoader):
     """Safe loading; numbers such as ``1e-4`` are numbers, as in YAML 1.2 (YAML 1.1 wants ``1.0e-4``)."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """As PyYAML, but a value that has the looks of a type and is none of it (``2026-13-45``) knows its line."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as problem:
+            shown = f"'{str(node.value)[:40]}'" if isinstance(node, yaml.ScalarNode) else "a value"
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{shown}, which looks like a YAML {kind} and is none ({problem})", node.start_mark
+            ) from None
+
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -63,8 +74,9 @@ def read_yaml(path: Path, error: type[MMStudyError]) -> YamlFile:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise error("the file cannot be read as UTF-8 text", found=str(problem), where=str(path)) from None
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise error("the file is empty", expected="a mapping", where=f"{path}:1")
@@ -81,13 +93,34 @@ def read_yaml(path: Path, error: type[MMStudyError]) -> YamlFile:
             where=f"{path}:{line}",
             next_step="Check indentation, colons and quotes on this line and the one above",
         ) from None
+    except yaml.reader.ReaderError as problem:
+        raise error(
+            "this is not valid YAML",
+            found=f"the character #x{ord(text[problem.position]):04x}",
+            where=f"{path}:{text.count(chr(10), 0, problem.position) + 1}",
+            next_step="Delete it; it may not be seen in an editor",
+        ) from None
+    except RecursionError:
+        raise error("the file is nested too deeply to be read", where=f"{path}:1", next_step="Flatten it") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return YamlFile(path, data, lines)
 
 
-def _walk(node: yaml.Node, place: Place, path: Path, error: type[MMStudyError]) -> Iterator[tuple[Place, int]]:
-    yield place, node.start_mark.line + 1
+def _walk(
+    node: yaml.Node, place: Place, path: Path, error: type[MMStudyError], around: tuple[yaml.Node, ...] = ()
+) -> Iterator[tuple[Place, int]]:
+    line = node.start_mark.line + 1
+    if any(node is outer for outer in around):
+        raise error(
+            "a value must not hold itself",
+            found="an alias (*) inside the value of its own anchor (&)",
+            where=f"{path}:{line}",
+            next_step="Write the inner value out",
+        )
+    yield place, line
+    around = (*around, node)
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -100,8 +133,8 @@ def _walk(node: yaml.Node, place: Place, path: Path, error: type[MMStudyError]) 
                     next_step="Keep one of them",
                 )
             seen[name] = line
-            yield from _walk(value, (*place, name), path, error)
+            yield from _walk(value, (*place, name), path, error, around)
             yield (*place, name), line
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            yield from _walk(value, (*place, index), path, error)
+            yield from _walk(value, (*place, index), path, error, around)

@@ -39,6 +39,17 @@ def test_exponents_without_a_point_are_numbers(tmp_path: Path) -> None:
         ("x:\n  one: {k: 1}\n  one: {k: 2}\n", 3, "first on line 2"),
         ("- 1\n- 2\n", 1, "mapping"),
         ("", 1, "empty"),
+        ("a: 1\nb: x\x07y\n", 2, "not valid YAML; found the character #x0007"),
+        (
+            "a: 1\nday: 2026-13-45\n",
+            2,
+            "'2026-13-45', which looks like a YAML timestamp and is none (month must be in 1..12)",
+        ),
+        ("a: 1\nb: !!bool maybe\n", 2, "YAML bool"),
+        ("a: [1, 2]\nb:\n  - 2026-02-30\n", 3, "day"),
+        ("a: 1\narms: &x {a: *x}\n", 2, "must not hold itself"),
+        ("a: 1\nlist: &x [1, *x]\n", 2, "must not hold itself"),
+        ("a: " + "[" * 3000 + "]" * 3000, 1, "nested too deeply"),
     ],
 )
 def test_broken_files_name_line_and_rule(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -47,6 +58,11 @@ def test_broken_files_name_line_and_rule(tmp_path: Path, text: str, line: int, w
         read_yaml(path, StudyError)
     assert words in str(caught.value)
     assert str(caught.value).startswith(f"{path}:{line}: ")
+
+
+def test_an_anchor_may_be_used_many_times(tmp_path: Path) -> None:
+    file = read_yaml(written(tmp_path, "a: &x {b: 1}\nc: *x\nd: [*x, *x]\n"), StudyError)
+    assert file.data == {"a": {"b": 1}, "c": {"b": 1}, "d": [{"b": 1}, {"b": 1}]}
 
 
 def test_a_missing_file_is_no_traceback(tmp_path: Path) -> None:
