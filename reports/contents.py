@@ -113,13 +113,18 @@ class ArmRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """A comparison of two arms on the metric (component None) or on one component."""
+    """A comparison of two arms on the metric (component None) or on one component.
+
+    Args:
+        margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
+    """
 
     arm: str
     reference: str
     component: str | None
     paired: Paired
     decision: Decision
+    margin: float | None
 
     @property
     def verdict(self) -> Verdict:

@@ -26,7 +26,7 @@ from reports.contents import ComparisonRow, Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
 from reports.quality import heading
-from reports.sentences import comparison_verdict
+from reports.sentences import comparison_verdict, sentence
 from reports.tables import tables
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """The stable interface for programs; plain data, None where there is no number.
 
     ``component`` is None for the study's metric. Intervals are at 1 − alpha; ``p_floor`` is the smallest p that the
-    number of repeats allows before correction.
+    number of repeats allows before correction. ``margin`` is in the metric's unit.
     """
     return _finite(
         {
@@ -219,6 +219,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
             ],
             "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
             "provenance": summary.provenance,
+            "margin": summary.margin,
+            "alpha": summary.alpha,
         }
     )
 
@@ -237,6 +239,7 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
         "p_interval": row.decision.p_t,
         "effect_size": row.paired.effect_size,
         "verdict": row.decision.verdict,
+        "sentence": sentence(row),
     }
 
 

@@ -55,6 +55,13 @@ _WORDS: dict[Verdict, tuple[str, str]] = {
 }
 
 
+def sentence(row: ComparisonRow) -> str:
+    """A comparison's verdict in one sentence; on the metric it is the headline of its :class:`VerdictText`."""
+    opening, middle = _WORDS[row.decision.verdict]
+    on = "" if row.component is None else f" on {row.component}"
+    return f"{opening}'{row.arm}' {middle} '{row.reference}'{on}."
+
+
 def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFacts, alpha: float, repeats: int) -> str:
     paired, decision = row.paired, row.decision
     n, difference = paired.n, paired.difference

@@ -153,14 +153,10 @@ def _comparisons(results: StudyResults, metric: MetricFacts, components: Sequenc
     whole = MEASURES[metric.measure].whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
-    decisions = decide(
-        family,
-        alpha=study.alpha,
-        margin=study.margin if comparable else None,
-        higher_is_better=metric.higher_is_better,
-    )
+    margin = study.margin if comparable else None
+    decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
-        ComparisonRow(arm, reference, component, paired, decision)
+        ComparisonRow(arm, reference, component, paired, decision, margin)
         for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
 

@@ -71,10 +71,10 @@ class Forest:
             figure = Drawing(figsize=(WIDTH, 0.95 + ROW * max(len(lines), 3)), layout="constrained")
             axes = figure.add_subplot()
             axes.axvline(0, color=INK, linewidth=0.9)
-            if self.summary.margin is not None:
-                axes.axvspan(-self.summary.margin, self.summary.margin, color="#7a7f87", alpha=0.16, linewidth=0)
             for y, (_, row) in enumerate(lines):
                 if row is not None:
+                    if row.margin is not None:
+                        axes.barh(y, 2 * row.margin, 1, -row.margin, color="#7a7f87", alpha=0.16, linewidth=0)
                     _mark(axes, y, row)
             axes.set_ylim(len(lines) - 0.4, -0.6)
             axes.set_yticks(range(len(lines)), [shortened(label, 46) for label, _ in lines])

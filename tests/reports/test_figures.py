@@ -48,6 +48,14 @@ def test_failed_runs_are_not_in_the_curves(results_of):
     assert set(curves[curves["arm"] == "multimodal"]["n"]) == {7}
 
 
+@pytest.mark.parametrize(("metric", "rows"), [("skill", 4), ("loss", 1)])
+def test_the_margin_is_drawn_where_it_holds(results_of, study_of, metric, rows):
+    axes = Forest(summarise(results_of(study_of(metric=metric, margin=0.1)))).draw().axes[0]
+    bands = [patch.get_bbox() for patch in axes.patches]
+    assert [(band.x0, band.x1) for band in bands] == [(-0.1, 0.1)] * rows
+    assert [(band.y0 + band.y1) / 2 for band in bands] == list(range(1, rows + 1))
+
+
 def test_same_numbers_same_bytes_and_no_date(results_of):
     first = [to_svg(f.draw()) for f in figures(results_of())]
     second = [to_svg(f.draw()) for f in figures(results_of())]

@@ -27,13 +27,15 @@ def written(results_of, tmp_path):
 
 def test_json_is_the_stable_interface(summary_of):
     data = as_json(summary_of(failures=[("multimodal", 1)], nothing=["scale"]))
-    assert list(data) == ["study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance"]
+    assert list(data) == [
+        "study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance", "margin", "alpha",
+    ]  # fmt: skip
     assert list(data["arms"][0]) == [
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "seconds", "components",
     ]  # fmt: skip
     assert list(data["comparisons"][0]) == [
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
-        "effect_size", "verdict",
+        "effect_size", "verdict", "sentence",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]
@@ -44,6 +46,19 @@ def test_json_is_the_stable_interface(summary_of):
     assert {r["fingerprint"] for r in data["provenance"]["runs"]}
     assert "created" not in data["provenance"]
     json.dumps(data, allow_nan=False)
+
+
+def test_json_says_the_verdicts_in_words_and_what_they_rest_on(summary_of, study_of):
+    summary = summary_of(study_of(margin=0.02))
+    data = as_json(summary)
+    assert (data["margin"], data["alpha"]) == (0.02, 0.05)
+    assert as_json(summary_of())["margin"] is None
+    sentences = {c["component"]: c["sentence"] for c in data["comparisons"]}
+    assert sentences[None] == summary.verdicts[0].headline
+    assert sentences["position"] == "'multimodal' is better than 'track_only' on position."
+    assert sentences["scale"] == "Undecided: whether 'multimodal' is better than 'track_only' on scale."
+    few = as_json(summary_of(study_of(repeats=3)))["comparisons"][1]["sentence"]
+    assert few == "Too few repeats: nothing can be said about 'multimodal' against 'track_only' on active."
 
 
 def test_files_of_a_report(written):

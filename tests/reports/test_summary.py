@@ -89,6 +89,24 @@ def test_a_margin_in_loss_says_nothing_about_one_component(summary_of, study_of)
     assert "equivalent" not in {c.verdict for c in summary.by_component}
 
 
+def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, records_of):
+    study = study_of(metric="active/mae", margin=0.5)
+    records = records_of(study, effects={}, given=True)
+    for record in records:
+        loss = {s["component"]: s["value"] for s in record["scores"] if s["metric"] == "loss"}
+        row = {"split": "test", "items": "all", "metric": "mae", "baseline": None, "parameter": None}
+        record["scores"] += [{**row, "component": c, "value": 0.1 * loss[c]} for c in ("active", "scale")]
+    summary = summarise(tidy(study, records))
+    assert summary.verdicts[0].verdict == "equivalent"
+    assert [(c.component, c.margin) for c in summary.comparisons] == [(None, 0.5), ("scale", None)]
+    assert "equivalent" not in {c.verdict for c in summary.by_component}
+
+
+def test_a_margin_in_skill_means_the_same_for_every_component(summary_of, study_of):
+    summary = summary_of(study_of(margin=0.5), effects={}, given=True)
+    assert {(c.margin, c.verdict) for c in summary.comparisons} == {(0.5, "equivalent")}
+
+
 def test_lower_is_better_turns_the_sense(summary_of, study_of):
     summary = summary_of(study_of(metric="loss"))
     assert summary.verdicts[0].verdict == "better"
