@@ -293,7 +293,7 @@ def _change(text: str) -> tuple[str, Any]:
         raise StudyError("--set takes PATH=VALUE", found=repr(text), next_step="For example --set training.epochs=5")
     try:
         return path.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
 
 
@@ -312,6 +312,10 @@ def main() -> None:
         # The reader of a pipe (head, say) has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}. Check the path and its permissions", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

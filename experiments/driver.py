@@ -12,6 +12,7 @@ Usable from Python:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from experiments.mirror import Mirror
 from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
+from experiments.trial import failed_result, keep
 from mmcore.data.prepared import prepare
+from mmcore.errors import CorpusError
 from mmcore.events import EpochDone
 from reports.frame import StudyResults
 from reports.render import write_report
@@ -39,7 +42,7 @@ class Outcome:
         results: every number, as tidy tables.
         summary: the numbers' meaning.
         report: the HTML page.
-        failed: runs that failed or were given up; they are counted in the report, never dropped.
+        failed: runs that failed; they are counted in the report, never dropped.
         mirrored: None, or why the tracking store lacks something.
     """
 
@@ -85,9 +88,8 @@ def run_study(
         todo = plan(asked, place)
 
     mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
-    lost: list[str] = []
     try:
-        lost = _train(todo, place, mirror, display)
+        _train(todo, place, mirror, display)
     except BaseException:
         mirror.interrupted()
         mirror.close(timeout=30)
@@ -99,7 +101,7 @@ def run_study(
         outcome.results,
         outcome.summary,
         outcome.report,
-        outcome.failed + len(lost),
+        outcome.failed,
         str(mirror.error) if mirror.error else None,
     )
 
@@ -136,8 +138,8 @@ def variant(asked: Asked) -> str:
     return f"{asked.key}@{(asked.content or 'none')[:12]}"
 
 
-def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> list[str]:
-    """Do the runs of a plan; returns the names of those given up."""
+def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
+    """Do the runs of a plan."""
     asked = todo.asked
     open_runs = [run for run in todo.runs if run.state in ("to do", "resume", "running")]
     for run in todo.runs:
@@ -147,13 +149,13 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> list[str
     if reused:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
     if not open_runs:
-        return []
+        return
     workers, threads, gpus = share_of_cores(len(open_runs), asked.options.workers, asked.options.device)
     by_name = {run.fingerprint: run for run in open_runs}
-    given_up: list[str] = []
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
-        jobs = [_job(run, asked, home, threads, display) for run in open_runs]
+        prepared = _prepare(asked, home, display)
+        jobs = [_job(run, asked, home, threads, prepared) for run in open_runs]
         display.begin(len(jobs), todo.seconds)
 
         def on_message(message: Message) -> None:
@@ -170,33 +172,53 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> list[str
                 case Finished(fingerprint):
                     record = read_record(home.run(fingerprint))
                     assert record is not None
-                    mirror.finished(record, home.run(fingerprint), _reused_from(record, asked))
+                    told = {**record, "corpus": _stub(run, asked)["corpus"]}
+                    mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
                     display.finished(label, _outcome(record), record["status"] != "done")
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
-                case GivenUp(_, deaths, log):
-                    given_up.append(label)
-                    display.finished(label, f"given up after taking {deaths} workers down with it; see {log}", True)
+                case GivenUp(fingerprint, deaths, log):
+                    record = _give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
+                    mirror.finished(record, home.run(fingerprint), None)
+                    display.finished(label, _outcome(record), True)
 
         pool.run(jobs, on_message)
-    return given_up
 
 
-def _job(run: PlannedRun, asked: Asked, home: Home, threads: int, display: Display) -> Job:
+def _prepare(asked: Asked, home: Home, display: Display) -> Path:
+    """The prepared store that all runs of the study share: arms may not differ in alignment."""
+    config = asked.study.arms[0].config.data
+    store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+    if store.content != asked.content:
+        raise CorpusError(
+            "the corpus changed while the study was being planned",
+            where=str(asked.place.folder),
+            next_step="Run the same command again",
+        )
+    return store.path
+
+
+def _job(run: PlannedRun, asked: Asked, home: Home, threads: int, prepared: Path) -> Job:
     assert run.fingerprint is not None
-    prepared = prepare(
-        asked.place.folder, run.config.data, home.prepared, lambda e: display.say(getattr(e, "text", ""))
-    )
-    config = run.config.model_copy(update={"threads": threads})
     return Job(
         fingerprint=run.fingerprint,
         study=asked.study.name,
         arm=run.arm,
         repeat=run.repeat,
-        config=config.model_dump(mode="json"),
+        config=run.config.model_copy(update={"threads": threads}).model_dump(mode="json"),
         workdir=str(home.run(run.fingerprint)),
-        prepared=str(prepared.path),
+        prepared=str(prepared),
     )
+
+
+def _give_up(run: PlannedRun, asked: Asked, home: Home, why: str) -> dict[str, Any]:
+    """A failed record for a run whose workers died; the next call of the same command tries it again."""
+    assert run.fingerprint is not None
+    result = failed_result(run.config, run.fingerprint, "WorkerDied", why, 0.0)
+    folder = home.run(run.fingerprint)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = keep(result, folder, run.config, asked.study.name, run.arm, datetime.now(UTC))
+    return {**record, **{key: value for key, value in _stub(run, asked).items() if key == "corpus"}}
 
 
 def _stub(run: PlannedRun, asked: Asked) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def gather(todo: Plan, home: Home) -> StudyResults:
         raise RecordError(
             f"study '{asked.study.name}' has no finished run yet",
             where=str(home.runs),
-            next_step=f"Start it: mmstudy run {asked.study.name}",
+            next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
         )
     return tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
 

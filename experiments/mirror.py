@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
+from experiments.plan import is_locked
 from mmcore.errors import StoreError
 from studies.resolved import ResolvedStudy
 
@@ -114,7 +115,7 @@ class Mirror:
         for arm in self._study.arms:
             note = "base" if not arm.overrides else ", ".join(f"{k} = {v}" for k, v in arm.overrides.items())
             self._parents[arm.name] = store.arm(self._experiment, self._study.name, self._variant, arm.name, note)
-        store.reconcile(self._experiment, set(self._parents.values()))
+        store.reconcile(self._experiment, self._parents.values(), lambda name: is_locked(self._home.run(name)))
         self._complete = store.mirrored(self._experiment, self._parents.values())
 
     def _start(self, stub: Mapping[str, Any]) -> None:

@@ -15,14 +15,14 @@ from experiments.corpora import CorpusPlace, locate
 from experiments.estimate import Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
-from experiments.records import epochs_trained, read_record
+from experiments.records import epochs_trained, is_final, read_record
 from experiments.trial import LOCK
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
-from studies.study import find_study, read_preset, read_study
+from studies.study import CATALOGUE, find_study, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 
@@ -59,8 +59,8 @@ class Asked:
         place: where the corpus is.
         schema: the corpus's schema.
         content: the corpus's content key; None while a simulated corpus is not made.
-        key: name of this study on this corpus with these options, for report folders; the study's name alone where
-            nothing was changed.
+        key: name of this study on this corpus with these options, for report folders; a catalogue study's name alone
+            where nothing was changed.
         options: as given.
     """
 
@@ -169,13 +169,18 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         metric=options.metric,
         preset_name=preset_name,
     )
-    key = path.stem
-    if options.corpus is not None:
-        key += f"-{place.folder.name}"
-    if options.preset or options.repeats or options.metric or options.changes:
-        told = json.dumps([options.preset, options.repeats, options.metric, options.changes], default=str)
-        key += "-" + hashlib.blake2b(told.encode(), digest_size=3).hexdigest()
-    return Asked(resolved, path, place, schema, place.content(), key, options)
+    return Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
+
+
+def _key(path: Path, place: CorpusPlace, options: Options) -> str:
+    """The study's name; with a digest wherever the same name could mean something else."""
+    own = path.parent != CATALOGUE
+    changed = [options.preset, options.repeats, options.metric, options.changes]
+    if not own and options.corpus is None and not any(changed):
+        return path.stem
+    told = json.dumps([str(path.resolve()) if own else None, str(place.folder), changed], default=str)
+    corpus = "" if options.corpus is None else f"-{place.folder.name}"
+    return f"{path.stem}{corpus}-{hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
 
 
 def plan(asked: Asked, home: Home) -> Plan:
@@ -213,15 +218,15 @@ def plan(asked: Asked, home: Home) -> Plan:
 
 def _look(folder: Path) -> tuple[State, int]:
     record = read_record(folder)
-    if record is not None:
+    if record is not None and is_final(record):
         return ("done" if record["status"] == "done" else "failed"), 0
     epochs = epochs_trained(folder)
-    if _locked(folder):
+    if is_locked(folder):
         return "running", epochs
     return ("resume" if epochs else "to do"), epochs
 
 
-def _locked(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether a process trains the run right now; looks without leaving a file."""
     path = folder / LOCK
     if not path.exists():

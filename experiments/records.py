@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
-from mmcore.errors import RecordError
+from mmcore.errors import RecordError, TrainingDiverged
 
 RECORD = "record.json"
 FORMAT = 1
@@ -57,10 +58,22 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
+def is_final(record: dict[str, Any]) -> bool:
+    """Whether a run's record is its last word: it is done, or its training diverged, which would happen again.
+
+    Whatever else ended a run (a full disk, no memory, a worker that died) is kept and shown as a failure, too, but the
+    next call of the same command tries again.
+    """
+    return record["status"] == "done" or (record["failure"] or {}).get("error") == TrainingDiverged.__name__
+
+
 def forget(folder: Path) -> None:
-    """Remove a run's record and checkpoints, so that it is trained again from the start."""
-    for path in [*folder.glob("checkpoints/*"), folder / RECORD, folder / "history.json"]:
-        path.unlink(missing_ok=True)
+    """Remove all of a run but its lock, so that it is trained again from the start."""
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.suffix != ".lock":
+            path.unlink()
 
 
 def epochs_trained(folder: Path) -> int:

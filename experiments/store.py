@@ -13,7 +13,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,10 @@ ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY = (
 def tracking_uri(home: Home) -> str:
     """``MLFLOW_TRACKING_URI`` if set, else SQLite inside the home."""
     return os.environ.get("MLFLOW_TRACKING_URI") or home.mlflow_uri
+
+
+SUPERSEDED = "mmstudy.superseded"
+"""Marks a failed run that was trained again under a run of its own."""
 
 
 class Store:
@@ -126,6 +130,11 @@ class Store:
         by = ("repeat", parent, record["fingerprint"])
         run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
         with self._talking("describe a run"):
+            if self._client.get_run(run).info.status == "FAILED":
+                # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
+                for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
+                    self._client.set_tag(run, key, value)
+                run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
             known = self._client.get_run(run).data.params
             fresh = [Param(k, str(v)[:6000]) for k, v in params.items() if k not in known]
             for chunk in _chunks(fresh, 90):
@@ -156,6 +165,7 @@ class Store:
                     for run in page
                     if run.data.tags.get("mlflow.parentRunId") in wanted
                     and "mmstudy.status" in run.data.tags
+                    and SUPERSEDED not in run.data.tags
                     and run.info.status in ("FINISHED", "FAILED")
                 }
                 token = page.token
@@ -219,18 +229,20 @@ class Store:
             self._client.log_batch(parent, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
             self._client.set_terminated(parent, status)
 
-    def reconcile(self, experiment: str, active: set[str]) -> int:
-        """Mark runs KILLED that are RUNNING in the store though nobody trains them; returns how many.
+    def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
+        """Mark repeats KILLED that are RUNNING in the store though nobody trains them; returns how many.
 
         Args:
             experiment: the study's experiment.
-            active: ids of the runs that this process is about to train or mirror.
+            parents: the arms whose repeats are looked at; other studies' runs are not ours to judge.
+            trained: tells of a fingerprint whether some process trains it now.
         """
+        ours = set(parents)
         with self._talking("reconcile"):
             stale = [
                 run.info.run_id
                 for run in self._client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=5000)
-                if run.info.run_id not in active
+                if run.data.tags.get("mlflow.parentRunId") in ours and not trained(run.data.tags[FINGERPRINT])
             ]
             for run in stale:
                 self._client.set_terminated(run, "KILLED")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import read_record, write_record
+from experiments.records import is_final, read_record, write_record
 from mmcore.config import RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
@@ -61,7 +61,7 @@ def trial(
         lock.acquire()
     try:
         record = read_record(workdir)
-        if record is not None:
+        if record is not None and is_final(record):
             return record
         started = datetime.now(UTC)
         clock = time.perf_counter()
@@ -72,19 +72,12 @@ def trial(
             # for the user to mend, and no result to keep.
             raise
         except Exception as error:
-            (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            result = _failed(config, fingerprint, error, time.perf_counter() - clock)
+            with contextlib.suppress(OSError):
+                (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            told = str(error) or repr(error)
+            result = failed_result(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = {
-            **result.as_dict(),
-            "study": study,
-            "arm": arm,
-            "environment": environment() | {"device": config.device, "threads": config.threads},
-            "started": started.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        write_record(workdir, record)
-        return record
+        return keep(result, workdir, config, study, arm, started)
     finally:
         lock.release()
 
@@ -95,13 +88,30 @@ def _train(config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], o
     return run(config, workdir, on_event, prepared=prepared())
 
 
-def _failed(config: RunConfig, fingerprint: str, error: Exception, seconds: float) -> RunResult:
-    empty = RunResult(
+def keep(
+    result: RunResult, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime
+) -> dict[str, Any]:
+    """Write a run's record and return it."""
+    record = {
+        **result.as_dict(),
+        "study": study,
+        "arm": arm,
+        "environment": environment() | {"device": config.device, "threads": config.threads},
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_record(workdir, record)
+    return record
+
+
+def failed_result(config: RunConfig, fingerprint: str, error: str, message: str, seconds: float) -> RunResult:
+    """The result of a run that ended without one: who failed, and why."""
+    return RunResult(
         fingerprint=fingerprint,
         config=config.model_dump(mode="json"),
         repeat=config.repeat,
         status="failed",
-        failure=None,
+        failure={"error": error, "message": message, "epoch": None, "step": None, "component": None},
         corpus={},
         split={},
         parameters={},
@@ -113,14 +123,4 @@ def _failed(config: RunConfig, fingerprint: str, error: Exception, seconds: floa
         seconds=seconds,
         scores=[],
         history=[],
-    )
-    return replace(
-        empty,
-        failure={
-            "error": type(error).__name__,
-            "message": str(error) or repr(error),
-            "epoch": None,
-            "step": None,
-            "component": None,
-        },
     )

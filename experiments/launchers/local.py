@@ -175,7 +175,8 @@ class LocalPool:
         flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         with open(log, "a", encoding="utf-8") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "experiments.launchers.worker"],
+                # -P: a file of the user's folder must not stand in for one of our packages.
+                [sys.executable, "-P", "-m", "experiments.launchers.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -101,6 +101,10 @@ def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_
         (["plan", "fusion", "--metric", "skil"], "Did you mean 'skill'?"),
         (["plan", "fusion", "--corpus", "/nowhere"], "mmstudy data import"),
         (["report", "fusion"], "no finished run yet"),
+        (["report", "fusion", "--repeats", "3"], "run fusion --repeats 3"),
+        (["plan", "fusion", "--set", "training.epochs=2026-13-45"], "must be valid YAML"),
+        (["plan", "fusion", "--set", "device=cuda"], "--device"),
+        (["data", "simulate", "/proc/nowhere"], "/proc/nowhere"),
         (["data", "inspect", "/nowhere"], "corpus.yaml"),
         (["data", "import", "seed-layout", "/nowhere"], "/nowhere"),
         (["ui", "fusion"], "no runs in the tracking store"),
@@ -110,6 +114,12 @@ def test_bad_input_is_one_line_and_exit_code_2(home: Home, words: list[str], mes
     errors = refused(mmstudy(home, *words))
     assert message in errors
     assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+
+
+def test_a_home_that_cannot_be_is_one_line(tiny_study: Path, tiny_corpus: Path) -> None:
+    errors = refused(mmstudy(Home(Path("/dev/null/x")), "run", tiny_study, "--corpus", tiny_corpus))
+    assert errors.startswith("error: /dev/null")
     assert errors.count("\n") == 1
 
 

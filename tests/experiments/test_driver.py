@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study, sync_study
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.plan import Options, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record
 
@@ -169,6 +169,41 @@ def test_what_cannot_be_done_as_asked_is_refused_and_not_recorded(
     assert "found 2 groups (a, b)" in done.stderr
     assert "Traceback" not in done.stderr
     assert runs_of(home) == {}
+
+
+def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    asked = ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=1))
+    name = plan(asked, home).runs[0].fingerprint
+    assert name
+    home.run(name).mkdir(parents=True)
+    (home.run(name) / "checkpoints").write_text("in the way")
+    words = command(home, tiny_study, tiny_corpus, "--repeats", "1")
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    record = runs_of(home)[name]
+    assert record["status"] == "failed"
+    assert record["failure"]["error"] == "FileExistsError"
+    assert plan(asked, home).runs[0].state == "to do"
+    (home.run(name) / "checkpoints").unlink()
+    # Started in a folder whose files are called like our packages.
+    user = tiny_study.parent / "user"
+    user.mkdir()
+    (user / "experiments.py").write_text("raise SystemExit('the wrong package')")
+    safe = [words[0], "-P", *words[1:]]
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(safe, capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root})
+    assert done.returncode == 0, done.stderr
+    assert runs_of(home)[name]["status"] == "done"
+    mine = [run for run in mlflow_runs(home, "level") if run.data.tags.get("mmstudy.fingerprint") == name]
+    first, second = sorted(mine, key=lambda run: run.info.start_time)
+    assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")
+    assert "mmstudy.superseded" in first.data.tags
+    assert "mmstudy.failure" not in second.data.tags
+    # Nothing left to do: neither the old failure nor the new run is touched again.
+    assert subprocess.run(words, capture_output=True).returncode == 0
+    assert len(mlflow_runs(home, "level")) == 5
 
 
 @pytest.mark.skipif(torch_has_cuda(), reason="needs a machine without CUDA")

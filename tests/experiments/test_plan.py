@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,8 +41,8 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     folders = [home.run(name) for name in names if name]
     for folder in folders[:3]:
         (folder / "checkpoints").mkdir(parents=True)
-    write_record(folders[0], {"status": "done", "seconds": 12.0})
-    write_record(folders[1], {"status": "failed", "seconds": 1.0})
+    write_record(folders[0], {"status": "done", "seconds": 12.0, "failure": None})
+    write_record(folders[1], {"status": "failed", "seconds": 1.0, "failure": {"error": "TrainingDiverged"}})
     (folders[2] / "checkpoints" / "last.pt").write_bytes(b"")
     (folders[2] / "history.json").write_text('[{"epoch": 1}]')
     before = sorted(home.root.rglob("*"))
@@ -143,3 +144,21 @@ def test_modalities_that_the_corpus_lacks_are_refused(home: Home, tiny_corpus: P
     )
     with pytest.raises(StudyError, match=r"s\.yaml:6: .*'video'.*audio, track"):
         ask(str(study), home, Options(corpus=str(tiny_corpus)))
+
+
+def test_reports_of_different_things_never_share_a_folder(
+    tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
+) -> None:
+    keys = {
+        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus))).key,
+        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=3)).key,
+    }
+    twin = tmp_path / "other" / tiny_corpus.name
+    shutil.copytree(tiny_corpus, twin)
+    keys.add(ask(str(tiny_study), home, Options(corpus=str(twin))).key)
+    namesake = tmp_path / "elsewhere" / tiny_study.name
+    namesake.parent.mkdir()
+    namesake.write_bytes(tiny_study.read_bytes())
+    keys.add(ask(str(namesake), home, Options(corpus=str(tiny_corpus))).key)
+    assert len(keys) == 4
+    assert ask("fusion", home, Options()).key == "fusion"

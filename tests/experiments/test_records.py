@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import RECORD, epochs_trained, forget, read_record, write_record
+from experiments.records import RECORD, epochs_trained, forget, is_final, read_record, write_record
 from mmcore.errors import RecordError
 
 
@@ -65,6 +65,16 @@ def test_forgetting_removes_what_a_new_training_must_not_find(tmp_path: Path) ->
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.pt").write_bytes(b"")
     write_record(tmp_path, {"status": "failed"})
+    (tmp_path / "error.txt").write_text("why")
+    (tmp_path / "run.lock").touch()
     forget(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
     assert read_record(tmp_path) is None
     assert epochs_trained(tmp_path) == 0
+
+
+def test_only_a_result_or_a_divergence_is_the_last_word() -> None:
+    assert is_final({"status": "done", "failure": None})
+    assert is_final({"status": "failed", "failure": {"error": "TrainingDiverged"}})
+    assert not is_final({"status": "failed", "failure": {"error": "OSError"}})
+    assert not is_final({"status": "failed", "failure": None})

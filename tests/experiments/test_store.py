@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
@@ -161,6 +162,25 @@ def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(record_of())
     told(mirror)  # the driver is gone without a word
+    assert repeats_of(client)[0].info.status == "RUNNING"
+    told(Mirror(home, study_of("both"), "v", pytest.fail))
+    assert repeats_of(client)[0].info.status == "KILLED"
+
+
+def test_what_another_process_trains_is_not_called_killed(home: Home, client: MlflowClient) -> None:
+    told_of = Mirror(home, study_of("both"), "v", pytest.fail)
+    told_of.started(record_of())
+    told(told_of)
+    # The same study on another corpus is none of its business,
+    told(Mirror(home, study_of("both"), "another corpus", pytest.fail))
+    assert repeats_of(client)[0].info.status == "RUNNING"
+    # and neither is a run whose lock is held.
+    home.run("f0").mkdir(parents=True)
+    with FileLock(home.run("f0") / "run.lock"):
+        code = "import sys; from pathlib import Path; from experiments.plan import is_locked; "
+        code += "sys.exit(0 if is_locked(Path(sys.argv[1])) else 1)"
+        assert subprocess.run([sys.executable, "-c", code, str(home.run("f0"))]).returncode == 0
+        told(Mirror(home, study_of("both"), "v", pytest.fail))
     assert repeats_of(client)[0].info.status == "RUNNING"
     told(Mirror(home, study_of("both"), "v", pytest.fail))
     assert repeats_of(client)[0].info.status == "KILLED"
