@@ -9,7 +9,7 @@ import re
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
@@ -20,6 +20,8 @@ Kind = Literal["continuous", "binary", "categorical", "embedding"]
 none; embedding: unit length per step)."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+MAX_RANGE = 100_000
+"""Columns that one range may stand for: a slip of the finger must not fill the memory."""
 
 
 def expand(name: str) -> list[str]:
@@ -30,11 +32,18 @@ def expand(name: str) -> list[str]:
         ['clip_0', 'clip_1', 'clip_2']
         >>> expand("motion")
         ['motion']
+
+    Raises:
+        ValueError: the range ends below its start, or stands for more than :data:`MAX_RANGE` columns.
     """
     found = _RANGE.search(name)
     if found is None:
         return [name]
     first, last = int(found[1]), int(found[2])
+    if last < first:
+        raise ValueError(f"the range of '{name}' ends below its start. Write {{{last}..{first}}}")
+    if last - first >= MAX_RANGE:
+        raise ValueError(f"'{name}' stands for {last - first + 1} columns; a range may hold at most {MAX_RANGE}")
     return [name[: found.start()] + str(i) + name[found.end() :] for i in range(first, last + 1)]
 
 
@@ -47,6 +56,13 @@ class Feature(Frozen):
     """Decides alignment and normalisation."""
     unit: str = ""
     """Unit as shown in reports; empty: none."""
+
+    @field_validator("name")
+    @classmethod
+    def _range(cls, name: str) -> str:
+        # Here and not first in Modality, so that the error points at the line of the name.
+        expand(name)
+        return name
 
 
 class Modality(Frozen):

@@ -87,6 +87,22 @@ def test_the_page_never_scrolls_sideways(browser, page, width):
     assert browser.execute_script("return [...document.querySelectorAll('.scroll')].every(e => e.tabIndex === 0)")
 
 
+def test_the_arms_of_six_components_are_seen_whole(browser, results_of, study_of, tmp_path):
+    components = ("active", "asset", "scale", "position", "rotation", "crop")
+    results = results_of(study_of(repeats=10), components=components)
+    open_at(browser, write_report(summarise(results), results, tmp_path).as_uri(), 1280)
+    shown, needed, prose, page = browser.execute_script(
+        "const box = document.querySelector('#arms .scroll');"
+        "const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);"
+        "return [box.clientWidth, box.scrollWidth,"
+        " Math.max(...[...document.querySelectorAll('p')].map(p => p.clientWidth)) / rem,"
+        " document.querySelector('main').offsetWidth]"
+    )
+    assert needed <= shown
+    assert page <= 1200
+    assert prose <= 44
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_verdict_is_seen_at_once(browser, page, width):
     open_at(browser, page, width)

@@ -64,13 +64,7 @@ class FolderSource:
         self._paths = {name: _table_paths(self.folder, name, self.items) for name in _table_names(self.schema)}
         for name, paths in self._paths.items():
             if not paths:
-                folders = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
-                raise CorpusError(
-                    f"no item has a table of '{name}'",
-                    expected=f"files {name}/ITEM.parquet or {name}/ITEM.csv for the items of items.csv",
-                    next_step=nearest(name, folders),
-                    where=str(self.folder / name),
-                )
+                raise _no_table(self.folder, name)
 
     def has(self, item: str, modality: str) -> bool:
         """Whether the item has a file of that modality or target table."""
@@ -149,8 +143,20 @@ def content_key(folder: Path) -> str:
 
 
 def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
+    except OSError as error:
+        raise _unreadable(path, "file", error) from None
+
+
+def _unreadable(path: Path, what: str, error: OSError) -> CorpusError:
+    return CorpusError(
+        f"the {what} cannot be read",
+        found=error.strerror or str(error),
+        next_step="Check that it is there and that you may read it",
+        where=str(path),
+    )
 
 
 # corpus.yaml -------------------------------------------------------------------------------------------------------
@@ -162,7 +168,11 @@ def read_schema(folder: Path) -> CorpusSchema:
             valid name.
     """
     path = Path(folder) / "corpus.yaml"
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise _unreadable(path, "file", error) from None
+    if not there:
         raise CorpusError(
             "a corpus folder holds a file corpus.yaml",
             next_step="Name a corpus folder, or make one: mmstudy data simulate FOLDER",
@@ -231,6 +241,7 @@ def _model(annotation: Any) -> type[Frozen] | None:
 
 # items.csv ---------------------------------------------------------------------------------------------------------
 def _read_items(path: Path) -> tuple[Item, ...]:
+    where = f"{path}:1"
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -242,12 +253,16 @@ def _read_items(path: Path) -> tuple[Item, ...]:
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError("the file cannot be read", found=str(error), where=str(path)) from None
+    if not header and not rows:
+        raise CorpusError(
+            "the file is empty", expected="a header and one line per item: item,group[,split]", where=where
+        )
     for column in ("item", "group"):
         if column not in header:
-            raise CorpusError(f"column '{column}' is missing", next_step=nearest(column, header), where=f"{path}:1")
+            raise CorpusError(f"column '{column}' is missing", next_step=nearest(column, header), where=where)
     for column in header:
         if header.count(column) > 1:
-            raise CorpusError(f"column '{column}' stands there twice", where=f"{path}:1")
+            raise CorpusError(f"column '{column}' stands there twice", where=where)
     if not rows:
         raise CorpusError("a corpus has at least one item", found="a header alone", where=str(path))
     items: list[Item] = []
@@ -305,10 +320,7 @@ def _table_names(schema: CorpusSchema) -> list[str]:
 
 def _table_paths(folder: Path, name: str, items: tuple[Item, ...]) -> dict[str, Path]:
     """Item name to its file; one listing of the folder, however many items."""
-    try:
-        present = set(os.listdir(folder / name))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    present = set(_listing(folder / name))
     paths: dict[str, Path] = {}
     for item in items:
         found = [item.name + suffix for suffix in SUFFIXES if item.name + suffix in present]
@@ -320,5 +332,40 @@ def _table_paths(folder: Path, name: str, items: tuple[Item, ...]) -> dict[str, 
                 where=str(folder / name),
             )
         if found:
-            paths[item.name] = folder / name / found[0]
+            path = folder / name / found[0]
+            if os.path.isdir(path):
+                raise CorpusError(
+                    "a table must be a file",
+                    found="a folder",
+                    next_step="Move it away, or put the table in its place",
+                    where=str(path),
+                )
+            paths[item.name] = path
     return paths
+
+
+def _listing(folder: Path) -> list[str]:
+    """Names in a folder, sorted; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(folder, "folder", error) from None
+
+
+def _no_table(folder: Path, name: str) -> CorpusError:
+    others = _listing(folder / name)
+    if os.path.isdir(folder / name):
+        found = f"{len(others)} other files, such as '{others[0]}'" if others else "an empty folder"
+        next_step = "Name each table after its item, as items.csv has it" if others else "Put the tables there"
+    else:
+        found = "no such folder"
+        next_step = nearest(name, [entry for entry in _listing(folder) if os.path.isdir(folder / entry)])
+    return CorpusError(
+        f"no item has a table of '{name}'",
+        expected=f"files {name}/ITEM.parquet or {name}/ITEM.csv for the items of items.csv",
+        found=found,
+        next_step=next_step,
+        where=str(folder / name),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,25 +111,56 @@ def _read_parquet(path: Path, wanted: list[str]) -> tuple[list[str], list[np.nda
             arrays.append(column.cast(pa.float64()).to_numpy())
         else:
             cells = column.to_pylist()
-            row = next((i for i, cell in enumerate(cells) if cell is not None), 0)
-            raise _no_number(path, row + 1, name, cells[row] if cells else str(kind))
+            bad = next((i for i, cell in enumerate(cells) if not _parses(cell)), None)
+            if bad is not None:
+                raise _no_number(path, bad + 1, name, cells[bad])
+            raise CorpusError(
+                f"column '{name}' must hold numbers",
+                found=f"type {kind}",
+                next_step="Write the column as floats, null where there is no value",
+                where=str(path),
+            )
     return names, arrays
 
 
+def _parses(cell: Any) -> bool:
+    if cell is None or cell == "":
+        return True
+    try:
+        float(cell)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _read_csv(path: Path, wanted: list[str]) -> tuple[list[str], list[np.ndarray]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        names = next(csv.reader(file), [])
+    _, names = next(_rows(path), (1, []))
+    if not names:
+        raise CorpusError(
+            "a table must begin with a line of column names",
+            found="an empty file" if not path.stat().st_size else "an empty line",
+            where=f"{path}:1",
+        )
     _check_columns(path, names, wanted)
     try:
         with warnings.catch_warnings():
             # Rows longer than the header would otherwise lose cells with nothing but a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        for line, cells in _rows(path):
+            if len(cells) > len(names):
+                raise CorpusError(
+                    "a row must not have more cells than the header",
+                    expected=f"{len(names)} cells",
+                    found=f"{len(cells)} cells",
+                    next_step="Quote a cell that holds a comma, or name the columns in the header",
+                    where=f"{path}:{line}",
+                ) from None
         raise CorpusError(
-            "every row must have as many cells as the header",
-            expected=f"{len(names)} cells",
-            found=str(error).removeprefix("Error tokenizing data. C error: ").strip(),
+            "the table cannot be read",
+            found=str(error).removeprefix("Error tokenizing data. C error: ").strip()[:200],
+            next_step="Check its commas and quotes",
             where=str(path),
         ) from None
     arrays = []
@@ -147,7 +178,24 @@ def _read_csv(path: Path, wanted: list[str]) -> tuple[list[str], list[np.ndarray
 
 def _line_of(path: Path, row: int) -> int:
     """The line in the file where data row ``row`` (from 0, blank lines not counted) ends."""
+    lines = (line for line, cells in _rows(path) if cells)
+    return next(line for at, line in enumerate(lines) if at == row + 1)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Every row with the line where it ends, header and blank lines included."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file)
-        rows = (reader.line_num for cells in reader if cells)
-        return next(line for at, line in enumerate(rows) if at == row + 1)
+        while True:
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                raise CorpusError(
+                    "the row cannot be read",
+                    found=str(error),
+                    next_step="Check its quotes: one that is never closed makes a cell of the rest of the file",
+                    where=f"{path}:{reader.line_num}",
+                ) from None
+            if cells is None:
+                return
+            yield reader.line_num, cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,6 +89,8 @@ def test_a_table_of_a_header_alone_is_empty(write_tiny: Write, tiny_tables: Call
         ("tracks: 2", "tracks: zero", "integer"),
         ("from: track", "form: track", "Did you mean 'from'?"),
         ("format: 1", "format: 2", "Valid: 1"),
+        ("- name: level", "- name: level_{0..999999999}", "level_{0..999999999}' stands for 1000000000 columns"),
+        ("- name: level", "- name: level_{5..2}", "ends below its start"),
         ("- name: '{0..1}_x'", "- nam: '{0..1}_x'", "Did you mean 'name'?"),
         ("component: 'on'", "component: [on]", "string"),
     ],
@@ -156,9 +159,11 @@ def test_items_may_have_metadata_splits_and_no_group(write_tiny: Write) -> None:
     ]
 
 
-@pytest.mark.parametrize("items", ["", "item,group\n"])
-def test_a_corpus_without_items_is_refused(write_tiny: Write, items: str) -> None:
-    with pytest.raises(CorpusError):
+@pytest.mark.parametrize(
+    ("items", "says"), [("", "the file is empty"), ("\n", "the file is empty"), ("item,group\n", "a header alone")]
+)
+def test_a_corpus_without_items_is_refused(write_tiny: Write, items: str, says: str) -> None:
+    with pytest.raises(CorpusError, match=says):
         FolderSource(write_tiny(items=items))
 
 
@@ -174,6 +179,19 @@ def test_a_modality_that_nobody_has_names_the_nearest_folder(write_tiny: Write) 
     folder = write_tiny()
     (folder / "image").rename(folder / "images")
     with pytest.raises(CorpusError, match="Did you mean 'images'"):
+        FolderSource(folder)
+
+
+def test_a_modality_whose_folder_is_empty_does_not_name_itself(write_tiny: Write) -> None:
+    folder = write_tiny()
+    for path in (folder / "sound").iterdir():
+        path.rename(path.with_suffix(".txt"))
+    with pytest.raises(CorpusError, match=r"no item has a table of 'sound'.*found 4 other files") as caught:
+        FolderSource(folder)
+    assert "Did you mean" not in str(caught.value)
+    for path in (folder / "sound").iterdir():
+        path.unlink()
+    with pytest.raises(CorpusError, match="found an empty folder"):
         FolderSource(folder)
 
 
@@ -204,14 +222,93 @@ def test_text_in_parquet_is_named_with_its_row(write_tiny: Write, tiny_tables: C
     assert str(caught.value.where).endswith("b.parquet:2")
 
 
+def test_numbers_written_as_text_in_parquet_are_not_what_is_wrong(
+    write_tiny: Write, tiny_tables: Callable[..., Any]
+) -> None:
+    tables = tiny_tables()
+    levels = ["1.5", "", None, "loud", "2"]
+    tables["sound"]["b"] = pd.DataFrame({"time": np.arange(5.0), "level": levels, "speaking": [0] * 5})
+    with pytest.raises(CorpusError, match="found 'loud'") as caught:
+        FolderSource(write_tiny("one", tables=tables, suffix=".parquet")).read("b", "sound")
+    assert str(caught.value.where).endswith("b.parquet:4")
+
+
 @pytest.mark.parametrize(
-    "text", ["time,level,speaking\n0,1,0\n1,2,0,9\n", "time,level,speaking\n0,1,0,9\n1,2,0,9\n", ""]
+    ("text", "line"),
+    [
+        ("time,level,speaking\n0,1,0\n1,2,0,9\n", 3),
+        ("time,level,speaking\n0,1,0\n\n1,2,0,9\n2,2,0,9\n", 4),
+        ("time,level,speaking\n0,1,0,9\n1,2,0,9\n", 2),
+        ('time,level,speaking\n0,"1",0\n1,2,0,,\n', 3),
+    ],
 )
-def test_rows_longer_than_the_header_lose_nothing_silently(write_tiny: Write, text: str) -> None:
+def test_rows_longer_than_the_header_lose_nothing_silently(write_tiny: Write, text: str, line: int) -> None:
     folder = write_tiny()
-    (folder / "sound" / "b.csv").write_text(text)
-    with pytest.raises(CorpusError):
+    path = folder / "sound" / "b.csv"
+    path.write_text(text)
+    with pytest.raises(CorpusError, match="more cells than the header; expected 3 cells; found [45] cells") as caught:
         FolderSource(folder).read("b", "sound")
+    assert caught.value.where == f"{path}:{line}"
+
+
+def test_an_empty_table_says_so(write_tiny: Write) -> None:
+    folder = write_tiny()
+    (folder / "sound" / "b.csv").write_text("")
+    with pytest.raises(CorpusError, match="line of column names; found an empty file"):
+        FolderSource(folder).read("b", "sound")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("time,level,speaking\n0,1,0\n1,{},0\n", 3), ("time,level,speaking,{}\n0,1,0,1\n", 1)],
+)
+def test_a_field_beyond_the_limit_of_csv_is_told_with_its_line(write_tiny: Write, text: str, line: int) -> None:
+    folder = write_tiny()
+    path = folder / "sound" / "b.csv"
+    path.write_text(text.format("x" * 140_000))
+    with pytest.raises(CorpusError) as caught:
+        FolderSource(folder).read("b", "sound")
+    assert caught.value.where == f"{path}:{line}"
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_folder_named_like_a_table_is_told(write_tiny: Write) -> None:
+    folder = write_tiny()
+    path = folder / "sound" / "b.csv"
+    path.unlink()
+    path.mkdir()
+    for use in (content_key, lambda place: FolderSource(place).read("b", "sound")):
+        with pytest.raises(CorpusError, match="a table must be a file") as caught:
+            use(folder)
+        assert caught.value.where == str(path)
+
+
+def test_what_may_not_be_read_is_told(write_tiny: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand, since tests may run as root, which may read everything."""
+    folder = write_tiny()
+
+    def refuse(target: Path) -> None:
+        real_list, real_open = os.listdir, Path.open
+
+        def listdir(path: Any) -> Any:
+            if Path(path) == target:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real_list(path)
+
+        def opened(path: Path, *rest: Any, **named: Any) -> Any:
+            if path == target:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real_open(path, *rest, **named)
+
+        monkeypatch.setattr(os, "listdir", listdir)
+        monkeypatch.setattr(Path, "open", opened)
+
+    for target in (folder / "sound" / "b.csv", folder / "sound"):
+        with monkeypatch.context() as monkeypatch:
+            refuse(target)
+            with pytest.raises(CorpusError, match="cannot be read; found Permission denied") as caught:
+                content_key(folder)
+            assert caught.value.where == str(target)
 
 
 def test_a_file_that_is_no_parquet_is_told(write_tiny: Write) -> None:
