@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from mmcore.errors import ConfigError, nearest
+from mmcore.errors import ConfigError, nearest, quoting
 from mmcore.frozen import Frozen
 
 NOT_NUMBERS = ("corpus", "repeat", "device", "threads")
@@ -352,7 +352,10 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
             return ConfigError(first["msg"].removeprefix("Value error, "), where=place)
         case _:
             return ConfigError(
-                first["msg"][:1].lower() + first["msg"][1:], where=place, found=repr(first["input"])[:80]
+                first["msg"][:1].lower() + first["msg"][1:],
+                found=repr(first["input"])[:80],
+                next_step=quoting(first["type"], first["input"]),
+                where=place,
             )
 
 

@@ -139,3 +139,21 @@ def nearest(name: str, choices: list[str] | tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     listing = "Valid: " + ", ".join(choices) if choices else "There is none to choose from"
     return f"Did you mean '{close[0]}'? {listing}" if close else listing
+
+
+def quoting(kind: str, found: object) -> str | None:
+    """The next step where text was expected and YAML read something else; None for any other complaint.
+
+    Args:
+        kind: pydantic's name of the complaint.
+        found: the value that was read.
+
+    Example:
+        >>> quoting("string_type", 7)
+        'Quote it, since YAML reads it as a number'
+    """
+    if kind != "string_type" or not isinstance(found, bool | int | float):
+        return None
+    if isinstance(found, bool):
+        return "Quote it, since YAML reads on, off, yes and no as true or false"
+    return "Quote it, since YAML reads it as a number"

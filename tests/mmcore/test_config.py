@@ -180,6 +180,15 @@ def test_content_below_the_horizon_must_not_be_interpolated(horizon, lookahead, 
         assert caught.value.where == "data.interpolation"
 
 
+@pytest.mark.parametrize("found", [True, 7, 1.5])
+def test_a_text_that_yaml_took_for_something_else_is_to_be_quoted(found):
+    with pytest.raises(ConfigError, match=f"corpus: .*string; found {found}. Quote it, since YAML"):
+        build_config({"corpus": found})
+    with pytest.raises(ConfigError) as caught:
+        build_config({"corpus": [1]})
+    assert caught.value.next_step is None
+
+
 def test_errors_of_ours_only_leave_build_config():
     with pytest.raises(MMStudyError) as caught:
         build_config({"corpus": 3})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from mmcore.errors import CorpusError, nearest
+from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile, read_yaml
@@ -215,7 +215,10 @@ def _explain(error: ValidationError, file: YamlFile) -> CorpusError:
         case _:
             message = first["msg"]
             return CorpusError(
-                f"'{path}': {message[:1].lower()}{message[1:]}", found=repr(first["input"])[:80], where=where
+                f"'{path}': {message[:1].lower()}{message[1:]}",
+                found=repr(first["input"])[:80],
+                next_step=quoting(first["type"], first["input"]),
+                where=where,
             )
 
 

@@ -93,6 +93,9 @@ def test_a_table_of_a_header_alone_is_empty(write_tiny: Write, tiny_tables: Call
         ("- name: level", "- name: level_{5..2}", "ends below its start"),
         ("- name: '{0..1}_x'", "- nam: '{0..1}_x'", "Did you mean 'name'?"),
         ("component: 'on'", "component: [on]", "string"),
+        ("name: tiny", "name: on", "found True. Quote it, since YAML reads on, off, yes and no as true or false"),
+        ("name: tiny", "name: 2026", "found 2026. Quote it, since YAML reads it as a number"),
+        ("component: 'on'", "component: 1.5", "found 1.5. Quote it"),
     ],
 )
 def test_a_broken_schema_is_told_with_its_line(write_tiny: Write, old: str, new: str, says: str) -> None:
@@ -246,7 +249,7 @@ def test_rows_longer_than_the_header_lose_nothing_silently(write_tiny: Write, te
     folder = write_tiny()
     path = folder / "sound" / "b.csv"
     path.write_text(text)
-    with pytest.raises(CorpusError, match="more cells than the header; expected 3 cells; found [45] cells") as caught:
+    with pytest.raises(CorpusError, match=r"more cells than the header; expected 3 cells; found [45] cells") as caught:
         FolderSource(folder).read("b", "sound")
     assert caught.value.where == f"{path}:{line}"
 
