@@ -79,7 +79,18 @@ def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_
     assert "\x1b" not in done.stdout + done.stderr
     again = ["--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1"]
     told = as_json(mmstudy(home, "report", tiny_study, *again, "--format", "json"))
-    keys = {"study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance"}
+    keys = {
+        "study",
+        "question",
+        "metric",
+        "arms",
+        "comparisons",
+        "baselines",
+        "checks",
+        "provenance",
+        "alpha",
+        "margin",
+    }
     assert set(told) == keys
     assert {arm["name"] for arm in told["arms"]} == {"both", "track"}
     status = as_json(mmstudy(home, "status", tiny_study, *again, "--format", "json"))
