@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -136,7 +137,8 @@ class Store:
                     self._client.set_tag(run, key, value)
                 run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
             known = self._client.get_run(run).data.params
-            fresh = [Param(k, str(v)[:6000]) for k, v in params.items() if k not in known]
+            named = {key_of(key): value for key, value in params.items()}
+            fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in known]
             for chunk in _chunks(fresh, 90):
                 self._client.log_batch(run, params=chunk)
             if not known:
@@ -184,7 +186,7 @@ class Store:
             last = self._client.get_run(run).data.metrics.get("epoch", 0) if known else 0
             now = int(time.time() * 1000)
             metrics = [
-                Metric(key, float(value), now, int(row["epoch"] or 0))
+                Metric(key_of(key), float(value), now, int(row["epoch"] or 0))
                 for row in rows
                 if (row["epoch"] or 0) > last
                 for key, value in row.items()
@@ -201,7 +203,7 @@ class Store:
         now = int(time.time() * 1000)
         with self._talking("finish a run"):
             metrics = [
-                Metric(score_name(s), s["value"], now, 0)
+                Metric(key_of(score_name(s)), s["value"], now, 0)
                 for s in record["scores"]
                 if s["value"] is not None and math.isfinite(s["value"])
             ]
@@ -223,10 +225,10 @@ class Store:
         """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report."""
         now = int(time.time() * 1000)
         with self._talking("conclude an arm"):
-            finite = [Metric(k, float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
+            finite = [Metric(key_of(k), float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
             for chunk in _chunks(finite, _LARGEST_BATCH):
                 self._client.log_batch(parent, metrics=chunk)
-            self._client.log_batch(parent, tags=[RunTag(k, v[:5000]) for k, v in tags.items()])
+            self._client.log_batch(parent, tags=[RunTag(key_of(k), v[:5000]) for k, v in tags.items()])
             self._client.set_terminated(parent, status)
 
     def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
@@ -286,6 +288,18 @@ class Store:
                 where=self.uri,
                 next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
             ) from problem
+
+
+def key_of(name: str) -> str:
+    """A name as the store takes it for the key of a metric, parameter or tag.
+
+    Letters, digits and ``_-. :/`` stay; a plus sign, which joins modalities, becomes a word; all else its code point.
+
+    Example:
+        >>> key_of("mmstudy.verdict.audio+visual"), key_of("size (%)")
+        ('mmstudy.verdict.audio and visual', 'size :28::25::29:')
+    """
+    return re.sub(r"[^\w\-. :/]", lambda found: f":{ord(found[0]):x}:", name.replace("+", " and "))
 
 
 def _create_database(home: Home) -> None:

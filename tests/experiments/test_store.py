@@ -225,6 +225,29 @@ def test_arms_with_quotes_in_their_names_are_found_again(home: Home, client: Mlf
     assert len(client.search_runs([experiment.experiment_id])) == 1
 
 
+def test_names_that_the_store_does_not_take_as_keys_are_spelt_out(
+    home: Home, client: MlflowClient, tmp_path: Path
+) -> None:
+    # "audio+visual" is what every modality study calls an arm.
+    record = record_of(arm="audio+visual")
+    record["scores"][0] |= {"component": "größe (%)"}
+    record["history"] = [{"epoch": 1, "train/loss/größe (%)": 2.0}]
+    record["config"] = {"loss": {"weights": {"größe (%)": 2.0}}}
+    mirror = Mirror(home, study_of("audio+visual", "a>b"), "v", pytest.fail)
+    mirror.finished(record, workdir_of(tmp_path), None)
+    metrics = {"test/größe (%)/skill/mean": 0.5}
+    mirror.concluded("a>b", metrics, {"mmstudy.verdict.audio+visual": "worse"}, failed=False)
+    told(mirror)
+    (run,) = repeats_of(client)
+    assert run.data.metrics["test/größe :28::25::29:/skill"] == 0.5
+    assert run.data.metrics["train/loss/größe :28::25::29:"] == 2.0
+    assert run.data.params == {"loss.weights.größe :28::25::29:": "2.0"}
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    (arm,) = client.search_runs([experiment.experiment_id], "tags.`mmstudy.verdict.audio and visual` = 'worse'")
+    assert arm.data.metrics == {"test/größe :28::25::29:/skill/mean": 0.5}
+
+
 def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
