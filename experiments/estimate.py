@@ -17,10 +17,10 @@ from mmcore.errors import CorpusError
 from mmcore.schema import CorpusSchema
 
 _FLOPS_A_SECOND = 20e9
-"""What one CPU core of 2024 reaches in training; measured 15–30e9 with float32. Only for the first, rough estimate."""
+"""A cautious guess for one CPU core in float32. Only for the first, rough estimate; finished runs replace it."""
 
 _SECONDS_A_STEP = 0.006
-"""Fixed cost of an optimiser step at small sizes, beside the multiplications."""
+"""A guess at the fixed cost of an optimiser step for each layer, which rules at small sizes."""
 
 
 class Estimator:

@@ -32,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has begun a job. ``reused``: its record was there already."""
+    """A worker has begun a job."""
 
     fingerprint: str
 
@@ -76,7 +76,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class GivenUp:
-    """A job took several workers down with it and is not tried again; nothing is recorded for it."""
+    """A job took several workers down with it and is not tried again in this call; the driver records it as failed."""
 
     fingerprint: str
     deaths: int
