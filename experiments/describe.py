@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.plan import Asked
 from mmcore.model.cost import count_flops, count_parameters
-from mmcore.model.multimodal import build_model
+from mmcore.model.multimodal import build_unfilled
 from mmcore.task import resolve_causal, resolve_task
 
 
@@ -21,7 +21,7 @@ def describe(asked: Asked) -> list[dict[str, Any]]:
     for arm in asked.study.arms:
         config = arm.config
         causal = resolve_causal(config, resolve_task(config, asked.schema))
-        model = build_model(config.model, asked.schema, causal, repeat=0)
+        model = build_unfilled(config.model, asked.schema, causal, config.data.window)
         rows.append(
             {
                 "name": arm.name,

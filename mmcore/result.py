@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mmcore.fingerprint import NUMERICS
+
 
 @dataclass(frozen=True)
 class Score:
@@ -74,7 +76,7 @@ class RunResult:
     scores: list[Score]
     history: list[dict[str, float]]
     items: list[dict[str, Any]] = field(default_factory=list)
-    numerics: int = 1
+    numerics: int = NUMERICS
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON (NaN is kept as NaN: the records' writer turns it into null)."""

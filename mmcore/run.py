@@ -84,7 +84,7 @@ def run(
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
 
-    model = build_model(config.model, schema, causal, config.repeat).to(device)
+    model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
     identity = fingerprint(config, prepared.content)
     state = start_or_resume(model, config, identity, folder, on_event)
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
@@ -294,7 +294,7 @@ def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> 
         CheckpointError: ``workdir`` holds no readable checkpoint of this config.
     """
     task = resolve_task(config, prepared.schema)
-    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat)
+    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.window)
     path = Path(workdir) / "checkpoints" / "best.pt"
     weights = load_checkpoint(path, fingerprint(config, prepared.content), torch.device("cpu"))
     model.load_state_dict(weights["model"])

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mmcore.config import NOT_NUMBERS, Forecast, RunConfig, build_config, override
+from mmcore.config import NOT_NUMBERS, Forecast, Hierarchical, RunConfig, build_config, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import identity
 from mmcore.measures import MEASURES, Metric, parse_metric
@@ -105,6 +105,8 @@ def _config(values: dict[str, Any], corpus: Path, schema: CorpusSchema, where: C
         config = build_config({**values, "corpus": str(corpus)})
         chosen = schema.chosen(config.model.modalities)
         resolve_causal(config, resolve_task(config, schema))
+        if isinstance(config.model.fusion, Hierarchical) and len(chosen) > 1:
+            config.model.fusion.tree(chosen)
     except ConfigError as error:
         path = error.where or ""
         rule = f"{path}: {error.rule}" if path else error.rule

@@ -1,6 +1,8 @@
-"""Multi-head self-attention that can show its weights. B batch, T steps, D width, H heads."""
+"""Multi-head attention that can show its weights. B batch, T queries, S keys, D width, H heads, d width of a head."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -30,49 +32,96 @@ def attention_mask(valid_BT: Tensor, causal: bool, dtype: torch.dtype = torch.fl
     return mask_BTT[:, None]
 
 
-class SelfAttention(nn.Module):
-    """softmax(Q Kᵀ / √(D/H) + mask) V, per head.
+def rotate(x_BHTd: Tensor) -> Tensor:
+    """Each pair of features (i, i + d/2) turned by the angle t / 10000^(2i/d), t being the step.
 
-    Shape: x_BTD, mask_B1TT → (B, T, D). The parameters have the form and, before training, the distribution of
-    ``torch.nn.MultiheadAttention``.
+    Products of rotated queries and keys depend on their distance in time alone.
+
+    Shape: x_BHTd, d even → (B, H, T, d).
+
+    Source: Su et al. 2021, "RoFormer", §3.2.2. NOTE[DIFF] features i and i + d/2 make a pair, not 2i and 2i + 1: the
+    same up to an order of features, and the usual form.
+    """
+    T, d = x_BHTd.shape[-2:]
+    rates = torch.exp(torch.arange(0, d, 2, dtype=torch.float64, device="cpu") * (-math.log(10000.0) / d))
+    angles_Td = torch.arange(T, dtype=torch.float64, device="cpu")[:, None] * rates
+    cos_Td, sin_Td = angles_Td.cos().to(x_BHTd), angles_Td.sin().to(x_BHTd)
+    first, second = x_BHTd.chunk(2, dim=-1)
+    return torch.cat((first * cos_Td - second * sin_Td, first * sin_Td + second * cos_Td), dim=-1)
+
+
+class MultiheadAttention(nn.Module):
+    """softmax(Q Kᵀ / √(D/H) + mask) V, per head; queries from x, keys and values from a memory or x itself.
+
+    Shape: x_BTD, mask (broadcasts to (B, H, T, S)), memory_BSD → (B, T, D). The parameters have the form and, before
+    training, the distribution of ``torch.nn.MultiheadAttention``.
 
     Weights are computed explicitly when a trace asks for them or when they are dropped out; else torch's fused kernel
-    does it.
+    does it. A query that may look at no key gets the output projection's bias alone.
 
     Args:
         width: D.
         heads: H, divides D.
         dropout: share of the weights dropped while training.
+        rotary: rotate queries and keys by their step; their width must be even.
 
     Source: Vaswani et al. 2017, §3.2.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, rotary: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.dropout = dropout
+        self.rotary = rotary
         self.in_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_bias = nn.Parameter(torch.empty(3 * width))
         self.out_weight = nn.Parameter(torch.empty(width, width))
         self.out_bias = nn.Parameter(torch.empty(width))
 
+    def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:
+        """As ``nn.MultiheadAttention``: Xavier uniform over the stacked (3D, D) matrix, zero biases."""
+        if name == "in_weight":
+            bound = math.sqrt(6 / sum(parameter.shape))
+            parameter.uniform_(-bound, bound, generator=rng)
+        elif name == "out_weight":
+            bound = 1 / math.sqrt(parameter.shape[1])
+            parameter.uniform_(-bound, bound, generator=rng)
+        else:
+            parameter.zero_()
+
     def forward(
         self,
         x_BTD: Tensor,
-        mask_B1TT: Tensor,
+        mask: Tensor | None,
         rng: torch.Generator | None = None,
         trace: Trace | None = None,
         name: str = "attention",
+        memory_BSD: Tensor | None = None,
     ) -> Tensor:
         B, T, D = x_BTD.shape
-        qkv_BTD = F.linear(x_BTD, self.in_weight, self.in_bias).chunk(3, dim=-1)
-        q_BHTd, k_BHTd, v_BHTd = (p_BTD.view(B, T, self.heads, -1).transpose(1, 2) for p_BTD in qkv_BTD)
-        if trace is None and (rng is None or self.dropout == 0.0):
-            mixed_BHTd = F.scaled_dot_product_attention(q_BHTd, k_BHTd, v_BHTd, attn_mask=mask_B1TT)
+        if memory_BSD is None:
+            qkv = F.linear(x_BTD, self.in_weight, self.in_bias).chunk(3, dim=-1)
         else:
-            scores_BHTT = (q_BHTd * (D // self.heads) ** -0.5) @ k_BHTd.transpose(-2, -1) + mask_B1TT
-            weights_BHTT = scores_BHTT.softmax(-1)
+            q_BTD = F.linear(x_BTD, self.in_weight[:D], self.in_bias[:D])
+            qkv = (q_BTD, *F.linear(memory_BSD, self.in_weight[D:], self.in_bias[D:]).chunk(2, dim=-1))
+        q_BHTd, k_BHSd, v_BHSd = (p.view(B, p.shape[1], self.heads, -1).transpose(1, 2) for p in qkv)
+        if self.rotary:
+            q_BHTd, k_BHSd = rotate(q_BHTd), rotate(k_BHSd)
+        blind = None
+        if mask is not None and memory_BSD is not None:
+            # A row of −∞ alone would be NaN. Such a query looks everywhere, and what it saw is thrown away.
+            blind = (mask == -torch.inf).all(-1, keepdim=True)
+            mask = mask.masked_fill(blind, 0.0)
+        if trace is None and (rng is None or self.dropout == 0.0):
+            mixed_BHTd = F.scaled_dot_product_attention(q_BHTd, k_BHSd, v_BHSd, attn_mask=mask)
+        else:
+            scores_BHTS = (q_BHTd * (D // self.heads) ** -0.5) @ k_BHSd.transpose(-2, -1)
+            if mask is not None:
+                scores_BHTS = scores_BHTS + mask
+            weights_BHTS = scores_BHTS.softmax(-1)
             if trace is not None:
-                trace.keep(name, weights_BHTT)
-            mixed_BHTd = dropout(weights_BHTT, self.dropout, rng) @ v_BHTd
+                trace.keep(name, weights_BHTS if blind is None else weights_BHTS.masked_fill(blind, torch.nan))
+            mixed_BHTd = dropout(weights_BHTS, self.dropout, rng) @ v_BHSd
+        if blind is not None:
+            mixed_BHTd = mixed_BHTd.masked_fill(blind, 0.0)
         return F.linear(mixed_BHTd.transpose(1, 2).reshape(B, T, D), self.out_weight, self.out_bias)

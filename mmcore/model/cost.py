@@ -10,12 +10,18 @@ from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.trace import Trace
 
-PARTS = ("embedding", "fusion", "encoder", "head")
+PARTS = {
+    "embedding": ("embedding", "time", "positions"),
+    "fusion": ("fusion",),
+    "encoder": ("before", "encoder"),
+    "head": ("head",),
+}
+"""Part of a model to its modules: encoder layers count as encoder, before fusion and after it."""
 
 
 def count_parameters(model: MultimodalModel) -> dict[str, int]:
     """Trained numbers: ``total, embedding, fusion, encoder, head``; fusion is 0 for a single modality."""
-    by_part = {part: _size(getattr(model, part)) for part in PARTS}
+    by_part = {part: sum(_size(getattr(model, name)) for name in names) for part, names in PARTS.items()}
     total = _size(model)
     assert sum(by_part.values()) == total, "a parameter belongs to no part"
     return {"total": total, **by_part}
@@ -33,10 +39,18 @@ def count_flops(model: MultimodalModel, window: int) -> dict[str, int]:
     counter = FlopCounterMode(display=False)
     # The counter does not know the CPU's fused attention; with a trace the same products are done in the open.
     with torch.no_grad(), counter:
-        model(_one_window(model, window), trace=Trace())
+        model(_one_window(model, window), trace=_Forgetful())
     counts = {module: sum(by_operation.values()) for module, by_operation in counter.get_flop_counts().items()}
-    by_part = {part: counts.get(f"{type(model).__name__}.{part}", 0) for part in PARTS}
+    within = type(model).__name__
+    by_part = {part: sum(counts.get(f"{within}.{name}", 0) for name in names) for part, names in PARTS.items()}
     return {"total": counts.get("Global", 0), **by_part}
+
+
+class _Forgetful(Trace):
+    """Keeps nothing: on the meta device there is nothing to keep."""
+
+    def keep(self, name: str, value: torch.Tensor) -> None:
+        pass
 
 
 def _size(module: nn.Module | None) -> int:

@@ -19,23 +19,47 @@ def key_of(modality: str) -> str:
     return "from_" + modality.replace(".", ":")
 
 
+class AbsentState(nn.Module):
+    """What stands for a modality where it is absent: a learned vector of width D.
+
+    Source: the idea of a token for what is missing, e.g. Lee et al. 2023, "Multimodal Prompting with Missing
+    Modalities", §3.2. NOTE[DIFF] they learn prompts for each pattern of absence; here a vector per modality.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.state_D = nn.Parameter(torch.empty(width))
+
+    def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:
+        """Small, near the zeros that it replaces."""
+        parameter.normal_(0.0, 0.02, generator=rng)
+
+    def forward(self, e_BTD: Tensor, missing_BT1: Tensor) -> Tensor:
+        return torch.where(missing_BT1, self.state_D, e_BTD)
+
+
 class Embedding(nn.Module):
-    """One Linear per modality; where a modality is not usable its embedding is exactly zero.
+    """One Linear per modality; where a modality is not there its embedding is exactly zero, or its learned state.
 
-    Shape: values x_BTF per modality, usable_BTM → a list of M tensors e_BTD.
+    Shape: values x_BTF per modality, present_BTM, valid_BT → M tensors e_BTD, and usable_BTM: where they can be read.
 
-    Whatever stands at an unusable place, NaN and Inf included, reaches neither the outputs nor any gradient.
+    Whatever stands at a place that is absent or padded, NaN and Inf included, reaches neither the outputs nor any
+    gradient.
 
     Args:
         features: number of raw features F by modality.
         width: D.
+        learned_absence: absent modalities are represented at valid steps by a learned vector, and count as usable.
     """
 
-    def __init__(self, features: dict[str, int], width: int) -> None:
+    def __init__(self, features: dict[str, int], width: int, learned_absence: bool = False) -> None:
         super().__init__()
         self.linears = nn.ModuleDict({key_of(name): nn.Linear(F, width) for name, F in features.items()})
+        absent = [AbsentState(width) for _ in features] if learned_absence else []
+        self.absent = nn.ModuleDict(dict(zip(self.linears, absent, strict=False)))
 
-    def forward(self, values: list[Tensor], usable_BTM: Tensor) -> list[Tensor]:
+    def forward(self, values: list[Tensor], present_BTM: Tensor, valid_BT: Tensor) -> tuple[list[Tensor], Tensor]:
+        usable_BTM = present_BTM & valid_BT.unsqueeze(-1)
         embedded: list[Tensor] = []
         for linear, x_BTF, usable_BT1 in zip(
             self.linears.values(), values, usable_BTM.unsqueeze(-1).unbind(-2), strict=True
@@ -43,4 +67,10 @@ class Embedding(nn.Module):
             # Zeros go in, so that no NaN meets the weights' gradient, and zeros come out, since a bias would speak.
             e_BTD = linear(torch.where(usable_BT1, x_BTF, 0.0))
             embedded.append(torch.where(usable_BT1, e_BTD, 0.0))
-        return embedded
+        if not self.absent:
+            return embedded, usable_BTM
+        valid_BTM = valid_BT.unsqueeze(-1).expand_as(usable_BTM)
+        missing_BTM = valid_BTM & ~usable_BTM
+        for m, absent in enumerate(self.absent.values()):
+            embedded[m] = absent(embedded[m], missing_BTM[..., m : m + 1])
+        return embedded, valid_BTM

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmcore.model.attention import SelfAttention, attention_mask
+from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.model.dropout import add_dropped, dropout
 from mmcore.trace import Trace
 
@@ -19,10 +19,12 @@ class PostNormLayer(nn.Module):
     Shape: x_BTD, mask_B1TT → (B, T, D). The same function as ``torch.nn.TransformerEncoderLayer``.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, rotary: bool
+    ) -> None:
         super().__init__()
         self.dropout = dropout
-        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.attention = MultiheadAttention(width, heads, attention_dropout, rotary)
         self.attention_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, feed_forward)
         self.narrow = nn.Linear(feed_forward, width)
@@ -43,11 +45,13 @@ class PreNormLayer(nn.Module):
     Shape: x_BTD, mask_B1TT → (B, T, D). The encoder adds a final norm.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, rotary: bool
+    ) -> None:
         super().__init__()
         self.dropout = dropout
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.attention = MultiheadAttention(width, heads, attention_dropout, rotary)
         self.feed_forward_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, feed_forward)
         self.narrow = nn.Linear(feed_forward, width)
@@ -72,6 +76,7 @@ class Encoder(nn.Module):
         dropout, attention_dropout: shares in [0, 1).
         norm: ``post`` (no final norm), or ``pre`` (with one).
         causal: whether a step sees itself and earlier steps only.
+        rotary: rotary positions in every layer.
     """
 
     def __init__(
@@ -84,19 +89,25 @@ class Encoder(nn.Module):
         attention_dropout: float,
         norm: Literal["post", "pre"],
         causal: bool,
+        rotary: bool = False,
     ) -> None:
         super().__init__()
         self.causal = causal
         layer = PostNormLayer if norm == "post" else PreNormLayer
         self.layers = nn.ModuleList(
-            layer(width, heads, feed_forward, dropout, attention_dropout) for _ in range(layers)
+            layer(width, heads, feed_forward, dropout, attention_dropout, rotary) for _ in range(layers)
         )
         self.final_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
 
     def forward(
-        self, x_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+        self,
+        x_BTD: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+        name: str = "attention",
     ) -> Tensor:
         mask_B1TT = attention_mask(valid_BT, self.causal, x_BTD.dtype)
         for i, layer in enumerate(self.layers):
-            x_BTD = layer(x_BTD, mask_B1TT, rng, trace, f"attention/{i}")
+            x_BTD = layer(x_BTD, mask_B1TT, rng, trace, f"{name}/{i}")
         return self.final_norm(x_BTD)

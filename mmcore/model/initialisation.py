@@ -7,13 +7,20 @@ one parameter shifts the draws of another. The distributions are those of torch'
 from __future__ import annotations
 
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from mmcore.model.attention import SelfAttention
-from mmcore.model.fusion.add import AddFusion
 from mmcore.seeding import seed_of
+
+
+@runtime_checkable
+class SelfFilling(Protocol):
+    """A module with parameters of its own, outside of torch's layers."""
+
+    def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:
+        """Give one of its parameters its initial values, in place; every draw comes from ``rng``."""
 
 
 @torch.no_grad()
@@ -36,21 +43,14 @@ def _fill(module: nn.Module, name: str, parameter: Tensor, rng: torch.Generator,
         case nn.Linear(), "weight" | "bias":
             # Kaiming uniform with a = √5, as nn.Linear has it, comes to U(±1/√fan_in) for weight and bias alike.
             _uniform(parameter, 1 / math.sqrt(module.in_features), rng)
-        case SelfAttention(), "in_weight":
-            # Xavier uniform over the stacked (3D, D) matrix, as nn.MultiheadAttention has it.
-            _uniform(parameter, math.sqrt(6 / sum(parameter.shape)), rng)
-        case SelfAttention(), "out_weight":
-            _uniform(parameter, 1 / math.sqrt(parameter.shape[1]), rng)
-        case SelfAttention(), "in_bias" | "out_bias":
-            parameter.zero_()
         case nn.LayerNorm(), "weight":
             parameter.fill_(1.0)
         case nn.LayerNorm(), "bias":
             parameter.zero_()
         case nn.Embedding(), "weight":
             parameter.normal_(generator=rng)
-        case AddFusion(), "weights_M":
-            parameter.zero_()
+        case SelfFilling(), _:
+            module.fill(name, parameter, rng)
         case _:
             raise AssertionError(f"no initial distribution is declared for parameter {full} of {type(module).__name__}")
 

@@ -1,9 +1,14 @@
-"""The model: embedding per modality → fusion → positions → dropout → Transformer encoder → head.
+"""The model: embedding per modality → layers per modality → fusion → Transformer encoder → head.
+
+Positions and dropout come before the first part in which steps look at one another. Where it is predictions that are
+fused (``decision``), each modality has an encoder and a head of its own.
 
 B batch, T steps, M modalities, D width, K tracks, F raw features, O outputs per track.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +17,13 @@ from mmcore.batch import Batch
 from mmcore.config import ModelConfig
 from mmcore.errors import ShapeError, nearest
 from mmcore.model.dropout import dropout
-from mmcore.model.embedding import Embedding
+from mmcore.model.embedding import Embedding, key_of
 from mmcore.model.encoder import Encoder
-from mmcore.model.fusion import build_fusion
+from mmcore.model.fusion import DecisionFusion, build_fusion
 from mmcore.model.heads import build_head, mean_over_steps
 from mmcore.model.initialisation import initialise
-from mmcore.model.positions import Positions
+from mmcore.model.positions import TimeFeatures, build_positions
+from mmcore.model.streams import Streams
 from mmcore.schema import CorpusSchema, Targets
 from mmcore.shapes import check_shape
 from mmcore.trace import Trace
@@ -34,28 +40,42 @@ class MultimodalModel(nn.Module):
         features: number of raw features by modality, those that the model reads, in the schema's order.
         targets: what is predicted.
         causal: whether a step sees itself and earlier steps only.
+        window: steps of a batch at most; needed for learned positions alone.
+
+    Raises:
+        ConfigError: a hierarchical order that does not fit the modalities.
     """
 
-    def __init__(self, config: ModelConfig, features: dict[str, int], targets: Targets, causal: bool) -> None:
+    def __init__(
+        self, config: ModelConfig, features: dict[str, int], targets: Targets, causal: bool, window: int | None = None
+    ) -> None:
         super().__init__()
         self.modalities = tuple(features)
         self.features = features
+        self.causal = causal
         self.dropout = config.dropout
         self.per_item = targets.scope == "item"
-        self.embedding = Embedding(features, config.width)
-        self.fusion = build_fusion(config.fusion, self.modalities, config.width)
-        self.positions = Positions(config.width)
-        self.encoder = Encoder(
-            config.width,
-            config.layers,
-            config.heads,
-            config.feed_forward,
-            config.dropout,
-            config.attention_dropout,
-            config.norm,
-            causal,
+
+        def encoder(layers: int) -> Encoder:
+            rotary = config.positions == "rotary"
+            sizes = (config.width, layers, config.heads, config.feed_forward, config.dropout, config.attention_dropout)
+            return Encoder(*sizes, config.norm, causal, rotary)
+
+        def head() -> nn.Module:
+            return build_head(config, targets.tracks, targets.outputs, causal)
+
+        self.embedding = Embedding(features, config.width, config.absence == "learned")
+        self.time = TimeFeatures(config.width) if config.time_features else None
+        self.positions = build_positions(config, window)
+        before = config.layers_before
+        self.before = PerModality(self.modalities, lambda: encoder(before)) if before else None
+        self.fusion = build_fusion(config, self.modalities, targets)
+        self.late = isinstance(self.fusion, DecisionFusion)
+        self.positions_first = before > 0 or self.late or getattr(self.fusion, "over_time", False)
+        self.encoder = (
+            PerModality(self.modalities, lambda: encoder(config.layers)) if self.late else encoder(config.layers)
         )
-        self.head = build_head(config.head, config.width, targets.tracks, targets.outputs)
+        self.head = PerModality(self.modalities, head) if self.late else head()
 
     def forward(self, batch: Batch, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         """Normalised values and unnormalised logits.
@@ -65,20 +85,46 @@ class MultimodalModel(nn.Module):
         Args:
             batch: may hold more modalities than the model reads.
             rng: present: training, dropout is drawn from it; None: evaluation.
-            trace: collects gates, weights and attention; None costs nothing.
+            trace: collects gates, weights and attention, and under ``present`` (B, T, M) what was there to be read;
+                None costs nothing.
 
         Raises:
             ShapeError: the batch lacks a modality, or one has another number of features.
         """
         values, present_BTM = self._read(batch)
-        usable_BTM = present_BTM & batch.valid_BT.unsqueeze(-1)
-        embedded = self.embedding(values, usable_BTM)
-        fused_BTD = embedded[0] if self.fusion is None else self.fusion(embedded, usable_BTM, trace)
-        x_BTD = dropout(self.positions(fused_BTD), self.dropout, rng)
-        h_BTD = self.encoder(x_BTD, batch.valid_BT, rng, trace)
+        if trace is not None:
+            trace.keep("present", present_BTM & batch.valid_BT.unsqueeze(-1))
+        embedded, usable_BTM = self.embedding(values, present_BTM, batch.valid_BT)
+        streams = Streams(self.modalities, embedded, usable_BTM, batch.valid_BT, self.causal)
+        if self.positions_first:
+            streams = streams.having([self._placed(e_BTD, batch, rng) for e_BTD in streams.embedded])
+        if self.before is not None:
+            streams = streams.having(self.before(streams.embedded, usable_BTM, rng, trace, "before"))
+        if isinstance(self.fusion, DecisionFusion):
+            return self._decided(self.fusion, streams, rng, trace)
+        x_BTD = streams.embedded[0] if self.fusion is None else self.fusion(streams, rng, trace)
+        if not self.positions_first:
+            x_BTD = self._placed(x_BTD, batch, rng)
+        h_BTD, valid_BT = self.encoder(x_BTD, batch.valid_BT, rng, trace), batch.valid_BT
         if self.per_item:
-            h_BTD = mean_over_steps(h_BTD, batch.valid_BT)
-        return self.head(h_BTD)
+            h_BTD, valid_BT = mean_over_steps(h_BTD, valid_BT), torch.ones_like(valid_BT[:, :1])
+        return self.head(h_BTD, valid_BT, rng, trace)
+
+    def _placed(self, x_BTD: Tensor, batch: Batch, rng: torch.Generator | None) -> Tensor:
+        if self.time is not None:
+            x_BTD = self.time(x_BTD, batch.start_B)
+        return dropout(self.positions(x_BTD), self.dropout, rng)
+
+    def _decided(
+        self, fusion: DecisionFusion, streams: Streams, rng: torch.Generator | None, trace: Trace | None
+    ) -> Tensor:
+        """A prediction from each modality by itself, then one out of all of them."""
+        usable_BTM = streams.usable_BTM
+        states = self.encoder(streams.embedded, usable_BTM, rng, trace, "attention")
+        if self.per_item:
+            states = [mean_over_steps(h, u) for h, u in zip(states, usable_BTM.unbind(-1), strict=True)]
+            usable_BTM = usable_BTM.any(1, keepdim=True)
+        return fusion(self.head(states, usable_BTM, rng, trace, None), usable_BTM, trace)
 
     def _read(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
         have = batch.modalities
@@ -93,7 +139,33 @@ class MultimodalModel(nn.Module):
         return [batch.values[name] for name in self.modalities], batch.present_BTM[..., columns]
 
 
-def build_model(config: ModelConfig, schema: CorpusSchema, causal: bool, repeat: int) -> MultimodalModel:
+class PerModality(nn.Module):
+    """A module of its own for each modality, each over its own stream and the steps where that can be read."""
+
+    def __init__(self, modalities: tuple[str, ...], make: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.each = nn.ModuleDict({key_of(name): make() for name in modalities})
+
+    def forward(
+        self,
+        streams: list[Tensor],
+        usable_BTM: Tensor,
+        rng: torch.Generator | None,
+        trace: Trace | None,
+        name: str | None,
+    ) -> list[Tensor]:
+        """One tensor per modality; what goes into the trace is called ``NAME/MODALITY/…`` where a name is given."""
+        results = []
+        for m, (module, x_BTD) in enumerate(zip(self.each.values(), streams, strict=True)):
+            named = () if name is None else (f"{name}/{self.modalities[m]}",)
+            results.append(module(x_BTD, usable_BTM[..., m], rng, trace, *named))
+        return results
+
+
+def build_model(
+    config: ModelConfig, schema: CorpusSchema, causal: bool, repeat: int, window: int | None = None
+) -> MultimodalModel:
     """A model for a corpus, with the initial values of a repeat.
 
     Args:
@@ -101,14 +173,24 @@ def build_model(config: ModelConfig, schema: CorpusSchema, causal: bool, repeat:
         schema: gives the number of features, tracks and outputs.
         causal: whether a step sees itself and earlier steps only (``config.causal`` with None resolved by the task).
         repeat: with a parameter's name it decides that parameter's initial values, for every arm alike.
+        window: steps of a batch at most; needed for learned positions alone.
 
     Raises:
         ConfigError: ``config.modalities`` names one that the corpus does not have.
     """
-    features = {name: len(schema.modalities[name].columns) for name in schema.chosen(config.modalities)}
-    # On the meta device torch's layers neither draw from the global generator nor fill memory that is filled again.
-    with torch.device("meta"):
-        model = MultimodalModel(config, features, schema.targets, causal)
+    model = build_unfilled(config, schema, causal, window)
     model.to_empty(device="cpu")
     initialise(model, repeat)
     return model
+
+
+def build_unfilled(
+    config: ModelConfig, schema: CorpusSchema, causal: bool, window: int | None = None
+) -> MultimodalModel:
+    """The same model without values, on the meta device: enough to count what it costs.
+
+    There torch's layers neither draw from the global generator nor fill memory that is filled again.
+    """
+    features = {name: len(schema.modalities[name].columns) for name in schema.chosen(config.modalities)}
+    with torch.device("meta"):
+        return MultimodalModel(config, features, schema.targets, causal, window)

@@ -52,7 +52,7 @@ def test_models_and_tuples_inside_become_plain_data():
 
 @pytest.mark.parametrize("root", [RunConfig, CorpusSchema])
 def test_every_field_has_a_description(root):
-    from mmcore.config import _models
+    from mmcore.config.overrides import _models
 
     seen, waiting = set(), [root]
     while waiting:

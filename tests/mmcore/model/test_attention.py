@@ -3,14 +3,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmcore.model.attention import SelfAttention, attention_mask
+from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.trace import Trace
 
 B, T, D, H = 3, 9, 16, 4
 
 
-def attention_like(oracle: nn.MultiheadAttention, dropout: float = 0.0) -> SelfAttention:
-    ours = SelfAttention(D, H, dropout)
+def attention_like(oracle: nn.MultiheadAttention, dropout: float = 0.0) -> MultiheadAttention:
+    ours = MultiheadAttention(D, H, dropout)
     with torch.no_grad():
         ours.in_weight.copy_(oracle.in_proj_weight)
         ours.in_bias.copy_(torch.randn(3 * D))

@@ -3,6 +3,8 @@ import torch
 
 from mmcore.model.embedding import Embedding, key_of
 
+VALID = torch.ones(2, 6, dtype=torch.bool)
+
 
 def embedding() -> Embedding:
     return Embedding({"audio": 3, "wrist.left": 5}, width=4)
@@ -11,7 +13,7 @@ def embedding() -> Embedding:
 def test_each_modality_has_its_own_linear() -> None:
     model = embedding()
     audio, wrist = torch.randn(2, 6, 3), torch.randn(2, 6, 5)
-    e_audio, e_wrist = model([audio, wrist], torch.ones(2, 6, 2, dtype=torch.bool))
+    (e_audio, e_wrist), _ = model([audio, wrist], torch.ones(2, 6, 2, dtype=torch.bool), VALID)
     torch.testing.assert_close(e_audio, model.linears["from_audio"](audio))
     torch.testing.assert_close(e_wrist, model.linears["from_wrist:left"](wrist))
 
@@ -21,7 +23,8 @@ def test_what_is_not_usable_embeds_to_exact_zero_and_reaches_no_gradient(garbage
     model = embedding()
     usable_BTM = torch.rand(2, 6, 2) < 0.5
     values = [torch.randn(2, 6, F).masked_fill(~usable_BTM[..., m, None], garbage) for m, F in enumerate((3, 5))]
-    embedded = model(values, usable_BTM)
+    embedded, told_BTM = model(values, usable_BTM, VALID)
+    assert torch.equal(told_BTM, usable_BTM)
     for m, e_BTD in enumerate(embedded):
         assert (e_BTD[~usable_BTM[..., m]] == 0).all()
         assert (e_BTD[usable_BTM[..., m]] != 0).any()
@@ -29,7 +32,7 @@ def test_what_is_not_usable_embeds_to_exact_zero_and_reaches_no_gradient(garbage
     clean = embedding()
     clean.load_state_dict(model.state_dict())
     zeroed = [v.masked_fill(~usable_BTM[..., m, None], 0.0) for m, v in enumerate(values)]
-    sum(e.square().sum() for e in clean(zeroed, usable_BTM)).backward()
+    sum(e.square().sum() for e in clean(zeroed, usable_BTM, VALID)[0]).backward()
     for ours, theirs in zip(model.parameters(), clean.parameters(), strict=True):
         assert ours.grad is not None
         assert torch.isfinite(ours.grad).all()

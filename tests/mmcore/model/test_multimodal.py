@@ -42,7 +42,7 @@ def test_one_modality_has_no_fusion(schema, make_batch) -> None:
     model(make_batch(), trace=trace)
     assert model.fusion is None
     assert not [name for name, _ in model.named_parameters() if "fusion" in name]
-    assert set(trace.arrays) == {"attention/0", "attention/1"}
+    assert set(trace.arrays) == {"present", "attention/0", "attention/1"}
 
 
 def test_modalities_stand_in_the_order_of_the_corpus(schema) -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmcore.model.positions import Positions, sinusoids
+from mmcore.model.positions import SinusoidalPositions, sinusoids
 
 
 @pytest.mark.parametrize(("t", "i"), [(0, 0), (1, 0), (5, 1), (99, 3), (999, 7)])
@@ -16,7 +16,7 @@ def test_sinusoids_follow_the_formula(t: int, i: int) -> None:
 
 
 def test_a_longer_window_does_not_change_earlier_positions() -> None:
-    positions = Positions(8)
+    positions = SinusoidalPositions(8)
     short = positions(torch.zeros(1, 3, 8))
     long = positions(torch.zeros(1, 50, 8))
     again = positions(torch.zeros(1, 3, 8))
@@ -25,6 +25,6 @@ def test_a_longer_window_does_not_change_earlier_positions() -> None:
 
 
 def test_positions_are_no_part_of_a_checkpoint() -> None:
-    positions = Positions(8)
+    positions = SinusoidalPositions(8)
     positions(torch.zeros(1, 3, 8))
     assert positions.state_dict() == {}

@@ -1,0 +1,67 @@
+"""Every knob of a run: frozen, typed, validated at construction; a sentence and a unit under each field.
+
+data.py: task, alignment, windows, split, augmentation. model.py: the network. training.py: losses, weighting,
+optimiser, loop. run.py: all of it together. overrides.py: dotted overrides and errors.
+"""
+
+from mmcore.config.data import (
+    AugmentationConfig,
+    Crop,
+    DataConfig,
+    FeatureDropout,
+    Forecast,
+    Jitter,
+    Label,
+    ModalityDropout,
+    Noise,
+    Reconstruct,
+    SplitConfig,
+    Task,
+    TimeMasking,
+)
+from mmcore.config.model import (
+    Add,
+    AttentionPooling,
+    Bottleneck,
+    Concat,
+    CrossModal,
+    Decision,
+    Fusion,
+    Gated,
+    GatedSoftmax,
+    Head,
+    Hierarchical,
+    LowRank,
+    ModelConfig,
+    Order,
+    PerTrackHead,
+    ResidualHead,
+    SharedHead,
+    TrackTokensHead,
+)
+from mmcore.config.overrides import build_config, explain, override, valid_keys
+from mmcore.config.run import NOT_NUMBERS, EvaluationConfig, RunConfig
+from mmcore.config.training import (
+    AbsoluteError,
+    Adam,
+    AdamW,
+    ClassLoss,
+    Constant,
+    ContinuousLoss,
+    Cosine,
+    CrossEntropy,
+    DynamicWeightAverage,
+    FixedWeights,
+    Focal,
+    GradNorm,
+    Huber,
+    LossConfig,
+    Optimiser,
+    PCGrad,
+    RandomWeights,
+    Schedule,
+    SquaredError,
+    TrainingConfig,
+    Uncertainty,
+    Weighting,
+)

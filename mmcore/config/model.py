@@ -1,0 +1,219 @@
+"""Every knob of the network. The defaults are the seed's sizes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from typing_extensions import TypeAliasType
+
+from mmcore.errors import ConfigError
+from mmcore.frozen import Frozen
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+# Fusion ------------------------------------------------------------------------------------------------------------
+class Gated(Frozen):
+    """Σ_m σ(W_m e_m + b_m) ⊙ e_m: a gate per feature and modality."""
+
+    kind: Literal["gated"] = "gated"
+
+
+class GatedSoftmax(Frozen):
+    """Σ_m softmax_m(W_m e_m + b_m) ⊙ e_m: per feature, the modalities that are there compete."""
+
+    kind: Literal["gated_softmax"] = "gated_softmax"
+
+
+class Concat(Frozen):
+    """Linear([e_1; …; e_M])."""
+
+    kind: Literal["concat"] = "concat"
+
+
+class Add(Frozen):
+    """Σ_m softmax(w)_m e_m: one learned weight per modality."""
+
+    kind: Literal["add"] = "add"
+
+
+class AttentionPooling(Frozen):
+    """A learned query attends over the modality tokens of a step."""
+
+    kind: Literal["attention"] = "attention"
+
+
+class CrossModal(Frozen):
+    """Each modality attends to each other one over time, in both directions (Tsai et al. 2019)."""
+
+    kind: Literal["cross_modal"] = "cross_modal"
+    layers: PositiveInt = 1
+    """Cross-attention layers per direction."""
+
+
+class Bottleneck(Frozen):
+    """Modalities exchange what they know through a few tokens only (Nagrani et al. 2021)."""
+
+    kind: Literal["bottleneck"] = "bottleneck"
+    layers: PositiveInt = 1
+    """Layers in which the modalities exchange."""
+    tokens: PositiveInt = 2
+    """Bottleneck tokens of a step."""
+
+
+Order = TypeAliasType("Order", "str | tuple[Order, ...]")
+"""A modality, or a group of orders that are fused from left to right."""
+
+
+class Hierarchical(Frozen):
+    """Two at a time: pairs first, their results next (gated multimodal units, Arevalo et al. 2017)."""
+
+    kind: Literal["hierarchical"] = "hierarchical"
+    order: tuple[Order, ...] | None = None
+    """Nested names, e.g. [[audio, visual], track]; None: the first two modalities, then one more at a time."""
+
+    def tree(self, modalities: tuple[str, ...]) -> Order:
+        """The order for a model that reads these modalities, as nested pairs.
+
+        Raises:
+            ConfigError: a modality stands nowhere or twice in the order, or a name in it is not read.
+        """
+        if self.order is None:
+            return _fold(modalities)
+        found = sorted(_leaves(self.order))
+        if found != sorted(modalities):
+            raise ConfigError(
+                "a hierarchical order must name each modality that the model reads once",
+                expected=", ".join(sorted(modalities)),
+                found=", ".join(found) or "none",
+                next_step="Name those of model.modalities, or leave the order out",
+                where="model.fusion.order",
+            )
+        return _fold(self.order)
+
+
+def _fold(parts: tuple[Order, ...]) -> Order:
+    """Nested pairs, from left to right: (a, b, c) → ((a, b), c)."""
+    folded = [part if isinstance(part, str) else _fold(part) for part in parts]
+    tree = folded[0]
+    for part in folded[1:]:
+        tree = (tree, part)
+    return tree
+
+
+def _leaves(order: Order) -> list[str]:
+    return [order] if isinstance(order, str) else [name for part in order for name in _leaves(part)]
+
+
+class LowRank(Frozen):
+    """The outer product of all modalities through factors of low rank (Liu et al. 2018)."""
+
+    kind: Literal["low_rank"] = "low_rank"
+    rank: PositiveInt = 4
+    """Rank of the factors."""
+
+
+class Decision(Frozen):
+    """Late: a predictor per modality, and a learned convex combination of their predictions."""
+
+    kind: Literal["decision"] = "decision"
+
+
+Fusion = Annotated[
+    Gated
+    | GatedSoftmax
+    | Concat
+    | Add
+    | AttentionPooling
+    | CrossModal
+    | Bottleneck
+    | Hierarchical
+    | LowRank
+    | Decision,
+    Field(discriminator="kind"),
+]
+
+
+# Head --------------------------------------------------------------------------------------------------------------
+class SharedHead(Frozen):
+    """The seed's head: h_t + E_k → Linear → one Linear per parameter. Affine, so all tracks get the same curve."""
+
+    kind: Literal["shared"] = "shared"
+
+
+class PerTrackHead(Frozen):
+    """h_t → Linear → an output Linear of its own for each track."""
+
+    kind: Literal["per_track"] = "per_track"
+
+
+class ResidualHead(Frozen):
+    """Residual blocks h + W₂ GELU(W₁ LN(h)), then an output Linear of its own for each track."""
+
+    kind: Literal["residual"] = "residual"
+    blocks: PositiveInt = 1
+    """Residual blocks."""
+
+
+class TrackTokensHead(Frozen):
+    """A small Transformer decoder whose queries are the tracks."""
+
+    kind: Literal["track_tokens"] = "track_tokens"
+    layers: PositiveInt = 1
+    """Decoder layers."""
+
+
+Head = Annotated[SharedHead | PerTrackHead | ResidualHead | TrackTokensHead, Field(discriminator="kind")]
+
+
+# The network -------------------------------------------------------------------------------------------------------
+class ModelConfig(Frozen):
+    """Embedding per modality → layers per modality → fusion → Transformer encoder → head."""
+
+    modalities: tuple[str, ...] | None = None
+    """The modalities that the model reads; None: all of the corpus. With a single one there is nothing to fuse."""
+    fusion: Fusion = Gated()
+    """How the modalities become one."""
+    layers_before: NonNegativeInt = 0
+    """Encoder layers of each modality by itself, before fusion; with layers: 0 fusion is late."""
+    absence: Literal["zero", "learned"] = "zero"
+    """What stands where a modality is absent: nothing (zeros, left out of attention), or a learned embedding of its
+    absence, which is fused like any other."""
+    width: PositiveInt = 256
+    """Model width D."""
+    layers: NonNegativeInt = 6
+    """Encoder layers after fusion (for decision: of each predictor)."""
+    heads: PositiveInt = 8
+    """Attention heads H; must divide the width."""
+    feed_forward: PositiveInt = 1024
+    """Width of the feed-forward block."""
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
+    """How a step knows its place in the window: sinusoids added (Vaswani 2017), learned vectors added, or queries and
+    keys rotated (Su 2021)."""
+    time_features: bool = False
+    """Whether a step also knows its place in the item: steps since the item began, on several scales."""
+    dropout: Fraction = 0.1
+    """Dropout after positions, and on each residual branch and feed-forward activation."""
+    attention_dropout: Fraction = 0.0
+    """Dropout on attention weights; above 0 the explicit-weights path is used, which is slower."""
+    norm: Literal["post", "pre"] = "post"
+    """Layer norm after each residual sum (Vaswani 2017), or before each block with a final one (Xiong 2020)."""
+    causal: bool | None = None
+    """Whether a step attends to earlier steps only; None: yes for forecast, no otherwise."""
+    head: Head = PerTrackHead()
+    """From encoder states to predictions."""
+
+    @model_validator(mode="after")
+    def _shape(self) -> ModelConfig:
+        if self.width % self.heads:
+            raise ValueError(f"model.heads ({self.heads}) must divide model.width ({self.width})")
+        if self.positions == "sinusoidal" and self.width % 2:
+            raise ValueError(f"model.width ({self.width}) must be even for sinusoidal positions")
+        if self.positions == "rotary" and self.width // self.heads % 2:
+            raise ValueError(
+                f"model.width / model.heads ({self.width} / {self.heads}) must be even for rotary positions"
+            )
+        if self.modalities is not None and (not self.modalities or len(set(self.modalities)) != len(self.modalities)):
+            raise ValueError("model.modalities must name at least one modality, and none twice")
+        return self

@@ -1,0 +1,30 @@
+"""From encoder states to predictions: one file each, and one ``match`` that picks."""
+
+from __future__ import annotations
+
+from mmcore import config
+from mmcore.model.heads.base import Head, mean_over_steps
+from mmcore.model.heads.per_track import PerTrackHead
+from mmcore.model.heads.residual import ResidualHead
+from mmcore.model.heads.shared import SharedHead
+
+__all__ = ["Head", "build_head", "mean_over_steps"]
+
+
+def build_head(model: config.ModelConfig, tracks: int, outputs: int, causal: bool) -> Head:
+    """The head that a config asks for.
+
+    Args:
+        model: head, width, heads, dropout.
+        tracks, outputs: K, and O per track.
+        causal: whether a step may look at itself and earlier steps only.
+    """
+    match model.head:
+        case config.SharedHead():
+            return SharedHead(model.width, tracks, outputs)
+        case config.PerTrackHead():
+            return PerTrackHead(model.width, tracks, outputs)
+        case config.ResidualHead(blocks=blocks):
+            return ResidualHead(model.width, tracks, outputs, blocks, model.dropout)
+        case _:
+            raise NotImplementedError(model.head.kind)

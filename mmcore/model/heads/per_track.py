@@ -1,0 +1,27 @@
+"""One output layer per track. B batch, T steps, D width, K tracks, O outputs per track."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmcore.model.heads.base import Head
+from mmcore.trace import Trace
+
+
+class PerTrackHead(Head):
+    """W_k(W₁ h_t + b₁) + b_k: an output layer of its own for each track.
+
+    Shape: h_BTD → outputs_BTKO.
+    """
+
+    def __init__(self, width: int, tracks: int, outputs: int) -> None:
+        super().__init__()
+        self.tracks = tracks
+        self.hidden = nn.Linear(width, width)
+        self.output = nn.Linear(width, tracks * outputs)
+
+    def forward(
+        self, h_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+    ) -> Tensor:
+        return self.output(self.hidden(h_BTD)).unflatten(-1, (self.tracks, -1))

@@ -1,0 +1,23 @@
+"""What every head promises. A new head joins with one class of one line and inherits every promise."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from contracts.model_contract import ModelContract, variant  # noqa: F401 a fixture
+
+
+class HeadContract(ModelContract):
+    """Inherit, name the head, and every promise is tested."""
+
+
+class TestShared(HeadContract):
+    made_of: ClassVar = {"head": {"kind": "shared"}}
+
+
+class TestPerTrack(HeadContract):
+    made_of: ClassVar = {"head": {"kind": "per_track"}}
+
+
+class TestResidual(HeadContract):
+    made_of: ClassVar = {"head": {"kind": "residual", "blocks": 2}}
