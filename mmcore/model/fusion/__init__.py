@@ -5,7 +5,7 @@ A single modality needs none: there is nothing to fuse.
 
 from __future__ import annotations
 
-from mmcore import config
+from mmcore.config import model as config
 from mmcore.model.fusion.add import AddFusion
 from mmcore.model.fusion.base import Fusion
 from mmcore.model.fusion.concat import ConcatFusion

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmcore import config
+from mmcore.config import model as config
 from mmcore.model.heads.base import Head, mean_over_steps
 from mmcore.model.heads.per_track import PerTrackHead
 from mmcore.model.heads.residual import ResidualHead
