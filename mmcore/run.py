@@ -7,31 +7,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from mmcore.config import RunConfig, Task
-from mmcore.data.loader import Loader
-from mmcore.data.normalisation import Normaliser, fit_normaliser
+from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
-from mmcore.errors import ConfigError, SplitError, TrainingDiverged
-from mmcore.events import Note, OnEvent, ignore
+from mmcore.errors import ConfigError, TrainingDiverged
+from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel, build_model
 from mmcore.result import RunResult, Score
+from mmcore.scoring import Data
 from mmcore.task import is_leaky, resolve_causal, resolve_task
-from mmcore.training.baselines import Baseline, fit_baselines
+from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
-from mmcore.training.evaluation import MODEL, Naive, Predict, evaluate, item_rows, predictor, score_rows
+from mmcore.training.evaluation import item_rows, predictor, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.losses import training_weights
-from mmcore.training.tally import Tally
 
 
 def run(
@@ -77,7 +74,7 @@ def run(
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
-    data = _Data(config, prepared, normaliser, task, on_event)
+    data = Data(config, prepared, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride)
     validation = data.loader("validation", split.validation)
 
@@ -166,73 +163,6 @@ def resolve_device(name: str) -> torch.device:
         )
     # With its number, as tensors report it, so that a batch knows when it is already there.
     return torch.device(name, 0) if name == "cuda" else torch.device(name)
-
-
-class _Data:
-    """What all passes over the corpus have in common."""
-
-    def __init__(
-        self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task, on_event: OnEvent
-    ) -> None:
-        self.config, self.prepared, self.normaliser, self.task = config, prepared, normaliser, task
-        self.on_event = on_event
-        self.targets = prepared.schema.targets
-        self.complete = [item.complete for item in prepared.items]
-        self.names = [item.name for item in prepared.items]
-        self.groups = [item.group for item in prepared.items]
-        self.deviation_P = torch.as_tensor(normaliser.target_deviation_P)
-
-    def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
-        """Windows of one side of the split, as the model reads them; items too short for one are told in a note.
-
-        Raises:
-            SplitError: its items are too short for a single target.
-        """
-        loader = self._loader(self.prepared.schema.chosen(self.config.model.modalities), items, stride)
-        if not loader.windows:
-            raise SplitError(
-                f"the {side} side of the split needs at least one window",
-                found=f"{len(items)} items, all too short for the task",
-                next_step="Use longer items, or a shorter task.horizon",
-            )
-        short = len(items) - len(np.unique(loader.table_W4[:, 0]))
-        if short:
-            self.on_event(Note(f"{short} of {len(items)} {side} items are too short for the task and are left out"))
-        return loader
-
-    def targets_only(self, items: Sequence[int]) -> Loader:
-        """Every target once; of the values, which baselines do not read, only the narrowest modality's."""
-        modalities = self.prepared.schema.modalities
-        narrowest = min(modalities, key=lambda name: len(modalities[name].columns))
-        return self._loader((narrowest,), items, None)
-
-    def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
-        """What the model does on a loader's windows."""
-        return evaluate({MODEL: predict}, loader.batches(), self.targets, self.complete, self.deviation_P, detailed)[
-            MODEL
-        ]
-
-    def naive(self, baselines: Sequence[Baseline], items: Sequence[int]) -> Naive:
-        """What the baselines do on some items."""
-        predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
-        batches = self.targets_only(items).batches()
-        return Naive(baselines, evaluate(predictors, batches, self.targets, self.complete, self.deviation_P))
-
-    def scored(self, tally: Tally, items: Sequence[int]) -> list[int]:
-        """The items that had at least one counted target."""
-        return [item for item in items if tally.count_IP[item].any()]
-
-    def _loader(self, modalities: Sequence[str], items: Sequence[int], stride: int | None) -> Loader:
-        return Loader(
-            self.prepared,
-            self.normaliser,
-            self.config.data,
-            self.task,
-            modalities,
-            items,
-            self.config.training.batch,
-            stride,
-        )
 
 
 def _failure(error: TrainingDiverged) -> dict[str, Any]:

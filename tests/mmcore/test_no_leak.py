@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import mmcore.run as run_module
+import mmcore.scoring
 from mmcore.config import DataConfig
 from mmcore.data.loader import Loader
 from mmcore.events import EpochDone
@@ -23,7 +24,7 @@ def test_test_items_are_not_read_before_the_choice_is_made(config, editing_corpu
             told.append(frozenset(items))
             super().__init__(prepared, normaliser, data, task, modalities, items, *rest)
 
-    monkeypatch.setattr(run_module, "Loader", Spy)
+    monkeypatch.setattr(mmcore.scoring, "Loader", Spy)
     result = run(config(editing_corpus), tmp_path, lambda e: told.append(e), prepared)
     names = [item.name for item in prepared.items]
     test = {names.index(row["item"]) for row in result.items}
