@@ -1,40 +1,250 @@
-"""Rules that make arms: data in, arms out."""
+"""Rules that make arms: data in, arms out. A study names one rule or several, whose arms are joined in order."""
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Annotated, Any, Literal
 
+from pydantic import Field, model_validator
+
+from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
+from mmcore.yamlfile import Place
+
+Overrides = dict[str, Any]
+Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 class ModalityLattice(Frozen):
-    """Every non-empty subset of the corpus's modalities, whatever their names; the full set is the base itself."""
+    """Every non-empty subset of the modalities, whatever their names; the full set is the base itself."""
 
     kind: Literal["modality_lattice"] = "modality_lattice"
 
 
-Design = ModalityLattice
+class LeaveOneOut(Frozen):
+    """What does each one contribute? ``all``, and an arm ``without NAME`` for each modality, or for each part."""
+
+    kind: Literal["leave_one_out"] = "leave_one_out"
+    parts: Annotated[dict[str, Overrides], Field(min_length=1)] | None = None
+    """Name to a group of overrides; ``all`` has all of them. None: the modalities are left out, one at a time."""
+    none: bool = False
+    """With parts: whether an arm ``none``, the base itself, is added."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> LeaveOneOut:
+        if self.none and self.parts is None:
+            raise ValueError("none belongs to parts: a model must read at least one modality")
+        owner: dict[str, str] = {}
+        for name, overrides in (self.parts or {}).items():
+            for path in overrides:
+                if path in owner:
+                    raise ValueError(
+                        f"parts '{owner[path]}' and '{name}' both set {path}; write dotted paths that differ"
+                    )
+                owner[path] = name
+        return self
 
 
-def arms_of(design: Design, modalities: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Arm names and overrides, largest subsets first.
+class OneFactor(Frozen):
+    """``base``, and an arm for each value of a factor that differs from the base's, one factor at a time."""
+
+    kind: Literal["one_factor"] = "one_factor"
+    factors: Annotated[dict[str, Values], Field(min_length=1)]
+    """Dotted path to its values. Arms are called ``layers=4``; by the full path where last names are alike."""
+
+
+class Factorial(Frozen):
+    """Every combination of the factors' values, so that interactions can be seen."""
+
+    kind: Literal["factorial"] = "factorial"
+    factors: Annotated[dict[str, Values], Field(min_length=1)]
+    """Dotted path to its values. Arms are called ``layers=4, norm=pre``."""
+
+
+class NamedSets(Frozen):
+    """An arm for each named set of modalities."""
+
+    kind: Literal["named_sets"] = "named_sets"
+    sets: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
+    """Arm name to the modalities that its model reads."""
+
+
+class MissingModality(Frozen):
+    """Ways of training, each tested with all modalities and with each one taken away from the test items.
+
+    The tests of one way of training share that training.
+    """
+
+    kind: Literal["missing_modality"] = "missing_modality"
+    training: Annotated[dict[str, Overrides], Field(min_length=1)]
+    """Name to overrides; an arm is called ``NAME`` or ``NAME, without MODALITY``."""
+
+
+Design = Annotated[
+    ModalityLattice | LeaveOneOut | OneFactor | Factorial | NamedSets | MissingModality, Field(discriminator="kind")
+]
+
+
+DESIGNS = (ModalityLattice, LeaveOneOut, OneFactor, Factorial, NamedSets, MissingModality)
+"""The members of the family."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm that a rule makes.
 
     Args:
-        design: the rule.
-        modalities: the corpus's modalities in its order.
-
-    Example:
-        >>> arms_of(ModalityLattice(), ("audio", "track"))
-        {'audio+track': {}, 'audio': {'model.modalities': ['audio']}, 'track': {'model.modalities': ['track']}}
+        name: legal, see :func:`illegal`.
+        overrides: what it changes on the base.
+        places: where in the rule these are written; the first is where to point when no other fits.
     """
-    arms: dict[str, dict[str, Any]] = {}
-    for size in range(len(modalities), 0, -1):
-        for subset in combinations(modalities, size):
-            arms["+".join(subset)] = {} if size == len(modalities) else {"model.modalities": list(subset)}
+
+    name: str
+    overrides: Overrides
+    places: tuple[Place, ...] = ((),)
+
+
+def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overrides], bool]) -> tuple[Arm, ...]:
+    """The arms of one rule, in the order in which reports show them.
+
+    Args:
+        rule: the rule.
+        modalities: those that the study's base reads, in the corpus's order.
+        is_base: whether overrides leave the base as it is.
+
+    Raises:
+        StudyError: the rule needs two modalities and there is one; a value makes a name that no arm can have.
+    """
+    match rule:
+        case ModalityLattice():
+            arms = _lattice(modalities)
+        case LeaveOneOut(parts=None):
+            arms = (Arm("all", {}), *(_read(f"without {m}", _but(modalities, m)) for m in _several(modalities, rule)))
+        case LeaveOneOut(parts=parts, none=none):
+            arms = _parts(parts or {}, none)
+        case OneFactor(factors=factors):
+            arms = _one_factor(factors, is_base)
+        case Factorial(factors=factors):
+            arms = _factorial(factors)
+        case NamedSets(sets=sets):
+            arms = tuple(Arm(n, {"model.modalities": list(names)}, (("sets", n),)) for n, names in sets.items())
+        case MissingModality(training=training):
+            arms = _missing(training, _several(modalities, rule))
+    for arm in arms:
+        if problem := illegal(arm.name):
+            raise StudyError(problem, next_step="Write the arms themselves, under names of your own")
     return arms
 
 
+def illegal(name: str) -> str | None:
+    """Why an arm cannot have this name, since it names folders and keys; None where it can."""
+    if not name or any(c in name for c in "/\\\n\t") or name != name.strip():
+        return f"arm name '{name}' must hold no slash, tab, line break or space at its ends"
+    return None
+
+
+def _lattice(modalities: tuple[str, ...]) -> tuple[Arm, ...]:
+    arms = []
+    for size in range(len(modalities), 0, -1):
+        for subset in combinations(modalities, size):
+            whole = size == len(modalities)
+            arms.append(Arm("+".join(subset), {}) if whole else _read("+".join(subset), subset))
+    return tuple(arms)
+
+
+def _read(name: str, modalities: Sequence[str]) -> Arm:
+    return Arm(name, {"model.modalities": list(modalities)})
+
+
+def _but(modalities: tuple[str, ...], left_out: str) -> list[str]:
+    return [m for m in modalities if m != left_out]
+
+
+def _several(modalities: tuple[str, ...], rule: Design) -> tuple[str, ...]:
+    if len(modalities) < 2:
+        raise StudyError(
+            f"design {rule.kind} takes modalities away and needs at least two",
+            found=", ".join(modalities),
+            next_step="Use a corpus with more modalities, or another design",
+        )
+    return modalities
+
+
+def _parts(parts: dict[str, Overrides], none: bool) -> tuple[Arm, ...]:
+    def having(name: str, kept: list[str]) -> Arm:
+        together = {path: value for part in kept for path, value in parts[part].items()}
+        return Arm(name, together, tuple(("parts", part) for part in kept) or (("parts",),))
+
+    names = list(parts)
+    arms = [having("all", names)] + [having(f"without {n}", [m for m in names if m != n]) for n in names]
+    return (*arms, *([having("none", [])] if none else []))
+
+
+def _one_factor(factors: dict[str, tuple[Any, ...]], is_base: Callable[[Overrides], bool]) -> tuple[Arm, ...]:
+    labels = _labels(factors)
+    arms = [
+        Arm(f"{labels[path]}={shown(value)}", {path: value}, (("factors",),))
+        for path, values in factors.items()
+        for value in values
+    ]
+    return (Arm("base", {}), *(arm for arm in arms if not is_base(arm.overrides)))
+
+
+def _factorial(factors: dict[str, tuple[Any, ...]]) -> tuple[Arm, ...]:
+    labels = _labels(factors)
+    return tuple(
+        Arm(
+            ", ".join(f"{labels[path]}={shown(value)}" for path, value in zip(factors, combination, strict=True)),
+            dict(zip(factors, combination, strict=True)),
+            (("factors",),),
+        )
+        for combination in product(*factors.values())
+    )
+
+
+def _missing(training: dict[str, Overrides], modalities: tuple[str, ...]) -> tuple[Arm, ...]:
+    arms = []
+    for name, overrides in training.items():
+        place = (("training", name),)
+        arms.append(Arm(name, overrides, place))
+        for gone in modalities:
+            arms.append(Arm(f"{name}, without {gone}", {**overrides, "evaluation.without": [gone]}, place))
+    return tuple(arms)
+
+
+def _labels(factors: dict[str, Any]) -> dict[str, str]:
+    """Path to a short name: its last step, the one before a last ``kind``; the path where two would be alike."""
+    short = {path: path.removesuffix(".kind").rpartition(".")[2] for path in factors}
+    return {path: path if list(short.values()).count(name) > 1 else name for path, name in short.items()}
+
+
+def shown(value: Any) -> str:
+    """A factor's value as it stands in an arm's name.
+
+    Example:
+        >>> shown(1e-4), shown(None), shown(True), shown(["a", "b"]), shown({"kind": "add"}), shown({"steps": 3})
+        ('0.0001', 'none', 'true', 'a+b', 'add', 'steps 3')
+    """
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return "+".join(shown(part) for part in value)
+        case dict():
+            own = [shown(value["kind"])] if "kind" in value else []
+            rest = [f"{key} {shown(part)}" for key, part in value.items() if key != "kind"]
+            return " ".join(own + rest) or "default"
+        case _:
+            return str(value)
+
+
+# Which arms are compared ---------------------------------------------------------------------------------------------
 def neighbours(subsets: dict[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:
     """Comparisons along the edges of the lattice: each subset against those with one modality less (what does that
     modality add?), and the single modalities among themselves (which is worth most?).
@@ -50,3 +260,13 @@ def neighbours(subsets: dict[str, frozenset[str]]) -> tuple[tuple[str, str], ...
     ]
     single = [name for name, has in subsets.items() if len(has) == 1]
     return (*pairs, *combinations(single, 2))
+
+
+def same_conditions(taken: dict[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:
+    """Comparisons of arms that are tested under the same condition: each against the first of them.
+
+    Args:
+        taken: arm name to the modalities that its test items lack, in the order of the arms.
+    """
+    first: dict[frozenset[str], str] = {}
+    return tuple((name, first[gone]) for name, gone in taken.items() if first.setdefault(gone, name) != name)

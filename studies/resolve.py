@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from mmcore.config import NOT_NUMBERS, Forecast, Hierarchical, RunConfig, build_config, override
+from mmcore.config import RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
-from mmcore.fingerprint import identity
+from mmcore.fingerprint import fingerprint
 from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.schema import CorpusSchema
-from mmcore.task import resolve_causal, resolve_task
 from mmcore.yamlfile import Place, YamlFile
-from studies.design import arms_of, neighbours
+from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twins, refuse_unlike
+from studies.design import arms_of, neighbours, same_conditions
+from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import Preset, Study
 
@@ -31,7 +33,9 @@ def resolve(
     changes: dict[str, Any] | None = None,
     repeats: int | None = None,
     metric: str | None = None,
+    match: Literal["parameters", "flops", "none"] | None = None,
     preset_name: str | None = None,
+    count: Count | None = None,
 ) -> ResolvedStudy:
     """Lay preset, base, command-line changes and arms over the defaults, in this order, and check each step.
 
@@ -43,39 +47,49 @@ def resolve(
         schema: the corpus's schema; arms may name only its modalities.
         changes: dotted path to value, from ``--set``.
         repeats, metric: from the command line; None: the study's, then the preset's.
+        match: from the command line; None: the study's; ``none``: arms keep their sizes.
+        count: what a model costs; called only where arms are matched, and needed there.
 
     Raises:
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
     """
     values: dict[str, Any] = {}
-    layers: list[tuple[dict[str, Any], Callable[[str], str]]] = []
+    layers: list[tuple[dict[str, Any], Where]] = []
     if preset is not None and preset_file is not None:
-        layers.append((preset.base, _pointer(preset_file, ("base",))))
-    layers.append((study.base, _pointer(written, ("base",))))
+        layers.append((preset.base, pointer(preset_file, ("base",))))
+    layers.append((study.base, pointer(written, ("base",))))
     layers.append((changes or {}, lambda path: "--set"))
     for overrides, where in layers:
-        _refuse_machine(overrides, where)
+        refuse_machine(overrides, where)
         values = override(values, overrides)
-        _config(values, corpus, schema, where)
+        config_of(values, str(corpus), schema, where)
 
-    wanted: dict[str, dict[str, Any]] = {}
-    if study.design is not None:
-        wanted |= arms_of(study.design, tuple(schema.modalities))
-    for arm, overrides in study.arms.items():
-        if arm in wanted:
-            raise StudyError(f"arm '{arm}' is made by the design already", where=written.where(("arms", arm)))
-        wanted[arm] = overrides
-    for arm, overrides in wanted.items():
-        _refuse_machine(overrides, _pointer(written, ("arms", arm)))
-    arms = tuple(
-        ResolvedArm(
-            arm, overrides, _config(override(values, overrides), corpus, schema, _pointer(written, ("arms", arm)))
-        )
-        for arm, overrides in wanted.items()
-    )
-    _refuse_twins(arms, written)
-    _refuse_unlike(arms, schema, written)
-    reference = _reference(study, arms, schema, written)
+    def config(overrides: dict[str, Any], where: Where) -> RunConfig:
+        refuse_machine(overrides, where)
+        return config_of(override(values, overrides), str(corpus), schema, where)
+
+    wanted = _wanted(study, written, schema, config)
+
+    def where_of(arm: str) -> Where:
+        known = wanted.get(arm) or wanted[arm.removesuffix(MATCHED)]
+        return pointer(written, *known.places)
+
+    arms = tuple(ResolvedArm(a.name, a.overrides, config(a.overrides, where_of(a.name))) for a in wanted.values())
+    refuse_twins(arms, where_of)
+    refuse_unlike(arms, schema, where_of)
+    reference = _reference(study, arms, config({}, pointer(written, ("base",))), written)
+    rule = _rule(study.match, match)
+    if rule is not None:
+        if count is None:
+            raise ValueError("arms cannot be matched without a way to count what they cost")
+        arms = _matched(arms, reference, rule, count)
+        refuse_twins(arms, where_of, matched=True)
+        for twin in (arm for arm in arms if [a.name for a in arms].count(arm.name) > 1):
+            raise StudyError(
+                f"arm name '{twin.name}' is taken by the matched twin of another arm",
+                where=where_of(twin.name)(""),
+                next_step="Call the arm otherwise",
+            )
     yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
     own = yardstick == parse_metric(study.metric)
     chosen = repeats or study.repeats or (preset.repeats if preset else None)
@@ -96,110 +110,106 @@ def resolve(
         margin=study.margin if own else None,
         preset=preset_name,
         changes=dict(changes or {}),
+        match=rule,
     )
 
 
-def _config(values: dict[str, Any], corpus: Path, schema: CorpusSchema, where: Callable[[str], str]) -> RunConfig:
-    """The config of nested values, checked against the corpus; errors say where the path was written."""
-    try:
-        config = build_config({**values, "corpus": str(corpus)})
-        chosen = schema.chosen(config.model.modalities)
-        resolve_causal(config, resolve_task(config, schema))
-        if isinstance(config.model.fusion, Hierarchical) and len(chosen) > 1:
-            config.model.fusion.tree(chosen)
-    except ConfigError as error:
-        path = error.where or ""
-        rule = f"{path}: {error.rule}" if path else error.rule
-        raise StudyError(
-            rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where(path)
-        ) from None
-    for component in config.loss.weights:
-        if component not in schema.targets.components:
+# Arms ----------------------------------------------------------------------------------------------------------------
+MATCHED = ", matched"
+"""What is added to an arm's name where it also stands as written."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An arm as its study or its design has it, and the places in the file where it is written."""
+
+    name: str
+    overrides: dict[str, Any]
+    places: tuple[Place, ...]
+
+
+def _wanted(
+    study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[dict[str, Any], Where], RunConfig]
+) -> dict[str, _Wanted]:
+    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm."""
+    base = config({}, pointer(written, ("base",)))
+    modalities = schema.chosen(base.model.modalities)
+    wanted: dict[str, _Wanted] = {}
+    listed = isinstance(written.data.get("design"), list)
+    for index, rule in enumerate(study.design):
+        at: Place = ("design", index) if listed else ("design",)
+
+        def is_base(overrides: dict[str, Any], at: Place = at) -> bool:
+            return _alike(config(overrides, pointer(written, (*at, "factors"))), base)
+
+        try:
+            made = arms_of(rule, modalities, is_base)
+        except StudyError as error:
             raise StudyError(
-                f"loss.weights names the unknown component '{component}'",
-                next_step=nearest(component, list(schema.targets.components)),
-                where=where(f"loss.weights.{component}"),
-            )
-    if config.model.modalities is not None:
-        # One spelling for one meaning: all modalities is None, others stand in the corpus's order; so runs are shared.
-        full = len(chosen) == len(schema.modalities)
-        model = config.model.model_copy(update={"modalities": None if full else chosen})
-        config = config.model_copy(update={"model": model})
-    return config
-
-
-def _pointer(written: YamlFile, root: Place) -> Callable[[str], str]:
-    """A function from a config path to the ``file:line`` under ``root`` where an override set it."""
-    places: dict[str, Place] = {}
-    for place in written.lines:
-        if place[: len(root)] == root and len(place) > len(root):
-            places[".".join(str(step) for step in place[len(root) :])] = place
-
-    def where(path: str) -> str:
-        """The written override that is the path, a part of the way to it, or lies below it."""
-        for known, place in sorted(places.items(), key=lambda entry: -len(entry[0])):
-            if path == known or path.startswith(known + "."):
-                return written.where(place)
-        for known, place in places.items():
-            if path and known.startswith(path + "."):
-                return written.where(place)
-        return written.where(root)
-
-    return where
-
-
-def _refuse_machine(overrides: dict[str, Any], where: Callable[[str], str]) -> None:
-    """A study says what is asked; where it runs, and on what, is said on the command line."""
-    for name in override({}, overrides):
-        if name in NOT_NUMBERS:
-            flag = {"repeat": "--repeats", "threads": "--workers"}.get(name, f"--{name}")
-            raise StudyError(
-                f"'{name}' is no part of what a study asks",
-                where=where(name),
-                next_step=f"Leave it out, and use {flag} on the command line",
-            )
-
-
-def _refuse_twins(arms: tuple[ResolvedArm, ...], written: YamlFile) -> None:
-    for one, other in combinations(arms, 2):
-        if identity(one.config, "") == identity(other.config, ""):
-            raise StudyError(
-                f"arms '{one.name}' and '{other.name}' are the same experiment",
-                where=written.where(("arms", other.name)),
-                next_step="Remove one of them, or change what it overrides",
-            )
-
-
-def _refuse_unlike(arms: tuple[ResolvedArm, ...], schema: CorpusSchema, written: YamlFile) -> None:
-    """Arms are compared on the same targets of the same items: what decides those must be equal in all of them."""
-    first = arms[0]
-    for arm in arms[1:]:
-        for path, value in _decides_targets(arm.config, schema).items():
-            wanted = _decides_targets(first.config, schema).get(path)
-            if value != wanted:
+                error.rule, found=error.found, next_step=error.next_step, where=written.where(at)
+            ) from None
+        for arm in made:
+            places = tuple((*at, *place) for place in arm.places)
+            known = wanted.setdefault(arm.name, _Wanted(arm.name, arm.overrides, places))
+            if known.overrides != arm.overrides:
                 raise StudyError(
-                    f"{path} decides what arms are scored on and must be equal in all of them",
-                    expected=f"{wanted}, as in arm '{first.name}'",
-                    found=f"{value} in arm '{arm.name}'",
-                    where=_pointer(written, ("arms", arm.name))(path),
-                    next_step="Set it in base, or make it a study of its own",
+                    f"arm '{arm.name}' is made twice by the design, with different overrides",
+                    where=written.where(places[0]),
+                    next_step="Change one of the rules, or write the arms themselves",
                 )
+    for arm, overrides in study.arms.items():
+        if arm in wanted:
+            raise StudyError(f"arm '{arm}' is made by the design already", where=written.where(("arms", arm)))
+        wanted[arm] = _Wanted(arm, overrides, (("arms", arm),))
+    return wanted
 
 
-def _decides_targets(config: RunConfig, schema: CorpusSchema) -> dict[str, Any]:
-    task = resolve_task(config, schema)
-    alignment = {f"data.{name}": value for name, value in config.data if name not in ("window", "stride", "clip")}
-    shares = {f"split.{name}": value for name, value in config.split}
-    ahead = {"task.horizon": task.horizon} if isinstance(task, Forecast) else {}
-    return {"task.kind": task.kind} | ahead | alignment | shares
+def _alike(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two configs mean the same experiment."""
+    return fingerprint(one, "") == fingerprint(other, "")
 
 
-def _reference(study: Study, arms: tuple[ResolvedArm, ...], schema: CorpusSchema, written: YamlFile) -> str:
+def _rule(own: Match | None, asked: Literal["parameters", "flops", "none"] | None) -> Match | None:
+    """The study's rule, as the command line changes it."""
+    match asked:
+        case None:
+            return own
+        case "none":
+            return None
+        case by:
+            return Match(by=by) if own is None else own.model_copy(update={"by": by})
+
+
+def _matched(arms: tuple[ResolvedArm, ...], reference: str, rule: Match, count: Count) -> tuple[ResolvedArm, ...]:
+    """Every arm at the reference's size; with ``unmatched`` also as written, where that is another one."""
+    target = count(next(arm.config for arm in arms if arm.name == reference), rule.by)
+    result = []
+
+    def sized(name: str, overrides: dict[str, Any], config: RunConfig, kept: bool = False) -> ResolvedArm:
+        cost = count(config, rule.by)
+        within = None if kept else off(cost, target) <= rule.tolerance
+        size = Size(count(config, "parameters"), count(config, "flops"), cost / target, within)
+        return ResolvedArm(name, overrides, config, size)
+
+    for arm in arms:
+        config = arm.config if arm.name == reference else fitted(arm.config, target, rule, count)
+        scaled = scaling(arm.config, config)
+        if scaled and rule.unmatched:
+            result.append(sized(arm.name, arm.overrides, arm.config, kept=True))
+        name = arm.name + MATCHED if scaled and rule.unmatched else arm.name
+        result.append(sized(name, arm.overrides | scaled, config))
+    return tuple(result)
+
+
+def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, written: YamlFile) -> str:
+    """The reference's name. With a design, ``all`` and ``base`` also mean the arm that leaves the base as it is."""
     names = [arm.name for arm in arms]
     if study.reference in names:
         return study.reference
-    if study.reference == "all" and study.design is not None:
-        return "+".join(schema.modalities)
+    if study.reference in ("all", "base") and study.design:
+        for arm in arms:
+            if _alike(arm.config, base):
+                return arm.name
     raise StudyError(
         f"reference '{study.reference}' is no arm",
         where=written.where(("reference",)),
@@ -244,6 +254,8 @@ def _pairs(
             pairs = tuple(combinations(names, 2))
         case "neighbours":
             pairs = neighbours({arm.name: frozenset(schema.chosen(arm.config.model.modalities)) for arm in arms})
+        case "conditions":
+            pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
         case listed:
             for index, pair in enumerate(listed):
                 for name in pair:
@@ -259,5 +271,10 @@ def _pairs(
                     )
             pairs = listed
     if not pairs:
-        raise StudyError("there is nothing to compare", expected="at least two arms", where=written.where(("arms",)))
+        raise StudyError(
+            "there is nothing to compare",
+            expected="at least two arms",
+            found=", ".join(names),
+            where=written.where(("comparisons",) if len(names) > 1 else ("arms",)),
+        )
     return pairs

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mmcore.config import RunConfig
 from mmcore.measures import Metric
+from studies.matching import Match, Size
 
 
 @dataclass(frozen=True)
@@ -13,14 +15,16 @@ class ResolvedArm:
     """A named variant.
 
     Args:
-        name: as written in the study.
-        overrides: what it changes on the base, dotted paths; {} for the base itself.
+        name: as written in the study, or as its design makes it.
+        overrides: what it changes on the base, dotted paths; {} for the base itself. What matching changed is last.
         config: the whole config with repeat 0; repeat r is ``config.model_copy(update={"repeat": r})``.
+        size: what it costs beside the reference; None where the study does not match.
     """
 
     name: str
-    overrides: dict[str, object]
+    overrides: dict[str, Any]
     config: RunConfig
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class ResolvedStudy:
         margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
         preset: name of the preset in use, or None.
         changes: overrides given on the command line, recorded here.
+        match: how arms were brought to one size; None: they keep their own.
     """
 
     name: str
@@ -51,6 +56,7 @@ class ResolvedStudy:
     margin: float | None
     preset: str | None
     changes: dict[str, object]
+    match: Match | None = None
 
     def arm(self, name: str) -> ResolvedArm:
         """The arm of that name.

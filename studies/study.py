@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
 
 from mmcore.config import explain
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import parse_metric
-from mmcore.yamlfile import YamlFile, read_yaml
-from studies.design import Design
+from mmcore.yamlfile import Place, YamlFile, read_yaml
+from studies.design import DESIGNS, Design, illegal
+from studies.matching import Match
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRESETS = Path(__file__).parent / "presets"
@@ -33,14 +34,16 @@ class Study(Frozen):
     """Overrides that hold for every arm: dotted or nested paths of a run's config."""
     arms: dict[str, dict[str, Any]] = {}
     """Arm name to its overrides on the base; ``{}`` is the base itself."""
-    design: Design | None = None
-    """A rule that adds arms, e.g. every subset of the modalities."""
+    design: tuple[Design, ...] = ()
+    """A rule that makes arms, or a list of rules, e.g. every subset of the modalities; see studies/design.py."""
     reference: str
     """The arm that the others are compared with."""
-    comparisons: Literal["reference", "pairs", "neighbours"] | tuple[tuple[str, str], ...] = "reference"
+    comparisons: Literal["reference", "pairs", "neighbours", "conditions"] | tuple[tuple[str, str], ...] = "reference"
     """``reference``: each arm against the reference; ``pairs``: all pairs; ``neighbours`` (modality designs): each
-    subset against those with one modality less, and the single modalities among themselves; or a list of
-    [arm, against]."""
+    subset against those with one modality less, and the single modalities among themselves; ``conditions``: arms that
+    are tested without the same modalities, each against the first of them; or a list of [arm, against]."""
+    match: Match | None = None
+    """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
     repeats: PositiveInt | None = None
     """Repeats of every arm; None: the preset's."""
     metric: str = "skill"
@@ -50,13 +53,25 @@ class Study(Frozen):
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     """Accepted rate of a false "better" or "worse" over a family of comparisons."""
 
+    @field_validator("design", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else () if value is None else value
+
+    @field_validator("match", mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"by": value} if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _arms(self) -> Study:
-        if not self.arms and self.design is None:
+        if not self.arms and not self.design:
             raise ValueError("a study needs arms, or a design that makes them")
         for name in self.arms:
-            if not name or any(c in name for c in "/\\\n\t") or name != name.strip():
-                raise ValueError(f"arm name '{name}' must hold no slash, tab, line break or space at its ends")
+            if problem := illegal(name):
+                raise ValueError(problem)
+        if self.match is not None and self.match.unmatched and self.comparisons == "neighbours":
+            raise ValueError("neighbours cannot tell an arm from its matched twin; leave match.unmatched out")
         return self
 
 
@@ -130,14 +145,34 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
     except ValidationError as problem:
         first = problem.errors()[0]
         error = explain(problem)
-        next_step = error.next_step
-        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-            next_step = nearest(str(first["loc"][0]), list(model.model_fields))
-        rule = error.rule
+        place = _place(first["loc"], written)
+        path = ".".join(map(str, place)) if place[:1] == ("design",) else error.where
+        rule, next_step = error.rule, error.next_step
         if first["type"] == "missing":
             rule = f"the required key '{first['loc'][-1]}' is missing"
-        elif error.where:
-            rule = f"{error.where}: {rule}"
+        elif first["type"] == "extra_forbidden":
+            next_step = nearest(str(first["loc"][-1]), _keys(model, first["loc"]))
+            rule = f"{path}: {rule}" if len(place) > 1 else rule
+        elif path:
+            rule = f"{path}: {rule}"
         raise StudyError(
-            rule, expected=error.expected, found=error.found, next_step=next_step, where=written.where(first["loc"])
+            rule, expected=error.expected, found=error.found, next_step=next_step, where=written.where(place)
         ) from None
+
+
+def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
+    """Where a complaint of pydantic's stands in the file: a design has its kind in the way to it, and is counted even
+    where it is the only one."""
+    if loc[:1] != ("design",) or len(loc) < 2:
+        return loc
+    return (*loc[: 2 if isinstance(written.data["design"], list) else 1], *loc[3:])
+
+
+def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that a study takes at the place of a complaint."""
+    match loc:
+        case ("design", _, kind, _):
+            (model,) = [m for m in DESIGNS if m.model_fields["kind"].default == kind]
+        case ("match", _):
+            model = Match
+    return list(model.model_fields)
