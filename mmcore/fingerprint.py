@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from mmcore.config import NOT_NUMBERS, RunConfig
+from mmcore.config import NOT_NUMBERS, EvaluationConfig, RunConfig
 from mmcore.frozen import without_defaults
 
 NUMERICS = 2
@@ -28,6 +28,14 @@ def fingerprint(config: RunConfig, content: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def training_fingerprint(config: RunConfig, content: str) -> str:
+    """The name of the run that trains for this one: runs that differ in how they are tested alone share it.
+
+    It is the run's own :func:`fingerprint` where the test is the default one.
+    """
+    return fingerprint(config.model_copy(update={"evaluation": EvaluationConfig()}), content)
+
+
 def identity(config: RunConfig, content: str) -> dict[str, Any]:
     """The plain data that :func:`fingerprint` hashes, for people who ask why two runs differ."""
     values = {k: v for k, v in without_defaults(config).items() if k not in NOT_NUMBERS}
@@ -35,4 +43,6 @@ def identity(config: RunConfig, content: str) -> dict[str, Any]:
     if modalities is not None:
         # A set in meaning: the order in which a study writes the names changes nothing.
         values["model"] = {**values["model"], "modalities": sorted(modalities)}
+    if config.evaluation.without:
+        values["evaluation"] = {**values["evaluation"], "without": sorted(set(config.evaluation.without))}
     return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}

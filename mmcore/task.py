@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmcore.config import Forecast, Label, Reconstruct, RunConfig, Task
-from mmcore.errors import ConfigError
+from mmcore.errors import ConfigError, nearest
 from mmcore.schema import CorpusSchema
 
 
@@ -64,6 +64,38 @@ def resolve_causal(config: RunConfig, task: Task) -> bool:
             where="model.causal",
         )
     return config.model.causal
+
+
+def check_names(config: RunConfig, schema: CorpusSchema) -> None:
+    """Whether the modalities that augmentation and evaluation name can be dropped or taken away.
+
+    Raises:
+        ConfigError: a name that the corpus does not have; a modality taken away from the test items that the model does
+            not read anyway, or all that it reads.
+    """
+    dropout = config.augmentation.modality_dropout
+    named = [] if dropout is None or not isinstance(dropout.rate, dict) else [*dropout.rate]
+    taken = config.evaluation.without
+    for names, where in ((named, "augmentation.modality_dropout.rate"), (taken, "evaluation.without")):
+        for name in names:
+            if name not in schema.modalities:
+                raise ConfigError(
+                    f"modality '{name}' is not in corpus '{schema.name}'",
+                    next_step=nearest(name, list(schema.modalities)),
+                    where=where,
+                )
+    read = schema.chosen(config.model.modalities)
+    unread = [name for name in taken if name not in read]
+    if unread or len(set(taken)) == len(read):
+        raise ConfigError(
+            f"the model does not read {', '.join(unread)}, so taking it away would change nothing"
+            if unread
+            else "one of the modalities that the model reads must be left",
+            expected=f"some of {', '.join(read)}, not all",
+            found=", ".join(taken),
+            next_step="Mend evaluation.without, or let the model read more in model.modalities",
+            where="evaluation.without",
+        )
 
 
 def is_leaky(task: Task) -> bool:

@@ -22,6 +22,7 @@ import torch
 
 from mmcore.batch import Batch
 from mmcore.config import DataConfig, Forecast, Reconstruct, Task
+from mmcore.data.augmentation import Augmenter
 from mmcore.data.normalisation import SCALED, Normaliser
 from mmcore.data.prepared import Prepared
 from mmcore.errors import ConfigError, nearest
@@ -91,11 +92,12 @@ class Loader:
         """Number of batches."""
         return -(-self.windows // self.batch)
 
-    def batches(self, order: np.ndarray | None = None) -> Iterator[Batch]:
+    def batches(self, order: np.ndarray | None = None, augment: Augmenter | None = None) -> Iterator[Batch]:
         """One batch after the other.
 
         Args:
             order: window indices; None: in sequence, item by item.
+            augment: changes the windows, for training; None: as they are.
 
         Returns:
             Batches of ``config.window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
@@ -103,25 +105,34 @@ class Loader:
         """
         order = np.arange(self.windows) if order is None else np.asarray(order)
         for at in range(0, len(order), self.batch):
-            yield self._assemble(self.table_W4[order[at : at + self.batch]])
+            yield self._assemble(order[at : at + self.batch], augment)
 
-    def _assemble(self, table_B4: np.ndarray) -> Batch:
-        item_B, low_B, start_B, high_B = table_B4.T
-        B, T = len(table_B4), self.window
-        # Rows of the store; a position exists while its target step does.
+    def _assemble(self, windows_B: np.ndarray, augment: Augmenter | None) -> Batch:
+        item_B, low_B, start_B, high_B = self.table_W4[windows_B].T
+        B, T = len(windows_B), self.window
+        # A position exists while its target step does.
+        end_B = high_B - self.ahead
+        if augment is None:
+            positions_B = np.minimum(T, end_B - start_B)
+        else:
+            start_B, positions_B = augment.places(windows_B, low_B, start_B, end_B, T)
+        # Rows of the store.
         s_BT = start_B[:, None] + np.arange(T)
-        valid_BT = s_BT + self.ahead < high_B[:, None]
+        valid_BT = np.arange(T) < positions_B[:, None]
 
-        values: dict[str, torch.Tensor] = {}
+        values: dict[str, np.ndarray] = {}
+        unknown: dict[str, np.ndarray] = {}
         present_BTM = np.zeros((B, T, len(self.modalities)), bool)
         for m, name in enumerate(self.modalities):
             shift, store_NF = self.shifts[name], self.values_NF[name]
             x_BTF = np.zeros((B, T, store_NF.shape[1]), np.float32)
-            for b, (first, last) in enumerate(self._spans(start_B, high_B, shift)):
+            for b, (first, last) in enumerate(self._spans(start_B, positions_B, high_B, shift)):
                 x_BTF[b, : last - first] = store_NF[first:last]
                 present_BTM[b, : last - first, m] = self.present_NM[first:last, self.columns[name]]
-            self.scaling[name].apply(x_BTF, present_BTM[:, :, m], self.clip)
-            values[name] = torch.from_numpy(x_BTF)
+            unknown[name] = self.scaling[name].apply(x_BTF, present_BTM[:, :, m], self.clip)
+            values[name] = x_BTF
+        if augment is not None:
+            augment.alter(windows_B, positions_B, values, unknown, present_BTM)
 
         if self.per_item:
             target_BTKP = self.target_NKP[item_B][:, None].astype(np.float32)
@@ -137,7 +148,7 @@ class Loader:
         previous, previous_valid = self._normalised(previous_BTKP)
         offsets = np.array([self.prepared.items[i].offset for i in item_B])
         return Batch(
-            values=values,
+            values={name: torch.from_numpy(x_BTF) for name, x_BTF in values.items()},
             present_BTM=torch.from_numpy(present_BTM),
             valid_BT=torch.from_numpy(valid_BT),
             target_BTKP=target,
@@ -148,13 +159,14 @@ class Loader:
             start_B=torch.from_numpy(start_B - offsets),
         )
 
-    def _spans(self, start_B: np.ndarray, high_B: np.ndarray, shift: int) -> Iterator[tuple[int, int]]:
+    def _spans(
+        self, start_B: np.ndarray, positions_B: np.ndarray, high_B: np.ndarray, shift: int
+    ) -> Iterator[tuple[int, int]]:
         """The rows that a modality fills a window from, one slice per window: slices of a map are the fastest read.
 
         Positions are only as many as there are targets for; content beyond the stretch's end is absent.
         """
-        for start, high in zip(start_B.tolist(), high_B.tolist(), strict=True):
-            positions = min(self.window, high - self.ahead - start)
+        for start, positions, high in zip(start_B.tolist(), positions_B.tolist(), high_B.tolist(), strict=True):
             first = start + shift
             yield first, max(first, min(first + positions, high))
 
@@ -183,14 +195,17 @@ class _Scaling:
                     self.runs.append((run, normaliser.mean[name][run], normaliser.deviation[name][run]))
                 first = at
 
-    def apply(self, x_BTF: np.ndarray, present_BT: np.ndarray, clip: float) -> None:
+    def apply(self, x_BTF: np.ndarray, present_BT: np.ndarray, clip: float) -> np.ndarray:
+        """Scale in place, zero where NaN or absent; where it was NaN."""
         for run, mean, deviation in self.runs:
             part_BTF = x_BTF[:, :, run]
             part_BTF -= mean
             part_BTF /= deviation
             np.clip(part_BTF, -clip, clip, out=part_BTF)
-        np.copyto(x_BTF, 0.0, where=np.isnan(x_BTF))
+        unknown_BTF = np.isnan(x_BTF)
+        np.copyto(x_BTF, 0.0, where=unknown_BTF)
         x_BTF[~present_BT] = 0.0
+        return unknown_BTF
 
 
 def _windows(prepared: Prepared, items: Sequence[int], ahead: int, window: int, stride: int) -> np.ndarray:
