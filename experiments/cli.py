@@ -40,6 +40,14 @@ class Device(StrEnum):
     mps = "mps"
 
 
+class Matching(StrEnum):
+    """Whether arms are brought to the reference's size, and by what."""
+
+    parameters = "parameters"
+    flops = "flops"
+    none = "none"
+
+
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
 CorpusOption = Annotated[
     str | None,
@@ -49,6 +57,10 @@ PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", he
 RepeatsOption = Annotated[int | None, typer.Option("--repeats", min=1, help="Paired repeats of every arm.")]
 MetricOption = Annotated[
     str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
+]
+MatchOption = Annotated[
+    Matching | None,
+    typer.Option("--match", help="Scale arms to the reference's size, or not; default as in the study."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -100,6 +112,7 @@ def plan(
     preset: PresetOption = None,
     repeats: RepeatsOption = None,
     metric: MetricOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
     workers: WorkersOption = None,
     device: DeviceOption = Device.cpu,
@@ -109,7 +122,7 @@ def plan(
     from experiments import plan as planning
     from experiments.screens import plan_text
 
-    options = _options(corpus, preset, repeats, metric, set_, workers, device)
+    options = _options(corpus, preset, repeats, metric, match, set_, workers, device)
     found = planning.plan(planning.ask(study, context.obj, options), context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
@@ -124,6 +137,7 @@ def describe(
     corpus: CorpusOption = None,
     preset: PresetOption = None,
     metric: MetricOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -132,7 +146,7 @@ def describe(
     from experiments.plan import ask
     from experiments.screens import describe_text
 
-    asked = ask(study, context.obj, _options(corpus, preset, None, metric, set_, None, Device.cpu))
+    asked = ask(study, context.obj, _options(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
         _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
@@ -148,6 +162,7 @@ def run(
     preset: PresetOption = None,
     repeats: RepeatsOption = None,
     metric: MetricOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
     workers: WorkersOption = None,
     device: DeviceOption = Device.cpu,
@@ -162,7 +177,7 @@ def run(
     from experiments.progress import Screen
     from reports.render import as_json, as_text
 
-    options = _options(corpus, preset, repeats, metric, set_, workers, device)
+    options = _options(corpus, preset, repeats, metric, match, set_, workers, device)
     try:
         with Screen() as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -188,6 +203,7 @@ def status(
     corpus: CorpusOption = None,
     preset: PresetOption = None,
     repeats: RepeatsOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -195,7 +211,7 @@ def status(
     from experiments import plan as planning
     from experiments.screens import status_text
 
-    asked = planning.ask(study, context.obj, _options(corpus, preset, repeats, None, set_, None, Device.cpu))
+    asked = planning.ask(study, context.obj, _options(corpus, preset, repeats, None, match, set_, None, Device.cpu))
     found = planning.plan(asked, context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
@@ -211,6 +227,7 @@ def report(
     preset: PresetOption = None,
     repeats: RepeatsOption = None,
     metric: MetricOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -219,7 +236,7 @@ def report(
     from experiments.plan import ask
     from reports.render import as_json, as_text
 
-    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, set_, None, Device.cpu))
+    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     outcome = report_study(asked, context.obj)
     if format is Format.json:
         _print_json(as_json(outcome.summary))
@@ -238,6 +255,7 @@ def sync(
     preset: PresetOption = None,
     repeats: RepeatsOption = None,
     metric: MetricOption = None,
+    match: MatchOption = None,
     set_: SetOption = None,
 ) -> None:
     """Bring MLflow up to the records, e.g. after its server was away."""
@@ -245,7 +263,7 @@ def sync(
     from experiments.plan import ask
     from experiments.progress import Screen
 
-    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, set_, None, Device.cpu))
+    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     with Screen() as screen:
         error = sync_study(asked, context.obj, screen)
     if error:
@@ -270,6 +288,7 @@ def _options(
     preset: str | None,
     repeats: int | None,
     metric: str | None,
+    match: Matching | None,
     changes: list[str] | None,
     workers: int | None,
     device: Device,
@@ -281,6 +300,7 @@ def _options(
         preset=preset,
         repeats=repeats,
         metric=metric,
+        match=None if match is None else match.value,
         changes=tuple(_change(text) for text in changes or ()),
         workers=workers,
         device=device.value,

@@ -56,6 +56,7 @@ def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:
         ("--preset", options.preset),
         ("--repeats", options.repeats),
         ("--metric", options.metric),
+        ("--match", options.match),
     ):
         if value is not None:
             words += [flag, str(value)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from experiments.corpora import CorpusPlace, locate
+from experiments.costs import Costs
 from experiments.estimate import Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
@@ -21,7 +22,7 @@ from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
 from studies.resolve import resolve
-from studies.resolved import ResolvedStudy
+from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import CATALOGUE, find_study, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
@@ -35,6 +36,7 @@ class Options:
         corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
         preset: a preset's name; None: the study's.
         repeats, metric: None: the study's.
+        match: ``parameters``, ``flops`` or ``none``; None: the study's.
         changes: dotted path to value, laid over the study's base.
         workers: worker processes; None: one per core.
         device: where to train.
@@ -44,6 +46,7 @@ class Options:
     preset: str | None = None
     repeats: int | None = None
     metric: str | None = None
+    match: Literal["parameters", "flops", "none"] | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
     device: str = "cpu"
@@ -131,7 +134,8 @@ class Plan:
             "reference": study.reference,
             "comparisons": [list(pair) for pair in study.pairs],
             "repeats": study.repeats,
-            "arms": [{"name": arm.name, "overrides": arm.overrides} for arm in study.arms],
+            "match": None if study.match is None else study.match.model_dump(),
+            "arms": [_arm(arm) for arm in study.arms],
             "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},
             "workers": self.workers,
             "threads": self.threads,
@@ -141,6 +145,11 @@ class Plan:
                 {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in self.runs
             ],
         }
+
+
+def _arm(arm: ResolvedArm) -> dict[str, Any]:
+    told = {"name": arm.name, "overrides": arm.overrides}
+    return told if arm.size is None else told | asdict(arm.size)
 
 
 def ask(name: str, home: Home, options: Options) -> Asked:
@@ -167,7 +176,9 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         changes=dict(options.changes),
         repeats=options.repeats,
         metric=options.metric,
+        match=options.match,
         preset_name=preset_name,
+        count=Costs(schema),
     )
     return Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
 
@@ -176,6 +187,8 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
     """The study's name; with a digest wherever the same name could mean something else."""
     own = path.parent != CATALOGUE
     changed = [options.preset, options.repeats, options.metric, options.changes]
+    if options.match is not None:
+        changed.append({"match": options.match})
     if not own and options.corpus is None and not any(changed):
         return path.stem
     told = json.dumps([str(path.resolve()) if own else None, str(place.folder), changed], default=str)

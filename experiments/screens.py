@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
+from studies.matching import Size
+from studies.resolved import ResolvedArm, ResolvedStudy
 
 if TYPE_CHECKING:
     from mmcore.data.prepared import Prepared
@@ -48,15 +51,10 @@ def plan_text(plan: Plan) -> str:
     for path, value in study.changes.items():
         lines.append(f"changed  {path} = {value}")
     lines.append("")
-    rows = []
-    for arm in study.arms:
-        states = Counter(run.state for run in plan.runs if run.arm == arm.name)
-        rows.append([arm.name, *(states.get(s, 0) for s in ("to do", "resume", "done", "failed")), _overrides(arm)])
-    heads = ["arm", "to do", "resume", "reuse", "failed", "differs from the base by"]
-    width = max(len(str(row[-1])) for row in [heads, *rows])
-    lines.append(table(heads, [[*row[:-1], str(row[-1]).ljust(width)] for row in rows]))
+    lines.append(_arms_table(plan))
+    lines += _unlike_in_size(study)
     lines.append("")
-    lines.append("comparisons: " + ", ".join(f"{arm} against {against}" for arm, against in study.pairs))
+    lines.append(_comparisons(study))
     todo = plan.count("to do", "resume")
     if todo:
         lines.append(
@@ -69,6 +67,53 @@ def plan_text(plan: Plan) -> str:
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
+
+
+def _arms_table(plan: Plan) -> str:
+    """Arms with their runs, their size where the study matches, and what they change; long changes take more lines."""
+    study = plan.asked.study
+    heads = ["arm", "to do", "resume", "reuse", "failed"]
+    if study.match is not None:
+        heads += [study.match.by, "of reference"]
+    rows: list[Sequence[object]] = []
+    for arm in study.arms:
+        states = Counter(run.state for run in plan.runs if run.arm == arm.name)
+        row: list[object] = [arm.name, *(states.get(s, 0) for s in ("to do", "resume", "done", "failed"))]
+        if arm.size is not None and study.match is not None:
+            row += [f"{getattr(arm.size, study.match.by):,}", _ratio(arm.size)]
+        first, *rest = _overrides(arm)
+        rows.append([*row, first])
+        rows += [[*[""] * len(row), line] for line in rest]
+    heads.append("differs from the base by")
+    width = max(len(str(cells[-1])) for cells in (heads, *rows))
+    return table([*heads[:-1], heads[-1].ljust(width)], [[*row[:-1], str(row[-1]).ljust(width)] for row in rows])
+
+
+_OVERRIDES = 64
+"""Columns for what an arm changes."""
+
+
+def _ratio(size: Size) -> str:
+    return f"{100 * size.ratio:.1f} %" + (" (!)" if size.within is False else "")
+
+
+def _unlike_in_size(study: ResolvedStudy) -> list[str]:
+    """What matching did, and where it could not."""
+    if study.match is None:
+        return []
+    how = f"matched by {study.match.by} within {100 * study.match.tolerance:g} % of {study.reference}"
+    missed = [arm.name for arm in study.arms if arm.size is not None and arm.size.within is False]
+    if not missed:
+        return ["", how]
+    return ["", f"{how}; (!) no width, feed_forward or number of layers brings {', '.join(missed)} there"]
+
+
+def _comparisons(study: ResolvedStudy) -> str:
+    others = tuple((arm.name, study.reference) for arm in study.arms if arm.name != study.reference)
+    if len(others) > 1 and study.pairs == others:
+        return f"comparisons: each of the other {len(others)} arms against {study.reference}"
+    told = "comparisons: " + "; ".join(f"{arm} against {against}" for arm, against in study.pairs)
+    return textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
@@ -165,8 +210,11 @@ def _cell(value: object) -> str:
             return str(value)
 
 
-def _overrides(arm: Any) -> str:
-    return ", ".join(f"{path} = {value}" for path, value in arm.overrides.items()) or "nothing"
+def _overrides(arm: ResolvedArm) -> list[str]:
+    """What an arm changes, in lines that break between settings only."""
+    held = [f"{path} = {value}".replace(" ", "\N{NO-BREAK SPACE}") for path, value in arm.overrides.items()]
+    lines = textwrap.wrap(", ".join(held) or "nothing", _OVERRIDES, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _named(arm: dict[str, Any]) -> str:
