@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from reports.contents import ArmRow, Check, ComparisonRow, Outcome
 from reports.frame import StudyResults
-from reports.numerals import counted, listing
+from reports.numerals import counted, listing, percent
 from reports.statistics.floors import needed
 
 
@@ -29,6 +29,9 @@ def run_checks(
         "ABL007": _mixed_commits(results),
         "ABL008": _mixed_versions(results),
         "ABL009": _nothing_to_predict(results, nothing_to_predict),
+        "ABL010": _unlike_in_size(results, arms),
+        "ABL011": _forbidden(results),
+        "ABL012": _one_split(results),
     }
     return tuple(Check(code, TITLES[code], outcome, text) for code, (outcome, text) in found.items())
 
@@ -43,6 +46,9 @@ TITLES = {
     "ABL007": "Runs from different commits",
     "ABL008": "Runs from different package versions",
     "ABL009": "A component has nothing to predict",
+    "ABL010": "Arms that should be matched differ in size",
+    "ABL011": "A prediction depends on what it may not know",
+    "ABL012": "All runs share one split",
 }
 """Code to what is looked for."""
 
@@ -171,5 +177,70 @@ def _nothing_to_predict(results: StudyResults, components: Sequence[str]) -> Fou
         lambda: (
             f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
             "perfect already. It has no score and counts neither for nor against an arm."
+        ),
+    )
+
+
+def _unlike_in_size(results: StudyResults, arms: Sequence[ArmRow]) -> Found:
+    """By what the runs say of their models, not by what was planned."""
+    rule = results.study.match
+    if rule is None:
+        return NOT_APPLICABLE
+    # An arm that is kept as written beside its matched twin need not match.
+    twins = {arm.name for arm in results.study.arms if arm.size is not None and arm.size.within is None}
+    sizes = {arm.name: getattr(arm, rule.by) for arm in arms if arm.name not in twins}
+    target = sizes.pop(results.study.reference)
+    known = {name: (size - target) / target for name, size in sizes.items() if target and size is not None}
+    if not known:
+        return "not run", ""
+    unlike = [f"'{name}' is {_share(share)}" for name, share in known.items() if abs(share) > rule.tolerance]
+    return _warn_if(
+        bool(unlike),
+        lambda: (
+            f"By {MATCHED_BY[rule.by]}, {listing(unlike)} than the reference '{results.study.reference}'; the study "
+            f"asks for {percent(rule.tolerance)} at most. What tells them apart may be size."
+        ),
+    )
+
+
+MATCHED_BY = {"parameters": "parameters", "flops": "FLOPs"}
+"""How a rule of matching is called in sentences."""
+
+
+def _share(share: float) -> str:
+    return f"{percent(round(abs(share), 3))} {'larger' if share > 0 else 'smaller'}"
+
+
+def _forbidden(results: StudyResults) -> Found:
+    """Gradients of predictions by inputs that they may not know, as the runs measured them on their test items."""
+    probed = [run for run in results.run_rows if run["probed_windows"] is not None]
+    if not probed:
+        return "not run", ""
+    measured = [run for run in probed if run["forbidden_gradient"] is not None]
+    if not measured:
+        return NOT_APPLICABLE
+    worst: dict[str, float] = {}
+    for run in measured:
+        worst[run["arm"]] = max(worst.get(run["arm"], 0.0), abs(run["forbidden_gradient"]))
+    leaks = [f"{value:.2g} in '{arm}'" for arm, value in worst.items() if value != 0]
+    return _warn_if(
+        bool(leaks),
+        lambda: (
+            "Predictions change with inputs of steps that they may not know, so the scores cannot be believed. Largest "
+            f"gradient: {listing(leaks)}."
+        ),
+    )
+
+
+def _one_split(results: StudyResults) -> Found:
+    """One split, one initialisation: chance cannot be told from a difference."""
+    done = {run["repeat"] for run in results.run_rows if run["status"] == "done"}
+    if not done:
+        return "not run", ""
+    return _warn_if(
+        len(done) == 1,
+        lambda: (
+            "Every finished run has the same split and the same initialisation. How much scores vary by chance is "
+            "unknown, and with it whether any difference is more than chance. Add repeats."
         ),
     )

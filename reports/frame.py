@@ -27,7 +27,8 @@ FORMAT = 1
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
     "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty",
-    "python", "torch", "platform", "device", "threads", "packages", "started", "finished",
+    "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
+    "forbidden_gradient", "copy_skill",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -208,6 +209,7 @@ def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame
 
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
     split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
+    leakage = record.get("leakage") or {}
     return {
         **{k: record.get(k) for k in RUN_COLUMNS if k in record and k not in ("parameters", "flops", "failure")},
         "failure": None if failure is None else f"{failure.get('error', 'error')}: {failure.get('message', '')}",
@@ -218,6 +220,10 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "test_groups": split.get("test", {}).get("groups"),
         "given": bool(split.get("given", False)),
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "device", "threads")},
+        # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
+        "probed_windows": leakage.get("windows"),
+        "forbidden_gradient": leakage.get("forbidden_gradient"),
+        "copy_skill": leakage.get("copy_skill"),
         "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
     }
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmcore.frozen import without_defaults
 from reports.frame import StudyResults
-from reports.numerals import counted, listing
+from reports.numerals import counted, listing, percent
+from studies.resolved import ResolvedStudy
 
 
 def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
@@ -20,6 +21,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("Study file", caller.get("study_file")),
         ("Preset", study.preset),
         ("Changed on the command line", ", ".join(f"{k}={v}" for k, v in study.changes.items())),
+        ("Matched", _matched(study)),
         ("Corpus", corpus.get("name")),
         ("Corpus content", corpus.get("content")),
         ("Corpus path", corpus.get("path")),
@@ -51,6 +53,7 @@ def provenance_of(results: StudyResults) -> dict[str, Any]:
         **caller,
         "preset": study.preset,
         "changes": dict(study.changes),
+        "match": None if study.match is None else study.match.model_dump(),
         "corpus": {k: results.corpus.get(k) for k in ("name", "content", "path", "task", "leaky", "missing")},
         "environment": {
             **{k: _distinct(runs, k) for k in ("commit", "dirty", "python", "torch", "platform", "device", "threads")},
@@ -59,6 +62,12 @@ def provenance_of(results: StudyResults) -> dict[str, Any]:
         "configs": {arm.name: without_defaults(arm.config) for arm in study.arms},
         "runs": [{k: run[k] for k in ("arm", "repeat", "fingerprint", "status", "reused_from")} for run in runs],
     }
+
+
+def _matched(study: ResolvedStudy) -> str:
+    if study.match is None:
+        return ""
+    return f"by {study.match.by}, to {percent(study.match.tolerance)} of arm '{study.reference}'"
 
 
 def _distinct(runs: Sequence[dict[str, Any]], key: str) -> list[Any]:

@@ -203,6 +203,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                     "n": arm.n,
                     "failed": arm.failed,
                     "parameters": arm.parameters,
+                    "flops": arm.flops,
                     "seconds": arm.seconds,
                     "components": {c: e.mean for c, e in zip(summary.components, arm.components, strict=True)},
                 }
@@ -262,7 +263,7 @@ def as_text(summary: Summary) -> str:
         blocks.append("\n".join([v.headline, *(_wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t)]))
     if summary.warnings:
         blocks.append("\n".join(_wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
-    header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "a run", "repeats"]
+    header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines = [header]
     for arm in summary.arms:
         lines.append(
@@ -272,13 +273,14 @@ def as_text(summary: Summary) -> str:
                 numerals.interval(arm.score.low, arm.score.high),
                 *(numerals.number(e.mean) for e in arm.components),
                 numerals.count(arm.parameters),
+                numerals.quantity(arm.flops),
                 numerals.duration(arm.seconds),
                 f"{arm.n} of {summary.repeats}" + (f", {arm.failed} failed" if arm.failed else ""),
             ]
         )
     for b in summary.baselines:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
-        lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", ""])
+        lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
     blocks.append(_aligned(lines))
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"

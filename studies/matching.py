@@ -56,7 +56,7 @@ class Size:
 
 def off(cost: int, target: int) -> float:
     """By how much a cost misses its target, as a share of it."""
-    return abs(cost / target - 1)
+    return abs(cost - target) / target
 
 
 def fitted(config: RunConfig, target: int, match: Match, count: Count) -> RunConfig:

@@ -14,6 +14,7 @@ from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from reports.frame import StudyResults, tidy
 from reports.summary import summarise
+from studies.matching import Match
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 COMPONENTS = ("active", "scale", "position")
@@ -27,6 +28,7 @@ def make_study(
     pairs: Sequence[tuple[str, str]] | None = None,
     margin: float | None = None,
     heads: Mapping[str, str] | None = None,
+    match: Match | None = None,
     name: str = "track_vs_multimodal",
     question: str = "Do audio and visual features help to predict the next edit?",
 ) -> ResolvedStudy:
@@ -52,6 +54,7 @@ def make_study(
         margin=margin,
         preset="quick",
         changes={"training.epochs": 5},
+        match=match,
     )
 
 
@@ -105,6 +108,7 @@ def make_record(
             for e in range(1, (3 if failed else epochs + 1))
         ],
         "items": [],
+        "leakage": {"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8},
         "numerics": 1,
         "environment": {
             "commit": "4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", "dirty": False, "python": "3.11.9", "torch": "2.13.0",

@@ -1,7 +1,10 @@
+import dataclasses
+
 import pytest
 
 from reports.frame import tidy
 from reports.summary import summarise
+from studies.matching import Match, Size
 
 
 def warned(summary):
@@ -11,8 +14,8 @@ def warned(summary):
 def test_a_clean_study_warns_of_nothing(summary_of):
     summary = summary_of()
     assert warned(summary) == set()
-    assert {c.outcome for c in summary.checks} == {"passed"}
-    assert [c.code for c in summary.checks] == [f"ABL00{i}" for i in range(1, 10)]
+    assert {c.code for c in summary.checks if c.outcome != "passed"} == {"ABL010"}  # the study matches nothing
+    assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, 13)]
 
 
 def test_leaky_task(summary_of):
@@ -60,3 +63,90 @@ def test_nothing_is_judged_without_runs(study_of):
     assert outcomes["ABL001"] == "not run"
     assert outcomes["ABL003"] == "warning"
     assert outcomes["ABL005"] == "not applicable"
+    assert outcomes["ABL011"] == outcomes["ABL012"] == "not run"
+
+
+def outcomes(summary):
+    return {c.code: c.outcome for c in summary.checks}
+
+
+def sized(study, records, sizes):
+    """Records whose models have these parameters and FLOPs."""
+    for record in records:
+        parameters, flops = sizes[record["arm"]]
+        record["parameters"], record["flops"] = {"total": parameters}, {"total": flops}
+    return summarise(tidy(study, records))
+
+
+@pytest.mark.parametrize(
+    ("by", "sizes", "words"),
+    [
+        ("parameters", (1020, 9000), None),
+        ("parameters", (1021, 1000), "By parameters, 'b' is 2.1 % larger than the reference 'a'"),
+        ("flops", (1500, 979), "By FLOPs, 'b' is 2.1 % smaller than"),
+        ("flops", (9000, 1000), None),
+    ],
+)
+def test_matched_arms_of_unlike_size(study_of, records_of, by, sizes, words):
+    study = study_of(("a", "b"), match=Match(by=by))
+    summary = sized(study, records_of(study), {"a": (1000, 1000), "b": sizes})
+    assert warned(summary) == ({"ABL010"} if words else set())
+    if words:
+        assert words in summary.warnings[0].text
+        assert "2 % at most" in summary.warnings[0].text
+
+
+def test_an_arm_kept_as_written_beside_its_twin_may_have_any_size(study_of, records_of):
+    study = study_of(("a", "b", "b, matched"), match=Match(by="parameters", unmatched=True))
+    kept = dataclasses.replace(study.arms[1], size=Size(1500, 1000, 1.5, None))
+    study = dataclasses.replace(study, arms=(study.arms[0], kept, study.arms[2]))
+    sizes = {"a": (1000, 1000), "b": (1500, 1000), "b, matched": (1001, 1000)}
+    assert warned(sized(study, records_of(study), sizes)) == set()
+    sizes["b, matched"] = (1300, 1000)
+    summary = sized(study, records_of(study), sizes)
+    assert warned(summary) == {"ABL010"}
+    assert "'b, matched' is 30 % larger" in summary.warnings[0].text
+    assert "'b' is" not in summary.warnings[0].text
+
+
+@pytest.mark.parametrize(
+    ("leakage", "outcome"),
+    [
+        (None, "not run"),
+        ({}, "not run"),
+        ({"forbidden_gradient": None, "copy_skill": 1.0, "windows": 8}, "not applicable"),
+        ({"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8}, "passed"),
+        ({"forbidden_gradient": 1e-30, "copy_skill": None, "windows": 8}, "warning"),
+    ],
+)
+def test_what_predictions_may_not_know(study_of, records_of, leakage, outcome):
+    study = study_of()
+    records = [{**record, "leakage": leakage} for record in records_of(study)]
+    if leakage is None:
+        for record in records:
+            del record["leakage"]
+    summary = summarise(tidy(study, records))
+    assert outcomes(summary)["ABL011"] == outcome
+    if outcome == "warning":
+        assert "1e-30 in 'track_only' and 1e-30 in 'multimodal'" in summary.warnings[0].text
+
+
+def test_one_leaking_run_is_enough_and_its_arm_is_named(study_of, records_of):
+    study = study_of()
+    records = records_of(study)
+    records[-1]["leakage"] = {**records[-1]["leakage"], "forbidden_gradient": 0.25}
+    text = summarise(tidy(study, records)).warnings[0].text
+    assert "0.25 in 'multimodal'" in text
+    assert "track_only" not in text
+
+
+@pytest.mark.parametrize(
+    ("repeats", "given", "outcome"), [(1, False, "warning"), (1, True, "warning"), (2, False, "passed")]
+)
+def test_one_split(summary_of, study_of, repeats, given, outcome):
+    assert outcomes(summary_of(study_of(repeats=repeats), given=given))["ABL012"] == outcome
+
+
+def test_the_faults_of_the_seed_experiment_are_found(summary_of, study_of):
+    study = study_of(heads={"track_only": "shared", "multimodal": "shared"}, repeats=1)
+    assert {"ABL001", "ABL005", "ABL012"} <= warned(summary_of(study, leaky=True))

@@ -31,7 +31,7 @@ def test_json_is_the_stable_interface(summary_of):
         "study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance", "margin", "alpha",
     ]  # fmt: skip
     assert list(data["arms"][0]) == [
-        "name", "reference", "mean", "interval", "n", "failed", "parameters", "seconds", "components",
+        "name", "reference", "mean", "interval", "n", "failed", "parameters", "flops", "seconds", "components",
     ]  # fmt: skip
     assert list(data["comparisons"][0]) == [
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
@@ -203,6 +203,27 @@ def test_a_report_of_no_runs_can_be_written(study_of, tmp_path):
     assert "Too few repeats" in text
     assert as_json(summary)["arms"][0]["mean"] is None
     assert as_text(summary)
+
+
+def test_a_report_of_one_repeat_can_be_written(study_of, results_of, tmp_path):
+    results = results_of(study_of(repeats=1))
+    summary = summarise(results)
+    assert {v.verdict for v in summary.verdicts} == {"too few repeats"}
+    text = write_report(summary, results, tmp_path).read_text()
+    assert "All runs share one split" in text
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["arms"][0]["mean"] is not None
+    assert data["arms"][0]["interval"] == data["comparisons"][0]["interval"] == [None, None]
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    assert {p.stem for p in (tmp_path / "figures").iterdir()} == {"forest", "repeats", "components", "learning_curves"}
+
+
+def test_every_form_of_the_table_of_arms_shows_parameters_and_flops(summary_of, tmp_path):
+    summary = summary_of()
+    for text in (as_text(summary), as_markdown(summary), as_html(summary)):
+        assert "5,209,366" in text
+        assert "1.25 G" in text
+    assert {arm["flops"] for arm in as_json(summary)["arms"]} == {1_250_000_000}
 
 
 def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():
