@@ -53,7 +53,9 @@ class RunResult:
         scores: of the model and of the naive baselines.
         history: one flat row an epoch: ``epoch, steps, seconds, learning_rate, gradient_norm (mean),
             gradient_norm_max, clipped (share of steps), train/loss, train/loss/COMPONENT, validation/loss,
-            validation/loss/COMPONENT, validation/skill, validation/skill/COMPONENT``.
+            validation/loss/COMPONENT, validation/skill, validation/skill/COMPONENT``; where the weighting of losses is
+            not fixed, also ``weight/COMPONENT``, the mean weight of the epoch's steps. Losses are plain ones, whatever
+            is minimised.
         items: one row per scored test item and component: ``{"item", "group", "complete", "component", "loss",
             "count", "naive_loss"}`` (loss: mean over the item's counted targets).
         numerics: version of the numerics.

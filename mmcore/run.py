@@ -28,7 +28,8 @@ from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, predictor, score_rows
 from mmcore.training.loop import start_or_resume, train
-from mmcore.training.losses import training_weights
+from mmcore.training.objective import build_objective
+from mmcore.training.weighting import build_weighting, refuse_unusable
 
 
 def run(
@@ -70,7 +71,7 @@ def run(
 
     task = resolve_task(config, schema)
     causal = resolve_causal(config, task)
-    training_weights(config.loss, targets)  # refused here, before any work is done
+    refuse_unusable(config.loss, targets)
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
@@ -80,10 +81,12 @@ def run(
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
+    objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
     identity = fingerprint(config, prepared.content)
-    state = start_or_resume(model, config, identity, folder, on_event)
+    weighting = build_weighting(config.loss, targets, model, config.repeat)
+    state = start_or_resume(model, weighting, config, identity, folder, on_event)
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
     _write_text(folder / "normalisation.json", normaliser.to_json())
 
@@ -99,7 +102,7 @@ def run(
             lambda: data.tally(predict, validation, detailed=False).component_losses(),
             naive.losses(),
             config,
-            targets,
+            objective,
             identity,
             folder,
             on_event,

@@ -17,17 +17,19 @@ import torch
 from torch import Tensor
 
 from mmcore.config import RunConfig, TrainingConfig
+from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
 from mmcore.errors import TrainingDiverged
 from mmcore.events import EpochDone, Note, OnEvent, Progress
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.schema import Targets
 from mmcore.seeding import generator, seed_of
 from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint, write_atomically
 from mmcore.training.evaluation import skills
-from mmcore.training.losses import Layout, layout_of, parameter_losses, row_losses, training_weights
+from mmcore.training.losses import Layout
 from mmcore.training.metrics import mean_of_known, sum_of_known
+from mmcore.training.objective import Objective
 from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+from mmcore.training.weighting import Step, Weighting
 
 SECONDS_BETWEEN_PROGRESS = 0.25
 
@@ -44,6 +46,7 @@ class State:
     """
 
     model: MultimodalModel
+    weighting: Weighting
     optimiser: torch.optim.Optimizer
     epoch: int = 0
     step: int = 0
@@ -72,7 +75,7 @@ _SAVED = ("epoch", "step", "best_epoch", "best_value", "stale", "history")
 
 
 def start_or_resume(
-    model: MultimodalModel, config: RunConfig, fingerprint: str, folder: Path, on_event: OnEvent
+    model: MultimodalModel, weighting: Weighting, config: RunConfig, fingerprint: str, folder: Path, on_event: OnEvent
 ) -> State:
     """A fresh training, or the one that ``folder/checkpoints/last.pt`` holds.
 
@@ -81,7 +84,7 @@ def start_or_resume(
     Raises:
         CheckpointError: the checkpoint belongs to another run.
     """
-    state = State(model, build_optimiser(config.training.optimiser, model.parameters()))
+    state = State(model, weighting, build_optimiser(config.training.optimiser, model.parameters()))
     path = folder / "checkpoints" / "last.pt"
     if not path.exists():
         return state
@@ -92,6 +95,7 @@ def start_or_resume(
         return state
     model.load_state_dict(saved["model"])
     state.optimiser.load_state_dict(saved["optimiser"])
+    state.weighting.load_state(saved["weighting"])
     for name in _SAVED:
         setattr(state, name, saved[name])
     state.seconds = saved["seconds"]
@@ -105,7 +109,7 @@ def train(
     validation_losses: Callable[[], Mapping[str, float]],
     naive: Mapping[str, float],
     config: RunConfig,
-    targets: Targets,
+    objective: Objective,
     fingerprint: str,
     folder: Path,
     on_event: OnEvent,
@@ -116,6 +120,7 @@ def train(
         loader: training windows.
         validation_losses: loss per component on the validation split under the model as it is now.
         naive: naive loss per component on that split.
+        objective: what is minimised.
 
     Raises:
         TrainingDiverged: NaN or Inf in a loss or a gradient.
@@ -126,7 +131,7 @@ def train(
     checkpoints = folder / "checkpoints"
     while not state.finished(config.training):
         began = time.monotonic()
-        row = train_epoch(state, loader, config, targets, on_event)
+        row = train_epoch(state, loader, config, objective, on_event)
         losses = validation_losses()
         row |= _validation_columns(losses, naive)
         _refuse_infinite_validation(losses, naive, state)
@@ -154,45 +159,43 @@ def train(
 
 
 def train_epoch(
-    state: State, loader: Loader, config: RunConfig, targets: Targets, on_event: OnEvent
+    state: State, loader: Loader, config: RunConfig, objective: Objective, on_event: OnEvent
 ) -> dict[str, float]:
     """One pass over the training windows in this epoch's order, ``steps_per_epoch`` batches at most; returns the
-    training columns of its history row."""
+    training columns of its history row. Their losses are plain ones, whatever is minimised."""
     training, repeat, epoch = config.training, config.repeat, state.epoch + 1
     parameters = list(state.model.parameters())
     device = parameters[0].device
-    layout, weight_P = layout_of(targets), training_weights(config.loss, targets).to(device)
+    layout = objective.layout
     rng = torch.Generator(device)
-    sums_P, counts_P = torch.zeros_like(weight_P), torch.zeros_like(weight_P)
+    sums_P, counts_P = torch.zeros(2, len(layout.targets.parameters), device=device)
     norms: list[float] = []
     clipped, rate = 0, 0.0
     steps = min(len(loader), training.steps_per_epoch or len(loader))
     steps_total, peak = training.epochs * steps, training.optimiser.learning_rate
 
     order = generator(repeat, "order", epoch).permutation(loader.windows)[: steps * training.batch]
-    for step, batch in enumerate(loader.batches(order), start=1):
+    augment = build_augmenter(config.augmentation, loader.prepared.schema, repeat, epoch)
+    for step, batch in enumerate(loader.batches(order, augment), start=1):
         rate = learning_rate_at(state.step + 1, steps_total, steps, training.schedule, peak)
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         rng.manual_seed(seed_of(repeat, "dropout", epoch, step))
         batch = batch.to(device)
-        sums_BP, count_BP = row_losses(state.model(batch, rng), batch, layout)
-        sum_P, count_P = sums_BP.sum(0), count_BP.sum(0)
-        loss_P = parameter_losses(sum_P, count_P)
-        loss = (loss_P * weight_P).sum()
+        losses = objective(state.model(batch, rng), batch)
         state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm_tensor = gradient_norm(parameters)
+        state.weighting.backward(Step(losses.trained_P, losses.counts_P, epoch, step, rate))
+        loss_P = losses.trained_P.detach()
         # One transfer from the device for both checks.
-        loss_value, norm = torch.stack([loss.detach(), norm_tensor]).tolist()
+        loss_value, norm = torch.stack([loss_P.sum(), gradient_norm(parameters)]).tolist()
         if not (math.isfinite(loss_value) and math.isfinite(norm)):
-            raise _diverged(state, layout, loss_P.detach(), epoch)
+            raise _diverged(state, layout, loss_P, epoch)
         clipped += clip_gradients(parameters, norm, training.clip_norm)
         state.optimiser.step()
         state.step += 1
         norms.append(norm)
-        sums_P += sum_P.detach()
-        counts_P += count_P
+        sums_P += losses.sums_P
+        counts_P += losses.counts_P
         if time.monotonic() - state.told >= SECONDS_BETWEEN_PROGRESS:
             state.told = time.monotonic()
             on_event(Progress(epoch, training.epochs, step, steps))
@@ -205,7 +208,7 @@ def train_epoch(
         "gradient_norm_max": max(norms),
         "clipped": clipped / len(norms),
     }
-    return row | _loss_columns("train", _component_means(layout, sums_P, counts_P))
+    return row | _loss_columns("train", _component_means(layout, sums_P, counts_P)) | state.weighting.end_epoch()
 
 
 def selection_criterion(naive: Mapping[str, float]) -> str:
@@ -229,7 +232,8 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 def _resumable(state: State) -> dict[str, Any]:
     saved = {name: getattr(state, name) for name in _SAVED}
-    return saved | {"optimiser": state.optimiser.state_dict(), "seconds": state.elapsed()}
+    parts = {"optimiser": state.optimiser.state_dict(), "weighting": state.weighting.state()}
+    return saved | parts | {"seconds": state.elapsed()}
 
 
 def _component_means(layout: Layout, sums_P: Tensor, counts_P: Tensor) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""Losses per parameter and component, masked, without a loop over tracks.
+"""The plain losses per parameter and component, masked, without a loop over tracks: what scores and reports use.
 
 Each parameter's loss is the sum over its counted targets divided by their number: cross-entropy for binary (as two
 classes) and categorical parameters, squared error in normalised units for continuous ones. A component is the sum
-of its parameters; the total under fixed weights of 1 is the sum of the components.
+of its parameters; the total is the sum of the components.
 
 B batch, T steps, K tracks, P parameters, O outputs per track.
 """
@@ -17,8 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmcore.batch import Batch
-from mmcore.config import LossConfig
-from mmcore.errors import ConfigError, nearest
 from mmcore.schema import Targets
 from mmcore.shapes import check_shape
 
@@ -172,27 +170,3 @@ def component_losses(outputs_BTKO: Tensor, batch: Batch, targets: Targets) -> di
     sums_BP, counts_BP = row_losses(outputs_BTKO, batch, layout)
     loss_P = parameter_losses(sums_BP.sum(0), counts_BP.sum(0))
     return {name: loss_P[list(members)].sum() for name, members in layout.membership.items()}
-
-
-def training_weights(config: LossConfig, targets: Targets) -> Tensor:
-    """The weight of each parameter's loss in what is minimised, (P,) float32.
-
-    Raises:
-        ConfigError: a weight names no component; or all weights are 0.
-    """
-    for name in config.weights:
-        if name not in targets.components:
-            raise ConfigError(
-                f"loss weight for unknown component '{name}'",
-                next_step=nearest(name, targets.components),
-                where="loss.weights",
-            )
-    weights = [config.weights.get(p.component, 1.0) for p in targets.parameters]
-    if not any(weights):
-        raise ConfigError(
-            "at least one loss component needs a weight above 0",
-            found="0 for all of them",
-            next_step="Raise a weight, or leave it out to count 1",
-            where="loss.weights",
-        )
-    return torch.tensor(weights)

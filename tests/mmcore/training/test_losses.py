@@ -5,8 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmcore.config import LossConfig
-from mmcore.errors import ConfigError, ShapeError
+from mmcore.errors import ShapeError
 from mmcore.schema import Targets
 from mmcore.training.losses import (
     component_losses,
@@ -14,7 +13,6 @@ from mmcore.training.losses import (
     layout_of,
     parameter_losses,
     row_losses,
-    training_weights,
 )
 
 
@@ -124,15 +122,6 @@ def test_sums_and_counts_stream(targets, make_batch, cut):
     assert torch.equal(torch.cat([one[1], two[1]]), counts)
     whole = parameter_losses(sums.sum(0), counts.sum(0))
     assert torch.allclose(whole, parameter_losses(one[0].sum(0) + two[0].sum(0), one[1].sum(0) + two[1].sum(0)))
-
-
-def test_weights_follow_components_and_refuse_unknown_names(targets):
-    weights = training_weights(LossConfig(weights={"position": 0.5, "asset": 0.0}), targets)
-    assert weights.tolist() == [1.0, 0.0, 1.0, 0.5, 0.5, 1.0]
-    with pytest.raises(ConfigError, match="Did you mean 'position'"):
-        training_weights(LossConfig(weights={"positon": 1.0}), targets)
-    with pytest.raises(ConfigError, match="at least one loss component"):
-        training_weights(LossConfig(weights=dict.fromkeys(targets.components, 0.0)), targets)
 
 
 def test_outputs_of_another_shape_are_refused(targets, make_batch):
