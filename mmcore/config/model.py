@@ -56,8 +56,9 @@ class Bottleneck(Frozen):
     """Modalities exchange what they know through a few tokens only (Nagrani et al. 2021)."""
 
     kind: Literal["bottleneck"] = "bottleneck"
-    layers: PositiveInt = 1
-    """Layers in which the modalities exchange."""
+    layers: PositiveInt = 2
+    """Layers of each modality with the tokens. The first one only writes what the modality knows into them, so it takes
+    two before one modality learns of another; with 1 the modalities are merely averaged."""
     tokens: PositiveInt = 2
     """Bottleneck tokens of a step."""
 
@@ -210,6 +211,8 @@ class ModelConfig(Frozen):
             raise ValueError(f"model.heads ({self.heads}) must divide model.width ({self.width})")
         if self.positions == "sinusoidal" and self.width % 2:
             raise ValueError(f"model.width ({self.width}) must be even for sinusoidal positions")
+        if isinstance(self.fusion, Bottleneck) and self.width % 2:
+            raise ValueError(f"model.width ({self.width}) must be even for the positions of bottleneck tokens")
         if self.positions == "rotary" and self.width // self.heads % 2:
             raise ValueError(
                 f"model.width / model.heads ({self.width} / {self.heads}) must be even for rotary positions"

@@ -12,39 +12,49 @@ from mmcore.model.dropout import dropout
 from mmcore.trace import Trace
 
 
-def attention_mask(valid_BT: Tensor, causal: bool, dtype: torch.dtype = torch.float32) -> Tensor:
+def attention_mask(
+    valid_BT: Tensor,
+    causal: bool,
+    dtype: torch.dtype = torch.float32,
+    itself: bool = True,
+    steps_T: Tensor | None = None,
+) -> Tensor:
     """What is added to the scores: 0 where a query may look, −∞ where not.
-
-    Every query may look at itself, so that a row without any valid step stays finite.
 
     Shape: valid_BT → mask_B1TT, queries before keys; made once for all layers and heads.
 
     Args:
-        valid_BT: True where the step exists.
-        causal: whether a step looks at itself and earlier steps only.
+        valid_BT: True where the key may be looked at.
+        causal: whether a query looks at its own and earlier steps only.
+        itself: every query may look at itself, valid or not, so that a row without any valid step stays finite.
+            Without it, as suits keys of another stream, a query may be left with no key at all.
+        steps_T: the step of each element, on the CPU; None: one element per step, in order.
     """
     B, T = valid_BT.shape
-    others_TT = ~torch.eye(T, dtype=torch.bool, device=valid_BT.device)
-    blocked_BTT = ~valid_BT[:, None, :] & others_TT
+    blocked_BTT = ~valid_BT[:, None, :].expand(B, T, T)
     if causal:
-        blocked_BTT |= others_TT.triu()
+        steps_T = torch.arange(T, device="cpu") if steps_T is None else steps_T
+        blocked_BTT = blocked_BTT | (steps_T[None, :] > steps_T[:, None]).to(valid_BT.device)
+    if itself:
+        blocked_BTT = blocked_BTT & ~torch.eye(T, dtype=torch.bool, device=valid_BT.device)
     mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill_(blocked_BTT, -torch.inf)
     return mask_BTT[:, None]
 
 
-def rotate(x_BHTd: Tensor) -> Tensor:
+def rotate(x_BHTd: Tensor, steps_T: Tensor | None = None) -> Tensor:
     """Each pair of features (i, i + d/2) turned by the angle t / 10000^(2i/d), t being the step.
 
     Products of rotated queries and keys depend on their distance in time alone.
 
-    Shape: x_BHTd, d even → (B, H, T, d).
+    Shape: x_BHTd, d even, and on the CPU the step of each element (None: 0, 1, 2, …) → (B, H, T, d).
 
     Source: Su et al. 2021, "RoFormer", §3.2.2. NOTE[DIFF] features i and i + d/2 make a pair, not 2i and 2i + 1: the
     same up to an order of features, and the usual form.
     """
     T, d = x_BHTd.shape[-2:]
     rates = torch.exp(torch.arange(0, d, 2, dtype=torch.float64, device="cpu") * (-math.log(10000.0) / d))
-    angles_Td = torch.arange(T, dtype=torch.float64, device="cpu")[:, None] * rates
+    steps_T = torch.arange(T, device="cpu") if steps_T is None else steps_T
+    angles_Td = steps_T.to(torch.float64)[:, None] * rates
     cos_Td, sin_Td = angles_Td.cos().to(x_BHTd), angles_Td.sin().to(x_BHTd)
     first, second = x_BHTd.chunk(2, dim=-1)
     return torch.cat((first * cos_Td - second * sin_Td, first * sin_Td + second * cos_Td), dim=-1)
@@ -57,7 +67,10 @@ class MultiheadAttention(nn.Module):
     training, the distribution of ``torch.nn.MultiheadAttention``.
 
     Weights are computed explicitly when a trace asks for them or when they are dropped out; else torch's fused kernel
-    does it. A query that may look at no key gets the output projection's bias alone.
+    does it. A query that may look at no key of a memory gets the output projection's bias alone, and NaN in a trace.
+
+    Rotary positions are those of ``steps_T``, on the CPU, the step of each element of x (None: 0, 1, 2, …); a memory
+    has one element per step.
 
     Args:
         width: D.
@@ -97,6 +110,7 @@ class MultiheadAttention(nn.Module):
         trace: Trace | None = None,
         name: str = "attention",
         memory_BSD: Tensor | None = None,
+        steps_T: Tensor | None = None,
     ) -> Tensor:
         B, T, D = x_BTD.shape
         if memory_BSD is None:
@@ -106,7 +120,7 @@ class MultiheadAttention(nn.Module):
             qkv = (q_BTD, *F.linear(memory_BSD, self.in_weight[D:], self.in_bias[D:]).chunk(2, dim=-1))
         q_BHTd, k_BHSd, v_BHSd = (p.view(B, p.shape[1], self.heads, -1).transpose(1, 2) for p in qkv)
         if self.rotary:
-            q_BHTd, k_BHSd = rotate(q_BHTd), rotate(k_BHSd)
+            q_BHTd, k_BHSd = rotate(q_BHTd, steps_T), rotate(k_BHSd, steps_T if memory_BSD is None else None)
         blind = None
         if mask is not None and memory_BSD is not None:
             # A row of −∞ alone would be NaN. Such a query looks everywhere, and what it saw is thrown away.

@@ -16,7 +16,8 @@ from mmcore.trace import Trace
 class PostNormLayer(nn.Module):
     """Attention and feed-forward, each followed by residual sum and layer norm (Vaswani et al. 2017, §3.1).
 
-    Shape: x_BTD, mask_B1TT → (B, T, D). The same function as ``torch.nn.TransformerEncoderLayer``.
+    Shape: x_BTD, mask_B1TT, steps_T (None: 0, 1, 2, …) → (B, T, D). The same function as
+    ``torch.nn.TransformerEncoderLayer``.
     """
 
     def __init__(
@@ -31,9 +32,15 @@ class PostNormLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width)
 
     def forward(
-        self, x_BTD: Tensor, mask_B1TT: Tensor, rng: torch.Generator | None, trace: Trace | None, name: str
+        self,
+        x_BTD: Tensor,
+        mask_B1TT: Tensor,
+        rng: torch.Generator | None,
+        trace: Trace | None,
+        name: str,
+        steps_T: Tensor | None = None,
     ) -> Tensor:
-        attended_BTD = self.attention(x_BTD, mask_B1TT, rng, trace, name)
+        attended_BTD = self.attention(x_BTD, mask_B1TT, rng, trace, name, steps_T=steps_T)
         x_BTD = self.attention_norm(add_dropped(x_BTD, attended_BTD, self.dropout, rng))
         fed_BTD = self.narrow(dropout(F.relu(self.widen(x_BTD)), self.dropout, rng))
         return self.feed_forward_norm(add_dropped(x_BTD, fed_BTD, self.dropout, rng))
@@ -42,7 +49,7 @@ class PostNormLayer(nn.Module):
 class PreNormLayer(nn.Module):
     """Layer norm before attention and before feed-forward, inside the residual branch (Xiong et al. 2020, fig. 1b).
 
-    Shape: x_BTD, mask_B1TT → (B, T, D). The encoder adds a final norm.
+    Shape: x_BTD, mask_B1TT, steps_T (None: 0, 1, 2, …) → (B, T, D). The encoder adds a final norm.
     """
 
     def __init__(
@@ -57,9 +64,15 @@ class PreNormLayer(nn.Module):
         self.narrow = nn.Linear(feed_forward, width)
 
     def forward(
-        self, x_BTD: Tensor, mask_B1TT: Tensor, rng: torch.Generator | None, trace: Trace | None, name: str
+        self,
+        x_BTD: Tensor,
+        mask_B1TT: Tensor,
+        rng: torch.Generator | None,
+        trace: Trace | None,
+        name: str,
+        steps_T: Tensor | None = None,
     ) -> Tensor:
-        attended_BTD = self.attention(self.attention_norm(x_BTD), mask_B1TT, rng, trace, name)
+        attended_BTD = self.attention(self.attention_norm(x_BTD), mask_B1TT, rng, trace, name, steps_T=steps_T)
         x_BTD = add_dropped(x_BTD, attended_BTD, self.dropout, rng)
         widened_BTF = F.relu(self.widen(self.feed_forward_norm(x_BTD)))
         return add_dropped(x_BTD, self.narrow(dropout(widened_BTF, self.dropout, rng)), self.dropout, rng)

@@ -124,7 +124,7 @@ class MultimodalModel(nn.Module):
         if self.per_item:
             states = [mean_over_steps(h, u) for h, u in zip(states, usable_BTM.unbind(-1), strict=True)]
             usable_BTM = usable_BTM.any(1, keepdim=True)
-        return fusion(self.head(states, usable_BTM, rng, trace, None), usable_BTM, trace)
+        return fusion(self.head(states, usable_BTM, rng, trace, "head"), usable_BTM, trace)
 
     def _read(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
         have = batch.modalities
@@ -153,14 +153,15 @@ class PerModality(nn.Module):
         usable_BTM: Tensor,
         rng: torch.Generator | None,
         trace: Trace | None,
-        name: str | None,
+        name: str,
     ) -> list[Tensor]:
-        """One tensor per modality; what goes into the trace is called ``NAME/MODALITY/…`` where a name is given."""
-        results = []
-        for m, (module, x_BTD) in enumerate(zip(self.each.values(), streams, strict=True)):
-            named = () if name is None else (f"{name}/{self.modalities[m]}",)
-            results.append(module(x_BTD, usable_BTM[..., m], rng, trace, *named))
-        return results
+        """One tensor per modality; what goes into the trace is called ``NAME/MODALITY/…``."""
+        return [
+            module(x_BTD, usable_BT, rng, trace, f"{name}/{modality}")
+            for modality, module, x_BTD, usable_BT in zip(
+                self.modalities, self.each.values(), streams, usable_BTM.unbind(-1), strict=True
+            )
+        ]
 
 
 def build_model(

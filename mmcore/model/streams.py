@@ -36,6 +36,10 @@ class Streams:
         """What is added to scores when steps attend to modality m's steps, (B, 1, T, T); every step to itself too."""
         return attention_mask(self.usable(m), self.causal, self.embedded[m].dtype)
 
+    def cross_mask(self, m: int) -> Tensor:
+        """The same for queries of another stream, (B, 1, T, T): none may look at an unusable step, not even its own."""
+        return attention_mask(self.usable(m), self.causal, self.embedded[m].dtype, itself=False)
+
     def having(self, embedded: list[Tensor]) -> Streams:
         """The same with other vectors; set to zero where not usable."""
         usable = self.usable_BTM.unsqueeze(-1).unbind(-2)

@@ -21,3 +21,7 @@ class TestPerTrack(HeadContract):
 
 class TestResidual(HeadContract):
     made_of: ClassVar = {"head": {"kind": "residual", "blocks": 2}}
+
+
+class TestTrackTokens(HeadContract):
+    made_of: ClassVar = {"head": {"kind": "track_tokens", "layers": 2}}

@@ -7,6 +7,7 @@ from mmcore.model.heads.base import Head, mean_over_steps
 from mmcore.model.heads.per_track import PerTrackHead
 from mmcore.model.heads.residual import ResidualHead
 from mmcore.model.heads.shared import SharedHead
+from mmcore.model.heads.track_tokens import TrackTokensHead
 
 __all__ = ["Head", "build_head", "mean_over_steps"]
 
@@ -15,7 +16,7 @@ def build_head(model: config.ModelConfig, tracks: int, outputs: int, causal: boo
     """The head that a config asks for.
 
     Args:
-        model: head, width, heads, dropout.
+        model: head, sizes, dropouts, norm, positions.
         tracks, outputs: K, and O per track.
         causal: whether a step may look at itself and earlier steps only.
     """
@@ -26,5 +27,17 @@ def build_head(model: config.ModelConfig, tracks: int, outputs: int, causal: boo
             return PerTrackHead(model.width, tracks, outputs)
         case config.ResidualHead(blocks=blocks):
             return ResidualHead(model.width, tracks, outputs, blocks, model.dropout)
-        case _:
-            raise NotImplementedError(model.head.kind)
+        case config.TrackTokensHead(layers=layers):
+            return TrackTokensHead(
+                model.width,
+                model.heads,
+                model.feed_forward,
+                tracks,
+                outputs,
+                layers,
+                model.dropout,
+                model.attention_dropout,
+                model.norm,
+                causal,
+                model.positions == "rotary",
+            )

@@ -20,13 +20,19 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, h_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+        self,
+        h_BTD: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+        name: str = "head",
     ) -> Tensor:
         """h_BTD, valid_BT → outputs_BTKO; T is 1 where targets belong to items.
 
         Args:
             rng: present: training, dropout is drawn from it; None: evaluation.
             trace: keeps attention if there is any.
+            name: what its entries begin with.
         """
 
 

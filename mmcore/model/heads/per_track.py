@@ -22,6 +22,11 @@ class PerTrackHead(Head):
         self.output = nn.Linear(width, tracks * outputs)
 
     def forward(
-        self, h_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+        self,
+        h_BTD: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+        name: str = "head",
     ) -> Tensor:
         return self.output(self.hidden(h_BTD)).unflatten(-1, (self.tracks, -1))

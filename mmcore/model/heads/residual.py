@@ -47,7 +47,12 @@ class ResidualHead(Head):
         self.output = nn.Linear(width, tracks * outputs)
 
     def forward(
-        self, h_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+        self,
+        h_BTD: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+        name: str = "head",
     ) -> Tensor:
         for block in self.blocks:
             h_BTD = block(h_BTD, rng)

@@ -26,7 +26,12 @@ class SharedHead(Head):
         self.output = nn.Linear(width, outputs)
 
     def forward(
-        self, h_BTD: Tensor, valid_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
+        self,
+        h_BTD: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+        name: str = "head",
     ) -> Tensor:
         step_BTO = self.output(self.hidden(h_BTD))
         track_KO = F.linear(F.linear(self.track.weight, self.hidden.weight), self.output.weight)

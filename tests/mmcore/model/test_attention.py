@@ -1,16 +1,18 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmcore.model.attention import MultiheadAttention, attention_mask
+from mmcore.model.attention import MultiheadAttention, attention_mask, rotate
 from mmcore.trace import Trace
 
 B, T, D, H = 3, 9, 16, 4
 
 
-def attention_like(oracle: nn.MultiheadAttention, dropout: float = 0.0) -> MultiheadAttention:
-    ours = MultiheadAttention(D, H, dropout)
+def attention_like(oracle: nn.MultiheadAttention, dropout: float = 0.0, rotary: bool = False) -> MultiheadAttention:
+    ours = MultiheadAttention(D, H, dropout, rotary)
     with torch.no_grad():
         ours.in_weight.copy_(oracle.in_proj_weight)
         ours.in_bias.copy_(torch.randn(3 * D))
@@ -107,3 +109,107 @@ def test_attention_dropout_acts_in_training_alone_and_keeps_the_mean() -> None:
     assert (draws[0] != draws[1]).any()
     error = (draws.mean(0) - still).abs() / (draws.std(0) / 3000**0.5).clamp_min(1e-6)
     assert error.max() < 5
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_with_a_memory_it_equals_torchs_multihead_attention(explicit: bool) -> None:
+    torch.manual_seed(0)
+    oracle = nn.MultiheadAttention(D, H, batch_first=True)
+    ours = attention_like(oracle)
+    S = 5
+    x_BTD, memory_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
+    usable_BS = torch.tensor([[True] * S, [False, True, False, True, False], [False] * 4 + [True]])
+    wanted, weights = oracle(x_BTD, memory_BSD, memory_BSD, key_padding_mask=~usable_BS, average_attn_weights=False)
+    mask = torch.zeros(B, 1, 1, S).masked_fill_(~usable_BS[:, None, None], -torch.inf)
+    trace = Trace() if explicit else None
+    found = ours(x_BTD, mask, trace=trace, memory_BSD=memory_BSD)
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+    if trace is not None:
+        torch.testing.assert_close(torch.from_numpy(trace.arrays["attention"]), weights, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize("garbage", [0.0, 1e30])
+def test_a_query_without_any_key_gets_the_bias_alone(explicit: bool, garbage: float) -> None:
+    ours = attention_like(nn.MultiheadAttention(D, H, batch_first=True))
+    x_BTD = torch.randn(B, T, D, requires_grad=True)
+    usable_BT = torch.arange(T) >= torch.tensor([0, 4, T])[:, None]
+    memory_BTD = torch.randn(B, T, D).masked_fill_(~usable_BT[..., None], garbage).requires_grad_()
+    trace = Trace() if explicit else None
+    found = ours(x_BTD, attention_mask(usable_BT, causal=True, itself=False), trace=trace, memory_BSD=memory_BTD)
+    # Row 0 sees from its first step on, row 1 from its fifth, row 2 nothing.
+    blind_BT = torch.arange(T) < torch.tensor([0, 4, T])[:, None]
+    assert torch.equal(found[blind_BT], ours.out_bias.expand(int(blind_BT.sum()), D))
+    assert not torch.isclose(found[~blind_BT], ours.out_bias).all(-1).any()
+    found.square().sum().backward()
+    for inputs in (x_BTD, memory_BTD, *ours.parameters()):
+        assert inputs.grad is not None
+        assert torch.isfinite(inputs.grad).all()
+    assert x_BTD.grad is not None
+    assert (x_BTD.grad[blind_BT] == 0).all()
+    if trace is not None:
+        shown = torch.from_numpy(trace.arrays["attention"]).transpose(1, 2)
+        assert shown[blind_BT].isnan().all()
+        assert not shown[~blind_BT].isnan().any()
+
+
+def test_without_the_diagonal_a_query_may_be_left_with_nothing() -> None:
+    valid_BT = torch.tensor([[False, True, False], [False, False, False]])
+    seen = attention_mask(valid_BT, causal=False, itself=False)[:, 0] == 0
+    assert seen.tolist() == [[[False, True, False]] * 3, [[False] * 3] * 3]
+    seen = attention_mask(valid_BT, causal=True, itself=False)[:, 0] == 0
+    assert seen[0].tolist() == [[False] * 3, [False, True, False], [False, True, False]]
+
+
+def test_the_mask_knows_the_steps_of_its_elements() -> None:
+    seen = (
+        attention_mask(torch.tensor([[True, True, True, False]]), True, steps_T=torch.tensor([0, 1, 0, 1]))[0, 0] == 0
+    )
+    assert seen.tolist() == [
+        [True, False, True, False],
+        [True, True, True, False],
+        [True, False, True, False],
+        [True, True, True, True],
+    ]
+
+
+@pytest.mark.parametrize("steps", [None, [3, 0, 0, 250, 7]])
+def test_rotation_turns_each_pair_of_features_by_the_angle_of_its_step(steps: list[int] | None) -> None:
+    torch.manual_seed(0)
+    x_BHTd = torch.randn(2, 3, 5, 8, dtype=torch.float64)
+    found = rotate(x_BHTd, None if steps is None else torch.tensor(steps))
+    for t, step in enumerate(steps or range(5)):
+        for i in range(4):
+            turn = torch.polar(torch.tensor(1.0).double(), torch.tensor(step / 10000 ** (2 * i / 8)).double())
+            turned = torch.complex(x_BHTd[:, :, t, i], x_BHTd[:, :, t, i + 4]) * turn
+            torch.testing.assert_close(found[:, :, t, i], turned.real)
+            torch.testing.assert_close(found[:, :, t, i + 4], turned.imag)
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    torch.manual_seed(0)
+    q_d, k_d = torch.randn(2, 1, 1, 1, 8, dtype=torch.float64)
+    q_Td, k_Td = (rotate(x.expand(1, 1, 30, 8))[0, 0] for x in (q_d, k_d))
+    products_TT = q_Td @ k_Td.T
+    for distance in range(-29, 30):
+        diagonal = products_TT.diagonal(distance)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
+    assert products_TT[0].std() > 0.1
+    torch.testing.assert_close(q_Td.norm(dim=-1), q_d.norm().expand(30))
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_rotary_attention_follows_the_formula(memory: bool) -> None:
+    torch.manual_seed(0)
+    ours = attention_like(nn.MultiheadAttention(D, H, batch_first=True), rotary=True)
+    x_BTD, steps_T = torch.randn(B, T, D), torch.randint(0, 40, (T,))
+    source = torch.randn(B, 6, D) if memory else x_BTD
+    found = ours(x_BTD, None, memory_BSD=source if memory else None, steps_T=steps_T)
+    project: Callable = F.linear
+    q, k, v = (
+        project(z, weight, bias).unflatten(-1, (H, -1)).transpose(1, 2)
+        for z, weight, bias in zip((x_BTD, source, source), ours.in_weight.chunk(3), ours.in_bias.chunk(3), strict=True)
+    )
+    scores = rotate(q, steps_T) @ rotate(k, None if memory else steps_T).mT / (D // H) ** 0.5
+    mixed = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(found, F.linear(mixed, ours.out_weight, ours.out_bias), atol=1e-6, rtol=1e-5)
