@@ -44,7 +44,8 @@ class GradientNorms(Weighting):
         used_C = self.weight_C.clone()
         counted_C = self.counted(step)
         loss_C = self.by_component(step.loss_P)
-        norm_C = gradients(loss_C.unbind(), self.shared).norm(dim=1)
+        norm_C = torch.zeros_like(used_C)
+        norm_C[self.active_C] = gradients(loss_C[self.active_C].unbind(), self.shared).norm(dim=1)
         loss_C = loss_C.detach()
         self.first_C = torch.where(counted_C & self.first_C.isnan(), loss_C, self.first_C)
 
