@@ -58,6 +58,8 @@ class RunResult:
             is minimised.
         items: one row per scored test item and component: ``{"item", "group", "complete", "component", "loss",
             "count", "naive_loss"}`` (loss: mean over the item's counted targets).
+        leakage: ``{"forbidden_gradient", "copy_skill", "windows"}``, see :class:`mmcore.probes.leakage.Leakage`;
+            empty for a failed run.
         numerics: version of the numerics.
     """
 
@@ -78,6 +80,7 @@ class RunResult:
     scores: list[Score]
     history: list[dict[str, float]]
     items: list[dict[str, Any]] = field(default_factory=list)
+    leakage: dict[str, Any] = field(default_factory=dict)
     numerics: int = NUMERICS
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The one path from a config to a result. Works untracked; read it from top to bottom.
 
-data → task → split → normalisation → loaders → baselines → model → training → scores.
+data → task → split → normalisation → loaders → baselines → model → training → scores → leakage.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
-from mmcore.errors import ConfigError, TrainingDiverged
+from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import OnEvent, ignore
-from mmcore.fingerprint import NUMERICS, fingerprint
+from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.probes.leakage import probe_leakage
+from mmcore.probes.removal import removing
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
-from mmcore.task import is_leaky, resolve_causal, resolve_task
+from mmcore.task import check_names, is_leaky, resolve_causal, resolve_task
 from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, predictor, score_rows
@@ -33,7 +35,11 @@ from mmcore.training.weighting import build_weighting, refuse_unusable
 
 
 def run(
-    config: RunConfig, workdir: Path | str, on_event: OnEvent = ignore, prepared: Prepared | None = None
+    config: RunConfig,
+    workdir: Path | str,
+    on_event: OnEvent = ignore,
+    prepared: Prepared | None = None,
+    trained: Path | str | None = None,
 ) -> RunResult:
     """Train one model and score it once on the test items.
 
@@ -41,11 +47,17 @@ def run(
     interrupted goes on from ``checkpoints/last.pt`` and ends bit for bit as if it had not been, on the same machine
     and number of threads. Test items are not read before the best epoch is chosen.
 
+    Modalities in ``config.evaluation.without`` are there while the model is trained and its epoch chosen, and absent
+    from all items when it is scored in the end, on the validation and the test side alike. Baselines and the history
+    know nothing of it.
+
     Args:
         config: everything that decides the numbers.
-        workdir: folder of this run alone.
+        workdir: folder of this run alone, or of runs that differ in ``config.evaluation`` alone.
         on_event: hears of progress; an exception that it raises ends the run between two steps.
         prepared: the prepared corpus, opened once for many runs; None: prepared under ``workdir/prepared``.
+        trained: folder of a finished run that differs in ``config.evaluation`` alone: its model is scored, and nothing
+            is trained; None: train in ``workdir``.
 
     Returns:
         The result; its status is ``failed`` where training diverged, with the history up to then.
@@ -53,7 +65,7 @@ def run(
     Raises:
         ConfigError: the config does not fit the corpus or the machine.
         CorpusError, SplitError: the corpus breaks its format, or leaves a side of the split empty.
-        CheckpointError: ``workdir`` belongs to another run.
+        CheckpointError: ``workdir`` or ``trained`` belongs to another run, or ``trained`` is not finished.
 
     Example:
         >>> from mmcore.config import build_config
@@ -62,6 +74,7 @@ def run(
         >>> result.score("skill")                                           # doctest: +SKIP
     """
     folder = Path(workdir)
+    home = folder if trained is None else Path(trained)
     device = resolve_device(config.device)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -72,6 +85,7 @@ def run(
     task = resolve_task(config, schema)
     causal = resolve_causal(config, task)
     refuse_unusable(config.loss, targets)
+    check_names(config, schema)
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
@@ -84,15 +98,18 @@ def run(
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
-    identity = fingerprint(config, prepared.content)
+    shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
-    state = start_or_resume(model, weighting, config, identity, folder, on_event)
+    state = start_or_resume(model, weighting, config, shared, home, on_event if trained is None else ignore)
+    if trained is not None and not state.finished(config.training):
+        raise _unfinished(home)
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
     _write_text(folder / "normalisation.json", normaliser.to_json())
 
     failure: dict[str, Any] | None = None
     scores: list[Score] = []
     items: list[dict[str, Any]] = []
+    leakage: dict[str, Any] = {}
     test_windows = 0
     predict = predictor(model, device)
     try:
@@ -103,27 +120,29 @@ def run(
             naive.losses(),
             config,
             objective,
-            identity,
-            folder,
+            shared,
+            home,
             on_event,
         )
     except TrainingDiverged as error:
         failure = _failure(error)
     else:
-        best = load_checkpoint(folder / "checkpoints" / "best.pt", identity, device)
+        best = load_checkpoint(home / "checkpoints" / "best.pt", shared, device)
         model.load_state_dict(best["model"])
-        scores = score_rows("validation", data.tally(predict, validation), naive)
+        tested = removing(config.evaluation.without, predict)
+        scores = score_rows("validation", data.tally(tested, validation), naive)
         # Only now, with the choice of the checkpoint behind us, are test items read.
         test = data.loader("test", split.test)
         test_windows = test.windows
-        tally, naive = data.tally(predict, test), data.naive(baselines, split.test)
+        tally, naive = data.tally(tested, test), data.naive(baselines, split.test)
         scores += score_rows("test", tally, naive)
         items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
         _write_items(folder / "items.csv", items)
+        leakage = probe_leakage(model, data.handful(validation), task, schema, normaliser).as_dict()
 
     windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}
     return RunResult(
-        fingerprint=identity,
+        fingerprint=fingerprint(config, prepared.content),
         config=config.model_dump(mode="json"),
         repeat=config.repeat,
         status="failed" if failure else "done",
@@ -136,10 +155,11 @@ def run(
         best_epoch=state.best_epoch,
         stopped_early=state.stopped_early(config.training),
         steps=state.step,
-        seconds=state.elapsed(),
+        seconds=state.elapsed() - (0.0 if trained is None else state.seconds),
         scores=scores,
         history=state.history,
         items=items,
+        leakage=leakage,
         numerics=NUMERICS,
     )
 
@@ -166,6 +186,15 @@ def resolve_device(name: str) -> torch.device:
         )
     # With its number, as tensors report it, so that a batch knows when it is already there.
     return torch.device(name, 0) if name == "cuda" else torch.device(name)
+
+
+def _unfinished(home: Path) -> CheckpointError:
+    return CheckpointError(
+        "only a training that is finished can be tested in another way",
+        expected="a whole checkpoint of its last epoch",
+        where=str(home / "checkpoints" / "last.pt"),
+        next_step=f"Delete {home}; the same command then trains it anew",
+    )
 
 
 def _failure(error: TrainingDiverged) -> dict[str, Any]:
@@ -229,6 +258,6 @@ def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> 
     task = resolve_task(config, prepared.schema)
     model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.window)
     path = Path(workdir) / "checkpoints" / "best.pt"
-    weights = load_checkpoint(path, fingerprint(config, prepared.content), torch.device("cpu"))
+    weights = load_checkpoint(path, training_fingerprint(config, prepared.content), torch.device("cpu"))
     model.load_state_dict(weights["model"])
     return model

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from mmcore.batch import Batch
 from mmcore.config import RunConfig, Task
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import Normaliser
@@ -55,6 +56,10 @@ class Data:
         modalities = self.prepared.schema.modalities
         narrowest = min(modalities, key=lambda name: len(modalities[name].columns))
         return self._loader((narrowest,), items, None)
+
+    def handful(self, loader: Loader) -> Batch:
+        """A few windows from all over a side, at most eight: enough to put a question to a model."""
+        return next(loader.batches(np.linspace(0, loader.windows - 1, min(8, loader.windows)).astype(int)))
 
     def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
         """What the model does on a loader's windows."""
