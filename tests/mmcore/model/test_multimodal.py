@@ -7,7 +7,9 @@ import torch
 from mmcore.config import ModelConfig
 from mmcore.errors import ConfigError, ShapeError
 from mmcore.model import dropout
+from mmcore.model.embedding import key_of
 from mmcore.model.multimodal import build_model
+from mmcore.model.positions import sinusoids
 from mmcore.trace import Trace
 
 SIZES = {"width": 16, "layers": 2, "heads": 4, "feed_forward": 24}
@@ -181,3 +183,103 @@ def test_dropout_falls_where_it_is_declared(schema, make_batch, monkeypatch, nor
     weights = [((4, 4, 7, 7), 0.1)] if attention_dropout else []
     layer = [*weights, ((4, 7, 16), 0.2), ((4, 7, 24), 0.2), ((4, 7, 16), 0.2)]
     assert dropped == [((4, 7, 16), 0.2), *layer, *layer]
+
+
+def fused_input(model, batch):
+    """What the fusion reads, by modality, and the batch's values as sources of gradients."""
+    read = []
+    hook = model.fusion.register_forward_hook(lambda module, arguments, result: read.extend(arguments[0].embedded))
+    for x_BTF in batch.values.values():
+        x_BTF.requires_grad_()
+    model(batch)
+    hook.remove()
+    return dict(zip(model.modalities, read, strict=True))
+
+
+@pytest.mark.parametrize("layers_before", [0, 1])
+@pytest.mark.parametrize("causal", [False, True])
+def test_layers_before_fusion_see_their_own_modality_over_time(schema, make_batch, layers_before, causal) -> None:
+    model = build(schema, causal, layers_before=layers_before)
+    batch = replace(make_batch(padded=False), present_BTM=torch.ones(4, 7, 3, dtype=torch.bool))
+    direction = torch.randn(SIZES["width"], generator=torch.Generator().manual_seed(0))
+    for name, e_BTD in fused_input(model, batch).items():
+        sources = list(batch.values.values())
+        gradients = torch.autograd.grad((e_BTD[:, 3] * direction).sum(), sources, allow_unused=True)
+        for other, gradient in zip(batch.values, gradients, strict=True):
+            if other != name:
+                assert gradient is None or (gradient == 0).all()
+                continue
+            assert gradient is not None
+            read_T = (gradient != 0).any(-1).any(0)
+            earlier, later = layers_before > 0, layers_before > 0 and not causal
+            assert read_T.tolist() == [earlier] * 3 + [True] + [later] * 3
+
+
+def test_layers_before_fusion_do_not_read_steps_at_which_their_modality_is_absent(schema, make_batch) -> None:
+    model = build(schema, layers_before=1)
+    batch = make_batch()
+    assert model.before is not None
+    for name, e_BTD in fused_input(model, batch).items():
+        usable_BT = batch.present_BTM[..., NAMES.index(name)] & batch.valid_BT
+        assert (e_BTD[~usable_BT] == 0).all()
+        assert (e_BTD[usable_BT] != 0).any(-1).all()
+        # The encoder alone, over nothing but the usable steps of a row, at their places.
+        (linear,) = (model.embedding.linears[key] for key in model.embedding.linears if key == key_of(name))
+        for row in range(4):
+            steps = usable_BT[row].nonzero().flatten()
+            if len(steps):
+                x_SD = linear(batch.values[name][row, steps]) + sinusoids(7, 16)[steps]
+                alone = model.before.each[key_of(name)](x_SD[None], torch.ones(1, len(steps), dtype=torch.bool))[0]
+                torch.testing.assert_close(e_BTD[row, steps], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_with_all_layers_before_fusion_is_late(schema, make_batch) -> None:
+    model = build(schema, layers_before=2, layers=0, fusion={"kind": "concat"})
+    trace = Trace()
+    model(make_batch(), trace=trace)
+    assert set(trace.arrays) == {"present"} | {f"before/{name}/{i}" for name in NAMES for i in range(2)}
+
+
+def test_positions_come_once_and_before_steps_look_at_one_another(schema, make_batch) -> None:
+    placed = []
+    over_time = [
+        {"layers_before": 1},
+        {"fusion": {"kind": "cross_modal"}},
+        {"fusion": {"kind": "bottleneck"}},
+        {"fusion": {"kind": "decision"}},
+    ]
+    for values, times in [({}, 1), *((v, 3) for v in over_time)]:
+        model = build(schema, **values)
+        model.positions.register_forward_hook(lambda *_: placed.append(1))
+        placed.clear()
+        model(make_batch())
+        assert len(placed) == times
+
+
+def test_heads_of_late_fusion_show_themselves_by_modality(schema, make_batch) -> None:
+    model = build(schema, fusion={"kind": "decision"}, head={"kind": "track_tokens"})
+    trace = Trace()
+    model(make_batch(), trace=trace)
+    shown = {name for name in trace.arrays if name.startswith("head/")}
+    assert shown == {f"head/{name}/0/{what}" for name in NAMES for what in ("between_tracks", "over_time")}
+
+
+def test_the_start_of_a_window_counts_with_time_features_alone(schema, make_batch) -> None:
+    batch = make_batch()
+    later = replace(batch, start_B=batch.start_B + 25)
+    plain, timed = build(schema), build(schema, time_features=True)
+    assert torch.equal(plain(later), plain(batch))
+    assert not torch.allclose(timed(later), timed(batch), atol=1e-3)
+
+
+def test_learned_positions_cover_the_window_that_they_were_made_for(schema, make_batch) -> None:
+    config = ModelConfig.model_validate(SIZES | {"positions": "learned"})
+    model = build_model(config, schema, causal=False, repeat=0, window=7)
+    model(make_batch(T=7))
+    with pytest.raises(ShapeError, match="learned positions must cover the window"):
+        model(make_batch(T=8))
+
+
+def test_an_odd_width_has_no_places_for_bottleneck_tokens() -> None:
+    with pytest.raises(ValueError, match="must be even for the positions of bottleneck tokens"):
+        ModelConfig.model_validate({"width": 15, "heads": 3, "positions": "learned", "fusion": {"kind": "bottleneck"}})
