@@ -48,6 +48,32 @@ def test_stopped_and_resumed_equals_undisturbed_bit_for_bit(
     assert same_weights(tmp_path, finished[1])
 
 
+@pytest.mark.parametrize("kind", ["uncertainty", "dwa", "gradnorm", "random", "pcgrad"])
+@pytest.mark.parametrize("when", [(3, 0), (3, 4)], ids=["after epoch 3", "within epoch 4"])
+def test_weightings_go_on_bit_for_bit(
+    config, without_time, same_weights, kind, when, editing_corpus, prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mmcore.training.loop.SECONDS_BETWEEN_PROGRESS", 0.0)
+    epoch, step = when
+    stop = StopAt(
+        lambda e: (
+            isinstance(e, Progress) and (e.epoch, e.step) == (epoch + 1, step)
+            if step
+            else isinstance(e, EpochDone) and e.epoch == epoch
+        )
+    )
+    weighed = config(editing_corpus, loss__weighting={"kind": kind}, loss__weights={"position": 2.0})
+    undisturbed = run(weighed, tmp_path / "whole", prepared=prepared)
+    with pytest.raises(Stop):
+        run(weighed, tmp_path / "cut", stop, prepared)
+    resumed = run(weighed, tmp_path / "cut", prepared=prepared)
+    assert without_time(resumed) == without_time(undisturbed)
+    assert same_weights(tmp_path / "cut", tmp_path / "whole")
+    told = [[row[f"weight/{name}"] for name in ("active", "asset", "position")] for row in resumed.history]
+    assert [sum(weights) for weights in told] == pytest.approx([3.0] * 4, rel=1e-5)
+    assert len({tuple(weights) for weights in told}) > 1
+
+
 def test_a_finished_run_is_not_trained_again(config, without_time, editing_corpus, prepared, tmp_path):
     first = run(config(editing_corpus), tmp_path, prepared=prepared)
     events = []
