@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 
 from experiments.corpora import CorpusPlace, locate
 from experiments.costs import Costs
-from experiments.estimate import Estimator
+from experiments.estimate import SECONDS_TO_TEST, Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_record
 from experiments.trial import LOCK
-from mmcore.config import RunConfig
-from mmcore.fingerprint import fingerprint
+from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -123,7 +123,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for ``--format json``."""
-        study = self.asked.study
+        study, costs = self.asked.study, Costs(self.asked.schema)
         states = Counter(run.state for run in self.runs)
         return {
             "study": study.name,
@@ -135,7 +135,7 @@ class Plan:
             "comparisons": [list(pair) for pair in study.pairs],
             "repeats": study.repeats,
             "match": None if study.match is None else study.match.model_dump(),
-            "arms": [_arm(arm) for arm in study.arms],
+            "arms": [_arm(arm, costs) for arm in study.arms],
             "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},
             "workers": self.workers,
             "threads": self.threads,
@@ -147,9 +147,12 @@ class Plan:
         }
 
 
-def _arm(arm: ResolvedArm) -> dict[str, Any]:
+def _arm(arm: ResolvedArm, costs: Costs) -> dict[str, Any]:
     told = {"name": arm.name, "overrides": arm.overrides}
-    return told if arm.size is None else told | asdict(arm.size)
+    if arm.size is None:
+        return told
+    counts = {"parameters": costs(arm.config, "parameters"), "flops": costs(arm.config, "flops")}
+    return told | counts | {"ratio": arm.size.ratio, "within": arm.size.within}
 
 
 def ask(name: str, home: Home, options: Options) -> Asked:
@@ -215,18 +218,34 @@ def plan(asked: Asked, home: Home) -> Plan:
                 record = read_record(home.run(name))
             estimator.learn(arm.name, record)
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
+    trained = {training_fingerprint(r.config, asked.content or "") for r in runs if _trains(r.config)}
     estimated = []
     for run in runs:
-        seconds = 0.0
-        if run.state in ("to do", "resume"):
-            left = 1 - run.epochs / run.config.training.epochs
-            seconds = left * estimator.seconds(run.arm, run.config)
+        seconds = _seconds(run, asked, home, estimator, trained)
         estimated.append(PlannedRun(run.arm, run.repeat, run.config, run.fingerprint, run.state, run.epochs, seconds))
     left = [run for run in estimated if run.state in ("to do", "resume")]
     workers, threads, _ = share_of_cores(max(1, len(left)), asked.options.workers, asked.options.device)
     start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
     total = sum(run.seconds for run in left) / workers + start
     return Plan(asked, tuple(estimated), workers, threads, total, estimator.basis)
+
+
+def _trains(config: RunConfig) -> bool:
+    """Whether a run trains its own model; others only test that of another one, see mmcore.config.EvaluationConfig."""
+    return config.evaluation == EvaluationConfig()
+
+
+def _seconds(run: PlannedRun, asked: Asked, home: Home, estimator: Estimator, trained: set[str]) -> float:
+    """Seconds still to go; ``trained`` names the trainings that are counted elsewhere, and grows."""
+    if run.state not in ("to do", "resume"):
+        return 0.0
+    if _trains(run.config):
+        return (1 - run.epochs / run.config.training.epochs) * estimator.seconds(run.arm, run.config)
+    name = training_fingerprint(run.config, asked.content or "")
+    if name in trained or _look(home.run(name))[0] == "done":
+        return SECONDS_TO_TEST
+    trained.add(name)
+    return SECONDS_TO_TEST + estimator.seconds(run.arm, run.config)
 
 
 def _look(folder: Path) -> tuple[State, int]:

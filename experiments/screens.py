@@ -79,8 +79,8 @@ def _arms_table(plan: Plan) -> str:
     for arm in study.arms:
         states = Counter(run.state for run in plan.runs if run.arm == arm.name)
         row: list[object] = [arm.name, *(states.get(s, 0) for s in ("to do", "resume", "done", "failed"))]
-        if arm.size is not None and study.match is not None:
-            row += [f"{getattr(arm.size, study.match.by):,}", _ratio(arm.size)]
+        if arm.size is not None:
+            row += [f"{arm.size.cost:,}", _ratio(arm.size)]
         first, *rest = _overrides(arm)
         rows.append([*row, first])
         rows += [[*[""] * len(row), line] for line in rest]
@@ -112,7 +112,7 @@ def _comparisons(study: ResolvedStudy) -> str:
     others = tuple((arm.name, study.reference) for arm in study.arms if arm.name != study.reference)
     if len(others) > 1 and study.pairs == others:
         return f"comparisons: each of the other {len(others)} arms against {study.reference}"
-    told = "comparisons: " + "; ".join(f"{arm} against {against}" for arm, against in study.pairs)
+    told = "comparisons: " + ", ".join(f"'{arm}' against '{against}'" for arm, against in study.pairs)
     return textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from reports.contents import ArmRow, Check, ComparisonRow, Outcome
 from reports.frame import StudyResults
-from reports.numerals import counted, listing, percent
+from reports.numerals import counted, listing, number, percent
 from reports.statistics.floors import needed
 
 
@@ -64,11 +64,13 @@ def _warn_if(warns: bool, text: Callable[[], str]) -> Found:
 def _leaky(results: StudyResults) -> Found:
     if not results.corpus:
         return "not run", ""
+    copied = [run["copy_skill"] for run in results.run_rows if run["copy_skill"] is not None]
     return _warn_if(
         bool(results.corpus.get("leaky")),
         lambda: (
             f"Task {results.corpus['task']} asks for the values of the very steps that the model reads: copying the "
             "input scores perfectly, so these scores say nothing about prediction. Use task forecast to measure that."
+            + (f" Measured: a mere copy of the input has a skill of up to {number(max(copied))}." if copied else "")
         ),
     )
 
@@ -212,7 +214,7 @@ def _share(share: float) -> str:
 
 
 def _forbidden(results: StudyResults) -> Found:
-    """Gradients of predictions by inputs that they may not know, as the runs measured them on their test items."""
+    """Gradients of predictions by inputs that they may not know, as the runs measured them on trained models."""
     probed = [run for run in results.run_rows if run["probed_windows"] is not None]
     if not probed:
         return "not run", ""

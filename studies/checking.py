@@ -9,7 +9,7 @@ from mmcore.config import NOT_NUMBERS, Forecast, Hierarchical, RunConfig, build_
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
-from mmcore.task import resolve_causal, resolve_task
+from mmcore.task import check_names, resolve_causal, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 from studies.resolved import ResolvedArm
 
@@ -27,6 +27,7 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
         config = build_config({**values, "corpus": corpus})
         chosen = schema.chosen(config.model.modalities)
         resolve_causal(config, resolve_task(config, schema))
+        check_names(config, schema)
         if isinstance(config.model.fusion, Hierarchical) and len(chosen) > 1:
             config.model.fusion.tree(chosen)
     except ConfigError as error:

@@ -43,13 +43,12 @@ class Size:
     """What an arm costs beside the reference, in a study that matches.
 
     Args:
-        parameters, flops: of its model.
-        ratio: its cost by the study's rule, divided by the reference's.
+        cost: its parameters or FLOPs, as the study's rule says.
+        ratio: that, divided by the reference's.
         within: whether that is within the tolerance; None for an arm that is kept as written beside its twin.
     """
 
-    parameters: int
-    flops: int
+    cost: int
     ratio: float
     within: bool | None
 
@@ -96,9 +95,10 @@ def scaling(before: RunConfig, after: RunConfig) -> dict[str, Any]:
 def _nearest(
     config: RunConfig, target: int, tolerance: float, cost: Callable[[RunConfig], int]
 ) -> tuple[RunConfig, bool]:
-    """The best of the two widths around the target, and whether even the smallest width costs too much.
+    """The best width, and whether even the smallest costs too much.
 
-    Of several within the tolerance, the one that keeps the proportion of width and feed-forward best.
+    The first guess stands if feed_forward then takes up the rest without leaving its proportion to the width by more
+    than a quarter. Else, of the two widths around the target, the one within the tolerance that keeps it best.
     """
     grid, model = _grid(config), config.model
 
@@ -106,18 +106,23 @@ def _nearest(
         width = units * grid
         return _with(config, width=width, feed_forward=max(1, round(model.feed_forward * width / model.width)))
 
+    def bent(units: int, filled: RunConfig) -> float:
+        return abs(math.log(filled.model.feed_forward / scaled(units).model.feed_forward))
+
     # Cost grows roughly with the square of the width, so the first guess is close and the walk is short.
     units = max(1, round(model.width / grid * math.sqrt(target / cost(config))))
+    found = _filled(scaled(units), target, cost)
+    if off(cost(found), target) <= tolerance and bent(units, found) <= math.log(1.25):
+        return found, False
     while units > 1 and cost(scaled(units)) > target:
         units -= 1
     while cost(scaled(units + 1)) <= target:
         units += 1
-    around = [(scaled(u), _filled(scaled(u), target, cost)) for u in (units, units + 1)]
-    within = [pair for pair in around if off(cost(pair[1]), target) <= tolerance]
+    around = {u: _filled(scaled(u), target, cost) for u in (units, units + 1)}
+    within = {u: filled for u, filled in around.items() if off(cost(filled), target) <= tolerance}
     if within:
-        _, found = min(within, key=lambda pair: abs(math.log(pair[1].model.feed_forward / pair[0].model.feed_forward)))
-        return found, False
-    found = min((fill for _, fill in around), key=lambda fill: off(cost(fill), target))
+        return min(within.items(), key=lambda pair: bent(*pair))[1], False
+    found = min(around.values(), key=lambda filled: off(cost(filled), target))
     return found, units == 1 and cost(found) > target
 
 

@@ -145,6 +145,8 @@ def _wanted(
         try:
             made = arms_of(rule, modalities, is_base)
         except StudyError as error:
+            if error.where is not None:
+                raise
             raise StudyError(
                 error.rule, found=error.found, next_step=error.next_step, where=written.where(at)
             ) from None
@@ -188,8 +190,7 @@ def _matched(arms: tuple[ResolvedArm, ...], reference: str, rule: Match, count: 
     def sized(name: str, overrides: dict[str, Any], config: RunConfig, kept: bool = False) -> ResolvedArm:
         cost = count(config, rule.by)
         within = None if kept else off(cost, target) <= rule.tolerance
-        size = Size(count(config, "parameters"), count(config, "flops"), cost / target, within)
-        return ResolvedArm(name, overrides, config, size)
+        return ResolvedArm(name, overrides, config, Size(cost, cost / target, within))
 
     for arm in arms:
         config = arm.config if arm.name == reference else fitted(arm.config, target, rule, count)

@@ -18,6 +18,7 @@ import pytest
 
 from experiments.home import Home
 from experiments.screens import table
+from studies.study import catalogue
 
 
 def mmstudy(home: Home, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -39,7 +40,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_list_names_the_catalogue(home: Home) -> None:
     names = {entry["study"] for entry in as_json(mmstudy(home, "list", "--format", "json"))}
-    assert names == {"track_vs_multimodal", "fusion", "modalities", "seed_experiment"}
+    assert names == set(catalogue())
     text = mmstudy(home, "list").stdout
     assert "Does multimodal beat track-only?" in text
     assert not home.root.exists()
@@ -51,6 +52,58 @@ def test_plan_as_json_holds_every_run(home: Home, tiny_study: Path, tiny_corpus:
     assert told["comparisons"] == [["both", "track"]]
     assert len(told["fingerprints"]) == 4
     assert not home.root.exists()
+
+
+def test_a_matched_plan_tells_what_each_arm_costs(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    words = ["plan", tiny_study, "--corpus", tiny_corpus, "--match", "parameters", "--set", "model.feed_forward=64"]
+    told = as_json(mmstudy(home, *words, "--format", "json"))
+    assert told["match"] == {"by": "parameters", "tolerance": 0.02, "unmatched": False}
+    both, track = told["arms"]
+    assert track["overrides"] == {"model.modalities": ["track"]}
+    assert (track["ratio"], track["within"]) == (1.0, True)
+    assert both["within"]
+    assert both["ratio"] == both["parameters"] / track["parameters"] == pytest.approx(1, abs=0.02)
+    assert both["overrides"]["model.feed_forward"] < 64
+    assert both["flops"] > 0
+    text = mmstudy(home, *words).stdout
+    assert "matched by parameters within 2 % of track" in text
+    assert f"{both['parameters']:,}" in text
+    # Another question: another report folder, and the command that rebuilds it says so.
+    assert "--match parameters" in refused(mmstudy(home, "report", *words[1:]))
+
+
+def test_a_plan_says_which_arms_could_not_be_matched(home: Home, tiny_corpus: Path, tmp_path: Path) -> None:
+    study = tmp_path / "tight.yaml"
+    study.write_text(
+        "question: Is it?\npreset: null\nrepeats: 2\nreference: small\nmatch: flops\n"
+        "base: {data.window: 20, model: {width: 8, layers: 1, heads: 1, feed_forward: 8}}\n"
+        "arms: {small: {}, tight: {model: {width: 64, heads: 64}}}\n"
+    )
+    text = mmstudy(home, "plan", study, "--corpus", tiny_corpus).stdout
+    assert "(!) no width, feed_forward or number of layers brings tight there" in text
+    told = as_json(mmstudy(home, "plan", study, "--corpus", tiny_corpus, "--format", "json"))
+    assert [arm["within"] for arm in told["arms"]] == [True, False]
+    assert told["arms"][1]["ratio"] > 2
+    assert told["arms"][1]["overrides"]["model.feed_forward"] == 1
+
+
+def test_a_design_is_planned_with_what_each_arm_changes(home: Home, tiny_corpus: Path, tmp_path: Path) -> None:
+    study = tmp_path / "designed.yaml"
+    study.write_text(
+        "question: Is it?\npreset: null\nrepeats: 2\nreference: base\n"
+        "base: {model: {width: 8, layers: 1, heads: 2, feed_forward: 8}}\n"
+        "design: {kind: factorial, factors: {model.layers: [1, 2], training.optimiser.learning_rate: [1e-4, 1e-3]}}\n"
+    )
+    told = as_json(mmstudy(home, "plan", study, "--corpus", tiny_corpus, "--format", "json"))
+    assert told["reference"] == "layers=1, learning_rate=0.0001"
+    assert told["arms"][3] == {
+        "name": "layers=2, learning_rate=0.001",
+        "overrides": {"model.layers": 2, "training.optimiser.learning_rate": 0.001},
+    }
+    text = mmstudy(home, "plan", study, "--corpus", tiny_corpus).stdout
+    assert "model.layers = 2, training.optimiser.learning_rate = 0.001" in text
+    assert max(len(line) for line in text.splitlines()[4:9]) <= 140
+    assert "each of the other 3 arms against layers=1, learning_rate=0.0001" in text
 
 
 def test_describe_counts_parameters_and_operations_of_each_part(
@@ -109,6 +162,7 @@ def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_
         (["plan", "fusion", "--set", "model.widht=3"], "Did you mean 'width'?"),
         (["plan", "fusion", "--set", "training.epochs"], "--set takes PATH=VALUE"),
         (["plan", "fusion", "--set", "model.width=[1"], "must be valid YAML"),
+        (["plan", "fusion", "--match", "none", "--set", "evaluation.without=[smell]"], "audio, visual, track"),
         (["plan", "fusion", "--metric", "skil"], "Did you mean 'skill'?"),
         (["plan", "fusion", "--corpus", "/nowhere"], "mmstudy data import"),
         (["report", "fusion"], "no finished run yet"),
@@ -182,7 +236,7 @@ def test_data_import_converts_the_seeds_files(home: Home, tmp_path: Path) -> Non
     told = as_json(mmstudy(home, "data", "inspect", corpus, "--format", "json"))
     assert [row["modality"] for row in told["modalities"]] == ["audio", "visual", "track"]
     planned = as_json(mmstudy(home, "plan", "seed_experiment", "--corpus", corpus, "--format", "json"))
-    assert planned["runs"]["to do"] == 20
+    assert planned["runs"]["to do"] == 2
 
 
 def _csv(path: Path, header: list[str], rows: np.ndarray) -> None:

@@ -41,7 +41,7 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     folders = [home.run(name) for name in names if name]
     for folder in folders[:3]:
         (folder / "checkpoints").mkdir(parents=True)
-    write_record(folders[0], {"status": "done", "seconds": 12.0, "failure": None})
+    write_record(folders[0], {"status": "done", "seconds": 12.0, "failure": None, "config": {}})
     write_record(folders[1], {"status": "failed", "seconds": 1.0, "failure": {"error": "TrainingDiverged"}})
     (folders[2] / "checkpoints" / "last.pt").write_bytes(b"")
     (folders[2] / "history.json").write_text('[{"epoch": 1}]')
@@ -126,6 +126,14 @@ def test_planning_imports_no_torch_and_help_is_quick(tiny_study: Path, tiny_corp
         assert done.returncode == 0, (words, done.stderr)
 
 
+def test_a_matched_study_trains_the_matched_models(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
+    plain = planned(tiny_study, tiny_corpus, home)
+    matched = planned(tiny_study, tiny_corpus, home, match="flops")
+    state = {(run.arm, run.repeat): run.fingerprint for run in plain.runs}
+    changed = [(run.arm, state[run.arm, run.repeat] != run.fingerprint) for run in matched.runs]
+    assert changed == [("both", True), ("track", False)] * 2
+
+
 @pytest.mark.parametrize("spec", ["simulated:qick", "simulated:", "simulated:quick:x"])
 def test_unknown_simulated_corpora_are_refused(home: Home, spec: str) -> None:
     with pytest.raises(CorpusError, match="names no simulated corpus"):
@@ -152,6 +160,8 @@ def test_reports_of_different_things_never_share_a_folder(
     keys = {
         ask(str(tiny_study), home, Options(corpus=str(tiny_corpus))).key,
         ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=3)).key,
+        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="parameters")).key,
+        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="none")).key,
     }
     twin = tmp_path / "other" / tiny_corpus.name
     shutil.copytree(tiny_corpus, twin)
@@ -160,5 +170,5 @@ def test_reports_of_different_things_never_share_a_folder(
     namesake.parent.mkdir()
     namesake.write_bytes(tiny_study.read_bytes())
     keys.add(ask(str(namesake), home, Options(corpus=str(tiny_corpus))).key)
-    assert len(keys) == 4
+    assert len(keys) == 6
     assert ask("fusion", home, Options()).key == "fusion"

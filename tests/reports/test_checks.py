@@ -22,6 +22,13 @@ def test_leaky_task(summary_of):
     assert warned(summary_of(leaky=True)) == {"ABL001"}
 
 
+def test_a_leaky_task_is_told_with_what_a_copy_scores(study_of, records_of):
+    study = study_of()
+    records = records_of(study, leaky=True)
+    records[0]["leakage"] = {"forbidden_gradient": None, "copy_skill": 1.0, "windows": 8}
+    assert "a mere copy of the input has a skill of up to 1.00" in summarise(tidy(study, records)).warnings[0].text
+
+
 def test_shared_head_with_several_tracks(summary_of, study_of):
     summary = summary_of(study_of(heads={"multimodal": "shared"}))
     assert warned(summary) == {"ABL005"}
@@ -98,7 +105,7 @@ def test_matched_arms_of_unlike_size(study_of, records_of, by, sizes, words):
 
 def test_an_arm_kept_as_written_beside_its_twin_may_have_any_size(study_of, records_of):
     study = study_of(("a", "b", "b, matched"), match=Match(by="parameters", unmatched=True))
-    kept = dataclasses.replace(study.arms[1], size=Size(1500, 1000, 1.5, None))
+    kept = dataclasses.replace(study.arms[1], size=Size(1500, 1.5, None))
     study = dataclasses.replace(study, arms=(study.arms[0], kept, study.arms[2]))
     sizes = {"a": (1000, 1000), "b": (1500, 1000), "b, matched": (1001, 1000)}
     assert warned(sized(study, records_of(study), sizes)) == set()

@@ -1,7 +1,10 @@
+import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from reports.figures.components import ComponentScores
@@ -10,6 +13,7 @@ from reports.figures.forest import Forest
 from reports.figures.repeats import ScoresByRepeat
 from reports.figures.style import COLOURS, LINES, MARKERS
 from reports.figures.svg import inline, to_svg
+from reports.figures.weights import LossWeights
 from reports.frame import tidy
 from reports.statistics.intervals import estimate
 from reports.summary import summarise
@@ -17,13 +21,28 @@ from reports.summary import summarise
 
 def figures(results):
     summary = summarise(results)
-    return [Forest(summary), ComponentScores(summary), LearningCurves(results), ScoresByRepeat(summary)]
+    return [
+        Forest(summary), ComponentScores(summary), LearningCurves(results), ScoresByRepeat(summary),
+        LossWeights(weighted(results)),
+    ]  # fmt: skip
+
+
+def weighted(results, arms=None):
+    """The same results, with weights that drift apart over the epochs in these arms (None: in all)."""
+    history = results.history.copy()
+    if history.empty:
+        return results
+    shown = history["arm"].isin(arms) if arms is not None else history["arm"].notna()
+    drift = 0.1 * history["epoch"] + 0.02 * history["repeat"]
+    history["weight/active"] = (1.0 + drift).where(shown)
+    history["weight/scale"] = (1.0 - drift).where(shown)
+    return replace(results, history=history)
 
 
 def test_frames_hold_the_numbers_that_are_drawn(results_of):
     results = results_of()
     summary = summarise(results)
-    forest, components, curves, repeats = (f.frame() for f in figures(results))
+    forest, components, curves, repeats, _ = (f.frame() for f in figures(results))
     assert forest["difference"].tolist() == [c.paired.difference.mean for c in summary.comparisons]
     assert forest["verdict"].tolist() == [c.verdict for c in summary.comparisons]
     multimodal = components[components["who"] == "multimodal"]
@@ -46,6 +65,30 @@ def test_frames_hold_the_numbers_that_are_drawn(results_of):
 def test_failed_runs_are_not_in_the_curves(results_of):
     curves = LearningCurves(results_of(failures=[("multimodal", 0)])).frame()
     assert set(curves[curves["arm"] == "multimodal"]["n"]) == {7}
+
+
+def test_weights_are_means_over_finished_repeats(results_of):
+    results = weighted(results_of(failures=[("multimodal", 0)]), ["multimodal"])
+    frame = LossWeights(results).frame()
+    assert list(dict.fromkeys(frame["arm"])) == ["multimodal"]
+    assert frame["component"].tolist() == ["active", "scale"] * 6
+    third = frame[(frame["epoch"] == 3) & (frame["component"] == "scale")].iloc[0]
+    values = np.array([1.0 - 0.3 - 0.02 * repeat for repeat in range(1, 8)])
+    expected = estimate(values, overlap=results.overlap)
+    assert third[["mean", "low", "high", "n"]].tolist() == pytest.approx(
+        [expected.mean, expected.low, expected.high, expected.n]
+    )
+
+
+def test_arms_with_fixed_weights_have_no_plot(results_of):
+    results = results_of()
+    assert LossWeights(results).frame().empty
+    one = LossWeights(weighted(results, ["multimodal"])).draw()
+    assert [axes.get_title(loc="left") for axes in one.axes] == ["multimodal"]
+    both = LossWeights(weighted(results)).draw()
+    assert [axes.get_title(loc="left") for axes in both.axes] == ["track_only", "multimodal"]
+    assert [text.get_text() for text in both.legends[0].get_texts()] == ["active", "scale"]
+    assert all(not math.isnan(y) for axes in both.axes for curve in axes.lines[1:] for y in curve.get_ydata())
 
 
 @pytest.mark.parametrize(("metric", "rows"), [("skill", 4), ("loss", 1)])

@@ -1,12 +1,17 @@
 """Study files: what is right resolves, what is wrong names file, line, rule and the nearest valid name."""
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 
+from experiments.costs import Costs
+from mmcore.config import Fusion
+from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
+from reports.statistics.floors import needed
 from studies.design import ModalityLattice, arms_of, neighbours
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
@@ -141,18 +146,51 @@ def test_an_unknown_study_names_the_nearest() -> None:
         read_preset("quik")
 
 
-@pytest.mark.parametrize("preset", ["quick", "seed"])
-@pytest.mark.parametrize("name", sorted(catalogue()))
-def test_every_study_of_the_catalogue_resolves_under_every_preset(
-    tmp_path: Path, schema: CorpusSchema, name: str, preset: str
-) -> None:
+def of_catalogue(name: str, preset: str, schema: CorpusSchema, **options: Any) -> ResolvedStudy:
     study, written = read_study(find_study(name))
-    chosen, preset_file = read_preset(preset)
-    resolved = resolve(name, study, written, chosen, preset_file, tmp_path, schema)
-    assert len(resolved.arms) >= 2
     assert study.question.endswith("?")
-    # At the catalogue's repeats a verdict must be possible at all: the smallest p after Holm is below alpha.
-    assert len(resolved.pairs) * 2 / 2**resolved.repeats < resolved.alpha
+    chosen, preset_file = read_preset(preset)
+    return resolve(name, study, written, chosen, preset_file, Path("corpus"), schema, count=Costs(schema), **options)
+
+
+@pytest.mark.parametrize("size", ["quick", "seed"])
+@pytest.mark.parametrize("name", sorted(catalogue()))
+def test_every_study_of_the_catalogue_resolves_under_every_preset(name: str, size: Literal["quick", "seed"]) -> None:
+    schema = simulated_schema(size)
+    resolved = of_catalogue(name, size, schema)
+    assert len(resolved.arms) >= 2
+    assert all(arm.size is None or arm.size.within is not False for arm in resolved.arms)
+    if name == "seed_experiment":  # the seed did one run of each, and its report says what that is worth
+        assert resolved.repeats == 1
+        return
+    # At the catalogue's repeats claims must be possible at all, on the metric and by component.
+    asked = len(resolved.pairs) * len(schema.targets.components)
+    assert (needed(resolved.alpha, asked) or 99) <= resolved.repeats
+
+
+@pytest.mark.parametrize("name", sorted(set(catalogue()) - {"track_vs_multimodal", "seed_experiment"}))
+def test_studies_that_are_not_about_the_tracks_resolve_on_any_corpus(schema: CorpusSchema, name: str) -> None:
+    values = schema.model_dump(by_alias=True)
+    values["modalities"] = {"lidar": values["modalities"]["audio"], "wheel": values["modalities"]["track"]}
+    values["reference"] = values["targets"]["from"] = "wheel"
+    resolved = of_catalogue(name, "quick", CorpusSchema.model_validate(values), match="none")
+    assert len(resolved.arms) >= 2
+    shown = " ".join(f"{arm.name} {arm.overrides}" for arm in resolved.arms)
+    assert not {"audio", "visual", "track"} & set(re.findall(r"[a-z_]+", shown))
+
+
+def test_placements_have_equally_many_layers_on_the_way(schema: CorpusSchema) -> None:
+    for preset in ("quick", "seed"):
+        arms = of_catalogue("placement", preset, schema).arms
+        assert {arm.config.model.layers_before + arm.config.model.layers for arm in arms} == {2}
+
+
+def test_the_fusion_study_names_every_fusion(schema: CorpusSchema) -> None:
+    kinds = {member.model_fields["kind"].default for member in get_args(get_args(Fusion)[0])}
+    arms = of_catalogue("fusion", "quick", schema).arms
+    assert {arm.config.model.fusion.kind for arm in arms} == kinds
+    matched = [arm for arm in arms if arm.size is not None and arm.size.within]
+    assert {arm.config.model.fusion.kind for arm in matched} == kinds
 
 
 def test_settings_that_leave_the_targets_alone_may_differ(tmp_path: Path, schema: CorpusSchema) -> None:
