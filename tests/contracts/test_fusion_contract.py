@@ -88,12 +88,12 @@ class TestAdd(FusionContract):
 class TestDecision(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "decision"}}
 
-    K, SHARES = 2, torch.tensor([0.2, 0.5, 0.3])
+    K, SHARES = 2, torch.tensor([[0.2, 0.6], [0.5, 0.1], [0.3, 0.3]])
 
     def fusion(self) -> DecisionFusion:
         fusion = DecisionFusion(tuple(FEATURES), SCHEMA.targets)
         with torch.no_grad():
-            fusion.weights_M.copy_(self.SHARES.log() + 4.0)
+            fusion.weights_MP.copy_(self.SHARES.log() + 4.0)
         return fusion
 
     def outputs(self) -> list[Tensor]:
@@ -105,17 +105,17 @@ class TestDecision(FusionContract):
         usable_BTM = torch.rand(B, T, 3, generator=torch.Generator().manual_seed(1)) < 0.6
         found = self.fusion()(outputs, usable_BTM, trace)
         shown = torch.from_numpy(trace.arrays["modality_weights"])
-        assert trace.arrays["weights"].tolist() == pytest.approx(self.SHARES.tolist())
+        torch.testing.assert_close(torch.from_numpy(trace.arrays["weights"]), self.SHARES)
         for b in range(B):
             for t in range(T):
                 there = [m for m in range(3) if usable_BTM[b, t, m]] or [0, 1, 2]
-                total = sum(self.SHARES[m] for m in there)
+                active_total, x_total = sum(self.SHARES[m] for m in there)
                 value, p = torch.zeros(self.K), torch.zeros(self.K, 2)
                 for m in range(3):
-                    share = self.SHARES[m] / total if m in there else torch.tensor(0.0)
-                    torch.testing.assert_close(shown[b, t, m], share)
-                    value += share * outputs[m][b, t, :, 2]
-                    p += share * outputs[m][b, t, :, :2].softmax(-1)
+                    active, x = self.SHARES[m] if m in there else torch.zeros(2)
+                    torch.testing.assert_close(shown[b, t, m], torch.stack((active / active_total, x / x_total)))
+                    p += active / active_total * outputs[m][b, t, :, :2].softmax(-1)
+                    value += x / x_total * outputs[m][b, t, :, 2]
                 torch.testing.assert_close(found[b, t, :, 2], value, atol=1e-5, rtol=1e-5)
                 torch.testing.assert_close(found[b, t, :, :2].exp(), p, atol=1e-6, rtol=1e-5)
         # The scale of a modality's logits is its own affair: only its probabilities count.
@@ -127,7 +127,7 @@ class TestDecision(FusionContract):
         fusion = self.fusion()
         found = fusion(outputs, torch.ones(B, T, 3, dtype=torch.bool))
         found.sum().backward()
-        for x in (found, fusion.weights_M.grad, *(y.grad for y in outputs)):
+        for x in (found, fusion.weights_MP.grad, *(y.grad for y in outputs)):
             assert x is not None
             assert torch.isfinite(x).all()
 
@@ -156,7 +156,7 @@ class TestDecision(FusionContract):
         targets = Targets.model_validate({"from": "labels", "tracks": 1, "parameters": parameters})
         fusion = DecisionFusion(("a", "b"), targets)
         with torch.no_grad():
-            fusion.weights_M.zero_()
+            fusion.weights_MP.zero_()
         one, two = torch.randn(2, 1, 1, 1, 8)
         found = fusion([one, two], torch.ones(1, 1, 2, dtype=torch.bool)).flatten()
         one, two = one.flatten(), two.flatten()

@@ -1,4 +1,7 @@
-"""Late fusion of predictions. B batch, T steps, M modalities, K tracks, O outputs per track, C classes."""
+"""Late fusion of predictions.
+
+B batch, T steps, M modalities, K tracks, P parameters, O outputs per track, C classes.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,24 @@ from mmcore.trace import Trace
 
 
 class DecisionFusion(nn.Module):
-    """Σ_m w_m ŷ_m with w = softmax over the modalities that are there: a convex combination of predictions.
+    """Σ_m w_mp ŷ_mp with w = softmax over the modalities that are there: a convex combination of predictions.
+
+    Each parameter has weights of its own. With one weight for all of them a modality that alone knows of one parameter
+    could be trusted there only as far as it is trusted everywhere, and a mixture of probabilities is never surer than
+    the weight of who is sure.
 
     Continuous outputs are averaged; for classes it is the probabilities that are, and their logarithm is what comes
     out. Where no modality is usable all take part, each predicting from its absent state.
 
-    Shape: M × outputs_BTKO, usable_BTM → outputs_BTKO. Trace: ``weights`` (M,), over all modalities, and
-    ``modality_weights`` (B, T, M), those in use at each step.
+    Shape: M × outputs_BTKO, usable_BTM → outputs_BTKO. Trace: ``weights`` (M, P), over all modalities, and
+    ``modality_weights`` (B, T, M, P), those in use at each step.
     """
 
     def __init__(self, modalities: tuple[str, ...], targets: Targets) -> None:
         super().__init__()
-        self.weights_M = nn.Parameter(torch.empty(len(modalities)))
-        self.classes: list[slice] = []
-        at = 0
-        for parameter in targets.parameters:
-            if parameter.kind != "continuous":
-                self.classes.append(slice(at, at + parameter.outputs))
-            at += parameter.outputs
+        self.weights_MP = nn.Parameter(torch.empty(len(modalities), len(targets.parameters)))
+        self.outputs = [parameter.outputs for parameter in targets.parameters]
+        self.is_class = [parameter.kind != "continuous" for parameter in targets.parameters]
 
     def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:
         """Equal weights to begin with."""
@@ -37,23 +40,19 @@ class DecisionFusion(nn.Module):
 
     def forward(self, outputs: Sequence[Tensor], usable_BTM: Tensor, trace: Trace | None = None) -> Tensor:
         taking_part_BTM = usable_BTM | ~usable_BTM.any(-1, keepdim=True)
-        scores_BTM = self.weights_M.masked_fill(~taking_part_BTM, -torch.inf)
-        weights_BTM = scores_BTM.softmax(-1)
+        log_weights_BTMP = self.weights_MP.masked_fill(~taking_part_BTM.unsqueeze(-1), -torch.inf).log_softmax(2)
         if trace is not None:
-            trace.keep("weights", self.weights_M.softmax(0))
-            trace.keep("modality_weights", weights_BTM)
+            trace.keep("weights", self.weights_MP.softmax(0))
+            trace.keep("modality_weights", log_weights_BTMP.exp())
         # What does not take part must not enter as 0 · x, which an infinite x would turn into NaN.
-        known = [
-            torch.where(t[..., None, None], y, 0.0) for t, y in zip(taking_part_BTM.unbind(-1), outputs, strict=True)
+        known_MBTKO = torch.stack(
+            [torch.where(t[..., None, None], y, 0.0) for t, y in zip(taking_part_BTM.unbind(-1), outputs, strict=True)]
+        )
+        log_weights_PMBT11 = log_weights_BTMP.permute(3, 2, 0, 1)[..., None, None]
+        parts = [
+            (w_MBT11 + y_MBTKC.log_softmax(-1)).logsumexp(0) if is_class else (w_MBT11.exp() * y_MBTKC).sum(0)
+            for w_MBT11, y_MBTKC, is_class in zip(
+                log_weights_PMBT11, known_MBTKO.split(self.outputs, -1), self.is_class, strict=True
+            )
         ]
-        weights = weights_BTM[..., None, None].unbind(2)
-        mixed_BTKO = torch.stack([w * y for w, y in zip(weights, known, strict=True)]).sum(0)
-        if not self.classes:
-            return mixed_BTKO
-        log_weights_MBT11 = scores_BTM.log_softmax(-1).movedim(-1, 0)[..., None, None]
-        parts, at = [], 0
-        for span in self.classes:
-            log_p_MBTKC = torch.stack([y[..., span] for y in known]).log_softmax(-1)
-            parts += [mixed_BTKO[..., at : span.start], (log_weights_MBT11 + log_p_MBTKC).logsumexp(0)]
-            at = span.stop
-        return torch.cat([*parts, mixed_BTKO[..., at:]], -1)
+        return torch.cat(parts, -1)
