@@ -26,9 +26,11 @@ from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
 from experiments.trial import failed_result, keep
+from mmcore.config import EvaluationConfig
 from mmcore.data.prepared import prepare
 from mmcore.errors import CorpusError
 from mmcore.events import EpochDone
+from mmcore.fingerprint import training_fingerprint
 from reports.frame import StudyResults
 from reports.render import write_report
 from reports.summary import Summary, summarise
@@ -83,8 +85,8 @@ def run_study(
     todo = plan(asked, place)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
-            if run.state == "failed" and run.fingerprint:
-                forget(place.run(run.fingerprint))
+            if run.state == "failed":
+                _forget_failed(run, asked, place)
         todo = plan(asked, place)
 
     mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
@@ -142,6 +144,8 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     asked = todo.asked
     open_runs = [run for run in todo.runs if run.state in ("to do", "resume", "running")]
+    # What only tests another run's model comes last, so that no worker has to wait for that one.
+    open_runs.sort(key=lambda run: run.config.evaluation != EvaluationConfig())
     for run in todo.runs:
         if run.state in ("done", "failed"):
             _mirror_record(mirror, home, asked, run)
@@ -172,7 +176,8 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                 case Finished(fingerprint):
                     record = read_record(home.run(fingerprint))
                     assert record is not None
-                    told = {**record, "corpus": _stub(run, asked)["corpus"]}
+                    # Whoever was first is named in a record: with a shared training that may be another arm.
+                    told = {**record, "arm": run.arm, "corpus": _stub(run, asked)["corpus"]}
                     mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
                     display.finished(label, _outcome(record), record["status"] != "done")
                 case Lost(_, deaths, code):
@@ -183,6 +188,16 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     display.finished(label, _outcome(record), True)
 
         pool.run(jobs, on_message)
+
+
+def _forget_failed(run: PlannedRun, asked: Asked, home: Home) -> None:
+    """Forget a failed run; also the training that it shares, where it was that which failed."""
+    assert run.fingerprint is not None
+    assert asked.content is not None
+    for name in {run.fingerprint, training_fingerprint(run.config, asked.content)}:
+        record = read_record(home.run(name))
+        if record is not None and record["status"] == "failed":
+            forget(home.run(name))
 
 
 def _prepare(asked: Asked, home: Home, display: Display) -> Path:

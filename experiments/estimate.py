@@ -23,6 +23,10 @@ _SECONDS_A_STEP = 0.006
 """A guess at the fixed cost of an optimiser step for each layer, which rules at small sizes."""
 
 
+SECONDS_TO_TEST = 2.0
+"""A guess at what it takes to open the data and to test a model that another run has trained."""
+
+
 class Estimator:
     """Estimates the seconds of runs on one worker.
 
@@ -50,7 +54,7 @@ class Estimator:
             self._measured.setdefault(arm, []).append(record["seconds"])
 
     def seconds(self, arm: str, config: RunConfig) -> float:
-        """Seconds of a whole run of an arm."""
+        """Seconds of a whole training of an arm."""
         if seconds := self._measured.get(arm):
             return sum(seconds) / len(seconds)
         rough = self._rough(config)

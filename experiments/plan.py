@@ -216,7 +216,8 @@ def plan(asked: Asked, home: Home) -> Plan:
             record = None
             if name is not None and state in ("done", "failed"):
                 record = read_record(home.run(name))
-            estimator.learn(arm.name, record)
+            if _trains(config):
+                estimator.learn(arm.name, record)
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
     trained = {training_fingerprint(r.config, asked.content or "") for r in runs if _trains(r.config)}
     estimated = []

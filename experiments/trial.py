@@ -6,6 +6,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from filelock import FileLock, Timeout
 
 from experiments.environment import environment
 from experiments.records import is_final, read_record, write_record
-from mmcore.config import RunConfig
+from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
+from mmcore.fingerprint import training_fingerprint
 from mmcore.result import RunResult
 
 LOCK = "run.lock"
@@ -38,9 +40,13 @@ def trial(
     A lock on the run's folder keeps two studies from training the same run at the same time: the second waits and
     takes the first one's record. The lock goes with its process, so a killed worker leaves nothing behind.
 
+    A run that is tested in another way than usual (``config.evaluation``) has its training in common with others: that
+    is a run of its own, in the folder beside this one, which is done first if nobody has. Where that one failed, this
+    one has failed, too.
+
     Args:
         config: the run.
-        workdir: its folder, named by the fingerprint.
+        workdir: its folder, named by the fingerprint, among those of other runs.
         prepared: opens the prepared store, only called when there is something to train.
         study, arm: who asked first, for the record.
         fingerprint: the run's identity.
@@ -66,7 +72,8 @@ def trial(
         started = datetime.now(UTC)
         clock = time.perf_counter()
         try:
-            result = _train(config, workdir, prepared, on_event)
+            shared = _shared(config, workdir, prepared, study, arm, on_event)
+            result = _train(config, workdir, prepared, on_event, shared, fingerprint)
         except MMStudyError:
             # The run cannot be done as it was asked (a device that is not there, a split that cannot be drawn): that is
             # for the user to mend, and no result to keep.
@@ -82,10 +89,42 @@ def trial(
         lock.release()
 
 
-def _train(config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], on_event: OnEvent) -> RunResult:
+@dataclass(frozen=True)
+class _Shared:
+    """The run whose training another one shares."""
+
+    folder: Path
+    record: dict[str, Any]
+
+
+def _shared(
+    config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], study: str, arm: str, on_event: OnEvent
+) -> _Shared | None:
+    """Who trained for this run, done now if it is not there yet; None: the run trains itself."""
+    if config.evaluation == EvaluationConfig():
+        return None
+    name = training_fingerprint(config, prepared().content)
+    folder = workdir.parent / name
+    plain = config.model_copy(update={"evaluation": EvaluationConfig()})
+    return _Shared(folder, trial(plain, folder, prepared, study=study, arm=arm, fingerprint=name, on_event=on_event))
+
+
+def _train(
+    config: RunConfig,
+    workdir: Path,
+    prepared: Callable[[], Prepared],
+    on_event: OnEvent,
+    shared: _Shared | None,
+    fingerprint: str,
+) -> RunResult:
+    if shared is not None and shared.record["status"] != "done":
+        failure = shared.record["failure"]
+        told = f"the training that it shares with run {shared.folder.name} failed: {failure['message']}"
+        # The same kind of error, so that whether it is final follows from the training's.
+        return failed_result(config, fingerprint, failure["error"], told, 0.0)
     from mmcore.run import run
 
-    return run(config, workdir, on_event, prepared=prepared())
+    return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)
 
 
 def keep(
