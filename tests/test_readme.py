@@ -17,6 +17,7 @@ import yaml
 from mmcore.data.sources.simulated import read_truth, simulated_schema
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
+from studies.design import DESIGNS
 from studies.resolve import resolve
 from studies.study import catalogue, read_preset, read_study
 
@@ -56,6 +57,10 @@ def test_the_catalogue_is_the_one_in_the_table() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.M)) == set(catalogue())
 
 
+def test_the_designs_are_those_in_the_table() -> None:
+    assert re.findall(r"^\| `\{kind: (\w+)[,}]", README, flags=re.M) == [d.model_fields["kind"].default for d in DESIGNS]
+
+
 def test_the_two_commands_are_those_of_bootstrap_and_ci() -> None:
     assert blocks("sh")[0].count("python3 bootstrap.py") == 2
     assert "python3 bootstrap.py test" in (ROOT / ".ci" / "run").read_text()
@@ -69,14 +74,14 @@ def test_the_study_shown_resolves_and_its_misspelling_is_refused_as_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = block_with("yaml", "# depth.yaml").split("\n", 1)[1]
-    path = Path("depth.yaml")
+    text = block_with("yaml", "# deeper.yaml").split("\n", 1)[1]
+    path = Path("deeper.yaml")
 
     def opened(content: str) -> tuple[str, ...]:
         path.write_text(content, encoding="utf-8")
         study, written = read_study(path)
         preset, preset_file = read_preset("quick")
-        resolved = resolve("depth", study, written, preset, preset_file, tmp_path, simulated_schema("quick"))
+        resolved = resolve("deeper", study, written, preset, preset_file, tmp_path, simulated_schema("quick"))
         return tuple(arm.name for arm in resolved.arms)
 
     assert opened(text) == ("two", "four")
