@@ -84,12 +84,14 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     from reports.figures.forest import Forest
     from reports.figures.repeats import ScoresByRepeat
     from reports.figures.svg import inline, to_svg
+    from reports.figures.weights import LossWeights
 
     figures: tuple[Figure, ...] = (
         Forest(summary),
         ScoresByRepeat(summary),
         ComponentScores(summary),
         LearningCurves(results),
+        LossWeights(results),
     )
     drawn = []
     for figure in figures:

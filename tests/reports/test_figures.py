@@ -15,6 +15,7 @@ from reports.figures.style import COLOURS, LINES, MARKERS
 from reports.figures.svg import inline, to_svg
 from reports.figures.weights import LossWeights
 from reports.frame import tidy
+from reports.render import write_report
 from reports.statistics.intervals import estimate
 from reports.summary import summarise
 
@@ -173,3 +174,13 @@ def test_names_are_drawn_as_they_are(results_of, study_of):
         text = inline(to_svg(figure.draw()), figure.name, figure.title, figure.description)
         assert "<b>" not in text
         assert "$x_1$ &amp; &lt;b&gt;" in text
+
+
+def test_the_report_shows_weights_only_where_there_are_any(results_of, tmp_path):
+    results = results_of()
+    for name, shown in (("without", results), ("with", weighted(results, ["multimodal"]))):
+        write_report(summarise(shown), shown, tmp_path / name)
+    assert not (tmp_path / "without" / "figures" / "loss_weights.svg").exists()
+    assert 'id="figure-loss_weights"' not in (tmp_path / "without" / "report.html").read_text()
+    assert (tmp_path / "with" / "figures" / "loss_weights.svg").exists()
+    assert 'id="figure-loss_weights"' in (tmp_path / "with" / "report.html").read_text()
