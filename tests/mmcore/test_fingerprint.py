@@ -3,7 +3,7 @@
 import pytest
 
 from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
-from mmcore.fingerprint import NUMERICS, fingerprint, identity
+from mmcore.fingerprint import NUMERICS, fingerprint, identity, training_fingerprint
 
 CONTENT = "0123456789abcdef" * 2
 
@@ -96,6 +96,17 @@ def test_the_order_of_modalities_and_keys_does_not_matter():
     a = build_config({"corpus": "c", "model": {"modalities": ["x", "y"], "width": 64}})
     b = build_config({"model": {"width": 64, "modalities": ["y", "x"]}, "corpus": "c"})
     assert fingerprint(a, CONTENT) == fingerprint(b, CONTENT)
+
+
+def test_runs_that_differ_in_their_test_alone_share_their_training():
+    def deaf(*names, **changes):
+        return build_config({"corpus": "c", "evaluation": {"without": names}, **changes})
+
+    assert training_fingerprint(BASE, CONTENT) == fingerprint(BASE, CONTENT)
+    assert training_fingerprint(deaf("a"), CONTENT) == fingerprint(BASE, CONTENT) != fingerprint(deaf("a"), CONTENT)
+    assert training_fingerprint(deaf("a", repeat=1), CONTENT) != fingerprint(BASE, CONTENT)
+    # A set in meaning.
+    assert fingerprint(deaf("a", "b"), CONTENT) == fingerprint(deaf("b", "a", "b"), CONTENT)
 
 
 def test_every_field_is_in_the_fingerprint_or_named_as_staying_out():

@@ -1,6 +1,7 @@
 """Neither test items nor later steps can reach what they must not."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ import torch
 
 import mmcore.run as run_module
 import mmcore.scoring
-from mmcore.config import DataConfig
+from mmcore.config import DataConfig, Forecast, ModelConfig
+from mmcore.config.model import Fusion, Head
 from mmcore.data.loader import Loader
 from mmcore.events import EpochDone
+from mmcore.model.multimodal import build_model
+from mmcore.probes.leakage import forbidden_gradient
 from mmcore.run import load_trained, run
 
 
@@ -105,3 +109,29 @@ def test_the_gradient_of_a_forecast_with_respect_to_later_inputs_is_exactly_zero
         for x_BTF in batch.values.values():
             assert x_BTF.grad[:, step + 1 :].abs().max() == 0
             assert x_BTF.grad[:, : step + 1].abs().max() > 0
+
+
+# Every part that a config can ask for ------------------------------------------------------------------------------
+FUSIONS, HEADS = ([kind.model_fields["kind"].default for kind in get_args(get_args(u)[0])] for u in (Fusion, Head))
+TASKS = [Forecast(), Forecast(horizon=3), Forecast(horizon=3, content_lookahead=0), Forecast(content_lookahead=2)]
+
+
+@pytest.fixture(scope="module")
+def handfuls(prepared):
+    """Eight windows for each task, from the real loader."""
+    normaliser = run_module.fit_normaliser(prepared, range(12))
+    modalities = tuple(prepared.schema.modalities)
+    loaders = [Loader(prepared, normaliser, DataConfig(window=12), task, modalities, range(6), 8) for task in TASKS]
+    return [next(loader.batches(np.arange(0, 24, 3))) for loader in loaders]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("change", [{}, {"layers_before": 1, "layers": 0, "absence": "learned"}], ids=["early", "late"])
+def test_no_part_lets_a_forecast_see_what_lies_later(prepared, handfuls, fusion, head, change):
+    sizes = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
+    parts = ModelConfig.model_validate({**sizes, "fusion": {"kind": fusion}, "head": {"kind": head}, **change})
+    model = build_model(parts, prepared.schema, True, 0, 12)
+    assert [forbidden_gradient(model, batch) for batch in handfuls] == [0.0] * len(TASKS)
+    # The same without the causal mask is caught, so the probe is not blind to this part.
+    assert forbidden_gradient(build_model(parts, prepared.schema, False, 0, 12), handfuls[0]) > 0

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from mmcore.data.loader import Loader
 from mmcore.errors import CheckpointError
 from mmcore.events import EpochDone, Note, Progress
 from mmcore.run import run
@@ -72,6 +73,35 @@ def test_weightings_go_on_bit_for_bit(
     told = [[row[f"weight/{name}"] for name in ("active", "asset", "position")] for row in resumed.history]
     assert [sum(weights) for weights in told] == pytest.approx([3.0] * 4, rel=1e-5)
     assert len({tuple(weights) for weights in told}) > 1
+
+
+def test_with_augmentation_too_which_only_training_windows_know(
+    config, without_time, same_weights, finished, editing_corpus, prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mmcore.training.loop.SECONDS_BETWEEN_PROGRESS", 0.0)
+    read, told = Loader.batches, []
+
+    def spy(loader, order=None, augment=None):
+        told.append((None if augment is None else augment.epoch, frozenset(loader.table_W4[:, 0].tolist())))
+        return read(loader, order, augment)
+
+    monkeypatch.setattr(Loader, "batches", spy)
+    kinds = ("jitter", "crop", "feature_dropout", "modality_dropout", "noise", "time_masking")
+    changed = config(editing_corpus, augmentation={kind: {} for kind in kinds})
+    undisturbed = run(changed, tmp_path / "a", prepared=prepared)
+    augmented = [(epoch, items) for epoch, items in told if epoch]
+    assert [epoch for epoch, _ in augmented] == [1, 2, 3, 4]
+    (trained,) = {items for _, items in augmented}
+    names = [item.name for item in prepared.items]
+    assert len(trained) == 12
+    assert not trained & {names.index(row["item"]) for row in undisturbed.items}
+
+    within = StopAt(lambda e: isinstance(e, Progress) and e.epoch == 3 and e.step == 5)
+    with pytest.raises(Stop):
+        run(changed, tmp_path / "b", within, prepared)
+    assert without_time(run(changed, tmp_path / "b", prepared=prepared)) == without_time(undisturbed)
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+    assert not same_weights(tmp_path / "a", finished[1])
 
 
 def test_a_finished_run_is_not_trained_again(config, without_time, editing_corpus, prepared, tmp_path):
