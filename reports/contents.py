@@ -13,6 +13,9 @@ from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict
 
+MOST_IN_FULL = 6
+"""Verdicts that are told in full sentences at once."""
+
 Outcome = Literal["passed", "warning", "not applicable", "not run"]
 
 
@@ -223,6 +226,11 @@ class Summary:
     runs: tuple[RunLine, ...]
     facts: tuple[tuple[str, str], ...]
     provenance: Mapping[str, Any]
+
+    @property
+    def many(self) -> bool:
+        """Whether there are more verdicts than one reads in full: then a table of them comes first."""
+        return len(self.verdicts) > MOST_IN_FULL
 
     @property
     def warnings(self) -> tuple[Check, ...]:

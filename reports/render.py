@@ -261,8 +261,12 @@ def _finite(value: Any) -> Any:
 def as_text(summary: Summary) -> str:
     """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
     blocks = [_wrapped(f"{summary.study}: {summary.question}")]
-    for v in summary.verdicts:
-        blocks.append("\n".join([v.headline, *(_wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t)]))
+    if summary.many:
+        blocks.append(_verdict_lines(summary))
+    else:
+        for v in summary.verdicts:
+            parts = [_wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t]
+            blocks.append("\n".join([v.headline, *parts]))
     if summary.warnings:
         blocks.append("\n".join(_wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
     header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
@@ -286,6 +290,25 @@ def as_text(summary: Summary) -> str:
     blocks.append(_aligned(lines))
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"
+
+
+def _verdict_lines(summary: Summary) -> str:
+    """Many verdicts, a line each; the page has every one in words."""
+    lines = [
+        ["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm", "p of the interval"]
+    ]
+    for c in summary.primary:
+        difference = c.paired.difference
+        lines.append(
+            [
+                sentence(c),
+                numerals.number(difference.mean, True),
+                numerals.interval(difference.low, difference.high),
+                numerals.probability(c.decision.p_holm),
+                numerals.probability(c.decision.p_t),
+            ]
+        )
+    return _aligned(lines)
 
 
 def _wrapped(text: str, indent: str = "") -> str:

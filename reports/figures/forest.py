@@ -17,7 +17,7 @@ _TINTS = {"better": "#2f8f6f", "worse": "#c23b58", "equivalent": "#2f6fb7", "und
 ROW = 0.27
 """Inches per line."""
 MOST = 60
-"""Lines that are drawn; the table has them all."""
+"""Comparisons that are drawn; beyond, those by component are left out. The table has them all."""
 
 
 class Forest:
@@ -34,12 +34,23 @@ class Forest:
     def description(self) -> str:
         """What the figure shows, in words."""
         metric = self.summary.metric
-        drawn = "" if len(self._rows()) <= MOST else f" The first {MOST} are drawn; the table has all."
+        drawn = self._left_out()
         return (
             f"Mean paired difference in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
             f"equivalent; open marks are not.{drawn}"
         )
+
+    def _left_out(self) -> str:
+        rows, drawn = self._rows(), self._drawn()
+        if len(drawn) == len(rows):
+            return ""
+        what = "Those by component are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
+        return f" {what}; the table has all."
+
+    def _drawn(self) -> tuple[ComparisonRow, ...]:
+        rows = self._rows()
+        return rows if len(rows) <= MOST else tuple(c for c in rows if c.component is None)[:MOST]
 
     def _rows(self) -> tuple[ComparisonRow, ...]:
         return tuple(c for c in self.summary.comparisons if c.paired.n)
@@ -61,9 +72,14 @@ class Forest:
     def draw(self) -> Drawing:
         """Comparisons from top to bottom, each with its components indented below."""
         lines: list[tuple[str, ComparisonRow | None]] = []
-        drawn = self._rows()[:MOST]
+        drawn = self._drawn()
+        whole = all(c.component is None for c in drawn)
         for arm, reference in dict.fromkeys((c.arm, c.reference) for c in drawn):
-            lines.append((f"{shortened(arm, 22)} − {shortened(reference, 22)}", None))
+            between = f"{shortened(arm, 22)} − {shortened(reference, 22)}"
+            if whole:
+                lines += [(between, c) for c in drawn if (c.arm, c.reference) == (arm, reference)]
+                continue
+            lines.append((between, None))
             for c in drawn:
                 if (c.arm, c.reference) == (arm, reference):
                     lines.append((self.summary.metric.title if c.component is None else c.component, c))

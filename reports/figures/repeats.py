@@ -74,7 +74,11 @@ class ScoresByRepeat:
                         x=[float(i)] * len(mine), y=mine, color=colour(i), marker=marker(i), s=42, ax=axes
                     )
                     axes.hlines(fmean(mine), i - 0.22, i + 0.22, color=colour(i), linewidth=2.6)
-            axes.set_xticks(range(len(names)), [shortened(name, max(6, 64 // len(names))) for name in names])
+            # Beside one another few names have room; slanted, more do.
+            slant = sum(len(shortened(name)) for name in names) > 60
+            labels = [shortened(name, 22 if slant else 64 // len(names)) for name in names]
+            turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slant else {}
+            axes.set_xticks(range(len(names)), labels, **turned)
             axes.set_xlim(-0.5, len(names) - 0.5)
             axes.tick_params(axis="x", length=0)
             axes.set_xlabel("")

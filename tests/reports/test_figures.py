@@ -184,3 +184,15 @@ def test_the_report_shows_weights_only_where_there_are_any(results_of, tmp_path)
     assert 'id="figure-loss_weights"' not in (tmp_path / "without" / "report.html").read_text()
     assert (tmp_path / "with" / "figures" / "loss_weights.svg").exists()
     assert 'id="figure-loss_weights"' in (tmp_path / "with" / "report.html").read_text()
+
+
+def test_of_too_many_comparisons_those_on_the_metric_are_all_drawn(summary_of, study_of):
+    names = ("a", *(f"b{i}" for i in range(18)))
+    figure = Forest(summary_of(study_of(names, repeats=13)))
+    assert len(figure.frame()) == 18 * 4
+    assert "Those by component are not drawn; the table has all." in figure.description
+    labels = [label.get_text() for label in figure.draw().axes[0].get_yticklabels()]
+    assert labels == [f"{name} − a" for name in names[1:]]
+    few = Forest(summary_of(study_of(names[:4], repeats=10)))
+    assert "not drawn" not in few.description
+    assert "position" in [label.get_text() for label in few.draw().axes[0].get_yticklabels()]

@@ -226,6 +226,22 @@ def test_every_form_of_the_table_of_arms_shows_parameters_and_flops(summary_of, 
     assert {arm["flops"] for arm in as_json(summary)["arms"]} == {1_250_000_000}
 
 
+@pytest.mark.parametrize(("others", "many"), [(6, False), (7, True)])
+def test_many_verdicts_are_a_line_each_and_still_told_in_words(summary_of, study_of, others, many):
+    summary = summary_of(study_of(("a", *(f"b{i}" for i in range(others))), repeats=10))
+    text, page = as_text(summary), html.unescape(as_html(summary))
+    for v in summary.verdicts:
+        assert v.headline in text
+        assert (v.evidence.split(",")[0] in text) is not many
+        assert v.evidence in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert ("p of the interval" in text) is many
+    assert ('id="details-verdicts"' in page) is many
+    if many:
+        lines = text.split("\n\n")[1].splitlines()
+        assert len({len(line) for line in lines}) == 1
+        assert page.index('<h2 id="verdicts') < page.index(">b6</th>") < page.index('id="details-verdicts"')
+
+
 def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():
     code = (
         "import sys, reports.summary, reports.render; "
