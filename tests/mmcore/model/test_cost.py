@@ -1,9 +1,12 @@
+from typing import get_args
+
 import pytest
 import torch
 
 from mmcore.config import ModelConfig
+from mmcore.config.model import Fusion, Head
 from mmcore.model.cost import PARTS, count_flops, count_parameters
-from mmcore.model.multimodal import build_model
+from mmcore.model.multimodal import build_model, build_unfilled
 from mmcore.schema import CorpusSchema
 
 CONTINUOUS = ("scale", "x", "y", "anchor_x", "anchor_y", "rotation", "crop_l", "crop_r", "crop_t", "crop_b")
@@ -81,3 +84,54 @@ def test_counting_leaves_the_model_as_it_was() -> None:
     count_flops(model, 5)
     assert all(torch.equal(before[name], p) and p.grad is None for name, p in model.named_parameters())
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def kinds(family) -> list[str]:
+    """The names of a closed family's members."""
+    return [member.model_fields["kind"].default for member in get_args(get_args(family)[0])]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [*({"fusion": {"kind": kind}} for kind in kinds(Fusion)), *({"head": {"kind": kind}} for kind in kinds(Head))],
+)
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
+def test_a_model_without_values_costs_the_same(part, positions) -> None:
+    sizes = {"width": 16, "heads": 2, "layers": 1, "layers_before": 1, "feed_forward": 24, "positions": positions}
+    config = ModelConfig.model_validate({"head": {"kind": "shared"}, "time_features": True} | sizes | part)
+    real = build_model(config, seed_schema(), causal=True, repeat=0)
+    unfilled = build_unfilled(config, seed_schema(), causal=True)
+    assert next(unfilled.parameters()).device.type == "meta"
+    assert count_parameters(unfilled) == count_parameters(real)
+    flops = count_flops(unfilled, 6)
+    assert flops == count_flops(real, 6)
+    assert flops["total"] == sum(flops[name] for name in PARTS)
+    assert flops["head"] > 0
+
+
+def test_learned_absence_counts_as_embedding_and_layers_before_fusion_as_encoder() -> None:
+    sizes = {"width": 16, "heads": 2, "layers": 1, "feed_forward": 24}
+    plain = count_parameters(seed_model(**sizes))
+    learned = count_parameters(seed_model(absence="learned", **sizes))
+    assert learned == plain | {"embedding": plain["embedding"] + 3 * 16, "total": plain["total"] + 3 * 16}
+    before = count_parameters(seed_model(layers_before=2, **sizes))
+    more = 3 * 2 * plain["encoder"]
+    assert before == plain | {"encoder": plain["encoder"] + more, "total": plain["total"] + more}
+
+
+def test_operations_of_fusions_over_time_follow_the_formula() -> None:
+    D, T, W, M, L, N = 32, 12, 48, 3, 2, 2
+    sizes = {"width": D, "heads": 4, "layers": 1, "feed_forward": W}
+
+    def layer(queries: int, keys: int) -> int:
+        projections = 2 * queries * D * 2 * D + 2 * keys * D * 2 * D
+        return projections + 2 * 2 * queries * keys * D + 2 * 2 * queries * D * W
+
+    cross = count_flops(seed_model(fusion={"kind": "cross_modal", "layers": L}, **sizes), window=T)
+    assert cross["fusion"] == M * (M - 1) * (L * layer(T, T) + 2 * T * D * D)
+    bottleneck = count_flops(seed_model(fusion={"kind": "bottleneck", "layers": L, "tokens": N}, **sizes), window=T)
+    assert bottleneck["fusion"] == M * L * layer(T + T * N, T + T * N)
+    head = count_flops(seed_model(head={"kind": "track_tokens", "layers": L}, **sizes), window=T)
+    K = 20
+    between = T * (2 * K * D * 4 * D + 2 * 2 * K * K * D)
+    assert head["head"] == L * (between + layer(T * K, T)) + 2 * T * K * D * 22
