@@ -45,7 +45,10 @@ def plan_text(plan: Plan) -> str:
     where = plan.asked.place.folder
     made = "" if plan.asked.place.exists else " (will be simulated first)"
     lines.append(f"corpus   {where}{made}")
-    lines.append(f"metric   {study.metric.name}; reference arm {study.reference}; {study.repeats} paired repeats")
+    lines.append(
+        f"metric   {study.metric.name}; reference arm {study.reference}; "
+        f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
+    )
     if study.preset:
         lines.append(f"preset   {study.preset}")
     for path, value in study.changes.items():

@@ -7,6 +7,11 @@ from mmcore.measures import MEASURES
 TERMS: tuple[tuple[str, str], ...] = (
     ("arm", "A named variant of the model or its training. One arm is the reference that others are held against."),
     (
+        "matched",
+        "Scaled in width until the model has as many parameters, or needs as many operations, as the reference's: what "
+        "then remains of a difference is not due to size.",
+    ),
+    (
         "repeat",
         "One draw of split and initialisation, the same for every arm. Arms are compared repeat by repeat, so what "
         "makes a repeat easy or hard for all of them cancels out.",

@@ -58,7 +58,9 @@ def test_the_catalogue_is_the_one_in_the_table() -> None:
 
 
 def test_the_designs_are_those_in_the_table() -> None:
-    assert re.findall(r"^\| `\{kind: (\w+)[,}]", README, flags=re.M) == [d.model_fields["kind"].default for d in DESIGNS]
+    assert re.findall(r"^\| `\{kind: (\w+)[,}]", README, flags=re.M) == [
+        d.model_fields["kind"].default for d in DESIGNS
+    ]
 
 
 def test_the_two_commands_are_those_of_bootstrap_and_ci() -> None:
