@@ -84,7 +84,7 @@ def refuse_unusable(config: LossConfig, targets: Targets) -> None:
         raise ConfigError(
             "weighting pcgrad needs the package torchjd",
             found="it is not installed",
-            next_step='Run: pip install "mmstudy[torchjd]"',
+            next_step="Run: pip install torchjd",
             where="loss.weighting",
         )
 
