@@ -195,3 +195,15 @@ def test_what_is_wrong_names_its_line(tmp_path: Path, schema: CorpusSchema, text
         opened(tmp_path, STUDY + text, schema)
     assert str(caught.value).startswith(f"{tmp_path / 'mine.yaml'}:{line}: "), caught.value
     assert words in str(caught.value)
+
+
+def test_a_name_that_a_twin_would_take_is_refused(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = STUDY + "  concat, matched: {model.dropout: 0.5}\nmatch: {by: flops, unmatched: true}\n"
+    with pytest.raises(StudyError, match=r"mine\.yaml:10: arm name 'concat, matched' is taken"):
+        opened(tmp_path, text, schema)
+    assert "concat, matched" in [arm.name for arm in opened(tmp_path, text, schema, match="none").arms]
+
+
+def test_matching_without_a_way_to_count_is_our_mistake(tmp_path: Path, schema: CorpusSchema) -> None:
+    with pytest.raises(ValueError, match="without a way to count"):
+        opened(tmp_path, STUDY + "match: flops\n", schema, count=None)
