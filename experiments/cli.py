@@ -175,7 +175,7 @@ def run(
     """
     from experiments.driver import run_study
     from experiments.progress import Screen
-    from reports.render import as_json, as_text
+    from reports.text import as_json, as_text
 
     options = _options(corpus, preset, repeats, metric, match, set_, workers, device)
     try:
@@ -234,7 +234,7 @@ def report(
     """Write the report of what has been computed so far; trains nothing."""
     from experiments.driver import report_study
     from experiments.plan import ask
-    from reports.render import as_json, as_text
+    from reports.text import as_json, as_text
 
     asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     outcome = report_study(asked, context.obj)

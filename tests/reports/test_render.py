@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from reports.frame import tidy
-from reports.render import as_html, as_json, as_markdown, as_text, write_report
+from reports.render import as_html, as_markdown, write_report
 from reports.summary import summarise
+from reports.text import as_json, as_text
 
 HOSTILE = "<script>alert('x')</script>|`*_[a](http://evil.example)&\"'"
 
@@ -244,7 +245,7 @@ def test_many_verdicts_are_a_line_each_and_still_told_in_words(summary_of, study
 
 def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():
     code = (
-        "import sys, reports.summary, reports.render; "
+        "import sys, reports.summary, reports.render, reports.text; "
         "print([m for m in ('torch', 'mlflow', 'matplotlib', 'seaborn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,160 @@
+"""A Summary without a page: plain data for programs, and text for a terminal."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports import numerals
+from reports.contents import ComparisonRow, Summary
+from reports.sentences import sentence
+
+TERMINAL = 100
+"""Columns of text for a terminal."""
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The stable interface for programs; plain data, None where there is no number.
+
+    ``component`` is None for the study's metric. Intervals are at 1 − alpha; ``p_floor`` is the smallest p that the
+    number of repeats allows before correction. ``margin`` is in the metric's unit.
+    """
+    return finite(
+        {
+            "study": summary.study,
+            "question": summary.question,
+            "metric": summary.metric.name,
+            "arms": [
+                {
+                    "name": arm.name,
+                    "reference": arm.reference,
+                    "mean": arm.score.mean,
+                    "interval": [arm.score.low, arm.score.high],
+                    "n": arm.n,
+                    "failed": arm.failed,
+                    "parameters": arm.parameters,
+                    "flops": arm.flops,
+                    "seconds": arm.seconds,
+                    "components": {c: e.mean for c, e in zip(summary.components, arm.components, strict=True)},
+                }
+                for arm in summary.arms
+            ],
+            "comparisons": [_comparison(c) for c in summary.comparisons],
+            "baselines": [
+                {
+                    "name": b.name,
+                    "mean": b.score,
+                    "components": dict(zip(summary.components, b.components, strict=True)),
+                }
+                for b in summary.baselines
+            ],
+            "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
+            "provenance": summary.provenance,
+            "margin": summary.margin,
+            "alpha": summary.alpha,
+        }
+    )
+
+
+def _comparison(row: ComparisonRow) -> dict[str, Any]:
+    difference = row.paired.difference
+    return {
+        "arm": row.arm,
+        "reference": row.reference,
+        "component": row.component,
+        "difference": difference.mean,
+        "interval": [difference.low, difference.high],
+        "p": row.paired.p,
+        "p_holm": row.decision.p_holm,
+        "p_floor": row.paired.floor,
+        "p_interval": row.decision.p_t,
+        "effect_size": row.paired.effect_size,
+        "verdict": row.decision.verdict,
+        "sentence": sentence(row),
+    }
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None for what is no number: JSON knows neither NaN nor infinity."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(k): finite(v) for k, v in value.items()}
+        case list() | tuple():
+            return [finite(v) for v in value]
+        case _:
+            return value
+
+
+def as_text(summary: Summary) -> str:
+    """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
+    blocks = [_wrapped(f"{summary.study}: {summary.question}")]
+    if summary.many:
+        blocks.append(_verdict_lines(summary))
+    else:
+        for v in summary.verdicts:
+            parts = [_wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t]
+            blocks.append("\n".join([v.headline, *parts]))
+    if summary.warnings:
+        blocks.append("\n".join(_wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
+    header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
+    lines = [header]
+    for arm in summary.arms:
+        lines.append(
+            [
+                arm.name + (" (reference)" if arm.reference else ""),
+                numerals.number(arm.score.mean),
+                numerals.interval(arm.score.low, arm.score.high),
+                *(numerals.number(e.mean) for e in arm.components),
+                numerals.count(arm.parameters),
+                numerals.quantity(arm.flops),
+                numerals.duration(arm.seconds),
+                f"{arm.n} of {summary.repeats}" + (f", {arm.failed} failed" if arm.failed else ""),
+            ]
+        )
+    for b in summary.baselines:
+        scores = [numerals.number(v) for v in (b.score, *b.components)]
+        lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
+    blocks.append(_aligned(lines))
+    # The real minus sign is missing from the code pages of some terminals.
+    return "\n\n".join(blocks).replace("−", "-") + "\n"
+
+
+def _verdict_lines(summary: Summary) -> str:
+    """Many verdicts, a line each; the page has every one in words."""
+    lines = [
+        ["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm", "p of the interval"]
+    ]
+    for c in summary.primary:
+        difference = c.paired.difference
+        lines.append(
+            [
+                sentence(c),
+                numerals.number(difference.mean, True),
+                numerals.interval(difference.low, difference.high),
+                numerals.probability(c.decision.p_holm),
+                numerals.probability(c.decision.p_t),
+            ]
+        )
+    return _aligned(lines)
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, TERMINAL, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
+    )
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart, names left, numbers right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
