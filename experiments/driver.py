@@ -31,6 +31,7 @@ from mmcore.data.prepared import prepare
 from mmcore.errors import CorpusError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import training_fingerprint
+from mmcore.task import check_packages
 from reports.frame import StudyResults
 from reports.render import write_report
 from reports.summary import Summary, summarise
@@ -82,6 +83,8 @@ def run_study(
     if not asked.place.exists:
         asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         asked = ask(name, place, options)
+    for arm in asked.study.arms:
+        check_packages(arm.config)
     todo = plan(asked, place)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:

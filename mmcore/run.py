@@ -25,7 +25,7 @@ from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
-from mmcore.task import check_names, is_leaky, resolve_causal, resolve_task
+from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
 from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, predictor, score_rows
@@ -86,6 +86,7 @@ def run(
     causal = resolve_causal(config, task)
     refuse_unusable(config.loss, targets)
     check_names(config, schema)
+    check_packages(config)
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmcore.config import Forecast, Label, Reconstruct, RunConfig, Task
+import importlib.util
+
+from mmcore.config import Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
 from mmcore.errors import ConfigError, nearest
 from mmcore.schema import CorpusSchema
 
@@ -95,6 +97,21 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
             found=", ".join(taken),
             next_step="Mend evaluation.without, or let the model read more in model.modalities",
             where="evaluation.without",
+        )
+
+
+def check_packages(config: RunConfig) -> None:
+    """Tell of a package that a config needs and that is not installed.
+
+    Raises:
+        ConfigError: names it, with the command that brings it.
+    """
+    if isinstance(config.loss.weighting, PCGrad) and importlib.util.find_spec("torchjd") is None:
+        raise ConfigError(
+            "weighting pcgrad needs the package torchjd",
+            found="it is not installed",
+            next_step="Run: pip install torchjd",
+            where="loss.weighting",
         )
 
 

@@ -21,6 +21,7 @@ from experiments.home import Home
 from experiments.plan import Options, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record
+from mmcore.errors import ConfigError
 
 LONG = ["--set", "training.epochs=40"]
 
@@ -207,6 +208,16 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
 
 
 @pytest.mark.skipif(torch_has_cuda(), reason="needs a machine without CUDA")
+def test_a_package_that_is_not_there_is_told_before_anything_is_trained(
+    tiny_study: Path, tiny_corpus: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    changes = (("loss.weighting.kind", "pcgrad"),)
+    with pytest.raises(ConfigError, match="pip install torchjd"):
+        run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus), changes=changes))
+    assert not home.runs.exists()
+
+
 def test_a_device_that_is_not_there_leaves_no_failed_runs_behind(
     tiny_study: Path, tiny_corpus: Path, home: Home
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 
 import torch
@@ -64,7 +63,7 @@ def refuse_unusable(config: LossConfig, targets: Targets) -> None:
     """Tell before any work is done that losses cannot be weighted as asked.
 
     Raises:
-        ConfigError: a weight names no component; all weights are 0; a package is missing.
+        ConfigError: a weight names no component; all weights are 0.
     """
     for name in config.weights:
         if name not in targets.components:
@@ -79,13 +78,6 @@ def refuse_unusable(config: LossConfig, targets: Targets) -> None:
             found="0 for all of them",
             next_step="Raise a weight, or leave it out to count 1",
             where="loss.weights",
-        )
-    if isinstance(config.weighting, PCGrad) and importlib.util.find_spec("torchjd") is None:
-        raise ConfigError(
-            "weighting pcgrad needs the package torchjd",
-            found="it is not installed",
-            next_step="Run: pip install torchjd",
-            where="loss.weighting",
         )
 
 

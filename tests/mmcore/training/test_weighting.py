@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmcore.config import LossConfig
+from mmcore.config import LossConfig, build_config
 from mmcore.errors import ConfigError
-from mmcore.training.weighting import Components, Step, build_weighting, refuse_unusable, start_weights
+from mmcore.task import check_packages
+from mmcore.training.weighting import Components, Step, refuse_unusable, start_weights
 from mmcore.training.weighting.dwa import DynamicAverage
 from mmcore.training.weighting.fixed import Fixed
 from mmcore.training.weighting.gradnorm import GradientNorms
@@ -48,15 +49,13 @@ def test_unusable_weights_are_refused(targets):
         refuse_unusable(LossConfig(weights=dict.fromkeys(targets.components, 0.0)), targets)
 
 
-def test_a_missing_package_is_told_with_the_command_that_brings_it(targets, monkeypatch):
-    config = LossConfig.model_validate({"weighting": {"kind": "pcgrad"}})
-    refuse_unusable(config, targets)
+def test_a_missing_package_is_told_with_the_command_that_brings_it(monkeypatch):
+    config = build_config({"corpus": ".", "loss": {"weighting": {"kind": "pcgrad"}}})
+    check_packages(config)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r'Run: pip install "mmstudy\[torchjd\]"'):
-        refuse_unusable(config, targets)
-    with pytest.raises(ConfigError, match="needs the package torchjd"):
-        build_weighting(config, targets, nn.Linear(1, 1), 0)
-    refuse_unusable(LossConfig(), targets)
+    with pytest.raises(ConfigError, match=r"needs the package torchjd.*Run: pip install torchjd"):
+        check_packages(config)
+    check_packages(build_config({"corpus": "."}))
 
 
 # Fixed -------------------------------------------------------------------------------------------------------------
