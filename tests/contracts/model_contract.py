@@ -267,3 +267,11 @@ class ModelContract:
     def test_module_mode_changes_nothing(self, model: MultimodalModel) -> None:
         batch = make_batch()
         assert torch.equal(model.train()(batch), model.eval()(batch))
+
+
+class FusionContract(ModelContract):
+    """Inherit, name the fusion, and every promise is tested."""
+
+
+class HeadContract(ModelContract):
+    """Inherit, name the head, and every promise is tested."""

@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 
 import pytest
 import torch
-from contracts.model_contract import FEATURES, SCHEMA, B, ModelContract, T, variant  # noqa: F401 a fixture
+from contracts.model_contract import FEATURES, SCHEMA, B, FusionContract, T, variant  # noqa: F401 a fixture
 from contracts.test_fusion_contract import streams_of
 from torch import Tensor, nn
 
@@ -53,7 +53,7 @@ def with_ones(e_BTD: Tensor) -> Tensor:
     return torch.cat([e_BTD, torch.ones(B, T, 1)], -1)
 
 
-class TestGatedSoftmax(ModelContract):
+class TestGatedSoftmax(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "gated_softmax"}}
 
     def test_the_formula_and_its_gates(self) -> None:
@@ -100,7 +100,7 @@ class TestGatedSoftmax(ModelContract):
         torch.testing.assert_close(torch.from_numpy(trace.arrays["gates/visual"]), 1 - z_BTD.detach())
 
 
-class TestAttention(ModelContract):
+class TestAttention(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "attention"}, "attention_dropout": 0.1}
 
     def test_equals_torchs_attention_over_the_modalities_of_each_step(self) -> None:
@@ -163,7 +163,7 @@ def unit(parameters: dict[str, Tensor], a_BTD: Tensor, b_BTD: Tensor) -> Tensor:
     return z * h_a + (1 - z) * h_b
 
 
-class TestHierarchical(ModelContract):
+class TestHierarchical(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "hierarchical"}}
 
     def test_the_formula_of_a_pair_and_what_stands_where_one_is_missing(self) -> None:
@@ -235,7 +235,7 @@ class TestHierarchical(ModelContract):
             build_fusion(config, NAMES, SCHEMA.targets)
 
 
-class TestLowRank(ModelContract):
+class TestLowRank(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "low_rank", "rank": 2}}
 
     @pytest.mark.parametrize("there", [(0, 1, 2), (0, 2), (1,)])

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from contracts.model_contract import FEATURES, SCHEMA, B, ModelContract, T, make_batch, variant  # noqa: F401 a fixture
+from contracts.model_contract import FEATURES, SCHEMA, B, FusionContract, T, make_batch, variant  # noqa: F401 a fixture
 from torch import Tensor
 
 from mmcore.model.embedding import key_of
@@ -20,10 +20,6 @@ from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.streams import Streams
 from mmcore.schema import Targets
 from mmcore.trace import Trace
-
-
-class FusionContract(ModelContract):
-    """Inherit, name the fusion, and every promise is tested."""
 
 
 def streams_of(embedded: list[Tensor], usable_BTM: Tensor | None = None, causal: bool = False) -> Streams:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from contracts.model_contract import FEATURES, B, ModelContract, T, variant  # noqa: F401 a fixture
+from contracts.model_contract import FEATURES, B, FusionContract, T, variant  # noqa: F401 a fixture
 from contracts.test_fusion_contract import streams_of
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ def reads(fused_BTD: Tensor, steps: slice, source_BTD: Tensor) -> bool:
     return bool((gradient != 0).any())
 
 
-class TestCrossModal(ModelContract):
+class TestCrossModal(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "cross_modal", "layers": 2}}
 
     @pytest.mark.parametrize("causal", [False, True])
@@ -120,7 +120,7 @@ class TestCrossModal(ModelContract):
         assert reads(fusion(streams), slice(0, 3), late_BTD)
 
 
-class TestBottleneck(ModelContract):
+class TestBottleneck(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "bottleneck", "layers": 2, "tokens": 2}}
 
     @staticmethod

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from contracts.model_contract import ModelContract, variant  # noqa: F401 a fixture
-
-
-class HeadContract(ModelContract):
-    """Inherit, name the head, and every promise is tested."""
+from contracts.model_contract import HeadContract, variant  # noqa: F401 a fixture
 
 
 class TestShared(HeadContract):
