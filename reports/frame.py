@@ -1,7 +1,8 @@
 """From the records of a study to tidy tables: the only place that knows what a record looks like.
 
 ``runs`` has one row a run, ``scores`` one row a number of a finished run, ``baselines`` one row a number of a naive
-predictor and repeat, ``history`` one row an epoch. Everything after this file reads these tables.
+predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component. Everything after
+this file reads these tables.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ RUN_COLUMNS = (
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
+ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class StudyResults:
         scores: numbers of the models of finished runs; columns :data:`SCORE_COLUMNS`. NaN: nothing to measure.
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
         history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
+        items: losses of finished runs by test item; columns :data:`ITEM_COLUMNS`. NaN: no target of it counts.
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
@@ -54,6 +57,7 @@ class StudyResults:
     scores: pd.DataFrame
     baselines: pd.DataFrame
     history: pd.DataFrame
+    items: pd.DataFrame
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
@@ -196,6 +200,7 @@ def tidy(
             [_score_row(r, s) for r in done for s in r["scores"] if s["baseline"] is not None], BASELINE_COLUMNS
         ).drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
         history=pd.DataFrame(history) if history else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
+        items=_item_frame(done),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
         corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
@@ -205,6 +210,11 @@ def tidy(
 def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(columns))
     return frame.astype({"value": float})
+
+
+def _item_frame(done: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    rows = [{**row, "arm": r["arm"], "repeat": r["repeat"]} for r in done for row in r["items"]]
+    return pd.DataFrame(rows, columns=list(ITEM_COLUMNS)).astype({"loss": float, "count": int, "naive_loss": float})
 
 
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import pandas as pd
 
 from reports.contents import Summary, Table
 from reports.frame import StudyResults
+from reports.items import item_differences, item_overall
 from reports.statistics.intervals import Estimate
+from reports.statistics.ranks import ranks
 
 
 def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
@@ -18,6 +20,10 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "comparisons": _comparisons(summary),
         "baselines": _baselines(summary),
         "measures": _measures(summary),
+        "ranks": _ranks(summary, results),
+        "item_differences": item_differences(results),
+        "item_overall": item_overall(results),
+        "items": results.items,
         "scores": results.scores,
         "history": results.history,
         "runs": results.runs,
@@ -87,6 +93,18 @@ def _measures(summary: Summary) -> pd.DataFrame:
         "deviation", "n",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
+
+
+def _ranks(summary: Summary, results: StudyResults) -> pd.DataFrame:
+    """All arms against all on the study's metric; the test and the critical difference are the same in every row."""
+    metric = summary.metric
+    scores = results.table(metric.measure, metric.component)
+    found = ranks(scores, higher_is_better=metric.higher_is_better, alpha=summary.alpha)
+    shared = (found.n, found.statistic, found.p, found.critical_difference)
+    return pd.DataFrame(
+        [(arm, rank, *shared) for arm, rank in zip(found.arms, found.average, strict=True)],
+        columns=["arm", "average_rank", "n", "friedman", "p_friedman", "critical_difference"],
+    )
 
 
 def _plain(table: Table) -> pd.DataFrame:

@@ -67,6 +67,7 @@ def make_record(
     given: bool = False,
     leaky: bool = False,
     epochs: int = 6,
+    items: int = 0,
 ) -> dict[str, Any]:
     """A record as the runs write it: skills per component in, everything else follows from them."""
     components = list(skills)
@@ -107,7 +108,7 @@ def make_record(
             }
             for e in range(1, (3 if failed else epochs + 1))
         ],
-        "items": [],
+        "items": [] if failed else _items(skills, repeat, items),
         "leakage": {"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8},
         "numerics": 1,
         "environment": {
@@ -118,6 +119,20 @@ def make_record(
         "started": f"2026-03-01T10:{repeat:02d}:00+00:00",
         "finished": f"2026-03-01T10:{repeat:02d}:30+00:00",
     }  # fmt: skip
+
+
+def _items(skills: Mapping[str, float], repeat: int, items: int) -> list[dict[str, Any]]:
+    """Two of three items are tested in each repeat; video_0 gives every arm a loss of twice the others'."""
+    return [
+        {
+            "item": f"video_{i}", "group": f"video_{i}", "complete": i != 1, "component": component,
+            "loss": math.nan if math.isnan(skill) else (1 - skill) * (2 if i == 0 else 1),
+            "count": 0 if math.isnan(skill) else 40, "naive_loss": math.nan if math.isnan(skill) else 1.0,
+        }
+        for i in range(items)
+        if (i + repeat) % 3
+        for component, skill in skills.items()
+    ]  # fmt: skip
 
 
 def _scores(skills: Mapping[str, float], items: str) -> list[dict[str, Any]]:

@@ -1,0 +1,108 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.statistics.intervals import estimate
+from reports.statistics.items import per_item, two_level
+
+NAN = math.nan
+
+
+def names(count):
+    return [f"video_{i}" for i in range(count)]
+
+
+def study(rng, repeats=10, items=20, share=0.4, effect=0.0, of_item=1.0, of_repeat=1.0, noise=1.0):
+    d_RI = effect + of_item * rng.normal(size=items) + of_repeat * rng.normal(size=(repeats, 1))
+    d_RI = d_RI + noise * rng.normal(size=(repeats, items))
+    d_RI[rng.random((repeats, items)) > share] = NAN
+    return d_RI
+
+
+def test_per_item_is_the_estimate_of_each_column():
+    d_RI = study(np.random.default_rng(0))
+    for column, found in zip(d_RI.T, per_item(d_RI, 0.9, 0.3), strict=True):
+        assert found == estimate(column, 0.9, 0.3)
+
+
+def test_mean_counts_every_test_once_and_sizes_count_what_was_tested():
+    d_RI = np.array([[1.0, NAN, 3.0, NAN], [NAN, 2.0, 6.0, NAN], [NAN, NAN, NAN, NAN]])
+    found = two_level(d_RI, ["a", "a", "b", "c"])
+    assert (found.repeats, found.groups, found.items) == (2, 2, 3)
+    assert found.mean == 3.0
+
+
+def test_interval_equals_the_enumeration_of_all_resamples():
+    d_RI = np.array([[1.0, 5.0, 9.0], [2.0, NAN, 4.0], [7.0, 1.0, NAN]])
+    means = []
+    for rows in itertools.product(range(3), repeat=3):
+        for columns in itertools.product(range(3), repeat=3):
+            drawn = d_RI[np.ix_(rows, columns)]
+            if np.isfinite(drawn).any():
+                means.append(np.nanmean(drawn))
+    # Between two steps of the distribution an edge may fall on either; a share is what a resample really estimates.
+    found = two_level(d_RI, names(3), 0.8)
+    for edge, share in ((found.low, 0.1), (found.high, 0.9)):
+        below, up_to = np.mean(np.array(means) < edge - 1e-9), np.mean(np.array(means) <= edge + 1e-9)
+        assert below - 0.02 <= share <= up_to + 0.02
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.floats(-5, 5), st.floats(0.1, 10))
+def test_shift_and_scale_carry_over_and_the_same_call_gives_the_same(seed, shift, scale):
+    d_RI = study(np.random.default_rng(seed), repeats=4, items=6, share=0.9)
+    one, two = two_level(d_RI, names(6)), two_level(shift + scale * d_RI, names(6))
+    for a, b in ((one.mean, two.mean), (one.low, two.low), (one.high, two.high)):
+        assert b == pytest.approx(shift + scale * a, abs=1e-9)
+    assert two_level(d_RI, names(6)) == one
+    assert one.low <= one.mean <= one.high
+
+
+def test_items_of_a_group_are_drawn_together():
+    rng = np.random.default_rng(1)
+    of_group = rng.normal(size=6)
+    d_RI = np.repeat(of_group, 10)[None, :] + 0.01 * rng.normal(size=(8, 60))
+    groups = [f"g{i // 10}" for i in range(60)]
+    together, apart = two_level(d_RI, groups), two_level(d_RI, names(60))
+    # Ten copies of an item are one piece of evidence, not ten.
+    assert together.high - together.low > 2 * (apart.high - apart.low)
+
+
+def test_both_levels_are_in_the_interval():
+    rng = np.random.default_rng(2)
+    widths = [
+        (lambda e: e.high - e.low)(two_level(study(rng, share=1.0, noise=0.05, of_item=i, of_repeat=r), names(20)))
+        for i, r in ((0, 0), (1, 0), (0, 1))
+    ]
+    assert widths[1] > 5 * widths[0]
+    assert widths[2] > 5 * widths[0]
+
+
+def test_interval_covers_the_truth_where_one_level_alone_does_not():
+    rng, hits, plain = np.random.default_rng(3), 0, 0
+    studies = 150
+    for _ in range(studies):
+        d_RI = study(rng, repeats=12, effect=0.5)
+        found = two_level(d_RI, names(20))
+        hits += found.low <= 0.5 <= found.high
+        every_test = estimate(d_RI.ravel())
+        plain += every_test.low <= 0.5 <= every_test.high
+    assert hits / studies >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / studies) - 0.02
+    assert plain / studies < 0.75
+
+
+def test_too_little_for_an_interval():
+    nothing = two_level(np.full((2, 2), NAN), names(2))
+    assert (nothing.repeats, nothing.groups, nothing.items) == (0, 0, 0)
+    assert math.isnan(nothing.mean)
+    assert math.isnan(two_level(np.empty((0, 0)), []).mean)
+    once = two_level(np.array([[1.0, 3.0]]), names(2))
+    assert once.mean == 2.0
+    assert math.isnan(once.low)
+    one_group = two_level(np.array([[1.0, 3.0], [2.0, 2.0]]), ["a", "a"])
+    assert one_group.mean == 2.0
+    assert math.isnan(one_group.high)
