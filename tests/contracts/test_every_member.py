@@ -23,15 +23,19 @@ def kinds(family: Any) -> set[str]:
 
 
 def promised(contract: str) -> list[dict[str, Any]]:
-    """What each class that inherits a contract is made of."""
-    found = []
-    for path in Path(__file__).parent.glob("test_*contract.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and contract in [ast.unparse(base) for base in node.bases]:
-                for line in node.body:
-                    if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == "made_of" and line.value:
-                        found.append(ast.literal_eval(line.value))
-    return found
+    """What each class that inherits a contract, if by way of another, is made of."""
+    files = Path(__file__).parent.glob("test_*contract.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    heirs = {contract}
+    for _ in classes:
+        heirs |= {node.name for node in classes if heirs & {ast.unparse(base) for base in node.bases}}
+    lines = [line for node in classes if node.name in heirs for line in node.body]
+    return [
+        ast.literal_eval(line.value)
+        for line in lines
+        if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == "made_of" and line.value is not None
+    ]
 
 
 @pytest.mark.parametrize("contract", FAMILIES)
