@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.contents import Summary, Table
 from reports.frame import StudyResults
 from reports.items import item_differences, item_overall
-from reports.statistics.intervals import Estimate
+from reports.statistics.bootstrap import bca, interquartile_mean
+from reports.statistics.comparisons import equivalence_p, paired_differences
+from reports.statistics.intervals import Estimate, finite
 from reports.statistics.ranks import ranks
 
 
 def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
     """File stem to table; a table without rows keeps its header where it has one."""
     return {
-        "arms": _arms(summary),
-        "comparisons": _comparisons(summary),
+        "arms": _arms(summary, results),
+        "comparisons": _comparisons(summary, results),
         "baselines": _baselines(summary),
         "measures": _measures(summary),
         "ranks": _ranks(summary, results),
@@ -34,11 +38,17 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
     }
 
 
-def _arms(summary: Summary) -> pd.DataFrame:
+def _arms(summary: Summary, results: StudyResults) -> pd.DataFrame:
+    """``bca``: the bootstrap interval of the mean; ``interquartile_mean`` with its own, all on the study's metric."""
     rows = []
     for arm in summary.arms:
+        scores = _scores(results, summary, summary.metric.component, arm.name)
         row: dict[str, Any] = {"arm": arm.name, "reference": arm.reference}
-        row |= _estimate("", arm.score) | {"mean_complete_items": arm.complete.mean}
+        row |= _estimate("", arm.score)
+        row |= _edges("bca", bca(scores, summary.level, results.overlap))
+        row["interquartile_mean"] = float(interquartile_mean(finite(scores))) if arm.score.n else math.nan
+        row |= _edges("iqm", bca(scores, summary.level, results.overlap, interquartile_mean))
+        row |= {"mean_complete_items": arm.complete.mean}
         row |= {"failed": arm.failed, "missing": arm.missing, "parameters": arm.parameters, "flops": arm.flops}
         row |= {"seconds": arm.seconds}
         for component, e in zip(summary.components, arm.components, strict=True):
@@ -52,19 +62,36 @@ def _estimate(prefix: str, e: Estimate) -> dict[str, float]:
     return {prefix + key: value for key, value in values.items()}
 
 
-def _comparisons(summary: Summary) -> pd.DataFrame:
+def _edges(name: str, interval: tuple[float, float]) -> dict[str, float]:
+    return {f"{name}_low": interval[0], f"{name}_high": interval[1]}
+
+
+def _scores(results: StudyResults, summary: Summary, component: str | None, arm: str) -> np.ndarray:
+    """An arm's numbers by repeat; NaN throughout for an arm of which nothing finished."""
+    table = results.table(summary.metric.measure, component)
+    return table[arm].to_numpy(float) if arm in table else np.full(len(table), math.nan)
+
+
+def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
+    """``p_equivalence``: of two one-sided tests against the margin, empty where none holds."""
     columns = [
-        "arm", "reference", "component", "n", "difference", "low", "high", "deviation", "p", "p_holm", "p_floor",
-        "p_floor_holm", "p_interval", "effect_size", "won", "tied", "family", "verdict", "more_repeats", "reason",
+        "arm", "reference", "component", "n", "difference", "low", "high", "bca_low", "bca_high", "deviation", "p",
+        "p_holm", "p_floor", "p_floor_holm", "p_interval", "p_equivalence", "effect_size", "won", "tied", "share_won",
+        "family", "verdict", "more_repeats", "reason",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
         d, paired, decision = c.paired.difference, c.paired, c.decision
+        component = c.component or summary.metric.component
+        arm, reference = (_scores(results, summary, component, name) for name in (c.arm, c.reference))
+        edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
+        p_equivalence = math.nan if c.margin is None else equivalence_p(paired, c.margin)
         rows.append(
             (
-                c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, d.deviation, paired.p, decision.p_holm,
-                paired.floor, decision.floor_holm, decision.p_t, paired.effect_size, paired.won, paired.tied,
-                decision.family, decision.verdict, decision.more, decision.reason,
+                c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *edges, d.deviation, paired.p,
+                decision.p_holm, paired.floor, decision.floor_holm, decision.p_t, p_equivalence, paired.effect_size,
+                paired.won, paired.tied, paired.share_won, decision.family, decision.verdict, decision.more,
+                decision.reason,
             )
         )  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})

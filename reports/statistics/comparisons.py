@@ -1,4 +1,7 @@
-"""Two arms, paired by repeat: difference, interval, exact p, effect size."""
+"""Two arms, paired by repeat: difference, interval, exact p, effect size, equivalence.
+
+S studies, N pairs of a study.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from scipy.special import stdtr
 from mmcore.seeding import generator
 from reports.statistics.floors import ENUMERATED, floor
 from reports.statistics.intervals import ROUNDING, Estimate, estimate
+
+STUDIES_AT_ONCE = 64
+"""Studies whose sign patterns are in memory together."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Paired:
     def n(self) -> int:
         """Pairs."""
         return self.difference.n
+
+    @property
+    def share_won(self) -> float:
+        """Share of repeats in which the arm is better, a tie counting half; NaN for n = 0."""
+        return (self.won + self.tied / 2) / self.n if self.n else math.nan
 
 
 def compare(
@@ -91,6 +102,29 @@ def _t_test(difference: Estimate, overlap: float) -> float:
     return 2 * float(stdtr(difference.n - 1, -abs(t)))
 
 
+def equivalence_p(paired: Paired, margin: float) -> float:
+    """The p of two one-sided tests: at most alpha where the interval at 1 − 2·alpha lies within ± margin.
+
+    Args:
+        margin: in the metric's unit, above 0: differences within ± margin count as none.
+
+    Returns:
+        1 for n < 2; where all differences are equal, 0 if they lie within the margin and 1 if not.
+
+    Source:
+        Schuirmann 1987; the deviation of the mean with Nadeau & Bengio's term.
+    """
+    difference = paired.difference
+    if difference.n < 2:
+        return 1.0
+    inside = margin - abs(difference.mean)
+    if difference.deviation == 0:
+        return 0.0 if inside >= 0 else 1.0
+    # The test against the nearer edge has the larger p.
+    t = inside / (difference.deviation * math.sqrt(1 / difference.n + paired.overlap))
+    return float(stdtr(difference.n - 1, -t))
+
+
 def paired_differences(arm: Sequence[float] | np.ndarray, reference: Sequence[float] | np.ndarray) -> np.ndarray:
     """arm − reference where both are numbers; what is only rounding is exactly 0."""
     a, b = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
@@ -104,8 +138,9 @@ def paired_differences(arm: Sequence[float] | np.ndarray, reference: Sequence[fl
 def sign_flip_p(differences: Sequence[float] | np.ndarray) -> float:
     """Two-sided p of the mean difference under random signs: the share of sign patterns at least as extreme.
 
-    Exact (all 2ⁿ patterns) for up to 16 pairs; beyond, the observed pattern and 2¹⁶ − 1 drawn with a fixed seed, which
-    never gives a p below 1/2¹⁶. Assumes that differences are exchangeable in sign when the arms are equally good.
+    Exact (all 2ⁿ patterns) for up to 16 pairs; beyond, the observed pattern and 2¹⁶ − 1 drawn with a fixed seed (repeat
+    0, purpose "sign flips", index n), which never gives a p below 1/2¹⁶. Assumes that differences are exchangeable in
+    sign when the arms are equally good.
 
     Args:
         differences: finite numbers, one a pair.
@@ -113,22 +148,34 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray) -> float:
     Returns:
         1 for no pairs, and where all differences are 0.
     """
-    d = np.asarray(differences, dtype=np.float64)
-    if len(d) == 0 or not d.any():
-        return 1.0
+    return float(sign_flip_ps(np.asarray(differences, dtype=np.float64)[None])[0])
+
+
+def sign_flip_ps(differences_SN: np.ndarray) -> np.ndarray:
+    """:func:`sign_flip_p` of many studies with equally many pairs, one p a study."""
+    studies, pairs = differences_SN.shape
+    if pairs == 0:
+        return np.ones(studies)
+    chunks = range(0, studies, STUDIES_AT_ONCE)
+    return np.concatenate(
+        [_sign_flip_ps(differences_SN[i : i + STUDIES_AT_ONCE].T) for i in chunks] or [np.ones(0)],
+    )
+
+
+def _sign_flip_ps(d_NS: np.ndarray) -> np.ndarray:
     # Sums in another order round differently: a tie must count as a tie.
-    threshold = abs(d.sum()) - ROUNDING * np.abs(d).sum()
-    if len(d) <= ENUMERATED:
-        return float(np.mean(np.abs(_sums_of_all_patterns(d)) >= threshold))
-    extreme = np.abs(_drawn_signs(len(d)) @ d) >= threshold
-    return float((1 + extreme.sum()) / (1 + len(extreme)))
+    threshold_S = np.abs(d_NS.sum(axis=0)) - ROUNDING * np.abs(d_NS).sum(axis=0)
+    if len(d_NS) <= ENUMERATED:
+        return (np.abs(_sums_of_all_patterns(d_NS)) >= threshold_S).mean(axis=0)
+    extreme = np.abs(_drawn_signs(len(d_NS)) @ d_NS) >= threshold_S
+    return (1 + extreme.sum(axis=0)) / (1 + len(extreme))
 
 
-def _sums_of_all_patterns(d: np.ndarray) -> np.ndarray:
-    """Σ ± d for half of the 2ⁿ patterns, the other half being their mirror images, by doubling."""
-    sums = d[:1]
-    for value in d[1:]:
-        sums = np.concatenate([sums + value, sums - value])
+def _sums_of_all_patterns(d_NS: np.ndarray) -> np.ndarray:
+    """Σ ± d for half of the 2ⁿ patterns (rows), the other half being their mirror images, by doubling."""
+    sums = d_NS[:1]
+    for value_S in d_NS[1:]:
+        sums = np.concatenate([sums + value_S, sums - value_S])
     return sums
 
 

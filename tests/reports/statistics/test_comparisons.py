@@ -9,7 +9,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from reports.statistics.comparisons import compare, paired_differences, sign_flip_p
+from reports.statistics.comparisons import (
+    STUDIES_AT_ONCE,
+    compare,
+    equivalence_p,
+    paired_differences,
+    sign_flip_p,
+    sign_flip_ps,
+)
 from reports.statistics.floors import floor
 from reports.statistics.multiplicity import holm
 
@@ -63,6 +70,14 @@ def test_many_pairs_are_sampled_close_to_the_exact_p_and_always_alike():
     assert sign_flip_p(np.full(30, 0.2)) == floor(30) == 1 / 2**16
 
 
+@pytest.mark.parametrize("pairs", [1, 6, 16, 20])
+def test_many_studies_at_once_get_the_p_of_each(pairs):
+    d_SN = np.random.default_rng(pairs).normal(0.3, 1, (STUDIES_AT_ONCE + 3, pairs))
+    assert sign_flip_ps(d_SN).tolist() == pytest.approx([sign_flip_p(d) for d in d_SN], abs=1e-12)
+    assert sign_flip_ps(np.empty((2, 0))).tolist() == [1.0, 1.0]
+    assert sign_flip_ps(np.empty((0, pairs))).tolist() == []
+
+
 def test_holm_equals_statsmodels():
     rng = np.random.default_rng(0)
     for comparisons in range(1, 13):
@@ -91,6 +106,23 @@ def test_narrow_interval_is_two_one_sided_tests(margin):
     a, b = rng.normal(0.31, 0.05, 12), rng.normal(0.3, 0.05, 12)
     narrow = compare(a, b).narrow
     assert (-margin < narrow.low and narrow.high < margin) == (ttost_paired(a, b, -margin, margin)[0] < 0.05)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 30), st.floats(0.001, 0.2))
+def test_equivalence_p_equals_statsmodels_and_agrees_with_the_narrow_interval(seed, n, margin):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(0.31, 0.05, n), rng.normal(0.3, 0.05, n)
+    assert equivalence_p(compare(a, b), margin) == pytest.approx(ttost_paired(a, b, -margin, margin)[0], abs=1e-10)
+    for overlap in (0.0, 1 / 3):
+        paired = compare(a, b, overlap=overlap)
+        within = -margin <= paired.narrow.low and paired.narrow.high <= margin
+        assert within == (equivalence_p(paired, margin) <= 0.05)
+
+
+def test_equivalence_without_a_deviation():
+    assert equivalence_p(compare([0.5] * 6, [0.25] * 6), 0.3) == 0.0
+    assert equivalence_p(compare([0.5] * 6, [0.25] * 6), 0.2) == 1.0
+    assert equivalence_p(compare([0.5], [0.5]), 0.2) == 1.0
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=8), st.sampled_from([0.0, 0.3]))
@@ -128,3 +160,10 @@ def test_equal_differences_have_no_effect_size_and_an_interval_of_a_point():
 def test_won_follows_the_metrics_direction():
     assert compare([1.0, 2.0, 5.0], [2.0, 3.0, 5.0], higher_is_better=False).won == 2
     assert compare([1.0, 2.0, 5.0], [2.0, 3.0, 5.0]).won == 0
+
+
+def test_a_tie_is_half_won():
+    assert compare([1.0, 2.0, 5.0, 0.0], [0.0, 3.0, 5.0, 0.0]).share_won == 0.5
+    assert compare([3.0, 5.0], [2.0, 5.0]).share_won == 0.75
+    assert compare([3.0, 5.0], [2.0, 5.0], higher_is_better=False).share_won == 0.25
+    assert math.isnan(compare([], []).share_won)
