@@ -77,16 +77,20 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     """The figures that have anything to show, in the order of the page."""
     # Drawing costs over a second of imports; JSON and text do without.
     from reports.figures.components import ComponentScores
+    from reports.figures.cost import CostAgainstScore
     from reports.figures.curves import LearningCurves
     from reports.figures.forest import Forest
+    from reports.figures.heatmap import DifferencesByComponent
     from reports.figures.repeats import ScoresByRepeat
     from reports.figures.svg import inline, to_svg
     from reports.figures.weights import LossWeights
 
     figures: tuple[Figure, ...] = (
         Forest(summary),
+        DifferencesByComponent(summary),
         ScoresByRepeat(summary),
         ComponentScores(summary),
+        CostAgainstScore(summary),
         LearningCurves(results),
         LossWeights(results),
     )

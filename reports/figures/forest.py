@@ -9,11 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.contents import ComparisonRow, Summary
-from reports.figures.style import INK, PAPER, WIDTH, house_style, shortened
+from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
 from reports.numerals import percent
 
-_MARKS = {"better": ("o", True), "worse": ("v", True), "equivalent": ("s", True), "undecided": ("o", False)}
-_TINTS = {"better": "#2f8f6f", "worse": "#c23b58", "equivalent": "#2f6fb7", "undecided": "#7a7f87"}
 ROW = 0.27
 """Inches per line."""
 MOST = 60
@@ -90,7 +88,7 @@ class Forest:
             for y, (_, row) in enumerate(lines):
                 if row is not None:
                     if row.margin is not None:
-                        axes.barh(y, 2 * row.margin, 1, -row.margin, color="#7a7f87", alpha=0.16, linewidth=0)
+                        axes.barh(y, 2 * row.margin, 1, -row.margin, color=NEUTRAL, alpha=0.16, linewidth=0)
                     _mark(axes, y, row)
             axes.set_ylim(len(lines) - 0.4, -0.6)
             axes.set_yticks(range(len(lines)), [shortened(label, 46) for label, _ in lines])
@@ -108,12 +106,12 @@ class Forest:
 
 def _mark(axes: Axes, y: int, row: ComparisonRow) -> None:
     difference, verdict = row.paired.difference, row.decision.verdict
-    shape, filled = _MARKS.get(verdict, ("o", False))
-    tint = _TINTS.get(verdict, "#7a7f87")
+    decided = verdict in VERDICT_MARKS
+    shape, tint = VERDICT_MARKS.get(verdict, "o"), VERDICT_TINTS.get(verdict, NEUTRAL)
     heavy = row.component is None
     if not math.isnan(difference.low):
         axes.plot([difference.low, difference.high], [y, y], color=tint, linewidth=2.6 if heavy else 1.5)
     axes.plot(
         [difference.mean], [y], marker=shape, markersize=8 if heavy else 6.5, color=tint, linestyle="none",
-        markerfacecolor=tint if filled else PAPER, markeredgewidth=1.5,
+        markerfacecolor=tint if decided else PAPER, markeredgewidth=1.5,
     )  # fmt: skip

@@ -34,6 +34,11 @@ LINES: tuple[Dash, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
 )
 
+VERDICT_MARKS = {"better": "o", "worse": "v", "equivalent": "s"}
+"""Of what is decided; everything else has an open mark or none."""
+VERDICT_TINTS = {"better": "#2f8f6f", "worse": "#c23b58", "equivalent": "#2f6fb7"}
+NEUTRAL = "#7a7f87"
+
 MOST_ARMS = 8
 """Arms that are drawn: more cannot be told apart. The tables have them all."""
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from reports.figures.components import ComponentScores
+from reports.figures.cost import CostAgainstScore, pareto
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Forest
+from reports.figures.heatmap import DifferencesByComponent
 from reports.figures.repeats import ScoresByRepeat
 from reports.figures.style import COLOURS, LINES, MARKERS
 from reports.figures.svg import inline, to_svg
@@ -24,7 +27,8 @@ def figures(results):
     summary = summarise(results)
     return [
         Forest(summary), ComponentScores(summary), LearningCurves(results), ScoresByRepeat(summary),
-        LossWeights(weighted(results)),
+        LossWeights(weighted(results)), DifferencesByComponent(summary),
+        CostAgainstScore(costly(summary, [100 * (i + 1) for i in range(len(summary.arms))])),
     ]  # fmt: skip
 
 
@@ -43,7 +47,7 @@ def weighted(results, arms=None):
 def test_frames_hold_the_numbers_that_are_drawn(results_of):
     results = results_of()
     summary = summarise(results)
-    forest, components, curves, repeats, _ = (f.frame() for f in figures(results))
+    forest, components, curves, repeats, *_ = (f.frame() for f in figures(results))
     assert forest["difference"].tolist() == [c.paired.difference.mean for c in summary.comparisons]
     assert forest["verdict"].tolist() == [c.verdict for c in summary.comparisons]
     multimodal = components[components["who"] == "multimodal"]
@@ -126,7 +130,7 @@ def test_text_is_at_least_nine_points(results_of, study_of, arms):
 
 def test_more_arms_than_can_be_told_apart_are_in_the_table_only(results_of, study_of):
     forest, *others = figures(results_of(study_of([f"arm_{i}" for i in range(12)], repeats=3)))
-    for figure in others:
+    for figure in (f for f in others if f.name in ("components", "learning_curves", "loss_weights")):
         assert "The first 8 of 12 arms are drawn" in figure.description
         assert "arm_11" not in to_svg(figure.draw())
         assert "arm_11" in figure.frame().to_csv()
@@ -196,3 +200,140 @@ def test_of_too_many_comparisons_those_on_the_metric_are_all_drawn(summary_of, s
     few = Forest(summary_of(study_of(names[:4], repeats=10)))
     assert "not drawn" not in few.description
     assert "position" in [label.get_text() for label in few.draw().axes[0].get_yticklabels()]
+
+
+def costly(summary, costs, scores=None):
+    """The same summary with these parameters per arm, and these means; FLOPs and seconds equal in all arms."""
+    arms = tuple(
+        replace(a, parameters=c, flops=100, seconds=3.0, score=a.score if scores is None else replace(a.score, mean=s))
+        for a, c, s in zip(summary.arms, costs, scores or costs, strict=True)
+    )
+    return replace(summary, arms=arms)
+
+
+def test_the_grid_holds_every_comparison_and_only_where_there_are_several(summary_of, study_of):
+    assert DifferencesByComponent(summary_of()).frame().empty
+    assert DifferencesByComponent(summary_of(study_of(("a", "b", "c")), components=["active"])).frame().empty
+    summary = summary_of(study_of(("a", "b", "c")))
+    frame = DifferencesByComponent(summary).frame()
+    assert frame["difference"].tolist() == [c.paired.difference.mean for c in summary.comparisons]
+    assert frame["verdict"].tolist() == [c.verdict for c in summary.comparisons]
+    assert frame["component"].tolist()[:2] == ["skill", "skill"]
+
+
+def drawn_cells(summary):
+    axes = DifferencesByComponent(summary).draw().axes[0]
+    rows = [t.get_text() for t in axes.get_yticklabels()]
+    columns = [t.get_text() for t in axes.get_xticklabels()]
+    texts = {(round(x), round(y)): t.get_text() for t in axes.texts for x, y in [t.get_position()]}
+    marks = {(round(float(m.get_xdata()[0]) - 0.3), round(float(m.get_ydata()[0]) + 0.2)): m.get_marker()
+             for m in axes.lines if len(m.get_xdata())}  # fmt: skip
+    tints = [patch.get_facecolor() for patch in axes.patches]
+    return rows, columns, texts, marks, tints
+
+
+def test_cells_say_number_and_verdict_without_colour(summary_of, study_of):
+    effects = {"b": {"active": 0.3}, "c": {"active": -0.3, "scale": 0.3}}
+    summary = summary_of(study_of(("a", "b", "c"), repeats=12, margin=0.03), effects=effects, noise=0.01)
+    rows, columns, texts, marks, tints = drawn_cells(summary)
+    assert (rows, columns) == (["b", "c"], ["skill", "active", "scale", "position"])
+    assert texts[1, 0] == "+0.30"
+    assert texts[1, 1] == "−0.30"
+    symbols = {"better": "o", "worse": "v", "equivalent": "s"}
+    for c in summary.comparisons:
+        cell = (columns.index(c.component or "skill"), rows.index(c.arm))
+        assert marks.get(cell) == symbols.get(c.verdict)
+    assert set(symbols.values()) == set(marks.values())
+    assert max(tint[3] for tint in tints) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("metric", "tint"), [("skill", "#c23b58"), ("loss", "#2f8f6f")])
+def test_shades_follow_the_direction_of_the_measure(summary_of, study_of, metric, tint):
+    gain = -0.3 if metric == "skill" else 0.3
+    summary = summary_of(study_of(("a", "b", "c"), metric=metric), effects={"b": gain, "c": -gain}, noise=0.01)
+    _, _, texts, _, tints = drawn_cells(summary)
+    first = list(texts).index((1, 0))
+    assert texts[1, 0] == "−0.30"
+    assert to_hex(tints[first]) == tint
+
+
+def test_the_grid_stays_legible_with_many_arms_and_components(summary_of, study_of):
+    names = ("a", *(f"b{i}" for i in range(18)))
+    many = DifferencesByComponent(summary_of(study_of(names, repeats=6)))
+    assert len(many.draw().axes[0].get_yticklabels()) == 18
+    wide = DifferencesByComponent(summary_of(study_of(("a", "b", "c")), components=[f"part_{i}" for i in range(20)]))
+    assert len(wide.draw().axes[0].get_xticklabels()) == 16
+    assert len(wide.draw().axes[0].texts) == 0
+    assert "16 columns are drawn; the table has all" in wide.description
+    assert wide.frame()["component"].nunique() == 21
+
+
+def test_repeats_are_drawn_by_comparison_from_the_reference_to_the_arm(results_of, study_of):
+    summary = summarise(results_of(study_of(("a", "b", "c"), repeats=6), effects={"b": 0.3, "c": -0.3}))
+    figure = ScoresByRepeat(summary).draw()
+    plots = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title(loc="left") for axes in plots] == ["b", "c"]
+    assert [axes.get_xlabel() for axes in plots] == ["6 of 6", "0 of 6"]
+    rising = [[y[1] > y[0] for line in axes.lines if len(y := list(line.get_ydata())) == 2] for axes in plots]
+    assert rising == [[True] * 6, [False] * 6]
+    dashes = [{line.get_linestyle() for line in axes.lines if len(list(line.get_ydata())) == 2} for axes in plots]
+    assert dashes == [{"-"}, {"--"}]
+    lower = ScoresByRepeat(summarise(results_of(study_of(("a", "b"), repeats=6, metric="loss"), effects={"b": 0.3})))
+    assert {line.get_linestyle() for line in lower.draw().axes[0].lines if len(list(line.get_ydata())) == 2} == {"-"}
+
+
+def test_repeats_of_many_comparisons_and_of_none_can_be_drawn(results_of, study_of):
+    names = ("a", *(f"b{i}" for i in range(30)))
+    many = ScoresByRepeat(summarise(results_of(study_of(names, repeats=3))))
+    assert "The first 24 of 30 comparisons are drawn" in many.description
+    assert len([axes for axes in many.draw().axes if axes.axison]) == 24
+    none = ScoresByRepeat(summarise(results_of(study_of(names[:3], pairs=(), repeats=3))))
+    assert "no comparison" in none.description
+    assert [t.get_text() for t in none.draw().axes[0].get_xticklabels()] == ["a", "b0", "b1"]
+
+
+def test_the_front_is_what_no_other_beats():
+    assert pareto([1, 2, 3], [1, 2, 3]) == [True, True, True]
+    assert pareto([1, 2, 3], [3, 2, 1]) == [True, False, False]
+    assert pareto([1, 1, 2], [1, 1, 1]) == [True, True, False]
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        costs, gains = rng.integers(0, 6, (2, 12)).tolist()
+        front = pareto(costs, gains)
+        assert any(front)
+        for i, on in enumerate(front):
+            beaten = [j for j in range(12) if costs[j] <= costs[i] and gains[j] >= gains[i]
+                      and (costs[j] < costs[i] or gains[j] > gains[i])]  # fmt: skip
+            assert on == (not beaten)
+
+
+def test_costs_are_drawn_where_arms_differ_in_them(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b", "c")))
+    assert CostAgainstScore(costly(summary, [100, 101, 102])).frame().empty
+    figure = CostAgainstScore(costly(summary, [100, 200, 300], [0.5, 0.4, 0.6]))
+    frame = figure.frame()
+    assert set(frame["kind"]) == {"parameters"}
+    assert frame["front"].tolist() == [True, False, True]
+    assert frame["low"].tolist() == [a.score.low for a in summary.arms]
+    assert "Not drawn, since equal or unknown: FLOPs of a forward pass and seconds a run." in figure.description
+    axes = figure.draw().axes[0]
+    faces = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() != "None"]
+    assert [face == "#fefefe" for face in faces] == [False, True, False]
+
+
+def test_low_scores_can_be_the_better_ones_of_a_front(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b", "c"), metric="loss"))
+    frame = CostAgainstScore(costly(summary, [100, 200, 300], [0.5, 0.6, 0.4])).frame()
+    assert frame["front"].tolist() == [True, False, True]
+
+
+def test_of_many_arms_those_on_the_front_are_named(summary_of, study_of):
+    names = tuple(f"arm_{i}" for i in range(19))
+    scores = [0.5 + (0.01 * i if i % 6 == 0 else -0.1) for i in range(19)]
+    figure = CostAgainstScore(costly(summary_of(study_of(names, repeats=3)), [100 * 2**i for i in range(19)], scores))
+    legend = [text.get_text() for text in figure.draw().legends[0].get_texts()]
+    assert legend == ["arm_0", "arm_6", "arm_12", "arm_18"]
+    assert len(figure.frame()) == 19
+    assert "Of 19 arms those on a front are named" in figure.description
+    unknown = CostAgainstScore(costly(summary_of(study_of(names[:3])), [None, 200, None]))
+    assert unknown.frame().empty
