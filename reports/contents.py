@@ -77,13 +77,21 @@ class Check:
         code: never reused for another check.
         title: what is looked for.
         outcome: one of a closed list.
-        text: what was found, with its consequence; empty unless the outcome is a warning.
+        text: what was found, or why nothing could be; empty for a check that passed.
+        reason: why it matters. advice: what to do about a warning.
     """
 
     code: str
     title: str
     outcome: Outcome
     text: str
+    reason: str
+    advice: str
+
+    @property
+    def more(self) -> str:
+        """Where it is explained, in the project's folder."""
+        return f"docs/checks.md#{self.code.lower()}"
 
 
 @dataclass(frozen=True)

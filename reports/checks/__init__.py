@@ -1,0 +1,30 @@
+"""Facts that a reader must know before believing a verdict, each with a code that is never reused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.checks.evidence import Evidence
+from reports.checks.rules import RULES
+from reports.contents import ArmRow, Check, ComparisonRow
+from reports.frame import StudyResults
+
+
+def run_checks(
+    results: StudyResults,
+    arms: Sequence[ArmRow],
+    comparisons: Sequence[ComparisonRow],
+    nothing_to_predict: Sequence[str],
+) -> tuple[Check, ...]:
+    """Every check, in the order of its code.
+
+    Args:
+        comparisons: on the study's metric and per component.
+        nothing_to_predict: components without a score.
+    """
+    evidence = Evidence(results, arms, comparisons, nothing_to_predict)
+    checks = []
+    for rule in RULES:
+        outcome, text = rule.look(evidence)
+        checks.append(Check(rule.code, rule.title, outcome, text, rule.reason, rule.advice))
+    return tuple(checks)

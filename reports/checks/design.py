@@ -1,0 +1,164 @@
+"""Checks of what is compared with what: repeats, sizes, budgets, and what else differs between two arms."""
+
+from __future__ import annotations
+
+from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
+from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
+from reports.numerals import counted, listing, percent
+from reports.statistics.floors import needed
+from studies.resolved import ResolvedStudy
+
+UNEQUAL = 1.25
+"""Ratio of parameters, or of training, from which on it may explain a difference in scores."""
+
+MATCHED_BY = {"parameters": "parameters", "flops": "FLOPs"}
+"""How a rule of matching is called in sentences."""
+
+
+def too_few_repeats(evidence: Evidence) -> Found:
+    """Comparisons that no result could decide."""
+    comparisons = evidence.comparisons
+    if not comparisons:
+        return not_applicable("The study asks for no comparison.")
+    short = [c for c in comparisons if c.decision.verdict == "too few repeats"]
+    alpha = evidence.results.study.alpha
+
+    def text() -> str:
+        families = {c.component is None: c.decision.family for c in short}
+        parts = []
+        for primary, size in families.items():
+            least = needed(alpha, size)
+            what = "on the study's metric" if primary else "by component"
+            parts.append(f"{counted(size, 'comparison')} {what} at {alpha:g} need at least {least or 'more'} repeats")
+        return (
+            f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
+            f"{listing(parts)}."
+        )
+
+    return warn_if(bool(short), text)
+
+
+def one_split(evidence: Evidence) -> Found:
+    """One split, one initialisation: chance cannot be told from a difference."""
+    done = {run["repeat"] for run in evidence.results.run_rows if run["status"] == "done"}
+    if not done:
+        return not_run("No run finished.")
+    return warn_if(len(done) == 1, lambda: "Every finished run has the same split and the same initialisation.")
+
+
+def unmatched(evidence: Evidence) -> Found:
+    """By what the runs say of their models, not by what was planned."""
+    study = evidence.results.study
+    rule = study.match
+    if rule is None:
+        return not_applicable("The study does not match arms.")
+    # An arm that is kept as written beside its matched twin need not match.
+    twins = {arm.name for arm in study.arms if arm.size is not None and arm.size.within is None}
+    sizes = {arm.name: getattr(arm, rule.by) for arm in evidence.arms if arm.name not in twins}
+    target = sizes.pop(study.reference)
+    known = {name: (size - target) / target for name, size in sizes.items() if target and size is not None}
+    if not known:
+        return not_run("No run tells the size of its model.")
+    unlike = [f"'{name}' is {_share(share)}" for name, share in known.items() if abs(share) > rule.tolerance]
+    return warn_if(
+        bool(unlike),
+        lambda: (
+            f"By {MATCHED_BY[rule.by]}, {some(unlike)} than the reference '{study.reference}'; the study "
+            f"asks for {percent(rule.tolerance)} at most."
+        ),
+    )
+
+
+def _share(share: float) -> str:
+    return f"{percent(round(abs(share), 3))} {'larger' if share > 0 else 'smaller'}"
+
+
+def many_factors(evidence: Evidence) -> Found:
+    """Comparisons of arms that differ in more than one idea."""
+    study = evidence.results.study
+    if not study.pairs:
+        return not_applicable("The study asks for no comparison.")
+    differing = {pair: factors(study, *pair) for pair in study.pairs}
+    several = [
+        f"'{arm}' against '{against}' differ in {len(found)} ({some(found, 6)})"
+        for (arm, against), found in differing.items()
+        if len(found) > 1
+    ]
+    return warn_if(
+        bool(several),
+        lambda: (
+            f"{len(several)} of {counted(len(study.pairs), 'comparison')}: {some(several, 3)}. Each tells what its "
+            "changes do together, not which of them does it."
+        ),
+    )
+
+
+def unequal_size(evidence: Evidence) -> Found:
+    """Parameters of the two arms of a comparison, as their runs count them."""
+    study = evidence.results.study
+    if study.match is not None:
+        return not_applicable("The study brings its arms to one size.")
+    sizes = {arm.name: arm.parameters for arm in evidence.arms}
+    asked = [pair for pair in study.pairs if not _only(_paths(study, *pair), SIZE_ALONE)]
+    if not asked:
+        return not_applicable("No comparison asks about anything but size.")
+    known = [(arm, against) for arm, against in asked if sizes[arm] and sizes[against]]
+    if not known:
+        return not_run("No run tells the size of its model.")
+    unequal = []
+    for arm, against in known:
+        ratio = (sizes[arm] or 0) / (sizes[against] or 1)
+        if max(ratio, 1 / ratio) > UNEQUAL:
+            unequal.append(f"'{arm}' has {ratio:.2f} times the parameters of '{against}'")
+    return warn_if(bool(unequal), lambda: f"{some(unequal)}. A difference in scores may come from size.")
+
+
+def _paths(study: ResolvedStudy, arm: str, against: str) -> frozenset[str]:
+    return settings(study.arm(arm).config, study.arm(against).config)
+
+
+def _only(paths: frozenset[str], kind: frozenset[str]) -> bool:
+    """Whether two arms differ, and in nothing but this."""
+    return bool(paths) and paths <= kind
+
+
+def unequal_training(evidence: Evidence) -> Found:
+    """Optimiser steps and windows seen by two arms in the same repeats, where neither was stopped early."""
+    study = evidence.results.study
+    steps = {
+        (run["arm"], run["repeat"]): run["steps"]
+        for run in evidence.results.run_rows
+        if run["status"] == "done" and not run["stopped_early"]
+    }
+    unequal, known = [], 0
+    for arm, against in study.pairs:
+        common = [r for r in range(study.repeats) if (arm, r) in steps and (against, r) in steps]
+        if not common or _only(_paths(study, arm, against), BUDGET):
+            continue
+        known += 1
+        ratio = sum(steps[arm, r] for r in common) / sum(steps[against, r] for r in common)
+        seen = ratio * study.arm(arm).config.training.batch / study.arm(against).config.training.batch
+        if max(ratio, 1 / ratio, seen, 1 / seen) > UNEQUAL:
+            unequal.append(
+                f"'{arm}' took {ratio:.2f} times the steps of '{against}', on {seen:.2f} times as many windows"
+            )
+    if not known:
+        return not_applicable(
+            "No two arms were trained to the end in the same repeat, or the study asks about the length of training."
+        )
+    return warn_if(bool(unequal), lambda: f"{some(unequal)}. A difference in scores may come from that.")
+
+
+def shared_head(evidence: Evidence) -> Found:
+    """A head that gives all tracks one curve."""
+    tracks = evidence.results.corpus.get("tracks", 0)
+    if tracks <= 1:
+        return not_applicable("There is one track.") if tracks else not_run("No run tells the number of tracks.")
+    shared = [arm.name for arm in evidence.results.study.arms if arm.config.model.head.kind == "shared"]
+    return warn_if(
+        bool(shared),
+        lambda: (
+            f"With the shared head {quoted(shared)} {'gives' if len(shared) == 1 else 'give'} all {tracks} tracks the "
+            "same curve over time, shifted by a constant: what differs between tracks cannot be learned."
+        ),
+    )

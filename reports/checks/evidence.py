@@ -1,0 +1,82 @@
+"""What the checks look at, and how they put names and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import pandas as pd
+
+from reports.contents import ArmRow, ComparisonRow, Outcome
+from reports.frame import StudyResults
+from reports.numerals import listing
+
+Found = tuple[Outcome, str]
+"""An outcome and what was found; of a check that passed, nothing need be said."""
+
+PASSED: Found = ("passed", "")
+MOST_NAMED = 5
+"""Arms or comparisons that a sentence names before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study's results and what the report says of them.
+
+    Args:
+        comparisons: on the metric and per component.
+        nothing_to_predict: components without a score.
+    """
+
+    results: StudyResults
+    arms: Sequence[ArmRow]
+    comparisons: Sequence[ComparisonRow]
+    nothing_to_predict: Sequence[str]
+
+    @cached_property
+    def curves(self) -> dict[str, list[pd.DataFrame]]:
+        """Arm to the history of each of its finished runs, one row an epoch, in order."""
+        history = self.results.history
+        curves: dict[str, list[pd.DataFrame]] = {}
+        done = history[history["status"] == "done"]
+        for key, rows in done.groupby(["arm", "repeat"], sort=False):
+            curves.setdefault(cast(tuple[str, int], key)[0], []).append(cast(pd.DataFrame, rows))
+        return curves
+
+    def having(self, *columns: str) -> dict[str, list[pd.DataFrame]]:
+        """Those curves, or none at all where a column was not recorded."""
+        return self.curves if set(columns) <= set(self.results.history.columns) else {}
+
+
+def warn_if(warns: bool, text: Callable[[], str]) -> Found:
+    """A warning with its text, or nothing to say."""
+    return ("warning", text()) if warns else PASSED
+
+
+def not_run(why: str) -> Found:
+    """What the check needs is not there."""
+    return "not run", why
+
+
+def not_applicable(why: str) -> Found:
+    """The study has nothing that the check could be about."""
+    return "not applicable", why
+
+
+def some(parts: Sequence[str], most: int = MOST_NAMED) -> str:
+    """A listing that ends in a count where it would grow long.
+
+    Example:
+        >>> some(["a", "b", "c"], 3), some(["a", "b", "c", "d"], 2)
+        ('a, b and c', 'a, b and 2 more')
+    """
+    if len(parts) <= most:
+        return listing(list(parts))
+    return listing([*parts[:most], f"{len(parts) - most} more"])
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Arms by name in a sentence."""
+    return some([f"'{name}'" for name in names])

@@ -1,0 +1,55 @@
+"""What differs between two arms, counted in ideas rather than in lines of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from mmcore.config import RunConfig
+from studies.resolved import ResolvedStudy
+
+SIZE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.layers_before"})
+"""How large the network is and where its layers are: one idea, however many numbers it takes."""
+
+SIZE_ALONE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.heads"})
+"""A comparison that differs in nothing else asks about size itself."""
+
+BUDGET = frozenset({"training.epochs", "training.steps_per_epoch", "training.batch", "data.stride"})
+"""How long is trained. A comparison that differs in nothing else asks about that itself."""
+
+NO_MATTER = frozenset({"corpus", "repeat", "device", "threads"})
+"""Not what a comparison is about: the same for all arms, or only where a run takes place."""
+
+
+def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:
+    """Dotted paths at which two configs differ; a part of another kind (``model.fusion``) is one path.
+
+    Example:
+        >>> from mmcore.config import build_config
+        >>> deep = build_config({"corpus": "c", "model": {"layers": 8, "fusion": {"kind": "low_rank", "rank": 3}}})
+        >>> sorted(settings(build_config({"corpus": "c"}), deep))
+        ['model.fusion', 'model.layers']
+    """
+    return frozenset(_differing(one, other, "")) - NO_MATTER
+
+
+def factors(study: ResolvedStudy, arm: str, against: str) -> tuple[str, ...]:
+    """The ideas in which two arms differ, each by its path.
+
+    Width, feed-forward and layers are one idea; none where the study matches arms by them and something else differs.
+    """
+    paths = settings(study.arm(arm).config, study.arm(against).config)
+    size, rest = sorted(paths & SIZE), sorted(paths - SIZE)
+    if not size or (rest and study.match is not None):
+        return tuple(rest)
+    return (*rest, " with ".join(size))
+
+
+def _differing(one: Any, other: Any, path: str) -> Iterator[str]:
+    if isinstance(one, BaseModel) and type(one) is type(other):
+        for name in type(one).model_fields:
+            yield from _differing(getattr(one, name), getattr(other, name), f"{path}.{name}" if path else name)
+    elif one != other:
+        yield path

@@ -1,0 +1,46 @@
+"""The page of all checks: ``python -m reports.checks.page > docs/checks.md``."""
+
+from __future__ import annotations
+
+import textwrap
+
+from reports.checks.rules import RULES, Rule
+
+HEAD = """\
+# Checks
+
+Facts that a reader must know before believing a verdict. Every report makes all of them and opens with those that
+warn; `mmstudy check STUDY` prints them, and with `--strict` ends with exit code 1 when any warns, as `run` and `report`
+do. An outcome is *passed*, *warning*, *not applicable* (the study has nothing that the check could be about) or *not
+run* (the records do not hold what it needs). A warning is no verdict: it names what the verdict cannot rule out. Codes
+are never reused.
+
+This page is made from `reports/checks/rules.py`: `python -m reports.checks.page > docs/checks.md`.
+"""
+
+TAIL = """
+## What needs no check
+
+- *Test items read during selection.* The best epoch is chosen on validation items, by code that has no test items: they
+  are read once, afterwards.
+- *A group on two sides of a split.* Sides are drawn group by group; a corpus whose own split divides a group is
+  refused.
+- *Mixed corpora, tasks, splits or targets.* Runs that differ in them are refused, by name, before anything is
+  summarised.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    return HEAD + "".join(_entry(rule) for rule in RULES) + TAIL
+
+
+def _entry(rule: Rule) -> str:
+    parts = (f"**{rule.title}.** {rule.how}", f"*Why it matters.* {rule.reason}", f"*What to do.* {rule.advice}")
+    return (
+        f"\n## {rule.code}\n" + "\n\n".join(textwrap.fill(part, 120, break_on_hyphens=False) for part in parts) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,94 @@
+"""Checks of the runs themselves: which are missing or failed, and what they were trained with."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
+from reports.numerals import counted, listing
+
+FAILED_MORE = 2
+"""Failed runs that one arm must have more than another before it is more than chance could be blamed for."""
+
+
+def failed(evidence: Evidence) -> Found:
+    """Runs without a score."""
+    runs = evidence.results.run_rows
+    if not runs:
+        return not_run("There is no run.")
+    without = [run for run in runs if run["status"] != "done"]
+    counts = some([f"{arm.failed} of '{arm.name}'" for arm in evidence.arms if arm.failed])
+    return warn_if(
+        bool(without),
+        lambda: f"{counted(len(without), 'run')} failed ({counts}). First failure: {without[0]['failure']}.",
+    )
+
+
+def fewer_repeats(evidence: Evidence) -> Found:
+    """Repeats that have not been run."""
+    asked = evidence.results.study.repeats
+    # Every arm is named: how many repeats each has is the very thing to know.
+    counts = listing([f"{arm.n} of '{arm.name}'" for arm in evidence.arms])
+    return warn_if(
+        any(arm.missing for arm in evidence.arms),
+        lambda: f"The study asks for {counted(asked, 'repeat')}; finished are {counts}.",
+    )
+
+
+def uneven_failures(evidence: Evidence) -> Found:
+    """Arms of which clearly more runs failed than of others."""
+    if not evidence.results.run_rows:
+        return not_run("There is no run.")
+    counts = {arm.name: arm.failed for arm in evidence.arms}
+    most, least = max(counts, key=lambda a: counts[a]), min(counts, key=lambda a: counts[a])
+    return warn_if(
+        counts[most] - counts[least] >= FAILED_MORE,
+        lambda: f"{counts[most]} runs of '{most}' failed, {counts[least] or 'none'} of '{least}'.",
+    )
+
+
+def uncommitted(evidence: Evidence) -> Found:
+    """Runs of code that no commit describes."""
+    known = [run["dirty"] for run in evidence.results.run_rows if run["dirty"] is not None]
+    if not known:
+        return not_run("No run came from a git checkout.")
+    return warn_if(any(known), lambda: f"{counted(sum(known), 'run')} came from code with uncommitted changes.")
+
+
+def mixed_commits(evidence: Evidence) -> Found:
+    """Runs of several versions of the code."""
+    known = Counter(run["commit"][:12] for run in evidence.results.run_rows if run["commit"] is not None)
+    if not known:
+        return not_run("No run came from a git checkout.")
+    return warn_if(len(known) > 1, lambda: f"Runs come from {len(known)} commits: {_with_counts(known)}.")
+
+
+def mixed_versions(evidence: Evidence) -> Found:
+    """Packages and Python, across runs; names only those that differ."""
+    versions: dict[str, Counter[str]] = {}
+    for run in evidence.results.run_rows:
+        for name, version in {**json.loads(run["packages"]), "python": run["python"], "torch": run["torch"]}.items():
+            if version is not None:
+                versions.setdefault(name, Counter())[version] += 1
+    if not versions:
+        return not_run("No run tells its versions.")
+    mixed = [f"{name} {_with_counts(found)}" for name, found in versions.items() if len(found) > 1]
+    return warn_if(bool(mixed), lambda: f"Versions differ between runs: {'; '.join(mixed)}.")
+
+
+def mixed_machines(evidence: Evidence) -> Found:
+    """Device, platform and threads, across runs; names only those that differ."""
+    mixed, known = [], False
+    for key, noun in (("device", "device"), ("platform", "platform"), ("threads", "threads")):
+        found = Counter(str(run[key]) for run in evidence.results.run_rows if run[key] is not None)
+        known = known or bool(found)
+        if len(found) > 1:
+            mixed.append(f"{noun} {_with_counts(found)}")
+    if not known:
+        return not_run("No run tells what it ran on.")
+    return warn_if(bool(mixed), lambda: f"Runs differ in what they ran on: {'; '.join(mixed)}.")
+
+
+def _with_counts(values: Counter[str]) -> str:
+    return some([f"{value} ({counted(n, 'run')})" for value, n in values.items()])

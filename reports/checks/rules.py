@@ -1,0 +1,244 @@
+"""Every check that a report makes, in the order of its code.
+
+A new check is a function in one of this package's files and one entry here with the next code; a code is never reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reports.checks import data, design, records, training
+from reports.checks.evidence import Evidence, Found
+from reports.numerals import percent
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check, without its outcome.
+
+    Args:
+        code: never reused for another check.
+        title: what is looked for.
+        how: when exactly it warns.
+        reason: why it matters.
+        advice: what to do.
+        look: finds the outcome.
+    """
+
+    code: str
+    title: str
+    how: str
+    reason: str
+    advice: str
+    look: Callable[[Evidence], Found]
+
+
+RULES = (
+    Rule(
+        "ABL001",
+        "The target is part of the input",
+        "The task is leaky: `reconstruct` predicts the steps that the model reads.",
+        "Copying the input scores perfectly, so these scores say nothing about prediction.",
+        "Use task forecast to measure prediction.",
+        data.leaky,
+    ),
+    Rule(
+        "ABL002",
+        "Runs failed",
+        "Any run of the study failed.",
+        "Comparisons use the repeats that finished in both arms. If failing has to do with the arm, its scores "
+        "flatter it.",
+        "Remove the cause, then run the study again with --retry-failed.",
+        records.failed,
+    ),
+    Rule(
+        "ABL003",
+        "Fewer repeats than asked for",
+        "An arm has fewer runs than the study has repeats.",
+        "Verdicts rest on what is there; who stops at a result that pleases makes chance look like a finding.",
+        "Run the study again: it adds what is missing.",
+        records.fewer_repeats,
+    ),
+    Rule(
+        "ABL004",
+        "Too few repeats for any claim",
+        "The smallest p that the number of repeats allows, 2/2ⁿ, is above alpha after Holm's correction.",
+        "However large the effect, the test cannot tell it from chance: no verdict is possible, not even in principle.",
+        "Add repeats (--repeats), or compare fewer arms.",
+        design.too_few_repeats,
+    ),
+    Rule(
+        "ABL005",
+        "The head cannot tell tracks apart",
+        "The target has several tracks and an arm uses the shared head.",
+        "That head is one affine map of the encoder's state for all tracks, so no two of them can move "
+        "differently: scores measure the head's limit, not what the encoder knows.",
+        "Use model.head.kind per_track, residual or track_tokens.",
+        design.shared_head,
+    ),
+    Rule(
+        "ABL006",
+        "Uncommitted changes",
+        "A run came from a git checkout whose code had uncommitted changes.",
+        "The commit does not say what ran, so nobody can run it again.",
+        "Commit, then train again into a fresh home.",
+        records.uncommitted,
+    ),
+    Rule(
+        "ABL007",
+        "Runs from different commits",
+        "Runs of the study came from more than one commit.",
+        "What changed in the code between them may be part of a difference between arms.",
+        "If the changes touch training or scoring, train all arms anew with one commit, into a fresh home.",
+        records.mixed_commits,
+    ),
+    Rule(
+        "ABL008",
+        "Runs from different package versions",
+        "Python or a package had more than one version among the runs.",
+        "Libraries change numerics and defaults; that may be part of a difference between arms.",
+        "Train all arms in one environment, into a fresh home.",
+        records.mixed_versions,
+    ),
+    Rule(
+        "ABL009",
+        "A component has nothing to predict",
+        "A component has no score in any run: its target never varies on the test items, or its naive loss is 0.",
+        "It counts neither for nor against an arm; what the study says is about the other components alone.",
+        "Look at the component's target in the corpus.",
+        data.nothing_to_predict,
+    ),
+    Rule(
+        "ABL010",
+        "Arms that should be matched differ in size",
+        "The study matches arms, and one misses the reference's size by more than the tolerance. Arms kept as "
+        "written beside a matched twin are left out.",
+        "What tells these arms apart may be size, which matching was to rule out.",
+        "Give the arm finer steps of width (fewer heads), or allow a larger tolerance and say so.",
+        design.unmatched,
+    ),
+    Rule(
+        "ABL011",
+        "A prediction depends on what it may not know",
+        "On a trained model, a prediction's gradient by an input of a step that it may not know is not exactly 0.",
+        "The model sees what it is asked to foresee: its scores cannot be believed.",
+        "Look for a part of the model that looks ahead, and test it as the fusion contract does.",
+        data.forbidden,
+    ),
+    Rule(
+        "ABL012",
+        "All runs share one split",
+        "All finished runs are of a single repeat.",
+        "How much scores vary by chance is unknown, and with it whether any difference is more than chance.",
+        "Add repeats (--repeats).",
+        design.one_split,
+    ),
+    Rule(
+        "ABL013",
+        "Arms differ in more than one thing",
+        "Two arms that are compared differ in two or more settings. A part of another kind counts once, and so do "
+        "width, feed-forward and layers together; what matching changed does not count.",
+        "The comparison is sound, but it is about the changes together: which of them brings the difference stays "
+        "open.",
+        "Add an arm for each change by itself (design one_factor), or all combinations (design factorial).",
+        design.many_factors,
+    ),
+    Rule(
+        "ABL014",
+        "Arms differ in size",
+        f"The study does not match arms, and of two that are compared one has more than {design.UNEQUAL:g} times "
+        "the other's parameters. Comparisons that differ in width, feed-forward, layers or heads alone ask about "
+        "size and are left out.",
+        "A larger model often scores better whatever the idea behind it.",
+        "Repeat the study with --match parameters and see whether the verdict stays.",
+        design.unequal_size,
+    ),
+    Rule(
+        "ABL015",
+        "Arms differ in how long they train",
+        f"Of two arms that are compared one took more than {design.UNEQUAL:g} times the other's steps, or saw so "
+        "many times its windows, in repeats that neither stopped early. Comparisons that differ in epochs, "
+        "steps_per_epoch, batch or stride alone ask about that and are left out.",
+        "Longer training often scores better whatever the idea behind it.",
+        "Give both arms the same training.epochs, training.steps_per_epoch, training.batch and data.stride.",
+        design.unequal_training,
+    ),
+    Rule(
+        "ABL016",
+        "Training diverged",
+        "A loss or a gradient became NaN or infinite, which ends a run.",
+        "An arm that cannot be trained reliably is a finding of its own; its other runs may have been close to it.",
+        "Lower training.optimiser.learning_rate, lengthen the warm-up or set training.clip_norm, for all arms "
+        "alike; then --retry-failed.",
+        training.diverged,
+    ),
+    Rule(
+        "ABL017",
+        "Gradients are clipped in most steps",
+        f"Over an arm's finished runs, more than {percent(training.CLIPPED)} of the steps clipped their gradient.",
+        "Clipping is meant for rare outliers. As a rule, it makes all steps weigh the same however wrong the model "
+        "is, and arms whose gradients differ in scale are held back differently.",
+        "Raise training.clip_norm above the usual norm of the gradient, or set it to null, and see whether the "
+        "verdict stays.",
+        training.clipped,
+    ),
+    Rule(
+        "ABL018",
+        "The learning rate rises at the end",
+        "In a finished run the learning rate at the end of the last epoch is above that of the epoch before.",
+        "The last epochs undo the settling of the earlier ones, so the model is scored in the middle of a move. It "
+        "happens where a schedule is periodic, or training ends within its warm-up.",
+        "Use a schedule that falls to its floor at the last step, and a warm-up that is shorter than training.",
+        training.rising_rate,
+    ),
+    Rule(
+        "ABL019",
+        "Training had not converged",
+        "In more than half of an arm's runs that went on to their last epoch, the last quarter of the epochs "
+        f"({training.LEAST_EPOCHS} or more in all) brought over {percent(training.STILL_GAINS)} of what validation "
+        f"skill gained since the first epoch, and over {training.STILL_GAINS_SKILL:g} of skill.",
+        "An arm that learns more slowly is judged before it is done: the order of the arms may be that of their speed.",
+        "Raise training.epochs for all arms until the curves lie flat, with training.patience to end in time.",
+        training.not_converged,
+    ),
+    Rule(
+        "ABL020",
+        "Over-fitting",
+        f"At the scored epochs an arm's mean validation loss is more than {training.GAP:g} times its mean training "
+        f"loss (and the gap over {percent(training.GAP_SHARE)} of the first epoch's validation loss); or in more "
+        f"than half of its runs validation loss ends more than {percent(round(training.RISES - 1, 3))} above its "
+        "minimum while training loss fell on.",
+        "The model knows its training items by heart better than it predicts others. The epoch with the best "
+        "validation score is what counts here, so no score is taken from later ones; but differences between arms "
+        "may be differences in how fast they over-fit.",
+        "More items, a smaller model, dropout or augmentation; training.patience ends a run that no longer gains.",
+        training.over_fitting,
+    ),
+    Rule(
+        "ABL021",
+        "Failures are unequal between arms",
+        f"Of one arm at least {records.FAILED_MORE} more runs failed than of another.",
+        "If failing depends on the arm, the repeats that are left are those that suited it: a comparison over them "
+        "is in its favour.",
+        "Remove the cause of the failures before you compare; count failing against the arm.",
+        records.uneven_failures,
+    ),
+    Rule(
+        "ABL022",
+        "No better than a naive prediction",
+        "The interval of an arm's skill reaches 0 or below; or that of every arm's skill on some component. At "
+        "skill 0 the loss is that of the best prediction without learning.",
+        "Arms that learned nothing still differ by chance and by how they fail: who is better among them means little.",
+        "Read no meaning into verdicts on it. Check that the inputs can tell the target at all, or train longer.",
+        data.naive,
+    ),
+    Rule(
+        "ABL023",
+        "Runs on different machines",
+        "Device, platform or number of threads is not the same for all runs.",
+        "Sums in another order round differently, and times of runs on unlike machines cannot be compared.",
+        "Train all arms on one kind of machine, into a fresh home.",
+        records.mixed_machines,
+    ),
+)

@@ -1,0 +1,146 @@
+"""What is compared with what: factors, sizes, budgets. Each check fires where it should and is silent elsewhere."""
+
+import dataclasses
+
+import pytest
+
+from mmcore.config import build_config, override
+from reports.checks.factors import factors, settings
+from reports.frame import tidy
+from reports.summary import summarise
+from studies.matching import Match
+
+
+def config_of(overrides):
+    return build_config(override({"corpus": "c"}, overrides))
+
+
+def varied(study, **arms):
+    """The study with these overrides for its arms."""
+    return dataclasses.replace(
+        study,
+        arms=tuple(
+            dataclasses.replace(arm, config=config_of(arms[arm.name])) if arm.name in arms else arm
+            for arm in study.arms
+        ),
+    )
+
+
+def found(study, records, code):
+    check = next(c for c in summarise(tidy(study, records)).checks if c.code == code)
+    return check.outcome, check.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({}, ()),
+        ({"model.modalities": ["track"]}, ("model.modalities",)),
+        ({"model.fusion": {"kind": "low_rank", "rank": 3}}, ("model.fusion",)),
+        ({"evaluation.without": ["audio"]}, ("evaluation.without",)),
+        ({"loss.weights": {"active": 2.0, "scale": 0.5}}, ("loss.weights",)),
+        ({"model.width": 64, "model.feed_forward": 128, "model.layers": 2}, None),
+        ({"model.layers_before": 2, "model.layers": 0}, None),
+        ({"model.norm": "pre", "model.layers": 2}, ("model.norm", "model.layers")),
+        ({"augmentation.jitter": {}, "augmentation.noise": {}}, ("augmentation.jitter", "augmentation.noise")),
+        ({"device": "cuda", "threads": 4, "repeat": 3}, ()),
+    ],
+)
+def test_factors_count_ideas_not_lines(study_of, overrides, expected):
+    study = varied(study_of(("a", "b")), a={}, b=overrides)
+    told = factors(study, "b", "a")
+    if expected is None:
+        assert len(told) == 1
+    else:
+        assert told == expected
+    assert factors(study, "a", "b") == told
+
+
+def test_settings_of_one_part_are_told_apart():
+    one, other = (
+        config_of({"model.fusion": {"kind": "low_rank", "rank": 3}}),
+        config_of({"model.fusion": {"kind": "low_rank"}}),
+    )
+    assert settings(one, other) == {"model.fusion.rank"}
+
+
+def test_what_matching_changed_is_no_factor(study_of):
+    change = {"model.fusion": {"kind": "concat"}, "model.width": 128, "model.feed_forward": 500, "model.layers": 5}
+    study = varied(study_of(("a", "b")), a={}, b=change)
+    assert len(factors(study, "b", "a")) == 2
+    assert factors(dataclasses.replace(study, match=Match(by="parameters")), "b", "a") == ("model.fusion",)
+
+
+def test_more_than_one_factor_warns_and_names_them(study_of, records_of):
+    study = varied(
+        study_of(("a", "b", "c")), a={}, b={"model.norm": "pre"}, c={"model.norm": "pre", "model.dropout": 0.3}
+    )
+    outcome, text = found(study, records_of(study), "ABL013")
+    assert outcome == "warning"
+    assert "1 of 2 comparisons: 'c' against 'a' differ in 2 (model.dropout and model.norm)" in text
+    one = varied(study_of(("a", "b")), a={}, b={"model.norm": "pre"})
+    assert found(one, records_of(one), "ABL013") == ("passed", "")
+
+
+def with_size(records, sizes):
+    for record in records:
+        record["parameters"] = {"total": sizes[record["arm"]]}
+    return records
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sizes", "match", "outcome"),
+    [
+        ({"model.norm": "pre"}, (100_000, 125_000), None, "passed"),
+        ({"model.norm": "pre"}, (100_000, 125_100), None, "warning"),
+        ({"model.norm": "pre"}, (125_100, 100_000), None, "warning"),
+        ({"model.layers": 2}, (100_000, 300_000), None, "not applicable"),
+        ({"model.layers_before": 2, "model.layers": 0}, (100_000, 300_000), None, "warning"),
+        ({"model.norm": "pre"}, (100_000, 300_000), Match(by="flops"), "not applicable"),
+    ],
+)
+def test_unequal_size(study_of, records_of, overrides, sizes, match, outcome):
+    study = varied(study_of(("a", "b"), match=match), a={}, b=overrides)
+    got, text = found(study, with_size(records_of(study), dict(zip("ab", sizes, strict=True))), "ABL014")
+    assert got == outcome
+    if outcome == "warning":
+        assert f"'b' has {sizes[1] / sizes[0]:.2f} times the parameters of 'a'" in text
+
+
+def test_without_sizes_nothing_is_said_of_them(study_of, records_of):
+    study = varied(study_of(("a", "b")), a={}, b={"model.norm": "pre"})
+    records = [{**r, "parameters": None} for r in records_of(study)]
+    assert found(study, records, "ABL014")[0] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps", "stopped", "outcome"),
+    [
+        ({"model.norm": "pre"}, 36, False, "passed"),
+        ({"model.norm": "pre"}, 45, False, "passed"),
+        ({"model.norm": "pre"}, 46, False, "warning"),
+        ({"model.norm": "pre"}, 20, False, "warning"),
+        ({"model.norm": "pre", "training.batch": 32}, 36, False, "warning"),  # the same steps on twice the windows
+        ({"model.norm": "pre", "training.batch": 32}, 18, False, "warning"),  # the same windows in half the steps
+        ({"training.epochs": 20}, 72, False, "not applicable"),  # the study asks about that
+        ({"model.norm": "pre"}, 12, True, "not applicable"),  # patience is the same rule for all
+    ],
+)
+def test_unequal_training(study_of, records_of, overrides, steps, stopped, outcome):
+    study = varied(study_of(("a", "b")), a={}, b=overrides)
+    records = records_of(study)
+    for record in records:
+        if record["arm"] == "b":
+            record |= {"steps": steps, "stopped_early": stopped}
+    got, text = found(study, records, "ABL015")
+    assert got == outcome
+    if outcome == "warning":
+        assert f"'b' took {steps / 36:.2f} times the steps of 'a'" in text
+
+
+def test_an_arm_that_trained_for_longer_in_some_repeats_alone_is_not_blamed_for_the_corpus(study_of, records_of):
+    study = varied(study_of(("a", "b")), a={}, b={"model.norm": "pre"})
+    records = records_of(study)
+    for record in records:
+        record["steps"] = 36 + 10 * record["repeat"]  # splits differ in size, alike for both arms
+    assert found(study, records, "ABL015")[0] == "passed"

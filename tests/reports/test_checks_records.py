@@ -1,0 +1,105 @@
+"""The runs and what they scored: failures, machines, naive predictions."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from experiments.cli import app
+from mmcore.config import RunConfig
+from reports.checks.evidence import some
+from reports.checks.page import page
+from reports.checks.rules import RULES
+from reports.frame import tidy
+from reports.summary import summarise
+
+
+def look(summary, code):
+    return next((c.outcome, c.text) for c in summary.checks if c.code == code)
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcome"),
+    [
+        ([], "passed"),
+        ([("multimodal", 1)], "passed"),
+        ([("multimodal", 1), ("track_only", 2)], "passed"),
+        ([("multimodal", 1), ("multimodal", 2)], "warning"),
+        ([("multimodal", r) for r in range(4)] + [("track_only", r) for r in range(3)], "passed"),
+    ],
+)
+def test_failures_that_are_unequal(summary_of, failures, outcome):
+    got, text = look(summary_of(failures=failures), "ABL021")
+    assert got == outcome
+    assert text == ("2 runs of 'multimodal' failed, none of 'track_only'." if outcome == "warning" else "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"device": "cuda:0"}, "device cuda:0 (1 run) and cpu (15 runs)"),
+        ({"platform": "Darwin arm64"}, "platform Darwin arm64 (1 run)"),
+        ({"threads": 4}, "threads 4 (1 run) and 1 (15 runs)"),
+    ],
+)
+def test_machines(study_of, records_of, change, words):
+    study = study_of()
+    records = records_of(study)
+    records[0]["environment"] = {**records[0]["environment"], **change}
+    outcome, text = look(summarise(tidy(study, records)), "ABL023")
+    assert outcome == ("warning" if words else "passed")
+    assert words in text
+
+
+def test_an_arm_that_is_not_shown_to_beat_a_naive_prediction(summary_of):
+    assert look(summary_of(), "ABL022") == ("passed", "")
+    outcome, text = look(summary_of(effects={"multimodal": -0.3}), "ABL022")
+    assert outcome == "warning"
+    assert text.startswith("'multimodal' is not shown to beat it")
+    assert "track_only" not in text
+
+
+def test_a_component_counts_as_hopeless_where_no_arm_beats_a_naive_prediction(summary_of):
+    hopeless = {"scale": -0.32}
+    outcome, text = look(summary_of(effects={"multimodal": hopeless, "track_only": hopeless}), "ABL022")
+    assert (outcome, text) == ("warning", "No arm is shown to beat it on scale.")
+    assert look(summary_of(effects={"multimodal": hopeless}), "ABL022")[0] == "passed"
+
+
+def test_one_repeat_has_no_interval_and_so_no_answer(summary_of, study_of):
+    assert look(summary_of(study_of(repeats=1)), "ABL022")[0] == "not run"
+
+
+def test_long_listings_end_in_a_count(summary_of, study_of):
+    assert (some(["a"]), some(["a", "b", "c"], 2), some([])) == ("a", "a, b and 1 more", "")
+    arms = [f"arm {i}" for i in range(12)]
+    text = look(summary_of(study_of(arms, heads=dict.fromkeys(arms, "shared"))), "ABL005")[1]
+    assert "'arm 4' and 7 more" in text
+    assert "arm 5" not in text
+
+
+def test_codes_run_without_a_gap_and_every_rule_is_whole():
+    assert [rule.code for rule in RULES] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
+    assert len({rule.title for rule in RULES}) == len({rule.look for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert all(text.endswith(".") for text in (rule.how, rule.reason, rule.advice))
+        assert not rule.title.endswith(".")
+
+
+def test_every_setting_and_option_that_an_advice_names_exists():
+    commands = typer.main.get_command(app).commands.values()
+    options = {option for command in commands for parameter in command.params for option in parameter.opts}
+    for rule in RULES:
+        for option in re.findall(r"--[a-z-]+", rule.advice):
+            assert option in options, (rule.code, option)
+        for path in re.findall(r"\b(?:model|training|data|augmentation|loss)\.[a-z_.]*[a-z]", rule.advice):
+            place = RunConfig.model_validate({"corpus": "c"})
+            for step in path.split("."):
+                place = getattr(place, step)
+
+
+def test_the_page_of_checks_is_the_one_that_the_rules_make():
+    path = Path(__file__).parents[2] / "docs" / "checks.md"
+    assert path.read_text(encoding="utf-8") == page(), "python -m reports.checks.page > docs/checks.md"

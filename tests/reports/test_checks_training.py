@@ -1,0 +1,153 @@
+"""How training went: each check fires on the history that it is about and is silent on a clean one."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from reports.checks.training import late_gain
+from reports.frame import tidy
+from reports.summary import summarise
+
+
+@pytest.fixture
+def check(study_of, records_of):
+    """A check's outcome and text, after every epoch of some runs was changed by a function of its number."""
+
+    def look(code, change, arm="multimodal", repeats=range(8), epochs=12, **record):
+        study = study_of()
+        records = records_of(study, effects={"multimodal": 0.1}, epochs=epochs)
+        for r in records:
+            if r["arm"] == arm and r["repeat"] in repeats:
+                r |= record
+                for row in r["history"]:
+                    row |= change(row["epoch"])
+        found = next(c for c in summarise(tidy(study, records)).checks if c.code == code)
+        return found.outcome, found.text
+
+    return look
+
+
+def test_divergence_is_told_by_arm(study_of, records_of):
+    study = study_of()
+    summary = summarise(tidy(study, records_of(study, failures=[("multimodal", 1), ("multimodal", 2)])))
+    codes = {c.code: c.text for c in summary.warnings}
+    assert "2 of 'multimodal'" in codes["ABL016"]
+    records = records_of(study, failures=[("multimodal", 1)])
+    next(r for r in records if r["failure"])["failure"] = {"error": "OSError", "message": "no space left"}
+    assert "ABL016" not in {c.code for c in summarise(tidy(study, records)).warnings}
+
+
+@pytest.mark.parametrize(
+    ("share", "repeats", "outcome"), [(0.5, 8, "passed"), (0.51, 8, "warning"), (1.0, 3, "passed")]
+)
+def test_clipping_in_most_steps(check, share, repeats, outcome):
+    got, text = check("ABL017", lambda e: {"clipped": share, "gradient_norm": 3.5}, repeats=range(repeats))
+    assert got == outcome
+    if outcome == "warning":
+        assert "51 % of 'multimodal' (mean norm 3.500, limit 1)" in text
+        assert "track_only" not in text
+
+
+def test_without_a_limit_there_is_no_clipping(study_of, results_of):
+    study = study_of()
+    unlimited = [
+        a.config.model_copy(update={"training": a.config.training.model_copy(update={"clip_norm": None})})
+        for a in study.arms
+    ]
+    for arm, config in zip(study.arms, unlimited, strict=True):
+        object.__setattr__(arm, "config", config)
+    outcomes = {c.code: c.outcome for c in summarise(results_of(study)).checks}
+    assert outcomes["ABL017"] == "not applicable"
+
+
+@pytest.mark.parametrize(
+    ("rate", "outcome"),
+    [
+        (lambda e: 1e-4, "passed"),
+        (lambda e: 1e-4 * (13 - e), "passed"),
+        (lambda e: 1e-4 * e, "warning"),
+        (lambda e: 1e-6 + 5e-5 * (1 + math.cos(math.pi * (e - 1) / 8)), "warning"),  # a cosine of period 16 epochs
+        (lambda e: 1e-4 * (e if e < 6 else 13 - e), "passed"),  # a warm-up is no rise at the end
+    ],
+)
+def test_a_learning_rate_that_rises_at_the_end(check, rate, outcome):
+    assert check("ABL018", lambda e: {"learning_rate": rate(e)})[0] == outcome
+
+
+def test_one_run_with_a_rising_rate_is_enough(check):
+    outcome, text = check("ABL018", lambda e: {"learning_rate": 1e-4 * e}, repeats=[3])
+    assert outcome == "warning"
+    assert "from 0.0011 to 0.0012 in 1 of 8 runs of 'multimodal'" in text
+
+
+def skill(value_of):
+    return lambda e: {"validation/skill": value_of(e)}
+
+
+@pytest.mark.parametrize(
+    ("curve", "outcome"),
+    [
+        (lambda e: 0.04 * e, "warning"),  # straight up
+        (lambda e: 0.4 * (1 - 0.5**e), "passed"),  # flat long before the end
+        (lambda e: 0.4 * (1 - math.exp(-e / 4)), "warning"),  # three time constants: 6 % in the last quarter
+        (lambda e: 0.4 * (1 - math.exp(-e / 3)), "passed"),
+        (lambda e: 0.4 - 0.01 * e, "passed"),  # best at the start
+        (lambda e: 0.0003 * e, "passed"),  # rises throughout, but by nothing
+        (lambda e: math.nan, "passed"),  # unknown in this arm; the other one passes
+    ],
+)
+def test_still_improving(check, curve, outcome):
+    assert check("ABL019", skill(curve))[0] == outcome
+
+
+def test_a_few_runs_that_still_improve_or_were_stopped_are_no_warning(check):
+    rising = skill(lambda e: 0.04 * e)
+    assert check("ABL019", rising, repeats=range(4))[0] == "passed"
+    outcome, text = check("ABL019", rising, repeats=range(5))
+    assert outcome == "warning"
+    assert "'multimodal' in 5 of 8 runs (skill +0.120 on average)" in text
+    assert check("ABL019", rising, stopped_early=True)[0] == "passed"
+
+
+def test_too_few_epochs_have_no_last_quarter(study_of, results_of):
+    outcomes = {c.code: c.outcome for c in summarise(results_of(study_of(), epochs=3)).checks}
+    assert outcomes["ABL019"] == "not run"
+
+
+def test_late_gain_against_its_definition():
+    run = pd.DataFrame({"validation/skill": [0.0, 0.1, 0.3, 0.2, 0.25, 0.3, 0.35, 0.4]})
+    assert late_gain(run) == pytest.approx((0.1, 0.25))
+
+
+def losses(train, validation):
+    return lambda e: {"train/loss": train(e), "validation/loss": validation(e)}
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "outcome"),
+    [
+        (lambda e: 2 * 0.9**e, lambda e: 2.1 * 0.9**e, "passed"),
+        (
+            lambda e: 2 * 0.9**e,
+            lambda e: 2 * 0.9 ** min(e, 11) * (1.3 if e == 12 else 1),
+            "warning",
+        ),  # rises at the end
+        (lambda e: 2.0, lambda e: 2.0 + 0.1 * (e > 6), "passed"),  # 5 %: jitter
+        (lambda e: 2.0 + e, lambda e: 2.0 + e, "passed"),  # both rise: something else, and not over-fitting
+        (lambda e: 12.05 + 12 - e, lambda e: 15.20 + 12 - e, "warning"),  # a gap, though validation still falls
+        (lambda e: 0.01 * 0.5**e, lambda e: 0.03 * 0.5**e, "passed"),  # both as good as 0
+    ],
+)
+def test_over_fitting(check, train, validation, outcome):
+    best = min(range(1, 13), key=lambda e: validation(e))
+    got, text = check("ABL020", losses(train, validation), best_epoch=best)
+    assert got == outcome
+    assert ("'multimodal'" in text) == (outcome == "warning")
+
+
+def test_the_gap_is_one_of_means_over_repeats(check):
+    """A hard draw of validation items in some repeats is made up for by an easy one in others."""
+    hard = losses(lambda e: 2.0, lambda e: 3.0 - 0.01 * e)
+    assert check("ABL020", hard, repeats=range(1), best_epoch=12)[0] == "passed"
+    assert check("ABL020", hard, best_epoch=12)[0] == "warning"
