@@ -1,10 +1,14 @@
-"""On which items an arm is better: paired differences of loss by test item, as tidy tables."""
+"""On which items an arm is better: paired differences of loss by test item, as tidy tables.
+
+C components, A arms, R repeats, I items.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from reports.frame import StudyResults
@@ -26,14 +30,14 @@ def item_differences(results: StudyResults) -> pd.DataFrame:
     for the number of items; ``won`` counts repeats in which the arm's loss is the lower one. Component None is the sum
     over components, of items that have targets in all of them.
     """
-    level, group = 1 - results.study.alpha, _groups(results)
+    losses, level = _Losses.of(results), 1 - results.study.alpha
     rows = []
-    for arm, reference, component, difference in _differences(results):
-        estimates = per_item(difference.to_numpy(float), level, results.overlap)
-        won = (difference < 0).sum()
+    for arm, reference, component, difference_RI in losses.differences(results.study.pairs):
+        estimates = per_item(difference_RI, level, results.overlap)
+        won_I = (difference_RI < 0).sum(axis=0).tolist()
         rows += [
-            (arm, reference, component, item, group[item], e.n, e.mean, e.low, e.high, e.deviation, won[item])
-            for item, e in zip(difference.columns, estimates, strict=True)
+            (arm, reference, component, item, group, e.n, e.mean, e.low, e.high, e.deviation, won)
+            for item, group, e, won in zip(losses.items, losses.groups, estimates, won_I, strict=True)
             if e.n
         ]
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
@@ -46,39 +50,47 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
     ``high`` are the two-level bootstrap interval at 1 − alpha. ``items_won`` counts items on which the arm's mean loss
     is the lower one.
     """
-    level, group = 1 - results.study.alpha, _groups(results)
+    losses, level = _Losses.of(results), 1 - results.study.alpha
     rows = []
-    for arm, reference, component, difference in _differences(results):
-        found = two_level(difference.to_numpy(float), [group[item] for item in difference.columns], level)
+    for arm, reference, component, difference_RI in losses.differences(results.study.pairs):
+        found = two_level(difference_RI, losses.groups, level)
+        # The sum has the sign of the mean.
+        won = int((np.nansum(difference_RI, axis=0) < 0).sum())
         sizes = (found.items, found.groups, found.repeats)
-        won = int((difference.mean() < 0).sum())
         rows.append((arm, reference, component, found.mean, found.low, found.high, *sizes, won))
     return pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
 
 
-def _groups(results: StudyResults) -> dict[str, str]:
-    return dict(zip(results.items["item"], results.items["group"], strict=True))
+@dataclass(frozen=True)
+class _Losses:
+    """Every loss by component, arm, repeat and item, NaN where there is none; items by name, with their groups."""
 
+    loss_CARI: np.ndarray
+    components: list[str]
+    arms: dict[str, int]
+    items: list[str]
+    groups: list[str]
 
-def _differences(results: StudyResults) -> Iterator[tuple[str, str, str | None, pd.DataFrame]]:
-    """Arm, reference, component and loss differences by repeat (rows) and item (columns), NaN where not tested."""
-    by_component = {
-        str(component): {str(arm): of_arm for arm, of_arm in _by_arm(rows)}
-        for component, rows in results.items.dropna(subset=["loss"]).groupby("component", sort=False)
-    }
-    for arm, reference in results.study.pairs:
-        parts = {
-            component: losses[arm] - losses[reference]
-            for component, losses in by_component.items()
-            if arm in losses and reference in losses
-        }
-        if len(parts) > 1:
-            # A sum is NaN where any part is: no item is compared on fewer components than the others.
-            yield arm, reference, None, reduce(pd.DataFrame.add, parts.values())
-        for component, difference in parts.items():
-            yield arm, reference, component, difference
+    @classmethod
+    def of(cls, results: StudyResults) -> _Losses:
+        rows = results.items
+        (component, components), (arm, arms), (repeat, repeats), (item, items) = (
+            pd.factorize(rows[name], sort=name in ("repeat", "item")) for name in ("component", "arm", "repeat", "item")
+        )
+        loss_CARI = np.full((len(components), len(arms), len(repeats), len(items)), np.nan)
+        loss_CARI[component, arm, repeat, item] = rows["loss"].to_numpy(float)
+        groups = rows.drop_duplicates("item").set_index("item")["group"].reindex(items)
+        return cls(loss_CARI, list(components), {str(a): i for i, a in enumerate(arms)}, list(items), groups.tolist())
 
-
-def _by_arm(rows: pd.DataFrame) -> Iterator[tuple[object, pd.DataFrame]]:
-    for arm, of_arm in rows.groupby("arm", sort=False):
-        yield arm, of_arm.pivot(index="repeat", columns="item", values="loss")
+    def differences(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str | None, np.ndarray]]:
+        """Arm, reference, component and difference_RI of what both have; the sum over components first."""
+        for arm, reference in pairs:
+            if arm not in self.arms or reference not in self.arms:
+                continue
+            difference_CRI = self.loss_CARI[:, self.arms[arm]] - self.loss_CARI[:, self.arms[reference]]
+            known = np.flatnonzero(np.isfinite(difference_CRI).any(axis=(1, 2)))
+            if len(known) > 1:
+                # NaN where any part is: no item is compared on fewer components than the others.
+                yield arm, reference, None, difference_CRI[known].sum(axis=0)
+            for c in known:
+                yield arm, reference, self.components[c], difference_CRI[c]

@@ -13,8 +13,10 @@ from functools import cache
 import numpy as np
 
 from mmcore.seeding import generator
-from reports.statistics.bootstrap import RESAMPLES
 from reports.statistics.intervals import Estimate, estimate
+
+RESAMPLES = 2000
+"""Resamples of the two-level bootstrap: the edge of a 95 % interval then moves by about 3 % of its half-width."""
 
 
 @dataclass(frozen=True)
