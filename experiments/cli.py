@@ -1,4 +1,5 @@
-"""The command ``mmstudy``. Exit codes: 0 done; 1 done, but runs failed; 2 bad input; 130 interrupted."""
+"""The command ``mmstudy``. Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input;
+130 interrupted."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
-    "Exit codes: 0 done; 1 done, but runs failed; 2 bad input; 130 interrupted.",
+    "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,6 +69,7 @@ SetOption = Annotated[
 ]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default one per core.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
 
 
@@ -167,6 +169,7 @@ def run(
     workers: WorkersOption = None,
     device: DeviceOption = Device.cpu,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
+    strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
     """Train what is missing of a study, log every run to MLflow, and write the report.
@@ -193,6 +196,7 @@ def run(
             typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
     if outcome.failed:
         typer.echo(f"{outcome.failed} runs failed; they are counted in the report", err=True)
+    if outcome.failed or (strict and outcome.summary.warnings):
         raise typer.Exit(1)
 
 
@@ -229,6 +233,7 @@ def report(
     metric: MetricOption = None,
     match: MatchOption = None,
     set_: SetOption = None,
+    strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
     """Write the report of what has been computed so far; trains nothing."""
@@ -243,7 +248,40 @@ def report(
     else:
         typer.echo(as_text(outcome.summary))
         typer.echo(f"\nReport: {outcome.report}")
-    if outcome.failed:
+    if outcome.failed or (strict and outcome.summary.warnings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    study: StudyArgument,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    match: MatchOption = None,
+    set_: SetOption = None,
+    strict: StrictOption = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Check what has been computed so far for what makes verdicts doubtful: why it matters, what to do.
+
+    Writes nothing. What each check looks for, with its thresholds: docs/checks.md.
+    """
+    from experiments.evidence import gather
+    from experiments.plan import ask
+    from experiments.plan import plan as planned
+    from reports.checks.text import checks_as_json, checks_as_text
+    from reports.summary import summarise
+
+    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    summary = summarise(gather(planned(asked, context.obj), context.obj))
+    if format is Format.json:
+        _print_json(checks_as_json(summary))
+    else:
+        typer.echo(checks_as_text(summary))
+    if strict and summary.warnings:
         raise typer.Exit(1)
 
 

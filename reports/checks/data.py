@@ -75,7 +75,7 @@ def naive(evidence: Evidence) -> Found:
             verb = "is" if len(below) == 1 else "are"
             told.append(f"{quoted(below)} {verb} not shown to beat it: the interval of the skill reaches 0 or below.")
         if hopeless:
-            told.append(f"No arm is shown to beat it on {some(hopeless)}.")
+            told.append(f"On {some(hopeless)} no arm is shown to have any skill.")
         return " ".join(told)
 
     return warn_if(bool(below or hopeless), text)

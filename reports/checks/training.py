@@ -54,10 +54,10 @@ def clipped(evidence: Evidence) -> Found:
         share = float(np.mean([run["clipped"].mean() for run in runs]))
         if share > CLIPPED:
             norm = float(np.mean([run["gradient_norm"].mean() for run in runs]))
-            found.append(f"{percent(round(share, 2))} of '{arm}' (mean norm {number(norm)}, limit {limits[arm]:g})")
+            found.append(f"{percent(round(share, 2))} in '{arm}' (mean norm {number(norm)}, limit {limits[arm]:g})")
     if not curves:
         return not_run("No finished run tells its gradients.")
-    return warn_if(bool(found), lambda: f"Clipped in steps: {some(found)}.")
+    return warn_if(bool(found), lambda: f"Share of steps that were clipped: {some(found)}.")
 
 
 def rising_rate(evidence: Evidence) -> Found:

@@ -15,10 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli import app
 from experiments.home import Home
 from experiments.screens import table
 from studies.study import catalogue
+
+
+def in_process(home: Home, *words: str | Path) -> int:
+    return CliRunner().invoke(app, ["--home", str(home.root), *map(str, words)]).exit_code
 
 
 def mmstudy(home: Home, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -122,7 +128,9 @@ def test_describe_counts_parameters_and_operations_of_each_part(
     assert "trained parameters" in text
 
 
-def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+def test_a_whole_study_from_the_command_line(
+    home: Home, tiny_study: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1")
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.rsplit("Report: ", 1)[1].strip())
@@ -148,6 +156,22 @@ def test_a_whole_study_from_the_command_line(home: Home, tiny_study: Path, tiny_
     assert {arm["name"] for arm in told["arms"]} == {"both", "track"}
     status = as_json(mmstudy(home, "status", tiny_study, *again, "--format", "json"))
     assert status["runs"]["done"] == 2
+
+    # One run on one split: a check warns, which --strict makes an exit code of.
+    checked = mmstudy(home, "check", tiny_study, *again, "--strict")
+    assert checked.returncode == 1
+    assert checked.stderr == ""
+    assert "ABL012  warning         All runs share one split" in checked.stdout
+    assert "What to do: Add repeats" in checked.stdout
+    assert "docs/checks.md#abl012" in checked.stdout
+    found = as_json(mmstudy(home, "check", tiny_study, *again, "--format", "json"))
+    assert [{k: c[k] for k in ("code", "title", "outcome")} for c in found["checks"]] == told["checks"]
+    assert all(c["reason"] and c["advice"] for c in found["checks"])
+    verbs = ("check", "report", "run")
+    assert [in_process(home, verb, tiny_study, *again, "--strict") for verb in verbs] == [1, 1, 1]
+    assert [in_process(home, verb, tiny_study, *again) for verb in verbs] == [0, 0, 0]
+    monkeypatch.setattr("reports.checks.RULES", ())
+    assert [in_process(home, verb, tiny_study, *again, "--strict") for verb in verbs] == [0, 0, 0]
     assert "done" in mmstudy(home, "status", tiny_study, *again).stdout
     # The changed value is on record in the report.
     assert "training.epochs" in page.read_text(encoding="utf-8")

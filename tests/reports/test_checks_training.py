@@ -45,7 +45,7 @@ def test_clipping_in_most_steps(check, share, repeats, outcome):
     got, text = check("ABL017", lambda e: {"clipped": share, "gradient_norm": 3.5}, repeats=range(repeats))
     assert got == outcome
     if outcome == "warning":
-        assert "51 % of 'multimodal' (mean norm 3.500, limit 1)" in text
+        assert "51 % in 'multimodal' (mean norm 3.500, limit 1)" in text
         assert "track_only" not in text
 
 
