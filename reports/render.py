@@ -1,7 +1,7 @@
-"""A Summary as the files of a report: a page, Markdown, JSON, figures and tables.
+"""A Summary as the files of a report: a page, Markdown, LaTeX, JSON, figures and tables.
 
-The page stands alone: styles and figures are inside it, a Content-Security-Policy forbids everything else, and it has
-no script. The same records give the same bytes.
+The page stands alone: styles and figures are inside it, a Content-Security-Policy forbids everything else, and the
+one script, which sorts tables, is let through by its hash. The same records give the same bytes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from reports import numerals
 from reports.contents import Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
+from reports.latex import arms_table, as_latex
 from reports.quality import heading
 from reports.sentences import comparison_verdict
 from reports.tables import tables
@@ -35,7 +38,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
-    """Write ``report.html``, ``report.md``, ``report.json``, ``figures/*.svg`` and ``tables/*.csv``.
+    """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
 
     Args:
         folder: made when missing; files of an earlier report are replaced.
@@ -49,6 +52,7 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     files |= {f"tables/figure_{f.name}.csv": f.csv for f in drawn}
     files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     files["report.md"] = as_markdown(summary, drawn)
+    files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
     files["report.html"] = as_html(summary, drawn)
     for name, text in files.items():
         path = folder / name
@@ -110,8 +114,7 @@ def _csv(frame: pd.DataFrame) -> str:
 
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
     return (
         _environment(autoescape=True)
         .get_template("report.html")
@@ -119,10 +122,18 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             summary=summary,
             figures=[(f, Markup(f.inline), _data_uri(f.csv)) for f in figures],
             terms=TERMS,
+            with_runs=list(dict.fromkeys(run.arm for run in summary.runs)),
             style=Markup(style),
-            style_hash=f"sha256-{digest}",
+            style_hash=_hash(style),
+            script=Markup(script),
+            script_hash=_hash(script),
         )
     )
+
+
+def _hash(text: str) -> str:
+    """What a Content-Security-Policy lets through: this text and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
@@ -149,6 +160,7 @@ def _environment(autoescape: bool) -> Environment:
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
     environment.filters["cell"] = _cell
+    environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = _markdown
     environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
@@ -168,6 +180,14 @@ def _cell(value: Any) -> str:
             return numerals.number(value)
         case _:
             return str(value)
+
+
+def _sort_key(value: Any) -> Markup:
+    """The attribute by which a cell is sorted: the number in full; none where there is no number."""
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
+        return Markup("")
+    text = f"{float(value):.9g}".replace("inf", "Infinity")
+    return Markup(f' data-value="{text}"')
 
 
 def _held_together(text: str) -> str:

@@ -1,0 +1,132 @@
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from reports.latex import MARKS, arms_table, as_latex, escape
+
+HOSTILE = "a\\b{c}\\end{table}$d$&#%_~^<x>|\"'` -- ä日本λ…\n\\input{/etc/passwd}"
+
+
+def body(text):
+    """The rows of the table as lists of cells, by a reader that knows only what LaTeX does with & and \\\\."""
+    inside = re.search(r"\\begin\{tabular\}\{(l(r+))\}\n(.*)\\end\{tabular\}", text, re.DOTALL)
+    assert inside is not None
+    rows = [line for line in inside[3].splitlines() if not line.startswith(("\\toprule", "\\midrule", "\\bottomrule"))]
+    assert all(row.endswith(r" \\") for row in rows)
+    return len(inside[1]), [re.split(r"(?<!\\)&", row.removesuffix(r" \\")) for row in rows]
+
+
+def check_structure(text):
+    """Environments nest, braces balance, nothing special is left bare, and every row has as many cells as columns."""
+    assert "\n\n" not in text
+    opened = []
+    for kind, name in re.findall(r"(?<!\\)\\(begin|end)\{([a-z]+)\}", text):
+        if kind == "begin":
+            opened.append(name)
+        else:
+            assert opened.pop() == name
+    assert opened == []
+    bare = re.sub(r"\\(?:[\\{}$&#%_])", "", text)
+    depth = 0
+    for c in bare:
+        depth += {"{": 1, "}": -1}.get(c, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert bare.count("$") % 2 == 0
+    assert re.findall(r"[#~]", bare) == []
+    # The line break that a per cent sign swallows is ours.
+    assert set(re.findall(r".*%.*", bare)) <= {r"\resizebox{\linewidth}{!}{%"}
+    outside = re.sub(r"\$[^$]*\$", "", bare)
+    assert re.findall(r"[_^]", outside) == []
+    columns, rows = body(text)
+    assert {len(row) for row in rows} == {columns}
+    return rows
+
+
+@pytest.mark.parametrize("name", ["track_only", HOSTILE])
+@pytest.mark.parametrize("arms", [2, 19])
+def test_the_structure_holds_whatever_names_are(summary_of, study_of, name, arms):
+    names = ("a", name, *(f"b{i}" for i in range(arms - 2)))
+    study = study_of(names, repeats=6, name=name, question=name)
+    summary = summary_of(study, components=["active", name + "2"])
+    rows = check_structure(as_latex(summary))
+    assert len(rows) == 1 + arms + 2
+    assert "\\input{" not in as_latex(summary)
+    assert arms_table(summary) in as_latex(summary)
+
+
+def test_special_characters_are_text():
+    assert escape("50 % of a_b & $c$ #1") == r"50 \% of a\_b \& \$c\$ \#1"
+    assert escape("a\\b{c}~^") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}"
+    assert escape("−0.5 a--b\n\tc") == "$-$0.5 a-{}-b c"
+    assert escape("über λ, 日\x07") == r"über $\lambda$, [U+65E5][U+0007]"
+
+
+def test_the_best_is_bold_and_what_is_decided_is_marked(summary_of, study_of):
+    effects = {"b": {"active": 0.3}, "c": -0.3}
+    summary = summary_of(study_of(("a", "b", "c"), repeats=12), effects=effects, noise=0.01, nothing=["scale"])
+    _, rows = body(arms_table(summary))
+    header, *cells = [[cell.strip() for cell in row] for row in rows]
+    assert header == ["arm", "skill", r"95 \% interval", "active", "scale", "position", "parameters", "FLOPs"]
+    table = {row[0]: dict(zip(header, row, strict=True)) for row in cells}
+    assert table["b"]["skill"].startswith(r"\textbf{")
+    assert table["b"]["active"].endswith(MARKS["better"])
+    assert table["c"]["active"].endswith(MARKS["worse"])
+    assert not re.search(r"textbf|\^", table["c"]["parameters"] + table["a (reference)"]["skill"])
+    assert table["a (reference)"]["scale"] == r"\textendash{}"
+    assert table["b"]["parameters"] == "5,209,366"
+    assert table["persistence (naive)"]["skill"] == "0.000"
+    for c in summary.comparisons:
+        cell = table[c.arm][c.component or "skill"]
+        assert cell.endswith(MARKS.get(c.verdict, ""))
+        assert ("^" in cell) == (c.verdict in MARKS)
+
+
+def test_of_losses_the_lowest_is_bold(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b"), metric="loss"), effects={"b": 0.3})
+    rows = [[cell.strip() for cell in row] for row in body(arms_table(summary))[1]]
+    assert [row[1].startswith(r"\textbf") for row in rows[1:3]] == [False, True]
+
+
+def test_what_is_printed_alike_is_equally_good(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b")))
+    means = dict(zip(("a", "b"), (0.30004, 0.3), strict=True))
+    level = tuple(replace(arm, score=replace(arm.score, mean=means[arm.name])) for arm in summary.arms)
+    rows = body(arms_table(replace(summary, arms=level)))[1]
+    assert all(r"\textbf{0.300}" in row[1] for row in rows[1:3])
+
+
+def test_the_caption_says_n_test_and_correction(summary_of):
+    caption = re.search(r"\\caption\{(.*)\}\n", as_latex(summary_of(failures=[("multimodal", 1)])))
+    assert caption is not None
+    for said in (
+        "n = 7 to 8 repeats",
+        "sign-flip test, two-sided, at 0.05",
+        "Holm",
+        r"95 \% interval",
+        "higher is better",
+    ):
+        assert said in caption[1]
+
+
+def test_marks_are_only_explained_where_they_occur(summary_of, study_of):
+    few = arms_table(summary_of(study_of(repeats=3)))
+    assert "Against" not in few
+    assert "$^{" not in few
+    assert r"Against track\_only: $^{+}$ better." in arms_table(summary_of(noise=0.01))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+@pytest.mark.parametrize("name", ["track_only", HOSTILE])
+def test_it_compiles(summary_of, study_of, tmp_path, name):
+    study = study_of(("a", name, *(f"b{i}" for i in range(17))), repeats=6, name=name, question=name)
+    (tmp_path / "report.tex").write_text(
+        as_latex(summary_of(study, components=["active", name + "2"])), encoding="utf-8"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
