@@ -48,7 +48,9 @@ def bca(
 ) -> tuple[float, float]:
     """The bias-corrected and accelerated bootstrap interval of a statistic of repeats.
 
-    Drawn from a fixed seed: the same values in the same order give the same interval.
+    Drawn from a fixed seed: the same values in the same order give the same interval. With few repeats it is too
+    narrow: of 95 % intervals on 6, 10 and 20 normal values 85 %, 90 % and 93 % cover the mean, with independent and
+    overlapping splits alike. It shows how much skewness matters; verdicts rest on the t interval.
 
     Args:
         values: one number a repeat; NaN are left out.
