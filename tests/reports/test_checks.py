@@ -1,9 +1,11 @@
 import dataclasses
+import html
 
 import pytest
 
 from reports.checks.rules import RULES
 from reports.frame import tidy
+from reports.render import as_html, as_markdown
 from reports.summary import summarise
 from studies.matching import Match, Size
 
@@ -34,6 +36,24 @@ def test_shared_head_with_several_tracks(summary_of, study_of):
     summary = summary_of(study_of(heads={"multimodal": "shared"}))
     assert warned(summary) == {"ABL005"}
     assert "'multimodal' gives all 3 tracks" in summary.warnings[0].text
+
+
+def test_pages_open_with_reason_and_advice_and_fold_every_check_below(summary_of):
+    summary = summary_of(leaky=True)
+    page = html.unescape(as_html(summary)).replace("\N{NO-BREAK SPACE}", " ")
+    head = page[page.index('id="warnings"') : page.index('id="arms"')]
+    below = page[page.index('id="details-checks"') : page.index('id="words"')]
+    for text in (summary.warnings[0].text, summary.warnings[0].reason, summary.warnings[0].advice):
+        assert text in head
+    assert "ABL002" not in head
+    for c in summary.checks:
+        assert c.code in below
+        assert c.reason in below
+        assert c.advice in below
+    assert "The study does not match arms." in below
+    markdown = as_markdown(summary)
+    assert summary.warnings[0].advice in markdown
+    assert all(f"| {c.code} | {c.outcome} | {c.title} |" in markdown for c in summary.checks)
 
 
 def environments(study, records, changes):
