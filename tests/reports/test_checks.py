@@ -182,3 +182,18 @@ def test_one_split(summary_of, study_of, repeats, given, outcome):
 def test_the_faults_of_the_seed_experiment_are_found(summary_of, study_of):
     study = study_of(heads={"track_only": "shared", "multimodal": "shared"}, repeats=1)
     assert {"ABL001", "ABL005", "ABL012"} <= warned(summary_of(study, leaky=True))
+
+
+def test_the_faults_of_a_reported_training_are_found(study_of, records_of):
+    """One run of each arm whose losses, rates and gradients are those that the seed experiment's log reports."""
+    study = study_of(heads={"track_only": "shared", "multimodal": "shared"}, repeats=1)
+    records = records_of(study, leaky=True, epochs=10)
+    for record in records:
+        for row in record["history"]:
+            ahead = 10 - row["epoch"]
+            row |= {"train/loss": 12.0502 + ahead, "validation/loss": 15.1989 + ahead}
+            row |= {"gradient_norm": 154.0, "gradient_norm_max": 620.0, "clipped": 1.0}
+        for row, rate in zip(record["history"][-3:], (1e-6, 4.8e-6, 1.55e-5), strict=True):
+            row["learning_rate"] = rate
+    found = warned(summarise(tidy(study, records)))
+    assert found == {"ABL001", "ABL004", "ABL005", "ABL012", "ABL017", "ABL018", "ABL020"}
