@@ -19,11 +19,13 @@ from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_record
 from experiments.trial import LOCK
 from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
+from mmcore.yamlfile import YamlFile
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.study import CATALOGUE, find_study, read_preset, read_study
+from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 
@@ -164,7 +166,7 @@ def ask(name: str, home: Home, options: Options) -> Asked:
     path = find_study(name)
     study, written = read_study(path)
     preset_name = options.preset or study.preset
-    preset, preset_file = read_preset(preset_name) if preset_name else (None, None)
+    preset, preset_file = _preset(preset_name, None if options.preset else written) if preset_name else (None, None)
     spec = options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick")
     place = locate(spec, home)
     schema = place.schema()
@@ -184,6 +186,16 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         count=Costs(schema),
     )
     return Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
+
+
+def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
+    """A preset; where a study names one that is not there, the error tells its line."""
+    try:
+        return read_preset(name)
+    except StudyError as error:
+        if written is None or error.where is not None:
+            raise
+        raise StudyError(error.rule, next_step=error.next_step, where=written.where(("preset",))) from None
 
 
 def _key(path: Path, place: CorpusPlace, options: Options) -> str:

@@ -32,7 +32,7 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
             config.model.fusion.tree(chosen)
     except ConfigError as error:
         path = error.where or ""
-        rule = f"{path}: {error.rule}" if path else error.rule
+        rule = f"{path}: {error.rule}" if path and not error.rule.startswith(f"{path}.") else error.rule
         raise StudyError(
             rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where(path)
         ) from None
@@ -43,6 +43,17 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
                 next_step=nearest(component, list(schema.targets.components)),
                 where=where(f"loss.weights.{component}"),
             )
+    weights = {config.loss.weights.get(component, 1.0) for component in schema.targets.components}
+    if weights == {0.0}:
+        raise StudyError(
+            "loss.weights: at least one loss component needs a weight above 0",
+            found="0 for all of them",
+            next_step="Raise a weight, or leave it out to count 1",
+            where=where("loss.weights"),
+        )
+    if len(weights) == 1:
+        # Equal weights are no weights: only their proportions count.
+        config = config.model_copy(update={"loss": config.loss.model_copy(update={"weights": {}})})
     if config.model.modalities is not None:
         # One spelling for one meaning: all modalities is None, others stand in the corpus's order; so runs are shared.
         full = len(chosen) == len(schema.modalities)

@@ -266,16 +266,28 @@ def _pairs(
                             where=written.where(("comparisons", index)),
                             next_step=nearest(name, names),
                         )
-                if pair[0] == pair[1]:
+                if pair[0] == pair[1] or set(pair) in map(set, listed[:index]):
+                    once = "with itself" if pair[0] == pair[1] else f"with '{pair[1]}' twice"
                     raise StudyError(
-                        f"arm '{pair[0]}' is compared with itself", where=written.where(("comparisons", index))
+                        f"arm '{pair[0]}' is compared {once}",
+                        where=written.where(("comparisons", index)),
+                        next_step="Name each two arms once: [arm, against]",
                     )
             pairs = listed
     if not pairs:
         raise StudyError(
             "there is nothing to compare",
-            expected="at least two arms",
-            found=", ".join(names),
+            expected="at least two arms" if len(names) < 2 else "at least one comparison",
+            found=", ".join(names) if len(names) < 2 else "none",
             where=written.where(("comparisons",) if len(names) > 1 else ("arms",)),
+        )
+    alone = [name for name in names if name not in {arm for pair in pairs for arm in pair}]
+    if alone and study.comparisons == "conditions":
+        raise StudyError(
+            f"no other arm is tested under the same condition as '{alone[0]}'",
+            expected="comparisons between arms with equal evaluation.without",
+            found=f"{', '.join(alone)} would be trained and compared with nothing",
+            where=written.where(("comparisons",)),
+            next_step="Add an arm with the same evaluation.without, or list the comparisons",
         )
     return pairs

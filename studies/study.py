@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
 
 from mmcore.config import explain
+from mmcore.config.overrides import clearest
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import parse_metric
@@ -143,7 +144,7 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
     try:
         return model.model_validate(written.data)
     except ValidationError as problem:
-        first = problem.errors()[0]
+        first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
         path = ".".join(map(str, place)) if place[:1] == ("design",) else error.where

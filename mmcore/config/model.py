@@ -83,11 +83,11 @@ class Hierarchical(Frozen):
         if self.order is None:
             return _fold(modalities)
         found = sorted(_leaves(self.order))
-        if found != sorted(modalities):
+        if found != sorted(modalities) or _has_empty_group(self.order):
             raise ConfigError(
                 "a hierarchical order must name each modality that the model reads once",
                 expected=", ".join(sorted(modalities)),
-                found=", ".join(found) or "none",
+                found=", ".join(found) + (" and an empty group" if _has_empty_group(self.order) else ""),
                 next_step="Name those of model.modalities, or leave the order out",
                 where="model.fusion.order",
             )
@@ -101,6 +101,10 @@ def _fold(parts: tuple[Order, ...]) -> Order:
     for part in folded[1:]:
         tree = (tree, part)
     return tree
+
+
+def _has_empty_group(order: Order) -> bool:
+    return not isinstance(order, str) and (not order or any(_has_empty_group(part) for part in order))
 
 
 def _leaves(order: Order) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,8 +51,9 @@ def build_config(values: dict[str, Any], where: str | None = None) -> RunConfig:
 
 
 def _with_kinds(values: dict[str, Any], model: type[Frozen]) -> dict[str, Any]:
-    """``values`` with the default member's kind where a family's settings are given without one, so that
-    ``training.optimiser.learning_rate`` can be set by itself."""
+    """``values`` with a kind where a family's settings are given without one: the default member's, so that
+    ``training.optimiser.learning_rate`` can be set by itself, or the only member's that has such settings, so that
+    ``task.horizon`` can."""
     filled = dict(values)
     for name, field in model.model_fields.items():
         given, default = values.get(name), field.default
@@ -61,26 +63,42 @@ def _with_kinds(values: dict[str, Any], model: type[Frozen]) -> dict[str, Any]:
                 filled[name] = _with_kinds(given, type(default))
             elif "kind" not in given:
                 filled[name] = {"kind": kind, **given}
+        elif isinstance(given, dict) and default is None and "kind" not in given:
+            members = [m for m in _models(field.annotation) if "kind" in m.model_fields]
+            owners = [m for m in members if given and set(given) <= set(m.model_fields)]
+            if len(owners) == 1:
+                filled[name] = {"kind": _kind(owners[0]), **given}
     return filled
 
 
 def explain(error: ValidationError, where: str | None = None) -> ConfigError:
-    """Turn pydantic's first complaint into one of ours, with the dotted path and the nearest valid name."""
-    first = error.errors()[0]
-    # A tagged union puts its tag into the location; a reader of the config never wrote that step.
-    path = ".".join(str(step) for step in first["loc"] if step not in _TAGS and not _is_type(str(step)))
+    """Turn pydantic's clearest complaint into one of ours, with the dotted path and the nearest valid name."""
+    first = clearest(error)
+    path = _path(first["loc"])
     place = f"{where}: {path}" if where and path else where or path or None
+    context = first.get("ctx", {})
     match first["type"]:
         case "extra_forbidden":
-            parent, _, key = path.rpartition(".")
-            return ConfigError(f"unknown key '{key}'", where=place, next_step=nearest(key, valid_keys(parent, error)))
+            return _unknown_key(first["loc"], place)
         case "union_tag_invalid":
-            context = first.get("ctx", {})
             found = str(context.get("tag"))
             choices = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
             return ConfigError(f"kind '{found}' is unknown", where=place, next_step=nearest(found, choices))
         case "union_tag_not_found":
-            return ConfigError("a kind must be named", where=place, next_step="Write {kind: NAME, …}")
+            return ConfigError("a kind must be named", where=place, next_step=_write_kind(_kinds(path)))
+        case "model_attributes_type" | "model_type" | "dict_type":
+            kinds, found = _kinds(path), first["input"]
+            known = f"Write {{kind: {found}}}" if found in kinds else _write_kind(kinds)
+            step = known if kinds else "Write {} for nothing at all" if found is None else "Write {key: value, …}"
+            return ConfigError("must be a mapping", found=repr(found)[:80], where=place, next_step=step)
+        case "tuple_type":
+            found = first["input"]
+            step = f"Write [{found}]" if isinstance(found, str | int | float) else "Write [one, another]"
+            return ConfigError("must be a list", found=repr(found)[:80], where=place, next_step=step)
+        case "literal_error":
+            found = str(first["input"])
+            choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+            return ConfigError(f"'{found}' is none of the choices", where=place, next_step=nearest(found, choices))
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":
@@ -94,19 +112,68 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
             )
 
 
+def clearest(error: ValidationError) -> Any:
+    """Of pydantic's complaints the one that tells most: the deepest about the first value (it lists one for each
+    member of a union that it tried), and of a misspelt key rather that it is unknown than that another is missing."""
+    errors = error.errors()
+    first = errors[0]
+    beside = [e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == first["loc"][:-1]]
+    if first["type"] == "missing" and beside:
+        return beside[0]
+    inside = [e for e in errors if (_path(e["loc"]) + ".").startswith(_path(first["loc"]) + ".")]
+    return max(inside, key=lambda e: len(_path(e["loc"])))
+
+
+def _unknown_key(loc: tuple[int | str, ...], place: str | None) -> ConfigError:
+    """Whose setting it is, where it is that of another kind of the same family."""
+    *parents, key = map(str, loc)
+    members = _members(_path(tuple(parents)))
+    mine = [m for m in members if parents and m.model_fields.get("kind") and _kind(m) == parents[-1]]
+    owners = [_kind(m) for m in members if mine and m not in mine and key in m.model_fields]
+    valid = list(dict.fromkeys(name for m in mine or members for name in m.model_fields))
+    if owners:
+        rule = f"'{key}' is no setting of kind {parents[-1]}"
+        step = f"It belongs to {', '.join(owners)}: name that kind, or leave it out. Valid: {', '.join(valid)}"
+        return ConfigError(rule, where=place, next_step=step)
+    return ConfigError(f"unknown key '{key}'", where=place, next_step=nearest(key, valid))
+
+
+def _write_kind(kinds: list[str]) -> str:
+    return "Write {kind: NAME, …}" + (f"; NAME is one of {', '.join(kinds)}" if kinds else "")
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """The dotted path of a location. A tagged union puts its tag into it; a reader of the config never wrote that."""
+    return ".".join(str(step) for step in loc if step not in _TAGS and not _is_type(str(step)))
+
+
 def _is_type(step: str) -> bool:
     """Whether a step of a location names the member of a union that was tried, e.g. ``str``."""
-    return step in ("str", "constrained-float") or step.partition("[")[0] in ("tuple", "dict")
+    return step in ("str", "constrained-float") or step.partition("[")[0] in ("tuple", "dict", "literal")
 
 
-def valid_keys(path: str, error: ValidationError | None = None) -> list[str]:
+def valid_keys(path: str) -> list[str]:
     """The keys that a config takes at a dotted path (all members of a family together); [] where there is none."""
+    return list(dict.fromkeys(name for model in _members(path) for name in model.model_fields))
+
+
+def _members(path: str) -> list[Any]:
+    """The models that may stand at a dotted path: one, or all members of a family; [] where there is none."""
     models: list[Any] = [RunConfig]
     for step in path.split(".") if path else []:
         models = [
             m for model in models if step in model.model_fields for m in _models(model.model_fields[step].annotation)
         ]
-    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+    return models
+
+
+def _kind(model: Any) -> str:
+    return model.model_fields["kind"].default
+
+
+def _kinds(path: str) -> list[str]:
+    """The kinds of the family at a dotted path; [] where there is none."""
+    return [_kind(m) for m in _members(path) if "kind" in m.model_fields]
 
 
 def _models(annotation: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,11 +42,16 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, lambda file: torch.save(content, file))
 
 
-def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[str, Any]:
+def load_checkpoint(
+    path: Path, fingerprint: str, device: torch.device, needs: Collection[str] = ("model",)
+) -> dict[str, Any]:
     """Read a checkpoint of this very run.
 
+    Args:
+        needs: parts that it must have.
+
     Raises:
-        UnreadableCheckpoint: the file is torn, or holds anything but tensors and plain values.
+        UnreadableCheckpoint: the file is torn, lacks a part, or holds anything but tensors and plain values.
         CheckpointError: it belongs to another run.
     """
     try:
@@ -65,6 +70,14 @@ def load_checkpoint(path: Path, fingerprint: str, device: torch.device) -> dict[
             expected=f"fingerprint {fingerprint}",
             found=str(found),
             next_step="Give the run a folder of its own, or delete the checkpoints that another config left there",
+            where=str(path),
+        )
+    missing = [part for part in needs if part not in content]
+    if missing:
+        raise UnreadableCheckpoint(
+            "a checkpoint must hold all that training goes on from",
+            found=f"none of {', '.join(missing)}; another version of this program may have left it",
+            next_step=f"Delete {path.parent}; the run then starts anew",
             where=str(path),
         )
     return content

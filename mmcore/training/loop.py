@@ -89,7 +89,8 @@ def start_or_resume(
     if not path.exists():
         return state
     try:
-        saved = load_checkpoint(path, fingerprint, next(model.parameters()).device)
+        parts = ("model", "optimiser", "weighting", "seconds", *_SAVED)
+        saved = load_checkpoint(path, fingerprint, next(model.parameters()).device, parts)
     except UnreadableCheckpoint as error:
         on_event(Note(f"{error.message}. Training starts anew from epoch 0"))
         return state

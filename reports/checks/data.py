@@ -18,7 +18,7 @@ def leaky(evidence: Evidence) -> Found:
     return warn_if(
         bool(corpus.get("leaky")),
         lambda: (
-            f"Task {corpus['task']} asks for the values of the very steps that the model reads."
+            f"Task {corpus['task']} is leaky: it asks for the values of the very steps that the model reads."
             + (f" Measured: a mere copy of the input has a skill of up to {number(max(copied))}." if copied else "")
         ),
     )

@@ -172,3 +172,12 @@ def test_reports_of_different_things_never_share_a_folder(
     keys.add(ask(str(namesake), home, Options(corpus=str(tiny_corpus))).key)
     assert len(keys) == 6
     assert ask("fusion", home, Options()).key == "fusion"
+
+
+def test_a_study_that_names_a_preset_which_is_not_there_is_told_its_line(tmp_path: Path, home: Home) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("question: Why?\nreference: a\npreset: quik\narms: {a: {}, b: {model.layers: 1}}\n")
+    with pytest.raises(StudyError, match=r"mine.yaml:3: preset 'quik' is unknown. Did you mean 'quick'"):
+        ask(str(path), home, Options())
+    with pytest.raises(StudyError, match=r"^preset 'sed' is unknown. Did you mean 'seed'"):
+        ask(str(path), home, Options(preset="sed"))

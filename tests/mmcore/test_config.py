@@ -1,7 +1,9 @@
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from mmcore.config import Adam, Cosine, RunConfig, build_config, override, valid_keys
+from mmcore.config import Adam, Cosine, Forecast, RunConfig, build_config, override, valid_keys
 from mmcore.errors import ConfigError, MMStudyError
 from mmcore.schema import CorpusSchema
 from mmcore.task import is_leaky, resolve_causal, resolve_task
@@ -25,7 +27,31 @@ def test_the_defaults_are_the_seeds_sizes():
             {"model": {"fusion": {"kind": "gate"}}},
             "model.fusion: kind 'gate' is unknown. Did you mean 'gated'",
         ),
-        ({"task": {"horizon": 2}}, "task: a kind must be named. Write {kind: NAME, …}"),
+        (
+            {"task": {"horizn": 2}},
+            "task: a kind must be named. Write {kind: NAME, …}; NAME is one of forecast, reconstruct, label",
+        ),
+        (
+            {"model": {"fusion": {"kind": "gated", "rank": 2}}},
+            "model.fusion.rank: 'rank' is no setting of kind gated. It belongs to low_rank: name that kind",
+        ),
+        (
+            {"loss": {"continuous": {"kind": "mse", "delta": 2}}},
+            "loss.continuous.delta: 'delta' is no setting of kind mse. It belongs to huber",
+        ),
+        ({"model": {"fusion": "add"}}, "model.fusion: must be a mapping; found 'add'. Write {kind: add}"),
+        (
+            {"model": {"modalities": "track"}},
+            re.escape("model.modalities: must be a list; found 'track'. Write [tr"),
+        ),
+        (
+            {"model": {"positions": "rotaryy"}},
+            r"model.positions: 'rotaryy' is none of the choices. Did you mean 'rotary'\? Valid: sinusoidal",
+        ),
+        (
+            {"augmentation": {"modality_dropout": {"rate": {"audio": 1.5}}}},
+            "augmentation.modality_dropout.rate.audio: input should be less than or equal to 1; found 1.5",
+        ),
         (
             {"training": {"schedule": {"kind": "cosine", "flor": 0.1}}},
             "training.schedule.flor: unknown key 'flor'. Did you mean 'floor'",
@@ -42,7 +68,7 @@ def test_the_defaults_are_the_seeds_sizes():
             {"training": {"optimiser": {"kind": "adam", "learning_rate": 1e-7}}},
             r"training: schedule.floor \(1e-06\) must not be above optimiser.learning_rate \(1e-07\)",
         ),
-        ({"device": "gpu"}, "device: input should be 'auto', 'cpu', 'cuda' or 'mps'; found 'gpu'"),
+        ({"device": "gpu"}, r"device: 'gpu' is none of the choices. Did you mean 'cpu'\? Valid: auto, cpu, cuda, mps"),
     ],
 )
 def test_a_broken_rule_is_told_with_its_path_and_the_nearest_name(values, message):
@@ -72,6 +98,17 @@ def test_content_lookahead_defaults_to_the_horizon():
     assert forecast.lookahead == 7
     forecast = build_config({"corpus": "c", "task": {"kind": "forecast", "horizon": 7, "content_lookahead": 0}}).task
     assert forecast.lookahead == 0
+
+
+def test_a_setting_that_one_kind_alone_has_names_that_kind():
+    assert build_config({"corpus": "c", "task": {"horizon": 3}}).task == Forecast(horizon=3)
+    assert build_config({"corpus": "c", "task": {"content_lookahead": 0}}).task == Forecast(content_lookahead=0)
+
+
+def test_an_empty_group_in_a_hierarchical_order_is_told():
+    fusion = build_config({"corpus": "c", "model": {"fusion": {"kind": "hierarchical", "order": [[], "a", "b"]}}})
+    with pytest.raises(ConfigError, match=r"each modality.*found a, b and an empty group"):
+        fusion.model.fusion.tree(("a", "b"))
 
 
 # Overrides ---------------------------------------------------------------------------------------------------------

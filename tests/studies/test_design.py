@@ -197,7 +197,11 @@ arms:
             8,
             ["are the same experiment"],
         ),
-        ("\n  - {kind: modality_lattice}\n  - {kind: factorial, factor: {}}", 8, ["required key 'factors' is missing"]),
+        (
+            "\n  - {kind: modality_lattice}\n  - {kind: factorial, factor: {}}",
+            8,
+            ["unknown key 'factor'. Did you mean 'factors'?"],
+        ),
     ],
 )
 def test_what_is_wrong_in_a_design_names_line_and_rule(

@@ -153,6 +153,48 @@ def of_catalogue(name: str, preset: str, schema: CorpusSchema, **options: Any) -
     return resolve(name, study, written, chosen, preset_file, Path("corpus"), schema, count=Costs(schema), **options)
 
 
+COMPARED = """\
+question: Is more better?
+reference: a
+repeats: 6
+base: {model.modalities: [audio, visual]}
+comparisons: LISTED
+arms:
+  a: {}
+  b: {evaluation.without: [audio]}
+  c: {model.layers: 1, evaluation.without: [audio]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        ("[[b, a], [a, b]]", ["arm 'a' is compared with 'b' twice", "once"]),
+        ("[[b, b]]", ["arm 'b' is compared with itself", "once"]),
+        ("[]", ["nothing to compare", "at least one comparison"]),
+        ("[[a, b, c]]", ["comparisons.0"]),
+        ("neighbors", ["'neighbors' is none of the choices", "Did you mean 'neighbours'?"]),
+        ("conditions", ["no other arm is tested under the same condition as 'a'"]),
+    ],
+)
+def test_comparisons_that_make_no_sense_are_refused(
+    tmp_path: Path, schema: CorpusSchema, listed: str, words: list[str]
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        opened(tmp_path, COMPARED.replace("LISTED", listed), schema)
+    assert str(caught.value).startswith(f"{tmp_path / 'mine.yaml'}:5: ")
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_loss_weights_of_0_are_refused_and_equal_ones_are_none(tmp_path: Path, schema: CorpusSchema) -> None:
+    weights = ", ".join(f"{component}: WEIGHT" for component in schema.targets.components)
+    text = COMPARED.replace("LISTED", "pairs").replace("model.layers: 1", f"loss.weights: {{{weights}}}")
+    with pytest.raises(StudyError, match=r"mine\.yaml:9: loss.weights: at least one loss component"):
+        opened(tmp_path, text.replace("WEIGHT", "0"), schema)
+    with pytest.raises(StudyError, match="'b' and 'c' are the same experiment"):
+        opened(tmp_path, text.replace("WEIGHT", "3"), schema)
+
+
 @pytest.mark.parametrize("size", ["quick", "seed"])
 @pytest.mark.parametrize("name", sorted(catalogue()))
 def test_every_study_of_the_catalogue_resolves_under_every_preset(name: str, size: Literal["quick", "seed"]) -> None:

@@ -32,6 +32,13 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         load_checkpoint(tmp_path / "last.pt", "ours", CPU)
 
 
+def test_a_checkpoint_that_lacks_a_part_says_which(tmp_path):
+    save_checkpoint(tmp_path / "last.pt", {"fingerprint": "f", "model": {}})
+    load_checkpoint(tmp_path / "last.pt", "f", CPU)
+    with pytest.raises(UnreadableCheckpoint, match=r"none of optimiser, weighting; .*Delete .*starts anew"):
+        load_checkpoint(tmp_path / "last.pt", "f", CPU, ("model", "optimiser", "weighting"))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
 def test_a_torn_checkpoint_says_what_to_do(tmp_path, share):
     path = tmp_path / "last.pt"
