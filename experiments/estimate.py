@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 
 from experiments.corpora import CorpusPlace
 from experiments.home import Home
-from mmcore.config import RunConfig
+from mmcore.config import Bottleneck, CrossModal, Decision, ModelConfig, RunConfig
 from mmcore.data.sources.folder import FolderSource
 from mmcore.errors import CorpusError
 from mmcore.schema import CorpusSchema
@@ -73,14 +73,14 @@ class Estimator:
         weights = (
             columns * model.width
             + len(names) * model.width**2
-            + model.layers * block
+            + _layers(model, len(names)) * block
             + model.width**2
             + model.width * targets.tracks * targets.outputs
         )
         share = 1.0 - config.split.test
         flops = 6 * weights * self._grid_steps() * share * config.training.epochs
         steps = self._grid_steps() * share / window / config.training.batch * config.training.epochs
-        return flops / _FLOPS_A_SECOND + steps * _SECONDS_A_STEP * (1 + model.layers)
+        return flops / _FLOPS_A_SECOND + steps * _SECONDS_A_STEP * (1 + _layers(model, len(names)))
 
     def _grid_steps(self) -> int:
         """Steps of the whole corpus, from the tables' row counts."""
@@ -105,3 +105,19 @@ class Estimator:
                 with open(path.with_suffix(".csv"), "rb") as file:
                     total += sum(1 for _ in file) - 1
         return total
+
+
+def _layers(model: ModelConfig, modalities: int) -> int:
+    """Transformer layers on the way, each counted once for every stream that it runs over."""
+    layers = model.layers_before * modalities
+    if modalities == 1:
+        return layers + model.layers
+    match model.fusion:
+        case CrossModal():
+            return layers + model.layers + model.fusion.layers * modalities * (modalities - 1)
+        case Bottleneck():
+            return layers + model.layers + model.fusion.layers * modalities * (1 + model.fusion.tokens)
+        case Decision():
+            return layers + model.layers * modalities
+        case _:
+            return layers + model.layers

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -181,3 +182,18 @@ def test_a_study_that_names_a_preset_which_is_not_there_is_told_its_line(tmp_pat
         ask(str(path), home, Options())
     with pytest.raises(StudyError, match=r"^preset 'sed' is unknown. Did you mean 'seed'"):
         ask(str(path), home, Options(preset="sed"))
+
+
+def test_the_first_estimate_grows_with_every_layer_on_the_way(tmp_path: Path, home: Home) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("question: Why?\nreference: a\narms: {a: {}, b: {model.norm: pre}}\n")
+
+    def seconds(*changes: tuple[str, Any]) -> float:
+        return plan(ask(str(path), home, Options(changes=changes)), home).seconds
+
+    plain = seconds()
+    assert seconds(("model.layers_before", 2)) > plain
+    assert seconds(("model.fusion.kind", "decision")) > plain
+    few, many = (seconds(("model.fusion", {"kind": "bottleneck", "tokens": n})) for n in (1, 20))
+    assert plain < few < many
+    assert seconds(("model.fusion.kind", "cross_modal")) > plain
