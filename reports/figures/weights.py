@@ -21,8 +21,6 @@ from reports.figures.style import (
     shortened,
 )
 from reports.frame import StudyResults
-from reports.numerals import percent
-from reports.statistics.intervals import estimate
 
 PREFIX = "weight/"
 
@@ -43,13 +41,13 @@ class LossWeights:
         """What the figure shows, in words."""
         return (
             "Weight of each loss component in training, by epoch: mean over the epoch's steps and over finished "
-            f"repeats, bands are {percent(1 - self.results.study.alpha)} intervals. Weights of an arm add up to the "
-            "number of its components that take part; 1 is an equal share. Arms with fixed weights are not shown. "
+            "repeats, bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
+            "components that take part; 1 is an equal share. Arms with fixed weights are not shown. "
             f"Colours stand for components, not for arms.{only_first(len(self._arms()))}"
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per arm, component and epoch: ``arm, component, epoch, mean, low, high, n``."""
+        """One row per arm, component and epoch: ``arm, component, epoch, mean, low, high, n``, all over repeats."""
         if self._frame is None:
             self._frame = self._compute()
         return self._frame
@@ -64,9 +62,11 @@ class LossWeights:
         for arm, epoch in sorted(places, key=lambda key: (order[key[0]], key[1])):
             for column in columns:
                 values = history[column].to_numpy(float)[places[arm, epoch]]
-                if not np.isnan(values).all():
-                    e = estimate(values, 1 - study.alpha, self.results.overlap)
-                    rows.append((arm, column.removeprefix(PREFIX), epoch, e.mean, e.low, e.high, e.n))
+                values = values[~np.isnan(values)]
+                if len(values):
+                    # What the weights did, and no claim about more repeats; so no interval, which might fall below 0.
+                    told = (values.mean(), values.min(), values.max(), len(values))
+                    rows.append((arm, column.removeprefix(PREFIX), epoch, *told))
         return pd.DataFrame(rows, columns=["arm", "component", "epoch", "mean", "low", "high", "n"])
 
     def _arms(self) -> list[str]:
