@@ -38,20 +38,20 @@ class Options:
         corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
         preset: a preset's name; None: the study's.
         repeats, metric: None: the study's.
-        match: ``parameters``, ``flops`` or ``none``; None: the study's.
         changes: dotted path to value, laid over the study's base.
         workers: worker processes; None: one per core.
         device: where to train.
+        match: ``parameters``, ``flops`` or ``none``; None: the study's.
     """
 
     corpus: str | None = None
     preset: str | None = None
     repeats: int | None = None
     metric: str | None = None
-    match: Literal["parameters", "flops", "none"] | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
     device: str = "cpu"
+    match: Literal["parameters", "flops", "none"] | None = None
 
 
 @dataclass(frozen=True)
