@@ -113,7 +113,8 @@ def test_where_the_training_failed_the_test_has_failed_too_and_says_why(
     run_study(str(study), home.root, options, retry_failed=True)
     record = read_record(track)
     assert record is not None
-    assert record["arm"] == "deaf"
+    # Trained anew for whichever of the two arms that share it came first.
+    assert record["arm"] in ("deaf", "track")
 
 
 def test_what_cannot_be_taken_away_is_refused_when_the_study_is_read(
