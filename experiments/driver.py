@@ -26,7 +26,6 @@ from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
 from experiments.trial import failed_result, keep
-from mmcore.config import EvaluationConfig
 from mmcore.data.prepared import prepare
 from mmcore.errors import CorpusError
 from mmcore.events import EpochDone
@@ -148,7 +147,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     asked = todo.asked
     open_runs = [run for run in todo.runs if run.state in ("to do", "resume", "running")]
     # What only tests another run's model comes last, so that no worker has to wait for that one.
-    open_runs.sort(key=lambda run: run.config.evaluation != EvaluationConfig())
+    open_runs.sort(key=lambda run: not run.config.trains)
     for run in todo.runs:
         if run.state in ("done", "failed"):
             _mirror_record(mirror, home, asked, run)

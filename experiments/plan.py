@@ -18,7 +18,7 @@ from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_record
 from experiments.trial import LOCK
-from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
@@ -228,10 +228,10 @@ def plan(asked: Asked, home: Home) -> Plan:
             record = None
             if name is not None and state in ("done", "failed"):
                 record = read_record(home.run(name))
-            if _trains(config):
+            if config.trains:
                 estimator.learn(arm.name, record)
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
-    trained = {training_fingerprint(r.config, asked.content or "") for r in runs if _trains(r.config)}
+    trained = {training_fingerprint(r.config, asked.content or "") for r in runs if r.config.trains}
     estimated = []
     for run in runs:
         seconds = _seconds(run, asked, home, estimator, trained)
@@ -243,16 +243,11 @@ def plan(asked: Asked, home: Home) -> Plan:
     return Plan(asked, tuple(estimated), workers, threads, total, estimator.basis)
 
 
-def _trains(config: RunConfig) -> bool:
-    """Whether a run trains its own model; others only test that of another one, see mmcore.config.EvaluationConfig."""
-    return config.evaluation == EvaluationConfig()
-
-
 def _seconds(run: PlannedRun, asked: Asked, home: Home, estimator: Estimator, trained: set[str]) -> float:
     """Seconds still to go; ``trained`` names the trainings that are counted elsewhere, and grows."""
     if run.state not in ("to do", "resume"):
         return 0.0
-    if _trains(run.config):
+    if run.config.trains:
         return (1 - run.epochs / run.config.training.epochs) * estimator.seconds(run.arm, run.config)
     name = training_fingerprint(run.config, asked.content or "")
     if name in trained or _look(home.run(name))[0] == "done":

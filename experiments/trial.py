@@ -101,7 +101,7 @@ def _shared(
     config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], study: str, arm: str, on_event: OnEvent
 ) -> _Shared | None:
     """Who trained for this run, done now if it is not there yet; None: the run trains itself."""
-    if config.evaluation == EvaluationConfig():
+    if config.trains:
         return None
     name = training_fingerprint(config, prepared().content)
     folder = workdir.parent / name

@@ -53,3 +53,8 @@ class RunConfig(Frozen):
     """Where to train; auto: cuda, then mps, then cpu."""
     threads: PositiveInt | None = None
     """CPU threads of the run; None: as torch finds best."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether a run of its own trains the model; else the model of one with the default evaluation is tested."""
+        return self.evaluation == EvaluationConfig()

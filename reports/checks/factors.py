@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mmcore.config import RunConfig
+from mmcore.config import NOT_NUMBERS, RunConfig
 from studies.resolved import ResolvedStudy
 
 SIZE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.layers_before"})
@@ -19,9 +19,6 @@ SIZE_ALONE = frozenset({"model.width", "model.feed_forward", "model.layers", "mo
 BUDGET = frozenset({"training.epochs", "training.steps_per_epoch", "training.batch", "data.stride"})
 """How long is trained. A comparison that differs in nothing else asks about that itself."""
 
-NO_MATTER = frozenset({"corpus", "repeat", "device", "threads"})
-"""Not what a comparison is about: the same for all arms, or only where a run takes place."""
-
 
 def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:
     """Dotted paths at which two configs differ; a part of another kind (``model.fusion``) is one path.
@@ -32,7 +29,7 @@ def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:
         >>> sorted(settings(build_config({"corpus": "c"}), deep))
         ['model.fusion', 'model.layers']
     """
-    return frozenset(_differing(one, other, "")) - NO_MATTER
+    return frozenset(_differing(one, other, "")) - {*NOT_NUMBERS}
 
 
 def factors(study: ResolvedStudy, arm: str, against: str) -> tuple[str, ...]:
