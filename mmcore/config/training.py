@@ -163,13 +163,17 @@ Optimiser = Annotated[Adam | AdamW, Field(discriminator="kind")]
 
 
 class Cosine(Frozen):
-    """Linear warm-up, then a half cosine, per step; the last step of the last epoch is exactly at the floor."""
+    """Linear warm-up, then a half cosine, per step; unless that begins early, the last step of the last epoch is exactly
+    at the floor."""
 
     kind: Literal["cosine"] = "cosine"
     warmup_epochs: NonNegativeFloat = 2.0
     """Epochs of linear warm-up; may be a fraction."""
     floor: NonNegativeFloat = 1e-6
-    """Learning rate of the last step."""
+    """The lowest learning rate."""
+    begins: Literal["after_warmup", "first_step"] = "after_warmup"
+    """From where the cosine is counted. ``first_step``: with its length left as it is, training without the warm-up, as
+    the seed experiment's was: it is at the floor ``warmup_epochs`` before the end, and climbs again until there."""
 
 
 class Constant(Frozen):

@@ -26,6 +26,8 @@ def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule
     Cosine: a linear warm-up from peak/W at step 1 to the peak at step W, W being the warm-up rounded to whole steps;
     then half a cosine, which never rises and ends exactly at the floor at the last step. A warm-up as long as the
     training or longer is cut so that the last step remains for the floor; a training of one step is at the floor.
+    A cosine that begins at the first step has the same length, so it is at the floor W steps before the end and climbs
+    from there; over the first W steps the lower of it and the warm-up holds.
 
     Args:
         step: 1 … steps_total, over all epochs.
@@ -39,10 +41,17 @@ def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule
             return peak
         case Cosine():
             warmup = min(round(schedule.warmup_epochs * steps_per_epoch), steps_total - 1)
-            if step <= warmup:
-                return peak * (step / warmup)
-            done = (step - warmup) / (steps_total - warmup)
-            return schedule.floor + (peak - schedule.floor) * 0.5 * (1.0 + math.cos(math.pi * done))
+            length = steps_total - warmup
+            line = peak * (step / warmup) if step <= warmup else peak
+            match schedule.begins:
+                case "after_warmup":
+                    return line if step <= warmup else _half_cosine((step - warmup) / length, schedule.floor, peak)
+                case "first_step":
+                    return min(line, _half_cosine(step / length, schedule.floor, peak))
+
+
+def _half_cosine(done: float, floor: float, peak: float) -> float:
+    return floor + (peak - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:

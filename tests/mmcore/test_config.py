@@ -140,7 +140,7 @@ def test_a_value_may_become_a_mapping_and_a_mapping_a_value():
 def test_valid_keys_follow_the_path_through_families():
     assert "training" in valid_keys("")
     assert valid_keys("training.optimiser") == ["kind", "learning_rate", "weight_decay"]
-    assert valid_keys("training.schedule") == ["kind", "warmup_epochs", "floor"]
+    assert valid_keys("training.schedule") == ["kind", "warmup_epochs", "floor", "begins"]
     assert valid_keys("no.such.path") == []
 
 

@@ -81,6 +81,7 @@ CHANGES = [
     {"evaluation.without": ["audio"]},
     {"training.epochs": 11},
     {"training.schedule.kind": "constant"},
+    {"training.schedule": {"kind": "cosine", "begins": "first_step"}},
     {"training.optimiser": {"kind": "adam", "learning_rate": 2e-4}},
 ]
 

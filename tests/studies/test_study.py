@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from experiments.costs import Costs
-from mmcore.config import Fusion
+from mmcore.config import Cosine, Fusion
 from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
@@ -225,6 +225,17 @@ def test_placements_have_equally_many_layers_on_the_way(schema: CorpusSchema) ->
     for preset in ("quick", "seed"):
         arms = of_catalogue("placement", preset, schema).arms
         assert {arm.config.model.layers_before + arm.config.model.layers for arm in arms} == {2}
+
+
+def test_the_seed_experiment_is_the_one_of_its_log() -> None:
+    arms = {arm.name: arm.config for arm in of_catalogue("seed_experiment", "seed", simulated_schema("seed")).arms}
+    for config in arms.values():
+        assert (config.task.kind, config.model.head.kind) == ("reconstruct", "shared")
+        assert config.training.epochs == 10
+        # It kept what its preset says of the schedule: with two warm-up epochs the last two climb.
+        assert config.training.schedule == Cosine(warmup_epochs=2, floor=1e-6, begins="first_step")
+    sizes = {name: (config.model.layers, config.model.feed_forward) for name, config in arms.items()}
+    assert sizes == {"multimodal": (6, 1024), "track_only": (6, 1024), "earlier_track_only": (4, 512)}
 
 
 def test_the_fusion_study_names_every_fusion(schema: CorpusSchema) -> None:

@@ -46,6 +46,7 @@ def seed_model(continuous: int = 10, **values):
         (10, {"fusion": {"kind": "add"}}, 5_011_993),
         (10, {"modalities": ["track"]}, 4_876_822),
         (7, {"modalities": ["track"]}, 4_860_691),
+        (7, {"modalities": ["track"], "layers": 4, "feed_forward": 512}, 2_230_547),
     ],
 )
 def test_the_seed_experiments_sizes_give_its_parameter_counts(continuous, values, total) -> None:

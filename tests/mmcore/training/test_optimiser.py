@@ -36,12 +36,37 @@ def test_cosine_is_half_way_down_in_the_middle():
     assert rate == pytest.approx((1e-4 + 1e-6) / 2)
 
 
-def test_the_learning_rate_does_not_climb_again_as_the_seed_experiments_did():
-    """Its cosine had a period of 8 epochs and rose from 1e-6 to 1.55e-5 over the last three."""
-    schedule = Cosine(warmup_epochs=2, floor=1e-6)
-    ends = [learning_rate_at(53 * epoch, 530, 53, schedule, 1e-4) for epoch in range(2, 11)]
-    assert ends == sorted(ends, reverse=True)
+def epoch_ends(begins: str) -> list[float]:
+    """The learning rate at the end of each of the seed experiment's ten epochs of 53 steps."""
+    schedule = Cosine(warmup_epochs=2, floor=1e-6, begins=begins)
+    return [learning_rate_at(53 * epoch, 530, 53, schedule, 1e-4) for epoch in range(1, 11)]
+
+
+def test_the_learning_rate_does_not_climb_again_unless_the_cosine_begins_too_early():
+    ends = epoch_ends("after_warmup")
+    assert ends[1:] == sorted(ends[1:], reverse=True)
     assert ends[-1] == 1e-6
+    # What the seed experiment's log says of its last three epochs, to the digits that it gives.
+    assert [float(f"{rate:.3g}") for rate in epoch_ends("first_step")[-3:]] == pytest.approx(
+        [1e-6, 4.77e-6, 1.55e-5], rel=1e-9
+    )
+
+
+@given(epochs=st.integers(1, 12), per_epoch=st.integers(1, 40), warmup=st.floats(0, 15))
+def test_a_cosine_from_the_first_step_stays_between_nothing_and_the_peak(epochs, per_epoch, warmup):
+    total, schedule = epochs * per_epoch, Cosine(warmup_epochs=warmup, begins="first_step")
+    rates = [learning_rate_at(s, total, per_epoch, schedule, 1e-2) for s in range(1, total + 1)]
+    assert all(0 < rate <= 1e-2 * (1 + 1e-12) for rate in rates)
+    top = min(round(warmup * per_epoch), total - 1)
+    # Without a warm-up there is nothing to begin before the end of.
+    if not top:
+        assert rates == [
+            learning_rate_at(s, total, per_epoch, Cosine(warmup_epochs=0), 1e-2) for s in range(1, total + 1)
+        ]
+    # The floor is reached as many steps before the end as the warm-up is long, and left again.
+    elif total - top > top:
+        assert rates[total - top - 1] == 1e-6
+        assert all(a < b for a, b in pairwise(rates[total - top - 1 :]))
 
 
 def test_constant_stays():
