@@ -163,8 +163,8 @@ Optimiser = Annotated[Adam | AdamW, Field(discriminator="kind")]
 
 
 class Cosine(Frozen):
-    """Linear warm-up, then a half cosine, per step; unless that begins early, the last step of the last epoch is exactly
-    at the floor."""
+    """Linear warm-up, then a half cosine, per step; unless that begins early, the last step of the last epoch is at the
+    floor exactly."""
 
     kind: Literal["cosine"] = "cosine"
     warmup_epochs: NonNegativeFloat = 2.0
