@@ -13,6 +13,7 @@ import typer
 import yaml
 
 import mmcore
+from experiments.cli_compare import compare
 from experiments.cli_data import Format, data
 from experiments.home import Home
 from mmcore.errors import MMStudyError, StudyError
@@ -283,6 +284,9 @@ def check(
         typer.echo(checks_as_text(summary))
     if strict and summary.warnings:
         raise typer.Exit(1)
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -9,7 +9,11 @@ from typing import Any
 from mmcore.frozen import without_defaults
 from reports.frame import StudyResults
 from reports.numerals import counted, listing, percent
+from reports.splits import splits_of
 from studies.resolved import ResolvedStudy
+
+_ENVIRONMENT = ("commit", "dirty", "python", "torch", "platform", "device", "threads", "numerics")
+"""What runs say about how they were made."""
 
 
 def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
@@ -55,8 +59,9 @@ def provenance_of(results: StudyResults) -> dict[str, Any]:
         "changes": dict(study.changes),
         "match": None if study.match is None else study.match.model_dump(),
         "corpus": {k: results.corpus.get(k) for k in ("name", "content", "path", "task", "leaky", "missing")},
+        "splits": splits_of(results),
         "environment": {
-            **{k: _distinct(runs, k) for k in ("commit", "dirty", "python", "torch", "platform", "device", "threads")},
+            **{k: _distinct(runs, k) for k in _ENVIRONMENT},
             "packages": [json.loads(text) for text in _distinct(runs, "packages")],
         },
         "configs": {arm.name: without_defaults(arm.config) for arm in study.arms},

@@ -162,7 +162,7 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["cell"] = _cell
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
-    environment.filters["md"] = _markdown
+    environment.filters["md"] = literally
     environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
     return environment
 
@@ -195,7 +195,7 @@ def _held_together(text: str) -> str:
     return text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _markdown(text: object) -> str:
+def literally(text: object) -> str:
     """Text that Markdown takes literally, also inside a table."""
     escaped = re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", str(text))
     # A backslash does not stop a tag in every renderer; an entity does.

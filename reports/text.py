@@ -54,6 +54,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "provenance": summary.provenance,
             "margin": summary.margin,
             "alpha": summary.alpha,
+            "repeats": summary.repeats,
         }
     )
 
@@ -73,6 +74,8 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
         "effect_size": row.paired.effect_size,
         "verdict": row.decision.verdict,
         "sentence": sentence(row),
+        "n": row.paired.n,
+        "more_repeats": row.decision.more,
     }
 
 
@@ -91,15 +94,15 @@ def finite(value: Any) -> Any:
 
 def as_text(summary: Summary) -> str:
     """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
-    blocks = [_wrapped(f"{summary.study}: {summary.question}")]
+    blocks = [wrapped(f"{summary.study}: {summary.question}")]
     if summary.many:
         blocks.append(_verdict_lines(summary))
     else:
         for v in summary.verdicts:
-            parts = [_wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t]
+            parts = [wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t]
             blocks.append("\n".join([v.headline, *parts]))
     if summary.warnings:
-        blocks.append("\n".join(_wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
+        blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
     header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines = [header]
     for arm in summary.arms:
@@ -118,7 +121,7 @@ def as_text(summary: Summary) -> str:
     for b in summary.baselines:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
         lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
-    blocks.append(_aligned(lines))
+    blocks.append(aligned(lines))
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"
 
@@ -139,16 +142,17 @@ def _verdict_lines(summary: Summary) -> str:
                 numerals.probability(c.decision.p_t),
             ]
         )
-    return _aligned(lines)
+    return aligned(lines)
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def wrapped(text: str, indent: str = "") -> str:
+    """Prose of a terminal's width; lines after the first are indented."""
     return textwrap.fill(
         text, TERMINAL, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
     )
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Columns two spaces apart, names left, numbers right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
