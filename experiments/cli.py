@@ -5,21 +5,35 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-import yaml
 
 import mmcore
 from experiments.cli_compare import compare
 from experiments.cli_data import Format, data
+from experiments.cli_options import (
+    CorpusOption,
+    Device,
+    DeviceOption,
+    FormatOption,
+    MatchOption,
+    MetricOption,
+    PresetOption,
+    RepeatsOption,
+    SetOption,
+    StrictOption,
+    StudyArgument,
+    WorkersOption,
+    options_of,
+)
 from experiments.home import Home
-from mmcore.errors import MMStudyError, StudyError
+from mmcore.errors import MMStudyError
+from reports.numerals import counted
 
 if TYPE_CHECKING:
-    from experiments.plan import Options
+    from experiments.driver import Outcome
 
 app = typer.Typer(
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
@@ -31,47 +45,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
-
-
-class Device(StrEnum):
-    """Where to train."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-class Matching(StrEnum):
-    """Whether arms are brought to the reference's size, and by what."""
-
-    parameters = "parameters"
-    flops = "flops"
-    none = "none"
-
-
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
-CorpusOption = Annotated[
-    str | None,
-    typer.Option("--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick or seed."),
-]
-PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
-RepeatsOption = Annotated[int | None, typer.Option("--repeats", min=1, help="Paired repeats of every arm.")]
-MetricOption = Annotated[
-    str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
-]
-MatchOption = Annotated[
-    Matching | None,
-    typer.Option("--match", help="Scale arms to the reference's size, or not; default as in the study."),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a config value for all arms; may be repeated."),
-]
-WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default one per core.")]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
 
 
 @app.callback()
@@ -125,7 +98,7 @@ def plan(
     from experiments import plan as planning
     from experiments.screens import plan_text
 
-    options = _options(corpus, preset, repeats, metric, match, set_, workers, device)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device)
     found = planning.plan(planning.ask(study, context.obj, options), context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
@@ -149,7 +122,7 @@ def describe(
     from experiments.plan import ask
     from experiments.screens import describe_text
 
-    asked = ask(study, context.obj, _options(corpus, preset, None, metric, match, set_, None, Device.cpu))
+    asked = ask(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
         _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
@@ -179,26 +152,16 @@ def run(
     """
     from experiments.driver import run_study
     from experiments.progress import Screen
-    from reports.text import as_json, as_text
 
-    options = _options(corpus, preset, repeats, metric, match, set_, workers, device)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device)
     try:
         with Screen() as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
     except KeyboardInterrupt:
-        typer.echo("interrupted; nothing that was finished is lost, the same command resumes", err=True)
-        raise typer.Exit(130) from None
-    if format is Format.json:
-        _print_json(as_json(outcome.summary))
-    else:
-        typer.echo(as_text(outcome.summary))
-        typer.echo(f"\nReport: {outcome.report}")
-        if outcome.mirrored:
-            typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
-    if outcome.failed:
-        typer.echo(f"{outcome.failed} runs failed; they are counted in the report", err=True)
-    if outcome.failed or (strict and outcome.summary.warnings):
-        raise typer.Exit(1)
+        _interrupted()
+    if outcome.mirrored:
+        typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
+    _tell(outcome, format, strict)
 
 
 @app.command()
@@ -216,7 +179,7 @@ def status(
     from experiments import plan as planning
     from experiments.screens import status_text
 
-    asked = planning.ask(study, context.obj, _options(corpus, preset, repeats, None, match, set_, None, Device.cpu))
+    asked = planning.ask(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
     found = planning.plan(asked, context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
@@ -240,17 +203,9 @@ def report(
     """Write the report of what has been computed so far; trains nothing."""
     from experiments.driver import report_study
     from experiments.plan import ask
-    from reports.text import as_json, as_text
 
-    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
-    outcome = report_study(asked, context.obj)
-    if format is Format.json:
-        _print_json(as_json(outcome.summary))
-    else:
-        typer.echo(as_text(outcome.summary))
-        typer.echo(f"\nReport: {outcome.report}")
-    if outcome.failed or (strict and outcome.summary.warnings):
-        raise typer.Exit(1)
+    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    _tell(report_study(asked, context.obj), format, strict)
 
 
 @app.command()
@@ -276,7 +231,7 @@ def check(
     from reports.checks.text import checks_as_json, checks_as_text
     from reports.summary import summarise
 
-    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     summary = summarise(gather(planned(asked, context.obj), context.obj))
     if format is Format.json:
         _print_json(checks_as_json(summary))
@@ -287,6 +242,40 @@ def check(
 
 
 app.command()(compare)
+
+
+@app.command()
+def analyse(
+    context: typer.Context,
+    study: StudyArgument,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KIND]", help="gates, attention, coalitions, corruption, errors or all."),
+    ] = None,
+    corpus: CorpusOption = None,
+    preset: PresetOption = None,
+    repeats: RepeatsOption = None,
+    metric: MetricOption = None,
+    match: MatchOption = None,
+    set_: SetOption = None,
+    workers: WorkersOption = None,
+    format: FormatOption = Format.text,
+) -> None:
+    """Analyse the finished runs of a study and write its report; trains nothing.
+
+    Without KIND: what the study asks for under `analyses`. Answers are kept; only what is missing is computed.
+    """
+    from experiments.driver import analyse_study
+    from experiments.plan import ask
+    from experiments.progress import Screen
+
+    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu))
+    try:
+        with Screen() as screen:
+            outcome = analyse_study(asked, context.obj, kinds or (), screen)
+    except KeyboardInterrupt:
+        _interrupted()
+    _tell(outcome, format, strict=False)
 
 
 @app.command()
@@ -305,7 +294,7 @@ def sync(
     from experiments.plan import ask
     from experiments.progress import Screen
 
-    asked = ask(study, context.obj, _options(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     with Screen() as screen:
         error = sync_study(asked, context.obj, screen)
     if error:
@@ -325,38 +314,26 @@ def ui(
     raise typer.Exit(serve(context.obj, study, port))
 
 
-def _options(
-    corpus: str | None,
-    preset: str | None,
-    repeats: int | None,
-    metric: str | None,
-    match: Matching | None,
-    changes: list[str] | None,
-    workers: int | None,
-    device: Device,
-) -> Options:
-    from experiments.plan import Options
-
-    return Options(
-        corpus=corpus,
-        preset=preset,
-        repeats=repeats,
-        metric=metric,
-        match=None if match is None else match.value,
-        changes=tuple(_change(text) for text in changes or ()),
-        workers=workers,
-        device=device.value,
-    )
+def _interrupted() -> NoReturn:
+    typer.echo("interrupted; nothing that was finished is lost, the same command resumes", err=True)
+    raise typer.Exit(130) from None
 
 
-def _change(text: str) -> tuple[str, Any]:
-    path, sign, value = text.partition("=")
-    if not sign or not path.strip():
-        raise StudyError("--set takes PATH=VALUE", found=repr(text), next_step="For example --set training.epochs=5")
-    try:
-        return path.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
+def _tell(outcome: Outcome, format: Format, strict: bool) -> None:
+    """What a study came to, on standard output; the exit code says whether something failed."""
+    from reports.text import as_json, as_text
+
+    if format is Format.json:
+        _print_json(as_json(outcome.summary))
+    else:
+        typer.echo(as_text(outcome.summary))
+        typer.echo(f"\nReport: {outcome.report}")
+    if outcome.failed:
+        typer.echo(f"{counted(outcome.failed, 'run')} failed; the report counts them", err=True)
+    if outcome.unanswered:
+        typer.echo(f"analyses of {counted(outcome.unanswered, 'run')} failed; the report says why", err=True)
+    if outcome.failed or outcome.unanswered or (strict and outcome.summary.warnings):
+        raise typer.Exit(1)
 
 
 def _print_json(value: object) -> None:

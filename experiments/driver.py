@@ -11,11 +11,13 @@ Usable from Python:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from experiments.analyses import Question, chosen, still_open
 from experiments.environment import environment
 from experiments.evidence import conclude, gather
 from experiments.home import Home
@@ -26,8 +28,9 @@ from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
 from experiments.trial import failed_result, keep
+from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
-from mmcore.errors import CorpusError
+from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import training_fingerprint
 from mmcore.task import check_packages
@@ -46,6 +49,7 @@ class Outcome:
         report: the HTML page.
         failed: runs that failed; they are counted in the report, never dropped.
         mirrored: None, or why the tracking store lacks something.
+        unanswered: runs of which an analysis failed; the report says why, the same command tries again.
     """
 
     results: StudyResults
@@ -53,6 +57,7 @@ class Outcome:
     report: Path
     failed: int
     mirrored: str | None
+    unanswered: int = 0
 
 
 def run_study(
@@ -94,6 +99,7 @@ def run_study(
     mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
     try:
         _train(todo, place, mirror, display)
+        unanswered = _analyse(plan(asked, place), place, asked.study.analyses, display)
     except BaseException:
         mirror.interrupted()
         mirror.close(timeout=30)
@@ -107,7 +113,28 @@ def run_study(
         outcome.report,
         outcome.failed,
         str(mirror.error) if mirror.error else None,
+        unanswered,
     )
+
+
+def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
+    """Analyse the finished runs of a study and write its report; trains nothing.
+
+    Args:
+        kinds: of :data:`mmcore.analyses.KINDS`, or ``all``; none: those that the study asks for.
+
+    Raises:
+        StudyError: no such kind, or none is asked for.
+        RecordError: no run of the study is finished.
+    """
+    wanted = chosen(kinds, asked.study)
+    if not wanted:
+        raise StudyError(
+            f"study '{asked.study.name}' asks for no analysis",
+            next_step=f"Name some: {', '.join(KINDS)}, or all",
+        )
+    unanswered = _analyse(plan(asked, home), home, wanted, display or Silent())
+    return replace(report_study(asked, home), unanswered=unanswered)
 
 
 def report_study(asked: Asked, home: Home, mirror: Mirror | None = None) -> Outcome:
@@ -190,6 +217,46 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     display.finished(label, _outcome(record), True)
 
         pool.run(jobs, on_message)
+
+
+def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:
+    """Answer what is open; the number of runs of which an analysis failed."""
+    asked, by_run = todo.asked, dict[str, list[Question]]()
+    for question in still_open(todo, home, analyses):
+        by_run.setdefault(question.run.fingerprint or "", []).append(question)
+    if not by_run:
+        return 0
+    workers, threads, gpus = share_of_cores(len(by_run), asked.options.workers, asked.options.device)
+    failed = 0
+    with LocalPool(workers, threads, home.logs, gpus) as pool:
+        prepared = _prepare(asked, home, display)
+        jobs = [
+            replace(_job(q[0].run, asked, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
+            for q in by_run.values()
+        ]
+        display.begin(len(jobs), 0.0)
+
+        def on_message(message: Message) -> None:
+            nonlocal failed
+            about = by_run[message.fingerprint]
+            label = f"{about[0].run.arm} r{about[0].run.repeat}"
+            match message:
+                case Started():
+                    display.started(label)
+                case Told(_, event):
+                    display.event(label, event)
+                case Finished(_, status):
+                    failed += status == "failed"
+                    kinds = ", ".join(question.analysis.kind for question in about)
+                    display.finished(label, f"{kinds}: {status}", status == "failed")
+                case Lost(_, deaths, code):
+                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
+                case GivenUp(_, deaths, log):
+                    failed += 1
+                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True)
+
+        pool.run(jobs, on_message)
+    return failed
 
 
 def _forget_failed(run: PlannedRun, asked: Asked, home: Home) -> None:

@@ -6,9 +6,11 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
+from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Mirror
@@ -41,7 +43,8 @@ def gather(todo: Plan, home: Home) -> StudyResults:
             where=str(home.runs),
             next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
         )
-    return tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+    results = tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+    return replace(results, analyses=answers(todo, home))
 
 
 def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:

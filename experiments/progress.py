@@ -93,7 +93,10 @@ class Screen:
 
     def begin(self, total: int, left: float) -> None:
         """``total`` runs to do, ``left`` estimated seconds."""
+        if self._whole is not None:
+            self._progress.remove_task(self._whole)
         self._total, self._guess, self._begun = total, left, time.monotonic()
+        self._done = self._failed = 0
         self._whole = self._progress.add_task("study", total=total, note="")
         self._refresh()
 

@@ -20,7 +20,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
 
     NaN and infinite numbers become null: JSON has none.
     """
-    text = json.dumps(_finite({"format": FORMAT, **record}), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(finite({"format": FORMAT, **record}), indent=1, allow_nan=False, ensure_ascii=False)
     temporary = folder / (RECORD + f".{os.getpid()}.tmp")
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
@@ -86,13 +86,13 @@ def epochs_trained(folder: Path) -> int:
         return 0
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     match value:
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {key: _finite(entry) for key, entry in value.items()}
+            return {key: finite(entry) for key, entry in value.items()}
         case list() | tuple():
-            return [_finite(entry) for entry in value]
+            return [finite(entry) for entry in value]
         case _:
             return value

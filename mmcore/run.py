@@ -1,6 +1,6 @@
 """The one path from a config to a result. Works untracked; read it from top to bottom.
 
-data → task → split → normalisation → loaders → baselines → model → training → scores → leakage.
+data → task → split → normalisation → loaders → baselines → model → training → scores → leakage and gates.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.cost import count_flops, count_parameters
-from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.model.multimodal import build_model
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
+from mmcore.probes.saturation import probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
@@ -49,7 +50,7 @@ def run(
 
     Modalities in ``config.evaluation.without`` are there while the model is trained and its epoch chosen, and absent
     from all items when it is scored in the end, on the validation and the test side alike. Baselines and the history
-    know nothing of it.
+    know nothing of it. With ``config.evaluation.test`` off, test items are not read, and there are no scores of theirs.
 
     Args:
         config: everything that decides the numbers.
@@ -111,6 +112,8 @@ def run(
     scores: list[Score] = []
     items: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
+    selection: dict[str, int] = {}
+    gates: dict[str, dict[str, Any]] = {}
     test_windows = 0
     predict = predictor(model, device)
     try:
@@ -132,14 +135,19 @@ def run(
         model.load_state_dict(best["model"])
         tested = removing(config.evaluation.without, predict)
         scores = score_rows("validation", data.tally(tested, validation), naive)
-        # Only now, with the choice of the checkpoint behind us, are test items read.
-        test = data.loader("test", split.test)
-        test_windows = test.windows
-        tally, naive = data.tally(tested, test), data.naive(baselines, split.test)
-        scores += score_rows("test", tally, naive)
-        items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
-        _write_items(folder / "items.csv", items)
-        leakage = probe_leakage(model, data.handful(validation), task, schema, normaliser).as_dict()
+        # Counted, not taken on trust.
+        selection = {"test_windows_read": data.windows_read(split.test)}
+        if config.evaluation.test:
+            # Only now, with the choice of the checkpoint behind us, are test items read.
+            test = data.loader("test", split.test)
+            test_windows = test.windows
+            tally, naive = data.tally(tested, test), data.naive(baselines, split.test)
+            scores += score_rows("test", tally, naive)
+            items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
+            _write_items(folder / "items.csv", items)
+        handful = data.handful(validation)
+        leakage = probe_leakage(model, handful, task, schema, normaliser).as_dict()
+        gates = probe_saturation(model, handful)
 
     windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}
     return RunResult(
@@ -161,6 +169,8 @@ def run(
         history=state.history,
         items=items,
         leakage=leakage,
+        selection=selection,
+        gates=gates,
         numerics=NUMERICS,
     )
 
@@ -234,7 +244,9 @@ def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int]) -
         }
         for side, items in sides.items()
     }
-    return {**sizes, "given": split.given}
+    of_side = [{prepared.items[i].group for i in items} for items in sides.values()]
+    divided = {group for groups in of_side for group in groups if sum(group in other for other in of_side) > 1}
+    return {**sizes, "given": split.given, "divided_groups": len(divided)}
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -248,17 +260,3 @@ def _write_items(path: Path, rows: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     _write_text(path, text.getvalue())
-
-
-def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> MultimodalModel:
-    """The model of a finished run, with the weights that were scored, on the CPU.
-
-    Raises:
-        CheckpointError: ``workdir`` holds no readable checkpoint of this config.
-    """
-    task = resolve_task(config, prepared.schema)
-    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.window)
-    path = Path(workdir) / "checkpoints" / "best.pt"
-    weights = load_checkpoint(path, training_fingerprint(config, prepared.content), torch.device("cpu"))
-    model.load_state_dict(weights["model"])
-    return model

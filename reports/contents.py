@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reports.sections import Section, Table
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict
@@ -186,14 +187,6 @@ class RunLine:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A plain table of cells that are numbers, text or None."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True)
 class Summary:
     """Everything that a report says about a study.
 
@@ -206,6 +199,7 @@ class Summary:
         comparisons: on the metric first, then per component.
         families: how the comparisons were corrected, in words.
         covers: which variation the intervals cover and which they do not, in words.
+        sections: what analyses found.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
         facts: provenance for people, (label, value). provenance: the same and more as plain data.
     """
@@ -234,6 +228,7 @@ class Summary:
     runs: tuple[RunLine, ...]
     facts: tuple[tuple[str, str], ...]
     provenance: Mapping[str, Any]
+    sections: tuple[Section, ...] = ()
 
     @property
     def many(self) -> bool:

@@ -50,6 +50,8 @@ class StudyResults:
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
+        analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
+            result}``, or ``failure`` in the place of the result.
     """
 
     study: ResolvedStudy
@@ -61,6 +63,11 @@ class StudyResults:
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
+    analyses: tuple[dict[str, Any], ...] = ()
+
+    def answers(self, kind: str) -> list[dict[str, Any]]:
+        """What an analysis found, one a run, in the order of the plan; without those that failed."""
+        return [answer for answer in self.analyses if answer["kind"] == kind and "result" in answer]
 
     @cached_property
     def run_rows(self) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import numerals
+from reports.analyses import figures
 from reports.contents import Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
@@ -89,7 +90,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     from reports.figures.svg import inline, to_svg
     from reports.figures.weights import LossWeights
 
-    figures: tuple[Figure, ...] = (
+    drawable: tuple[Figure, ...] = (
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),
@@ -97,9 +98,10 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
         CostAgainstScore(summary),
         LearningCurves(results),
         LossWeights(results),
+        *figures(results),
     )
     drawn = []
-    for figure in figures:
+    for figure in drawable:
         frame = figure.frame()
         if not frame.dropna(subset=[figure.value]).empty:
             svg = to_svg(figure.draw())
@@ -120,7 +122,8 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
         .get_template("report.html")
         .render(
             summary=summary,
-            figures=[(f, Markup(f.inline), _data_uri(f.csv)) for f in figures],
+            figures=[_embedded(f) for f in figures if f.name not in in_sections(summary)],
+            embedded={f.name: _embedded(f) for f in figures},
             terms=TERMS,
             with_runs=list(dict.fromkeys(run.arm for run in summary.runs)),
             style=Markup(style),
@@ -131,6 +134,15 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     )
 
 
+def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
+    return figure, Markup(figure.inline), _data_uri(figure.csv)
+
+
+def in_sections(summary: Summary) -> frozenset[str]:
+    """Names of the figures that have their place in a section."""
+    return frozenset(name for section in summary.sections for name in section.figures)
+
+
 def _hash(text: str) -> str:
     """What a Content-Security-Policy lets through: this text and no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -139,7 +151,14 @@ def _hash(text: str) -> str:
 def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The same for a repository's page; figures are links to files beside it."""
     text = (
-        _environment(autoescape=False).get_template("report.md").render(summary=summary, figures=figures, terms=TERMS)
+        _environment(autoescape=False)
+        .get_template("report.md")
+        .render(
+            summary=summary,
+            figures=[f for f in figures if f.name not in in_sections(summary)],
+            embedded={f.name: f for f in figures},
+            terms=TERMS,
+        )
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmcore.errors import RecordError
 from mmcore.measures import MEASURES
+from reports.analyses import sections
 from reports.checks import run_checks
 from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, RunLine, Summary
 from reports.frame import StudyResults
@@ -82,6 +83,7 @@ def summarise(results: StudyResults) -> Summary:
         runs=_run_lines(results, metric),
         facts=facts_of(results),
         provenance=provenance_of(results),
+        sections=sections(results),
     )
 
 

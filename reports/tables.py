@@ -35,7 +35,7 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "checks": pd.DataFrame(
             [(c.code, c.title, c.outcome, c.text) for c in summary.checks], columns=["code", "title", "outcome", "text"]
         ),
-    }
+    } | {f"{section.key}_{t.name}": _plain(t.table) for section in summary.sections for t in section.tables}
 
 
 def _arms(summary: Summary, results: StudyResults) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 
 from reports import numerals
 from reports.contents import ComparisonRow, Summary
+from reports.sections import Section
 from reports.sentences import sentence
 
 TERMINAL = 100
@@ -52,11 +53,37 @@ def as_json(summary: Summary) -> dict[str, Any]:
             ],
             "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
             "provenance": summary.provenance,
+            "sections": [_section(s) for s in summary.sections],
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
         }
     )
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "key": section.key,
+        "title": section.title,
+        "question": section.question,
+        "findings": [{"text": f.text, "label": f.label, "evidence": f.evidence} for f in section.findings],
+        "tables": {
+            t.name: [dict(zip(t.table.columns, row, strict=True)) for row in t.table.rows] for t in section.tables
+        },
+    }
+
+
+MOST_FINDINGS = 8
+"""Findings of a section that a terminal shows; the page has all."""
+
+
+def _section_text(section: Section) -> str:
+    """A section for a terminal: its question and what was found."""
+    lines = [wrapped(f"{section.title}: {section.question}")]
+    for f in section.findings[:MOST_FINDINGS]:
+        lines.append(wrapped(f"{f.label}: {f.text}" if f.label else f.text, "  "))
+    left = len(section.findings) - MOST_FINDINGS
+    return "\n".join(lines + ([f"  and {numerals.counted(left, 'more finding')} on the page"] if left > 0 else []))
 
 
 def _comparison(row: ComparisonRow) -> dict[str, Any]:
@@ -103,6 +130,7 @@ def as_text(summary: Summary) -> str:
             blocks.append("\n".join([v.headline, *parts]))
     if summary.warnings:
         blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
+    blocks += [_section_text(section) for section in summary.sections]
     header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines = [header]
     for arm in summary.arms:

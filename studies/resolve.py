@@ -111,6 +111,7 @@ def resolve(
         preset=preset_name,
         changes=dict(changes or {}),
         match=rule,
+        analyses=study.analyses,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.measures import Metric
 from studies.matching import Match, Size
@@ -43,6 +44,7 @@ class ResolvedStudy:
         preset: name of the preset in use, or None.
         changes: overrides given on the command line, recorded here.
         match: how arms were brought to one size; None: they keep their own.
+        analyses: what is asked of every finished run to which it applies.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ResolvedStudy:
     preset: str | None
     changes: dict[str, object]
     match: Match | None = None
+    analyses: tuple[AnyAnalysis, ...] = ()
 
     def arm(self, name: str) -> ResolvedArm:
         """The arm of that name.

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
 
+from mmcore.analyses import ANALYSES, KINDS, Analysis, AnyAnalysis
 from mmcore.config import explain
 from mmcore.config.overrides import clearest
 from mmcore.errors import ConfigError, StudyError, nearest
@@ -49,6 +50,9 @@ class Study(Frozen):
     """Repeats of every arm; None: the preset's."""
     metric: str = "skill"
     """The yardstick: a measure, or COMPONENT/MEASURE."""
+    analyses: tuple[Analysis, ...] = ()
+    """What is asked of every finished run to which it applies: kinds, or mappings with settings; ``all``: each kind
+    as it comes. See mmcore/analyses.py."""
     margin: PositiveFloat | None = None
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -58,6 +62,22 @@ class Study(Frozen):
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, dict) else () if value is None else value
+
+    @field_validator("analyses", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> Any:
+        if value == "all":
+            value = KINDS
+        several = value if isinstance(value, list | tuple) else () if value is None else (value,)
+        return tuple({"kind": one} if isinstance(one, str) else one for one in several)
+
+    @field_validator("analyses")
+    @classmethod
+    def _each_once(cls, value: tuple[AnyAnalysis, ...]) -> tuple[AnyAnalysis, ...]:
+        for one in value:
+            if [other.kind for other in value].count(one.kind) > 1:
+                raise ValueError(f"{one.kind} is asked more than once")
+        return value
 
     @field_validator("match", mode="before")
     @classmethod
@@ -147,7 +167,7 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
-        path = ".".join(map(str, place)) if place[:1] == ("design",) else error.where
+        path = ".".join(map(str, place)) if place[:1] in (("design",), ("analyses",)) else error.where
         rule, next_step = error.rule, error.next_step
         if first["type"] == "missing":
             rule = f"the required key '{first['loc'][-1]}' is missing"
@@ -164,6 +184,9 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
 def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
     """Where a complaint of pydantic's stands in the file: a design has its kind in the way to it, and is counted even
     where it is the only one."""
+    if loc[:1] == ("analyses",):
+        # A single one need not be written as a list, and each has its kind in the way to it.
+        return (*loc[: 2 if isinstance(written.data["analyses"], list) else 1], *loc[3:])
     if loc[:1] != ("design",) or len(loc) < 2:
         return loc
     return (*loc[: 2 if isinstance(written.data["design"], list) else 1], *loc[3:])
@@ -174,6 +197,8 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
     match loc:
         case ("design", _, kind, _):
             (model,) = [m for m in DESIGNS if m.model_fields["kind"].default == kind]
+        case ("analyses", _, kind, _):
+            (model,) = [m for m in ANALYSES if m.model_fields["kind"].default == kind]
         case ("match", _):
             model = Match
     return list(model.model_fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmcore.events import EpochDone, Event, Note, Progress
@@ -11,7 +11,7 @@ from mmcore.events import EpochDone, Event, Note, Progress
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train.
+    """One run to train, or one that is finished to be analysed.
 
     Args:
         fingerprint: names the run; jobs are told apart by it.
@@ -19,6 +19,7 @@ class Job:
         config: the run's config as plain data.
         workdir: the run's folder.
         prepared: folder of the prepared store.
+        analyses: what to ask of the finished run, as plain data; empty: train it.
     """
 
     fingerprint: str
@@ -28,6 +29,7 @@ class Job:
     config: dict[str, Any]
     workdir: str
     prepared: str
+    analyses: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job has left its record. ``status`` is that of the record: done or failed."""
+    """A job has left its record, or its answers. ``status``: done or failed."""
 
     fingerprint: str
     status: str

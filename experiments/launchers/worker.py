@@ -37,11 +37,14 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
 
     import torch
 
+    from experiments.analyses import examine
     from experiments.launchers.messages import Finished, Job, Refused, Started, Told, decode, encode
     from experiments.trial import trial
+    from mmcore.analyses import build_analysis
     from mmcore.config import RunConfig
     from mmcore.data.prepared import open_prepared
     from mmcore.errors import MMStudyError
+    from mmcore.events import Event
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     opened = cache(open_prepared)
@@ -51,21 +54,25 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
         assert isinstance(job, Job)
         fingerprint = job.fingerprint
         channel.write(encode(Started(fingerprint)))
+        config, workdir = RunConfig.model_validate(job.config), Path(job.workdir)
+        prepared = partial(opened, Path(job.prepared))
+
+        def on_event(event: Event, name: str = fingerprint) -> None:
+            _tell(channel, encode(Told(name, event)))
+
         try:
-            record = trial(
-                RunConfig.model_validate(job.config),
-                Path(job.workdir),
-                partial(opened, Path(job.prepared)),
-                study=job.study,
-                arm=job.arm,
-                fingerprint=fingerprint,
-                on_event=lambda event, name=fingerprint: _tell(channel, encode(Told(name, event))),
-            )
+            if job.analyses:
+                asked = [build_analysis(one) for one in job.analyses]
+                status = "failed" if examine(config, asked, workdir, prepared, on_event) else "done"
+            else:
+                status = trial(
+                    config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=fingerprint, on_event=on_event
+                )["status"]
         except MMStudyError as error:
             parts = {name: getattr(error, name) for name in ("rule", "expected", "found", "next_step", "where")}
             _tell(channel, encode(Refused(fingerprint, parts)))
         else:
-            _tell(channel, encode(Finished(fingerprint, record["status"])))
+            _tell(channel, encode(Finished(fingerprint, status)))
 
 
 def _tell(channel: TextIO, line: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import _change
+from experiments.cli_options import _change
 from experiments.evidence import aggregates, rebuild_command
 from experiments.home import Home
 from experiments.plan import Options, ask

@@ -15,7 +15,8 @@ from mmcore.data.loader import Loader
 from mmcore.events import EpochDone
 from mmcore.model.multimodal import build_model
 from mmcore.probes.leakage import forbidden_gradient
-from mmcore.run import load_trained, run
+from mmcore.run import run
+from mmcore.trained import load_trained
 
 
 # Test items --------------------------------------------------------------------------------

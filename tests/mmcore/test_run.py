@@ -16,7 +16,8 @@ import mmcore.run as run_module
 from mmcore.config import RunConfig
 from mmcore.errors import ConfigError, SplitError
 from mmcore.events import EpochDone, Note, Progress
-from mmcore.run import load_trained, resolve_device, run
+from mmcore.run import resolve_device, run
+from mmcore.trained import load_trained
 
 
 # What a run says and leaves ----------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from mmcore.errors import CheckpointError, ConfigError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import training_fingerprint
 from mmcore.probes.removal import removing, without
-from mmcore.run import load_trained, run
+from mmcore.run import run
 from mmcore.scoring import Data
+from mmcore.trained import load_trained
 
 
 def test_what_is_removed_is_absent_everywhere_and_the_rest_untouched(prepared):

@@ -1,0 +1,145 @@
+"""Analyses of finished runs: what is asked, what is answered already, and where answers are kept.
+
+Each answer is a file ``analyses/KIND-DIGEST.json`` in its run's folder, written atomically: presence means answered. An
+analysis that failed leaves its reason there; the next call of the same command tries it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.home import Home
+from experiments.plan import Plan, PlannedRun
+from experiments.records import finite
+from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis, key
+from mmcore.config import RunConfig
+from mmcore.errors import StudyError, nearest
+from mmcore.events import OnEvent
+from studies.resolved import ResolvedStudy
+
+if TYPE_CHECKING:
+    from mmcore.data.prepared import Prepared
+
+FOLDER = "analyses"
+
+
+@dataclass(frozen=True)
+class Question:
+    """An analysis of one run of a study."""
+
+    run: PlannedRun
+    analysis: AnyAnalysis
+
+    def path(self, home: Home) -> Path:
+        """Where the answer is kept."""
+        assert self.run.fingerprint is not None
+        return answer_path(home.run(self.run.fingerprint), self.analysis)
+
+
+def answer_path(folder: Path, analysis: AnyAnalysis) -> Path:
+    """The file of an answer in a run's folder."""
+    return folder / FOLDER / f"{key(analysis)}.json"
+
+
+def questions(todo: Plan, analyses: Sequence[AnyAnalysis]) -> list[Question]:
+    """Every analysis of every finished run to which it applies, in the order of the plan."""
+    schema = todo.asked.schema
+    return [
+        Question(run, analysis)
+        for run in todo.runs
+        if run.state == "done"
+        for analysis in analyses
+        if applies(analysis, run.config, tuple(schema.chosen(run.config.model.modalities)))
+    ]
+
+
+def chosen(kinds: Sequence[str], study: ResolvedStudy) -> tuple[AnyAnalysis, ...]:
+    """Analyses by kind, with the study's settings where the study asks for it, else as they come; no kind: the study's.
+
+    Raises:
+        StudyError: no such kind.
+    """
+    if not kinds:
+        return study.analyses
+    wanted = KINDS if "all" in kinds else tuple(dict.fromkeys(kinds))
+    for kind in wanted:
+        if kind not in KINDS:
+            raise StudyError(f"analysis '{kind}' is unknown", next_step=nearest(kind, ["all", *KINDS]))
+    own = {one.kind: one for one in study.analyses}
+    return tuple(own.get(kind) or build_analysis({"kind": kind}) for kind in wanted)
+
+
+def read_answer(path: Path) -> dict[str, Any] | None:
+    """An answer that is there; None where there is none yet, or the file is not whole JSON: then it is made anew."""
+    try:
+        answer = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def write_answer(path: Path, answer: dict[str, Any]) -> None:
+    """To a temporary file, then in place in one step; NaN and infinite numbers become null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(finite(answer), allow_nan=False, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def answers(todo: Plan, home: Home) -> tuple[dict[str, Any], ...]:
+    """The answers that are there, asked by the study or not: each with the arm, repeat and fingerprint of its run."""
+    found = []
+    for question in questions(todo, chosen(["all"], todo.asked.study)):
+        answer = read_answer(question.path(home))
+        if answer is not None:
+            run = question.run
+            found.append({"arm": run.arm, "repeat": run.repeat, "fingerprint": run.fingerprint, **answer})
+    return tuple(found)
+
+
+def still_open(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis]) -> list[Question]:
+    """Questions without an answer, those that failed before among them."""
+    return [q for q in questions(todo, analyses) if "result" not in (read_answer(q.path(home)) or {})]
+
+
+def examine(
+    config: RunConfig,
+    analyses: Sequence[AnyAnalysis],
+    folder: Path,
+    prepared: Callable[[], Prepared],
+    on_event: OnEvent,
+) -> list[str]:
+    """Answer questions about a finished run and keep the answers; one that fails does not stop the others.
+
+    Returns:
+        The kinds that failed.
+
+    Raises:
+        MMStudyError: the run's checkpoint cannot be read, or its device is not there.
+    """
+    from mmcore.analyse import analyse
+    from mmcore.run import resolve_device
+    from mmcore.trained import open_trained
+
+    trained = open_trained(config, prepared(), folder, on_event, resolve_device(config.device))
+    failed = []
+    for analysis in analyses:
+        path = answer_path(folder, analysis)
+        try:
+            answer = analyse(trained, analysis)
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
+            failed.append(analysis.kind)
+            told = {"error": type(error).__name__, "message": str(error) or repr(error)}
+            answer = {"kind": analysis.kind, "settings": analysis.model_dump(mode="json"), "failure": told}
+        write_answer(path, answer)
+    return failed

@@ -1,0 +1,90 @@
+"""What the verbs of ``mmstudy`` have in common: the arguments and options that lay choices over a study."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from experiments.cli_data import Format
+from mmcore.errors import StudyError
+
+if TYPE_CHECKING:
+    from experiments.plan import Options
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Matching(StrEnum):
+    """Whether arms are brought to the reference's size, and by what."""
+
+    parameters = "parameters"
+    flops = "flops"
+    none = "none"
+
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
+CorpusOption = Annotated[
+    str | None,
+    typer.Option("--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick or seed."),
+]
+PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
+RepeatsOption = Annotated[int | None, typer.Option("--repeats", min=1, help="Paired repeats of every arm.")]
+MetricOption = Annotated[
+    str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
+]
+MatchOption = Annotated[
+    Matching | None,
+    typer.Option("--match", help="Scale arms to the reference's size, or not; default as in the study."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a config value for all arms; may be repeated."),
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default one per core.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
+
+
+def options_of(
+    corpus: str | None,
+    preset: str | None,
+    repeats: int | None,
+    metric: str | None,
+    match: Matching | None,
+    changes: list[str] | None,
+    workers: int | None,
+    device: Device,
+) -> Options:
+    from experiments.plan import Options
+
+    return Options(
+        corpus=corpus,
+        preset=preset,
+        repeats=repeats,
+        metric=metric,
+        match=None if match is None else match.value,
+        changes=tuple(_change(text) for text in changes or ()),
+        workers=workers,
+        device=device.value,
+    )
+
+
+def _change(text: str) -> tuple[str, Any]:
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip():
+        raise StudyError("--set takes PATH=VALUE", found=repr(text), next_step="For example --set training.epochs=5")
+    try:
+        return path.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
+        raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None

@@ -1,0 +1,35 @@
+"""The one path from a finished run to the answer of an analysis."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mmcore.analyses import AnyAnalysis
+from mmcore.trained import Trained
+
+
+def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
+    """Put a question to the model of a finished run; nothing of the run is changed.
+
+    Args:
+        trained: from :func:`mmcore.trained.open_trained`. analysis: one that applies to the run.
+
+    Returns:
+        ``{kind, settings, version, seconds, result}``; what ``result`` holds is told by the analysis's probe.
+    """
+    clock = time.perf_counter()
+    result = _probe(trained, analysis)
+    return {
+        "kind": analysis.kind,
+        "settings": analysis.model_dump(mode="json"),
+        "version": analysis.version,
+        "seconds": time.perf_counter() - clock,
+        "result": result,
+    }
+
+
+def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
+    match analysis:
+        case _:
+            raise NotImplementedError(analysis.kind)

@@ -1,0 +1,117 @@
+"""What may be asked of a trained model after its run, as data: a study lists these under ``analyses``.
+
+An analysis changes no score and is no part of a run's fingerprint. Its answer is kept beside the run's record under a
+name that holds all its settings, so that it is made once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveInt, TypeAdapter
+
+from mmcore.config import RunConfig
+from mmcore.frozen import Frozen
+
+GATED = ("gated", "gated_softmax")
+"""Fusions whose gates open and close by what they read."""
+
+
+class GatesAnalysis(Frozen):
+    """How far gates open, when, and whether that says what the model uses."""
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["gates"] = "gates"
+    timelines: PositiveInt = 3
+    """Test items of which every step is kept for a picture."""
+
+
+class AttentionAnalysis(Frozen):
+    """Where attention looks, and whether that says what the model uses."""
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["attention"] = "attention"
+    maps: PositiveInt = 2
+    """Test windows of which whole attention maps are kept for a picture."""
+
+
+class CoalitionsAnalysis(Frozen):
+    """What the trained model scores when it reads each subset of its modalities, the others masked."""
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["coalitions"] = "coalitions"
+
+
+class CorruptionAnalysis(Frozen):
+    """How the score falls as the inputs get worse, in several ways and at several levels."""
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["corruption"] = "corruption"
+    levels: PositiveInt = 10
+    """Levels of each kind of corruption, from none to the strongest."""
+
+
+class ErrorsAnalysis(Frozen):
+    """Where the model is wrong: items, spans and conditions."""
+
+    version: ClassVar[int] = 1
+
+    kind: Literal["errors"] = "errors"
+    cases: PositiveInt = 3
+    """Worst and best items of each component that are kept for a picture."""
+
+
+AnyAnalysis = GatesAnalysis | AttentionAnalysis | CoalitionsAnalysis | CorruptionAnalysis | ErrorsAnalysis
+Analysis = Annotated[AnyAnalysis, Field(discriminator="kind")]
+ANALYSES: tuple[type[AnyAnalysis], ...] = (
+    GatesAnalysis, AttentionAnalysis, CoalitionsAnalysis, CorruptionAnalysis, ErrorsAnalysis,
+)  # fmt: skip
+KINDS: tuple[str, ...] = tuple(one.model_fields["kind"].default for one in ANALYSES)
+
+_ADAPTER: TypeAdapter[AnyAnalysis] = TypeAdapter(Analysis)
+
+
+def build_analysis(data: object) -> AnyAnalysis:
+    """An analysis from plain data, as a job carries it.
+
+    Raises:
+        pydantic.ValidationError: unknown kind or setting.
+    """
+    return _ADAPTER.validate_python(data)
+
+
+def key(analysis: AnyAnalysis) -> str:
+    """``KIND-DIGEST``: differs where a setting or the version of the analysis does.
+
+    Example:
+        >>> key(GatesAnalysis()) == key(GatesAnalysis(timelines=3)) != key(GatesAnalysis(timelines=4))
+        True
+    """
+    told = json.dumps({**analysis.model_dump(mode="json"), "version": analysis.version}, sort_keys=True)
+    return f"{analysis.kind}-{hashlib.blake2b(told.encode(), digest_size=6).hexdigest()}"
+
+
+def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...]) -> bool:
+    """Whether the question makes sense for a run: gates need a fusion that has some.
+
+    Args:
+        modalities: those that the run's model reads.
+    """
+    if not config.trains:
+        # Its model is that of another run, where the same question is answered.
+        return False
+    match analysis:
+        case GatesAnalysis():
+            return len(modalities) > 1 and config.model.fusion.kind in GATED
+        case AttentionAnalysis():
+            return config.model.layers > 0
+        case CoalitionsAnalysis():
+            return len(modalities) > 1
+        case CorruptionAnalysis() | ErrorsAnalysis():
+            return True

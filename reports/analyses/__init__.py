@@ -1,0 +1,44 @@
+"""From the answers of analyses to sections of a report, and the figures that belong to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.frame import StudyResults
+from reports.numerals import counted
+from reports.sections import Finding, Section
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+
+def sections(results: StudyResults) -> tuple[Section, ...]:
+    """One section for each analysis that has anything to say, in the order of the page."""
+    made: tuple[Section | None, ...] = (_failures(results),)
+    return tuple(section for section in made if section is not None)
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """The figures to which sections refer by name. Imports the drawing library."""
+    return ()
+
+
+def _failures(results: StudyResults) -> Section | None:
+    """Analyses that could not be made, with the reason: a gap is told, not left out."""
+    failed = [answer for answer in results.analyses if "failure" in answer]
+    if not failed:
+        return None
+    reasons: dict[tuple[str, str], int] = {}
+    for answer in failed:
+        told = f"{answer['failure']['error']}: {answer['failure']['message']}"
+        reasons[answer["kind"], told] = reasons.get((answer["kind"], told), 0) + 1
+    return Section(
+        key="analyses_failed",
+        title="Analyses that failed",
+        question="What could not be analysed?",
+        lead="The runs themselves are finished and their scores stand. The same command tries these analyses again.",
+        findings=tuple(
+            Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", told)
+            for (kind, told), n in reasons.items()
+        ),
+    )
