@@ -11,6 +11,9 @@ Why rule 2 asks for more where splits vary: repeats then share training data, so
 on it corrects nothing. Six null comparisons of 16 repeats with n_test/n_train = 1/3 gave a false claim in 27 % of
 simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/calibration.md has error
 rates and power under other assumptions, and where they are above alpha.
+
+In a sequential study the same rules hold at every look, with the sequential p, t-test and intervals of
+:mod:`reports.statistics.sequential` in place of the plain ones.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr
 
 from reports.statistics.comparisons import Paired
-from reports.statistics.floors import family_floors, floor
+from reports.statistics.floors import floor
 from reports.statistics.multiplicity import holm
 
 Verdict = Literal["better", "worse", "equivalent", "undecided", "too few repeats"]
@@ -72,7 +75,8 @@ def decide(
         higher_is_better: the metric's direction.
     """
     hurdles = _hurdles(family)
-    floors = family_floors([c.n for c in family])
+    # Holm never lowers a p when another one rises, so the family of floors is the best case.
+    floors = holm([c.floor for c in family])
     decisions = []
     for paired, hurdle, floor_holm in zip(family, hurdles, floors, strict=True):
         verdict = _verdict(paired, hurdle, floor_holm, alpha, margin, higher_is_better)
@@ -117,7 +121,9 @@ def _verdict(
 ) -> Verdict:
     if paired.n < 2 or floor_holm > alpha:
         return "too few repeats"
-    if hurdle.p <= alpha and hurdle.p_t <= alpha:
+    # In a sequential study a p is the smallest of all looks; the interval must leave out 0 at the look that is shown.
+    leaves_out_0 = paired.difference.low > 0 or paired.difference.high < 0
+    if hurdle.p <= alpha and hurdle.p_t <= alpha and leaves_out_0:
         return "better" if (paired.difference.mean > 0) == higher_is_better else "worse"
     if margin is not None and -margin <= paired.narrow.low and paired.narrow.high <= margin:
         return "equivalent"

@@ -1,0 +1,176 @@
+"""Spending alpha over looks: which paths of a reference set cross at which look and level.
+
+A *path* is a sequence of looks that is as likely as the observed one where both arms are equally good: a pattern of
+signs of the observed differences, or differences drawn from a model. At level a, a look lets so many paths cross that
+a · share of them have crossed by now, the most extreme ones first; see :mod:`reports.statistics.sequential`.
+
+S studies, N paths or pairs, K looks, L levels, rising. A *rung* is the index of a level, L where no level is reached.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import numpy as np
+
+from mmcore.seeding import generator
+from reports.statistics.floors import ENUMERATED
+from reports.statistics.intervals import ROUNDING
+
+PATHS = 2**16
+"""Paths that are drawn for the t-tests: a rate of 5 % is met to ± 0.1 percentage points (one standard error)."""
+
+
+def sign_flip_rungs(
+    differences_SN: np.ndarray,
+    pairs_K: Sequence[int],
+    shares_K: Sequence[float],
+    levels_L: Sequence[float],
+    enumerated: int = ENUMERATED,
+) -> np.ndarray:
+    """The smallest level, as a rung, at which the sign-flip rule has stopped by each look; rungs_SK.
+
+    Args:
+        differences_SN: finite; N pairs in order.
+        pairs_K: pairs at each look, not falling; equal numbers are looks between which no pair was added.
+        shares_K: the share of alpha spent by each look, not falling, at most 1.
+        levels_L: the ladder, rising.
+        enumerated: up to so many pairs every pattern is followed; beyond, each pattern is continued by drawn signs
+            (repeat 0, purpose "sequential signs", index pair), the observed one by its own. The observed path is
+            still a uniform draw of the reference set, so that the level stays exact.
+    """
+    studies = len(differences_SN)
+    # One of each pair of mirror images: the first sign stays. Row 0 of the paths is the observed one.
+    sums_SN = np.zeros((studies, 1))
+    rungs_SN = np.full((studies, 1), len(levels_L), dtype=np.int16)
+    found_SK = np.empty((studies, len(pairs_K)), dtype=np.int16)
+    taken = 0
+    for look, (pairs, share) in enumerate(zip(pairs_K, shares_K, strict=True)):
+        for pair in range(taken, pairs):
+            d_S1 = differences_SN[:, pair : pair + 1]
+            if 0 < pair < enumerated:
+                sums_SN = np.concatenate([sums_SN + d_S1, sums_SN - d_S1], axis=1)
+                rungs_SN = np.concatenate([rungs_SN, rungs_SN], axis=1)
+            else:
+                sums_SN = sums_SN + d_S1 * _drawn_signs(sums_SN.shape[1], pair)
+        taken = max(taken, pairs)
+        # Sums in another order round differently: a tie must count as a tie.
+        tolerance_S = ROUNDING * np.abs(differences_SN[:, :taken]).sum(axis=1)
+        rungs_SN, _ = spend(np.abs(sums_SN), rungs_SN, share, levels_L, tolerance_S)
+        found_SK[:, look] = rungs_SN[:, 0]
+    return found_SK
+
+
+@cache
+def _drawn_signs(paths: int, pair: int) -> np.ndarray:
+    signs = 2.0 * generator(0, "sequential signs", index=pair).integers(0, 2, size=paths) - 1
+    signs[0] = 1.0
+    return signs
+
+
+def spend(
+    extreme_SN: np.ndarray, rungs_SN: np.ndarray, share: float, levels_L: Sequence[float], tolerance_S: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One look: which paths cross at which level, if at level a no more than share · a of them may have crossed by now.
+
+    At each level the most extreme of the paths that have not crossed go next, as many as fit, ties together or not at
+    all. A path that crosses at a level also crosses at every larger one.
+
+    Args:
+        extreme_SN: how extreme each path is at this look.
+        rungs_SN: the smallest level at which each path crossed before.
+        tolerance_S: what lies within it of one another is equal.
+
+    Returns:
+        The new rungs_SN, and critical_SL: what a path must exceed to cross at a level, rising as levels fall;
+        infinite where not even one path fits.
+    """
+    paths = extreme_SN.shape[1]
+    order_SN = np.argsort(-extreme_SN, axis=1)
+    sorted_SN = np.take_along_axis(extreme_SN, order_SN, axis=1)
+    before_SN = np.take_along_axis(rungs_SN, order_SN, axis=1)
+    found_SN = rungs_SN.copy()
+    critical_SL = np.empty((len(extreme_SN), len(levels_L)))
+    critical_S = np.full(len(extreme_SN), -np.inf)
+    for level in reversed(range(len(levels_L))):
+        budget = math.floor(levels_L[level] * share * paths + 1e-6)
+        fresh_SN = before_SN > level
+        crossed_S1 = paths - fresh_SN.sum(axis=1, keepdims=True)
+        fit_S = (np.cumsum(fresh_SN, axis=1, dtype=np.int32) + crossed_S1 <= budget).sum(axis=1)
+        first_out_S = np.take_along_axis(sorted_SN, np.minimum(fit_S, paths - 1)[:, None], axis=1)[:, 0]
+        first_out_S = np.where(fit_S == 0, np.inf, np.where(fit_S == paths, -np.inf, first_out_S))
+        # What the larger levels leave out, this one leaves out as well.
+        critical_S = np.maximum(critical_S, first_out_S)
+        critical_SL[:, level] = critical_S
+        found_SN[extreme_SN > (critical_S + tolerance_S)[:, None]] = level
+    # Levels fall in the loop, so the last one written is the smallest of this look.
+    return np.minimum(found_SN, rungs_SN), critical_SL
+
+
+def critical_t(
+    pairs_K: Sequence[int],
+    shares_K: Sequence[float],
+    overlap: float,
+    levels_L: Sequence[float],
+    *,
+    two_sided: bool = True,
+    paths: int = PATHS,
+) -> np.ndarray:
+    """What the corrected t (two-sided: its size) must exceed at each look and level; critical_KL.
+
+    Differences are drawn as sqrt(ρ)·common + sqrt(1 − ρ)·own, both standard normal, with ρ = overlap / (1 + overlap):
+    the correlation that Nadeau & Bengio 2003 (section 3) assume. t does not depend on their deviation. Infinite for
+    looks at fewer than two pairs.
+    """
+    return _critical_t(tuple(pairs_K), tuple(shares_K), overlap, tuple(levels_L), two_sided, paths)
+
+
+@lru_cache(maxsize=64)
+def _critical_t(
+    pairs_K: tuple[int, ...],
+    shares_K: tuple[float, ...],
+    overlap: float,
+    levels_L: tuple[float, ...],
+    two_sided: bool,
+    paths: int,
+) -> np.ndarray:
+    rng = generator(0, "sequential t")
+    correlation = overlap / (1 + overlap)
+    # Pair by pair, so that looks which are added later change nothing at the ones before.
+    common_1N, own_PN = rng.normal(size=(1, paths)), rng.normal(size=(max(*pairs_K, 1), paths))
+    d_NP = (math.sqrt(correlation) * common_1N + math.sqrt(1 - correlation) * own_PN).T
+    rungs_1N = np.full((1, paths), len(levels_L), dtype=np.int16)
+    critical_KL = np.full((len(pairs_K), len(levels_L)), np.inf)
+    for look, (pairs, share) in enumerate(zip(pairs_K, shares_K, strict=True)):
+        if pairs < 2:
+            continue
+        t_N = _t(d_NP, pairs, overlap)
+        extreme_N = np.abs(t_N) if two_sided else t_N
+        rungs_1N, critical_1L = spend(extreme_N[None], rungs_1N, share, levels_L, np.zeros(1))
+        critical_KL[look] = critical_1L[0]
+    return critical_KL
+
+
+def t_rungs(differences_SN: np.ndarray, pairs_K: Sequence[int], overlap: float, critical_KL: np.ndarray) -> np.ndarray:
+    """The smallest level, as a rung, at which the two-sided t-test has stopped by each look; rungs_SK."""
+    looks, levels = critical_KL.shape
+    found_SK = np.full((len(differences_SN), looks), levels, dtype=np.int16)
+    for look, pairs in enumerate(pairs_K):
+        if pairs >= 2:
+            size_S1 = np.abs(_t(differences_SN, pairs, overlap))[:, None]
+            # Critical values rise as levels fall, so the levels that are not reached are the first ones.
+            found_SK[:, look] = (size_S1 <= critical_KL[look]).sum(axis=1)
+    return np.minimum.accumulate(found_SK, axis=1)
+
+
+def _t(differences_SN: np.ndarray, pairs: int, overlap: float) -> np.ndarray:
+    """The corrected t of the first pairs; 0 where all are 0, infinite where all are equal and not 0."""
+    d_SN = differences_SN[:, :pairs]
+    mean_S, deviation_S = d_SN.mean(axis=1), d_SN.std(axis=1, ddof=1)
+    # As in `estimate`: what is left of a deviation after rounding is none.
+    deviation_S = np.where(deviation_S <= ROUNDING * np.abs(d_SN).max(axis=1), 0.0, deviation_S)
+    error_S = deviation_S * math.sqrt(1 / pairs + overlap)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(mean_S == 0, 0.0, mean_S / error_S)
