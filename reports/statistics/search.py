@@ -30,7 +30,7 @@ class BestOf:
 def best_of(values: Sequence[float] | np.ndarray, maximise: bool = True, band: float = 0.8) -> tuple[BestOf, ...]:
     """The expected best of n = 1 … N trials, over all ways to draw n of the N without putting back.
 
-    Unbiased for the expected best of n independent trials, unlike the plug-in estimate (Dodge et al. 2019). Trials of an
+    Unbiased for the expected best of n independent trials, unlike the plug-in estimate (Dodge et al. 2019). Those of an
     adaptive sampler are not independent: there it says what the settings found are worth in any other order.
 
     Args:
