@@ -44,8 +44,9 @@ class RunResult:
         failure: None, or ``{"error": class name, "message": …, "epoch": …, "step": …, "component": …}``.
         corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
             "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}}``.
-        split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "given": bool}``; ``given``:
-            the corpus fixed train and test, so they do not vary between repeats.
+        split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "given": bool,
+            "divided_groups": number of groups with items on several sides}``; ``given``: the corpus fixed train and
+            test, so they do not vary between repeats.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``.
         flops: floating-point operations of one forward pass over one window, by the same parts.
         epochs: epochs trained. best_epoch: the epoch whose checkpoint was scored. stopped_early: by patience.
@@ -60,6 +61,12 @@ class RunResult:
             "count", "naive_loss"}`` (loss: mean over the item's counted targets).
         leakage: ``{"forbidden_gradient", "copy_skill", "windows"}``, see :class:`mmcore.probes.leakage.Leakage`;
             empty for a failed run.
+        calibration: confidence against accuracy of the test side's class predictions: ``{"component", "bin", "count",
+            "confidence", "accuracy"}``, see :func:`mmcore.training.evaluation.reliability_rows`.
+        selection: ``{"test_windows_read": n}``: how many windows of test items this run had read through
+            :class:`mmcore.scoring.Data` when the epoch was chosen; empty for a failed run.
+        gates: ``{name: {"mean", "saturated"}}`` on validation windows, see
+            :func:`mmcore.probes.saturation.probe_saturation`; empty for a fusion without gates and for a failed run.
         numerics: version of the numerics.
     """
 
@@ -81,6 +88,9 @@ class RunResult:
     history: list[dict[str, float]]
     items: list[dict[str, Any]] = field(default_factory=list)
     leakage: dict[str, Any] = field(default_factory=dict)
+    calibration: list[dict[str, Any]] = field(default_factory=list)
+    selection: dict[str, int] = field(default_factory=dict)
+    gates: dict[str, dict[str, Any]] = field(default_factory=dict)
     numerics: int = NUMERICS
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Passes over a corpus: which items are read for whom, and what a predictor does on them."""
+"""Passes over a corpus: which items are read for whom, and what a predictor does on them. I items of the corpus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmcore.training.tally import Tally
 
 
 class Data:
-    """What all passes over the corpus have in common."""
+    """What all passes over the corpus have in common; it counts, by item, the windows that they read."""
 
     def __init__(
         self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task, on_event: OnEvent
@@ -32,6 +32,7 @@ class Data:
         self.names = [item.name for item in prepared.items]
         self.groups = [item.group for item in prepared.items]
         self.deviation_P = torch.as_tensor(normaliser.target_deviation_P)
+        self.read_I = np.zeros(len(prepared.items), np.int64)
 
     def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
         """Windows of one side of the split, as the model reads them; items too short for one are told in a note.
@@ -58,8 +59,9 @@ class Data:
         return self._loader((narrowest,), items, None)
 
     def handful(self, loader: Loader) -> Batch:
-        """A few windows from all over a side, at most eight: enough to put a question to a model."""
-        return next(loader.batches(np.linspace(0, loader.windows - 1, min(8, loader.windows)).astype(int)))
+        """A few windows from all over a side, at most eight and one batch: enough to put a question to a model."""
+        count = min(8, loader.batch, loader.windows)
+        return next(loader.batches(np.linspace(0, loader.windows - 1, count).astype(int)))
 
     def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
         """What the model does on a loader's windows."""
@@ -72,6 +74,10 @@ class Data:
         predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
         batches = self.targets_only(items).batches()
         return Naive(baselines, evaluate(predictors, batches, self.targets, self.complete, self.deviation_P))
+
+    def windows_read(self, items: Sequence[int]) -> int:
+        """Windows of these items that any pass has read so far, each time that it was read."""
+        return int(self.read_I[list(items)].sum())
 
     def scored(self, tally: Tally, items: Sequence[int]) -> list[int]:
         """The items that had at least one counted target."""
@@ -87,4 +93,5 @@ class Data:
             items,
             self.config.training.batch,
             stride,
+            self.read_I,
         )

@@ -9,7 +9,7 @@ At window position t, grid step s, horizon h and content look-ahead L:
 
 Nothing else of the item enters a window, so no position can know what lies later than this table says.
 
-B batch, T steps, M modalities, K tracks, P parameters, F raw features, N grid steps of all items, W windows.
+B batch, T steps, M modalities, K tracks, P parameters, F raw features, I items, N grid steps of all items, W windows.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Loader:
         items: indices of the items to read; no other item's rows are touched.
         batch: windows per batch; the last batch may be smaller.
         stride: steps between the starts of windows; None: the window, no overlap.
+        read_I: counts, by item of the corpus, the windows that were read; None: nobody counts.
 
     Raises:
         ConfigError: an unknown modality, or none.
@@ -59,6 +60,7 @@ class Loader:
         items: Sequence[int],
         batch: int,
         stride: int | None = None,
+        read_I: np.ndarray | None = None,
     ) -> None:
         for name in modalities:
             if name not in prepared.schema.modalities:
@@ -69,6 +71,7 @@ class Loader:
             raise ConfigError("a loader must read at least one modality")
         self.prepared, self.batch, self.window, self.clip = prepared, batch, config.window, config.clip
         self.modalities = tuple(modalities)
+        self.read_I = read_I
         targets = prepared.schema.targets
         self.per_item = targets.scope == "item"
         self.ahead = task.horizon if isinstance(task, Forecast) else 0
@@ -110,6 +113,8 @@ class Loader:
     def _assemble(self, windows_B: np.ndarray, augment: Augmenter | None) -> Batch:
         item_B, low_B, start_B, high_B = self.table_W4[windows_B].T
         B, T = len(windows_B), self.window
+        if self.read_I is not None:
+            np.add.at(self.read_I, item_B, 1)
         # A position exists while its target step does.
         end_B = high_B - self.ahead
         if augment is None:

@@ -1,0 +1,53 @@
+"""Do the gates of a fusion still decide anything, or are they stuck open or shut?
+
+B batch, T steps, M modalities, D width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmcore.batch import Batch
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.trace import Trace
+
+SHUT, OPEN = 0.05, 0.95
+"""A gate beyond these is saturated: there a sigmoid passes on less than a fifth of the gradient that it passes at ½, so
+it hardly follows its input, nor can it be trained back."""
+
+
+def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str, Any]]:
+    """The gates of a trained model on a handful of windows, by the name under which the fusion traces them.
+
+    Only steps at which two modalities or more are present count: with one alone a gate has nothing to choose between,
+    and gates that share a sum of 1 have no choice at all.
+
+    Args:
+        model: on any device, in any mode; its parameters are left as they are.
+        batch: windows as the loader made them, on the CPU.
+
+    Returns:
+        ``{name: {"mean", "saturated"}}``, name as in ``audio`` or, in hierarchical fusion, ``audio|visual``; mean
+        opening, and share of values below 0.05 or above 0.95. {} for a fusion without gates. A gate of which no value
+        counts is left out.
+
+    Example:
+        >>> probe_saturation(model, batch)                                  # doctest: +SKIP
+        {'audio': {'mean': 0.48, 'saturated': 0.02}, 'track': {'mean': 0.61, 'saturated': 0.11}}
+    """
+    trace = Trace()
+    with torch.no_grad():
+        model(batch.to(next(model.parameters()).device), None, trace)
+    choice_BT = trace.arrays["present"].sum(-1) >= 2
+    found: dict[str, dict[str, Any]] = {}
+    for name, gate_BTD in trace.arrays.items():
+        kind, _, gate = name.partition("/")
+        values_ND = gate_BTD[choice_BT] if kind == "gates" else np.empty(0)
+        values_N = values_ND[~np.isnan(values_ND)]
+        if len(values_N):
+            stuck_N = (values_N < SHUT) | (values_N > OPEN)
+            found[gate] = {"mean": float(values_N.mean(dtype=np.float64)), "saturated": float(stuck_N.mean())}
+    return found
