@@ -29,7 +29,7 @@ from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
 from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
-from mmcore.training.evaluation import item_rows, predictor, score_rows
+from mmcore.training.evaluation import item_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
 from mmcore.training.weighting import build_weighting, refuse_unusable
@@ -112,6 +112,7 @@ def run(
     scores: list[Score] = []
     items: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
+    calibration: list[dict[str, Any]] = []
     selection: dict[str, int] = {}
     gates: dict[str, dict[str, Any]] = {}
     test_windows = 0
@@ -145,6 +146,7 @@ def run(
             scores += score_rows("test", tally, naive)
             items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
             _write_items(folder / "items.csv", items)
+            calibration = reliability_rows(tally)
         handful = data.handful(validation)
         leakage = probe_leakage(model, handful, task, schema, normaliser).as_dict()
         gates = probe_saturation(model, handful)
@@ -169,6 +171,7 @@ def run(
         history=state.history,
         items=items,
         leakage=leakage,
+        calibration=calibration,
         selection=selection,
         gates=gates,
         numerics=NUMERICS,

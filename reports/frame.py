@@ -33,6 +33,7 @@ RUN_COLUMNS = (
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
+CALIBRATION_COLUMNS = ("arm", "repeat", "component", "bin", "count", "confidence", "accuracy")
 ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
 
 
@@ -47,6 +48,8 @@ class StudyResults:
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
         history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
         items: losses of finished runs by test item; columns :data:`ITEM_COLUMNS`. NaN: no target of it counts.
+        calibration: confidence against accuracy of class predictions on test items; columns
+            :data:`CALIBRATION_COLUMNS`. Without the runs whose records are of before it was measured.
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
@@ -60,6 +63,7 @@ class StudyResults:
     baselines: pd.DataFrame
     history: pd.DataFrame
     items: pd.DataFrame
+    calibration: pd.DataFrame
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
@@ -208,6 +212,10 @@ def tidy(
         ).drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
         history=pd.DataFrame(history) if history else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
         items=_item_frame(done),
+        calibration=pd.DataFrame(
+            [{"arm": r["arm"], "repeat": r["repeat"], **row} for r in done for row in r.get("calibration", ())],
+            columns=list(CALIBRATION_COLUMNS),
+        ),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
         corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),

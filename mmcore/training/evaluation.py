@@ -198,6 +198,27 @@ def item_rows(
     return rows
 
 
+def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
+    """How often predictions of a confidence are right: a plain row for each component with classes and bin in use.
+
+    Confidence is the probability of the predicted class. A component's parameters are counted together.
+
+    Returns:
+        ``component``, ``bin`` (0 … 14, of equal width on 0 … 1), ``count``, ``confidence`` and ``accuracy`` (means over
+        the bin's predictions); [] where nothing is a class.
+    """
+    rows = []
+    for component, members in tally.layout.membership.items():
+        classes = [tally.reliability(p) for p in members if p not in tally.layout.continuous]
+        if not classes:
+            continue
+        for j, (count, confidence, right) in enumerate(torch.stack(classes).sum(0).T.tolist()):
+            if count:
+                told = {"count": int(count), "confidence": confidence / count, "accuracy": right / count}
+                rows.append({"component": component, "bin": j, **told})
+    return rows
+
+
 def _rows(
     split: str, subset: Subset, who: str | None, tally: Tally, losses: dict[str, float], naive: dict[str, float]
 ) -> list[Score]:

@@ -13,6 +13,8 @@ LOGIT_BINS = 8192
 """Bins of the histogram from which average precision is read: 0.004 wide in log-odds."""
 LOGIT_LIMIT = 16.0
 """Log-odds beyond ± this fall into the outermost bins: a probability of 1e-7."""
+CONFIDENCE_BINS = 15
+"""Bins of equal width in which confidence is held against accuracy, as in Guo et al. 2017."""
 
 
 def accuracy(confusion_CC: Tensor) -> float:
@@ -44,6 +46,11 @@ def logit_bins(logit: Tensor) -> Tensor:
     """The bin of each logit, 0 … LOGIT_BINS − 1."""
     scaled = (logit.clamp(-LOGIT_LIMIT, LOGIT_LIMIT) + LOGIT_LIMIT) * (LOGIT_BINS / (2 * LOGIT_LIMIT))
     return scaled.long().clamp(max=LOGIT_BINS - 1)
+
+
+def confidence_bins(confidence: Tensor) -> Tensor:
+    """The bin of each confidence in 0 … 1, 0 … CONFIDENCE_BINS − 1; 1 is in the last one."""
+    return (confidence * CONFIDENCE_BINS).long().clamp(0, CONFIDENCE_BINS - 1)
 
 
 def average_precision(histogram_2N: Tensor) -> float:

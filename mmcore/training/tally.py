@@ -1,6 +1,7 @@
 """Sums over a split from which every score follows; their size does not grow with windows or steps.
 
-B batch, T steps, K tracks, P parameters, O outputs per track, C classes, I items of the corpus, N logit bins.
+B batch, T steps, K tracks, P parameters, O outputs per track, C classes, I items of the corpus, N logit bins,
+J bins of confidence, Q counted targets of one parameter.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 from mmcore.batch import Batch
 from mmcore.schema import Targets
 from mmcore.training.losses import binary_logits, columns, counted_targets, layout_of, row_losses
-from mmcore.training.metrics import LOGIT_BINS, logit_bins
+from mmcore.training.metrics import CONFIDENCE_BINS, LOGIT_BINS, confidence_bins, logit_bins
 
 Subset = Literal["all", "complete"]
 """All items, or those that have every modality of the corpus."""
@@ -47,6 +48,7 @@ class Tally:
             p: torch.zeros(2, self.layout.classes(p), self.layout.classes(p), dtype=torch.int64) for p in classes
         }
         self._histogram = torch.zeros(len(self.layout.binary), 2, 2, LOGIT_BINS, dtype=torch.int64)
+        self._reliability = {p: torch.zeros(3, CONFIDENCE_BINS, dtype=torch.float64) for p in classes}
 
     def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
         """Count one batch of predictions; both on the CPU."""
@@ -85,6 +87,10 @@ class Tally:
         """Counts (2, N) of a binary parameter's false and true cases per bin of log-odds."""
         return _of(self._histogram[self.layout.binary.index(p)], subset)
 
+    def reliability(self, p: int) -> Tensor:
+        """Of a class parameter's predictions by confidence, (3, J): their number, sum of confidences, right ones."""
+        return self._reliability[p]
+
     def _sum(self, value_IP: Tensor, subset: Subset) -> Tensor:
         return (value_IP if subset == "all" else value_IP[self.complete_I]).sum(0)
 
@@ -110,7 +116,9 @@ class Tally:
             counted, C = counted_BTKP[..., p], self.layout.classes(p)
             true, group = batch.target_BTKP[..., p][counted].long(), complete_BTK[counted].long()
             first = self.layout.first[p]
-            predicted = outputs_BTKO[..., first : first + C].argmax(-1)[counted]
+            logits_QC = outputs_BTKO[..., first : first + C][counted]
+            predicted = logits_QC.argmax(-1)
+            self._add_reliability(p, logits_QC, predicted, true)
             cell = (group * C + true) * C + predicted
             confusion += torch.bincount(cell, minlength=confusion.numel()).view_as(confusion)
             if p in self.layout.binary:
@@ -120,6 +128,14 @@ class Tally:
                 )
                 histogram = self._histogram[at]
                 histogram += torch.bincount(cell, minlength=histogram.numel()).view_as(histogram)
+
+    def _add_reliability(self, p: int, logits_QC: Tensor, predicted_Q: Tensor, true_Q: Tensor) -> None:
+        # The softmax of the predicted class alone: its logit is the largest, so no term exceeds 1.
+        peak_Q1 = logits_QC.gather(-1, predicted_Q[:, None])
+        confidence_Q = (logits_QC - peak_Q1).exp().sum(-1).reciprocal().double()
+        bin_Q = confidence_bins(confidence_Q)
+        for row, weight_Q in enumerate((None, confidence_Q, (predicted_Q == true_Q).double())):
+            self._reliability[p][row] += torch.bincount(bin_Q, weight_Q, CONFIDENCE_BINS)
 
 
 def _of(by_completeness: Tensor, subset: Subset) -> Tensor:

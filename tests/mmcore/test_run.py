@@ -82,6 +82,19 @@ def test_scores_cover_both_splits_the_model_and_its_baselines(finished):
     assert result.score("mae", "position") > 1.0  # in pixels, where a deviation is about 100
 
 
+def test_confidence_is_held_against_accuracy_on_every_counted_test_target(finished):
+    result, _, _ = finished
+    counts = {}
+    for row in result.calibration:
+        counts[row["component"]] = counts.get(row["component"], 0) + row["count"]
+        assert 0 <= row["accuracy"] <= 1
+        assert row["bin"] / 15 <= row["confidence"] + 1e-9 <= (row["bin"] + 1) / 15 + 1e-6
+    scored = {c: sum(i["count"] for i in result.items if i["component"] == c) for c in counts}
+    assert counts == scored
+    classes = {s.component for s in result.scores if s.metric == "accuracy" and s.component and not s.baseline}
+    assert set(counts) == classes
+
+
 def test_the_trained_model_can_be_had_again(config, weights, finished, prepared, editing_corpus):
     _, folder, _ = finished
     model = load_trained(config(editing_corpus), prepared, folder)
