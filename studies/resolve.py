@@ -17,6 +17,7 @@ from mmcore.yamlfile import Place, YamlFile
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twins, refuse_unlike
 from studies.design import arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
+from studies.repeats import Sequential
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import Preset, Study
 
@@ -31,7 +32,7 @@ def resolve(
     schema: CorpusSchema,
     *,
     changes: dict[str, Any] | None = None,
-    repeats: int | None = None,
+    repeats: int | Sequential | None = None,
     metric: str | None = None,
     match: Literal["parameters", "flops", "none"] | None = None,
     preset_name: str | None = None,
@@ -104,7 +105,8 @@ def resolve(
         arms=arms,
         reference=reference,
         pairs=_pairs(study, arms, reference, schema, written),
-        repeats=chosen,
+        repeats=chosen.max if isinstance(chosen, Sequential) else chosen,
+        sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
         margin=study.margin if own else None,

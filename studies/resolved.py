@@ -9,6 +9,7 @@ from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.measures import Metric
 from studies.matching import Match, Size
+from studies.repeats import Sequential
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class ResolvedStudy:
         arms: in the order in which reports show them.
         reference: name of the reference arm.
         pairs: the comparisons (arm, against), in order; the first holds what is claimed to be better.
-        repeats: R; every arm is trained for repeats 0 … R−1.
+        repeats: R; every arm is trained for repeats 0 … R−1, at most where the study is sequential.
         alpha: the rate of false "better" or "worse" that is accepted over a family of comparisons.
         margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
         preset: name of the preset in use, or None.
         changes: overrides given on the command line, recorded here.
         match: how arms were brought to one size; None: they keep their own.
         analyses: what is asked of every finished run to which it applies.
+        sequential: the rule that adds repeats; None: their number is fixed.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ResolvedStudy:
     changes: dict[str, object]
     match: Match | None = None
     analyses: tuple[AnyAnalysis, ...] = ()
+    sequential: Sequential | None = None
 
     def arm(self, name: str) -> ResolvedArm:
         """The arm of that name.

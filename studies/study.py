@@ -16,6 +16,7 @@ from mmcore.measures import parse_metric
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
+from studies.repeats import Repeats, Sequential
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRESETS = Path(__file__).parent / "presets"
@@ -46,8 +47,9 @@ class Study(Frozen):
     are tested without the same modalities, each against the first of them; or a list of [arm, against]."""
     match: Match | None = None
     """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
-    repeats: PositiveInt | None = None
-    """Repeats of every arm; None: the preset's."""
+    repeats: Repeats | None = None
+    """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, see
+    studies/repeats.py; None: the preset's."""
     metric: str = "skill"
     """The yardstick: a measure, or COMPONENT/MEASURE."""
     analyses: tuple[Analysis, ...] = ()
@@ -167,7 +169,7 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
-        path = ".".join(map(str, place)) if place[:1] in (("design",), ("analyses",)) else error.where
+        path = ".".join(map(str, place)) if place[:1] in (("design",), ("analyses",), ("repeats",)) else error.where
         rule, next_step = error.rule, error.next_step
         if first["type"] == "missing":
             rule = f"the required key '{first['loc'][-1]}' is missing"
@@ -183,10 +185,12 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
 
 def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
     """Where a complaint of pydantic's stands in the file: a design has its kind in the way to it, and is counted even
-    where it is the only one."""
+    where it is the only one; repeats have their tag in it."""
     if loc[:1] == ("analyses",):
         # A single one need not be written as a list, and each has its kind in the way to it.
         return (*loc[: 2 if isinstance(written.data["analyses"], list) else 1], *loc[3:])
+    if loc[:1] == ("repeats",):
+        return (*loc[:1], *loc[2:])
     if loc[:1] != ("design",) or len(loc) < 2:
         return loc
     return (*loc[: 2 if isinstance(written.data["design"], list) else 1], *loc[3:])
@@ -201,4 +205,6 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
             (model,) = [m for m in ANALYSES if m.model_fields["kind"].default == kind]
         case ("match", _):
             model = Match
+        case ("repeats", _, _):
+            model = Sequential
     return list(model.model_fields)

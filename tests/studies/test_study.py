@@ -13,6 +13,7 @@ from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
 from reports.statistics.floors import needed
 from studies.design import ModalityLattice, arms_of, neighbours
+from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
 from studies.study import catalogue, find_study, read_preset, read_study
@@ -49,6 +50,20 @@ def test_a_good_study_resolves(tmp_path: Path, schema: CorpusSchema) -> None:
     assert study.repeats == 6
 
 
+def test_repeats_may_be_a_rule_which_a_plain_number_replaces(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = GOOD.replace("repeats: 6", "repeats: {min: 6, max: 30, stop: decided}")
+    study = opened(tmp_path, text, schema)
+    assert study.repeats == 30
+    assert study.sequential == Sequential(min=6, max=30, stop="decided", step=1)
+    fixed = opened(tmp_path, text, schema, repeats=8)
+    assert (fixed.repeats, fixed.sequential) == (8, None)
+    assert opened(tmp_path, GOOD, schema).sequential is None
+    other = opened(tmp_path, GOOD, schema, repeats=Sequential(min=3, max=5))
+    assert (other.repeats, str(other.sequential)) == (5, "3..5")
+    # The rule is no part of a run's identity.
+    assert [a.config for a in study.arms] == [a.config for a in fixed.arms]
+
+
 def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchema) -> None:
     study = opened(tmp_path, GOOD, schema, changes={"model.width": 32, "model.layers": 1}, repeats=2)
     assert study.arm("small").config.model.width == 32  # the command line over the base
@@ -65,6 +80,11 @@ def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchem
         ("repeats: 6", "repeat: 6", 3, ["unknown key 'repeat'", "Did you mean 'repeats'?"]),
         ("repeats: 6", "repeats: six", 3, ["repeats", "'six'"]),
         ("repeats: 6", "repeats: 0", 3, ["repeats", "greater than 0"]),
+        ("repeats: 6", "repeats: {min: 6, max: 6}", 3, ["repeats: max must be above min: min is 6, max is 6"]),
+        ("repeats: 6", "repeats: {min: 1, max: 6}", 3, ["repeats.min", "greater than or equal to 2; found 1"]),
+        ("repeats: 6", "repeats: {max: 6}", 3, ["the required key 'min' is missing"]),
+        ("repeats: 6", "repeats: {min: 6, mx: 9}", 3, ["repeats.mx: unknown key", "Did you mean 'max'?"]),
+        ("repeats: 6", "repeats:\n  min: 6\n  max: 9\n  stop: never", 6, ["repeats.stop", "Valid: decided"]),
         ("question: Is more better?", "notes: none", 1, ["'question' is missing"]),
         ("reference: small", "reference: smal", 2, ["reference 'smal' is no arm", "Did you mean 'small'?"]),
         ("model.width: 64", "model.widht: 64", 5, ["unknown key 'widht'", "Did you mean 'width'?"]),
