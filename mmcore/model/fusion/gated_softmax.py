@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmcore.model.embedding import key_of
-from mmcore.model.fusion.base import Fusion
+from mmcore.model.fusion.gates import GateFusion, keep_gate
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
 
-class GatedSoftmaxFusion(Fusion):
+class GatedSoftmaxFusion(GateFusion):
     """Σ_m g_m ⊙ e_m with g = softmax_m(W_m e_m + b_m): for each feature, the modalities that can be read compete.
 
     A modality that is not usable takes no share, so the others' sum to 1 without it, and one alone passes unchanged. A
     step without any is zero.
 
-    Shape: M × e_BTD → fused_BTD. Trace: ``gates/<modality>`` (B, T, D), NaN where the modality is not usable.
+    Shape: M × e_BTD → fused_BTD. Trace: see :func:`mmcore.model.fusion.gates.keep_gate`.
 
     Args:
         modalities: names, in the order of M.
@@ -28,10 +27,6 @@ class GatedSoftmaxFusion(Fusion):
     embeddings are mixed as they are, not through a tanh layer, so that ``gated`` differs in the competition alone.
     """
 
-    def __init__(self, modalities: tuple[str, ...], width: int) -> None:
-        super().__init__()
-        self.gates = nn.ModuleDict({key_of(name): nn.Linear(width, width) for name in modalities})
-
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         usable_BTM = streams.usable_BTM
         # A softmax over −∞ alone is NaN: with nothing to read all take part, and what they add is zero.
@@ -41,8 +36,10 @@ class GatedSoftmaxFusion(Fusion):
             [gate(e_BTD) for gate, e_BTD in zip(self.gates.values(), streams.embedded, strict=True)], dim=2
         )
         gates_BTMD = logits_BTMD.masked_fill(out_BTM1, -torch.inf).softmax(dim=2)
+        if self.held:
+            shares_BTMD = zip(streams.modalities, gates_BTMD.unbind(2), strict=True)
+            gates_BTMD = torch.stack([self.settled(name, gate_BTD) for name, gate_BTD in shares_BTMD], dim=2)
         if trace is not None:
-            shown_BTMD = gates_BTMD.masked_fill(~usable_BTM.unsqueeze(-1), torch.nan)
-            for name, gate_BTD in zip(streams.modalities, shown_BTMD.unbind(2), strict=True):
-                trace.keep(f"gates/{name}", gate_BTD)
+            for m, (name, gate_BTD) in enumerate(zip(streams.modalities, gates_BTMD.unbind(2), strict=True)):
+                keep_gate(trace, name, gate_BTD, streams.embedded[m], streams.usable(m))
         return (gates_BTMD * e_BTMD).sum(dim=2)
