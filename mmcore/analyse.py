@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mmcore.analyses import AnyAnalysis
+from mmcore.analyses import AnyAnalysis, CorruptionAnalysis
+from mmcore.probes.corruption import probe_corruption
 from mmcore.trained import Trained
 
 
@@ -31,5 +32,7 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
 
 def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
     match analysis:
+        case CorruptionAnalysis():
+            return probe_corruption(trained, analysis)
         case _:
             raise NotImplementedError(analysis.kind)

@@ -1,0 +1,189 @@
+"""How the score falls as one modality gets worse: noise, missing steps, a gap, loss of the whole modality, delay.
+
+Scored on a sample of test windows that is the same for all arms of a repeat, as are the damaged inputs; the naive
+predictors are scored on the same sample, so that a skill of 0 means no better than they are there.
+
+I items of the corpus, P parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from mmcore.analyses import CorruptionAnalysis
+from mmcore.batch import Batch
+from mmcore.data.loader import Loader
+from mmcore.probes.damage import Damage, sample_windows
+from mmcore.probes.removal import without
+from mmcore.trained import Trained
+from mmcore.training.evaluation import MODEL, Naive, evaluate, skills
+from mmcore.training.metrics import mean_of_known
+from mmcore.training.tally import Tally
+
+Kind = Literal["noise", "drop", "gap", "lost", "delay"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+WINDOWS = 24
+"""Windows of the sample at most: scores move by some hundredths with the sample, but all arms share it, and with ten
+levels of five kinds every window is scored a hundred times."""
+NOISIEST = 3.0
+"""Training deviations: signal is a tenth of what is read."""
+LONGEST_DELAY = 30
+"""Steps, and at most half a window."""
+
+
+def levels_of(kind: Kind, count: int, window: int) -> list[float]:
+    """Levels of a kind of damage, from 0 to the strongest.
+
+    Args:
+        count: number of levels, at least 2; a delay has fewer where a window is short, each a whole number of steps.
+        window: steps of a window.
+
+    Returns:
+        Noise: training deviations. Drop, gap, lost: shares. Delay: steps, close together where they are short.
+
+    Example:
+        >>> levels_of("delay", 10, 100)
+        [0.0, 1.0, 2.0, 3.0, 6.0, 9.0, 13.0, 18.0, 24.0, 30.0]
+    """
+    even = np.linspace(0.0, 1.0, count)
+    match kind:
+        case "noise":
+            return (NOISIEST * even).round(6).tolist()
+        case "drop" | "gap" | "lost":
+            return even.round(6).tolist()
+        case "delay":
+            longest = max(1, min(LONGEST_DELAY, window // 2))
+            steps = np.maximum(np.rint(longest * even**2), np.arange(count))
+            return np.unique(np.minimum(steps, longest)).tolist()
+
+
+def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> dict[str, Any]:
+    """Curves of skill over levels of damage, for every modality that the model reads.
+
+    Args:
+        trained: a finished run. settings: number of levels.
+
+    Returns:
+        ``sample``: ``digest`` (equal where windows and levels are), ``items``, ``windows``, ``of`` (windows there are).
+        ``delay_unit``: seconds a step, None where rows are steps. ``naive``: loss by component. ``clean``: ``skill``
+        and ``components``. ``modalities``: by name ``present`` (share of the sample's steps) and ``curves``: by kind
+        ``levels``, ``skill`` and ``components``. None where there is nothing to measure.
+    """
+    return _Probe(trained, settings).answer()
+
+
+class _Probe:
+    def __init__(self, trained: Trained, settings: CorruptionAnalysis) -> None:
+        self.trained, self.settings = trained, settings
+        self.window = trained.config.data.window
+        windows_W = sample_windows(trained.test, trained.config.repeat, WINDOWS)
+        # A loader of its own, whose batches hold the whole sample.
+        loader = Loader(
+            trained.prepared, trained.normaliser, trained.config.data, trained.task, trained.modalities,
+            trained.split.test, len(windows_W),
+        )  # fmt: skip
+        self.damage = Damage(loader, windows_W, trained.schema, trained.normaliser, trained.config.repeat)
+        batch = self.damage.batch
+        naive = evaluate(
+            {b.name: b.predict for b in trained.baselines}, [batch], trained.targets, trained.data.complete,
+            trained.data.deviation_P,
+        )  # fmt: skip
+        self.naive = Naive(trained.baselines, naive).losses()
+        self.clean = self.score(batch)
+
+    def answer(self) -> dict[str, Any]:
+        batch, trained = self.damage.batch, self.trained
+        return {
+            "sample": {
+                "digest": self._digest(),
+                "items": len(batch.item_B.unique()),
+                "windows": len(batch.item_B),
+                "of": trained.test.windows,
+            },
+            "delay_unit": trained.schema.step,
+            "naive": {component: _rounded(loss) for component, loss in self.naive.items()},
+            "clean": _point(self.skills(self.clean)),
+            "modalities": {name: self.curves(name) for name in trained.modalities},
+        }
+
+    def curves(self, name: str) -> dict[str, Any]:
+        """The curves of one modality."""
+        batch, damage = self.damage.batch, self.damage
+        valid_BT, m = batch.valid_BT, batch.modalities.index(name)
+        # Every step dropped, a gap of the whole window and the modality lost are the same input.
+        gone = self.score(without(batch, [name]))
+        curves = {}
+        for kind in KINDS:
+            levels = levels_of(kind, self.settings.levels, self.window)
+            points = []
+            for level in levels:
+                match kind:
+                    case _ if level == 0:
+                        tally = self.clean
+                    case "noise":
+                        tally = self.score(damage.noisy(name, level))
+                    case "drop" | "gap" if level == 1:
+                        tally = gone
+                    case "drop":
+                        tally = self.score(damage.dropped(name, level))
+                    case "gap":
+                        tally = self.score(damage.gap(name, level))
+                    case "lost":
+                        tally = self._mixed(gone, damage.order_of_loss(name), level)
+                    case "delay":
+                        tally = self.score(damage.delayed(name, int(level)))
+                points.append(self.skills(tally))
+            unit = self.trained.schema.step if kind == "delay" else None
+            curves[kind] = _curve([level * (unit or 1.0) for level in levels], points)
+        present_BT = batch.present_BTM[..., m] & valid_BT
+        return {"present": _rounded(float(present_BT.sum() / valid_BT.sum().clamp(min=1))), "curves": curves}
+
+    def score(self, batch: Batch) -> Tally:
+        """What the model does on the sample, as damaged."""
+        data = self.trained.data
+        return evaluate(
+            {MODEL: self.trained.predict}, [batch], data.targets, data.complete, data.deviation_P, detailed=False
+        )[MODEL]
+
+    def skills(self, tally: Tally) -> dict[str, float]:
+        """Skill per component, against the naive predictors on the undamaged sample."""
+        return skills(tally.component_losses(), self.naive)
+
+    def _mixed(self, gone: Tally, order: Sequence[int], share: float) -> Tally:
+        """Some items have lost the modality and the others not: rows of a batch do not see each other."""
+        lost = torch.zeros(len(gone.loss_IP), dtype=torch.bool)
+        lost[list(order[: round(share * len(order))])] = True
+        data = self.trained.data
+        mixed = Tally(data.targets, data.complete, data.deviation_P, detailed=False)
+        mixed.loss_IP, mixed.count_IP = torch.where(lost[:, None], gone.loss_IP, self.clean.loss_IP), gone.count_IP
+        return mixed
+
+    def _digest(self) -> str:
+        """Says whether two runs were asked the same: items, places of windows, their length, levels."""
+        batch = self.damage.batch
+        places = [batch.item_B.tolist(), batch.start_B.tolist(), batch.valid_BT.sum(1).tolist(), self.settings.levels]
+        return hashlib.blake2b(repr([*places, self.window]).encode(), digest_size=8).hexdigest()
+
+
+def _curve(levels: Sequence[float], points: Sequence[dict[str, float]]) -> dict[str, Any]:
+    told = [_point(point) for point in points]
+    return {
+        "levels": [round(level, 6) for level in levels],
+        "skill": [point["skill"] for point in told],
+        "components": {component: [point["components"][component] for point in told] for component in points[0]},
+    }
+
+
+def _point(skill_of: dict[str, float]) -> dict[str, Any]:
+    mean = _rounded(mean_of_known([*skill_of.values()]))
+    return {"skill": mean, "components": {component: _rounded(value) for component, value in skill_of.items()}}
+
+
+def _rounded(value: float) -> float | None:
+    return None if value != value else round(value, 5)
