@@ -117,43 +117,68 @@ def compare_sequentially(
     overlap: float = 0.0,
     higher_is_better: bool = True,
     comparisons: int = 1,
-) -> Paired:
-    """Compare two arms repeat by repeat at every look up to one; what is said is what holds at that look.
+) -> tuple[Paired, ...]:
+    """Compare two arms repeat by repeat at every look up to one: what holds at each, and does not change any more.
 
-    The same as :func:`reports.statistics.comparisons.compare` over the repeats of the look, but ``p`` is the
-    sequential p, ``p_t`` the t-test's, both intervals are repeated confidence intervals (they hold at all looks
-    together), and ``floor`` is the smallest sequential p at this look.
+    As :func:`reports.statistics.comparisons.compare` over the repeats of the look, but ``p`` is the sequential p,
+    ``p_t`` the t-test's, both intervals are repeated confidence intervals (they hold at all looks together), and
+    ``floor`` is the smallest sequential p that was possible by this look.
 
     Args:
         arm, reference: one number a repeat, in order, from repeat 0; more than ``upto`` are not read. A repeat
             without a number in both is no pair: the look takes place without it, with its share of alpha.
         rule: the looks.
-        upto: the look that is reached; one of the rule's, or below the first for no look: then p is 1.
+        upto: number of repeats that are there.
         alpha: level of the family. overlap: n_test / n_train where splits vary, else 0.
         comparisons: how many the family holds, for the ladder.
+
+    Returns:
+        One comparison for each look; () before the first.
     """
     a, b = np.asarray(arm, dtype=np.float64)[:upto], np.asarray(reference, dtype=np.float64)[:upto]
-    plain = compare(a, b, alpha=alpha, overlap=overlap, higher_is_better=higher_is_better)
-    looks = tuple(n for n in rule.looks if n <= upto)
-    if not looks or plain.n == 0:
-        return replace(plain, p=1.0, p_t=1.0, floor=1.0)
+    looks = [n for n in rule.looks if n <= upto]
+    if not looks:
+        return ()
     both = np.isfinite(a) & np.isfinite(b)
     pairs, shares = [int(both[:n].sum()) for n in looks], [rule.share(n) for n in looks]
-    levels, here = ladder(alpha, comparisons), len(looks) - 1
+    levels = ladder(alpha, comparisons)
     at_alpha = int(np.searchsorted(levels, alpha, side="right")) - 1
     # Of all looks at once, as if no more pairs got lost: then one table serves every look.
     ahead = [pairs[-1] + n - looks[-1] for n in rule.looks[len(looks) :]]
-    calendar = (pairs + ahead, [rule.share(n) for n in rule.looks], overlap, levels)
-    critical_KL, one_sided_KL = critical_t(*calendar), critical_t(*calendar, two_sided=False)
+    calendar = (pairs + ahead, [rule.share(n) for n in rule.looks], overlap)
+    critical_KL = critical_t(*calendar, levels)
+    one_sided_K1 = critical_t(*calendar, levels[at_alpha : at_alpha + 1], two_sided=False)
     d_1N = paired_differences(a, b)[None]
-    return replace(
-        plain,
-        difference=_widened(plain.difference, overlap, critical_KL[here, at_alpha]),
-        narrow=_widened(plain.narrow, overlap, one_sided_KL[here, at_alpha]),
-        p=p_of(sign_flip_rungs(d_1N, pairs, shares, levels)[0, -1], levels),
-        p_t=p_of(t_rungs(d_1N, pairs, overlap, critical_KL[: len(looks)])[0, -1], levels),
-        floor=min(floor(n, share) for n, share in zip(pairs, shares, strict=True)),
-    )
+    p_K = [p_of(rung, levels) for rung in sign_flip_rungs(d_1N, pairs, shares, levels)[0]]
+    p_t_K = [p_of(rung, levels) for rung in t_rungs(d_1N, pairs, overlap, critical_KL[: len(looks)])[0]]
+    floors_K = np.minimum.accumulate([floor(n, share) for n, share in zip(pairs, shares, strict=True)])
+    found = []
+    for k, n in enumerate(looks):
+        plain = compare(a[:n], b[:n], alpha=alpha, overlap=overlap, higher_is_better=higher_is_better)
+        found.append(
+            replace(
+                plain,
+                difference=_widened(plain.difference, overlap, critical_KL[k, at_alpha]),
+                narrow=_widened(plain.narrow, overlap, one_sided_K1[k, 0]),
+                p=p_K[k],
+                p_t=p_t_K[k],
+                floor=float(floors_K[k]),
+            )
+        )
+    return tuple(found)
+
+
+def before_looks(
+    arm: Sequence[float] | np.ndarray,
+    reference: Sequence[float] | np.ndarray,
+    *,
+    overlap: float = 0.0,
+    higher_is_better: bool = True,
+) -> Paired:
+    """What repeats before the first look say: a mean difference, but no interval, and no p below 1."""
+    plain = compare(arm, reference, overlap=overlap, higher_is_better=higher_is_better)
+    unknown = replace(plain.difference, low=math.nan, high=math.nan)
+    return replace(plain, difference=unknown, narrow=unknown, p=1.0, p_t=1.0, floor=1.0)
 
 
 def p_of(rung: int, levels: Sequence[float]) -> float:

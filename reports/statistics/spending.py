@@ -146,7 +146,7 @@ def _critical_t(
     for look, (pairs, share) in enumerate(zip(pairs_K, shares_K, strict=True)):
         if pairs < 2:
             continue
-        t_N = _t(d_NP, pairs, overlap)
+        t_N = t_of(d_NP, pairs, overlap)
         extreme_N = np.abs(t_N) if two_sided else t_N
         rungs_1N, critical_1L = spend(extreme_N[None], rungs_1N, share, levels_L, np.zeros(1))
         critical_KL[look] = critical_1L[0]
@@ -159,14 +159,14 @@ def t_rungs(differences_SN: np.ndarray, pairs_K: Sequence[int], overlap: float, 
     found_SK = np.full((len(differences_SN), looks), levels, dtype=np.int16)
     for look, pairs in enumerate(pairs_K):
         if pairs >= 2:
-            size_S1 = np.abs(_t(differences_SN, pairs, overlap))[:, None]
+            size_S1 = np.abs(t_of(differences_SN, pairs, overlap))[:, None]
             # Critical values rise as levels fall, so the levels that are not reached are the first ones.
             found_SK[:, look] = (size_S1 <= critical_KL[look]).sum(axis=1)
     return np.minimum.accumulate(found_SK, axis=1)
 
 
-def _t(differences_SN: np.ndarray, pairs: int, overlap: float) -> np.ndarray:
-    """The corrected t of the first pairs; 0 where all are 0, infinite where all are equal and not 0."""
+def t_of(differences_SN: np.ndarray, pairs: int, overlap: float) -> np.ndarray:
+    """The corrected t of the first pairs, t_S; 0 where all are 0, infinite where all are equal and not 0."""
     d_SN = differences_SN[:, :pairs]
     mean_S, deviation_S = d_SN.mean(axis=1), d_SN.std(axis=1, ddof=1)
     # As in `estimate`: what is left of a deviation after rounding is none.

@@ -6,13 +6,20 @@ from itertools import product
 import numpy as np
 import pytest
 
+from reports.statistics import sequential
 from reports.statistics.comparisons import compare, sign_flip_p
 from reports.statistics.multiplicity import holm
-from reports.statistics.sequential import Rule, compare_sequentially, floor, ladder
+from reports.statistics.sequential import Rule, before_looks, floor, ladder
 from reports.statistics.spending import critical_t, sign_flip_rungs, t_rungs
+from reports.statistics.verdicts import decide
 
 LEVELS = ladder(0.05, 3)
 RULE = Rule(6, 30)
+
+
+def compare_sequentially(arm, reference, rule, **options):
+    """What holds at the last look."""
+    return sequential.compare_sequentially(arm, reference, rule, **options)[-1]
 
 
 def rungs(d, looks, most, levels=LEVELS, **options):
@@ -176,8 +183,22 @@ def test_a_missing_pair_is_no_information_and_the_look_takes_place():
 
 
 def test_before_the_first_look_nothing_is_claimed():
-    found = compare_sequentially(np.full(30, 2.0), np.zeros(30), RULE, upto=5)
-    assert (found.n, found.p, found.p_t, found.floor) == (5, 1.0, 1.0, 1.0)
+    assert sequential.compare_sequentially(np.full(30, 2.0), np.zeros(30), RULE, upto=5) == ()
+    found = before_looks(np.full(5, 2.0), np.zeros(5))
+    assert (found.n, found.difference.mean, found.p, found.p_t, found.floor) == (5, 2.0, 1.0, 1.0, 1.0)
+    assert math.isnan(found.difference.low)
+    assert decide([found], margin=5.0)[0].verdict == "too few repeats"
+
+
+def test_what_was_said_at_a_look_is_what_it_says_later():
+    d = np.random.default_rng(14).normal(0.8, 1, 12)
+    d[7] = math.nan
+    whole = sequential.compare_sequentially(d, np.zeros(12), Rule(4, 12, 2), upto=12, overlap=0.2)
+    assert len(whole) == 5
+    for k, n in enumerate((4, 6, 8, 10, 12)):
+        now = sequential.compare_sequentially(d[:n], np.zeros(n), Rule(4, 12, 2), upto=n, overlap=0.2)
+        assert [c.p for c in now] == [c.p for c in whole[: k + 1]]
+        assert (now[-1].n, now[-1].difference.mean) == (whole[k].n, whole[k].difference.mean)
 
 
 def test_equal_differences_are_handled_as_in_a_fixed_study():
