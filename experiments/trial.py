@@ -19,6 +19,7 @@ from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
+from mmcore.fingerprint import fingerprint as fingerprint_of
 from mmcore.fingerprint import training_fingerprint
 from mmcore.result import RunResult
 
@@ -42,7 +43,8 @@ def trial(
 
     A run that is tested in another way than usual (``config.evaluation``) has its training in common with others: that
     is a run of its own, in the folder beside this one, which is done first if nobody has. Where that one failed, this
-    one has failed, too.
+    one has failed, too. A run that may not read test items takes the training of one that did, if it is there, and is
+    else trained by itself.
 
     Args:
         config: the run.
@@ -101,11 +103,22 @@ def _shared(
     config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], study: str, arm: str, on_event: OnEvent
 ) -> _Shared | None:
     """Who trained for this run, done now if it is not there yet; None: the run trains itself."""
-    if config.trains:
+    if config.trains and config.evaluation.test:
         return None
     name = training_fingerprint(config, prepared().content)
     folder = workdir.parent / name
-    plain = config.model_copy(update={"evaluation": EvaluationConfig()})
+    if not config.evaluation.test:
+        # What a tested run has trained serves; but to train one now would read the test items.
+        record = read_record(folder)
+        if record is not None and record["status"] == "done":
+            return _Shared(folder, record)
+        if config.trains:
+            return None
+        plain = config.model_copy(update={"evaluation": EvaluationConfig(test=False)})
+        name = fingerprint_of(plain, prepared().content)
+        folder = workdir.parent / name
+    else:
+        plain = config.model_copy(update={"evaluation": EvaluationConfig()})
     return _Shared(folder, trial(plain, folder, prepared, study=study, arm=arm, fingerprint=name, on_event=on_event))
 
 

@@ -6,6 +6,7 @@
     ├── SplitError               a split would leak, or leaves a side empty
     ├── ShapeError               a tensor does not have the axes it should
     ├── TrainingDiverged         NaN or Inf in a loss or a gradient: ends the run as failed
+    ├── RunStopped               a run was asked to stop between two steps: no failure, it can be resumed
     ├── CheckpointError          a checkpoint is unreadable or belongs to another run
     ├── StudyError               a study file breaks its rules
     ├── RecordError              a record is unreadable, or records cannot be mixed
@@ -105,6 +106,10 @@ class TrainingDiverged(MMStudyError):
             next_step=next_step,
             where=f"epoch {epoch}, step {step}, {component}",
         )
+
+
+class RunStopped(MMStudyError):
+    """A run was asked to stop between two steps. It leaves its last checkpoint and no record, and can be resumed."""
 
 
 class CheckpointError(MMStudyError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Refused, decode, encode
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Refused, Stop, Stopped, decode, encode
 from mmcore.errors import LaunchError, MMStudyError
 
 MAX_DEATHS = 3
@@ -54,6 +54,8 @@ class LocalPool:
         self._logs = logs
         self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
         self._startup_deaths = 0
+        self._waiting: deque[Job] = deque()
+        self._open_jobs = 0
         logs.mkdir(parents=True, exist_ok=True)
         self._workers = [self._start(number) for number in range(workers)]
 
@@ -70,60 +72,92 @@ class LocalPool:
         """Process ids of the workers alive."""
         return [w.process.pid for w in self._workers if w.process.poll() is None]
 
-    def run(self, jobs: Iterable[Job], on_message: Callable[[Message], None]) -> None:
-        """Work through the jobs; returns when each has finished or was given up.
+    def run(
+        self, jobs: Iterable[Job], on_message: Callable[[Message], None], more: Callable[[], bool] | None = None
+    ) -> None:
+        """Work through the jobs; returns when each has finished, was stopped or was given up.
 
         A worker that dies is replaced and its job goes back to the head of the queue, to be resumed from its last
         checkpoint. Any exception, KeyboardInterrupt included, leaves through :meth:`close`.
+
+        Args:
+            jobs: what to do first; more can be handed in with :meth:`add`, from ``on_message`` or ``more``.
+            on_message: hears of the jobs.
+            more: called after each message, and twice a second while there is none; whether jobs may still be added.
+                None: there are only those that are added while others are open.
 
         Raises:
             MMStudyError: a job cannot be done as it was asked; the others are resumed by the next call.
             LaunchError: workers die before they can begin anything.
         """
-        waiting = deque(jobs)
-        open_jobs = len(waiting)
         deaths: dict[str, int] = {}
-        for worker in self._workers:
-            self._assign(worker, waiting)
-        while open_jobs:
-            worker, line = self._next()
-            if line is not None:
-                try:
-                    message = decode(line)
-                except (ValueError, TypeError, KeyError):
-                    continue  # not ours: a library found a way around the redirection
-                assert not isinstance(message, Job)
-                worker.served = True
-                if isinstance(message, Refused):
-                    raise MMStudyError(message.error["rule"] or "", **_but(message.error, "rule"))
-                on_message(message)
-                if isinstance(message, Finished):
-                    open_jobs -= 1
-                    worker.job = None
-                    self._assign(worker, waiting)
+        self.add(*jobs)
+        while (more is not None and more()) or self._open_jobs:
+            self._deal_out()
+            worker, line = self._next(wait_for_one=more is None)
+            if worker is None:
                 continue
-            lost, code = worker.job, worker.process.wait()
-            if not worker.served:
-                self._startup_deaths += 1
-                if self._startup_deaths >= _STARTUP_DEATHS:
-                    raise LaunchError(
-                        "workers die before they can begin",
-                        found=f"exit code {code}; last words: {_tail(worker.log)}",
-                        where=str(worker.log),
-                        next_step="Read the log, then try the same command with --workers 1",
-                    )
-            if lost is not None:
-                deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + 1
-                if count < MAX_DEATHS:
-                    waiting.appendleft(lost)
-                    on_message(Lost(lost.fingerprint, count, code))
-                else:
-                    open_jobs -= 1
-                    on_message(GivenUp(lost.fingerprint, count, str(worker.log)))
-            if worker in self._workers and open_jobs:
-                fresh = self._start(worker.number)
-                self._workers[self._workers.index(worker)] = fresh
-                self._assign(fresh, waiting)
+            if line is not None:
+                self._heard(worker, line, on_message)
+            else:
+                self._lost(worker, deaths, on_message)
+
+    def add(self, *jobs: Job) -> None:
+        """Hand in more jobs; they are done after those that wait already."""
+        self._waiting.extend(jobs)
+        self._open_jobs += len(jobs)
+
+    def stop(self, fingerprint: str) -> None:
+        """Ask for a job not to be gone on with; :class:`Stopped` follows, or :class:`Finished` where it was quicker."""
+        for job in [job for job in self._waiting if job.fingerprint == fingerprint]:
+            self._waiting.remove(job)
+            self._open_jobs -= 1
+        for worker in self._workers:
+            if worker.job is not None and worker.job.fingerprint == fingerprint:
+                self._write(worker, Stop(fingerprint))
+
+    @property
+    def idle(self) -> int:
+        """Workers that a new job would not have to wait for."""
+        return max(0, sum(worker.job is None for worker in self._workers) - len(self._waiting))
+
+    def _heard(self, worker: _Worker, line: str, on_message: Callable[[Message], None]) -> None:
+        try:
+            message = decode(line)
+        except (ValueError, TypeError, KeyError):
+            return  # not ours: a library found a way around the redirection
+        assert not isinstance(message, Job | Stop)
+        worker.served = True
+        if isinstance(message, Refused):
+            raise MMStudyError(message.error["rule"] or "", **_but(message.error, "rule"))
+        if isinstance(message, Finished | Stopped):
+            self._open_jobs -= 1
+            worker.job = None
+        on_message(message)
+
+    def _lost(self, worker: _Worker, deaths: dict[str, int], on_message: Callable[[Message], None]) -> None:
+        """A worker is dead: its job goes back to the queue, another worker takes its place."""
+        lost, code = worker.job, worker.process.wait()
+        if not worker.served:
+            self._startup_deaths += 1
+            if self._startup_deaths >= _STARTUP_DEATHS:
+                raise LaunchError(
+                    "workers die before they can begin",
+                    found=f"exit code {code}; last words: {_tail(worker.log)}",
+                    where=str(worker.log),
+                    next_step="Read the log, then try the same command with --workers 1",
+                )
+        if worker in self._workers:
+            self._workers[self._workers.index(worker)] = self._start(worker.number)
+        if lost is None:
+            return
+        deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + 1
+        if count < MAX_DEATHS:
+            self._waiting.appendleft(lost)
+            on_message(Lost(lost.fingerprint, count, code))
+        else:
+            self._open_jobs -= 1
+            on_message(GivenUp(lost.fingerprint, count, str(worker.log)))
 
     def close(self) -> None:
         """Stop all workers now; what they were doing is resumed from its last checkpoint by the next run."""
@@ -141,21 +175,25 @@ class LocalPool:
                     worker.process.stdin.close()
         self._workers = []
 
-    def _next(self) -> tuple[_Worker, str | None]:
+    def _next(self, wait_for_one: bool) -> tuple[_Worker, str | None] | tuple[None, None]:
         while True:
             try:
                 # A bounded wait, so that Ctrl-C is seen on every platform.
                 return self._inbox.get(timeout=0.5)
             except queue.Empty:
-                continue
+                if not wait_for_one:
+                    return None, None
 
-    def _assign(self, worker: _Worker, waiting: deque[Job]) -> None:
-        if not waiting:
-            return
-        worker.job = waiting.popleft()
+    def _deal_out(self) -> None:
+        for worker in self._workers:
+            if worker.job is None and self._waiting:
+                worker.job = self._waiting.popleft()
+                self._write(worker, worker.job)
+
+    def _write(self, worker: _Worker, message: Job | Stop) -> None:
         assert worker.process.stdin is not None
         try:
-            worker.process.stdin.write(encode(worker.job))
+            worker.process.stdin.write(encode(message))
             worker.process.stdin.flush()
         except OSError:
             pass  # it is dead; its reader thread says so, and the job goes back

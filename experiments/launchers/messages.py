@@ -33,6 +33,13 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """The driver does not want a job to go on. A worker that is not at this job any more takes no notice."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Started:
     """A worker has begun a job."""
 
@@ -53,6 +60,13 @@ class Finished:
 
     fingerprint: str
     status: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A job ended because it was told to stop: it left its last checkpoint, and no record."""
+
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -85,24 +99,28 @@ class GivenUp:
     log: str
 
 
-Said = Started | Told | Finished | Refused
+Said = Started | Told | Finished | Stopped | Refused
 """What a worker says."""
 
-Message = Started | Told | Finished | Lost | GivenUp
+Message = Started | Told | Finished | Stopped | Lost | GivenUp
 """What a pool reports of its jobs."""
 
 _EVENTS = {"progress": Progress, "epoch": EpochDone, "note": Note}
 
 
-def encode(message: Job | Said) -> str:
+def encode(message: Job | Stop | Said) -> str:
     """One line, newline included."""
     match message:
         case Job():
             body = {"say": "job", **asdict(message)}
+        case Stop():
+            body = {"say": "stop", **asdict(message)}
         case Started():
             body = {"say": "started", **asdict(message)}
         case Finished():
             body = {"say": "finished", **asdict(message)}
+        case Stopped():
+            body = {"say": "stopped", **asdict(message)}
         case Refused():
             body = {"say": "refused", **asdict(message)}
         case Told(fingerprint, event):
@@ -111,7 +129,7 @@ def encode(message: Job | Said) -> str:
     return json.dumps(body) + "\n"
 
 
-def decode(line: str) -> Job | Said:
+def decode(line: str) -> Job | Stop | Said:
     """The message of a line.
 
     Raises:
@@ -123,10 +141,14 @@ def decode(line: str) -> Job | Said:
     match body.pop("say", None):
         case "job":
             return Job(**body)
+        case "stop":
+            return Stop(**body)
         case "started":
             return Started(**body)
         case "finished":
             return Finished(**body)
+        case "stopped":
+            return Stopped(**body)
         case "refused":
             return Refused(**body)
         case "told":

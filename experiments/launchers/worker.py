@@ -12,25 +12,35 @@ import sys
 import threading
 from typing import TextIO
 
+from experiments.launchers.messages import Finished, Job, Refused, Started, Stop, Stopped, Told, decode, encode
+
 
 def main() -> None:
     """Serve jobs until told to stop."""
     # Libraries may print: keep the channel to the driver to ourselves and send their words to the log.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
-    _serve(jobs, channel)
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    unwanted: set[str] = set()
+    threading.Thread(target=_listen, args=(sys.stdin, jobs, unwanted), daemon=True).start()
+    _serve(jobs, unwanted, channel)
 
 
-def _listen(source: TextIO, jobs: queue.SimpleQueue[str]) -> None:
+def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) -> None:
     for line in source:
-        jobs.put(line)
+        match decode(line):
+            case Stop(fingerprint):
+                unwanted.add(fingerprint)
+            case Job() as job:
+                unwanted.discard(job.fingerprint)
+                jobs.put(job)
+            case other:
+                raise AssertionError(other)
     # No driver, no work: what was not finished is resumed from its last checkpoint.
     os._exit(0)
 
 
-def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
+def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) -> None:
     # Heavy imports happen while the driver still prepares the data.
     from functools import cache, partial
     from pathlib import Path
@@ -38,20 +48,18 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
     import torch
 
     from experiments.analyses import examine
-    from experiments.launchers.messages import Finished, Job, Refused, Started, Told, decode, encode
     from experiments.trial import trial
     from mmcore.analyses import build_analysis
     from mmcore.config import RunConfig
     from mmcore.data.prepared import open_prepared
-    from mmcore.errors import MMStudyError
+    from mmcore.errors import MMStudyError, RunStopped
     from mmcore.events import Event
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     opened = cache(open_prepared)
 
     while True:
-        job = decode(jobs.get())
-        assert isinstance(job, Job)
+        job = jobs.get()
         fingerprint = job.fingerprint
         channel.write(encode(Started(fingerprint)))
         config, workdir = RunConfig.model_validate(job.config), Path(job.workdir)
@@ -59,6 +67,8 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
 
         def on_event(event: Event, name: str = fingerprint) -> None:
             _tell(channel, encode(Told(name, event)))
+            if name in unwanted:
+                raise RunStopped("the driver does not want this run to go on")
 
         try:
             if job.analyses:
@@ -68,6 +78,8 @@ def _serve(jobs: queue.SimpleQueue[str], channel: TextIO) -> None:
                 status = trial(
                     config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=fingerprint, on_event=on_event
                 )["status"]
+        except RunStopped:
+            _tell(channel, encode(Stopped(fingerprint)))
         except MMStudyError as error:
             parts = {name: getattr(error, name) for name in ("rule", "expected", "found", "next_step", "where")}
             _tell(channel, encode(Refused(fingerprint, parts)))

@@ -24,6 +24,8 @@ class EvaluationConfig(Frozen):
 
     without: tuple[str, ...] = ()
     """Modalities that are taken away from the test items; training and selection see them."""
+    test: bool = True
+    """Whether test items are read at all. Off while settings are tuned, which is judged on validation items."""
 
 
 class RunConfig(Frozen):
@@ -56,5 +58,5 @@ class RunConfig(Frozen):
 
     @property
     def trains(self) -> bool:
-        """Whether a run of its own trains the model; else the model of one with the default evaluation is tested."""
-        return self.evaluation == EvaluationConfig()
+        """Whether a run of its own trains the model; else it is that of a run which is tested with all modalities."""
+        return not self.evaluation.without

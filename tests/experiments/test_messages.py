@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.launchers.messages import Finished, Job, Refused, Said, Started, Told, decode, encode
+from experiments.launchers.messages import Finished, Job, Refused, Said, Started, Stop, Stopped, Told, decode, encode
 from mmcore.events import EpochDone, Note, Progress
 
 
@@ -17,10 +17,12 @@ from mmcore.events import EpochDone, Note, Progress
         Told("f", EpochDone(2, 10, {"epoch": 2, "validation/skill": 0.25})),
         Told("f", Note("two\nlines")),
         Finished("f", "done"),
+        Stop("f"),
+        Stopped("f"),
         Refused("f", {"rule": "no", "expected": None, "found": "x", "next_step": None, "where": "device"}),
     ],
 )
-def test_a_message_survives_the_way(message: Job | Said) -> None:
+def test_a_message_survives_the_way(message: Job | Stop | Said) -> None:
     line = encode(message)
     assert line.count("\n") == 1
     assert decode(line) == message

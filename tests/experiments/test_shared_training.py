@@ -75,7 +75,7 @@ def test_a_training_that_no_arm_names_is_done_and_recorded_once(study: Path, tin
     record = read_record(home.run(name))
     assert record is not None
     assert (record["status"], record["study"]) == ("done", "level")
-    assert record["config"]["evaluation"] == {"without": []}
+    assert record["config"]["evaluation"] == {"without": [], "test": True}
     assert len(list(home.runs.iterdir())) == 3
 
 
