@@ -1,0 +1,199 @@
+"""The ``search:`` block of a study, as written: what is tuned, by what yardstick, with how much effort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from mmcore.errors import ConfigError, StudyError, nearest
+from mmcore.frozen import Frozen
+from mmcore.measures import MEASURES, Metric, parse_metric
+from studies.space import Choice, Knob, LogUniform, Uniform
+
+Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
+Pruner = Literal["none", "median", "halving", "hyperband", "wilcoxon"]
+Baseline = Literal["equal", "random", "uncertainty", "dwa", "gradnorm"]
+
+WEIGHTS = "loss.weights"
+"""The path whose search asks for baselines."""
+
+BASELINES: dict[Baseline, dict[str, Any]] = {
+    "equal": {},
+    "random": {"loss.weighting.kind": "random"},
+    "uncertainty": {"loss.weighting.kind": "uncertainty"},
+    "dwa": {"loss.weighting.kind": "dwa"},
+    "gradnorm": {"loss.weighting.kind": "gradnorm"},
+}
+"""Who tuned weights have to beat (Kurin et al. and Xin et al., both NeurIPS 2022): each as an arm's overrides."""
+
+BASELINE_KNOBS: dict[str, Choice | Uniform | LogUniform] = {
+    "loss.weighting.temperature": LogUniform(low=0.5, high=8.0, when={"loss.weighting.kind": "dwa"}),
+    "loss.weighting.alpha": Uniform(low=0.0, high=3.0, when={"loss.weighting.kind": "gradnorm"}),
+    "loss.weighting.learning_rate": LogUniform(low=2.5e-3, high=0.25, when={"loss.weighting.kind": "gradnorm"}),
+}
+"""What baselines may tune with the budget that the weights have; random, uncertainty and equal weights have no knob."""
+
+
+class Budget(Frozen):
+    """How much effort each arm's search may spend: a number of trials, or of epochs over all its trials."""
+
+    trials: PositiveInt | None = None
+    """Trials to reach, those of earlier calls included."""
+    epochs: PositiveInt | None = None
+    """Epochs never to exceed; a trial begins only if it would fit even without pruning."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Budget:
+        if (self.trials is None) == (self.epochs is None):
+            raise ValueError("a budget is either trials: N or epochs: N")
+        return self
+
+
+class Confirm(Frozen):
+    """Who is trained anew on fresh repeats once the search is over, and tested for the first time."""
+
+    best: PositiveInt = 1
+    """Settings of scientific knobs that become arms: the best, the second best …"""
+    baselines: tuple[Baseline, ...] | None = None
+    """Arms to beat, added where the study does not have them; None: all where loss weights are scientific, else none."""
+
+
+class Search(Frozen):
+    """Settings that are tuned before arms are compared.
+
+    A study's arms are what is compared; ``space`` holds what is tuned; all else is fixed by base and preset. Trials are
+    trained on repeats 0 … S−1 and judged on validation items alone. The arms, with the best settings found, are then
+    trained on the study's repeats, counted from S, and tested.
+    """
+
+    space: dict[str, Knob] = Field(min_length=1)
+    """Config path to knob; see studies/space.py."""
+    objective: tuple[str, ...] = ("validation/skill",)
+    """What the best trial is best in: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
+    repeats of a trial. Several: a Pareto front."""
+    sampler: Sampler = "tpe"
+    """Who proposes settings."""
+    pruner: Pruner = "none"
+    """Who ends trials early that do badly."""
+    budget: Budget
+    """Effort of each arm's search, the same for all."""
+    repeats: PositiveInt = 2
+    """S: repeats 0 … S−1 of every trial, the same for all trials and arms."""
+    confirm: Confirm = Confirm()
+    """What happens with the winners."""
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Search:
+        if not self.objective:
+            raise ValueError("objective must name at least one measure")
+        if len(set(self.objective)) < len(self.objective):
+            raise ValueError("objective names a measure twice")
+        several = len(self.objective) > 1
+        if several and self.pruner != "none":
+            raise ValueError("pruner must be none with several objectives: no trial can be called worse half-way")
+        if several and self.sampler == "cma_es":
+            raise ValueError("sampler cma_es knows one objective only; choose tpe, gp, nsga2, nsga3, random or grid")
+        if self.pruner == "wilcoxon" and self.repeats < 4:
+            raise ValueError(
+                f"pruner wilcoxon compares repeats and needs at least 4: {self.repeats} cannot give a p below 0.1"
+            )
+        known: set[str] = set()
+        for path, knob in self.space.items():
+            for condition in knob.when:
+                if condition in self.space and condition not in known:
+                    raise ValueError(f"'{path}' depends on '{condition}', which must stand above it in the space")
+            known.add(path)
+        return self
+
+
+def baselines(search: Search) -> dict[str, dict[str, Any]]:
+    """The arms that a search has to beat: name to overrides."""
+    wanted = search.confirm.baselines
+    if wanted is None:
+        asked = WEIGHTS in search.space and search.space[WEIGHTS].role == "scientific"
+        wanted = tuple(BASELINES) if asked else ()
+    return {name: BASELINES[name] for name in wanted}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One number of a trial, on validation items.
+
+    Args:
+        name: as written, ``validation/skill``.
+        metric: what it measures.
+    """
+
+    name: str
+    metric: Metric
+
+    @property
+    def maximise(self) -> bool:
+        """Its direction."""
+        return self.metric.measure.higher_is_better
+
+    @property
+    def column(self) -> str | None:
+        """The column of a run's history with its value after each epoch; None where that is not kept."""
+        if self.metric.measure.name not in ("skill", "loss"):
+            return None
+        return f"validation/{self.metric.measure.name}" + (f"/{self.metric.component}" if self.metric.component else "")
+
+
+def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:
+    """Read an objective, once it is certain that winning it means something.
+
+    Args:
+        name: as written.
+        searched: the paths of the space.
+        where: file and line.
+
+    Raises:
+        StudyError: an objective that depends on what is searched, reads test items, or is no measure.
+    """
+    side, _, rest = name.partition("/")
+    measure = rest.rpartition("/")[2] or name
+    if measure in ("weighted_loss", "objective"):
+        mine = [path for path in searched if path.startswith("loss")]
+        why = (
+            f"it depends on {', '.join(mine)}, which this search varies: the weighted loss falls when weight moves to "
+            "components whose loss is small, whatever the model has learned"
+            if mine
+            else "it depends on how a model was trained, so trials would be measured with different yardsticks"
+        )
+        raise StudyError(
+            f"'{name}' cannot be an objective: {why}",
+            where=where,
+            next_step="Use validation/skill: plain losses against naive ones, whatever weights were trained with",
+        )
+    if side == "test":
+        raise StudyError(
+            f"'{name}' cannot be an objective: test items are for the confirmation alone, else the winner's score "
+            "would be the best of many",
+            where=where,
+            next_step=f"Use validation/{rest}",
+        )
+    if side == "train":
+        raise StudyError(
+            f"'{name}' cannot be an objective: what a model remembers of training items is no measure of its settings",
+            where=where,
+            next_step=f"Use validation/{rest}",
+        )
+    if side != "validation" or not rest:
+        raise StudyError(
+            f"objective '{name}' is unknown",
+            expected="validation/MEASURE or validation/COMPONENT/MEASURE",
+            where=where,
+            next_step=nearest(measure, [f"validation/{m}" for m in MEASURES]),
+        )
+    try:
+        return Objective(name, parse_metric(rest))
+    except ConfigError as error:
+        raise StudyError(error.rule, next_step=error.next_step, where=where) from None
