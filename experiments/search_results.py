@@ -1,0 +1,256 @@
+"""What searches have found, as plain data for reports, and as the arms that are confirmed.
+
+One search is one mapping::
+
+    {
+      "arm": "tuned",                 # who was tuned: an arm of the study, or "tuned" for its scientific knobs
+      "role": "scientific",           # or "nuisance"
+      "sampler": "tpe", "pruner": "halving",
+      "budget": {"trials": 40, "epochs": None},     # to reach; one of them is None
+      "repeats": 2,                   # repeats 0 … S−1 of every trial
+      "steps": "epochs",              # what "intermediate" counts: "epochs" (of the first repeat one by one, then at
+                                      # the end of each other), or "repeats" (pruner wilcoxon)
+      "space": {path: knob},          # as in studies/space.py, plain: {"kind": "uniform", "low": …, "high": …, …}
+      "objective": [{"name": "validation/skill", "maximise": True}],
+      "trials": [trial, …],           # by number; those that no budget was left for are left out
+      "best": [3, 17, 5],             # numbers of complete trials, best first; several objectives: the Pareto front
+      "confirmed": [{"arm": "tuned", "trial": 3, "values": [0.41], "settings": {…}}],   # [] until it is complete
+      "complete": True,               # whether the budget is reached and nothing runs
+      "epochs_spent": 310,            # trained for this search, pruned and failed trials included
+      "epochs_full": 960,             # what its trials would have cost without pruning and reuse
+      "hash": "…",                    # of all that trials must have in common
+      "storage": "…", "study": "…",   # where Optuna's own tools find it
+    }
+
+A trial is::
+
+    {
+      "number": 3,
+      "state": "complete",            # or pruned, failed, running, waiting, retried (its process died or was
+                                      # interrupted; a later trial has retry_of = this number)
+      "params": {path: value},        # overrides of the config: what the trial means
+      "axes": {name: number},         # what the sampler drew: differs from params for a simplex
+      "values": [0.41],               # one an objective; [] where it is not complete
+      "repeats": [[0.40], [0.42]],    # the same for each repeat that was finished
+      "components": {"active": {"loss": 0.3, "skill": 0.5}},      # validation, mean over its finished repeats
+      "intermediate": [[1, 0.1], [2, 0.2]],
+      "epochs": 24, "epochs_full": 48,
+      "seconds": 12.3,                # from begin to end; None while it runs
+      "fingerprints": ["…", "…"],     # its runs, by repeat
+      "reused": 0,                    # how many of them were there already
+      "retry_of": None,               # number of the trial whose parameters it took over
+      "failure": None,                # why, where it failed
+      "started": "2026-…", "finished": "2026-…",
+      "process": {"host": "…", "pid": 123},
+    }
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from experiments.search_storage import (
+    AGAIN,
+    CLOSED,
+    EPOCHS,
+    FULL,
+    PROCESS,
+    RETRY_OF,
+    RUNS,
+    SCORES,
+    SETTINGS,
+    TRAINED,
+    is_open,
+    proposals,
+    reserved,
+    trials_of,
+)
+from mmcore.errors import StudyError
+from mmcore.schema import CorpusSchema
+from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.tuning import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
+
+
+def export(
+    study: optuna.Study | None, search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema, content: str, place: str
+) -> dict[str, Any]:
+    """One search as plain data; see the head of this page.
+
+    Args:
+        study: None where it has not begun.
+        place: the storage, for people and for Optuna's own tools.
+    """
+    trials = [] if study is None else [t for t in trials_of(study) if t.user_attrs.get(CLOSED) != "unused"]
+    told = [_trial(trial, trials) for trial in trials]
+    best = ranking(search, trials)
+    complete = is_complete(search, arm, trials)
+    return {
+        "arm": arm.arm,
+        "role": "scientific" if arm.arm == TUNED else "nuisance",
+        "sampler": search.sampler,
+        "pruner": search.pruner,
+        "budget": search.budget.model_dump(),
+        "repeats": search.repeats,
+        "steps": "repeats" if search.pruner == "wilcoxon" else "epochs",
+        "space": {path: knob.model_dump(mode="json") for path, knob in arm.space.items()},
+        "objective": [{"name": one.name, "maximise": one.maximise} for one in search.objective],
+        "trials": told,
+        "best": [trial.number for trial in best],
+        "confirmed": [
+            {"arm": name, "trial": trial.number, "values": list(trial.values), "settings": trial.user_attrs[SETTINGS]}
+            for name, trial in winners(search, arm, trials, schema)
+        ]
+        if complete
+        else [],
+        "complete": complete,
+        "epochs_spent": sum(trial["epochs"] for trial in told),
+        "epochs_full": sum(trial["epochs_full"] for trial in told if trial["state"] not in ("retried", "waiting")),
+        "hash": digest(search.identity(arm, content)),
+        "storage": place,
+        "study": "" if study is None else study.study_name,
+    }
+
+
+def is_complete(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the budget is reached and every trial has ended."""
+    return is_full(search, arm, trials) and not any(is_open(trial) for trial in proposals(trials).values())
+
+
+def is_full(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the budget leaves no room for another proposal."""
+    full = search.epochs_full(arm)
+    most = search.budget.trials if search.budget.trials is not None else search.budget.epochs
+    assert most is not None
+    if search.sampler == "grid" and len(proposals(trials)) >= len(arm.cells()):
+        return True
+    if search.budget.trials is not None:
+        return len(proposals(trials)) >= most
+    return reserved(trials, full) + full > most
+
+
+def ranking(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Complete trials, best first; with several objectives those on the Pareto front, by the first of them."""
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    signs = [1.0 if one.maximise else -1.0 for one in search.objective]
+    points = {t.number: [sign * value for sign, value in zip(signs, t.values, strict=True)] for t in done}
+
+    def beaten(trial: FrozenTrial) -> bool:
+        mine = points[trial.number]
+        return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other in points.values())
+
+    front = done if len(signs) == 1 else [trial for trial in done if not beaten(trial)]
+    return sorted(front, key=lambda trial: (-points[trial.number][0], trial.number))
+
+
+def winners(
+    search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial], schema: CorpusSchema
+) -> list[tuple[str, FrozenTrial]]:
+    """Names of arms to be confirmed and the trials that they come from: the best, each setting once."""
+    names = tuned_names(search.best) if arm.arm == TUNED else [arm.arm]
+    chosen: list[FrozenTrial] = []
+    for trial in _spread(ranking(search, trials), len(names), len(search.objective)):
+        config = confirmed_config(arm, trial.user_attrs[SETTINGS], schema)
+        if not any(same(config, confirmed_config(arm, t.user_attrs[SETTINGS], schema)) for t in chosen):
+            chosen.append(trial)
+    return list(zip(names, chosen, strict=False))
+
+
+def _spread(ranked: list[FrozenTrial], count: int, objectives: int) -> list[FrozenTrial]:
+    """Of one objective all, best first; of a front ``count`` of them from one end to the other."""
+    if objectives == 1 or len(ranked) <= count:
+        return ranked
+    return [ranked[round(index * (len(ranked) - 1) / max(1, count - 1))] for index in range(count)]
+
+
+def confirm(study: ResolvedStudy, found: Sequence[dict[str, Any]], schema: CorpusSchema) -> ResolvedStudy:
+    """The study with the arms that its searches have found; what had nothing to tune stands as written.
+
+    Args:
+        study: with a search.
+        found: exports of all its searches, complete.
+
+    Raises:
+        StudyError: a search has no complete trial.
+    """
+    search = study.search
+    assert search is not None
+    arms: dict[str, ResolvedArm] = {}
+    for arm, told in zip(search.searches, found, strict=True):
+        if not told["confirmed"]:
+            failures = [trial["failure"] for trial in told["trials"] if trial["failure"]]
+            raise StudyError(
+                f"no trial of the search for '{arm.arm}' was completed, so there is nothing to confirm",
+                found=f"{len(told['trials'])} trials; the last failure: {failures[-1] if failures else 'none'}",
+                next_step="Narrow the space to settings that can be trained, or give the study another name",
+            )
+        for winner in told["confirmed"]:
+            config = confirmed_config(arm, winner["settings"], schema)
+            arms[winner["arm"]] = ResolvedArm(winner["arm"], arm.overrides | winner["settings"], config)
+    written = {arm.name: arms.pop(arm.name, arm) for arm in study.arms}
+    everyone = [*written.values(), *arms.values()]
+    # What was found need not differ from what was written: one experiment is no comparison.
+    kept = [a for at, a in enumerate(everyone) if not any(same(a.config, b.config) for b in everyone[:at])]
+    names = [arm.name for arm in kept]
+    pairs = tuple(pair for pair in study.pairs if pair[0] in names and pair[1] in names)
+    return replace(study, arms=tuple(kept), pairs=pairs)
+
+
+# Trials ------------------------------------------------------------------------------------------------------------
+def _trial(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+    told = trial.user_attrs
+    process = told.get(PROCESS)
+    scores = told.get(SCORES, {})
+    ended = state_of(trial)
+    finished = trial.datetime_complete
+    return {
+        "number": trial.number,
+        "state": ended,
+        "params": told.get(SETTINGS, {}),
+        "axes": dict(trial.params),
+        "values": list(trial.values) if ended == "complete" and trial.values else [],
+        "repeats": scores.get("repeats", []),
+        "components": scores.get("components", {}),
+        "intermediate": [[step, value] for step, value in sorted(trial.intermediate_values.items())],
+        "epochs": told.get(EPOCHS, 0),
+        "epochs_full": told.get(FULL, 0),
+        "seconds": (finished - trial.datetime_start).total_seconds() if finished and trial.datetime_start else None,
+        "fingerprints": told.get(RUNS, []),
+        "reused": max(0, len(scores.get("repeats", [])) - len(told.get(TRAINED, []))),
+        "retry_of": told.get(RETRY_OF),
+        "failure": told.get(CLOSED) if ended == "failed" else None,
+        "started": _utc(trial.datetime_start),
+        "finished": _utc(finished),
+        "process": None if process is None else {"host": process["host"], "pid": process["pid"]},
+    }
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """A trial's state in our words; one that its process left is no failure, but retried."""
+    match trial.state:
+        case TrialState.COMPLETE:
+            return "complete"
+        case TrialState.PRUNED:
+            return "pruned"
+        case TrialState.RUNNING:
+            return "running"
+        case TrialState.WAITING:
+            return "waiting"
+        case TrialState.FAIL:
+            return "retried" if trial.user_attrs.get(CLOSED) in AGAIN else "failed"
+
+
+def _utc(time: datetime | None) -> str | None:
+    # Optuna's times are local and do not say so.
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def as_text(value: Any) -> str:
+    """A setting as one word."""
+    return f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
