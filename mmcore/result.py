@@ -67,6 +67,8 @@ class RunResult:
             :class:`mmcore.scoring.Data` when the epoch was chosen; empty for a failed run.
         gates: ``{name: {"mean", "saturated"}}`` on validation windows, see
             :func:`mmcore.probes.saturation.probe_saturation`; empty for a fusion without gates and for a failed run.
+        hardware: ``{"device", "precision"}``, what the model was really trained or tested on: a device by its kind and
+            name, and the type of its numbers with torch's precision of matrix products; empty where no model was made.
         numerics: version of the numerics.
     """
 
@@ -91,6 +93,7 @@ class RunResult:
     calibration: list[dict[str, Any]] = field(default_factory=list)
     selection: dict[str, int] = field(default_factory=dict)
     gates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hardware: dict[str, str] = field(default_factory=dict)
     numerics: int = NUMERICS
 
     def as_dict(self) -> dict[str, Any]:

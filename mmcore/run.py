@@ -174,6 +174,7 @@ def run(
         calibration=calibration,
         selection=selection,
         gates=gates,
+        hardware=_describe_hardware(model, device),
         numerics=NUMERICS,
     )
 
@@ -234,6 +235,15 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[
         "leaky": is_leaky(task),
         "units": {p.name: p.unit for p in schema.targets.parameters},
         "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+    }
+
+
+def _describe_hardware(model: torch.nn.Module, device: torch.device) -> dict[str, str]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    numbers = str(next(model.parameters()).dtype).removeprefix("torch.")
+    return {
+        "device": f"{device.type} {name}".strip(),
+        "precision": f"{numbers}, {torch.get_float32_matmul_precision()} in products",
     }
 
 

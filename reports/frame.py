@@ -29,7 +29,7 @@ RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
     "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
-    "forbidden_gradient", "copy_skill", "numerics",
+    "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -234,7 +234,7 @@ def _item_frame(done: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
     split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
-    leakage = record.get("leakage") or {}
+    leakage, hardware = record.get("leakage") or {}, record.get("hardware") or {}
     return {
         **{k: record.get(k) for k in RUN_COLUMNS if k in record and k not in ("parameters", "flops", "failure")},
         "failure": None if failure is None else f"{failure.get('error', 'error')}: {failure.get('message', '')}",
@@ -244,11 +244,17 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "train_groups": split.get("train", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
         "given": bool(split.get("given", False)),
-        **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "device", "threads")},
+        **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
         "probed_windows": leakage.get("windows"),
         "forbidden_gradient": leakage.get("forbidden_gradient"),
         "copy_skill": leakage.get("copy_skill"),
+        # None: a record from before these were measured, or a run that failed before they were.
+        "divided_groups": split.get("divided_groups"),
+        "test_windows_read": (record.get("selection") or {}).get("test_windows_read"),
+        "gates": json.dumps(record["gates"], sort_keys=True) if "gates" in record else None,
+        "device": hardware.get("device", environment.get("device")),
+        "precision": hardware.get("precision"),
         "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
     }
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
-from reports.numerals import listing, number
+from reports.numerals import counted, listing, number, percent
 from reports.statistics.intervals import Estimate, estimate
+
+QUIET = 0.2
+"""Naive loss of an item over the mean of all, below which there is next to nothing to predict in it. Of two labels, the
+usual one is below it where fewer than one item in 55 has the other: where a share q has that, the loss of the usual one
+is about q, and the mean about q (1 − ln q)."""
+
+MOST = 0.9
+"""Share of the test items that may be so before a component's skill is that of a few."""
 
 
 def leaky(evidence: Evidence) -> Found:
@@ -25,16 +35,68 @@ def leaky(evidence: Evidence) -> Found:
 
 
 def nothing_to_predict(evidence: Evidence) -> Found:
-    """Components in which no score exists."""
+    """Components in which no score exists, or in which nearly all test items are alike."""
     if evidence.results.scores.empty:
         return not_run("No run finished.")
     components = evidence.nothing_to_predict
+    quiet = quiet_shares(evidence.results.items)
+    still = [
+        f"{percent(round(share, 3))} of the test items in {component}"
+        for component, share in quiet.items()
+        if share > MOST and component not in components
+    ]
+
+    def text() -> str:
+        told = []
+        if components:
+            told.append(
+                f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
+                "perfect already."
+            )
+        if still:
+            told.append(f"Hardly anything is to be predicted in {some(still)}.")
+        return " ".join(told)
+
+    return warn_if(bool(components or still), text)
+
+
+def quiet_shares(items: pd.DataFrame) -> dict[str, float]:
+    """By component, the share of test items whose naive loss is below :data:`QUIET` of the mean over all of them.
+
+    Args:
+        items: losses by test item, see :class:`reports.frame.StudyResults`; an item counts once in each repeat that
+            tests it, and not at all where no target of it counts. A component without a naive loss above 0 is left out.
+    """
+    once = items.drop_duplicates(["repeat", "item", "component"]).dropna(subset=["naive_loss"])
+    shares: dict[str, float] = {}
+    for component, rows in once.groupby("component", sort=False):
+        loss = rows["naive_loss"].to_numpy(float)
+        if loss.mean() > 0:
+            shares[str(component)] = float((loss < QUIET * loss.mean()).mean())
+    return shares
+
+
+def divided_groups(evidence: Evidence) -> Found:
+    """Groups with items on several sides of a split, as the runs counted them in the splits that they drew."""
+    counted_by = [run for run in evidence.results.run_rows if run["divided_groups"] is not None]
+    if not counted_by:
+        return not_run("No run counted the groups on each side of its split.")
+    divided = {run["repeat"]: run["divided_groups"] for run in counted_by if run["divided_groups"] > 0}
+    splits = [f"{counted(int(n), 'group')} in repeat {repeat}" for repeat, n in sorted(divided.items())]
+    return warn_if(bool(splits), lambda: f"On more than one side of the split are {some(splits)}.")
+
+
+def early_test(evidence: Evidence) -> Found:
+    """Test items that a run had read when its epoch was chosen, as it counted them itself."""
+    known = [run for run in evidence.results.run_rows if run["test_windows_read"] is not None]
+    if not known:
+        return not_run("No run counted the test windows that it read.")
+    worst: dict[str, int] = {}
+    for run in known:
+        worst[run["arm"]] = max(worst.get(run["arm"], 0), int(run["test_windows_read"]))
+    early = [f"{counted(n, 'window')} in '{arm}'" for arm, n in worst.items() if n > 0]
     return warn_if(
-        bool(components),
-        lambda: (
-            f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
-            "perfect already."
-        ),
+        bool(early), lambda: f"When the epoch was chosen, windows of test items had been read: up to {some(early)}."
     )
 
 

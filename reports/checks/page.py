@@ -21,10 +21,6 @@ This page is made from `reports/checks/rules.py`: `python -m reports.checks.page
 TAIL = """
 ## What needs no check
 
-- *Test items read during selection.* The best epoch is chosen on validation items, by code that has no test items: they
-  are read once, afterwards.
-- *A group on two sides of a split.* Sides are drawn group by group; a corpus whose own split divides a group is
-  refused.
 - *Mixed corpora, tasks, splits or targets.* Runs that differ in them are refused, by name, before anything is
   summarised.
 """

@@ -78,13 +78,13 @@ def mixed_versions(evidence: Evidence) -> Found:
 
 
 def mixed_machines(evidence: Evidence) -> Found:
-    """Device, platform and threads, across runs; names only those that differ."""
+    """Device, precision, platform and threads, across runs; names only those that differ."""
     mixed, known = [], False
-    for key, noun in (("device", "device"), ("platform", "platform"), ("threads", "threads")):
+    for key in ("device", "precision", "platform", "threads"):
         found = Counter(str(run[key]) for run in evidence.results.run_rows if run[key] is not None)
         known = known or bool(found)
         if len(found) > 1:
-            mixed.append(f"{noun} {_with_counts(found)}")
+            mixed.append(f"{key} {_with_counts(found)}")
     if not known:
         return not_run("No run tells what it ran on.")
     return warn_if(bool(mixed), lambda: f"Runs differ in what they ran on: {'; '.join(mixed)}.")

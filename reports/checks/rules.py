@@ -103,10 +103,13 @@ RULES = (
     ),
     Rule(
         "ABL009",
-        "A component has nothing to predict",
-        "A component has no score in any run: its target never varies on the test items, or its naive loss is 0.",
-        "It counts neither for nor against an arm; what the study says is about the other components alone.",
-        "Look at the component's target in the corpus.",
+        "A component has nothing or hardly anything to predict",
+        "A component has no score in any run: its target never varies on the test items, or its naive loss is 0. Or it "
+        f"hardly varies: in more than {percent(data.MOST)} of the test items its naive loss is below a fifth of the "
+        "mean over them all.",
+        "Without a score it counts neither for nor against an arm. Where it hardly varies, its skill, which counts as "
+        "much as another's, is that on a few items.",
+        "Look at the component's target in the corpus; a metric COMPONENT/MEASURE asks about another one alone.",
         data.nothing_to_predict,
     ),
     Rule(
@@ -236,9 +239,39 @@ RULES = (
     Rule(
         "ABL023",
         "Runs on different machines",
-        "Device, platform or number of threads is not the same for all runs.",
+        "Device, precision, platform or number of threads is not the same for all runs.",
         "Sums in another order round differently, and times of runs on unlike machines cannot be compared.",
         "Train all arms on one kind of machine, into a fresh home.",
         records.mixed_machines,
+    ),
+    Rule(
+        "ABL024",
+        "A group is on two sides of the split",
+        "In the split that a run drew, items of one group were on more than one of the training, validation and test "
+        "sides. Splits are drawn group by group, and a corpus whose own split divides a group is refused, so only "
+        "another way of splitting makes this warn.",
+        "Items of a group resemble one another: the model knows what it is tested on.",
+        "Believe no score of these runs. Split by the group of items.csv, and train again into a fresh home.",
+        data.divided_groups,
+    ),
+    Rule(
+        "ABL025",
+        "Test items were read during selection",
+        "A run had read windows of test items when its epoch was chosen. The passes over the corpus count what they "
+        "read; mmstudy's own run reads test items afterwards, so only a changed run makes this warn.",
+        "A choice that could see the test items is fitted to them: their score is no longer one on unseen data.",
+        "Find what reads them before the epoch is chosen, then train again into a fresh home.",
+        data.early_test,
+    ),
+    Rule(
+        "ABL026",
+        "Gates are stuck open or shut",
+        f"Over an arm's finished runs, more than {percent(training.SATURATED)} of a gate's values on validation "
+        "windows are below 0.05 or above 0.95, at steps with two modalities or more to choose between.",
+        "Out there a sigmoid passes on less than a fifth of the gradient that it has half open, so the gate hardly "
+        "follows what it reads: the fusion is close to a fixed sum, and its gates do not say when a modality matters.",
+        "Lower training.optimiser.learning_rate or raise training.optimiser.weight_decay for all arms alike; read "
+        "nothing into the gates.",
+        training.saturated,
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -29,6 +31,9 @@ items better than others."""
 
 GAP_SHARE = 0.05
 """Share of the first epoch's validation loss that this gap must make up: two losses near 0 may differ by any factor."""
+
+SATURATED = 0.5
+"""Share of a gate's values that are stuck, above which the gate is a constant in most of what it decides."""
 
 
 def diverged(evidence: Evidence) -> Found:
@@ -138,6 +143,22 @@ def over_fitting(evidence: Evidence) -> Found:
         return " ".join(told)
 
     return warn_if(bool(rose or apart), text)
+
+
+def saturated(evidence: Evidence) -> Found:
+    """Gates that are stuck open or shut most of the time, as mean over an arm's finished runs."""
+    known = [r for r in evidence.results.run_rows if r["status"] == "done" and r["gates"] is not None]
+    if not known:
+        return not_run("No finished run measured its gates.")
+    shares: dict[tuple[str, str], list[float]] = {}
+    for run in known:
+        for gate, values in json.loads(run["gates"]).items():
+            shares.setdefault((run["arm"], gate), []).append(values["saturated"])
+    if not shares:
+        return not_applicable("No arm fuses by gates.")
+    means = {key: float(np.mean(found)) for key, found in shares.items()}
+    stuck = [f"{percent(round(m, 2))} of '{gate}' in '{arm}'" for (arm, gate), m in means.items() if m > SATURATED]
+    return warn_if(bool(stuck), lambda: f"Values of gates on validation windows that are stuck: {some(stuck)}.")
 
 
 def _rises(run: pd.DataFrame) -> bool:

@@ -18,6 +18,15 @@ def test_an_honest_run_divides_no_group_and_had_read_no_test_item_when_it_chose(
     assert result.selection == {"test_windows_read": 0}
 
 
+def test_a_run_tells_the_device_that_it_used_and_not_the_one_that_it_was_asked_for(
+    config, editing_corpus, prepared, finished, tmp_path
+):
+    expected = {"device": "cpu", "precision": "float32, highest in products"}
+    assert finished[0].hardware == expected
+    chosen = run(config(editing_corpus, training__epochs=1, device="auto"), tmp_path, prepared=prepared).hardware
+    assert chosen["device"].split()[0] == run_module.resolve_device("auto").type
+
+
 def test_every_window_that_a_pass_reads_is_counted_by_item(config, editing_corpus, prepared):
     small = config(editing_corpus)
     split = draw_split(prepared.items, small.split, small.repeat)

@@ -1,0 +1,124 @@
+"""What stands between training and test, and what is to be predicted: groups, early reads, gates, still targets."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from reports.checks.data import quiet_shares
+from reports.frame import tidy
+from reports.summary import summarise
+
+
+@pytest.fixture
+def look(study_of, records_of):
+    """A check's outcome and text, after a function has changed each record."""
+
+    def ask(code, change, **options):
+        study = study_of()
+        records = records_of(study, effects={"multimodal": 0.1}, **options)
+        for record in records:
+            change(record)
+        found = next(c for c in summarise(tidy(study, records)).checks if c.code == code)
+        return found.outcome, found.text
+
+    return ask
+
+
+def test_divided_groups_are_told_by_repeat_once_for_all_arms(look):
+    def divide(record):
+        record["split"]["divided_groups"] = 3 if record["repeat"] == 2 else 1 if record["repeat"] == 5 else 0
+
+    outcome, text = look("ABL024", divide)
+    assert outcome == "warning"
+    assert text == "On more than one side of the split are 3 groups in repeat 2 and 1 group in repeat 5."
+    assert look("ABL024", lambda record: None) == ("passed", "")
+
+
+def test_test_windows_read_early_are_told_by_arm(look):
+    def peek(record):
+        if record["arm"] == "multimodal":
+            record["selection"] = {"test_windows_read": 10 * record["repeat"]}
+
+    outcome, text = look("ABL025", peek)
+    assert outcome == "warning"
+    assert text == ("When the epoch was chosen, windows of test items had been read: up to 70 windows in 'multimodal'.")
+    assert look("ABL025", lambda record: None) == ("passed", "")
+
+
+@pytest.mark.parametrize("failures", [(), [("multimodal", 1)]])
+def test_older_records_do_not_tell_and_failed_runs_do_not_count(look, failures):
+    def forget(record):
+        record["split"].pop("divided_groups")
+        for key in ("selection", "gates"):
+            record.pop(key)
+
+    for code in ("ABL024", "ABL025", "ABL026"):
+        assert look(code, forget, failures=failures)[0] == "not run"
+        assert look(code, lambda record: None, failures=failures) == ("passed", "")
+
+
+def with_gates(share, arm="multimodal", repeats=range(8)):
+    def change(record):
+        if record["arm"] == arm and record["repeat"] in repeats:
+            record["gates"] = {**record["gates"], "audio": {"mean": 0.9, "saturated": share}}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("share", "repeats", "outcome"),
+    [(0.5, 8, "passed"), (0.51, 8, "warning"), (1.0, 3, "passed"), (1.0, 4, "warning")],
+)
+def test_gates_are_stuck_if_more_than_half_of_their_values_are(look, share, repeats, outcome):
+    got, text = look("ABL026", with_gates(share, repeats=range(repeats)))
+    assert got == outcome
+    if outcome == "warning":
+        assert "of 'audio' in 'multimodal'" in text
+        assert "visual" not in text
+        assert "track_only" not in text
+
+
+def test_without_gates_none_can_be_stuck(look):
+    assert look("ABL026", lambda record: record.update(gates={}))[0] == "not applicable"
+
+
+# Nearly constant targets -------------------------------------------------------------------------------------------
+def only_in_one_item(record):
+    """The target's position moves in one item alone; it is tested in some repeats."""
+    for row in record["items"]:
+        if row["component"] == "position":
+            row["naive_loss"] = 1.0 if row["item"] == "video_0" else 0.001
+
+
+def test_a_target_that_varies_in_few_items_is_told_apart_from_one_without_a_score(look):
+    outcome, text = look("ABL009", only_in_one_item, items=30)
+    assert outcome == "warning"
+    assert text == "Hardly anything is to be predicted in 96.9 % of the test items in position."
+    assert look("ABL009", lambda record: None, items=30) == ("passed", "")
+    outcome, text = look("ABL009", only_in_one_item, items=30, nothing=["scale"])
+    assert text.startswith("In scale the target never varies")
+    assert text.endswith("of the test items in position.")
+
+
+def test_among_few_items_a_quiet_one_is_no_surprise(look):
+    assert look("ABL009", only_in_one_item, items=9) == ("passed", "")
+
+
+def test_shares_of_quiet_items_against_a_count_by_hand():
+    def rows(component, losses, repeat=0, arm="a"):
+        return [
+            {"arm": arm, "repeat": repeat, "item": f"v{i}", "component": component, "naive_loss": loss}
+            for i, loss in enumerate(losses)
+        ]
+
+    items = pd.DataFrame(
+        rows("x", [1.0, 0.01, 0.01, math.nan])
+        + rows("x", [1.0, 0.01, 0.01, math.nan], arm="b")  # the same items, once more
+        + rows("x", [1.0, 1.0], repeat=1)
+        + rows("still", [0.0, 0.0])
+        + rows("label", [-math.log(0.99)] * 99 + [-math.log(0.01)])
+    )
+    # mean of x: (1 + .01 + .01 + 1 + 1) / 5; a label that one item in 100 lacks is quiet in 99 of them
+    assert quiet_shares(items) == {"x": 2 / 5, "label": 0.99}
+    assert quiet_shares(items.iloc[:0]) == {}

@@ -1,0 +1,142 @@
+"""Every check has an example that makes it warn and one that it passes: a new rule needs a row here."""
+
+import dataclasses
+import math
+
+import pytest
+
+from mmcore.config import build_config, override
+from mmcore.probes.saturation import OPEN, SHUT
+from reports.checks.rules import RULES
+from reports.frame import tidy
+from reports.summary import summarise
+from studies.matching import Match
+
+
+def records(change, **options):
+    """A study of two sound arms whose records were changed, one by one."""
+
+    def build(study_of, records_of):
+        study = study_of()
+        made = records_of(study, **{"effects": {"multimodal": 0.1}, **options})
+        for record in made:
+            change(record)
+        return study, made
+
+    return build
+
+
+def history(change):
+    """The same, epoch by epoch."""
+    return records(lambda record: [row.update(change(row["epoch"])) for row in record["history"]], epochs=12)
+
+
+def study(overrides=None, change=None, **options):
+    """A study in which one arm has overrides."""
+
+    def build(study_of, records_of):
+        made = study_of(**options)
+        if overrides is not None:
+            values = override({"corpus": "corpora/made_up"}, overrides)
+            arms = (made.arms[0], dataclasses.replace(made.arms[1], config=build_config(values)))
+            made = dataclasses.replace(made, arms=arms)
+        found = records_of(made, effects={"multimodal": 0.1})
+        for record in found:
+            if change is not None and record["arm"] == "multimodal":
+                change(record)
+        return made, found
+
+    return build
+
+
+def put(part, **values):
+    """Into one run's record: some values in one of its parts, or in itself."""
+
+    def change(record):
+        if (record["arm"], record["repeat"]) == ("multimodal", 1):
+            target = record if part is None else record[part]
+            target.update(values)
+
+    return change
+
+
+def parameters(n):
+    return lambda record: record.update(parameters={"total": n})
+
+
+def steps(n):
+    return lambda record: record.update(steps=n)
+
+
+SOUND = records(lambda record: None)
+FAILED = [("multimodal", 1), ("multimodal", 2)]
+ONE = {"model.norm": "pre"}
+
+CASES = {
+    # code: (warns, passes)
+    "ABL001": (records(lambda r: None, leaky=True), SOUND),
+    "ABL002": (records(lambda r: None, failures=FAILED[:1]), SOUND),
+    "ABL003": (records(lambda r: None, absent=FAILED[:1]), SOUND),
+    "ABL004": (study(repeats=5), study(repeats=8)),
+    "ABL005": (study(heads={"multimodal": "shared"}), SOUND),
+    "ABL006": (records(put("environment", dirty=True)), SOUND),
+    "ABL007": (records(put("environment", commit="f" * 40)), SOUND),
+    "ABL008": (records(put("environment", python="3.12.0")), SOUND),
+    "ABL009": (records(lambda r: None, nothing=["scale"]), SOUND),
+    "ABL010": (
+        study(match=Match(by="parameters"), change=parameters(5_400_000)),
+        study(match=Match(by="parameters"), change=parameters(5_210_000)),
+    ),
+    "ABL011": (records(put("leakage", forbidden_gradient=1e-9)), SOUND),
+    "ABL012": (study(repeats=1), study(repeats=2)),
+    "ABL013": (study({**ONE, "model.dropout": 0.3}), study(ONE)),
+    "ABL014": (study(ONE, parameters(7_000_000)), study(ONE, parameters(5_300_000))),
+    "ABL015": (study(ONE, steps(72)), study(ONE, steps(40))),
+    "ABL016": (records(lambda r: None, failures=FAILED[:1]), SOUND),
+    "ABL017": (history(lambda e: {"clipped": 0.8}), history(lambda e: {"clipped": 0.2})),
+    "ABL018": (history(lambda e: {"learning_rate": 1e-4 * e}), history(lambda e: {"learning_rate": 1e-4 / e})),
+    "ABL019": (
+        history(lambda e: {"validation/skill": 0.04 * e}),
+        history(lambda e: {"validation/skill": 0.4 * (1 - 0.5**e)}),
+    ),
+    "ABL020": (
+        history(lambda e: {"train/loss": 3 * 0.8**e, "validation/loss": 2.0 + 0.2 * e}),
+        history(lambda e: {"train/loss": 3 * 0.8**e, "validation/loss": 3.1 * 0.8**e}),
+    ),
+    "ABL021": (records(lambda r: None, failures=FAILED), records(lambda r: None, failures=FAILED[:1])),
+    "ABL022": (records(lambda r: None, effects={"multimodal": -0.5}), SOUND),
+    "ABL023": (records(put("environment", threads=8)), SOUND),
+    "ABL024": (records(put("split", divided_groups=1)), SOUND),
+    "ABL025": (records(put("selection", test_windows_read=1)), SOUND),
+    "ABL026": (
+        records(lambda r: r["gates"]["audio"].update(saturated=0.9)),
+        records(lambda r: r["gates"]["audio"].update(saturated=0.4)),
+    ),
+}
+
+
+def test_every_check_has_an_example_of_both():
+    assert [*CASES] == [rule.code for rule in RULES]
+
+
+def outcome(case, code, study_of, records_of):
+    made, found = case(study_of, records_of)
+    return next(c.outcome for c in summarise(tidy(made, found)).checks if c.code == code)
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_it_warns_where_it_should(code, study_of, records_of):
+    assert outcome(CASES[code][0], code, study_of, records_of) == "warning"
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_it_passes_what_is_sound(code, study_of, records_of):
+    assert outcome(CASES[code][1], code, study_of, records_of) == "passed"
+
+
+def test_the_limits_of_a_gate_are_those_that_the_rule_tells():
+    rule = next(rule for rule in RULES if rule.code == "ABL026")
+    assert f"below {SHUT:g} or above {OPEN:g}" in rule.how
+    # … and a sigmoid passes on less than a fifth of its steepest slope out there.
+    assert all(p * (1 - p) < 0.2 * 0.25 for p in (SHUT, OPEN))
+    assert math.isclose(SHUT, 1 - OPEN)
