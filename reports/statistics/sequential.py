@@ -5,9 +5,9 @@ only where nothing is decided. Were each look tested at alpha, far more than alp
 would end with a claim. Here the looks share alpha (:meth:`Rule.share`), and what a look may still claim is read off a
 reference set of paths that are as likely as the observed one where both arms are equally good:
 
-* sign-flip test: the 2ⁿ patterns of signs of the observed differences, followed from look to look (beyond 2¹⁶, each
-  is continued by drawn signs). A path that crossed at an earlier look has used up its share, so the level is exact
-  given the sizes of the differences, however strongly the looks depend on one another.
+* sign-flip test: the 2ⁿ patterns of signs of the observed differences, followed from look to look (beyond 2¹⁶, a
+  subgroup of so many). A path that crossed at an earlier look has used up its share, so the level is exact given the
+  sizes of the differences, however strongly the looks depend on one another.
 * t-tests: paths drawn from the model behind Nadeau & Bengio's correction, normal and with the study's overlap.
 
 The *sequential p* is the smallest level of a ladder (:func:`ladder`) at which the rule would have stopped by now.

@@ -37,9 +37,11 @@ def sign_flip_rungs(
         pairs_K: pairs at each look, not falling; equal numbers are looks between which no pair was added.
         shares_K: the share of alpha spent by each look, not falling, at most 1.
         levels_L: the ladder, rising.
-        enumerated: up to so many pairs every pattern is followed; beyond, each pattern is continued by drawn signs
-            (repeat 0, purpose "sequential signs", index pair), the observed one by its own. The observed path is
-            still a uniform draw of the reference set, so that the level stays exact.
+        enumerated: up to so many pairs every pattern is followed; the signs of later pairs are products of earlier
+            ones, so that the number of paths stays.
+
+    Source:
+        Hemerik & Goeman 2018, "Exact testing with random permutations", on subgroups.
     """
     studies = len(differences_SN)
     # One of each pair of mirror images: the first sign stays. Row 0 of the paths is the observed one.
@@ -54,7 +56,7 @@ def sign_flip_rungs(
                 sums_SN = np.concatenate([sums_SN + d_S1, sums_SN - d_S1], axis=1)
                 rungs_SN = np.concatenate([rungs_SN, rungs_SN], axis=1)
             else:
-                sums_SN = sums_SN + d_S1 * _drawn_signs(sums_SN.shape[1], pair)
+                sums_SN = sums_SN + d_S1 * _dependent_signs(sums_SN.shape[1], pair)
         taken = max(taken, pairs)
         # Sums in another order round differently: a tie must count as a tie.
         tolerance_S = ROUNDING * np.abs(differences_SN[:, :taken]).sum(axis=1)
@@ -64,10 +66,16 @@ def sign_flip_rungs(
 
 
 @cache
-def _drawn_signs(paths: int, pair: int) -> np.ndarray:
-    signs = 2.0 * generator(0, "sequential signs", index=pair).integers(0, 2, size=paths) - 1
-    signs[0] = 1.0
-    return signs
+def _dependent_signs(paths: int, pair: int) -> np.ndarray:
+    """The sign of a later pair in each path: the product of half of the signs that vary freely.
+
+    A path's free signs are the bits of its row. Since products of such patterns are such patterns, the paths are a
+    subgroup of all sign flips, under which the test is exact; freely drawn patterns would be right on average only.
+    """
+    bits = paths.bit_length() - 1
+    chosen = generator(0, "sequential signs", index=pair).choice(bits, size=bits // 2, replace=False)
+    mask = sum(1 << int(bit) for bit in chosen)
+    return 1.0 - 2.0 * (np.bitwise_count(np.arange(paths) & mask) % 2)
 
 
 def spend(

@@ -107,12 +107,22 @@ def test_signs_and_scale_do_not_matter():
 
 
 @pytest.mark.parametrize("enumerated", [6, 10])
-def test_drawn_continuations_keep_the_level(enumerated):
+def test_a_subgroup_of_patterns_keeps_the_level(enumerated):
     d_SN = np.random.default_rng(7).normal(size=(4000, 16))
     found = rungs(d_SN, tuple(range(6, 17)), 16, (0.05,), enumerated=enumerated)
     share = (found[:, -1] == 0).mean()
     assert share <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 4000)
     assert share > 0.03
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_subgroup_keeps_the_level_exactly_over_all_patterns_of_signs(seed):
+    d = np.abs(np.random.default_rng(seed).standard_t(2, size=11))
+    all_SN = d * np.array(list(product((1, -1), repeat=11)))
+    found = rungs(all_SN, (5, 7, 9, 11), 11, enumerated=7)
+    for rung, level in enumerate(LEVELS):
+        for look, n in enumerate((5, 7, 9, 11)):
+            assert (found[:, look] <= rung).mean() <= level * Rule(5, 11).share(n) + 1e-12
 
 
 @pytest.mark.parametrize("overlap", [0.0, 1 / 3])
