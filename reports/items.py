@@ -22,17 +22,20 @@ OVERALL_COLUMNS = (
 )  # fmt: skip
 
 
-def item_differences(results: StudyResults) -> pd.DataFrame:
+def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame:
     """One row per comparison of the study, component and item; columns :data:`DIFFERENCE_COLUMNS`.
 
     ``difference`` is the arm's loss − the reference's, mean over the ``n`` repeats that tested the item: below 0 the
     arm is better. ``low`` and ``high`` are its t interval at 1 − alpha, widened where splits overlap and not corrected
     for the number of items; ``won`` counts repeats in which the arm's loss is the lower one. Component None is the sum
     over components, of items that have targets in all of them.
+
+    Args:
+        whole: leave out single components where a comparison has their sum.
     """
     losses, level = _Losses.of(results), 1 - results.study.alpha
     rows = []
-    for arm, reference, component, difference_RI in losses.differences(results.study.pairs):
+    for arm, reference, component, difference_RI in losses.differences(results.study.pairs, whole):
         estimates = per_item(difference_RI, level, results.overlap)
         won_I = (difference_RI < 0).sum(axis=0).tolist()
         rows += [
@@ -82,8 +85,10 @@ class _Losses:
         groups = rows.drop_duplicates("item").set_index("item")["group"].reindex(items)
         return cls(loss_CARI, list(components), {str(a): i for i, a in enumerate(arms)}, list(items), groups.tolist())
 
-    def differences(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str | None, np.ndarray]]:
-        """Arm, reference, component and difference_RI of what both have; the sum over components first."""
+    def differences(
+        self, pairs: Sequence[tuple[str, str]], whole: bool = False
+    ) -> Iterator[tuple[str, str, str | None, np.ndarray]]:
+        """Arm, reference, component and difference_RI of what both have; the sum over components first, or alone."""
         for arm, reference in pairs:
             if arm not in self.arms or reference not in self.arms:
                 continue
@@ -92,5 +97,7 @@ class _Losses:
             if len(known) > 1:
                 # NaN where any part is: no item is compared on fewer components than the others.
                 yield arm, reference, None, difference_CRI[known].sum(axis=0)
+                if whole:
+                    continue
             for c in known:
                 yield arm, reference, self.components[c], difference_CRI[c]

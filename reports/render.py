@@ -27,6 +27,7 @@ from reports.contents import Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
 from reports.latex import arms_table, as_latex
+from reports.overviews import overview_figures
 from reports.quality import heading
 from reports.sentences import comparison_verdict
 from reports.tables import tables
@@ -98,6 +99,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
         CostAgainstScore(summary),
         LearningCurves(results),
         LossWeights(results),
+        *overview_figures(results, summary.metric),
         *figures(results),
     )
     drawn = []

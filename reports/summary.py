@@ -16,6 +16,7 @@ from reports.checks import run_checks
 from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, RunLine, Summary
 from reports.frame import StudyResults
 from reports.origin import facts_of, provenance_of
+from reports.overviews import overviews
 from reports.quality import quality_by_modality, quality_table
 from reports.sentences import covers_text, families_text, paired_means, verdict_text
 from reports.statistics.comparisons import compare
@@ -83,7 +84,7 @@ def summarise(results: StudyResults) -> Summary:
         runs=_run_lines(results, metric),
         facts=facts_of(results),
         provenance=provenance_of(results),
-        sections=sections(results),
+        sections=(*overviews(results, metric), *sections(results)),
     )
 
 

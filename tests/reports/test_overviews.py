@@ -1,0 +1,212 @@
+"""Sections and figures made of records alone: all arms against all, gains by item, calibration."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from reports.figures.calibration import Reliability
+from reports.figures.items import ItemDifferences
+from reports.figures.ranks import CriticalDifference
+from reports.figures.svg import to_svg
+from reports.frame import tidy
+from reports.overviews import overview_figures
+from reports.overviews.calibration import calibration_by_run
+from reports.summary import summarise
+
+ARMS = ("track_only", "multimodal", "audio", "visual")
+
+
+@pytest.fixture(scope="module")
+def results(results_of, study_of):
+    """Four arms, ten repeats; one arm is clearly the best; forty items; one component has classes."""
+    return results_of(study_of(ARMS, repeats=10), effects={"multimodal": 0.2}, items=40, calibrated=True)
+
+
+@pytest.fixture(scope="module")
+def summary(results):
+    return summarise(results)
+
+
+def section(summary, key):
+    return next(s for s in summary.sections if s.key == key)
+
+
+def keys(summary):
+    return [s.key for s in summary.sections]
+
+
+def test_each_has_its_section_with_a_figure_that_exists(results, summary):
+    assert keys(summary) == ["all_arms", "by_item", "calibration"]
+    drawable = {f.name for f in overview_figures(results, summary.metric)}
+    for s in summary.sections:
+        assert s.question.endswith("?")
+        assert s.findings
+        assert set(s.figures) <= drawable
+        assert s.limits
+
+
+def test_two_arms_without_items_or_classes_have_none(summary_of):
+    assert summary_of().sections == ()
+
+
+def test_the_best_arm_is_named_and_told_apart(summary):
+    found = section(summary, "all_arms")
+    assert (found.findings[0].label, found.findings[1].text) == (
+        "differ",
+        "'multimodal' ranks first with 1.000 on average.",
+    )
+    alike = [f.text for f in found.findings[2:]]
+    assert len(alike) == 1
+    assert "multimodal" not in alike[0]
+    table = found.tables[0].table
+    assert table.rows[0] == ("multimodal", 1.0)
+    assert "splits share training data" in found.limits
+
+
+def test_ranks_of_fixed_splits_are_independent(results_of, study_of):
+    found = section(summarise(results_of(study_of(ARMS, repeats=10), given=True)), "all_arms")
+    assert "splits share training data" not in found.limits
+
+
+def test_arms_without_a_score_are_left_out_of_the_ranks_and_named(results_of, study_of):
+    results = results_of(study_of(ARMS, repeats=6), absent=[("audio", r) for r in range(6)] + [("visual", 0)])
+    found = section(summarise(results), "all_arms")
+    assert "left out: audio" in found.limits
+    assert "Of 6 repeats those count" in found.limits
+    figure = CriticalDifference(results, summarise(results).metric)
+    assert sorted(figure.frame()["arm"]) == ["multimodal", "track_only", "visual"]
+
+
+def test_arms_that_always_tie_are_not_ranked(results_of, study_of):
+    found = section(summarise(results_of(study_of(ARMS, repeats=6), effects={}, noise=0.0)), "all_arms")
+    assert found.findings[0].label == "tied"
+
+
+def test_two_arms_have_no_ranks_to_draw(results_of, summary_of):
+    figure = CriticalDifference(results_of(), summary_of().metric)
+    assert figure.frame().empty
+
+
+@pytest.mark.parametrize("arms", [3, 7, 60])
+def test_any_number_of_arms_is_drawn(results_of, study_of, arms):
+    results = results_of(study_of([f"arm {i}" for i in range(arms)], repeats=4, pairs=[("arm 1", "arm 0")]), effects={})
+    figure = CriticalDifference(results, summarise(results).metric)
+    frame = figure.frame()
+    assert len(frame) == arms
+    assert frame["average_rank"].is_monotonic_increasing
+    assert frame["average_rank"].mean() == pytest.approx((arms + 1) / 2)
+    assert len(to_svg(figure.draw())) < 200_000
+    assert ("are drawn" in figure.description) == (arms > 40)
+
+
+def test_bars_join_just_those_that_are_alike(results, summary):
+    figure = CriticalDifference(results, summary.metric)
+    arms = list(figure.frame()["arm"])
+    bars = [bar for lane in figure._lanes(arms) for bar in lane]
+    assert sorted(tuple(arms[a : b + 1]) for a, b in bars) == sorted(figure.ranks.alike)
+    for lane in figure._lanes(arms):
+        assert all(one[1] < two[0] for one, two in pairwise(lane))
+
+
+def test_items_are_sorted_from_gain_to_loss(results):
+    figure = ItemDifferences(results)
+    frame = figure.frame()
+    assert len(frame) == 3 * 40
+    for _, mine in frame.groupby("arm"):
+        assert mine["difference"].is_monotonic_increasing
+    losses = results.items.pivot_table(index=["item", "repeat"], columns="arm", values="loss", aggfunc="sum")
+    truth = (losses["multimodal"] - losses["track_only"]).groupby("item").mean()
+    mine = frame[frame["arm"] == "multimodal"].set_index("item")["difference"]
+    assert mine.to_dict() == pytest.approx(truth.to_dict())
+
+
+def test_items_that_gain_and_lose_are_named(results, summary):
+    found = section(summary, "by_item")
+    frame = ItemDifferences(results).frame()
+    best = frame[frame["arm"] == "multimodal"].iloc[0]
+    finding = found.findings[0]
+    assert finding.label == "gains"
+    assert finding.text == "'multimodal' has the lower loss on 40 of 40 items against 'track_only'."
+    assert f"gains most on {best['item']} (" in finding.evidence
+    assert "loses most" not in finding.evidence
+    assert "95 % interval" in finding.evidence
+    rows = found.tables[0].table.rows
+    assert {row[2] for row in rows} == {"all", "active", "scale", "position"}
+
+
+def test_a_single_component_stands_for_the_whole(results_of, study_of):
+    results = results_of(study_of(repeats=4), components=("active",), effects={"multimodal": 0.1}, items=6)
+    assert len(ItemDifferences(results).frame()) == 6
+    assert section(summarise(results), "by_item").findings[0].label == "gains"
+
+
+@pytest.mark.parametrize("items", [2, 17, 18, 400])
+def test_any_number_of_items_is_drawn(results_of, study_of, items):
+    results = results_of(study_of(repeats=3), effects={}, components=("active",), items=items)
+    figure = ItemDifferences(results)
+    assert len(figure.frame()) == items
+    svg = to_svg(figure.draw())
+    assert len(svg) < 120_000
+    assert ("between" in svg) == (items > 17)
+
+
+def test_calibration_agrees_with_its_definition(results):
+    rows = results.calibration
+    for run in calibration_by_run(results)[:5]:
+        mine = rows[(rows["arm"] == run.arm) & (rows["repeat"] == run.repeat) & (rows["component"] == run.component)]
+        share = mine["count"] / mine["count"].sum()
+        assert run.error == pytest.approx(float((share * (mine["accuracy"] - mine["confidence"]).abs()).sum()))
+        assert run.accuracy == pytest.approx(float((share * mine["accuracy"]).sum()))
+        assert run.count == mine["count"].sum()
+
+
+def test_a_model_that_is_too_sure_is_called_so(results, summary):
+    found = section(summary, "calibration")
+    assert len(found.findings) == 1
+    assert "is too sure" in found.findings[0].evidence
+    table = found.tables[0].table
+    assert [row[1] for row in table.rows] == list(ARMS)
+    assert all(row[2] == pytest.approx(0.105) for row in table.rows)
+    assert all(row[3] <= row[2] <= row[4] for row in table.rows)
+
+
+def test_records_of_before_calibration_was_measured_have_no_section(study_of, records_of):
+    study = study_of(repeats=3)
+    records = records_of(study, items=5, calibrated=True)
+    for record in records:
+        del record["calibration"]
+    results = tidy(study, records)
+    assert "calibration" not in keys(summarise(results))
+    assert Reliability(results).frame().empty
+
+
+def test_reliability_is_over_all_repeats_with_their_range(results):
+    figure = Reliability(results)
+    frame = figure.frame()
+    assert list(frame["bin"].unique()) == list(range(7, 15))
+    assert ((frame["low"] <= frame["accuracy"]) & (frame["accuracy"] <= frame["high"])).all()
+    assert np.allclose(frame["confidence"] - frame["accuracy"], 0.105)
+    assert np.allclose(frame["ece"], 0.105)
+    assert len(to_svg(figure.draw())) < 200_000
+
+
+def test_one_repeat_has_no_interval_but_is_told(results_of, study_of):
+    results = results_of(study_of(ARMS, repeats=1), items=5, calibrated=True)
+    found = section(summarise(results), "calibration")
+    assert "interval" not in found.findings[0].evidence
+    assert found.tables[0].table.rows[0][3] is None
+    assert keys(summarise(results)) == ["by_item", "calibration"]
+    assert section(summarise(results), "by_item").findings[0].label == "mixed"
+
+
+def test_bins_of_few_predictions_are_in_the_table_alone(study_of, records_of):
+    study = study_of(repeats=2)
+    records = records_of(study, calibrated=True)
+    for record in records:
+        for row in record["calibration"]:
+            row["count"] = 9 if row["bin"] < 10 else 10
+    figure = Reliability(tidy(study, records))
+    assert len(figure.frame()) == 2 * 8
+    lines = [line for line in figure.draw().axes[0].get_lines() if "track_only" in str(line.get_label())]
+    assert len(lines[0].get_xdata()) == 5
