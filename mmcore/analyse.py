@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mmcore.analyses import AnyAnalysis, CorruptionAnalysis
+from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, CorruptionAnalysis, GatesAnalysis
+from mmcore.probes.coalitions import probe_coalitions
 from mmcore.probes.corruption import probe_corruption
+from mmcore.probes.gates import probe_gates
 from mmcore.trained import Trained
 
 
@@ -32,7 +34,11 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
 
 def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
     match analysis:
+        case CoalitionsAnalysis():
+            return probe_coalitions(trained, analysis)
         case CorruptionAnalysis():
             return probe_corruption(trained, analysis)
+        case GatesAnalysis():
+            return probe_gates(trained, analysis)
         case _:
             raise NotImplementedError(analysis.kind)

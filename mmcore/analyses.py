@@ -18,6 +18,12 @@ from mmcore.frozen import Frozen
 GATED = ("gated", "gated_softmax")
 """Fusions whose gates open and close by what they read."""
 
+Absence = Literal["permuted", "mean", "zero", "absent"]
+"""Ways in which a trained model may be kept from reading a modality; see mmcore/probes/masking.py."""
+ABSENCES: tuple[Absence, ...] = ("permuted", "mean", "zero", "absent")
+MOST_EXACT = 8
+"""Modalities of which all subsets are asked for: 256 of them."""
+
 
 class GatesAnalysis(Frozen):
     """How far gates open, when, and whether that says what the model uses."""
@@ -45,6 +51,13 @@ class CoalitionsAnalysis(Frozen):
     version: ClassVar[int] = 1
 
     kind: Literal["coalitions"] = "coalitions"
+    absences: Annotated[tuple[Absence, ...], Field(min_length=1)] = ABSENCES
+    """Ways of masking: permuted (values of another test item), mean (of the training items), zero (raw values 0),
+    absent (as an item that lacks the modality)."""
+    draws: Annotated[int, Field(ge=2, multiple_of=2)] = 8
+    """Other test items from which each permuted modality is taken in turn."""
+    samples: PositiveInt | None = None
+    """Random orders of the modalities from which shares are estimated; None: all subsets, for up to 8 modalities."""
 
 
 class CorruptionAnalysis(Frozen):

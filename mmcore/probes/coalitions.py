@@ -1,0 +1,257 @@
+"""What a trained model scores on each subset of its modalities, the others masked in one of four ways.
+
+Also what remains of its score without any interaction of modalities (EMAP), and how often its classes stay right when a
+modality is permuted (perceptual score). Subsets are integers: bit m is 1 where modality m is read.
+
+M modalities, D draws, B batch, T steps, K tracks, O outputs per track.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from mmcore.analyses import MOST_EXACT, CoalitionsAnalysis
+from mmcore.batch import Batch
+from mmcore.errors import ConfigError
+from mmcore.probes.masking import Donors, means, replaced, zeros
+from mmcore.probes.removal import without
+from mmcore.seeding import generator
+from mmcore.trained import Trained
+from mmcore.training.evaluation import Votes, skills
+from mmcore.training.metrics import accuracy, mean_of_known
+from mmcore.training.tally import Tally
+
+DIGITS = 6
+Losses = Mapping[str, float]
+
+
+def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str, Any]:
+    """Score the model on subsets of its modalities, on its test items.
+
+    Returns:
+        ``modalities`` (in the order of bits), ``components``, ``windows``, ``draws``, ``subsets`` (those asked for),
+        ``orders`` (None: all subsets are there), ``naive`` (loss by component); ``skill``: way of masking → ``whole``
+        and ``components``, a number for each subset (permuted: mean over draws); ``emap``: ``skill`` of the additive
+        projection, and ``uncorrected`` with what few draws add to its loss left in; ``perceptual``: modality →
+        component with classes → ``drop`` of accuracy where it is permuted, and ``score``, that drop ÷ the model's
+        accuracy; ``alone``: modalities that a single test item has: then nothing can be permuted, and what rests on
+        that is missing. Numbers that do not exist are None.
+
+    Raises:
+        ConfigError: more modalities than all subsets can be asked of, and no ``samples``.
+
+    Source:
+        EMAP: Hessel & Lee 2020, "Does my multimodal model learn cross-modal interactions?", §3; see
+        :class:`_Additive`. Perceptual score: Gat, Schwartz & Schwing 2021, normalised by the model's own accuracy.
+    """
+    modalities = trained.modalities
+    subsets, orders = chosen_subsets(len(modalities), settings.samples, trained.config.repeat)
+    board = _Board(trained, settings, subsets)
+    at = 0
+    for batch in trained.test.batches():
+        B = len(batch.item_B)
+        board.read(batch, np.arange(at, at + B))
+        at += B
+    naive = trained.naive.losses()
+    return {
+        "modalities": list(modalities),
+        "components": list(trained.targets.components),
+        "windows": trained.test.windows,
+        "draws": settings.draws,
+        "subsets": subsets,
+        "orders": orders,
+        "naive": {c: _plain(loss) for c, loss in naive.items()},
+        "skill": {
+            absence: _columns([_skill(board.masked_losses(absence, s), naive) for s in subsets])
+            for absence in board.absences
+        },
+        "emap": {
+            "skill": _skill(board.additive_losses(), naive),
+            "uncorrected": _skill(board.losses("additive", "all"), naive),
+        }
+        if board.donors
+        else None,
+        "perceptual": board.perceptual() if board.donors else None,
+        "alone": board.alone,
+    }
+
+
+def chosen_subsets(M: int, samples: int | None, repeat: int) -> tuple[list[int], list[list[int]] | None]:
+    """The subsets to ask for, in ascending order, and the random orders that they come from, None for all subsets.
+
+    With orders, also those subsets that lack or have one modality alone, which other questions need.
+
+    Raises:
+        ConfigError: too many modalities for all subsets.
+    """
+    whole = 2**M - 1
+    if samples is None:
+        if M > MOST_EXACT:
+            raise ConfigError(
+                f"all subsets of more than {MOST_EXACT} modalities are too many to score",
+                found=f"{M} modalities, {2**M:,} subsets",
+                next_step="Estimate from random orders: analyses: [{kind: coalitions, samples: 20}]",
+            )
+        return list(range(whole + 1)), None
+    orders = [generator(repeat, "orders of modalities", index=i).permutation(M).tolist() for i in range(samples)]
+    asked = {0, whole, *(1 << m for m in range(M)), *(whole ^ 1 << m for m in range(M))}
+    for order in orders:
+        had = 0
+        for m in order:
+            had |= 1 << m
+            asked.add(had)
+    return sorted(asked), orders
+
+
+class _Board:
+    """What the variants of a model do on the same windows, by (way of masking, subset, draw)."""
+
+    def __init__(self, trained: Trained, settings: CoalitionsAnalysis, subsets: Sequence[int]) -> None:
+        self.trained, self.draws = trained, settings.draws
+        self.M = len(trained.modalities)
+        self.whole = 2**self.M - 1
+        self.lacking = [s for s in subsets if s != self.whole]
+        donors = Donors(trained, settings.draws) if "permuted" in settings.absences else None
+        self.alone = list(donors.alone) if donors else []
+        self.donors = None if self.alone else donors
+        self.absences = [a for a in settings.absences if a != "permuted" or self.donors]
+        self.stand_in = {"mean": means(trained), "zero": zeros(trained)}
+        self.tallies: dict[tuple[Any, ...], Tally] = {}
+        self.votes: dict[tuple[Any, ...], Votes] = {}
+
+    def read(self, batch: Batch, windows_B: np.ndarray) -> None:
+        """Every variant's predictions on a batch.
+
+        Args:
+            windows_B: numbers of its test windows.
+        """
+        predict = self.trained.predict
+        self._add(("all",), predict(batch), batch, detailed=True)
+        for absence in self.absences:
+            for s in self.lacking if absence != "permuted" else ():
+                gone = self._outside(s)
+                masked = without(batch, gone) if absence == "absent" else replaced(batch, gone, self.stand_in[absence])
+                self._add((absence, s), predict(masked), batch)
+        if self.donors is None:
+            return
+        additive = _Additive(self.M, self.draws)
+        for d in range(self.draws):
+            values = self.donors.values(windows_B, d)
+            for s in self.lacking:
+                outputs = predict(replaced(batch, self._outside(s), values))
+                self._add(("permuted", s, d), outputs, batch, detailed=s.bit_count() == self.M - 1)
+                additive.add(s, d, outputs)
+        for part, outputs in additive.parts().items():
+            self._add(("additive", part), outputs, batch)
+
+    def losses(self, *key: Any) -> Losses:
+        """A variant's loss by component."""
+        return self._tally(key).component_losses()
+
+    def masked_losses(self, absence: str, subset: int) -> Losses:
+        """Loss by component on a subset; where others are permuted, the mean over draws."""
+        if subset == self.whole:
+            return self.losses("all")
+        if absence == "permuted":
+            return _mean([self.losses(absence, subset, d) for d in range(self.draws)])
+        return self.losses(absence, subset)
+
+    def additive_losses(self) -> Losses:
+        """Loss by component of the additive projection, without what few draws add."""
+        halves = _mean([self.losses("additive", half) for half in ("even", "odd")])
+        return {c: 2 * loss - halves[c] for c, loss in self.losses("additive", "all").items()}
+
+    def perceptual(self) -> dict[str, dict[str, Any]]:
+        """How many classes a permuted modality turns wrong."""
+        right = _accuracies(self._tally(("all",)))
+        found = {}
+        for m, name in enumerate(self.trained.modalities):
+            key = ("permuted", self.whole ^ 1 << m)
+            left = _mean([_accuracies(self._tally((*key, d))) for d in range(self.draws)])
+            drops = {c: value - left[c] for c, value in right.items()}
+            found[name] = {
+                c: {"drop": _plain(drop), "score": _plain(drop / right[c] if right[c] > 0 else math.nan)}
+                for c, drop in drops.items()
+            }
+        return found
+
+    def _outside(self, subset: int) -> list[str]:
+        return [name for m, name in enumerate(self.trained.modalities) if not subset >> m & 1]
+
+    def _add(self, key: tuple[Any, ...], outputs: Tensor, batch: Batch, detailed: bool = False) -> None:
+        targets, data = self.trained.targets, self.trained.data
+        if key not in self.tallies:
+            self.tallies[key] = Tally(targets, data.complete, data.deviation_P, detailed)
+            if targets.scope == "item":
+                self.votes[key] = Votes(targets, len(data.complete))
+        (self.votes or self.tallies)[key].add(outputs, batch)
+
+    def _tally(self, key: tuple[Any, ...]) -> Tally:
+        if key in self.votes:
+            # Where targets belong to items, it is the windows' common vote that is scored.
+            self.tallies[key].add(*self.votes.pop(key).result())
+        return self.tallies[key]
+
+
+class _Additive:
+    """The nearest sum of functions of single modalities, for the windows of a batch, from D draws of the others.
+
+    A draw gives Σ_m f(x_m, others drawn) − (M − 1) f(all drawn), which is exact in each draw where f is such a sum. The
+    mean over draws has the loss of the projection plus a part, from what interacts, that falls with 1/D. A half of the
+    draws has that part twice, so 2 · loss(all) − loss(half) is without it: exactly so, in expectation, for squared
+    errors, and to first order for cross-entropy.
+
+    Source: Hessel & Lee 2020, eq. 2. NOTE[DIFF] they average over all N² pairs of items and two modalities; here over
+    draws, and over modalities that are drawn apart from one another, where there are more than two.
+    """
+
+    def __init__(self, M: int, draws: int) -> None:
+        self.M, self.draws = M, draws
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, subset: int, draw: int, outputs: Tensor) -> None:
+        """Take what the model says with all but a subset from a draw; only none and singles count."""
+        weight = 1 - self.M if subset == 0 else 1 if subset.bit_count() == 1 else 0
+        if weight:
+            half = "odd" if draw % 2 else "even"
+            self.sums[half] = weight * outputs + self.sums.get(half, 0.0)
+
+    def parts(self) -> dict[str, Tensor]:
+        """Outputs from all draws, and from each half."""
+        halves = {half: 2 * total / self.draws for half, total in self.sums.items()}
+        return {"all": (halves["even"] + halves["odd"]) / 2, **halves}
+
+
+def _accuracies(tally: Tally) -> dict[str, float]:
+    """Share of right classes by component, those without classes left out."""
+    found: dict[str, list[float]] = {}
+    for component, members in tally.layout.membership.items():
+        for p in members:
+            if p not in tally.layout.continuous:
+                found.setdefault(component, []).append(accuracy(tally.confusion(p)))
+    return {c: mean_of_known(values) for c, values in found.items()}
+
+
+def _mean(several: Sequence[Losses]) -> Losses:
+    return {c: sum(one[c] for one in several) / len(several) for c in several[0]}
+
+
+def _skill(losses: Losses, naive: Losses) -> dict[str, Any]:
+    by_component = skills(losses, naive)
+    whole = mean_of_known([*by_component.values()])
+    return {"whole": _plain(whole), "components": {c: _plain(value) for c, value in by_component.items()}}
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A list over rows for the whole and for each component."""
+    components = {c: [row["components"][c] for row in rows] for c in rows[0]["components"]}
+    return {"whole": [row["whole"] for row in rows], "components": components}
+
+
+def _plain(value: float) -> float | None:
+    return round(value, DIGITS) if math.isfinite(value) else None
