@@ -1,0 +1,189 @@
+"""The checks on real runs: all that the seed experiment deserves, and none that a sound study does not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.home import Home
+from experiments.plan import Options, ask
+from experiments.records import read_record
+from experiments.trial import trial
+from mmcore.data.prepared import prepare
+from mmcore.fingerprint import fingerprint
+from reports.contents import Summary
+from reports.frame import tidy
+from reports.summary import summarise
+
+
+def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, Any]]:
+    """The records of a study, trained here and now in this process."""
+    ask(str(name), home, options).place.ensure()
+    asked = ask(str(name), home, options)
+    prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
+    records = []
+    for repeat in range(asked.study.repeats):
+        for arm in asked.study.arms:
+            config = arm.config.model_copy(update={"repeat": repeat, "threads": 1})
+            identity = fingerprint(config, prepared.content)
+            told = {"study": asked.study.name, "arm": arm.name, "fingerprint": identity}
+            trial(config, home.run(identity), lambda: prepared, on_event=lambda event: None, **told)
+            record = read_record(home.run(identity))
+            assert record is not None
+            # Whether this checkout has uncommitted changes is no fact about the study.
+            records.append({**record, "environment": {**record["environment"], "dirty": False}})
+    return records
+
+
+def judged(name: str | Path, home: Home, options: Options, records: list[dict[str, Any]]) -> Summary:
+    return summarise(tidy(ask(str(name), home, options).study, records))
+
+
+def outcomes(summary: Summary) -> dict[str, str]:
+    return {check.code: check.outcome for check in summary.checks}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+# What the seed experiment deserves ---------------------------------------------------------------------------------
+SHRUNK = {
+    "data.window": 50,
+    "model.width": 64,
+    "model.heads": 4,
+    "model.layers": 2,
+    "model.feed_forward": 128,
+    "model.dropout": 0.0,
+    "model.attention_dropout": 0.0,
+    "training.epochs": 20,
+    "training.batch": 2,
+    "training.optimiser.learning_rate": 2e-3,
+    # Two items to train on, which a network soon knows by heart.
+    "split.test": 0.8,
+    "split.validation": 0.17,
+}
+SEED = Options(corpus="simulated:quick", changes=tuple(SHRUNK.items()))
+
+
+@pytest.fixture(scope="module")
+def seed_records(tmp_path_factory):
+    home = Home(tmp_path_factory.mktemp("seed") / "home")
+    return home, trained("seed_experiment", home, SEED)
+
+
+@pytest.mark.slow
+def test_the_seed_experiment_triggers_every_check_that_it_deserves(seed_records):
+    home, records = seed_records
+    summary = judged("seed_experiment", home, SEED, records)
+    texts = {check.code: check.text for check in summary.warnings}
+    assert set(texts) == {
+        "ABL001",  # the target is in the input
+        "ABL004",  # nobody can know whether the modalities help,
+        "ABL012",  # … with one run of each arm on one split
+        "ABL005",  # the head cannot tell tracks apart
+        "ABL013",  # a smaller network without the modalities is two changes,
+        "ABL014",  # … and of another size
+        "ABL017",  # gradients far above the norm at which they are clipped
+        "ABL018",  # the learning rate rises again
+        "ABL020",  # over-fitting
+    }
+    assert "'multimodal' against 'earlier_track_only'" in texts["ABL013"]
+    assert "'earlier_track_only'" in texts["ABL014"]
+    assert "in 'earlier_track_only'" in texts["ABL020"]
+    # Copying the input scores (almost) perfectly, and that is measured, not only declared.
+    assert all(record["leakage"]["copy_skill"] > 0.99 for record in records)
+    # Not deserved: it read no test item early, divided no group and had nothing non-finite.
+    assert {outcomes(summary)[code] for code in ("ABL002", "ABL016", "ABL024", "ABL025", "ABL026")} == {"passed"}
+
+
+@pytest.mark.slow
+def test_a_doctored_record_of_a_real_run_is_caught(seed_records):
+    home, records = seed_records
+    doctored = json.loads(json.dumps(records))
+    doctored[0]["selection"]["test_windows_read"] = 12
+    doctored[0]["split"]["divided_groups"] = 1
+    found = outcomes(judged("seed_experiment", home, SEED, doctored))
+    assert (found["ABL024"], found["ABL025"]) == ("warning", "warning")
+    for record in doctored:
+        del record["selection"], record["gates"], record["split"]["divided_groups"], record["hardware"]
+    found = outcomes(judged("seed_experiment", home, SEED, doctored))
+    assert [found[code] for code in ("ABL023", "ABL024", "ABL025", "ABL026")] == ["passed"] + ["not run"] * 3
+
+
+# A study that deserves none ----------------------------------------------------------------------------------------
+CORPUS = """\
+format: 1
+name: sound
+step: 0.1
+reference: track
+modalities:
+  audio: {features: [{name: level}]}
+  visual: {features: [{name: motion}]}
+  track: {features: [{name: 0_x}, {name: 0_scale}, {name: 1_x}, {name: 1_scale}]}
+targets:
+  from: track
+  tracks: 2
+  parameters:
+    - {name: x, component: position}
+    - {name: scale, component: scale}
+"""
+
+STUDY = """\
+question: Does it matter whether modalities are gated or concatenated?
+preset: null
+repeats: 7
+reference: gated
+base:
+  data: {window: 20}
+  model: {width: 16, layers: 1, heads: 2, feed_forward: 32, dropout: 0.0}
+  training: {epochs: 16, batch: 8, clip_norm: 5.0}
+  training.optimiser: {kind: adamw, learning_rate: 1e-2}
+  training.schedule: {kind: cosine, warmup_epochs: 1}
+arms:
+  gated: {}
+  concat: {model.fusion: {kind: concat}}
+"""
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Thirty items of 60 steps. Positions follow the level and scales the motion of the same step, in opposite ways on
+    the two tracks, with noise of a fifth of their variance."""
+    folder = tmp_path_factory.mktemp("sound")
+    rng = np.random.default_rng(0)
+    time, sign_K = np.arange(60) * 0.1, np.array([1.0, -1.0])
+    for index in range(30):
+        level, motion = rng.normal(size=(2, 60))
+        tables = {"audio": {"level": level}, "visual": {"motion": motion}, "track": {}}
+        for k in range(2):
+            noise_2T = 0.5 * rng.normal(size=(2, 60))
+            tables["track"] |= {
+                f"{k}_x": sign_K[k] * level + noise_2T[0],
+                f"{k}_scale": sign_K[k] * motion + noise_2T[1],
+            }
+        for name, columns in tables.items():
+            (folder / "corpus" / name).mkdir(parents=True, exist_ok=True)
+            pd.DataFrame({"time": time, **columns}).to_parquet(folder / "corpus" / name / f"item{index:02}.parquet")
+    listing = pd.DataFrame({"item": [f"item{i:02}" for i in range(30)], "group": [f"item{i:02}" for i in range(30)]})
+    listing.to_csv(folder / "corpus" / "items.csv", index=False)
+    (folder / "corpus" / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
+    (folder / "sound.yaml").write_text(STUDY, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_sound_study_triggers_none(sound):
+    home, options = Home(sound / "home"), Options(corpus=str(sound / "corpus"))
+    records = trained(sound / "sound.yaml", home, options)
+    summary = judged(sound / "sound.yaml", home, options, records)
+    assert [(check.code, check.text) for check in summary.warnings] == []
+    # All were really made, but the one on matching, which this study does not ask for.
+    assert {code for code, outcome in outcomes(summary).items() if outcome != "passed"} == {"ABL010"}
