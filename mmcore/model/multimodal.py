@@ -91,6 +91,29 @@ class MultimodalModel(nn.Module):
         Raises:
             ShapeError: the batch lacks a modality, or one has another number of features.
         """
+        streams = self._streams(batch, rng, trace)
+        if isinstance(self.fusion, DecisionFusion):
+            return self._decided(self.fusion, streams, rng, trace)
+        x_BTD = self._fused(streams, rng, trace)
+        if not self.positions_first:
+            x_BTD = self._placed(x_BTD, batch, rng)
+        h_BTD, valid_BT = self.encoder(x_BTD, batch.valid_BT, rng, trace), batch.valid_BT
+        if self.per_item:
+            h_BTD, valid_BT = mean_over_steps(h_BTD, valid_BT), torch.ones_like(valid_BT[:, :1])
+        return self.head(h_BTD, valid_BT, rng, trace)
+
+    def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
+        """Fill a trace with what comes before the encoder, ``present`` and gates among it; nothing is predicted.
+
+        The cheap way for who wants to know no more: the numbers are those of a whole forward pass without dropout.
+        Where predictions are fused (``decision``) nothing of the fusion is shown.
+        """
+        streams = self._streams(batch, None, trace)
+        if not isinstance(self.fusion, DecisionFusion):
+            self._fused(streams, None, trace)
+
+    def _streams(self, batch: Batch, rng: torch.Generator | None, trace: Trace | None) -> Streams:
+        """One vector per modality and step, as the fusion reads them."""
         values, present_BTM = self._read(batch)
         if trace is not None:
             trace.keep("present", present_BTM & batch.valid_BT.unsqueeze(-1))
@@ -100,15 +123,11 @@ class MultimodalModel(nn.Module):
             streams = streams.having([self._placed(e_BTD, batch, rng) for e_BTD in streams.embedded])
         if self.before is not None:
             streams = streams.having(self.before(streams.embedded, usable_BTM, rng, trace, "before"))
-        if isinstance(self.fusion, DecisionFusion):
-            return self._decided(self.fusion, streams, rng, trace)
-        x_BTD = streams.embedded[0] if self.fusion is None else self.fusion(streams, rng, trace)
-        if not self.positions_first:
-            x_BTD = self._placed(x_BTD, batch, rng)
-        h_BTD, valid_BT = self.encoder(x_BTD, batch.valid_BT, rng, trace), batch.valid_BT
-        if self.per_item:
-            h_BTD, valid_BT = mean_over_steps(h_BTD, valid_BT), torch.ones_like(valid_BT[:, :1])
-        return self.head(h_BTD, valid_BT, rng, trace)
+        return streams
+
+    def _fused(self, streams: Streams, rng: torch.Generator | None, trace: Trace | None) -> Tensor:
+        assert not isinstance(self.fusion, DecisionFusion)
+        return streams.embedded[0] if self.fusion is None else self.fusion(streams, rng, trace)
 
     def _placed(self, x_BTD: Tensor, batch: Batch, rng: torch.Generator | None) -> Tensor:
         if self.time is not None:

@@ -1,6 +1,8 @@
-"""Rank correlation of many short rows at once. N rows, S places."""
+"""Rank correlation: of many short rows at once, and of one long one. N rows, S places."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -31,6 +33,30 @@ def spearman(a_NS: np.ndarray, b_NS: np.ndarray, counted_NS: np.ndarray, fewest:
     rho_N = np.divide(product_N, size_N, out=np.zeros_like(product_N), where=size_N > 0)
     # A root of a product rounds; a perfect order is 1 and no more.
     return np.where(counted_NS.sum(-1) < fewest, np.nan, rho_N.clip(-1.0, 1.0))
+
+
+def spearman_of(a_S: np.ndarray, b_S: np.ndarray, fewest: int = FEWEST) -> float:
+    """Spearman's ρ of one long row, over the places where both are numbers; memory grows as S.
+
+    Returns:
+        As :func:`spearman`: 0 where a or b is the same everywhere, NaN below ``fewest`` places.
+
+    Example:
+        >>> spearman_of(np.arange(6.0), -np.arange(6.0) ** 2)
+        -1.0
+    """
+    both_S = np.isfinite(a_S) & np.isfinite(b_S)
+    if both_S.sum() < fewest:
+        return math.nan
+    a_S, b_S = (_mean_ranks(x[both_S]) for x in (a_S, b_S))
+    size = math.sqrt(float((a_S**2).sum() * (b_S**2).sum()))
+    return max(-1.0, min(1.0, float(a_S @ b_S) / size)) if size else 0.0
+
+
+def _mean_ranks(x_S: np.ndarray) -> np.ndarray:
+    """Ranks less their mean, equal values sharing the mean of theirs."""
+    _, place_S, times = np.unique(x_S, return_inverse=True, return_counts=True)
+    return (times.cumsum() - (times - 1) / 2)[place_S] - (len(x_S) + 1) / 2
 
 
 def _centred_ranks(x_NS: np.ndarray, counted_NS: np.ndarray) -> np.ndarray:

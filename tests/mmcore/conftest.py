@@ -114,6 +114,12 @@ def write_flat(folder: Path, validation: float) -> Path:
     return write_corpus(folder, schema, tables, pd.DataFrame({"item": names, "group": names, "split": sides}))
 
 
+@pytest.fixture(scope="session")
+def corpus_writer() -> Callable[..., Path]:
+    """:func:`write_corpus`, for corpora that one test alone needs."""
+    return write_corpus
+
+
 @pytest.fixture
 def flat_corpus(tmp_path: Path) -> Callable[[float], Path]:
     return lambda validation: write_flat(tmp_path / "flat", validation)

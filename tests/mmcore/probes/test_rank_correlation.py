@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from mmcore.probes.rank_correlation import FEWEST, spearman
+from mmcore.probes.rank_correlation import FEWEST, spearman, spearman_of
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -37,3 +37,18 @@ def test_a_row_without_order_is_zero_and_a_short_one_unknown():
     assert np.isnan(spearman(a, a, short)).all()
     assert spearman(a, -a, everywhere).tolist() == [-1.0]
     assert spearman(np.empty((0, 4)), np.empty((0, 4)), np.empty((0, 4), bool)).shape == (0,)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_one_long_row_equals_scipys(ties):
+    rng = np.random.default_rng(2)
+    a = rng.normal(size=5000)
+    b = a + rng.normal(size=5000)
+    if ties:
+        a, b = a.round(), b.round()
+    assert spearman_of(a, b) == pytest.approx(spearmanr(a, b).statistic)
+    with_gaps = np.where(np.arange(5000) % 7 == 0, np.nan, b)
+    there = np.isfinite(with_gaps)
+    assert spearman_of(a, with_gaps) == pytest.approx(spearmanr(a[there], b[there]).statistic)
+    assert spearman_of(np.full(9, 0.3), np.arange(9.0)) == 0.0
+    assert np.isnan(spearman_of(a[: FEWEST - 1], b[: FEWEST - 1]))

@@ -1,0 +1,207 @@
+"""Does a gate say what the model uses? It is asked by taking away what the gate lets through.
+
+B batch, T steps, M modalities, K tracks, P parameters, C components, N steps (or items) that count, I sampled items.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmcore.batch import Batch
+from mmcore.probes.clamping import clamped
+from mmcore.probes.gate_sample import Sample, mean_known
+from mmcore.probes.gate_sums import Shown, look, told
+from mmcore.probes.rank_correlation import spearman_of
+from mmcore.probes.removal import without
+from mmcore.probes.steps import step_losses
+from mmcore.seeding import generator
+from mmcore.training.losses import layout_of, row_losses
+
+TURNS = 4
+"""Every step is masked once, in one of so many passes: of four steps in a row one is gone at a time, so that what
+is lost at a step is what the modality said at that very step."""
+
+SHOWN = ("passing", "opening", "norm")
+"""What is held against the loss: gate × norm, the gate alone, the norm alone."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Pairs of what is shown of a modality and what the model loses without it, one per step or per item.
+
+    Args:
+        shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss.
+    """
+
+    shown: dict[str, np.ndarray]
+    loss_NC: Tensor
+
+    @property
+    def loss_N(self) -> np.ndarray:
+        """Increase over all components that count."""
+        return mean_known(self.loss_NC).numpy()
+
+    def correlations(self) -> dict[str, Any]:
+        """Rank correlations, by what is shown, and the number of points."""
+        loss_N = self.loss_N
+        found = {kind: told(spearman_of(x_N, loss_N)) for kind, x_N in self.shown.items()}
+        return {**found, "n": int(np.isfinite(loss_N).sum())}
+
+
+def measure_faithfulness(sample: Sample) -> dict[str, Any]:
+    """Rank correlations of gate × norm, gate and norm with what masking costs, per step and per item.
+
+    Returns:
+        ``{"steps": …, "items": …}``, each ``{"modalities": {name: correlations}, "together": correlations}``, where
+        ``together`` has the points of all modalities in one row: whether gates tell *which* modality matters. ``steps``
+        is None for targets of whole items. ``by_component`` has ``{modality: {component: {"rho", "increase"}}}`` by
+        step (else by item): ρ of gate × norm, and the mean increase of the loss in units of the naive loss.
+    """
+    shown = [look(sample.trained, batch) for batch in sample.batches]
+    names = sample.trained.modalities
+    steps = None
+    if sample.trained.targets.scope == "step":
+        steps = {name: _by_step(sample, shown, m) for m, name in enumerate(names)}
+    items = {name: _by_item(sample, shown, m) for m, name in enumerate(names)}
+    return {
+        "steps": None if steps is None else _summary(steps),
+        "items": _summary(items),
+        "by_component": {
+            name: {
+                component: {
+                    "rho": told(spearman_of(points.shown["passing"], points.loss_NC[:, c].numpy())),
+                    "increase": told(points.loss_NC[:, c].nanmean().item()),
+                }
+                for c, component in enumerate(sample.trained.targets.components)
+            }
+            for name, points in (steps or items).items()
+        },
+    }
+
+
+def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """What the model loses when a gate is held shut, at its mean or open, and when all are held at their means.
+
+    Args:
+        means: each modality's mean gate by feature, (D,).
+
+    Returns:
+        Rows ``{"gate": modality or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
+        …}``: increase of the loss on the sampled items in units of the naive loss; ``whole``, the mean over components,
+        is how much the skill falls.
+    """
+    names = sample.trained.modalities
+    mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
+    asked: list[tuple[str | None, str, dict[str, Tensor]]] = []
+    for name in names:
+        for held, value in (("shut", torch.tensor(0.0)), ("mean", mean.get(name)), ("open", torch.tensor(1.0))):
+            if value is not None:
+                asked.append((name, held, {name: value}))
+    asked.append((None, "mean", mean))
+    free_C = _losses(sample, list(sample.free))
+    rows = []
+    for name, held, values in asked:
+        with clamped(sample.trained.model, values):
+            increase_C = _losses(sample, [sample.trained.predict(batch) for batch in sample.batches]) - free_C
+        rows.append(
+            {
+                "gate": name,
+                "held": held,
+                "increase": {
+                    c: told(v) for c, v in zip(sample.trained.targets.components, increase_C.tolist(), strict=True)
+                },
+                "whole": told(increase_C.nanmean().item()),
+            }
+        )
+    return rows
+
+
+def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:
+    """Loss by component over the whole sample, in units of the naive loss."""
+    layout = layout_of(sample.trained.targets)
+    rows = [row_losses(o, b, layout, torch.float64) for o, b in zip(outputs, sample.batches, strict=True)]
+    sums_P, counts_P = (torch.cat(part).sum(0) for part in zip(*rows, strict=True))
+    return sample.in_naive_losses(sums_P[None], counts_P[None])[0]
+
+
+def _by_step(sample: Sample, shown: list[Shown], m: int) -> Points:
+    """The modality is absent at a step; what does the prediction of that very step lose?"""
+    name = sample.trained.modalities[m]
+    layout = layout_of(sample.trained.targets)
+    kept: dict[str, list[np.ndarray]] = {kind: [] for kind in SHOWN}
+    losses = []
+    for batch, free_BTKO, seen in zip(sample.batches, sample.free, shown, strict=True):
+        sums_BTP, counts_BTP = step_losses(free_BTKO, batch, layout)
+        turn_BT = _turns(sample.trained.config.repeat, batch)
+        for turn in range(TURNS):
+            now_BT = turn_BT == turn
+            masked = absent_at(batch, name, torch.from_numpy(now_BT))
+            masked_BTP, _ = step_losses(sample.trained.predict(masked), batch, layout)
+            counts_BT = now_BT & seen.choice_BTM[..., m]
+            where_BT = torch.from_numpy(counts_BT)
+            losses.append(sample.in_naive_losses((masked_BTP - sums_BTP)[where_BT], counts_BTP[where_BT]))
+            for kind in SHOWN:
+                kept[kind].append(getattr(seen, kind)[name][counts_BT])
+    return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses))
+
+
+def _by_item(sample: Sample, shown: list[Shown], m: int) -> Points:
+    """The modality is absent in a whole item; what do all predictions of that item lose?"""
+    name = sample.trained.modalities[m]
+    layout = layout_of(sample.trained.targets)
+    place = {item: i for i, item in enumerate(sample.items)}
+    P = len(sample.trained.targets.parameters)
+    change_IP, counts_IP = torch.zeros(2, len(place), P, dtype=torch.float64)
+    sums = {kind: np.zeros(len(place)) for kind in SHOWN}
+    steps_I = np.zeros(len(place))
+    for batch, free_BTKO, seen in zip(sample.batches, sample.free, shown, strict=True):
+        at_B = torch.tensor([place[item] for item in batch.item_B.tolist()])
+        free_BP, counts_BP = row_losses(free_BTKO, batch, layout, torch.float64)
+        masked_BP, _ = row_losses(sample.trained.predict(without(batch, (name,))), batch, layout, torch.float64)
+        change_IP.index_add_(0, at_B, masked_BP - free_BP)
+        counts_IP.index_add_(0, at_B, counts_BP)
+        where_BT = seen.choice_BTM[..., m]
+        np.add.at(steps_I, at_B.numpy(), where_BT.sum(1))
+        for kind in SHOWN:
+            np.add.at(sums[kind], at_B.numpy(), np.where(where_BT, getattr(seen, kind)[name], 0.0).sum(1))
+    has_I = steps_I > 0
+    mean = {kind: value_I[has_I] / steps_I[has_I] for kind, value_I in sums.items()}
+    return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)])
+
+
+def absent_at(batch: Batch, name: str, where_BT: Tensor) -> Batch:
+    """The batch with one modality absent at some steps."""
+    m = batch.modalities.index(name)
+    present_BTM = batch.present_BTM.clone()
+    present_BTM[..., m] &= ~where_BT
+    values = {**batch.values, name: batch.values[name].masked_fill(where_BT.unsqueeze(-1), 0.0)}
+    return replace(batch, values=values, present_BTM=present_BTM)
+
+
+def _turns(repeat: int, batch: Batch) -> np.ndarray:
+    """In which pass each step is masked, (B, T): of each :data:`TURNS` steps in a row, one in each pass."""
+    B, T = batch.valid_BT.shape
+    turn_BT = np.empty((B, T), np.int64)
+    for b, (item, start) in enumerate(zip(batch.item_B.tolist(), batch.start_B.tolist(), strict=True)):
+        # By item and place: the same for every arm, in whatever batch a window comes.
+        rng = generator(repeat, "gates/turns", item, start)
+        blocks = np.tile(np.arange(TURNS), (math.ceil(T / TURNS), 1))
+        turn_BT[b] = rng.permuted(blocks, axis=1).ravel()[:T]
+    return turn_BT
+
+
+def _summary(points: dict[str, Points]) -> dict[str, Any]:
+    together = Points(
+        {kind: np.concatenate([one.shown[kind] for one in points.values()]) for kind in SHOWN},
+        torch.cat([one.loss_NC for one in points.values()]),
+    )
+    return {
+        "modalities": {name: one.correlations() for name, one in points.items()},
+        "together": together.correlations(),
+    }

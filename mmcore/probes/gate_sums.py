@@ -1,0 +1,286 @@
+"""What is gathered of gates while windows stream by: sums whose size does not grow with windows or steps.
+
+A gate counts where it has a choice: at steps at which its modality and at least one other are present. With one alone
+there is nothing to choose between, and gates that share a sum of 1 have no choice at all.
+
+B batch, T steps, M modalities, D width, F raw features, N steps that count, L lags, S steps of an item.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmcore.batch import Batch
+from mmcore.probes.saturation import OPEN, SHUT
+from mmcore.trace import Trace
+from mmcore.trained import Trained
+
+BINS = 100
+"""Bins of the histogram from which quantiles are read: 0.01 wide."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The gates of one batch.
+
+    Args:
+        gates: by modality, (B, T, D). opening, norm, passing: by modality, (B, T): mean of the gate over its features;
+            length of the modality's vector before and after the gate. NaN where the modality cannot be read.
+        choice_BTM: where the gate counts.
+    """
+
+    gates: dict[str, np.ndarray]
+    opening: dict[str, np.ndarray]
+    norm: dict[str, np.ndarray]
+    passing: dict[str, np.ndarray]
+    choice_BTM: np.ndarray
+
+
+def look(trained: Trained, batch: Batch) -> Shown:
+    """The gates of a batch, without the encoder that follows: nothing is predicted."""
+    trace = Trace()
+    with torch.inference_mode():
+        trained.model.look_at_fusion(batch.to(trained.device), trace)
+    present_BTM = trace.arrays["present"]
+    names = trained.modalities
+    gates = {name: trace.arrays[f"gates/{name}"] for name in names}
+    return Shown(
+        gates,
+        {name: gate_BTD.mean(-1, dtype=np.float64) for name, gate_BTD in gates.items()},
+        {name: trace.arrays[f"embedding_norm/{name}"].astype(np.float64) for name in names},
+        {name: trace.arrays[f"gated_norm/{name}"].astype(np.float64) for name in names},
+        present_BTM & (present_BTM.sum(-1, keepdims=True) >= 2),
+    )
+
+
+class ModalitySums:
+    """How far one modality's gate opens.
+
+    Args:
+        width: D. features: names of the modality's F columns.
+    """
+
+    def __init__(self, width: int, features: tuple[str, ...]) -> None:
+        self.features = features
+        self.steps = 0
+        self.sum_D, self.square_D = np.zeros((2, width))
+        self.histogram = np.zeros(BINS, np.int64)
+        self.shut = self.open = 0
+        self.norm = self.passing = 0.0
+        self.opening = self.opening_square = 0.0
+        self.x_F, self.x_square_F, self.cross_F = np.zeros((3, len(features)))
+
+    def add(self, gate_ND: np.ndarray, norm_N: np.ndarray, passing_N: np.ndarray, x_NF: np.ndarray) -> None:
+        """Count some steps."""
+        self.steps += len(gate_ND)
+        wide_ND = gate_ND.astype(np.float64)
+        self.sum_D += wide_ND.sum(0)
+        self.square_D += (wide_ND**2).sum(0)
+        cell_ND = np.minimum((wide_ND * BINS).astype(np.int64), BINS - 1)
+        self.histogram += np.bincount(cell_ND.ravel(), minlength=BINS)
+        self.shut += int((gate_ND < SHUT).sum())
+        self.open += int((gate_ND > OPEN).sum())
+        self.norm += float(norm_N.sum())
+        self.passing += float(passing_N.sum())
+        opening_N, x_NF = wide_ND.mean(1), x_NF.astype(np.float64)
+        self.opening += float(opening_N.sum())
+        self.opening_square += float((opening_N**2).sum())
+        self.x_F += x_NF.sum(0)
+        self.x_square_F += (x_NF**2).sum(0)
+        self.cross_F += opening_N @ x_NF
+
+    def mean_D(self) -> np.ndarray:
+        """Each feature's mean gate; NaN where no step counts."""
+        return self.sum_D / self.steps if self.steps else np.full_like(self.sum_D, np.nan)
+
+    def result(self) -> dict[str, Any]:
+        """Plain numbers; see :func:`mmcore.probes.gates.probe_gates`."""
+        if not self.steps:
+            return {"steps": 0}
+        mean_D = self.mean_D()
+        # The law of total variance: what differs between features, and what differs between inputs within each.
+        between_inputs = float((self.square_D / self.steps - mean_D**2).clip(0).mean())
+        variance = between_inputs + float(mean_D.var())
+        opening = self.opening / self.steps
+        number = self.steps * len(mean_D)
+        driver = self._driver()
+        return {
+            "steps": self.steps,
+            "mean": told(opening),
+            "deviation": told(math.sqrt(variance)),
+            "deviation_over_steps": told(math.sqrt(max(0.0, self.opening_square / self.steps - opening**2))),
+            "quantiles": [told(q) for q in self._quantiles()],
+            "histogram": self.histogram.tolist(),
+            "shut": told(self.shut / number),
+            "open": told(self.open / number),
+            "between_inputs": told(between_inputs / variance if variance > 1e-12 else 0.0),
+            "norm": told(self.norm / self.steps),
+            "passing": told(self.passing / self.steps),
+            "follows": None if driver is None else {"feature": driver[0], "correlation": told(driver[1])},
+        }
+
+    def _quantiles(self) -> list[float]:
+        """Read from the histogram, linear within a bin."""
+        up_to = np.concatenate([[0], self.histogram.cumsum()]) / self.histogram.sum()
+        edges = np.linspace(0, 1, BINS + 1)
+        found = []
+        for q in QUANTILES:
+            at = int(np.searchsorted(up_to, q, "left"))
+            share = (q - up_to[at - 1]) / (up_to[at] - up_to[at - 1])
+            found.append(float(edges[at - 1] + share * (edges[at] - edges[at - 1])))
+        return found
+
+    def _driver(self) -> tuple[str, float] | None:
+        """The raw feature with which the opening goes along most closely over time, and Pearson's r."""
+        variance_F = self.x_square_F / self.steps - (self.x_F / self.steps) ** 2
+        opening = self.opening / self.steps
+        variance = self.opening_square / self.steps - opening**2
+        varies_F = variance_F > 1e-9 * (1.0 + self.x_square_F / self.steps)
+        if variance < 1e-12 or not varies_F.any():
+            return None
+        covariance_F = self.cross_F / self.steps - self.x_F / self.steps * opening
+        r_F = np.where(varies_F, covariance_F / np.sqrt(np.where(varies_F, variance_F, 1.0) * variance), 0.0)
+        best = int(np.abs(r_F).argmax())
+        return self.features[best], float(np.clip(r_F[best], -1.0, 1.0))
+
+
+class ShareSums:
+    """How evenly modalities share a step: by opening, and by the length of what passes. M modalities."""
+
+    def __init__(self, modalities: tuple[str, ...]) -> None:
+        self.modalities = modalities
+        self.number = 0
+        self.entropy = {"opening": 0.0, "passing": 0.0}
+        self.passing_M, self.counted_M = np.zeros((2, len(modalities)))
+
+    def add(self, shown: Shown) -> None:
+        """Count a batch: the steps at which two modalities or more are present."""
+        some_BT = shown.choice_BTM.any(-1)
+        there_NM = shown.choice_BTM[some_BT]
+        self.number += len(there_NM)
+        for kind, parts in (("opening", shown.opening), ("passing", shown.passing)):
+            size_NM = np.stack([parts[name][some_BT] for name in self.modalities], -1)
+            size_NM = np.where(there_NM, size_NM, 0.0)
+            whole_N1 = size_NM.sum(-1, keepdims=True)
+            share_NM = np.divide(size_NM, whole_N1, out=there_NM / there_NM.sum(-1, keepdims=True), where=whole_N1 > 0)
+            log_NM = np.log(np.where(share_NM > 0, share_NM, 1.0))
+            self.entropy[kind] -= float(((share_NM * log_NM).sum(-1) / np.log(there_NM.sum(-1))).sum())
+            if kind == "passing":
+                self.passing_M += share_NM.sum(0)
+                self.counted_M += there_NM.sum(0)
+
+    def result(self) -> dict[str, Any]:
+        """Mean entropies, 0 (one modality has all) to 1 (equal shares); mean share of what passes by modality."""
+        return {
+            "steps": self.number,
+            **{f"entropy_{kind}": told(value / self.number if self.number else None) for kind, value in
+               self.entropy.items()},
+            "passing": {
+                name: told(total / counted if counted else None)
+                for name, total, counted in zip(self.modalities, self.passing_M, self.counted_M, strict=True)
+            },
+        }  # fmt: skip
+
+
+class ConditionSums:
+    """The mean opening of each gate while something is so, and while it is not."""
+
+    def __init__(self, modalities: tuple[str, ...]) -> None:
+        self.modalities = modalities
+        self.sums: dict[str, np.ndarray] = {}
+
+    def add(self, shown: Shown, conditions: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Count a batch.
+
+        Args:
+            conditions: name → (B, T) bool whether it is so, and whether that is known.
+        """
+        for name, (so_BT, known_BT) in conditions.items():
+            sums_M22 = self.sums.setdefault(name, np.zeros((len(self.modalities), 2, 2)))
+            for m, modality in enumerate(self.modalities):
+                for side, where_BT in enumerate((so_BT & known_BT, ~so_BT & known_BT)):
+                    opening_N = shown.opening[modality][where_BT & shown.choice_BTM[..., m]]
+                    sums_M22[m, side] += (opening_N.sum(), len(opening_N))
+
+    def result(self) -> list[dict[str, Any]]:
+        """One row per condition and modality that was seen both ways."""
+        return [
+            {
+                "condition": name,
+                "modality": modality,
+                "so": told(sums_22[0, 0] / sums_22[0, 1]),
+                "else": told(sums_22[1, 0] / sums_22[1, 1]),
+                "steps": [int(sums_22[0, 1]), int(sums_22[1, 1])],
+            }
+            for name, sums_M22 in self.sums.items()
+            for modality, sums_22 in zip(self.modalities, sums_M22, strict=True)
+            if sums_22[:, 1].all()
+        ]
+
+
+class AlignedSums:
+    """The mean opening of each gate some steps before and after edits; holds one item at a time.
+
+    Args:
+        lag: steps to each side. steps: of each item of the corpus.
+    """
+
+    def __init__(self, modalities: tuple[str, ...], lag: int, steps: list[int]) -> None:
+        self.modalities, self.steps = modalities, steps
+        self.lags = np.arange(-lag, lag + 1)
+        self.sum_ML, self.number_ML = np.zeros((2, len(modalities), len(self.lags)))
+        self.events = 0
+        self.item = -1
+        self.opening_MS = np.zeros((len(modalities), 0))
+        self.events_S = np.zeros(0, bool)
+
+    def add(self, shown: Shown, batch: Batch, events_BT: np.ndarray) -> None:
+        """Count a batch; windows come item by item, as a loader gives them."""
+        for b, (item, start) in enumerate(zip(batch.item_B.tolist(), batch.start_B.tolist(), strict=True)):
+            if item != self.item:
+                self._close()
+                self.item = item
+                self.opening_MS = np.full((len(self.modalities), self.steps[item]), np.nan)
+                self.events_S = np.zeros(self.steps[item], bool)
+            there_T = batch.valid_BT[b].numpy()
+            at_T = start + np.flatnonzero(there_T)
+            self.events_S[at_T] = events_BT[b, there_T]
+            for m, name in enumerate(self.modalities):
+                counts_T = shown.choice_BTM[b, there_T, m]
+                self.opening_MS[m, at_T[counts_T]] = shown.opening[name][b, there_T][counts_T]
+
+    def result(self) -> dict[str, Any]:
+        """Means by lag and modality, and the number of edits."""
+        self._close()
+        self.item = -1
+        mean_ML = np.divide(
+            self.sum_ML, self.number_ML, out=np.full_like(self.sum_ML, np.nan), where=self.number_ML > 0
+        )
+        return {
+            "lags": self.lags.tolist(),
+            "events": self.events,
+            "mean": {name: [told(v) for v in row] for name, row in zip(self.modalities, mean_ML.tolist(), strict=True)},
+        }
+
+    def _close(self) -> None:
+        if self.item < 0:
+            return
+        at_E = np.flatnonzero(self.events_S)
+        self.events += len(at_E)
+        place_EL = at_E[:, None] + self.lags
+        inside_EL = (place_EL >= 0) & (place_EL < len(self.events_S))
+        opening_MEL = np.where(inside_EL, self.opening_MS[:, np.where(inside_EL, place_EL, 0)], np.nan)
+        self.sum_ML += np.nan_to_num(opening_MEL).sum(1)
+        self.number_ML += (~np.isnan(opening_MEL)).sum(1)
+
+
+def told(value: float | None) -> float | None:
+    """A number as it is kept: five digits after the point; None for NaN."""
+    return None if value is None or math.isnan(value) else round(float(value), DIGITS)

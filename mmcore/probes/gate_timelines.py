@@ -1,0 +1,138 @@
+"""Gates of a few test items step by step, beside what they read and what the model predicts.
+
+B batch, T steps, S steps of an item, K tracks, O outputs per track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmcore.batch import Batch
+from mmcore.probes.events import edit_events
+from mmcore.probes.gate_sums import look, told
+from mmcore.seeding import generator
+from mmcore.trained import Trained
+from mmcore.training.losses import layout_of
+
+MOST_STEPS = 200
+"""Steps of an item that are kept: more cannot be told apart in a picture one column wide."""
+
+
+def draw_items(trained: Trained, number: int) -> list[int]:
+    """Test items for pictures, drawn alike for every arm of a repeat; those with all modalities first."""
+    items = np.unique(trained.test.table_W4[:, 0])
+    drawn = items[generator(trained.config.repeat, "gates/timelines").permutation(len(items))].tolist()
+    return sorted(drawn, key=lambda item: not trained.prepared.items[item].complete)[:number]
+
+
+def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """Everything about a few items that a picture needs, one row a step of the grid at most; None where nothing is.
+
+    Args:
+        number: items at most. follows: by modality, the raw feature to show beside its gate; None: the length of the
+            modality's vector of features.
+
+    Returns:
+        ``{"item", "first", "gates": {modality: […]}, "passing": …, "features": {modality: {"name", "values"}},
+        "targets": [{"parameter", "track", "kind", "true", "predicted"}], "events": [steps]}`` per item; ``first`` is
+        the grid step of the first number. Targets: the first class parameter and the first continuous one, track 0;
+        of a class the probability of the one that is true most often is predicted; normalised values else.
+    """
+    return [_timeline(trained, item, follows) for item in draw_items(trained, number)]
+
+
+def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> dict[str, Any]:
+    names = trained.modalities
+    windows = np.flatnonzero(trained.test.table_W4[:, 0] == item)
+    S = min(MOST_STEPS, trained.prepared.items[item].steps)
+    gates, passing, features = ({name: np.full(S, np.nan) for name in names} for _ in range(3))
+    targets = _targets(trained)
+    lines = [np.full((2, S), np.nan) for _ in targets]
+    events_S = np.zeros(S, bool)
+    first = S
+    for batch in trained.test.batches(windows):
+        shown = look(trained, batch)
+        outputs_BTKO = trained.predict(batch)
+        happens_BT = edit_events(batch, trained.targets, trained.task).numpy()
+        for b, start in enumerate(batch.start_B.tolist()):
+            there_T = np.flatnonzero(batch.valid_BT[b].numpy())
+            there_T = there_T[start + there_T < S]
+            at_T = start + there_T
+            first = min(first, *at_T.tolist(), S)
+            for m, name in enumerate(names):
+                gates[name][at_T] = shown.opening[name][b, there_T]
+                passing[name][at_T] = shown.passing[name][b, there_T]
+                features[name][at_T] = _feature(trained, batch, name, follows.get(name), b, there_T)
+                absent_T = at_T[~shown.choice_BTM[b, there_T, m]]
+                for line in (gates, passing, features):
+                    line[name][absent_T] = np.nan
+            if trained.targets.scope == "step":
+                for line, p in zip(lines, targets, strict=True):
+                    line[:, at_T] = _track(trained, batch, outputs_BTKO, p)[:, b, there_T]
+                events_S[at_T] = happens_BT[b, there_T]
+    last = max((np.flatnonzero(~np.isnan(np.stack([*gates.values()])).all(0)).max(initial=-1) + 1), first)
+
+    def listed(line_S: np.ndarray) -> list[float | None]:
+        return [None if (kept := told(v)) is None else round(kept, 3) for v in line_S[first:last].tolist()]
+
+    return {
+        "item": trained.prepared.items[item].name,
+        "first": first,
+        "gates": {name: listed(line) for name, line in gates.items()},
+        "passing": {name: listed(line) for name, line in passing.items()},
+        "features": {name: {"name": follows.get(name), "values": listed(line)} for name, line in features.items()},
+        "targets": [
+            {
+                "parameter": trained.targets.parameters[p].name,
+                "track": 0,
+                "kind": trained.targets.parameters[p].kind,
+                "true": listed(line[0]),
+                "predicted": listed(line[1]),
+            }
+            for p, line in zip(targets, lines, strict=True)
+        ]
+        if trained.targets.scope == "step"
+        else [],
+        "events": np.flatnonzero(events_S).tolist(),
+    }
+
+
+def _feature(
+    trained: Trained, batch: Batch, name: str, feature: str | None, b: int, there_T: Sequence[int] | np.ndarray
+) -> np.ndarray:
+    x_TF = batch.values[name][b].numpy()[there_T]
+    if feature is None:
+        return np.linalg.norm(x_TF, axis=-1)
+    return x_TF[:, trained.schema.modalities[name].columns.index(feature)]
+
+
+def _targets(trained: Trained) -> list[int]:
+    """The parameters to show: the first of the classes and the first continuous one."""
+    layout = layout_of(trained.targets)
+    classes = sorted(layout.binary + layout.categorical)
+    return [*classes[:1], *layout.continuous[:1]]
+
+
+def _track(trained: Trained, batch: Batch, outputs_BTKO: Tensor, p: int) -> np.ndarray:
+    """True and predicted values of a parameter on track 0, (2, B, T); NaN where there is no target."""
+    layout = layout_of(trained.targets)
+    first, kind = layout.first[p], trained.targets.parameters[p].kind
+    true_BT = batch.target_BTKP[:, :, 0, p]
+    if kind == "continuous":
+        guess_BT = outputs_BTKO[:, :, 0, first]
+    else:
+        # Of more than two classes the line tells how sure the model is of the true one.
+        chance_BTC = outputs_BTKO[:, :, 0, first : first + layout.classes(p)].softmax(-1)
+        if kind == "binary":
+            guess_BT = chance_BTC[..., 1]
+        else:
+            guess_BT = chance_BTC.gather(-1, true_BT.long().unsqueeze(-1))[..., 0]
+            true_BT = torch.ones_like(true_BT)
+    missing_BT = ~batch.target_valid_BTKP[:, :, 0, p]
+    pair = torch.stack([true_BT, guess_BT]).masked_fill(missing_BT, torch.nan)
+    return pair.double().numpy()

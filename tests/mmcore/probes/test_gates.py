@@ -1,0 +1,289 @@
+"""The gates' probe against slow readings of the same numbers, on an untrained model."""
+
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from mmcore.analyses import GatesAnalysis
+from mmcore.data.prepared import prepare
+from mmcore.events import ignore
+from mmcore.model.multimodal import build_model
+from mmcore.probes import gate_sample
+from mmcore.probes.clamping import clamped
+from mmcore.probes.events import edit_events
+from mmcore.probes.gate_faithfulness import TURNS, _turns, absent_at
+from mmcore.probes.gate_sample import draw_sample
+from mmcore.probes.gate_sums import AlignedSums, ModalitySums, look
+from mmcore.probes.gate_timelines import draw_items
+from mmcore.probes.gates import probe_gates
+from mmcore.probes.removal import removing
+from mmcore.task import resolve_causal, resolve_task
+from mmcore.trace import Trace
+from mmcore.trained import Trained
+
+NAMES = ("speech", "noise", "track")
+
+
+def untrained(config, prepared, **overrides):
+    built = config("corpora/tiny", **overrides)
+    causal = resolve_causal(built, resolve_task(built, prepared.schema))
+    model = build_model(built.model, prepared.schema, causal, built.repeat, built.data.window)
+    with torch.no_grad():
+        for gate in model.fusion.gates.values():
+            gate.weight.mul_(4.0)
+    return Trained(built, prepared, model, torch.device("cpu"), ignore)
+
+
+@pytest.fixture(scope="module")
+def trained(config, prepared):
+    return untrained(config, prepared)
+
+
+@pytest.fixture(scope="module")
+def result(trained):
+    return probe_gates(trained, GatesAnalysis(timelines=2))
+
+
+@pytest.fixture(scope="module")
+def slow(trained):
+    """Everything about every step that counts, in memory: modality → gates (N, D), norms, inputs, events, items."""
+    kept = {name: {"gate": [], "norm": [], "passing": [], "x": [], "event": []} for name in NAMES}
+    for batch in trained.test.batches():
+        trace = Trace()
+        with torch.inference_mode():
+            trained.model(batch, trace=trace)
+        events = edit_events(batch, trained.targets, trained.task).numpy()
+        present = (batch.present_BTM & batch.valid_BT[..., None]).numpy()
+        for m, name in enumerate(NAMES):
+            where = present[..., m] & (present.sum(-1) > 1)
+            kept[name]["gate"].append(trace.arrays[f"gates/{name}"][where].astype(float))
+            kept[name]["norm"].append(trace.arrays[f"embedding_norm/{name}"][where])
+            kept[name]["passing"].append(trace.arrays[f"gated_norm/{name}"][where])
+            kept[name]["x"].append(batch.values[name].numpy()[where])
+            kept[name]["event"].append(events[where])
+    return {name: {k: np.concatenate(v) for k, v in lists.items()} for name, lists in kept.items()}
+
+
+def test_the_answer_is_plain_and_small(result):
+    text = json.dumps(result, allow_nan=False)
+    assert len(text) < 60_000
+    assert result["modalities"] == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_distribution_equals_the_slow_one(result, slow, name):
+    told, gate = result["distribution"][name], slow[name]["gate"]
+    assert told["steps"] == len(gate) > 100
+    assert told["mean"] == pytest.approx(gate.mean(), abs=1e-5)
+    assert told["deviation"] == pytest.approx(gate.std(), abs=1e-5)
+    assert told["deviation_over_steps"] == pytest.approx(gate.mean(1).std(), abs=1e-5)
+    assert told["quantiles"] == pytest.approx(np.quantile(gate, [0.05, 0.25, 0.5, 0.75, 0.95]), abs=0.01)
+    assert sum(told["histogram"]) == gate.size
+    assert told["shut"] == pytest.approx((gate < 0.05).mean(), abs=1e-5)
+    assert told["open"] == pytest.approx((gate > 0.95).mean(), abs=1e-5)
+    assert told["between_inputs"] == pytest.approx(gate.var(0).mean() / gate.var(), abs=1e-4)
+    assert told["norm"] == pytest.approx(slow[name]["norm"].mean(), abs=1e-4)
+    assert told["passing"] == pytest.approx(slow[name]["passing"].mean(), abs=1e-4)
+
+
+def test_the_feature_that_a_gate_follows_is_the_closest(trained, result, slow):
+    for name in NAMES:
+        x, opening = slow[name]["x"].astype(float), slow[name]["gate"].mean(1)
+        r = [np.corrcoef(x[:, f], opening)[0, 1] if x[:, f].std() > 0 else 0.0 for f in range(x.shape[1])]
+        best = int(np.abs(r).argmax())
+        told = result["distribution"][name]["follows"]
+        assert told["feature"] == trained.schema.modalities[name].columns[best]
+        assert told["correlation"] == pytest.approx(r[best], abs=1e-4)
+
+
+def test_conditions_equal_the_slow_ones(result, slow):
+    rows = {(row["condition"], row["modality"]): row for row in result["conditions"]}
+    assert {condition for condition, _ in rows} == {"track 0 active", "track 1 active", "an edit"}
+    for name in NAMES:
+        opening, event = slow[name]["gate"].mean(1), slow[name]["event"]
+        row = rows["an edit", name]
+        assert row["so"] == pytest.approx(opening[event].mean(), abs=1e-5)
+        assert row["else"] == pytest.approx(opening[~event].mean(), abs=1e-5)
+        assert row["steps"] == [event.sum(), (~event).sum()]
+
+
+def test_entropy_is_one_where_shares_are_equal_and_zero_where_one_has_all(trained):
+    size = trained.config.model.width
+    for values, expected in (((0.5, 0.5, 0.5), 1.0), ((0.6, 0.0, 0.0), 0.0)):
+        held = {name: torch.full((size,), v) for name, v in zip(NAMES, values, strict=True)}
+        with clamped(trained.model, held):
+            found = probe_shares(trained)
+        if expected == 1.0:
+            assert found["entropy_opening"] == pytest.approx(1.0, abs=1e-5)
+        else:
+            # Speech takes all wherever it is there; the one item without it has equal shares of nothing.
+            assert found["entropy_opening"] < 0.3
+            assert found["passing"]["speech"] == pytest.approx(1.0)
+
+
+def probe_shares(trained):
+    from mmcore.probes.gate_sums import ShareSums
+
+    sums = ShareSums(NAMES)
+    for batch in trained.test.batches():
+        sums.add(look(trained, batch))
+    return sums.result()
+
+
+def test_alignment_equals_a_slow_one(trained, result):
+    lag = 10
+    by_item = {}
+    for batch in trained.test.batches():
+        shown, events = look(trained, batch), edit_events(batch, trained.targets, trained.task)
+        for b, t in batch.valid_BT.nonzero().tolist():
+            step = int(batch.start_B[b]) + t
+            opening = shown.opening["noise"][b, t] if shown.choice_BTM[b, t, 1] else math.nan
+            by_item.setdefault(int(batch.item_B[b]), {})[step] = (opening, bool(events[b, t]))
+    sums, counts, number = np.zeros(2 * lag + 1), np.zeros(2 * lag + 1), 0
+    for steps in by_item.values():
+        for step, (_, event) in steps.items():
+            number += event
+            for o in range(-lag, lag + 1) if event else ():
+                value = steps.get(step + o, (math.nan, False))[0]
+                if not math.isnan(value):
+                    sums[o + lag] += value
+                    counts[o + lag] += 1
+    assert result["around"]["lags"] == list(range(-lag, lag + 1))
+    assert result["around"]["events"] == number
+    assert result["around"]["mean"]["noise"] == pytest.approx(sums / counts, abs=1e-5)
+
+
+def test_clamping_equals_doing_it_by_hand(trained, result):
+    naive, free = trained.naive.losses(), trained.tally(detailed=False).component_losses()
+    with clamped(trained.model, {"track": torch.tensor(0.0)}):
+        shut = trained.tally(detailed=False).component_losses()
+    row = next(r for r in result["clamping"] if r["gate"] == "track" and r["held"] == "shut")
+    for component, value in row["increase"].items():
+        assert value == pytest.approx((shut[component] - free[component]) / naive[component], abs=1e-4)
+    assert row["whole"] == pytest.approx(np.mean([*row["increase"].values()]), abs=1e-4)
+    assert [(r["gate"], r["held"]) for r in result["clamping"]] == [
+        *((name, held) for name in NAMES for held in ("shut", "mean", "open")), (None, "mean"),
+    ]  # fmt: skip
+
+
+def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
+    naive, components = trained.naive.losses(), trained.targets.components
+    free, masked = trained.tally(), trained.tally(removing(("noise",), trained.predict))
+    passing = {}
+    for batch in trained.test.batches():
+        shown = look(trained, batch)
+        for b, t in np.argwhere(shown.choice_BTM[..., 1]):
+            passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["noise"][b, t])
+    items = sorted(passing)
+    lost = [
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+    ]
+    told = result["faithfulness"]["items"]["modalities"]["noise"]
+    assert told["n"] == len(items)
+    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
+    assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
+
+
+def test_every_step_is_masked_once_and_one_in_four_at_a_time(trained):
+    batch = next(trained.test.batches())
+    turn_BT = _turns(3, batch)
+    T = turn_BT.shape[1] // TURNS * TURNS
+    assert (np.sort(turn_BT[:, :T].reshape(len(turn_BT), -1, TURNS)) == np.arange(TURNS)).all()
+    assert not np.array_equal(turn_BT, _turns(4, batch))
+    assert np.array_equal(turn_BT, _turns(3, batch))
+    where = torch.from_numpy(turn_BT == 0)
+    masked = absent_at(batch, "speech", where)
+    assert not masked.present_BTM[..., 0][where].any()
+    assert torch.equal(masked.present_BTM[..., 0][~where], batch.present_BTM[..., 0][~where])
+    assert torch.equal(masked.present_BTM[..., 1:], batch.present_BTM[..., 1:])
+    assert (masked.values["speech"][where] == 0).all()
+
+
+def test_timelines_are_those_of_whole_items(trained, result):
+    (item, *_), (line, *_) = draw_items(trained, 2), result["timelines"]
+    assert line["item"] == trained.prepared.items[item].name
+    assert len(result["timelines"]) == 2
+    opening, chance = {}, {}
+    for batch in trained.test.batches():
+        shown, outputs = look(trained, batch), trained.predict(batch)
+        for b, t in batch.valid_BT.nonzero().tolist():
+            if int(batch.item_B[b]) == item:
+                step = int(batch.start_B[b]) + t
+                opening[step] = shown.opening["track"][b, t]
+                chance[step] = outputs[b, t, 0, :2].softmax(-1)[1].item()
+    expected = [opening[line["first"] + i] for i in range(len(line["gates"]["track"]))]
+    assert line["gates"]["track"] == pytest.approx(expected, abs=1e-3)
+    assert [t["parameter"] for t in line["targets"]] == ["active", "x"]
+    guessed = [chance[line["first"] + i] for i in range(len(expected))]
+    assert line["targets"][0]["predicted"] == pytest.approx(guessed, abs=1e-3)
+    assert set(line["targets"][0]["true"]) <= {0.0, 1.0, None}
+    assert line["events"] == sorted(line["events"])
+    assert line["features"]["speech"]["name"] == "level"
+
+
+def test_the_model_is_left_as_it_is(trained, result):
+    batch = next(trained.test.batches())
+    before, weights = trained.predict(batch), [p.clone() for p in trained.model.parameters()]
+    probe_gates(trained, GatesAnalysis(timelines=1))
+    assert torch.equal(trained.predict(batch), before)
+    assert all(torch.equal(a, b) for a, b in zip(weights, trained.model.parameters(), strict=True))
+    assert not trained.model.fusion.held
+
+
+def test_memory_is_independent_of_the_corpus(trained):
+    """What streams by leaves sums of one size; what is asked again is bounded."""
+    batch = next(trained.test.batches())
+    shown = look(trained, batch)
+    where = shown.choice_BTM[..., 0]
+    parts = (shown.gates["speech"][where], shown.norm["speech"][where], shown.passing["speech"][where])
+    sums = ModalitySums(16, ("level",))
+    around = AlignedSums(NAMES, 10, [item.steps for item in trained.prepared.items])
+    sizes = []
+    for times in (1, 40):
+        for _ in range(times):
+            sums.add(*parts, batch.values["speech"].numpy()[where])
+            around.add(shown, batch, np.ones_like(where))
+        sizes.append((sum(np.size(v) for v in vars(sums).values()), len(pickle.dumps(around)) // 64))
+    assert sizes[0] == sizes[1]
+
+
+def test_the_sample_is_bounded_and_equal_for_all_arms(config, prepared, monkeypatch):
+    monkeypatch.setattr(gate_sample, "MOST_WINDOWS", 5)
+    one, other = (
+        draw_sample(untrained(config, prepared, model__fusion__kind=kind)) for kind in ("gated", "gated_softmax")
+    )
+    assert one.items == other.items
+    assert one.windows <= 5 < one.of_windows
+    assert len(one.items) < one.of_items
+    assert sum(len(b.item_B) for b in one.batches) == one.windows
+
+
+def test_few_windows_still_give_one_item(config, prepared, monkeypatch):
+    monkeypatch.setattr(gate_sample, "MOST_WINDOWS", 1)
+    assert len(draw_sample(untrained(config, prepared)).items) == 1
+
+
+@pytest.mark.parametrize("absence", ["zero", "learned"])
+def test_softmax_gates_are_read_where_there_is_a_choice(config, prepared, absence):
+    trained = untrained(config, prepared, model__fusion__kind="gated_softmax", model__absence=absence)
+    found = probe_gates(trained, GatesAnalysis(timelines=1))
+    means = [found["distribution"][name]["mean"] for name in NAMES]
+    assert all(0.0 < mean < 1.0 for mean in means)
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_labels_of_whole_items_are_asked_by_item(config, label_corpus, tmp_path):
+    built = config(label_corpus)
+    prepared = prepare(label_corpus, built.data, tmp_path)
+    found = probe_gates(untrained(config, prepared), GatesAnalysis())
+    assert found["faithfulness"]["steps"] is None
+    assert found["faithfulness"]["items"]["modalities"]["sensor"]["n"] >= 5
+    assert found["around"]["events"] == 0
+    assert found["conditions"] == []
+    assert found["timelines"][0]["targets"] == []
+    assert json.dumps(found, allow_nan=False)
