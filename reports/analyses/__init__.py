@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.analyses import corruption, search
 from reports.frame import StudyResults
 from reports.numerals import counted
 from reports.sections import Finding, Section
@@ -14,13 +15,26 @@ if TYPE_CHECKING:
 
 def sections(results: StudyResults) -> tuple[Section, ...]:
     """One section for each analysis that has anything to say, in the order of the page."""
-    made: tuple[Section | None, ...] = (_failures(results),)
+    made: tuple[Section | None, ...] = (
+        corruption.section(results),
+        search.section(results),
+        _failures(results),
+    )
     return tuple(section for section in made if section is not None)
 
 
 def figures(results: StudyResults) -> tuple[Figure, ...]:
     """The figures to which sections refer by name. Imports the drawing library."""
-    return ()
+    from reports.figures.corruption import CorruptionCurves
+    from reports.figures.search_front import Front, Hypervolume
+    from reports.figures.search_history import BestOfN, SearchedAndConfirmed, SearchHistory
+    from reports.figures.search_space import Contour, Importances, ParallelCoordinates, Slices
+
+    of_search = (
+        SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
+        Hypervolume,
+    )  # fmt: skip
+    return (CorruptionCurves(results), *(figure(results) for figure in of_search))
 
 
 def _failures(results: StudyResults) -> Section | None:

@@ -1,0 +1,178 @@
+"""The section on a search: who won, how much of it was luck, what it cost, and what it cannot say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.analyses.search_numbers import (
+    Search,
+    best_of_frame,
+    confirmed_frame,
+    curves,
+    edges,
+    ended,
+    importances_frame,
+    objectives,
+    title,
+    trials_frame,
+)
+from reports.frame import StudyResults
+from reports.numerals import counted, interval, listing, number, percent
+from reports.sections import Finding, Section, SectionTable, plain_table
+from reports.statistics.search import flips
+
+FIGURES = (
+    "search_history", "search_confirmed", "search_best_of", "search_importances", "search_slices", "search_contour",
+    "search_parallel", "search_front", "search_hypervolume",
+)  # fmt: skip
+"""In the order of the page."""
+
+
+def section(results: StudyResults) -> Section | None:
+    """What the searches of a study came to; None for a study without one."""
+    searches = results.search
+    if not searches:
+        return None
+    return Section(
+        key="search",
+        title="Search",
+        question="Which settings are best, and how much of their score is luck?",
+        lead=_lead(searches),
+        findings=(
+            *_confirmations(results),
+            *_rankings(searches),
+            *(finding for search in searches for finding in _of_one(search)),
+        ),
+        figures=FIGURES,
+        tables=_tables(results),
+        limits="The curves of the best of n treat trials as exchangeable. Samplers that learn from earlier trials make "
+        "later ones better, so a smaller search of that kind would have found less than such a curve says.",
+    )
+
+
+def _lead(searches: Sequence[Search]) -> str:
+    one = searches[0]
+    names = listing([title(name) for name, _ in objectives(one)])
+    trials, epochs = one["budget"]["trials"], one["budget"]["epochs"]
+    budget = counted(trials, "trial") if trials else f"{epochs:,} epochs"
+    alone = len(searches) == 1
+    who = f"'{one['arm']}' was searched" if alone else f"Each of {len(searches)} arms was searched by itself"
+    pruned = "without pruning" if one["pruner"] == "none" else f"with the pruner {one['pruner']}"
+    over = "on repeat 0" if one["repeats"] == 1 else f"the mean over repeats 0 to {one['repeats'] - 1}"
+    return (
+        f"{who} with a budget of {budget} by the sampler {one['sampler']}, {pruned}. The objective is {names}, {over}, "
+        "the same for every trial. Test items were read only afterwards, when the best settings were trained anew on "
+        "other repeats; the verdicts above rest on those alone."
+    )
+
+
+def _confirmations(results: StudyResults) -> list[Finding]:
+    """The winner's curse: what the search promised against what fresh repeats give."""
+    found = []
+    for row in confirmed_frame(results).to_dict("records"):
+        if row["n"] == 0:
+            continue
+        lucky = row["searched"] > row["high"] if _maximise(results, row["objective"]) else row["searched"] < row["low"]
+        measured = title(row["objective"])
+        text = (
+            f"'{row['arm']}' (trial {row['trial']}) had {number(row['searched'])} in the search, and "
+            f"{number(row['mean'])} when trained anew: {_lost(row['lost'])}"
+        )
+        evidence = f"{measured}: {percent(1 - results.study.alpha)} interval {interval(row['low'], row['high'])} over "
+        evidence += counted(int(row["n"]), "fresh repeat") + "."
+        label = "promised too much" if lucky else "confirmed"
+        found.append(Finding(text, label, "bad" if lucky else "good", evidence))
+    return found
+
+
+def _lost(lost: float) -> str:
+    if lost > 0:
+        return f"{number(lost)} was the luck of being the best of many, or of the repeats."
+    return f"nothing was lost by being the best of many ({number(-lost)} was gained)."
+
+
+def _maximise(results: StudyResults, objective: str) -> bool:
+    return next(m for s in results.search for name, m in objectives(s) if name == objective)
+
+
+def _rankings(searches: Sequence[Search]) -> list[Finding]:
+    """At which budget another arm takes the lead."""
+    if len(searches) < 2 or len(objectives(searches[0])) > 1:
+        return []
+    found = curves(searches)
+    if len(found) < 2:
+        return []
+    shared = min(map(len, found.values()))
+    changes = flips({k: list(v) for k, v in found.items()}, objectives(searches[0])[0][1])
+    if not changes:
+        first = max(found, key=lambda a: found[a][0].mean * (1 if objectives(searches[0])[0][1] else -1))
+        text = f"'{first}' is expected to lead at every budget from 1 to {counted(shared, 'trial')}."
+        return [Finding(text, "stable", "good")]
+    n, leader, before = changes[-1]
+    told = "; ".join(f"from {k} on '{new}' instead of '{old}'" for k, new, old in changes)
+    text = f"Who leads depends on the budget: from {counted(n, 'trial')} on it is '{leader}', with fewer '{before}'."
+    return [Finding(text, "depends on the budget", "bad", f"Expected best of n trials: {told}.")]
+
+
+def _of_one(search: Search) -> list[Finding]:
+    arm, states = search["arm"], Counter(t["state"] for t in search["trials"])
+    trials = ended(search)
+    spent, full = search["epochs_spent"], search["epochs_full"]
+    text = f"The search for '{arm}' took {spent:,} epochs"
+    if full > spent:
+        text += f" instead of {full:,}: pruning and reuse saved {percent(round(1 - spent / full, 2))}"
+    parts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]]
+    parts += [f"{states['retried']} taken over after a process ended"] if states["retried"] else []
+    found = [Finding(f"{text}.", evidence=f"{counted(len(trials), 'trial')}: {', '.join(parts)}.")]
+    if not search["complete"]:
+        found.insert(
+            0, Finding(f"The search for '{arm}' has not reached its budget; the same command goes on.", "open", "open")
+        )
+    if states["failed"]:
+        why = Counter(t["failure"] for t in trials if t["failure"]).most_common(1)
+        told = f"Most often: {why[0][0]}." if why else ""
+        found.append(Finding(f"{counted(states['failed'], 'trial')} of '{arm}' failed.", "failures", "bad", told))
+    for axis, side, value in edges(search):
+        end = "lower" if side == "low" else "upper"
+        text = f"The best {axis} of '{arm}' lies at the {end} end of its range; the optimum may lie beyond."
+        found.append(Finding(text, "edge of the space", "bad", f"{number(value)}."))
+    return found
+
+
+def _tables(results: StudyResults) -> tuple[SectionTable, ...]:
+    searches = results.search
+    best = []
+    for search in searches:
+        for winner in search["confirmed"]:
+            for path, value in winner["settings"].items():
+                best.append((winner["arm"], winner["trial"], path, _plain(value)))
+    made = [
+        SectionTable(
+            "settings", "The settings that were found", plain_table(("arm", "trial", "setting", "value"), best)
+        ),
+        _framed("confirmed", "Search score against confirmed score, on validation items", confirmed_frame(results)),
+        _framed("importances", "How much of the variation each axis explains", importances_frame(searches)),
+        _framed("best_of", "Expected best of n trials", best_of_frame(searches)),
+        _framed("trials", "Every trial", trials_frame(searches)),
+    ]
+    return tuple(t for t in made if t.table.rows)
+
+
+def _framed(name: str, caption: str, frame: pd.DataFrame) -> SectionTable:
+    rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False)
+    return SectionTable(name, caption, plain_table([str(c) for c in frame.columns], [list(row) for row in rows]))
+
+
+def _plain(value: Any) -> str:
+    """A setting in one line; long fractions are cut where nobody reads them."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.6g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,241 @@
+"""What a report says of a search: promise against confirmation, budgets, edges, figures with numbers behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mmcore.seeding import generator
+from reports.analyses import figures, sections
+from reports.analyses.search import section
+from reports.analyses.search_numbers import (
+    best_of_frame,
+    confirmed_frame,
+    curves,
+    edges,
+    front_frame,
+    history_frame,
+    hypervolume_frame,
+    numeric_axes,
+    trials_frame,
+)
+from reports.frame import StudyResults
+from reports.render import write_report
+from reports.summary import summarise
+
+
+def make_search(
+    arm: str = "multimodal",
+    trials: int = 12,
+    *,
+    objectives: int = 1,
+    seed: int = 0,
+    promise: float | None = None,
+    pruned: tuple[int, ...] = (3, 7),
+    failed: tuple[int, ...] = (5,),
+    complete: bool = True,
+    edge: bool = False,
+) -> dict[str, Any]:
+    """A search over a learning rate, a number of layers and a choice; the value falls with the rate's distance."""
+    rng = generator(seed, f"test/{arm}")
+    names = ["validation/skill", "validation/active/f1"][:objectives]
+    rows = []
+    for n in range(trials):
+        rate, layers = float(10 ** rng.uniform(-4, -2)), int(rng.integers(1, 5))
+        state = "pruned" if n in pruned else "failed" if n in failed else "complete"
+        value = 0.5 - 0.1 * (math.log10(rate) + 3) ** 2 + 0.01 * layers
+        axes = {"training.optimiser.learning_rate": rate, "model.layers": layers, "model.norm": "pre"}
+        rows.append(
+            {
+                "number": n, "state": state, "params": axes, "axes": axes,
+                "values": [value, 0.3 * layers][:objectives] if state == "complete" else [],
+                "repeats": [], "components": {}, "intermediate": [[1, value / 2], [2, value - 0.05]],
+                "epochs": 8 if state == "pruned" else 24, "epochs_full": 24, "seconds": 10.0,
+                "fingerprints": [f"{n:032x}"], "reused": 0, "retry_of": None,
+                "failure": "RuntimeError: no memory" if state == "failed" else None,
+                "started": None, "finished": f"2026-03-01T10:{n:02d}:00+00:00", "process": None,
+            }
+        )  # fmt: skip
+    done = [r for r in rows if r["values"]]
+    best = max(done, key=lambda r: r["values"][0])
+    if edge:
+        best["axes"]["training.optimiser.learning_rate"] = 9.9e-3
+    promised = [promise if promise is not None else best["values"][0], 0.4][:objectives]
+    return {
+        "arm": arm, "role": "nuisance", "sampler": "tpe", "pruner": "median",
+        "budget": {"trials": trials, "epochs": None}, "repeats": 2, "steps": "epochs",
+        "space": {
+            "training.optimiser.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-2},
+            "model.layers": {"kind": "int", "low": 1, "high": 4, "step": 1},
+            "model.norm": {"kind": "choice", "values": ["pre", "post"]},
+        },
+        "objective": [{"name": name, "maximise": True} for name in names],
+        "trials": rows, "best": [best["number"]],
+        "confirmed": [{"arm": arm, "trial": best["number"], "values": promised, "settings": best["params"]}],
+        "complete": complete, "epochs_spent": sum(r["epochs"] for r in rows), "epochs_full": 24 * trials,
+        "hash": "c0ffee", "storage": "search/made_up.journal", "study": arm,
+        "importances": {
+            names[0]: {
+                "fANOVA": {"training.optimiser.learning_rate": [0.8, 0.7], "model.layers": [0.2, 0.3]},
+                "PED-ANOVA": {"training.optimiser.learning_rate": [0.6, 0.9], "model.layers": [0.4, 0.1]},
+            }
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def searched(results_of: Callable[..., StudyResults]) -> Callable[..., StudyResults]:
+    """Results with searches; validation scores are those of the test."""
+
+    def make(*searches: dict[str, Any], **options: Any) -> StudyResults:
+        results = results_of(**options)
+        scores = pd.concat([results.scores, results.scores.assign(split="validation")], ignore_index=True)
+        return replace(results, scores=scores, search=searches)
+
+    return make
+
+
+def test_a_study_without_a_search_has_no_such_section(results_of: Callable[..., StudyResults]) -> None:
+    assert section(results_of()) is None
+    assert [f.name for f in figures(results_of()) if f.name.startswith("search_") and not f.frame().empty] == []
+
+
+def test_a_promise_above_the_interval_is_told_as_luck(searched: Callable[..., StudyResults]) -> None:
+    results = searched(make_search(promise=0.99))
+    (row,) = confirmed_frame(results).to_dict("records")
+    assert row["lost"] == pytest.approx(0.99 - row["mean"])
+    assert row["n"] == results.study.repeats
+    told = section(results)
+    assert told is not None
+    assert told.findings[0].label == "promised too much"
+    assert "0.990 in the search" in told.findings[0].text
+    assert "was the luck of being the best" in told.findings[0].text
+
+
+def test_a_promise_within_the_interval_is_confirmed(searched: Callable[..., StudyResults]) -> None:
+    mean = confirmed_frame(searched(make_search()))["mean"][0]
+    told = section(searched(make_search(promise=float(mean))))
+    assert told is not None
+    assert told.findings[0].label == "confirmed"
+
+
+def test_a_winner_that_was_not_trained_anew_yet_claims_nothing(searched: Callable[..., StudyResults]) -> None:
+    other = make_search("somebody else")
+    told = section(searched(other))
+    assert told is not None
+    assert not any(f.label in ("confirmed", "promised too much") for f in told.findings)
+
+
+def test_epochs_saved_and_states_are_counted(searched: Callable[..., StudyResults]) -> None:
+    told = section(searched(make_search()))
+    assert told is not None
+    (spent,) = [f for f in told.findings if "epochs" in f.text]
+    assert "256 epochs instead of 288" in spent.text
+    assert "saved 11 %" in spent.text
+    assert "9 complete, 2 pruned, 1 failed" in spent.evidence
+    (failures,) = [f for f in told.findings if f.label == "failures"]
+    assert "no memory" in failures.evidence
+
+
+def test_an_open_search_says_so_first(searched: Callable[..., StudyResults]) -> None:
+    told = section(searched(make_search("somebody else", complete=False)))
+    assert told is not None
+    assert told.findings[0].label == "open"
+
+
+def test_a_winner_at_the_edge_is_found_on_a_logarithmic_axis(searched: Callable[..., StudyResults]) -> None:
+    assert edges(make_search(seed=3)) == [] or all(side for _, side, _ in edges(make_search(seed=3)))
+    found = edges(make_search(edge=True))
+    assert ("training.optimiser.learning_rate", "high", 9.9e-3) in found
+    told = section(searched(make_search(edge=True)))
+    assert told is not None
+    assert any(f.label == "edge of the space" and "upper end" in f.text for f in told.findings)
+
+
+def test_the_best_so_far_follows_the_order_of_ends() -> None:
+    search = make_search()
+    search["trials"][0]["finished"] = "2026-03-01T11:59:00+00:00"
+    frame = history_frame([search])
+    assert frame["trial"].iloc[-1] == 0
+    complete = frame[frame["state"] == "complete"]
+    assert frame["best"].iloc[-1] == pytest.approx(complete["value"].max())
+    pruned = frame[frame["state"] == "pruned"].iloc[0]
+    assert pruned["value"] == search["trials"][int(pruned["trial"])]["intermediate"][-1][1]
+
+
+def test_a_pruned_trial_counts_as_the_worst_in_the_best_of_n() -> None:
+    search = make_search()
+    curve = curves([search])["multimodal"]
+    assert len(curve) == 12
+    known = [t["values"][0] for t in search["trials"] if t["values"]]
+    everyone = known + [min(known)] * 3
+    assert curve[0].mean == pytest.approx(sum(everyone) / 12)
+    assert best_of_frame([search])["mean"].iloc[-1] == pytest.approx(max(known))
+
+
+def test_rankings_that_flip_are_told(searched: Callable[..., StudyResults]) -> None:
+    steady, late = make_search("track_only", pruned=(), failed=()), make_search("multimodal", pruned=(), failed=())
+    for t in steady["trials"]:
+        t["values"] = [0.4]
+    for i, t in enumerate(late["trials"]):
+        t["values"] = [0.9 if i == 0 else 0.1]
+    told = section(searched(steady, late))
+    assert told is not None
+    (flip,) = [f for f in told.findings if f.label == "depends on the budget"]
+    # The expected best of n of one 0.9 among eleven 0.1 is 0.1 + 0.8 n/12: above 0.4 from 5 on.
+    assert "from 5 trials on it is 'multimodal', with fewer 'track_only'" in flip.text
+
+
+def test_fronts_and_their_volume(searched: Callable[..., StudyResults]) -> None:
+    search = make_search(objectives=2)
+    front = front_frame(search)
+    assert front["front"].any()
+    assert not front["front"].all()
+    volume = hypervolume_frame(search)["volume"]
+    assert volume.is_monotonic_increasing
+    assert volume.iloc[-1] > 0
+    assert front_frame(make_search()).empty
+    assert hypervolume_frame(make_search()).empty
+    assert {f.name for f in figures(searched(search)) if not f.frame().empty} >= {"search_front", "search_hypervolume"}
+
+
+def test_axes_come_by_importance_and_choices_have_none() -> None:
+    assert numeric_axes(make_search()) == ["training.optimiser.learning_rate", "model.layers"]
+
+
+def test_every_trial_leads_to_its_runs() -> None:
+    frame = trials_frame([make_search()])
+    assert list(frame["runs"]) == [f"{n:032x}" for n in range(12)]
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_the_whole_page_is_written(searched: Callable[..., StudyResults], tmp_path: Path, objectives: int) -> None:
+    results = searched(make_search(objectives=objectives), make_search("track_only", objectives=objectives, seed=1))
+    assert sections(results)[0].key == "search"
+    page = write_report(summarise(results), results, tmp_path).read_text(encoding="utf-8")
+    names = {path.stem for path in (tmp_path / "figures").glob("search_*.svg")}
+    expected = {"history", "confirmed", "best_of", "importances", "slices", "contour", "parallel"}
+    assert names == {f"search_{n}" for n in expected | ({"front", "hypervolume"} if objectives == 2 else set())}
+    for name in names:
+        assert f'id="figure-{name}"' in page
+        assert (tmp_path / "tables" / f"figure_{name}.csv").stat().st_size > 0
+    assert (tmp_path / "tables" / "search_trials.csv").is_file()
+    again = write_report(summarise(results), results, tmp_path / "again").read_text(encoding="utf-8")
+    assert again == page, "the same records give the same bytes"
+
+
+def test_few_trials_and_a_single_axis_draw_what_there_is(searched: Callable[..., StudyResults], tmp_path: Path) -> None:
+    search = make_search(trials=3, pruned=(), failed=())
+    for t in search["trials"]:
+        t["axes"] = {"model.layers": t["axes"]["model.layers"]}
+    search["importances"] = {}
+    results = searched(search)
+    write_report(summarise(results), results, tmp_path)
+    names = {path.stem for path in (tmp_path / "figures").glob("search_*.svg")}
+    assert names == {"search_history", "search_confirmed", "search_best_of", "search_slices"}
