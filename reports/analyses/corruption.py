@@ -1,0 +1,201 @@
+"""The section about damaged inputs: how fast each arm's score falls, and whose falls less."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reports.analyses.arms import told_arms
+from reports.analyses.robustness import KIND_WORDS, Comparison, Curve, Robustness
+from reports.frame import StudyResults
+from reports.numerals import counted, interval, listing, number, percent, probability
+from reports.sections import Finding, Section, SectionTable, Table, Tone, plain_table
+from reports.statistics.intervals import estimate
+
+MOST_PAIRS = 12
+"""Comparisons that are told one by one; the table has all."""
+
+
+def section(results: StudyResults) -> Section | None:
+    """How the score falls as inputs get worse; None where nobody asked."""
+    found = Robustness.of(results)
+    if found is None:
+        return None
+    level, overlap = 1 - results.study.alpha, results.overlap
+    windows = sorted({f"{s['windows']} of {s['of']}" for s in found.samples})
+    return Section(
+        key="corruption",
+        title="Damaged inputs",
+        question="How fast does the score fall as one modality gets worse?",
+        lead=(
+            "Test windows were damaged one modality at a time, in five ways and with rising strength, and scored again "
+            "with the trained models; nothing was trained anew. All arms of a repeat got the same windows with the "
+            f"same damage: a sample of {windows[0] if len(windows) == 1 else 'up to ' + windows[-1]} test windows, on "
+            "which the naive predictors were scored as well. A skill of 0 is no better than these. The area under a "
+            "curve, divided by the range of levels, is the mean skill over that range; verdicts on it are corrected "
+            "(Holm) within each kind of damage. An arm that does not read a modality keeps its score whatever happens "
+            "to it."
+        ),
+        findings=(*_falls(results, found), *_verdicts(found)),
+        figures=("corruption",),
+        tables=(
+            SectionTable(
+                "areas",
+                "Mean skill over all levels, and the level at which skill falls below 0, by arm, modality and damage",
+                _areas(found, level, overlap),
+            ),
+            SectionTable(
+                "comparisons",
+                "Arms compared on the area under the curve: difference of mean skill, and of what the damage costs",
+                _comparisons(found),
+            ),
+            SectionTable("curves", "Skill at every level, by component", _curves(found, level, overlap)),
+        ),
+        limits=_limits(found),
+    )
+
+
+def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
+    """Where the reference and the best arm fall below the naive predictors."""
+    findings = []
+    for arm in told_arms(results, found.arms):
+        curves = [curve for curve in found.curves if curve.arm == arm and curve.reads]
+        if not curves:
+            continue
+        below = sorted((c for c in curves if math.isfinite(c.crossing)), key=lambda c: c.crossing / c.levels[-1])
+        kept = [KIND_WORDS[kind] for kind in KIND_WORDS if kind not in {c.kind for c in below}]
+        label, tone, text = _fall_words(arm, below, kept)
+        steepest = max(curves, key=lambda c: estimate(c.fall_R).mean)
+        fall = estimate(steepest.fall_R, 1 - results.study.alpha, results.overlap)
+        spread = f"{percent(1 - results.study.alpha)} interval {interval(fall.low, fall.high)}, n = {fall.n}"
+        costly = f"{KIND_WORDS[steepest.kind]} of {steepest.modality}"
+        evidence = f"Costs most: {costly}, {number(fall.mean)} of skill on average over all levels ({spread})."
+        findings.append(Finding(text, label, tone, evidence))
+    return findings
+
+
+def _fall_words(arm: str, below: list[Curve], kept: list[str]) -> tuple[str, Tone, str]:
+    if not below:
+        return "holds", "good", f"'{arm}' stays above the naive predictors under every damage that was tried."
+    told = [f"{KIND_WORDS[c.kind]} of {c.modality} (from {_amount(c.crossing, c.unit)} on)" for c in below]
+    rest = f" It does not with {listing(kept)}." if kept else ""
+    return "falls below", "bad", f"'{arm}' falls below the naive predictors with {listing(told)}.{rest}"
+
+
+def _amount(level: float, unit: str) -> str:
+    """A level in words: ``17 % of the steps``, ``1.68 training deviations``."""
+    share, _, whole = unit.partition("share of ")
+    return f"{100 * level:.0f} % of {whole}" if whole else f"{level:.2f} {share}"
+
+
+def _verdicts(found: Robustness) -> list[Finding]:
+    pairs: dict[tuple[str, str], list[Comparison]] = {}
+    for comparison in found.comparisons:
+        pairs.setdefault((comparison.arm, comparison.reference), []).append(comparison)
+    findings = []
+    for (arm, reference), comparisons in pairs.items():
+        by_verdict = {
+            verdict: [c for c in comparisons if c.decision.verdict == verdict] for verdict in ("better", "worse")
+        }
+        better, worse = by_verdict["better"], by_verdict["worse"]
+        if not better and not worse and len(pairs) > MOST_PAIRS:
+            continue
+        told = [_places(word, which) for word, which in (("more", better), ("less", worse)) if which]
+        rest = len(comparisons) - len(better) - len(worse)
+        text = f"Over all levels '{arm}' keeps " + (" and ".join(told) if told else "neither shown more nor less skill")
+        text += (
+            f" than '{reference}'; not decided: {rest} of {len(comparisons)}."
+            if rest and told
+            else f" than '{reference}'."
+        )
+        label, tone = _label(better, worse)
+        findings.append(Finding(text, label, tone, _evidence(comparisons)))
+    return findings[:MOST_PAIRS]
+
+
+def _places(word: str, comparisons: list[Comparison]) -> str:
+    by_kind: dict[str, list[str]] = {}
+    for c in comparisons:
+        by_kind.setdefault(KIND_WORDS[c.kind], []).append(c.modality)
+    return f"{word} skill with " + ", ".join(f"{kind} ({listing(names)})" for kind, names in by_kind.items())
+
+
+def _label(better: list[Comparison], worse: list[Comparison]) -> tuple[str, Tone]:
+    if better and worse:
+        return "mixed", "plain"
+    if better:
+        return "keeps more", "good"
+    return ("keeps less", "bad") if worse else ("undecided", "open")
+
+
+def _evidence(comparisons: list[Comparison]) -> str:
+    strongest = max(comparisons, key=lambda c: abs(c.paired.difference.mean) if c.paired.n else -1.0)
+    d = strongest.paired.difference
+    return (
+        f"Largest difference: {KIND_WORDS[strongest.kind]}, {strongest.modality}: {number(d.mean, signed=True)} "
+        f"({interval(d.low, d.high)}, n = {d.n}, p after Holm = {probability(strongest.decision.p_holm)} over "
+        f"{counted(strongest.decision.family, 'comparison')})."
+    )
+
+
+def _areas(found: Robustness, level: float, overlap: float) -> Table:
+    rows = []
+    for c in found.curves:
+        if not c.reads:
+            continue
+        clean, area, cost = (estimate(x, level, overlap) for x in (c.skill_RL[:, 0], c.area_R, c.fall_R))
+        told = (clean.mean, area.mean, area.low, area.high, cost.mean, cost.low, cost.high, c.levels[-1], c.unit)
+        crossed = sorted(c.crossing_R[np.isfinite(c.crossing_R)].tolist())
+        ends = (crossed[0], crossed[-1]) if crossed else (None, None)
+        below = c.crossing if math.isfinite(c.crossing) else None
+        rows.append((c.arm, c.modality, c.kind, area.n, *told, below, len(crossed), *ends))
+    columns = (
+        "arm", "modality", "damage", "n", "undamaged", "area", "area_low", "area_high", "cost", "cost_low", "cost_high",
+        "strongest", "unit", "below_naive_from", "repeats_below", "earliest", "latest",
+    )  # fmt: skip
+    return plain_table(columns, rows)
+
+
+def _comparisons(found: Robustness) -> Table:
+    columns = (
+        "arm", "reference", "damage", "modality", "n", "difference", "low", "high", "verdict", "p_holm", "p_interval",
+        "family", "cost_difference", "cost_low", "cost_high",
+    )  # fmt: skip
+    rows = []
+    for c in found.comparisons:
+        d, e = c.paired.difference, c.decision
+        told = (d.n, d.mean, d.low, d.high, e.verdict, e.p_holm, e.p_t, e.family)
+        rows.append((c.arm, c.reference, c.kind, c.modality, *told, c.fall.mean, c.fall.low, c.fall.high))
+    return plain_table(columns, rows)
+
+
+def _curves(found: Robustness, level: float, overlap: float) -> Table:
+    rows = []
+    for c in found.curves:
+        if not c.reads:
+            continue
+        for component, values_RL in (("mean", c.skill_RL), *c.components.items()):
+            if not np.isfinite(values_RL).any():
+                continue
+            for at, value_R in zip(c.levels, values_RL.T, strict=True):
+                e = estimate(value_R, level, overlap)
+                rows.append((c.arm, c.modality, c.kind, c.unit, component, at, e.mean, e.low, e.high, e.n))
+    columns = ("arm", "modality", "damage", "unit", "component", "level", "skill", "low", "high", "n")
+    return plain_table(columns, rows)
+
+
+def _limits(found: Robustness) -> str:
+    text = (
+        "Noise: normal, in deviations of each feature on the training items; embeddings get noise of that length and "
+        "unit length again; a binary feature is turned over as often as noise of that many halves would. Dropped: "
+        "each step absent by itself. Gap: one contiguous part of each window. Lost: the modality gone from this share "
+        "of the items that have it. Delay: the stream arrives late. Targets are never damaged. This is no claim about "
+        "damage of other kinds, or to several modalities at once."
+    )
+    if found.excluded:
+        text += (
+            f" Left out: {counted(found.excluded, 'run')} that cut the test items into other windows than the "
+            "reference, and so were damaged elsewhere."
+        )
+    return text

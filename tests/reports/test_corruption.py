@@ -1,0 +1,173 @@
+"""Damaged inputs in a report: areas and crossings by hand, verdicts as the statistics give them, pictures."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reports.analyses.arms import told_arms
+from reports.analyses.corruption import section
+from reports.analyses.robustness import KIND_WORDS, Robustness, crossing
+from reports.figures.corruption import CorruptionCurves
+from reports.figures.svg import inline, to_svg
+from reports.render import write_report
+from reports.statistics.comparisons import compare
+from reports.statistics.verdicts import decide
+from reports.summary import summarise
+
+LEVELS = (0.0, 0.5, 1.0)
+FALLS = {"track_only": 0.6, "multimodal": 0.2}
+READS = {"track_only": ("track",), "multimodal": ("audio", "track")}
+
+
+def answer(arm, repeat, *, start=0.3, fall=None, reads=None, digest="a", unit=0.1, noise=0.0):
+    """Skill falls along a straight line from ``start`` by ``fall``."""
+    fall = FALLS[arm] if fall is None else fall
+
+    def curve(kind):
+        levels = [2 * level for level in LEVELS] if kind == "noise" else list(LEVELS)
+        skill = [start + noise - fall * level for level in LEVELS]
+        return {"levels": levels, "skill": skill, "components": {"active": skill, "scale": [None] * 3}}
+
+    told = {
+        name: {"present": 1.0, "curves": {kind: curve(kind) for kind in KIND_WORDS}} for name in reads or READS[arm]
+    }
+    return {
+        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "corruption", "settings": {},
+        "seconds": 1.0,
+        "result": {
+            "sample": {"digest": digest, "items": 4, "windows": 8, "of": 20}, "delay_unit": unit,
+            "naive": {"active": 1.0},
+            "clean": {"skill": start + noise, "components": {"active": start + noise, "scale": None}},
+            "modalities": told,
+        },
+    }  # fmt: skip
+
+
+def asked(results, **options):
+    rng = np.random.default_rng(0)
+    made = [
+        answer(arm.name, repeat, noise=0.01 * rng.standard_normal(), **options)
+        for arm in results.study.arms
+        for repeat in range(results.study.repeats)
+    ]
+    return replace(results, analyses=tuple(made))
+
+
+@pytest.fixture(scope="module")
+def results(results_of):
+    return asked(results_of())
+
+
+def test_without_answers_there_is_no_section(results_of):
+    assert section(results_of()) is None
+    assert CorruptionCurves(results_of()).frame().empty
+
+
+@pytest.mark.parametrize(
+    ("skill", "at"),
+    [([0.5, 0.1, -0.1], 1.5), ([0.5, 0.1, 0.0], math.inf), ([-0.1, 0.4, -0.1], 0.0), ([0.2, -0.2, 0.3], 0.5)],
+)
+def test_a_crossing_lies_on_the_line_between_two_levels(skill, at):
+    assert crossing([0.0, 1.0, 2.0], np.array(skill)) == pytest.approx(at)
+
+
+def test_a_crossing_is_not_known_where_a_skill_is_not():
+    assert math.isnan(crossing([0.0, 1.0], np.array([0.2, math.nan])))
+
+
+def test_areas_are_mean_skill_over_the_range_whatever_its_unit(results):
+    found = Robustness.of(results)
+    for curve in found.curves:
+        fall = FALLS[curve.arm] if curve.reads else 0.0
+        assert curve.area_R == pytest.approx(curve.skill_RL[:, 0] - fall / 2)
+        assert curve.fall_R == pytest.approx(np.full(8, fall / 2))
+    noise = next(c for c in found.curves if c.arm == "track_only" and c.kind == "noise" and c.reads)
+    assert noise.crossing == pytest.approx(2 * noise.skill_RL[:, 0].mean() / 0.6)
+    assert [c.unit for c in found.curves if c.kind == "delay"] == ["seconds"] * 4
+
+
+def test_who_does_not_read_a_modality_keeps_its_score(results):
+    found = Robustness.of(results)
+    flat = next(c for c in found.curves if c.arm == "track_only" and c.modality == "audio" and c.kind == "gap")
+    assert not flat.reads
+    assert np.ptp(flat.skill_RL, axis=1) == pytest.approx(0.0)
+    assert found.modalities == ("audio", "track")
+
+
+def test_each_kind_is_a_family_of_its_own(results):
+    found = Robustness.of(results)
+    assert {c.decision.family for c in found.comparisons} == {2}
+    for kind in KIND_WORDS:
+        mine = [c for c in found.comparisons if c.kind == kind]
+        areas = {(c.arm, c.modality): c.area_R for c in found.curves if c.kind == kind}
+        by_hand = [
+            compare(areas["multimodal", m], areas["track_only", m], overlap=results.overlap) for m in ("audio", "track")
+        ]
+        assert [c.decision for c in mine] == decide(by_hand)
+        # The damage to audio costs 0.1, and that to the tracks 0.2 less than it costs the other arm.
+        assert [c.fall.mean for c in mine] == pytest.approx([0.1, -0.2])
+
+
+def test_runs_on_another_sample_are_left_out_and_told(results_of):
+    plain = asked(results_of())
+    others = [a | {"result": a["result"] | {"sample": a["result"]["sample"] | {"digest": "b"}}} for a in plain.analyses]
+    mixed = [
+        b if a["arm"] == "multimodal" and a["repeat"] < 3 else a for a, b in zip(plain.analyses, others, strict=True)
+    ]
+    found = Robustness.of(replace(plain, analyses=tuple(mixed)))
+    assert found.excluded == 3
+    assert {c.paired.n for c in found.comparisons} == {5}
+    assert "3 runs" in section(replace(plain, analyses=tuple(mixed))).limits
+
+
+def test_findings_say_what_the_numbers_say(results):
+    told = section(results)
+    assert [finding.label for finding in told.findings] == ["falls below", "holds", "mixed"]
+    assert "dropped steps of track (from 51 % of the steps on)" in told.findings[0].text
+    assert "0.100 of skill on average" in told.findings[1].evidence
+    assert "more skill with noise (track)" in told.findings[2].text
+    assert "less skill with noise (audio)" in told.findings[2].text
+
+
+def test_told_are_the_reference_and_the_best(results_of, study_of):
+    study = study_of(["reference", "middling", "best"])
+    results = results_of(study, effects={"middling": 0.05, "best": 0.3})
+    assert told_arms(results, {"reference", "middling", "best"}) == ("reference", "best")
+    assert told_arms(results, {"middling", "reference"}) == ("reference", "middling")
+    assert told_arms(results, {"best"}) == ("best",)
+    assert told_arms(results, {}) == ()
+    worse = results_of(study, effects={"middling": -0.3, "best": -0.3})
+    assert told_arms(worse, {"reference", "best"}) == ("reference",)
+
+
+def test_the_page_holds_the_section_with_its_figure_and_tables(results, tmp_path):
+    page = write_report(summarise(results), results, tmp_path)
+    text = page.read_text()
+    assert 'id="section-corruption"' in text
+    assert "Skill under damage" in text
+    for table in ("corruption_areas", "corruption_comparisons", "corruption_curves", "figure_corruption"):
+        assert (tmp_path / "tables" / f"{table}.csv").read_text().count("\n") > 5
+
+
+def test_many_arms_and_modalities_are_drawn_as_far_as_they_can_be_told_apart(results_of, study_of):
+    arms = [f"arm_{i}" for i in range(10)]
+    results = results_of(study_of(arms, repeats=2), effects={})
+    reads = tuple(f"modality_{i}" for i in range(5))
+    many = asked(results, fall=0.3, reads=reads, unit=None)
+    figure = CorruptionCurves(many)
+    drawing = figure.draw()
+    assert len(drawing.axes) == len(KIND_WORDS) * 4
+    assert "first 4 of 5 modalities" in figure.description
+    assert "first 8 of 10 arms" in figure.description
+    assert set(figure.frame()["arm"]) == set(arms)
+    assert inline(to_svg(drawing), "corruption", "t", "d").count("<path") > 100
+    assert len(section(many).tables[2].table.rows) == 10 * 5 * 5 * 2 * 3
+
+
+def test_one_run_alone_gives_a_curve_and_no_verdict(results_of, study_of):
+    results = results_of(study_of(["alone"], repeats=1), effects={})
+    told = section(asked(results, fall=0.5, reads=("track",)))
+    assert [finding.label for finding in told.findings] == ["falls below"]
+    assert told.tables[1].table.rows == ()
