@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,14 @@ from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.search import BestOf, at_edge, best_of, hypervolume, non_dominated
 
 Search = Mapping[str, Any]
+
+
+def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
+    """The rows with these values in these columns."""
+    keep = np.ones(len(frame), dtype=bool)
+    for column, value in equals.items():
+        keep &= frame[column].to_numpy() == value
+    return cast(pd.DataFrame, frame[keep])
 
 
 def objectives(search: Search) -> list[tuple[str, bool]]:
@@ -135,10 +143,8 @@ def confirmed_frame(results: StudyResults) -> pd.DataFrame:
 def validated(results: StudyResults, arm: str, objective: str) -> Estimate:
     """An objective over an arm's finished repeats, on validation items; n = 0 where there is none."""
     metric = parse_metric(objective.partition("/")[2])
-    measure, scores = metric.measure.name, results.scores
-    mine = scores.query(
-        "arm == @arm and split == 'validation' and items == 'all' and metric == @measure and parameter.isna()"
-    )
+    whole = results.scores.query("split == 'validation' and items == 'all' and parameter.isna()")
+    mine = chosen(whole, arm=arm, metric=metric.measure.name)
     # pandas turns None into NaN, which equals nothing: components are compared in Python.
     wanted = [v for c, v in zip(mine["component"], mine["value"], strict=True) if _same(c, metric.component)]
     return estimate(np.array(wanted, dtype=float), 1 - results.study.alpha, results.overlap)

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.analyses.search_numbers import front_frame, hypervolume_frame, objectives, title, validated
+from reports.analyses.search_numbers import chosen, front_frame, hypervolume_frame, objectives, title, validated
 from reports.figures.style import (
     INK,
     MOST_ARMS,
@@ -65,9 +65,8 @@ class Front:
             figure = Drawing(figsize=(WIDTH, 3.6), layout="constrained")
             axes = figure.add_subplot()
             for i, search in enumerate(self.searches[:MOST_ARMS]):
-                arm = search["arm"]
-                mine = frame.query("arm == @arm and kind == 'trial'")
-                front = mine.query("front == True").sort_values("x")
+                mine = chosen(frame, arm=search["arm"], kind="trial")
+                front = chosen(mine, front=True).sort_values("x")
                 axes.plot(
                     mine["x"],
                     mine["y"],

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.analyses.search_numbers import (
     Search,
     best_of_frame,
+    chosen,
     confirmed_frame,
     history_frame,
     objectives,
@@ -150,9 +151,7 @@ class SearchedAndConfirmed:
 
     def draw(self) -> Drawing:
         """A row for each confirmed arm, first objective."""
-        frame = self.frame()
-        first = objectives(self.searches[0])[0][0]
-        frame = frame.query("objective == @first")
+        frame = chosen(self.frame(), objective=objectives(self.searches[0])[0][0])
         with house_style():
             figure = Drawing(figsize=(WIDTH, 0.9 + 0.34 * max(1, len(frame))), layout="constrained")
             axes = figure.add_subplot()

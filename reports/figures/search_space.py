@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.search_numbers import (
     Search,
+    chosen,
     ended,
     importances_frame,
     numeric_axes,
@@ -57,9 +58,8 @@ class Importances:
 
     def draw(self) -> Drawing:
         """A row an axis, both methods beside each other."""
-        frame, search = self.frame(), self.searches[0]
-        arm, first = search["arm"], objectives(search)[0][0]
-        frame = frame.query("arm == @arm and objective == @first")
+        search = self.searches[0]
+        frame = chosen(self.frame(), arm=search["arm"], objective=objectives(search)[0][0])
         methods = list(dict.fromkeys(frame["method"]))
         means = {a: fmean(frame.query("axis == @a")["mean"]) for a in dict.fromkeys(frame["axis"])}
         order = sorted(means, key=lambda a: -means[a])[: 2 * MOST_AXES]
