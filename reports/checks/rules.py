@@ -191,8 +191,10 @@ RULES = (
         "The learning rate rises at the end",
         "In a finished run the learning rate at the end of the last epoch is above that of the epoch before.",
         "The last epochs undo the settling of the earlier ones, so the model is scored in the middle of a move. It "
-        "happens where a schedule is periodic, or training ends within its warm-up.",
-        "Use a schedule that falls to its floor at the last step, and a warm-up that is shorter than training.",
+        "happens where a cosine is counted from the first step though it leaves out the warm-up, as the seed "
+        "experiment's was, or where training ends within its warm-up.",
+        "Use a schedule that falls to its floor at the last step (training.schedule.begins: after_warmup), and a "
+        "warm-up that is shorter than training.",
         training.rising_rate,
     ),
     Rule(
