@@ -24,7 +24,7 @@ from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
-from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan
+from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, variant
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
 from experiments.trial import failed_result, keep
@@ -89,6 +89,11 @@ def run_study(
         asked = ask(name, place, options)
     for arm in asked.study.arms:
         check_packages(arm.config)
+    if asked.tunes:
+        from experiments.search import tune
+
+        tune(asked, place, display, lambda: _prepare(asked, place, display))
+        asked = ask(name, place, options)
     todo = plan(asked, place)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
@@ -162,11 +167,6 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     conclude(mirror, results, summarise(results))
     mirror.close()
     return str(mirror.error) if mirror.error else None
-
-
-def variant(asked: Asked) -> str:
-    """Tells the same study on another corpus, or with other settings, apart within its experiment."""
-    return f"{asked.key}@{(asked.content or 'none')[:12]}"
 
 
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:

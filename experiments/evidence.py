@@ -44,7 +44,12 @@ def gather(todo: Plan, home: Home) -> StudyResults:
             next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
         )
     results = tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
-    return replace(results, analyses=answers(todo, home))
+    results = replace(results, analyses=answers(todo, home))
+    if not asked.searches:
+        return results
+    from experiments.search_results import with_importances
+
+    return replace(results, search=with_importances(asked, home))
 
 
 def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:

@@ -25,7 +25,56 @@ _FLUSH_SECONDS = 2.0
 """Epochs of one run are logged together at most this often: a log costs 10–70 ms, an epoch may cost less."""
 
 
-class Mirror:
+class Background:
+    """Talks to the tracking store from a thread of its own; the first error ends it.
+
+    Args:
+        home: where the default store lies.
+        warn: receives the one warning when the store does not answer.
+    """
+
+    def __init__(self, home: Home, warn: Callable[[str], None]) -> None:
+        self._home, self._warn = home, warn
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._store: Store | None = None
+        self._error: StoreError | None = None
+        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
+        self._thread.start()
+
+    @property
+    def error(self) -> StoreError | None:
+        """Why the mirror is off, or None."""
+        return self._error
+
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until all is mirrored, ``timeout`` seconds at most."""
+        self._tasks.put(None)
+        self._thread.join(timeout)
+
+    def _ready(self) -> Store:
+        if self._store is None:
+            from experiments.store import Store
+
+            self._store = Store(self._home)
+        return self._store
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if self._error is not None:
+                continue
+            try:
+                task()
+            except Exception as problem:
+                # Not only the store's own errors: whatever is wrong with the mirror, training goes on.
+                self._error = (
+                    problem
+                    if isinstance(problem, StoreError)
+                    else StoreError("the mirror failed", found=repr(problem), next_step="mmstudy sync STUDY catches up")
+                )
+                self._warn(str(self._error))
+
+
+class Mirror(Background):
     """The mirror of one study.
 
     Args:
@@ -36,24 +85,15 @@ class Mirror:
     """
 
     def __init__(self, home: Home, study: ResolvedStudy, variant: str, warn: Callable[[str], None]) -> None:
-        self._home, self._study, self._variant, self._warn = home, study, variant, warn
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._store: Store | None = None
+        self._study, self._variant = study, variant
         self._experiment = ""
         self._parents: dict[str, str] = {}
         self._runs: dict[str, str] = {}
         self._complete: set[str] = set()
         self._waiting: dict[str, list[Mapping[str, float]]] = {}
         self._flushed: dict[str, float] = {}
-        self._error: StoreError | None = None
-        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
-        self._thread.start()
+        super().__init__(home, warn)
         self._tasks.put(self._open)
-
-    @property
-    def error(self) -> StoreError | None:
-        """Why the mirror is off, or None."""
-        return self._error
 
     @property
     def experiment(self) -> str | None:
@@ -82,35 +122,9 @@ class Mirror:
             lambda: self._ready().conclude(self._parents[arm], metrics, tags, "FAILED" if failed else "FINISHED")
         )
 
-    def close(self, timeout: float | None = None) -> None:
-        """Wait until all is mirrored, ``timeout`` seconds at most."""
-        self._tasks.put(None)
-        self._thread.join(timeout)
-
     # In the thread ---------------------------------------------------------------------------------------------
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            if self._error is not None:
-                continue
-            try:
-                task()
-            except Exception as problem:
-                # Not only the store's own errors: whatever is wrong with the mirror, training goes on.
-                self._error = (
-                    problem
-                    if isinstance(problem, StoreError)
-                    else StoreError("the mirror failed", found=repr(problem), next_step="mmstudy sync STUDY catches up")
-                )
-                self._warn(str(self._error))
-
-    def _ready(self) -> Store:
-        assert self._store is not None
-        return self._store
-
     def _open(self) -> None:
-        from experiments.store import Store
-
-        self._store = store = Store(self._home)
+        store = self._ready()
         self._experiment = store.experiment(self._study.name, self._study.question)
         for arm in self._study.arms:
             note = "base" if not arm.overrides else ", ".join(f"{k} = {v}" for k, v in arm.overrides.items())

@@ -42,6 +42,7 @@ class Options:
         workers: worker processes; None: one per core.
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
+        storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
     """
 
     corpus: str | None = None
@@ -52,6 +53,7 @@ class Options:
     workers: int | None = None
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
+    storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Asked:
         key: name of this study on this corpus with these options, for report folders; a catalogue study's name alone
             where nothing was changed.
         options: as given.
+        searches: what the study's searches have found so far, see search_results.py; () where it has none, or none has
+            begun. Once all are complete, the study has the arms that they found.
     """
 
     study: ResolvedStudy
@@ -76,6 +80,12 @@ class Asked:
     content: str | None
     key: str
     options: Options
+    searches: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def tunes(self) -> bool:
+        """Whether a search comes first; until it is complete its arms are not known."""
+        return self.study.search is not None and not (self.searches and all(s["complete"] for s in self.searches))
 
 
 @dataclass(frozen=True)
@@ -185,7 +195,13 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         preset_name=preset_name,
         count=Costs(schema),
     )
-    return Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
+    asked = Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
+    if resolved.search is None:
+        return asked
+    # Optuna is for studies that search; others need not wait for its import.
+    from experiments.search_results import looked_up
+
+    return looked_up(asked, home)
 
 
 def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
@@ -211,6 +227,11 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
     return f"{path.stem}{corpus}-{hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
 
 
+def variant(asked: Asked) -> str:
+    """Tells the same study on another corpus, or with other settings, apart within its experiment."""
+    return f"{asked.key}@{(asked.content or 'none')[:12]}"
+
+
 def plan(asked: Asked, home: Home) -> Plan:
     """Look at what is there and say what is left to do.
 
@@ -220,7 +241,7 @@ def plan(asked: Asked, home: Home) -> Plan:
     study = asked.study
     estimator = Estimator(home, asked.place, asked.schema)
     runs: list[PlannedRun] = []
-    for repeat in range(study.repeats):
+    for repeat in study.numbers:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
             name = None if asked.content is None else fingerprint(config, asked.content)

@@ -51,12 +51,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_storage import (
+from experiments.home import Home
+from experiments.search_claims import (
     AGAIN,
     CLOSED,
     EPOCHS,
@@ -72,10 +73,60 @@ from experiments.search_storage import (
     reserved,
     trials_of,
 )
+from experiments.search_storage import (
+    check_identity,
+    find_study,
+    journal,
+    open_storage,
+    place_of,
+    storage_url,
+    study_name,
+)
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.tuning import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
+
+if TYPE_CHECKING:
+    from experiments.plan import Asked
+
+
+def looked_up(asked: Asked, home: Home) -> Asked:
+    """A study with what its searches have found; once all are complete, with the arms that they found.
+
+    Raises:
+        StudyError: the storage holds another search of that name, or nothing that could be confirmed.
+        StoreError: the storage does not answer.
+    """
+    url = storage_url(asked.options.storage)
+    search = asked.study.search
+    if search is None or asked.content is None or not (url or journal(home, asked.key).exists()):
+        return asked
+    storage = open_storage(home, asked.key, url)
+    found: list[dict[str, Any]] = []
+    for arm in search.searches:
+        name = study_name(asked.key, arm.arm)
+        study = find_study(storage, name)
+        if study is not None:
+            check_identity(study, search.identity(arm, asked.content))
+        found.append(export(study, search, arm, asked.schema, asked.content, place_of(home, asked.key, url)))
+    asked = replace(asked, searches=tuple(found))
+    return asked if asked.tunes else replace(asked, study=confirm(asked.study, found, asked.schema))
+
+
+def with_importances(asked: Asked, home: Home) -> tuple[dict[str, Any], ...]:
+    """The searches of a study with how much each axis matters: minutes for many trials, so for reports alone."""
+    search, told = asked.study.search, asked.searches
+    if search is None or not told:
+        return told
+    from experiments.search_importance import importances
+
+    storage = open_storage(home, asked.key, storage_url(asked.options.storage))
+    studies = [find_study(storage, one["study"]) if one["study"] else None for one in told]
+    return tuple(
+        {**one, "importances": {} if study is None else importances(study, search)}
+        for one, study in zip(told, studies, strict=True)
+    )
 
 
 def export(

@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_storage import rank, trials_of
+from experiments.search_claims import rank, trials_of
 from mmcore.seeding import seed_of
 from studies.search import Sampler
 from studies.space import Axis

@@ -43,8 +43,8 @@ logging.getLogger("alembic").setLevel(logging.ERROR)
 _LARGEST_BATCH = 900
 """MLflow takes at most 1,000 metrics, parameters and tags a request."""
 
-ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY = (
-    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key")
+ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL = (
+    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key", "trial")
 )
 
 
@@ -70,9 +70,10 @@ class Store:
     def __init__(self, home: Home) -> None:
         self.uri = tracking_uri(home)
         self._artifacts = home.artifacts if self.uri == home.mlflow_uri else None
+        self._lock = home.root / "mlflow.lock"
         with self._talking("open"):
             home.make()
-            with FileLock(home.root / "mlflow.lock"):
+            with FileLock(self._lock):
                 if self._artifacts is not None:
                     _create_database(home)
                 self._client = MlflowClient(self.uri)
@@ -107,6 +108,51 @@ class Store:
         """The parent run of an arm. ``variant`` tells apart the same study on another corpus or preset."""
         tags = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "arm", "mlflow.note.content": note}
         return self._find_or_create(experiment, arm, tags, by=("arm", variant, arm))
+
+    def search(self, experiment: str, study: str, variant: str, arm: str, tags: Mapping[str, str]) -> str:
+        """The parent run of an arm's search."""
+        own = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "search", **tags}
+        run = self._find_or_create(experiment, f"search: {arm}", own, by=("search", variant, arm))
+        with self._talking("open a search"):
+            self._client.update_run(run, status="RUNNING")
+        return run
+
+    def trial(
+        self, experiment: str, parent: str, number: int, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        """The run of one trial, a child of its search; RUNNING until :meth:`end_trial`."""
+        own = {TRIAL: str(number), "mmstudy.kind": "trial", "mlflow.parentRunId": parent, **tags}
+        run = self._find_or_create(experiment, f"trial {number}", own, by=("trial", parent, str(number)))
+        with self._talking("describe a trial"):
+            known = self._client.get_run(run).data.params
+            fresh = {key_of(k): str(v)[:6000] for k, v in params.items()}
+            self._client.log_batch(run, params=[Param(k, v) for k, v in fresh.items() if k not in known])
+        return run
+
+    def report_trial(self, run: str, steps: Iterable[tuple[int, float]]) -> None:
+        """The objective of a trial that goes on, by step."""
+        now = int(time.time() * 1000)
+        with self._talking("log a trial"):
+            metrics = [Metric("objective", value, now, step) for step, value in steps]
+            for chunk in _chunks(metrics, _LARGEST_BATCH):
+                self._client.log_batch(run, metrics=chunk)
+
+    def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+        """A trial's values and state."""
+        self.conclude(run, metrics, tags, status)
+
+    def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
+        """Number to (run, status) of all trials of a search that the store has."""
+        with self._talking("list trials"):
+            found: dict[int, tuple[str, str]] = {}
+            token = None
+            query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
+            while True:
+                page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
+                found |= {int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status) for run in page}
+                token = page.token
+                if not token:
+                    return found
 
     def run(self, experiment: str, parent: str, record: Mapping[str, Any], params: Mapping[str, Any]) -> str:
         """The child run of one repeat, set to RUNNING.
@@ -273,7 +319,12 @@ class Store:
             found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
             if found:
                 return found[0].info.run_id
-            return self._client.create_run(experiment, run_name=name, tags={**tags, KEY: key}).info.run_id
+            # Another process of this home may be about to do the same.
+            with FileLock(self._lock):
+                found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
+                if found:
+                    return found[0].info.run_id
+                return self._client.create_run(experiment, run_name=name, tags={**tags, KEY: key}).info.run_id
 
     @contextmanager
     def _talking(self, what: str) -> Iterator[None]:

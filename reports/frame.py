@@ -55,6 +55,8 @@ class StudyResults:
         corpus: the corpus's facts as in a record; {} when there is no record.
         analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
             result}``, or ``failure`` in the place of the result.
+        search: what was tuned before the arms were compared, one mapping a search; see
+            ``reports/analyses/search_numbers.py``.
     """
 
     study: ResolvedStudy
@@ -68,6 +70,7 @@ class StudyResults:
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
     analyses: tuple[dict[str, Any], ...] = ()
+    search: tuple[dict[str, Any], ...] = ()
 
     def answers(self, kind: str) -> list[dict[str, Any]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed."""
@@ -278,7 +281,7 @@ def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, A
             next_step="Report it with the version of mmstudy that wrote it, or train again",
             where=record.get("fingerprint"),
         )
-    if record["arm"] not in arms or not 0 <= record["repeat"] < study.repeats:
+    if record["arm"] not in arms or record["repeat"] not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
             expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",

@@ -18,7 +18,9 @@ from studies.checking import Where, config_of, pointer, refuse_machine, refuse_t
 from studies.design import arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import Sequential
+from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.search import baselines
 from studies.study import Preset, Study
 
 
@@ -98,13 +100,17 @@ def resolve(
         raise StudyError(
             "the number of repeats is not set", where=written.where(), next_step="Add repeats: N, or a preset"
         )
+    search = None
+    if study.search is not None:
+        search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written)
+        refuse_with_search(study, search, rule, written)
     return ResolvedStudy(
         name=name,
         question=study.question,
         metric=yardstick,
         arms=arms,
         reference=reference,
-        pairs=_pairs(study, arms, reference, schema, written),
+        pairs=_pairs(study, arms, found_names(search), reference, schema, written),
         repeats=chosen.max if isinstance(chosen, Sequential) else chosen,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
@@ -114,6 +120,8 @@ def resolve(
         changes=dict(changes or {}),
         match=rule,
         analyses=study.analyses,
+        search=search,
+        first_repeat=search.repeats if search else 0,
     )
 
 
@@ -166,6 +174,10 @@ def _wanted(
         if arm in wanted:
             raise StudyError(f"arm '{arm}' is made by the design already", where=written.where(("arms", arm)))
         wanted[arm] = _Wanted(arm, overrides, (("arms", arm),))
+    place = pointer(written, ("search",))
+    for arm, overrides in (baselines(study.search) if study.search else {}).items():
+        if not any(_alike(config(overrides, place), config(known.overrides, place)) for known in wanted.values()):
+            wanted[arm] = _Wanted(arm, overrides, (("search", "confirm"),))
     return wanted
 
 
@@ -248,9 +260,15 @@ def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
 
 
 def _pairs(
-    study: Study, arms: tuple[ResolvedArm, ...], reference: str, schema: CorpusSchema, written: YamlFile
+    study: Study,
+    arms: tuple[ResolvedArm, ...],
+    found: list[str],
+    reference: str,
+    schema: CorpusSchema,
+    written: YamlFile,
 ) -> tuple[tuple[str, str], ...]:
-    names = [arm.name for arm in arms]
+    """The comparisons; ``found`` are names of arms that the study's search will find, the first to be named."""
+    names = [*found, *(arm.name for arm in arms)]
     match study.comparisons:
         case "reference":
             pairs = tuple((name, reference) for name in names if name != reference)

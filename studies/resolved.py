@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.measures import Metric
 from studies.matching import Match, Size
 from studies.repeats import Sequential
+
+if TYPE_CHECKING:
+    from studies.tuning import ResolvedSearch
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ResolvedStudy:
         arms: in the order in which reports show them.
         reference: name of the reference arm.
         pairs: the comparisons (arm, against), in order; the first holds what is claimed to be better.
-        repeats: R; every arm is trained for repeats 0 … R−1, at most where the study is sequential.
+        repeats: R; every arm is trained for R repeats, at most where the study is sequential.
         alpha: the rate of false "better" or "worse" that is accepted over a family of comparisons.
         margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
         preset: name of the preset in use, or None.
@@ -47,6 +50,8 @@ class ResolvedStudy:
         match: how arms were brought to one size; None: they keep their own.
         analyses: what is asked of every finished run to which it applies.
         sequential: the rule that adds repeats; None: their number is fixed.
+        search: what is tuned before the arms are compared; None: nothing.
+        first_repeat: F; the arms' repeats are F … F+R−1. Those before were used up by the search.
     """
 
     name: str
@@ -63,6 +68,13 @@ class ResolvedStudy:
     match: Match | None = None
     analyses: tuple[AnyAnalysis, ...] = ()
     sequential: Sequential | None = None
+    search: ResolvedSearch | None = None
+    first_repeat: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the arms' repeats."""
+        return range(self.first_repeat, self.first_repeat + self.repeats)
 
     def arm(self, name: str) -> ResolvedArm:
         """The arm of that name.

@@ -57,7 +57,7 @@ class Confirm(Frozen):
     best: PositiveInt = 1
     """Settings of scientific knobs that become arms: the best, the second best …"""
     baselines: tuple[Baseline, ...] | None = None
-    """Arms to beat, added where the study does not have them; None: all where loss weights are scientific, else none."""
+    """Arms to beat, added where the study does not have them; None: all where loss weights are scientific knobs."""
 
 
 class Search(Frozen):

@@ -17,6 +17,8 @@ from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
 from studies.repeats import Repeats, Sequential
+from studies.search import Budget, Confirm, Search
+from studies.space import KNOBS
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRESETS = Path(__file__).parent / "presets"
@@ -55,6 +57,8 @@ class Study(Frozen):
     analyses: tuple[Analysis, ...] = ()
     """What is asked of every finished run to which it applies: kinds, or mappings with settings; ``all``: each kind
     as it comes. See mmcore/analyses.py."""
+    search: Search | None = None
+    """What is tuned before the arms are compared; see studies/search.py."""
     margin: PositiveFloat | None = None
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -169,7 +173,8 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
-        path = ".".join(map(str, place)) if place[:1] in (("design",), ("analyses",), ("repeats",)) else error.where
+        own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",))
+        path = ".".join(map(str, place)) if own else error.where
         rule, next_step = error.rule, error.next_step
         if first["type"] == "missing":
             rule = f"the required key '{first['loc'][-1]}' is missing"
@@ -191,6 +196,9 @@ def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
         return (*loc[: 2 if isinstance(written.data["analyses"], list) else 1], *loc[3:])
     if loc[:1] == ("repeats",):
         return (*loc[:1], *loc[2:])
+    if loc[:2] == ("search", "space"):
+        # A knob has its kind in the way to it.
+        return (*loc[:3], *loc[4:])
     if loc[:1] != ("design",) or len(loc) < 2:
         return loc
     return (*loc[: 2 if isinstance(written.data["design"], list) else 1], *loc[3:])
@@ -205,6 +213,14 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
             (model,) = [m for m in ANALYSES if m.model_fields["kind"].default == kind]
         case ("match", _):
             model = Match
+        case ("search", "space", _, kind, _):
+            (model,) = [m for m in KNOBS if m.model_fields["kind"].default == kind]
+        case ("search", "budget", _):
+            model = Budget
+        case ("search", "confirm", _):
+            model = Confirm
+        case ("search", _):
+            model = Search
         case ("repeats", _, _):
             model = Sequential
     return list(model.model_fields)

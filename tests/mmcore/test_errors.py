@@ -32,7 +32,8 @@ def test_a_divergence_survives_with_its_numbers():
 
 def test_the_tree_in_the_docstring_names_every_error():
     assert errors.__doc__ is not None
-    drawn = [word for word in errors.__doc__.replace("──", " ").split() if word.endswith("Error") or "Diverged" in word]
+    words = errors.__doc__.replace("──", " ").split()
+    drawn = [word for word in words if word.endswith(("Error", "Diverged", "Stopped"))]
     assert set(drawn) == {k.__name__ for k in KINDS}
 
 

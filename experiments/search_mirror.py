@@ -1,0 +1,146 @@
+"""Searches in the tracking store: a parent run for each search, a child for each trial; from a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from experiments.environment import environment
+from experiments.home import Home
+from experiments.mirror import Background
+from experiments.plan import Asked, variant
+from experiments.search_claims import CLOSED, RETRY_OF, RUNS, SETTINGS
+from experiments.search_results import state_of
+from studies.tuning import ResolvedSearch
+
+_FLUSH_SECONDS = 2.0
+"""Steps of a trial are logged together at most this often."""
+
+_STATUS = {
+    "complete": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "retried": "KILLED",
+    "interrupted": "KILLED",
+}
+"""A trial's state as MLflow's; a pruned one did what it should, and is told apart by its tag."""
+
+
+class SearchMirror(Background):
+    """The mirror of a study's searches.
+
+    Args:
+        home: where the default store lies.
+        asked: the study.
+        warn: receives the one warning when the store does not answer.
+    """
+
+    def __init__(self, home: Home, asked: Asked, warn: Callable[[str], None]) -> None:
+        self._asked = asked
+        self._experiment = ""
+        self._parents: dict[str, str] = {}
+        self._runs: dict[tuple[str, int], str] = {}
+        self._steps: dict[tuple[str, int], list[tuple[int, float]]] = {}
+        self._flushed = 0.0
+        super().__init__(home, warn)
+
+    def begin(self, arm: str, search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> None:
+        """A search begins or goes on; what the store lacks of its trials is added."""
+        tags = {
+            "mmstudy.sampler": search.sampler,
+            "mmstudy.pruner": search.pruner,
+            "mmstudy.objective": ", ".join(one.name for one in search.objective),
+            "mmstudy.budget": json.dumps(search.budget.model_dump()),
+        }
+        self._tasks.put(lambda: self._begin(arm, tags, trials))
+
+    def started(
+        self, arm: str, number: int, settings: Mapping[str, Any], names: Sequence[str], attributes: Mapping[str, Any]
+    ) -> None:
+        """A trial begins."""
+        retry = attributes.get(RETRY_OF)
+        self._tasks.put(lambda: self._start(arm, number, dict(settings), list(names), retry))
+
+    def reported(self, arm: str, number: int, step: int, value: float) -> None:
+        """A step of a trial."""
+        self._tasks.put(lambda: self._report(arm, number, step, value))
+
+    def ended(self, arm: str, number: int, state: str, values: Sequence[float], why: str | None = None) -> None:
+        """A trial is over: complete, pruned, failed, retried (its process died) or interrupted."""
+        self._tasks.put(lambda: self._end(arm, number, state, list(values), why))
+
+    def settle(self, arm: str, trials: Sequence[FrozenTrial]) -> None:
+        """A search is over, or this process's part in it: what the storage says holds."""
+        self._tasks.put(lambda: self._settle(arm, trials))
+
+    def interrupted(self) -> None:
+        """The searches of this process were interrupted."""
+        self._tasks.put(lambda: self._close("KILLED"))
+
+    def concluded(self) -> None:
+        """The searches have reached their budget."""
+        self._tasks.put(lambda: self._close("FINISHED"))
+
+    # In the thread ---------------------------------------------------------------------------------------------
+    def _begin(self, arm: str, tags: Mapping[str, str], trials: Sequence[FrozenTrial]) -> None:
+        store, study = self._ready(), self._asked.study
+        self._experiment = store.experiment(study.name, study.question)
+        self._parents[arm] = store.search(self._experiment, study.name, variant(self._asked), arm, tags)
+        self._settle(arm, trials)
+
+    def _start(self, arm: str, number: int, settings: dict[str, Any], names: list[str], retry: int | None) -> None:
+        commit = environment().get("commit")
+        tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
+        tags |= {"mmstudy.fingerprints": " ".join(names)}
+        if retry is not None:
+            tags["mmstudy.retry_of"] = str(retry)
+        run = self._ready().trial(self._experiment, self._parents[arm], number, settings, tags)
+        self._runs[arm, number] = run
+
+    def _report(self, arm: str, number: int, step: int, value: float) -> None:
+        self._steps.setdefault((arm, number), []).append((step, value))
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        for key, steps in self._steps.items():
+            if key in self._runs:
+                self._ready().report_trial(self._runs[key], steps)
+        self._steps.clear()
+        self._flushed = time.monotonic()
+
+    def _end(self, arm: str, number: int, state: str, values: list[float], why: str | None) -> None:
+        self._flush()
+        if (arm, number) not in self._runs:
+            self._start(arm, number, {}, [], None)
+        search = self._asked.study.search
+        assert search is not None
+        metrics = {one.name: value for one, value in zip(search.objective, values, strict=False)}
+        tags = {"mmstudy.state": state} | ({"mmstudy.failure": why} if why else {})
+        self._ready().end_trial(self._runs.pop((arm, number)), metrics, tags, _STATUS[state])
+
+    def _settle(self, arm: str, trials: Sequence[FrozenTrial]) -> None:
+        """Trials that the store has otherwise, or not at all, are brought to what the storage says."""
+        known = self._ready().trials(self._experiment, self._parents[arm])
+        for trial in trials:
+            state = state_of(trial)
+            run, status = known.get(trial.number, (None, None))
+            if trial.user_attrs.get(CLOSED) == "unused" or state in ("running", "waiting") or status == _STATUS[state]:
+                continue
+            if run is None:
+                told = trial.user_attrs
+                self._start(arm, trial.number, told.get(SETTINGS, {}), told.get(RUNS, []), told.get(RETRY_OF))
+                self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
+            else:
+                self._runs[arm, trial.number] = run
+            values = list(trial.values) if state == "complete" and trial.values else []
+            self._end(arm, trial.number, state, values, trial.user_attrs.get(CLOSED))
+
+    def _close(self, status: str) -> None:
+        self._flush()
+        for parent in self._parents.values():
+            self._ready().end_trial(parent, {}, {}, status)

@@ -1,0 +1,138 @@
+"""One trial that goes on: what its runs have scored so far, and what is reported of it.
+
+Pruning. A trial reports the objective after each epoch of its first repeat (the best epoch's so far, as that is the one
+that would count), and then the mean over its repeats at the end of each. Where Optuna says so, its run is stopped
+between two steps: it leaves a checkpoint, no record, and is no failure. With ``wilcoxon`` each repeat is one step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import optuna
+
+from mmcore.config import RunConfig
+from mmcore.events import EpochDone, Event, Progress
+from studies.search import Objective
+from studies.tuning import ResolvedSearch
+
+
+@dataclass
+class OpenTrial:
+    """A trial of this process that goes on.
+
+    Args:
+        search: what it is a trial of.
+        trial: Optuna's.
+        settings, config: what it means.
+        names: fingerprints of its runs, by repeat.
+        trained: runs that were trained for it, in this process or in one that died.
+        on_report: hears of each step and value that is reported.
+        repeats: objectives of the repeats that are finished.
+        records: their records.
+        best: the criterion and the objective at the best epoch of the first repeat so far.
+        steps: what was reported.
+        pruned: whether it is to end early.
+        shown: whether the user has heard of it.
+    """
+
+    search: ResolvedSearch
+    trial: optuna.Trial
+    settings: dict[str, Any]
+    config: RunConfig
+    names: list[str]
+    trained: list[str]
+    on_report: Callable[[int, float], None]
+    repeats: list[list[float]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    best: tuple[float, float] = (-math.inf, math.nan)
+    steps: set[int] = field(default_factory=set)
+    pruned: bool = False
+    shown: bool = False
+
+    def take(self, record: dict[str, Any]) -> Literal["goes on", "pruned", "no value"]:
+        """A finished repeat, by its record; whether the trial goes on."""
+        values = [score(record, objective) for objective in self.search.objective]
+        if not all(math.isfinite(value) for value in values):
+            return "no value"
+        if not self.repeats:
+            for row in record["history"]:
+                self.epoch(row)
+        self.repeats.append(values)
+        self.records.append(record)
+        if len(values) > 1:
+            return "goes on"
+        if self.search.pruner == "wilcoxon":
+            self._report(len(self.repeats) - 1, values[0])
+        else:
+            self._report(len(self.repeats) * self.config.training.epochs, fmean(r[0] for r in self.repeats))
+        return "pruned" if len(self.repeats) < self.search.repeats and self.should_prune() else "goes on"
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """An epoch of the first repeat: report what would count if it were the last."""
+        column = self.search.objective[0].column
+        if len(self.search.objective) > 1 or column is None or self.search.pruner == "wilcoxon":
+            return
+        criterion = row.get("validation/skill")
+        if criterion is None or not math.isfinite(criterion):
+            loss = row.get("validation/loss")
+            criterion = float(row["epoch"]) if loss is None or not math.isfinite(loss) else -loss
+        value = row.get(column)
+        if value is not None and math.isfinite(value) and criterion > self.best[0]:
+            self.best = (criterion, value)
+        if math.isfinite(self.best[1]):
+            self._report(int(row["epoch"]), self.best[1])
+
+    def should_prune(self) -> bool:
+        """What the pruner says; several objectives are never pruned."""
+        return len(self.search.objective) == 1 and self.trial.should_prune()
+
+    def components(self) -> dict[str, dict[str, float]]:
+        """Loss and skill of each component on validation items, mean over the finished repeats that have them."""
+        gathered: dict[str, dict[str, list[float]]] = {}
+        for record in self.records:
+            for s in record["scores"]:
+                mine = (s["split"], s["items"], s["baseline"], s["parameter"]) == ("validation", "all", None, None)
+                if mine and s["component"] and s["metric"] in ("loss", "skill") and s["value"] is not None:
+                    gathered.setdefault(s["component"], {}).setdefault(s["metric"], []).append(s["value"])
+        return {c: {metric: fmean(values) for metric, values in known.items()} for c, known in gathered.items()}
+
+    def _report(self, step: int, value: float) -> None:
+        if step not in self.steps:
+            self.steps.add(step)
+            self.trial.report(value, step)
+            self.on_report(step, value)
+
+
+def score(record: dict[str, Any], objective: Objective) -> float:
+    """The value of an objective in a record: the model's, on all validation items; NaN where there is none."""
+    wanted = ("validation", "all", objective.metric.measure.name, objective.metric.component, None, None)
+    for s in record["scores"]:
+        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"], s["parameter"]) == wanted:
+            return math.nan if s["value"] is None else float(s["value"])
+    return math.nan
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """Epochs of a run that is not finished, as it left them."""
+    try:
+        return json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+
+
+def in_trial(event: Event, repeat: int, repeats: int) -> Event:
+    """An event of a run as one of its trial: epochs are counted on over the repeats."""
+    match event:
+        case Progress(epoch, epochs, step, steps):
+            return Progress(repeat * epochs + epoch, repeats * epochs, step, steps)
+        case EpochDone(epoch, epochs, row):
+            return EpochDone(repeat * epochs + epoch, repeats * epochs, row)
+        case other:
+            return other

@@ -1,0 +1,219 @@
+"""From a ``search:`` block to searches with every choice made; what cannot be tuned is refused with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcore.config import NOT_NUMBERS, RunConfig
+from mmcore.errors import StudyError, nearest
+from mmcore.schema import CorpusSchema
+from mmcore.seeding import generator
+from mmcore.yamlfile import YamlFile
+from studies.checking import Where, pointer
+from studies.matching import Match
+from studies.resolved import ResolvedArm
+from studies.search import BASELINE_KNOBS, WEIGHTS, Objective, Search, baselines, parse_objective
+from studies.space import Axis, Simplex, Space, options, settle
+from studies.study import Study
+from studies.tuning import TUNED, ArmSearch, ResolvedSearch, tuned_names
+
+_PROBES = 64
+"""Settings drawn to see whether the space holds forbidden ones, beyond the ends of each axis."""
+
+
+def resolve_search(
+    search: Search, arms: Sequence[ResolvedArm], base: RunConfig, schema: CorpusSchema, written: YamlFile
+) -> ResolvedSearch:
+    """Check a search against its corpus, and deal its knobs out to the arms.
+
+    Args:
+        search: as written.
+        arms: the study's arms, baselines included.
+        base: what the scientific knobs are laid over.
+        schema: of the corpus.
+        written: the study's file.
+
+    Raises:
+        StudyError: a path that no search may vary, settings that contradict each other, an objective without value.
+    """
+    where = pointer(written, ("search", "space"))
+    components = list(schema.targets.components)
+    space = {path: _with_components(path, knob, components, where) for path, knob in search.space.items()}
+    knobs = BASELINE_KNOBS if baselines(search) else {}
+    added = {path: knob for path, knob in knobs.items() if path not in space}
+    for path in space:
+        _refuse(path, where)
+    objectives = tuple(_objective(name, index, search, schema, written) for index, name in enumerate(search.objective))
+    if search.pruner not in ("none", "wilcoxon") and objectives[0].column is None:
+        raise StudyError(
+            f"pruner {search.pruner} looks at the objective after each epoch, and '{objectives[0].name}' is only "
+            "known at the end of a run",
+            where=written.where(("search", "pruner")),
+            next_step="Use validation/skill or validation/loss (also of a component), or the pruner wilcoxon or none",
+        )
+    nuisance = {path: knob for path, knob in {**space, **added}.items() if knob.role == "nuisance"}
+    whole = {**space, **added}
+    searches: list[ArmSearch] = []
+    if len(nuisance) < len(whole):
+        if taken := [arm.name for arm in arms if arm.name in tuned_names(search.confirm.best)]:
+            raise StudyError(
+                f"arm name '{taken[0]}' is kept for what the search finds",
+                where=written.where(("arms", taken[0])),
+                next_step="Call the arm otherwise",
+            )
+        searches.append(_arm_search(TUNED, {}, base, whole))
+    searches += [_arm_search(arm.name, arm.overrides, arm.config, nuisance) for arm in arms]
+    for found in searches:
+        _probe(found, search, schema, where)
+    if not any(found.space for found in searches):
+        raise StudyError("no knob of the space applies to any arm", where=written.where(("search", "space")))
+    return ResolvedSearch(
+        tuple(found for found in searches if found.space),
+        tuple(found.arm for found in searches if not found.space),
+        objectives,
+        search.sampler,
+        search.pruner,
+        search.budget,
+        search.repeats,
+        search.confirm.best,
+    )
+
+
+def found_names(search: ResolvedSearch | None) -> list[str]:
+    """Names of the arms that a search will add to those of its study."""
+    if search is None or not any(found.arm == TUNED for found in search.searches):
+        return []
+    return tuned_names(search.best)
+
+
+def refuse_with_search(study: Study, search: ResolvedSearch, match: Match | None, written: YamlFile) -> None:
+    """What makes no sense beside a search.
+
+    Raises:
+        StudyError: arms that are matched in size and tuned in it; comparisons that know nothing of what is found.
+    """
+    sized = [path for found in search.searches for path in found.space if path.startswith("model.")]
+    if match is not None and sized:
+        raise StudyError(
+            f"arms are brought to one size, and '{sized[0]}' would change it",
+            where=written.where(("match",)),
+            next_step="Leave match out, or do not tune model settings",
+        )
+    if study.comparisons in ("neighbours", "conditions") and found_names(search):
+        raise StudyError(
+            f"comparisons: {study.comparisons} has no place for '{TUNED}', which the search finds",
+            where=written.where(("comparisons",)),
+            next_step="Use reference or pairs, list the comparisons, or make all knobs nuisance",
+        )
+
+
+def _arm_search(name: str, overrides: dict[str, Any], config: RunConfig, space: Space) -> ArmSearch:
+    judged = config.evaluation.model_copy(update={"test": False})
+    values = config.model_dump(mode="json")
+
+    def possible(path: str) -> bool:
+        # A condition on a path that is searched as well is decided by each trial, any other by the arm.
+        outer = {k: v for k, v in space[path].when.items() if k not in space}
+        probe = {path: space[path].model_copy(update={"when": outer})}
+        return bool(settle(probe, values, lambda axis: options(axis)[0] if axis.choices else axis.low))
+
+    mine = {path: knob for path, knob in space.items() if possible(path)}
+    return ArmSearch(name, overrides, config.model_copy(update={"evaluation": judged}), mine)
+
+
+def _with_components(path: str, knob: Any, components: list[str], where: Where) -> Any:
+    if not isinstance(knob, Simplex):
+        return knob
+    if path != WEIGHTS:
+        raise StudyError(
+            f"a simplex weighs loss components, so it goes with {WEIGHTS}",
+            where=where(path),
+            next_step="Use uniform knobs for other settings",
+        )
+    names = components if knob.components is None else list(knob.components)
+    for name in names:
+        if name not in components:
+            raise StudyError(
+                f"the simplex names the unknown component '{name}'",
+                where=where(path),
+                next_step=nearest(name, components),
+            )
+    if len(names) < 2:
+        raise StudyError(
+            "weights have proportions only where there are two components", found=", ".join(names), where=where(path)
+        )
+    return knob.model_copy(update={"components": tuple(names)})
+
+
+_SCORED = ("task", "data", "split", "evaluation")
+
+
+def _refuse(path: str, where: Where) -> None:
+    """Trials must be comparable: no knob may change what they are scored on, or only where they run."""
+    head, _, rest = path.partition(".")
+    if head in NOT_NUMBERS:
+        raise StudyError(f"'{path}' is no setting that could be tuned", where=where(path))
+    if head in _SCORED and (head, rest) not in (("data", "window"), ("data", "stride"), ("data", "clip")):
+        raise StudyError(
+            f"'{path}' decides what trials are scored on, so their scores could not be compared",
+            where=where(path),
+            next_step="Make each value a study of its own",
+        )
+
+
+def _objective(name: str, index: int, search: Search, schema: CorpusSchema, written: YamlFile) -> Objective:
+    listed = isinstance(written.data["search"].get("objective"), list)
+    where = written.where(("search", "objective", index) if listed else ("search", "objective"))
+    objective = parse_objective(name, tuple(search.space), where)
+    components = list(schema.targets.components)
+    if objective.metric.component is not None and objective.metric.component not in components:
+        raise StudyError(
+            f"objective '{name}' names an unknown component",
+            where=where,
+            next_step=nearest(objective.metric.component, components),
+        )
+    kinds = {p.kind for p in schema.targets.parameters if objective.metric.component in (None, p.component)}
+    if not kinds & set(objective.metric.measure.kinds):
+        raise StudyError(
+            f"objective '{name}' has no value here",
+            expected=f"a component with {' or '.join(objective.metric.measure.kinds)} parameters",
+            found=", ".join(sorted(kinds)),
+            where=where,
+        )
+    return objective
+
+
+def _probe(found: ArmSearch, search: Search, schema: CorpusSchema, where: Where) -> None:
+    """Build the configs at the ends of each axis, and some in between: what contradicts itself is told now."""
+    if search.sampler == "grid":
+        found.cells()
+    axes: dict[str, Axis] = {}
+
+    def first(axis: Axis) -> Any:
+        axes[axis.name] = axis
+        return axis.choices[0] if axis.choices else axis.low
+
+    found.candidate(found.settings(first), schema, where)
+    for axis in list(axes.values()):
+        for value in axis.choices or (axis.low, axis.high):
+            found.candidate(
+                found.settings(lambda a, at=axis.name, value=value: value if a.name == at else first(a)), schema, where
+            )
+    for index in range(_PROBES):
+        rng = generator(0, f"space/{found.arm}", 0, index)
+        found.candidate(found.settings(lambda axis, rng=rng: drawn(axis, rng.random())), schema, where)
+
+
+def drawn(axis: Axis, uniform: float) -> Any:
+    """The value of an axis at a uniform number in [0, 1)."""
+    if axis.choices is not None:
+        return axis.choices[int(uniform * len(axis.choices))]
+    assert axis.low is not None
+    assert axis.high is not None
+    if axis.kind == "int":
+        values = options(axis)
+        return values[int(uniform * len(values))]
+    if axis.log:
+        return axis.low * (axis.high / axis.low) ** uniform
+    return axis.low + (axis.high - axis.low) * uniform
