@@ -124,11 +124,58 @@ class ArmRow:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """The looks at one comparison of a study that adds repeats until comparisons are decided.
+
+    Args:
+        done: numbers of repeats at which it was looked at, rising; () before the first look.
+        stopped_at: the look that decided it; None: undecided so far.
+        next: the look that it waits for; None: it was decided, or the study is over.
+        planned: looks that the rule plans at most.
+    """
+
+    done: tuple[int, ...]
+    stopped_at: int | None
+    next: int | None
+    planned: int
+
+    @property
+    def repeats(self) -> int:
+        """Repeats that its last look read; 0 before the first."""
+        return self.done[-1] if self.done else 0
+
+
+@dataclass(frozen=True)
+class SequentialFacts:
+    """How a study that adds repeats went.
+
+    Args:
+        least, most, step: its rule: repeats at the first look, at the last, and between looks.
+        looks: looks that took place. waiting: the look that waits for runs; None: the study is over.
+        runs, runs_at_most: runs that the rule asked for, and those of every arm at ``most``.
+        seconds_spared: of one worker, for the runs that are not needed; 0 while the study goes on.
+        text: all of it in words.
+    """
+
+    least: int
+    most: int
+    step: int
+    looks: tuple[int, ...]
+    waiting: int | None
+    runs: int
+    runs_at_most: int
+    seconds_spared: float
+    text: str
+
+
+@dataclass(frozen=True)
 class ComparisonRow:
     """A comparison of two arms on the metric (component None) or on one component.
 
     Args:
         margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
+        looks: at it, in a study that adds repeats: then ``paired`` is what the last look saw, with the sequential p
+            and intervals adjusted for all looks; None where repeats are fixed.
     """
 
     arm: str
@@ -137,6 +184,7 @@ class ComparisonRow:
     paired: Paired
     decision: Decision
     margin: float | None
+    looks: Looks | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -200,6 +248,7 @@ class Summary:
         families: how the comparisons were corrected, in words.
         covers: which variation the intervals cover and which they do not, in words.
         sections: what analyses found.
+        sequential: how repeats were added; None where their number is fixed.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
         facts: provenance for people, (label, value). provenance: the same and more as plain data.
     """
@@ -229,6 +278,7 @@ class Summary:
     facts: tuple[tuple[str, str], ...]
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
+    sequential: SequentialFacts | None = None
 
     @property
     def many(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reports.contents import ComparisonRow, MetricFacts, VerdictText
+from reports.looks import adjusted, at_the_end, open_text, sequential_p
 from reports.numerals import counted, interval, listing, number, percent, probability
 from reports.statistics.floors import needed
 from reports.statistics.verdicts import Verdict
@@ -73,9 +74,10 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
         text += ": no difference"
     else:
         text += f": {number(abs(difference.mean))} {'higher' if difference.mean > 0 else 'lower'}"
-    if n < 2:
+    if n < 2 or math.isnan(difference.low):
         return text + "."
-    text += f" ({percent(1 - alpha)} interval of the difference {interval(difference.low, difference.high)})."
+    edges = interval(difference.low, difference.high)
+    text += f" ({percent(1 - alpha)} interval of the difference {edges}{adjusted(row.looks)})."
     if paired.tied == n:
         text += " The scores are equal in every repeat."
     else:
@@ -86,11 +88,13 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
         p += f", and {probability(decision.p_holm)} after Holm's correction for {decision.family} comparisons"
     if not math.isnan(paired.effect_size):
         p += f"; effect size {number(paired.effect_size)}"
-    return text + p + "."
+    return text + p + sequential_p(row.looks) + "."
 
 
 def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None) -> str:
     paired, decision = row.paired, row.decision
+    if waits := open_text(row):
+        return waits
     match decision.verdict:
         case "better" | "worse":
             text = "Not shown: that the same holds on another corpus, or with other settings than this study's."
@@ -106,7 +110,7 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
                 f"±{number(margin)} that this study counts as no difference. Not shown: that there is none at all."
             )
         case "undecided":
-            return f"Not shown: that one is better, nor that both are equal. {_more(row, alpha)}"
+            return f"Not shown: that one is better, nor that both are equal. {_more(row, alpha)}{at_the_end(row.looks)}"
         case "too few repeats":
             return _too_few(row, alpha)
 
@@ -166,6 +170,8 @@ def comparison_verdict(row: ComparisonRow) -> str:
     decision = row.decision
     if decision.verdict != "undecided":
         return decision.verdict
+    if row.looks is not None and row.looks.next is not None:
+        return f"undecided (next look at {row.looks.next})"
     if decision.more is not None:
         return f"undecided (about {counted(decision.more, 'more repeat')})"
     return f"undecided ({decision.reason})"

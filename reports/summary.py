@@ -14,12 +14,14 @@ from mmcore.measures import MEASURES
 from reports.analyses import sections
 from reports.checks import run_checks
 from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, RunLine, Summary
+from reports.course import Course, by_repeat, compare_in_course, course_of
 from reports.frame import StudyResults
+from reports.looks import sequential_facts
 from reports.origin import facts_of, provenance_of
 from reports.overviews import overviews
 from reports.quality import quality_by_modality, quality_table
 from reports.sentences import covers_text, families_text, paired_means, verdict_text
-from reports.statistics.comparisons import compare
+from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.verdicts import decide
 
@@ -40,12 +42,14 @@ def summarise(results: StudyResults) -> Summary:
     _check_measured(results, metric)
     components = _components(results, metric)
     nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
-    primary = _comparisons(results, metric, [metric.component])
+    course = course_of(results)
+    primary = _comparisons(results, metric, [metric.component], course)
     # With a single component the whole is that component: comparing it again would ask the same question twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
-    by_component = _comparisons(results, metric, others)
-    arms = tuple(_arm_row(results, metric, components, name) for name in (a.name for a in study.arms))
+    by_component = _comparisons(results, metric, others, course)
+    asked = {a.name: study.repeats if course is None else course.repeats(a.name) for a in study.arms}
+    arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
     return Summary(
         study=study.name,
@@ -63,7 +67,7 @@ def summarise(results: StudyResults) -> Summary:
                 metric,
                 alpha=study.alpha,
                 margin=study.margin,
-                repeats=study.repeats,
+                repeats=study.repeats if row.looks is None else row.looks.repeats,
                 components=[c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)],
                 nothing_to_predict=nothing,
             )
@@ -85,6 +89,7 @@ def summarise(results: StudyResults) -> Summary:
         facts=facts_of(results),
         provenance=provenance_of(results),
         sections=(*overviews(results, metric), *sections(results)),
+        sequential=None if course is None else sequential_facts(course, primary, arms),
     )
 
 
@@ -136,32 +141,43 @@ def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
     return bool(results.table(measure, component).isna().all(axis=None))
 
 
-def _comparisons(results: StudyResults, metric: MetricFacts, components: Sequence[str | None]) -> list[ComparisonRow]:
+def _comparisons(
+    results: StudyResults, metric: MetricFacts, components: Sequence[str | None], course: Course | None
+) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components."""
     study = results.study
     asked, family = [], []
     for component in components:
-        table = results.table(metric.measure, component)
-        for arm, reference in study.pairs:
-            asked.append((arm, reference, component if component != metric.component else None))
-            family.append(
-                compare(
-                    _column(table, arm),
-                    _column(table, reference),
-                    alpha=study.alpha,
-                    overlap=results.overlap,
-                    higher_is_better=metric.higher_is_better,
-                )
-            )
+        scores = by_repeat(results, metric.measure, component)
+        for pair in study.pairs:
+            asked.append((*pair, component if component != metric.component else None))
+            family.append(_compare(results, metric, scores, pair, course, len(components) * len(study.pairs)))
     whole = MEASURES[metric.measure].whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
-        ComparisonRow(arm, reference, component, paired, decision, margin)
+        ComparisonRow(
+            arm, reference, component, paired, decision, margin, course.looks[arm, reference] if course else None
+        )
         for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
+
+
+def _compare(
+    results: StudyResults,
+    metric: MetricFacts,
+    scores: dict[str, np.ndarray],
+    pair: tuple[str, str],
+    course: Course | None,
+    comparisons: int,
+) -> Paired:
+    one, other = (scores[name] for name in pair)
+    alpha, higher = results.study.alpha, metric.higher_is_better
+    if course is None:
+        return compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
+    return compare_in_course(course, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons)
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -170,11 +186,12 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tuple[float, float]:
-    table = results.table(metric.measure, metric.component)
-    return paired_means(_column(table, row.arm), _column(table, row.reference))
+    scores = by_repeat(results, metric.measure, metric.component)
+    read = slice(row.looks.repeats if row.looks is not None and row.looks.done else None)
+    return paired_means(scores[row.arm][read], scores[row.reference][read])
 
 
-def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str) -> ArmRow:
+def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str, repeats: int) -> ArmRow:
     study, runs = results.study, [run for run in results.run_rows if run["arm"] == name]
     done = [run for run in runs if run["status"] == "done"]
 
@@ -190,7 +207,7 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         components=tuple(over_repeats(c) for c in components),
         n=len(done),
         failed=len(runs) - len(done),
-        missing=study.repeats - len(runs),
+        missing=repeats - len(runs),
         parameters=_first([run["parameters"] for run in runs]),
         flops=_first([run["flops"] for run in runs]),
         seconds=fmean(run["seconds"] for run in done) if done else math.nan,

@@ -86,6 +86,9 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
         arm, reference = (_scores(results, summary, component, name) for name in (c.arm, c.reference))
         edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
         p_equivalence = math.nan if c.margin is None else equivalence_p(paired, c.margin)
+        if c.looks is not None:
+            # Neither is adjusted for the looks, so neither may stand beside what is.
+            edges, p_equivalence = (math.nan, math.nan), math.nan
         rows.append(
             (
                 c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *edges, d.deviation, paired.p,

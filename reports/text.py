@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from reports import numerals
@@ -57,6 +58,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
+            "sequential": None if summary.sequential is None else asdict(summary.sequential),
         }
     )
 
@@ -103,6 +105,9 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
         "sentence": sentence(row),
         "n": row.paired.n,
         "more_repeats": row.decision.more,
+        "looks": None if row.looks is None else list(row.looks.done),
+        "stopped_at": None if row.looks is None else row.looks.stopped_at,
+        "p_sequential": None if row.looks is None else row.paired.p,
     }
 
 

@@ -20,7 +20,9 @@ def too_few_repeats(evidence: Evidence) -> Found:
     comparisons = evidence.comparisons
     if not comparisons:
         return not_applicable("The study asks for no comparison.")
-    short = [c for c in comparisons if c.decision.verdict == "too few repeats"]
+    # Where repeats are added, those on the metric alone say how many: until they are decided, and no more.
+    own = [c for c in comparisons if c.looks is None or (c.component is None and c.looks.next is None)]
+    short = [c for c in own if c.decision.verdict == "too few repeats"]
     alpha = evidence.results.study.alpha
 
     def text() -> str:
@@ -132,7 +134,7 @@ def unequal_training(evidence: Evidence) -> Found:
     }
     unequal, known = [], 0
     for arm, against in study.pairs:
-        common = [r for r in range(study.repeats) if (arm, r) in steps and (against, r) in steps]
+        common = [r for r in study.numbers if (arm, r) in steps and (against, r) in steps]
         if not common or _only(_paths(study, arm, against), BUDGET):
             continue
         known += 1

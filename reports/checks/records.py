@@ -27,12 +27,12 @@ def failed(evidence: Evidence) -> Found:
 
 def fewer_repeats(evidence: Evidence) -> Found:
     """Repeats that have not been run."""
-    asked = evidence.results.study.repeats
+    asked, sequential = evidence.results.study.repeats, evidence.results.study.sequential is not None
     # Every arm is named: how many repeats each has is the very thing to know.
     counts = listing([f"{arm.n} of '{arm.name}'" for arm in evidence.arms])
     return warn_if(
         any(arm.missing for arm in evidence.arms),
-        lambda: f"The study asks for {counted(asked, 'repeat')}; finished are {counts}.",
+        lambda: f"The study asks for {'up to ' * sequential}{counted(asked, 'repeat')}; finished are {counts}.",
     )
 
 

@@ -148,13 +148,16 @@ def _critical_t(
     correlation = overlap / (1 + overlap)
     # Pair by pair, so that looks which are added later change nothing at the ones before.
     common_1N, own_PN = rng.normal(size=(1, paths)), rng.normal(size=(max(*pairs_K, 1), paths))
-    d_NP = (math.sqrt(correlation) * common_1N + math.sqrt(1 - correlation) * own_PN).T
+    d_PN = math.sqrt(correlation) * common_1N + math.sqrt(1 - correlation) * own_PN
+    sum_PN, squares_PN = d_PN.cumsum(axis=0), (d_PN**2).cumsum(axis=0)
     rungs_1N = np.full((1, paths), len(levels_L), dtype=np.int16)
     critical_KL = np.full((len(pairs_K), len(levels_L)), np.inf)
     for look, (pairs, share) in enumerate(zip(pairs_K, shares_K, strict=True)):
         if pairs < 2:
             continue
-        t_N = t_of(d_NP, pairs, overlap)
+        mean_N = sum_PN[pairs - 1] / pairs
+        variance_N = (squares_PN[pairs - 1] - pairs * mean_N**2) / (pairs - 1)
+        t_N = mean_N / np.sqrt(variance_N * (1 / pairs + overlap))
         extreme_N = np.abs(t_N) if two_sided else t_N
         rungs_1N, critical_1L = spend(extreme_N[None], rungs_1N, share, levels_L, np.zeros(1))
         critical_KL[look] = critical_1L[0]
