@@ -5,9 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, CorruptionAnalysis, GatesAnalysis
+from mmcore.analyses import (
+    AnyAnalysis,
+    AttentionAnalysis,
+    CoalitionsAnalysis,
+    CorruptionAnalysis,
+    ErrorsAnalysis,
+    GatesAnalysis,
+)
+from mmcore.probes.attention import probe_attention
 from mmcore.probes.coalitions import probe_coalitions
 from mmcore.probes.corruption import probe_corruption
+from mmcore.probes.errors import probe_errors
 from mmcore.probes.gates import probe_gates
 from mmcore.trained import Trained
 
@@ -34,10 +43,14 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
 
 def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
     match analysis:
+        case AttentionAnalysis():
+            return probe_attention(trained, analysis)
         case CoalitionsAnalysis():
             return probe_coalitions(trained, analysis)
         case CorruptionAnalysis():
             return probe_corruption(trained, analysis)
+        case ErrorsAnalysis():
+            return probe_errors(trained, analysis)
         case GatesAnalysis():
             return probe_gates(trained, analysis)
         case _:

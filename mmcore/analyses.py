@@ -17,6 +17,8 @@ from mmcore.frozen import Frozen
 
 GATED = ("gated", "gated_softmax")
 """Fusions whose gates open and close by what they read."""
+ATTENDING = ("attention", "cross_modal", "bottleneck")
+"""Fusions that attend to steps or modalities themselves, whatever layers follow."""
 
 Absence = Literal["permuted", "mean", "zero", "absent"]
 """Ways in which a trained model may be kept from reading a modality; see mmcore/probes/masking.py."""
@@ -66,7 +68,7 @@ class CorruptionAnalysis(Frozen):
     version: ClassVar[int] = 1
 
     kind: Literal["corruption"] = "corruption"
-    levels: PositiveInt = 10
+    levels: Annotated[int, Field(ge=2)] = 10
     """Levels of each kind of corruption, from none to the strongest."""
 
 
@@ -77,7 +79,7 @@ class ErrorsAnalysis(Frozen):
 
     kind: Literal["errors"] = "errors"
     cases: PositiveInt = 3
-    """Worst and best items of each component that are kept for a picture."""
+    """Worst and best items and spans of each component that are listed; the most extreme spans are kept to look at."""
 
 
 AnyAnalysis = GatesAnalysis | AttentionAnalysis | CoalitionsAnalysis | CorruptionAnalysis | ErrorsAnalysis
@@ -123,7 +125,8 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
         case GatesAnalysis():
             return len(modalities) > 1 and config.model.fusion.kind in GATED
         case AttentionAnalysis():
-            return config.model.layers > 0
+            attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
+            return attends or config.model.layers + config.model.layers_before > 0
         case CoalitionsAnalysis():
             return len(modalities) > 1
         case CorruptionAnalysis() | ErrorsAnalysis():

@@ -139,6 +139,10 @@ class Naive:
             for component, (_, name) in self._best["all"].items()
         }
 
+    def chosen(self) -> dict[str, str | None]:
+        """The better baseline per component, by name; None where nothing counts."""
+        return {component: name for component, (_, name) in self._best["all"].items()}
+
     def _pick(self, subset: Subset) -> dict[str, tuple[float, str | None]]:
         losses = {b.name: baseline_losses(b, self.tallies[b.name], subset) for b in self.baselines}
         best: dict[str, tuple[float, str | None]] = {}
