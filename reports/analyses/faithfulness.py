@@ -26,6 +26,12 @@ _TONES: dict[Label, Tone] = {
     "faithful": "good", "weakly faithful": "open", "not faithful": "bad", "not shown": "open",
 }  # fmt: skip
 
+
+def tone_of(label: Label) -> Tone:
+    """How a label is coloured."""
+    return _TONES[label]
+
+
 RULE = (
     f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
     f"{WEAK}; weakly faithful: above 0, and neither; not shown: it reaches down to 0, or there are fewer than two "
@@ -50,7 +56,7 @@ class Faithfulness:
     @property
     def tone(self) -> Tone:
         """How the label is coloured."""
-        return _TONES[self.label]
+        return tone_of(self.label)
 
     @property
     def evidence(self) -> str:

@@ -1,0 +1,204 @@
+"""The section on gates: how far they open, when, and whether that says what the model uses."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reports.analyses.faithfulness import RULE as THRESHOLDS
+from reports.analyses.gate_tables import gate_tables
+from reports.analyses.gating import RULE, Belief, Gating
+from reports.frame import StudyResults
+from reports.numerals import counted, interval, listing, number, percent
+from reports.sections import Finding, Section
+from reports.statistics.intervals import Estimate
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+MUCH_SATURATED = 0.2
+"""Share of gate values beyond 0.05 and 0.95 from which it is told: a fifth hardly follows its input any more."""
+
+
+def section(results: StudyResults) -> Section | None:
+    """What gates show and how far that can be believed; None where nobody asked."""
+    gating = Gating.of(results)
+    if gating is None:
+        return None
+    findings = [finding for arm in gating.told for finding in _findings(gating, arm)]
+    return Section(
+        key="gates",
+        title="Gates",
+        question="How far do gates open, when, and does that say what the model uses?",
+        lead=_lead(gating),
+        findings=tuple(findings),
+        figures=(
+            "gates_faithfulness", "gates_distribution", "gates_conditions", "gates_around", "gates_components",
+            "gates_timeline_1", "gates_timeline_2", "gates_drift",
+        ),
+        tables=gate_tables(gating),
+        limits=_limits(gating),
+    )  # fmt: skip
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """Those to which the section refers. Imports the drawing library."""
+    from reports.figures.gates import GateComponents, GateConditions, GateFaithfulness
+    from reports.figures.gates_over import GateDistribution, GatesAround
+    from reports.figures.gates_timeline import TIMELINES, GateTimeline
+
+    over_repeats = (GateFaithfulness, GateDistribution, GateConditions, GatesAround, GateComponents)
+    of_items = (GateTimeline(results, place) for place in range(TIMELINES))
+    return (*(figure(results) for figure in over_repeats), *of_items)
+
+
+def _lead(gating: Gating) -> str:
+    sample = gating.first(gating.arms[0])["sample"]
+    asked = (
+        "all test items"
+        if sample["items"] == sample["of_items"]
+        else f"{sample['items']} of {sample['of_items']} test items of each repeat, the same for all arms"
+    )
+    masked = (
+        f"masked at single steps, every step once, on {asked}, and gates are held against what the prediction of that "
+        "very step lost"
+        if gating.by(gating.arms[0]) == "steps"
+        else f"masked in {asked}, and gates are held against what the prediction for that item lost"
+    )
+    return (
+        "A gate is a number from 0 (nothing of the modality passes) to 1 (all does), for each feature of its vector. "
+        "It counts where it has a choice: at test steps at which another modality is present, too. A wide gate means "
+        f"nothing by itself: the vector behind it may be short. So each modality was {masked}."
+    )
+
+
+def _limits(gating: Gating) -> str:
+    told = f" Sentences are about {listing(list(gating.told))}; the tables have all arms with gates."
+    edits = "Edits stand close together, so the steps around one hold others, too. "
+    return (
+        f"{THRESHOLDS} {RULE} The loss at a single step also depends on chance, which no gate can know: ρ stays below "
+        f"1 even for gates that decide. {edits}What is said holds for this corpus."
+        + (told if len(gating.told) < len(gating.arms) else "")
+    )
+
+
+# Findings -----------------------------------------------------------------------------------------------------------
+def _findings(gating: Gating, arm: str) -> list[Finding]:
+    found = [_modality(gating, arm, modality) for modality in gating.modalities(arm)]
+    return [*found, _together(gating, arm), _moving(gating, arm), _repeats(gating, arm)]
+
+
+def _modality(gating: Gating, arm: str, modality: str) -> Finding:
+    mean = gating.distribution(arm, modality, "mean")
+    who = f"The gate of {modality} in '{arm}'"
+    if not mean.n:
+        return Finding(f"{who} never has a choice: no test step has another modality beside it.", "not shown", "open")
+    parts = [f"{who} is {number(mean.mean)} open on average"]
+    clearest = gating.clearest(arm, modality)
+    if clearest is not None:
+        wider = "wider" if clearest.difference.mean > 0 else "less"
+        parts.append(
+            f"{wider} at steps with {clearest.condition} ({number(clearest.so.mean)}) than at others "
+            f"({number(clearest.otherwise.mean)})"
+        )
+    stuck = gating.distribution(arm, modality, "shut").mean + gating.distribution(arm, modality, "open").mean
+    if stuck >= MUCH_SATURATED:
+        parts.append(f"and stuck open or shut in {percent(round(stuck, 2))} of its values")
+    belief = gating.belief(arm, modality)
+    text = f"{', '.join(parts)}. {_judgement(belief, modality, gating.by(arm))}"
+    return Finding(text, belief.label, belief.tone, _evidence(gating, arm, modality, belief))
+
+
+def _judgement(belief: Belief, modality: str, by: str) -> str:
+    at = "at a step" if by == "steps" else "in an item"
+    match belief.label:
+        case "faithful":
+            return f"It can be believed: the more it lets pass {at}, the more the model loses there without {modality}."
+        case "weakly faithful":
+            return f"It is a weak sign: where it lets more pass, the model tends to lose more without {modality}."
+        case "not faithful" if belief.gate_is_silent:
+            return (
+                f"It does not say what the model uses: how much {modality} matters {at} goes with the length of its "
+                "vector, and the gate has no part in that."
+            )
+        case "not faithful":
+            return f"It does not say what the model uses: what passes does not go with what is lost without {modality}."
+        case "not shown":
+            return "Whether it says what the model uses is not shown."
+
+
+def _evidence(gating: Gating, arm: str, modality: str | None, belief: Belief) -> str:
+    told = f"Gate × norm: {belief.passing.evidence}; the gate alone: ρ = {_brief(belief.opening.correlation)}"
+    told += f"; the norm alone: ρ = {number(belief.norm.mean)}"
+    if gating.by(arm) == "steps":
+        by_item = gating.belief(arm, modality, "items").passing.correlation
+        if by_item.n:
+            told += f"; gate × norm by item: ρ = {_brief(by_item)}"
+    if modality is not None:
+        follows = gating.follows(arm, modality)
+        if follows is not None:
+            name, r, times = follows
+            told += f"; of all features the gate goes with {name} most (r = {number(r)}, {times} of "
+            told += f"{counted(len(gating.by_arm[arm]), 'repeat')})"
+    return f"{told}."
+
+
+def _together(gating: Gating, arm: str) -> Finding:
+    belief = gating.belief(arm, None)
+    what = {
+        "faithful": "can be compared: where one passes more than another, it matters more",
+        "weakly faithful": "can hardly be compared: that one passes more than another is a weak sign of its use",
+        "not faithful": "cannot be compared: that one gate is wider than another does not say that it matters more",
+        "not shown": "are not shown to be comparable",
+    }[belief.label]
+    return Finding(
+        f"Gates of different modalities in '{arm}' {what}.", belief.label, belief.tone,
+        _evidence(gating, arm, None, belief),
+    )  # fmt: skip
+
+
+def _moving(gating: Gating, arm: str) -> Finding:
+    """Whether anything rests on gates that move: all of them held at their means."""
+    held = gating.clamping(arm, None, "mean")
+    dearest = max(gating.modalities(arm), key=lambda name: _or_less(gating.clamping(arm, name, "mean").mean))
+    one = gating.clamping(arm, dearest, "mean")
+    if held.n < 2:
+        text = f"Whether it matters that the gates of '{arm}' move is not shown."
+    elif held.low > 0:
+        text = (
+            f"That gates move matters: with all gates of '{arm}' held at their means, the skill of the same model "
+            f"falls by {number(held.mean)}, most by that of {dearest} (alone {number(one.mean)})."
+        )
+    elif held.high < 0:
+        text = f"With all gates of '{arm}' held at their means, the same model does better by {number(-held.mean)}."
+    else:
+        text = f"With all gates of '{arm}' held at their means, the skill is not shown to change."
+    return Finding(text, evidence=f"Fall of skill {_brief(held)}, {counted(held.n, 'repeat')}.")
+
+
+def _repeats(gating: Gating, arm: str) -> Finding:
+    how_far, when = gating.agreement(arm)
+    entropy = gating.entropy(arm, "passing")
+    return Finding(
+        f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider.",
+        evidence=(
+            f"ICC(3,1) {number(how_far)} over {counted(len(gating.modalities(arm)), 'modality', 'modalities')} and "
+            f"{number(when)} over what is so at some steps. Modalities share what passes with an entropy of "
+            f"{number(entropy.mean)} (1: equal shares)."
+        ),
+    )
+
+
+def _agree(value: float) -> str:
+    """The bounds of Koo & Li 2016, "A Guideline of Selecting and Reporting Intraclass Correlation Coefficients"."""
+    if math.isnan(value):
+        return "cannot be compared"
+    return "agree" if value >= 0.75 else "agree in part" if value >= 0.5 else "do not agree"
+
+
+def _or_less(value: float) -> float:
+    return -math.inf if math.isnan(value) else value
+
+
+def _brief(e: Estimate) -> str:
+    return number(e.mean) if e.n < 2 else f"{number(e.mean)}, {interval(e.low, e.high)}"

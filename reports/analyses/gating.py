@@ -1,0 +1,272 @@
+"""From the answers about gates to numbers over repeats: how far they open, when, and whether they can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from reports.analyses.arms import told_arms
+from reports.analyses.faithfulness import Faithfulness, Label, judge, tone_of
+from reports.frame import StudyResults
+from reports.sections import Tone
+from reports.statistics.agreement import icc
+from reports.statistics.intervals import Estimate, estimate
+
+KIND = "gates"
+
+Row = dict[str, Any]
+By = Literal["steps", "items"]
+
+RULE = (
+    "A gate is judged by two rank correlations with what the model loses without the modality at that step: that of "
+    "gate × norm, which is what passes, and that of the gate alone. The word is that of gate × norm; it is 'not "
+    "faithful' all the same where the gate alone is, for then the length of the modality's vector speaks and the gate "
+    "does not."
+)
+"""How two correlations become one word, in words."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Whether a gate says what the model uses.
+
+    Args:
+        label: a word of the closed list of :mod:`reports.analyses.faithfulness`.
+        passing, opening: the same question put to gate × norm, and to the gate alone. norm: ρ of the norm alone.
+    """
+
+    label: Label
+    passing: Faithfulness
+    opening: Faithfulness
+    norm: Estimate
+
+    @property
+    def tone(self) -> Tone:
+        """How the label is coloured."""
+        return tone_of(self.label)
+
+    @property
+    def gate_is_silent(self) -> bool:
+        """What passes would do, but the gate has no part in it."""
+        return self.opening.label == "not faithful" and self.passing.label in ("faithful", "weakly faithful")
+
+
+def believe(
+    passing: Sequence[float | None],
+    opening: Sequence[float | None],
+    norm: Sequence[float | None] = (),
+    overlap: float = 0.0,
+    level: float = 0.95,
+) -> Belief:
+    """A word for the rank correlations of several repeats with what the model loses: see :data:`RULE`.
+
+    Args:
+        passing: of gate × norm. opening: of the gate alone; a gate that never moves has 0. norm: of the norm alone.
+            One number a repeat; None and NaN are left out.
+        overlap: of the splits. level: of intervals.
+
+    Example:
+        >>> believe([0.8, 0.81, 0.79], [0.7, 0.72, 0.71]).label, believe([0.8, 0.81, 0.79], [0.0, 0.0, 0.0]).label
+        ('faithful', 'not faithful')
+    """
+    of_passing, of_opening = judge(passing, overlap, level), judge(opening, overlap, level)
+    label = of_passing.label
+    if label in ("faithful", "weakly faithful") and of_opening.label in ("not faithful", "not shown"):
+        label = of_opening.label
+    return Belief(label, of_passing, of_opening, estimate([v for v in norm if v is not None], level, overlap))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much wider a gate is open while something is so, over repeats."""
+
+    condition: str
+    so: Estimate
+    otherwise: Estimate
+    difference: Estimate
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+
+@dataclass(frozen=True)
+class Gating:
+    """Everything that the answers of a study say about gates.
+
+    Args:
+        arms: those with answers, in the study's order. told: the few that words and large pictures are about.
+        by_arm: their answers by repeat.
+    """
+
+    arms: tuple[str, ...]
+    told: tuple[str, ...]
+    by_arm: dict[str, dict[int, Row]]
+    overlap: float
+    level: float
+
+    @classmethod
+    def of(cls, results: StudyResults) -> Gating | None:
+        """None where nothing was asked or answered."""
+        by_arm: dict[str, dict[int, Row]] = {}
+        for answer in results.answers(KIND):
+            by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+        arms = tuple(arm.name for arm in results.study.arms if arm.name in by_arm)
+        if not arms:
+            return None
+        return cls(arms, told_arms(results, arms), by_arm, results.overlap, 1 - results.study.alpha)
+
+    def modalities(self, arm: str) -> tuple[str, ...]:
+        """Those that the arm's model reads."""
+        return tuple(self.first(arm)["modalities"])
+
+    @cached_property
+    def all_modalities(self) -> tuple[str, ...]:
+        """Those of all arms, in the order of mention by the arm that reads most: each has one colour everywhere."""
+        most = sorted(self.arms, key=lambda arm: -len(self.modalities(arm)))
+        return tuple(dict.fromkeys(name for arm in most for name in self.modalities(arm)))
+
+    def first(self, arm: str) -> Row:
+        """The answer of an arm's first repeat."""
+        answers = self.by_arm[arm]
+        return answers[min(answers)]
+
+    def over_repeats(self, arm: str, value: Callable[[Row], float | None]) -> np.ndarray:
+        """One number a repeat, NaN where there is none."""
+        found = [value(one) for _, one in sorted(self.by_arm[arm].items())]
+        return np.array([math.nan if v is None else v for v in found], float)
+
+    def estimated(self, values_R: np.ndarray) -> Estimate:
+        """Mean and interval over repeats."""
+        return estimate(values_R, self.level, self.overlap)
+
+    def distribution(self, arm: str, modality: str, what: str) -> Estimate:
+        """One number of how far a gate opens; NaN in repeats in which it had no choice."""
+        return self.estimated(self.over_repeats(arm, lambda one: one["distribution"][modality].get(what)))
+
+    def quantile(self, arm: str, modality: str, i: int) -> Estimate:
+        """One quantile of a gate's values: 5, 25, 50, 75 and 95 %."""
+
+        def value(one: Row) -> float | None:
+            quantiles = one["distribution"][modality].get("quantiles")
+            return None if quantiles is None else quantiles[i]
+
+        return self.estimated(self.over_repeats(arm, value))
+
+    def histogram(self, arm: str, modality: str) -> np.ndarray:
+        """Share of the gate's values in each bin, mean over repeats: every repeat counts the same."""
+        told = [one["distribution"][modality].get("histogram") for one in self.by_arm[arm].values()]
+        shares = [np.array(h) / sum(h) for h in told if h]
+        return np.mean(shares, axis=0) if shares else np.empty(0)
+
+    def share(self, arm: str, modality: str) -> Estimate:
+        """The modality's mean share of the lengths of all that passes."""
+        return self.estimated(self.over_repeats(arm, lambda one: one["shares"]["passing"][modality]))
+
+    def entropy(self, arm: str, of: str) -> Estimate:
+        """Entropy over modalities of ``opening`` or ``passing``: 1 where all have equal shares."""
+        return self.estimated(self.over_repeats(arm, lambda one: one["shares"][f"entropy_{of}"]))
+
+    def follows(self, arm: str, modality: str) -> tuple[str, float, int] | None:
+        """The feature that the gate goes along with in most repeats, mean r there, and in how many."""
+        told = [one["distribution"][modality].get("follows") for one in self.by_arm[arm].values()]
+        found = [one for one in told if one is not None]
+        if not found:
+            return None
+        name, times = Counter(one["feature"] for one in found).most_common(1)[0]
+        return name, float(np.mean([one["correlation"] for one in found if one["feature"] == name])), times
+
+    # Conditions and edits -------------------------------------------------------------------------------------------
+    def conditions(self, arm: str) -> tuple[str, ...]:
+        """Everything that was so at some steps and not at others."""
+        return tuple(dict.fromkeys(row["condition"] for one in self.by_arm[arm].values() for row in one["conditions"]))
+
+    def difference(self, arm: str, modality: str, condition: str) -> Difference:
+        """A gate while something is so, and while not."""
+        so_R, else_R = self._condition(arm, modality, condition)
+        return Difference(condition, *(self.estimated(x) for x in (so_R, else_R, so_R - else_R)))
+
+    def clearest(self, arm: str, modality: str) -> Difference | None:
+        """The largest difference whose interval leaves out 0; None where there is none."""
+        found = [self.difference(arm, modality, condition) for condition in self.conditions(arm)]
+        shown = [one for one in found if one.shown]
+        return max(shown, key=lambda one: abs(one.difference.mean), default=None)
+
+    def _condition(self, arm: str, modality: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
+        def side(name: str) -> np.ndarray:
+            def value(one: Row) -> float | None:
+                for row in one["conditions"]:
+                    if (row["condition"], row["modality"]) == (condition, modality):
+                        return row[name]
+                return None
+
+            return self.over_repeats(arm, value)
+
+        return side("so"), side("else")
+
+    def around(self, arm: str, modality: str) -> list[tuple[int, Estimate]]:
+        """Mean opening by steps from an edit, less each repeat's mean over them; empty where there are no edits."""
+        lags = self.first(arm)["around"]["lags"]
+        told = [one["around"] for _, one in sorted(self.by_arm[arm].items()) if one["around"]["events"]]
+        if not told:
+            return []
+        mean_RL = np.array([one["mean"][modality] for one in told], float)
+        some_R = ~np.isnan(mean_RL).all(1)
+        mean_RL = mean_RL[some_R] - np.nanmean(mean_RL[some_R], axis=1, keepdims=True)
+        return [(lag, self.estimated(mean_RL[:, i])) for i, lag in enumerate(lags)]
+
+    # Faithfulness ---------------------------------------------------------------------------------------------------
+    def rho(self, arm: str, modality: str | None, shown: str, by: By) -> np.ndarray:
+        """Rank correlations by repeat with what is lost; modality None: all modalities in one row."""
+
+        def value(one: Row) -> float | None:
+            told = one["faithfulness"][by]
+            if told is None:
+                return None
+            return (told["together"] if modality is None else told["modalities"][modality])[shown]
+
+        return self.over_repeats(arm, value)
+
+    def by(self, arm: str) -> By:
+        """What a point is: a step, or an item where targets belong to items."""
+        return "items" if self.first(arm)["faithfulness"]["steps"] is None else "steps"
+
+    def belief(self, arm: str, modality: str | None, by: By | None = None) -> Belief:
+        """Whether a gate (None: the gates of all modalities together) says what the model uses."""
+        of = by or self.by(arm)
+        rho = {shown: self.rho(arm, modality, shown, of).tolist() for shown in ("passing", "opening", "norm")}
+        return believe(**rho, overlap=self.overlap, level=self.level)
+
+    def component(self, arm: str, modality: str, component: str, what: str) -> Estimate:
+        """By component: ``rho`` of gate × norm, or the ``increase`` of the loss without the modality."""
+
+        def value(one: Row) -> float | None:
+            return one["faithfulness"]["by_component"][modality][component][what]
+
+        return self.estimated(self.over_repeats(arm, value))
+
+    def clamping(self, arm: str, gate: str | None, held: str, component: str | None = None) -> Estimate:
+        """How much the skill (of a component) falls with a gate held; gate None: all of them at their means."""
+
+        def value(one: Row) -> float | None:
+            for row in one["clamping"]:
+                if (row["gate"], row["held"]) == (gate, held):
+                    return row["whole"] if component is None else row["increase"][component]
+            return None
+
+        return self.estimated(self.over_repeats(arm, value))
+
+    # Agreement ------------------------------------------------------------------------------------------------------
+    def agreement(self, arm: str) -> tuple[float, float]:
+        """ICC over repeats of how far gates open (rated: modalities), and of when (rated: modality and condition)."""
+        names = self.modalities(arm)
+        how_far = [self.over_repeats(arm, lambda one, n=n: one["distribution"][n].get("mean")) for n in names]
+        sides = [self._condition(arm, name, condition) for name in names for condition in self.conditions(arm)]
+        return icc(np.array(how_far)), icc(np.array([so - other for so, other in sides])) if sides else math.nan

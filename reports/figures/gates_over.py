@@ -1,0 +1,143 @@
+"""Gates in lines: how far they open over all steps, and around edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from reports.analyses.gating import Gating
+from reports.figures.gates import MOST_MODALITIES, pairs, shade
+from reports.figures.style import INK, MOST_ARMS, WIDTH, house_style, line, only_first, shortened
+from reports.frame import StudyResults
+from reports.numerals import percent
+
+BINS_TOGETHER = 4
+"""Bins of the histogram that are drawn as one: 0.04 wide, which smooths what a few steps leave ragged."""
+
+
+class GateDistribution:
+    """How far gates open, over features and steps."""
+
+    name = "gates_distribution"
+    title = "How far gates open"
+    value = "share"
+
+    def __init__(self, results: StudyResults) -> None:
+        self.gating = Gating.of(results)
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        return (
+            "Share of a gate's values, over features and test steps, by how far it is open: 0 shut, 1 open; mean over "
+            "repeats, one line a modality. A gate that is ½ everywhere was hardly trained; values at the ends "
+            f"hardly follow their input.{only_first(len(self.gating.arms) if self.gating else 0)}"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row per arm, modality and bin: ``arm, modality, gate`` (the bin's middle), ``share`` (per 0.1)."""
+        rows = []
+        for gating, arm, modality in pairs(self.gating):
+            share = gating.histogram(arm, modality)
+            if len(share):
+                wide = share.reshape(-1, BINS_TOGETHER).sum(1) * (len(share) / BINS_TOGETHER / 10)
+                middle = (np.arange(len(wide)) + 0.5) / len(wide)
+                rows += [(arm, modality, x, y) for x, y in zip(middle.tolist(), wide.tolist(), strict=True)]
+        return pd.DataFrame(rows, columns=["arm", "modality", "gate", "share"])
+
+    def draw(self) -> Drawing:
+        """One plot an arm, two side by side, on common axes."""
+        gating, frame = self.gating, self.frame()
+        assert gating is not None
+
+        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
+            part = frame.query("arm == @arm and modality == @modality")
+            tint = shade(gating, modality)
+            axes.fill_between(part["gate"], 0, part["share"], color=tint, alpha=0.12, linewidth=0)
+            axes.plot(part["gate"], part["share"], color=tint, linestyle=line(i), linewidth=1.8, label=modality)
+            axes.set_xlim(0, 1)
+            axes.set_ylim(bottom=0)
+
+        return _small_multiples(gating, gating.arms[:MOST_ARMS], "gate", "share of values per 0.1", curve)
+
+
+class GatesAround:
+    """Gates before and after edits."""
+
+    name = "gates_around"
+    title = "Gates around edits"
+    value = "mean"
+
+    def __init__(self, results: StudyResults) -> None:
+        self.gating = Gating.of(results)
+        self._frame: pd.DataFrame | None = None
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        level = percent(self.gating.level) if self.gating else ""
+        return (
+            "Mean gate by time from an edit (a step whose target has another class than the step before), less its "
+            f"mean over the times that are drawn: mean over repeats, bands are {level} intervals. Edits stand close "
+            "together, so others lie within the picture."
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row per arm, modality and time: ``arm, modality, time, mean, low, high, n``."""
+        if self._frame is None:
+            rows = [
+                (arm, modality, lag * (gating.first(arm)["step"] or 1.0), e.mean, e.low, e.high, e.n)
+                for gating, arm, modality in pairs(self.gating)
+                for lag, e in gating.around(arm, modality)
+            ]
+            self._frame = pd.DataFrame(rows, columns=["arm", "modality", "time", "mean", "low", "high", "n"])
+        return self._frame
+
+    def draw(self) -> Drawing:
+        """One plot for each arm that is told about."""
+        gating, frame = self.gating, self.frame()
+        assert gating is not None
+
+        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
+            part = frame.query("arm == @arm and modality == @modality")
+            tint = shade(gating, modality)
+            axes.fill_between(part["time"], part["low"], part["high"], color=tint, alpha=0.16, linewidth=0)
+            axes.plot(part["time"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=modality)
+            if i == 0:
+                axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
+                axes.axhline(0.0, color=INK, alpha=0.25, linewidth=0.9)
+
+        unit = "steps" if gating.first(gating.arms[0])["step"] is None else "s"
+        return _small_multiples(gating, gating.told, f"time from an edit ({unit})", "gate, less its mean", curve)
+
+
+def _small_multiples(
+    gating: Gating, arms: tuple[str, ...], x: str, y: str, curve: Callable[[Axes, str, str, int], None]
+) -> Drawing:
+    """One plot an arm, two side by side on common axes; ``curve`` draws one modality of one arm."""
+    across = min(2, len(arms))
+    down = -(-len(arms) // across)
+    with house_style():
+        figure = Drawing(figsize=(WIDTH, 1.0 + (2.3 if across == 1 else 2.0) * down), layout="constrained")
+        plots = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+        for p, (axes, arm) in enumerate(zip(plots, arms, strict=False)):
+            if len(arms) > 1:
+                axes.set_title(shortened(arm, 48 // across), loc="left")
+            for i, modality in enumerate(gating.all_modalities[:MOST_MODALITIES]):
+                if modality in gating.modalities(arm):
+                    curve(axes, arm, modality, i)
+            axes.grid(axis="y")
+            if p % across == 0:
+                axes.set_ylabel(y)
+            if p + across >= len(arms):
+                axes.set_xlabel(x)
+                axes.tick_params(labelbottom=True)
+        for axes in plots[len(arms) :]:
+            axes.set_axis_off()
+        handles = {label: h for axes in plots for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(handles.values(), [shortened(n) for n in handles], loc="outside upper left", ncols=4)
+    return figure
