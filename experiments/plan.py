@@ -16,7 +16,7 @@ from experiments.costs import Costs
 from experiments.estimate import SECONDS_TO_TEST, Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
-from experiments.records import epochs_trained, is_final, read_record
+from experiments.records import epochs_trained, is_final, read_head
 from experiments.trial import LOCK
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
@@ -245,11 +245,8 @@ def plan(asked: Asked, home: Home) -> Plan:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
             name = None if asked.content is None else fingerprint(config, asked.content)
-            state, epochs = ("to do", 0) if name is None else _look(home.run(name))
-            record = None
-            if name is not None and state in ("done", "failed"):
-                record = read_record(home.run(name))
-            if config.trains:
+            state, epochs, record = ("to do", 0, None) if name is None else _look(home.run(name))
+            if config.trains and state in ("done", "failed"):
                 estimator.learn(arm.name, record)
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
     trained = {training_fingerprint(r.config, asked.content or "") for r in runs if r.config.trains}
@@ -277,14 +274,15 @@ def _seconds(run: PlannedRun, asked: Asked, home: Home, estimator: Estimator, tr
     return SECONDS_TO_TEST + estimator.seconds(run.arm, run.config)
 
 
-def _look(folder: Path) -> tuple[State, int]:
-    record = read_record(folder)
+def _look(folder: Path) -> tuple[State, int, dict[str, Any] | None]:
+    """State of a run, epochs that are trained already, and the head of its record."""
+    record = read_head(folder)
     if record is not None and is_final(record):
-        return ("done" if record["status"] == "done" else "failed"), 0
+        return ("done" if record["status"] == "done" else "failed"), 0, record
     epochs = epochs_trained(folder)
     if is_locked(folder):
-        return "running", epochs
-    return ("resume" if epochs else "to do"), epochs
+        return "running", epochs, record
+    return ("resume" if epochs else "to do"), epochs, record
 
 
 def is_locked(folder: Path) -> bool:

@@ -203,36 +203,49 @@ def tidy(
     check_mixable([r for r in records if r["corpus"]])
 
     done = [r for r in records if r["status"] == "done"]
-    history = [
-        {"arm": r["arm"], "repeat": r["repeat"], "status": r["status"], **row} for r in records for row in r["history"]
-    ]
+    scores = [(r, [s for s in r["scores"] if s["baseline"] is None]) for r in done]
+    naive = [(r, [s for s in r["scores"] if s["baseline"] is not None]) for r in done]
+    history = _long([(r, r["history"]) for r in records], ("arm", "repeat", "status"))
     return StudyResults(
         study=study,
         runs=pd.DataFrame([_run_row(r) for r in records], columns=list(RUN_COLUMNS)),
-        scores=_frame([_score_row(r, s) for r in done for s in r["scores"] if s["baseline"] is None], SCORE_COLUMNS),
-        baselines=_frame(
-            [_score_row(r, s) for r in done for s in r["scores"] if s["baseline"] is not None], BASELINE_COLUMNS
-        ).drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
-        history=pd.DataFrame(history) if history else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
-        items=_item_frame(done),
-        calibration=pd.DataFrame(
-            [{"arm": r["arm"], "repeat": r["repeat"], **row} for r in done for row in r.get("calibration", ())],
-            columns=list(CALIBRATION_COLUMNS),
+        scores=_long(scores, columns=SCORE_COLUMNS).astype({"value": float}),
+        baselines=_long(naive, columns=BASELINE_COLUMNS)
+        .astype({"value": float})
+        .drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
+        history=history if len(history) else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
+        items=_long([(r, r["items"]) for r in done], columns=ITEM_COLUMNS).astype(
+            {"loss": float, "count": int, "naive_loss": float}
         ),
+        calibration=_long([(r, r.get("calibration", ())) for r in done], columns=CALIBRATION_COLUMNS),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
         corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
     )
 
 
-def _frame(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.astype({"value": float})
+def _long(
+    parts: Sequence[tuple[dict[str, Any], Sequence[dict[str, Any]]]],
+    fixed: tuple[str, ...] = ("arm", "repeat"),
+    columns: tuple[str, ...] | None = None,
+) -> pd.DataFrame:
+    """One long table of the rows of many records, column by column: dicts of all rows would take a gigabyte.
 
-
-def _item_frame(done: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    rows = [{**row, "arm": r["arm"], "repeat": r["repeat"]} for r in done for row in r["items"]]
-    return pd.DataFrame(rows, columns=list(ITEM_COLUMNS)).astype({"loss": float, "count": int, "naive_loss": float})
+    Args:
+        parts: record and its rows. fixed: keys of the record that every row of it has.
+        columns: the table's; None: all that any row has, in order of mention.
+    """
+    data: dict[str, list[Any]] = {name: [] for name in columns or fixed}
+    length = 0
+    for record, rows in parts:
+        if columns is None and rows:
+            same = all(row.keys() == rows[0].keys() for row in rows)
+            for name in rows[0] if same else (name for row in rows for name in row):
+                data.setdefault(name, [None] * length)
+        for name, values in data.items():
+            values += [record[name]] * len(rows) if name in fixed else [row.get(name) for row in rows]
+        length += len(rows)
+    return pd.DataFrame(data)
 
 
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
@@ -259,16 +272,6 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "device": hardware.get("device", environment.get("device")),
         "precision": hardware.get("precision"),
         "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
-    }
-
-
-def _score_row(record: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
-    value = score["value"]
-    return {
-        **{k: score.get(k) for k in ("baseline", "split", "items", "metric", "component", "parameter")},
-        "arm": record["arm"],
-        "repeat": record["repeat"],
-        "value": math.nan if value is None else float(value),
     }
 
 

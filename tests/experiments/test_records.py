@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import RECORD, epochs_trained, forget, is_final, read_record, write_record
+from experiments.records import RECORD, epochs_trained, forget, is_final, read_head, read_record, write_record
 from mmcore.errors import RecordError
 
 
@@ -45,6 +45,25 @@ def test_a_broken_record_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text('{"format": 1, ')
     with pytest.raises(RecordError, match="Remove this file"):
         read_record(tmp_path)
+
+
+def test_the_head_is_what_stands_before_the_scores(tmp_path: Path) -> None:
+    head = {"fingerprint": "ab", "failure": {"message": 'x,\n "scores": ['}, "nested": {"scores": 1}, "seconds": 2.5}
+    write_record(tmp_path, {**head, "scores": [{"value": 0.5}] * 9999, "arm": "later"})
+    assert read_head(tmp_path) == {"format": 1, **head}
+    # A head longer than the part that is read at a time.
+    head["config"] = {str(i): "x" * 100 for i in range(500)}
+    write_record(tmp_path, {**head, "scores": [], "arm": "later"})
+    assert read_head(tmp_path) == {"format": 1, **head}
+
+
+def test_a_record_without_scores_is_its_own_head(tmp_path: Path) -> None:
+    write_record(tmp_path, {"status": "done", "arm": "a"})
+    assert read_head(tmp_path) == read_record(tmp_path)
+    assert read_head(tmp_path / "none") is None
+    (tmp_path / RECORD).write_text('{"format": 1, "sco')
+    with pytest.raises(RecordError, match="Remove this file"):
+        read_head(tmp_path)
 
 
 def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:
