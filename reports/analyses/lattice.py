@@ -1,0 +1,100 @@
+"""Arms that differ only in the modalities they read: what models trained anew on each subset score.
+
+R repeats, S subsets (bit m of a subset is 1 where modality m is read), M modalities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from reports.frame import StudyResults
+from studies.resolved import ResolvedArm
+
+BLIND = ("constant", "prior")
+"""Naive predictors that read nothing at all: what stands for the empty subset, which no model can be trained on."""
+_MATCHED = ("width", "feed_forward", "layers")
+"""What bringing arms to one size may change."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A model that reads all modalities, and models like it that read some of them.
+
+    Args:
+        modalities: in the order of bits. arms: subset to arm, the whole among them.
+    """
+
+    results: StudyResults
+    modalities: tuple[str, ...]
+    arms: dict[int, str]
+
+    @property
+    def whole(self) -> int:
+        """The subset of all modalities."""
+        return 2 ** len(self.modalities) - 1
+
+    @property
+    def arm(self) -> str:
+        """The arm that reads all of them."""
+        return self.arms[self.whole]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every subset has its arm, and a predictor that reads nothing was scored."""
+        return len(self.arms) == self.whole and self.blind is not None
+
+    @cached_property
+    def blind(self) -> str | None:
+        """The naive predictor that stands for reading nothing."""
+        known = set(self.results.baselines["baseline"])
+        return next((name for name in BLIND if name in known), None)
+
+    def skill(self, component: str | None, subset: int) -> np.ndarray:
+        """Skill by repeat, (R,): NaN where it is not known. None: over all components."""
+        results, rows = self.results, range(self.results.study.repeats)
+        if subset:
+            table, name = results.table("skill", component), self.arms.get(subset)
+        else:
+            table, name = results.baseline_table("skill", component), self.blind
+        if name not in table:
+            return np.full(len(rows), np.nan)
+        return table[name].reindex(rows).to_numpy(float)
+
+    def values(self, component: str | None) -> np.ndarray:
+        """Skill by repeat and subset, (R, S)."""
+        return np.stack([self.skill(component, s) for s in range(self.whole + 1)], -1)
+
+
+def lattices(results: StudyResults) -> list[Lattice]:
+    """The lattices of a study, in the order of its arms: at least one modality is left out by itself in each."""
+    every = tuple(results.corpus.get("modalities", ()))
+    alike: dict[str, list[tuple[frozenset[str], str]]] = {}
+    for arm in results.study.arms:
+        if arm.config.trains:
+            reads = arm.config.model.modalities
+            alike.setdefault(_rest(results, arm), []).append((frozenset(every if reads is None else reads), arm.name))
+    found = []
+    for group in alike.values():
+        largest, _ = max(group, key=lambda pair: len(pair[0]))
+        modalities = tuple(name for name in every if name in largest)
+        arms: dict[int, str] = {}
+        for reads, name in group:
+            if reads <= largest:
+                # Where arms are matched in size, the first one stands for its unmatched twin.
+                arms.setdefault(sum(1 << m for m, one in enumerate(modalities) if one in reads), name)
+        whole = 2 ** len(modalities) - 1
+        if len(modalities) > 1 and any(whole ^ 1 << m in arms for m in range(len(modalities))):
+            found.append(Lattice(results, modalities, arms))
+    return found
+
+
+def _rest(results: StudyResults, arm: ResolvedArm) -> str:
+    """Everything of an arm but the modalities it reads."""
+    model = arm.config.model.model_copy(update={"modalities": None})
+    if results.study.match is not None:
+        like = results.study.arm(results.study.reference).config.model
+        model = model.model_copy(update={name: getattr(like, name) for name in _MATCHED})
+    return arm.config.model_copy(update={"model": model}).model_dump_json()

@@ -1,0 +1,212 @@
+"""The section about modalities: which are useful, which are used, and which need one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from reports.analyses.arms import told_arms
+from reports.analyses.assess import assess
+from reports.analyses.dossier import Additive, Dossier, Pair, Part, Test, Used, Useful
+from reports.analyses.masked import WORDS
+from reports.analyses.modality_tables import tables
+from reports.frame import StudyResults
+from reports.numerals import interval, listing, number, percent, probability
+from reports.sections import Finding, Section, Tone
+
+TONES: dict[str | None, Tone] = {
+    "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
+}  # fmt: skip
+
+
+def section(results: StudyResults) -> Section | None:
+    """What each modality is good for; None where a study neither leaves modalities out nor masked any."""
+    found = assess(results)
+    if not found:
+        return None
+    told = told_dossiers(results, found)
+    return Section(
+        key="modalities",
+        title="What each modality does",
+        question="Which modalities are useful, which does the trained model use, and which need one another?",
+        lead=_lead(found),
+        findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(told) > 1)),
+        figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
+        tables=tables(results, found),
+        limits=_limits(results, found),
+    )
+
+
+def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
+    """Those that are told in words and pictures; the tables have all."""
+    names = told_arms(results, [d.arm for d in found])
+    return [d for d in found if d.arm in names]
+
+
+def _lead(found: Sequence[Dossier]) -> str:
+    parts = []
+    if any(d.lattice for d in found):
+        parts.append(
+            "Useful: models trained anew without the modality score less, although they could learn from the others "
+            "whatever these have in common with it."
+        )
+    if any(d.main for d in found):
+        way = next(WORDS[d.main] for d in found if d.main)
+        parts.append(
+            f"Used: the trained model scores less where the modality is masked, here by {way}; nothing is trained "
+            "anew. A model may use what it could do without, and the other way round."
+        )
+    if any(d.lattice and d.lattice.complete for d in found):
+        parts.append(
+            "A modality's share (Shapley) is what it adds on average over all orders of adding modalities one by one, "
+            "starting from a prediction that reads nothing. Two modalities work together where both bring more than "
+            "the sum of what each brings, and overlap where they bring less."
+        )
+    if any(d.additive for d in found):
+        parts.append(
+            "What a model scores when all interaction of modalities is taken out of it (EMAP) tells how much of its "
+            "score needs any."
+        )
+    return " ".join(parts) + " All numbers are skill; differences are paired by repeat."
+
+
+def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Finding]:
+    of = f" of '{dossier.arm}'" if several else ""
+    findings = [_about(results, dossier, name, of) for name in dossier.modalities]
+    for part in dossier.parts:
+        if part.disagreement:
+            findings.append(
+                Finding(
+                    f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
+                    f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
+                )
+            )  # fmt: skip
+    for pair in dossier.pairs:
+        if pair.word in ("together", "overlap"):
+            findings.append(_paired(results, pair))
+    additive = _needs(results, dossier.additive, of)
+    return findings + ([additive] if additive else [])
+
+
+def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding:
+    """One modality, first over all components, then by component."""
+    whole = dossier.part(name, None)
+    rest = [p for p in dossier.parts if p.modality == name and p.component is not None]
+    label = whole.useful or whole.used or ""
+    sentences = [f"'{name}'{of} {_verb(whole)}."]
+    for order, told, start in (
+        (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
+        (get_args(Used), [(p.used, p.component) for p in rest], "In the trained model it is"),
+    ):
+        by_word = {word: [c for w, c in told if w == word and c is not None] for word in order}
+        listed = "; ".join(f"{word} for {listing(of_word)}" for word, of_word in by_word.items() if of_word)
+        sentences += [f"{start} {listed}."] if listed else []
+    evidence = [
+        _told("Trained without it", whole.gain, results),
+        _told("Share", whole.share, results, "is"),
+        _told("Masked", whole.drop, results),
+    ]
+    return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
+
+
+def _verb(part: Part) -> str:
+    useful = {
+        "useful": "is useful: models trained without it score less",
+        "redundant": "is redundant: it helps, but not beyond what the others bring as well",
+        "harmful": "is harmful: models trained without it score more",
+        "not needed": "is not needed: models trained without it score the same",
+        "not shown": "is not shown to be useful or useless",
+        None: "",
+    }[part.useful]
+    used = {
+        "used": "the trained model uses it",
+        "misleading": "the trained model does better with another item's values in its place",
+        "not used": "the trained model does not use it",
+        "not shown": "it is not shown whether the trained model uses it",
+        None: "",
+    }[part.used]
+    if useful and used:
+        return f"{useful}, and {used}"
+    return useful or f": {used}"
+
+
+def _paired(results: StudyResults, pair: Pair) -> Finding:
+    both = f"'{pair.one}' and '{pair.other}'"
+    text = {
+        "together": f"{both} work together{_for(pair.component)}: both bring more than the sum of what each brings.",
+        "overlap": f"{both} overlap{_for(pair.component)}: what one brings, the other brings in part as well.",
+    }[pair.word or ""]
+    return Finding(text, pair.word or "", "plain", _told("Interaction index", pair.retrained, results, "is"))
+
+
+def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Finding | None:
+    """How much of the score needs any interaction."""
+    needing = [one for one in additive if one.component is not None and one.gap.sign > 0]
+    without = [one.component for one in additive if one.component is not None and one.gap.none]
+    if not additive:
+        return None
+    told = [f"{one.component} ({number(one.skill.mean)} with, {number(one.projected.mean)} without)" for one in needing]
+    text = (
+        f"Without any interaction of modalities the trained model{of} would lose skill in {listing(told)}."
+        if needing
+        else f"It is not shown that the trained model{of} needs any interaction of modalities."
+    )
+    if without:
+        text += f" It needs none for {listing([c for c in without if c])}."
+    return Finding(
+        text, "interaction" if needing else "", "plain", _told("Over all components", additive[0].gap, results)
+    )
+
+
+def _for(component: str | None) -> str:
+    return "" if component is None else f" for {component}"
+
+
+def _told(what: str, test: Test | None, results: StudyResults, verb: str = "") -> str:
+    """A test in numbers; empty where there is none."""
+    if test is None or not test.paired.n:
+        return ""
+    e, level = test.estimate, percent(1 - results.study.alpha)
+    amount = f"{verb} {number(e.mean, signed=True)}" if verb else _loses(e.mean)
+    told = f"{what}: {amount}".replace(": is ", " ")
+    if e.n < 2:
+        return f"{told} (1 repeat)."
+    p = f"p = {probability(test.decision.p_holm)}".replace("= below", "below")
+    return (
+        f"{told} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} after Holm over {test.decision.family})."
+    )
+
+
+def _loses(difference: float) -> str:
+    if difference == 0:
+        return "no difference"
+    return f"{number(abs(difference))} {'less' if difference > 0 else 'more'}"
+
+
+def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
+    told = []
+    blind = next((d.lattice.blind for d in found if d.lattice and d.lattice.complete), None)
+    if blind:
+        told.append(
+            f"No model can be trained on nothing: the naive predictor '{blind}', which reads nothing, stands for it in "
+            "shares and interactions."
+        )
+    if any(d.lattice and not d.lattice.complete for d in found):
+        told.append("Not every subset of modalities was trained: shares and interactions are missing.")
+    if not any(d.masked for d in found):
+        told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
+    if any(d.masked and d.masked.sampled for d in found):
+        told.append("Shares of masked modalities are estimates from random orders; their interactions are missing.")
+    alone = sorted({name for d in found if d.masked for name in d.masked.alone})
+    if alone:
+        told.append(f"In some repeat a single test item has {listing(alone)}: nothing could be permuted there.")
+    if any(d.main for d in found):
+        told.append(
+            "Masked inputs are unlike what the model was trained on, and a model may answer them badly for that reason "
+            "alone: ways of masking are shown side by side, and a difference between them is a warning."
+        )
+    if results.study.margin is None:
+        told.append("The study sets no margin, so 'not needed', 'not used' and 'apart' cannot be shown.")
+    if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
+        told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
+    return " ".join(told)

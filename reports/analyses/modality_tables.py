@@ -1,0 +1,176 @@
+"""The tables of the section about modalities: words at a glance, then every number behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import compress
+
+import numpy as np
+
+from mmcore.analyses import MOST_EXACT
+from reports.analyses.dossier import Dossier, Test
+from reports.analyses.masked import WORDS
+from reports.frame import StudyResults
+from reports.numerals import percent
+from reports.sections import SectionTable, Table, plain_table
+from reports.statistics.intervals import Estimate, estimate
+
+RULES = (
+    ("useful", "Trained without it, the skill is lower, beyond chance and by more than the margin."),
+    ("harmful", "Trained without it, the skill is higher, beyond chance and by more than the margin."),
+    (
+        "redundant",
+        "Neither of these, and its share over all subsets is above the margin beyond chance, while its gain next to "
+        "all others is shown to be within the margin or below its share.",
+    ),
+    ("not needed", "None of these, and trained without it the skill is shown to be within the margin."),
+    (
+        "used",
+        "With the modality masked, the trained model's skill is lower, beyond chance and by more than the margin.",
+    ),
+    ("misleading", "With the modality masked, it is higher, beyond chance and by more than the margin."),
+    ("not used", "With the modality masked, the skill is shown to be within the margin."),
+    ("together", "The interaction index of two modalities is above 0, beyond chance and by more than the margin."),
+    ("overlap", "It is below 0, beyond chance and by more than the margin."),
+    ("apart", "It is shown to be within the margin."),
+    ("not shown", "None of the words can be shown with these repeats."),
+)
+"""Each word with its rule."""
+
+
+def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTable, ...]:
+    """All tables; those without rows are left out."""
+    level = percent(1 - results.study.alpha)
+    made = (
+        SectionTable("words", "In words: useful when trained anew · used by the trained model", _words(found), False),
+        SectionTable("rules", "What the words mean", plain_table(("word", "rule"), RULES)),
+        SectionTable(
+            "dossier",
+            f"Skill gained by training with a modality, its share, and skill lost by masking it ({level} intervals)",
+            _dossier(found),
+        ),
+        SectionTable("masks", "Skill lost in the trained model by way of masking, and shares (Shapley)", _masks(found)),
+        SectionTable("interplay", "Interaction index of each pair, trained anew and by way of masking", _pairs(found)),
+        SectionTable("additive", "Skill with and without interaction of modalities (EMAP)", _additive(found)),
+        SectionTable("perceptual", "Classes that permuting turns wrong: drop of accuracy, ÷ accuracy", _seen(found)),
+        SectionTable(
+            "subsets",
+            f"Mean skill of every subset, trained anew and masked ({level} intervals)",
+            _subsets(results, found),
+        ),
+    )
+    return tuple(one for one in made if one.table.rows)
+
+
+def _words(found: Sequence[Dossier]) -> Table:
+    several = len(found) > 1
+    modalities = list(dict.fromkeys(name for d in found for name in d.modalities))
+    rows = []
+    for d in found:
+        for c in d.components:
+            told = {p.modality: " · ".join(w for w in (p.useful, p.used) if w) for p in d.parts if p.component == c}
+            cells = [told.get(name) for name in modalities]
+            rows.append((*([d.arm] if several else []), _whole(c), *cells))
+    return plain_table((*(["arm"] if several else []), "component", *modalities), rows)
+
+
+def _dossier(found: Sequence[Dossier]) -> Table:
+    rows = [
+        (
+            d.arm, p.modality, _whole(p.component), p.useful, *_test(p.gain), *_test(p.share), *_interval(p.alone),
+            p.used, *_test(p.drop), p.disagreement,
+        )
+        for d in found for p in d.parts
+    ]  # fmt: skip
+    columns = ["arm", "modality", "component", "useful"]
+    for name in ("gain", "share"):
+        columns += [name, f"{name}_low", f"{name}_high", f"{name}_n", f"{name}_p_holm"]
+    columns += ["alone", "alone_low", "alone_high", "used"]
+    columns += ["drop", "drop_low", "drop_high", "drop_n", "drop_p_holm", "disagreement"]
+    return _without_empty(columns, rows)
+
+
+def _masks(found: Sequence[Dossier]) -> Table:
+    rows = [
+        (d.arm, p.modality, _whole(p.component), WORDS[a], *_interval(e), *_interval(p.shares[a]), e.n)
+        for d in found for p in d.parts for a, e in p.drops.items()
+    ]  # fmt: skip
+    columns = ("drop", "drop_low", "drop_high", "share", "share_low", "share_high", "n")
+    return plain_table(("arm", "modality", "component", "masked_by", *columns), rows)
+
+
+def _pairs(found: Sequence[Dossier]) -> Table:
+    rows = []
+    for d in found:
+        for p in d.pairs:
+            told = (d.arm, p.one, p.other, _whole(p.component))
+            if p.retrained is not None:
+                rows.append((*told, "trained anew", p.word, *_test(p.retrained)))
+            rows += [(*told, WORDS[a], None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
+    return plain_table(
+        ("arm", "one", "other", "component", "how", "word", "index", "low", "high", "n", "p_holm"), rows
+    )  # fmt: skip
+
+
+def _additive(found: Sequence[Dossier]) -> Table:
+    rows = [
+        (d.arm, _whole(a.component), a.skill.mean, *_interval(a.projected), a.uncorrected.mean, *_test(a.gap))
+        for d in found for a in d.additive
+    ]  # fmt: skip
+    columns = ("skill", "additive", "additive_low", "additive_high", "additive_uncorrected")
+    return plain_table(
+        ("arm", "component", *columns, "difference", "difference_low", "difference_high", "n", "p_holm"), rows
+    )  # fmt: skip
+
+
+def _seen(found: Sequence[Dossier]) -> Table:
+    rows = [
+        (d.arm, p.modality, p.component, *_interval(p.accuracy), *_interval(p.perceptual), p.accuracy.n)
+        for d in found for p in d.parts if p.accuracy is not None
+    ]  # fmt: skip
+    columns = ("drop", "drop_low", "drop_high", "score", "score_low", "score_high", "n")
+    return plain_table(("arm", "modality", "component", *columns), rows)
+
+
+def _subsets(results: StudyResults, found: Sequence[Dossier]) -> Table:
+    rows = []
+    for d in found:
+        for s in range(2 ** len(d.modalities)) if len(d.modalities) <= MOST_EXACT else ():
+            names = "+".join(name for m, name in enumerate(d.modalities) if s >> m & 1) or "nothing"
+            for c in d.components:
+                for how, value_R in _scored(d, c, s):
+                    e = estimate(value_R, 1 - results.study.alpha, results.overlap)
+                    rows.append((d.arm, names, _whole(c), how, *_interval(e), e.n))
+    return plain_table(("arm", "reads", "component", "others", "skill", "low", "high", "n"), rows)
+
+
+def _scored(dossier: Dossier, component: str | None, subset: int) -> Iterator[tuple[str, np.ndarray]]:
+    """How the others were kept from being read, and skill by repeat."""
+    lattice, masked = dossier.lattice, dossier.masked
+    if lattice is not None and subset in lattice.arms:
+        yield "trained anew", lattice.skill(component, subset)
+    elif lattice is not None and lattice.blind and not subset:
+        yield f"naive '{lattice.blind}'", lattice.skill(component, subset)
+    if masked is not None:
+        for absence in masked.absences:
+            yield WORDS[absence], masked.skill(absence, component, subset)
+
+
+def _whole(component: str | None) -> str:
+    return "all" if component is None else component
+
+
+def _interval(e: Estimate | None) -> tuple[float | None, ...]:
+    return (None, None, None) if e is None or not e.n else (e.mean, e.low, e.high)
+
+
+def _test(test: Test | None) -> tuple[float | int | None, ...]:
+    if test is None:
+        return (None,) * 5
+    return (*_interval(test.estimate), test.paired.n, test.decision.p_holm)
+
+
+def _without_empty(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
+    """Without the columns of questions that were not asked."""
+    told = [any(row[at] is not None for row in rows) for at in range(len(columns))]
+    return plain_table(tuple(compress(columns, told)), [tuple(compress(row, told)) for row in rows])
