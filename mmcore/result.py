@@ -45,8 +45,9 @@ class RunResult:
         corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
             "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}}``.
         split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "given": bool,
-            "divided_groups": number of groups with items on several sides}``; ``given``: the corpus fixed train and
-            test, so they do not vary between repeats.
+            "divided_groups": number of groups with items on several sides, "twins": [[test item, its copy on another
+            side], …], None where test items were not read}``; ``given``: the corpus fixed train and test, so they do
+            not vary between repeats.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``.
         flops: floating-point operations of one forward pass over one window, by the same parts.
         epochs: epochs trained. best_epoch: the epoch whose checkpoint was scored. stopped_early: by patience.

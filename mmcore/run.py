@@ -16,6 +16,7 @@ from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
+from mmcore.data.twins import divided_twins
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
@@ -23,7 +24,7 @@ from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import build_model
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
-from mmcore.probes.saturation import probe_saturation
+from mmcore.probes.saturation import gate_columns, probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
@@ -115,8 +116,10 @@ def run(
     calibration: list[dict[str, Any]] = []
     selection: dict[str, int] = {}
     gates: dict[str, dict[str, Any]] = {}
+    twins: list[list[str]] | None = None
     test_windows = 0
     predict = predictor(model, device)
+    handful = data.handful(validation)
     try:
         train(
             state,
@@ -128,6 +131,7 @@ def run(
             shared,
             home,
             on_event,
+            watch=lambda: gate_columns(probe_saturation(model, handful)),
         )
     except TrainingDiverged as error:
         failure = _failure(error)
@@ -146,8 +150,8 @@ def run(
             scores += score_rows("test", tally, naive)
             items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
             _write_items(folder / "items.csv", items)
+            twins = divided_twins(prepared, split)
             calibration = reliability_rows(tally)
-        handful = data.handful(validation)
         leakage = probe_leakage(model, handful, task, schema, normaliser).as_dict()
         gates = probe_saturation(model, handful)
 
@@ -159,7 +163,7 @@ def run(
         status="failed" if failure else "done",
         failure=failure,
         corpus=_describe_corpus(config, prepared, task),
-        split=_describe_split(split, prepared, windows),
+        split=_describe_split(split, prepared, windows) | {"twins": twins},
         parameters=count_parameters(model),
         flops=count_flops(model, config.data.window),
         epochs=len(state.history),

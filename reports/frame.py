@@ -8,7 +8,6 @@ this file reads these tables.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -30,6 +29,7 @@ RUN_COLUMNS = (
     "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
+    "twins",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -271,6 +271,7 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "gates": json.dumps(record["gates"], sort_keys=True) if "gates" in record else None,
         "device": hardware.get("device", environment.get("device")),
         "precision": hardware.get("precision"),
+        "twins": json.dumps(split["twins"]) if split.get("twins") is not None else None,
         "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
     }
 

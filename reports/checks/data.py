@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pandas as pd
@@ -84,6 +85,19 @@ def divided_groups(evidence: Evidence) -> Found:
     divided = {run["repeat"]: run["divided_groups"] for run in counted_by if run["divided_groups"] > 0}
     splits = [f"{counted(int(n), 'group')} in repeat {repeat}" for repeat, n in sorted(divided.items())]
     return warn_if(bool(splits), lambda: f"On more than one side of the split are {some(splits)}.")
+
+
+def twins(evidence: Evidence) -> Found:
+    """Test items of which a copy by another name is on the training or validation side."""
+    known = [run for run in evidence.results.run_rows if run["twins"] is not None]
+    if not known:
+        return not_run("No run looked for copies among its items.")
+    copies = {item: copy for run in known for item, copy in json.loads(run["twins"])}
+    pairs = [f"'{item}' is '{copy}'" for item, copy in copies.items()]
+    return warn_if(
+        bool(pairs),
+        lambda: f"Of {counted(len(pairs), 'test item')} a copy is on another side of a split: {some(pairs, 3)}.",
+    )
 
 
 def early_test(evidence: Evidence) -> Found:

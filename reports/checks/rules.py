@@ -276,4 +276,14 @@ RULES = (
         "nothing into the gates.",
         training.saturated,
     ),
+    Rule(
+        "ABL027",
+        "A test item is a copy of another side's",
+        "In some repeat an item of the test side has, in all steps of a modality that moves, the very values of one of "
+        "the training or validation side.",
+        "One recording under two names: the model is tested on what it was trained or chosen on, and groups cannot "
+        "help where nobody knows that the two belong together.",
+        "Remove the copy from items.csv, or give both items one group there, then run the study again.",
+        data.twins,
+    ),
 )

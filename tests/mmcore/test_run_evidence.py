@@ -15,6 +15,7 @@ from mmcore.task import resolve_task
 def test_an_honest_run_divides_no_group_and_had_read_no_test_item_when_it_chose(finished):
     result = finished[0]
     assert result.split["divided_groups"] == 0
+    assert result.split["twins"] == []
     assert result.selection == {"test_windows_read": 0}
 
 
@@ -93,5 +94,5 @@ def test_gates_are_told_where_there_are_any(config, editing_corpus, prepared, tm
 def test_a_failed_run_chose_nothing_and_shows_no_gates(config, editing_corpus, prepared, tmp_path):
     wild = {"training__optimiser": {"kind": "adam", "learning_rate": 1e19}, "training__clip_norm": None}
     result = run(config(editing_corpus, **wild, training__schedule={"kind": "constant"}), tmp_path, prepared=prepared)
-    assert (result.status, result.selection, result.gates) == ("failed", {}, {})
+    assert (result.status, result.selection, result.gates, result.split["twins"]) == ("failed", {}, {}, None)
     assert result.split["divided_groups"] == 0

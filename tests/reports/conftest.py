@@ -91,6 +91,7 @@ def make_record(
         "split": {
             "train": {"items": 24, "groups": 24, "windows": 96}, "validation": {"items": 8, "groups": 8, "windows": 32},
             "test": {"items": 8, "groups": 8, "windows": 32}, "given": given, "divided_groups": 0,
+            "twins": None if failed else [],
         },
         "parameters": {"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},
         "flops": {"total": 1_250_000_000, "embedding": 0, "fusion": 0, "encoder": 1_250_000_000, "head": 0},

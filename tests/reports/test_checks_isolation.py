@@ -49,13 +49,25 @@ def test_test_windows_read_early_are_told_by_arm(look):
 @pytest.mark.parametrize("failures", [(), [("multimodal", 1)]])
 def test_older_records_do_not_tell_and_failed_runs_do_not_count(look, failures):
     def forget(record):
-        record["split"].pop("divided_groups")
+        for key in ("divided_groups", "twins"):
+            record["split"].pop(key)
         for key in ("selection", "gates"):
             record.pop(key)
 
-    for code in ("ABL024", "ABL025", "ABL026"):
+    for code in ("ABL024", "ABL025", "ABL026", "ABL027"):
         assert look(code, forget, failures=failures)[0] == "not run"
         assert look(code, lambda record: None, failures=failures) == ("passed", "")
+
+
+def test_copies_are_told_by_name_once_however_many_runs_saw_them(look):
+    def copied(record):
+        if record["repeat"] in (2, 3):
+            record["split"]["twins"] = [["talk_final", "talk"]] + [["b", "a"]] * (record["repeat"] == 3)
+
+    assert look("ABL027", copied) == (
+        "warning",
+        "Of 2 test items a copy is on another side of a split: 'talk_final' is 'talk' and 'b' is 'a'.",
+    )
 
 
 def with_gates(share, arm="multimodal", repeats=range(8)):

@@ -112,6 +112,7 @@ CASES = {
         records(lambda r: r["gates"]["audio"].update(saturated=0.9)),
         records(lambda r: r["gates"]["audio"].update(saturated=0.4)),
     ),
+    "ABL027": (records(put("split", twins=[["video_1", "video_2"]])), SOUND),
 }
 
 
