@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from experiments.home import Home
@@ -81,39 +82,56 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
     assert search is not None
     assert content is not None
     url = storage_url(asked.options.storage)
-    storage = open_storage(home, asked.key, url)
-    studies = [
-        open_study(
-            storage,
-            study_name(asked.key, arm.arm),
-            search.identity(arm, content),
-            ["maximize" if one.maximise else "minimize" for one in search.objective],
-            build_sampler(search, arm),
-            build_pruner(search, arm),
-        )
-        for arm in search.searches
-    ]
-    place = place_of(home, asked.key, url)
-    todo = [(a, s) for a, s in zip(search.searches, studies, strict=True) if not is_complete(search, a, trials_of(s))]
-    if todo:
-        mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
-        most = max(search.budget.trials or search.budget.epochs or 1, 1)
-        workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
-        try:
-            with LocalPool(workers, threads, home.logs, gpus) as pool:
-                prepared = prepare()
-                for arm, study in todo:
-                    _Tuner(asked, home, search, arm, study, pool, prepared, threads, workers, display, mirror).work()
-        except BaseException:
-            mirror.interrupted()
-            mirror.close(timeout=30)
-            raise
-        mirror.concluded()
-        mirror.close()
-    return [
-        export(study, search, arm, asked.schema, content, place)
-        for arm, study in zip(search.searches, studies, strict=True)
-    ]
+    with open_storage(home, asked.key, url) as storage:
+        studies = [_begin(storage, asked, search, arm) for arm in search.searches]
+        open_ones = [
+            (arm, study)
+            for arm, study in zip(search.searches, studies, strict=True)
+            if not is_complete(search, arm, trials_of(study))
+        ]
+        if open_ones:
+            _tune(asked, home, search, open_ones, display, prepare)
+        place = place_of(home, asked.key, url)
+        return [
+            export(study, search, arm, asked.schema, content, place)
+            for arm, study in zip(search.searches, studies, strict=True)
+        ]
+
+
+def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> optuna.Study:
+    return open_study(
+        storage,
+        study_name(asked.key, arm.arm),
+        search.identity(arm, asked.content or ""),
+        ["maximize" if one.maximise else "minimize" for one in search.objective],
+        build_sampler(search, arm),
+        build_pruner(search, arm),
+    )
+
+
+def _tune(
+    asked: Asked,
+    home: Home,
+    search: ResolvedSearch,
+    todo: Sequence[tuple[ArmSearch, optuna.Study]],
+    display: Display,
+    prepare: Callable[[], Path],
+) -> None:
+    """One search after the other, on one pool."""
+    mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
+    most = search.budget.trials or search.budget.epochs or 1
+    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
+    try:
+        with LocalPool(workers, threads, home.logs, gpus) as pool:
+            prepared = prepare()
+            for arm, study in todo:
+                _Tuner(asked, home, search, arm, study, pool, prepared, threads, workers, display, mirror).work()
+    except BaseException:
+        mirror.interrupted()
+        mirror.close(timeout=30)
+        raise
+    mirror.concluded()
+    mirror.close()
 
 
 @dataclass

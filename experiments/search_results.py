@@ -102,14 +102,14 @@ def looked_up(asked: Asked, home: Home) -> Asked:
     search = asked.study.search
     if search is None or asked.content is None or not (url or journal(home, asked.key).exists()):
         return asked
-    storage = open_storage(home, asked.key, url)
+    place = place_of(home, asked.key, url)
     found: list[dict[str, Any]] = []
-    for arm in search.searches:
-        name = study_name(asked.key, arm.arm)
-        study = find_study(storage, name)
-        if study is not None:
-            check_identity(study, search.identity(arm, asked.content))
-        found.append(export(study, search, arm, asked.schema, asked.content, place_of(home, asked.key, url)))
+    with open_storage(home, asked.key, url) as storage:
+        for arm in search.searches:
+            study = find_study(storage, study_name(asked.key, arm.arm))
+            if study is not None:
+                check_identity(study, search.identity(arm, asked.content))
+            found.append(export(study, search, arm, asked.schema, asked.content, place))
     asked = replace(asked, searches=tuple(found))
     return asked if asked.tunes else replace(asked, study=confirm(asked.study, found, asked.schema))
 
@@ -121,12 +121,12 @@ def with_importances(asked: Asked, home: Home) -> tuple[dict[str, Any], ...]:
         return told
     from experiments.search_importance import importances
 
-    storage = open_storage(home, asked.key, storage_url(asked.options.storage))
-    studies = [find_study(storage, one["study"]) if one["study"] else None for one in told]
-    return tuple(
-        {**one, "importances": {} if study is None else importances(study, search)}
-        for one, study in zip(told, studies, strict=True)
-    )
+    with open_storage(home, asked.key, storage_url(asked.options.storage)) as storage:
+        studies = [find_study(storage, one["study"]) if one["study"] else None for one in told]
+        return tuple(
+            {**one, "importances": {} if study is None else importances(study, search)}
+            for one, study in zip(told, studies, strict=True)
+        )
 
 
 def export(

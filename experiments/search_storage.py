@@ -106,24 +106,38 @@ def study_name(key: str, arm: str) -> str:
     return f"{key}/{arm}"
 
 
-def open_storage(home: Home, key: str, url: str | None) -> BaseStorage:
-    """The storage of a study's searches, made if need be.
+@contextlib.contextmanager
+def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]:
+    """The storage of a study's searches, made if need be; connections to a database are closed in the end.
 
     Raises:
         StoreError: it does not answer, is unreadable, or needs a package that is not installed.
     """
     place = place_of(home, key, url)
     with _talking("be opened", place):
-        if url is None:
-            path = journal(home, key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = _Lock(path)
-            lock.acquire()
-            lock.release()
-            return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-        # Several processes that create a fresh database at once break it; those of one home take turns.
-        with FileLock(home.root / "search.lock"):
-            return RDBStorage(with_driver(url))
+        storage = _journal(home, key) if url is None else _database(home, url)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _journal(home: Home, key: str) -> JournalStorage:
+    path = journal(home, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _Lock(path)
+    lock.acquire()
+    lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _database(home: Home, url: str) -> RDBStorage:
+    # Several processes that create a fresh database at once break it; those of one home take turns.
+    home.make()
+    with FileLock(home.root / "search.lock"):
+        return RDBStorage(with_driver(url))
 
 
 def with_driver(url: str) -> str:

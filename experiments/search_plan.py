@@ -1,0 +1,152 @@
+"""What a study's searches would do now, and what they will cost at most. Writes nothing, imports no Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from experiments.progress import duration
+from mmcore.config import RunConfig
+from studies.space import Choice, Int, LogUniform, Simplex, Space, Uniform
+from studies.tuning import TUNED, ArmSearch, ResolvedSearch
+
+if TYPE_CHECKING:
+    from experiments.plan import Asked
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """One search of a plan.
+
+    Args:
+        arm: who is tuned; ``tuned`` for the scientific knobs.
+        knobs: path to what is drawn, in words.
+        done: trials that have ended.
+        left: trials still to do at most.
+        epochs: epochs still to train at most; pruning and reuse save some.
+        seconds: estimated seconds on one worker at most.
+    """
+
+    arm: str
+    knobs: dict[str, str]
+    done: int
+    left: int
+    epochs: int
+    seconds: float
+
+
+def planned_searches(asked: Asked, seconds: Callable[[str, RunConfig], float]) -> tuple[PlannedSearch, ...]:
+    """The searches of a study, () where it has none.
+
+    Args:
+        asked: the study, with what its searches have found so far.
+        seconds: estimated seconds of one training of an arm.
+    """
+    search = asked.study.search
+    if search is None:
+        return ()
+    found = {told["arm"]: told for told in asked.searches}
+    planned = []
+    for arm in search.searches:
+        told = found.get(arm.arm, {"trials": [], "epochs_spent": 0, "complete": False})
+        done = sum(trial["state"] in ("complete", "pruned", "failed") for trial in told["trials"])
+        left = 0 if told["complete"] else _left(search, arm, done, told["epochs_spent"])
+        one = seconds(arm.arm, arm.config)
+        epochs = left * search.epochs_full(arm)
+        planned.append(PlannedSearch(arm.arm, in_words(arm.space), done, left, epochs, left * search.repeats * one))
+    return tuple(planned)
+
+
+def _left(search: ResolvedSearch, arm: ArmSearch, done: int, spent: int) -> int:
+    most = (
+        search.budget.trials - done
+        if search.budget.trials is not None
+        else ((search.budget.epochs or 0) - spent) // search.epochs_full(arm)
+    )
+    return max(0, min(most, len(arm.cells()) - done) if search.sampler == "grid" else most)
+
+
+def in_words(space: Space) -> dict[str, str]:
+    """Path to what is drawn.
+
+    Example:
+        >>> in_words({"model.layers": Int(low=1, high=4)})
+        {'model.layers': '1 to 4'}
+    """
+    told = {}
+    for path, knob in space.items():
+        match knob:
+            case Choice():
+                text = " or ".join(str(value) for value in knob.values)
+            case Uniform():
+                text = f"{knob.low:g} to {knob.high:g}"
+            case LogUniform():
+                text = f"{knob.low:g} to {knob.high:g}, by order of magnitude"
+            case Int():
+                text = f"{knob.low} to {knob.high}" + (f" in steps of {knob.step}" if knob.step > 1 else "")
+            case Simplex():
+                text = f"proportions of {', '.join(knob.components or ())}"
+        if knob.when:
+            text += " where " + " and ".join(f"{key} is {value}" for key, value in knob.when.items())
+        told[path] = text
+    return told
+
+
+def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
+    """The searches for people, line by line."""
+    search, study = asked.study.search, asked.study
+    assert search is not None
+    budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
+    shared = "repeat 0" if search.repeats == 1 else f"repeats 0 to {search.repeats - 1}"
+    pruned = "no trial is pruned" if search.pruner == "none" else f"pruner {search.pruner}"
+    lines = [
+        f"search   {', '.join(one.name for one in search.objective)} on {shared}; sampler {search.sampler}, {pruned}; "
+        f"{budget} for each of:"
+    ]
+    for one in planned:
+        state = f"{one.left} to do" if one.left else "complete"
+        lines.append(f"  {one.arm}: {one.done} trials done, {state}")
+        lines += [f"    {path}: {text}" for path, text in one.knobs.items()]
+    if search.as_is:
+        lines.append(f"  without a knob, so as written: {', '.join(search.as_is)}")
+    seconds = sum(one.seconds for one in planned) / workers
+    if seconds:
+        epochs = sum(one.epochs for one in planned)
+        lines.append(f"  at most {epochs:,} epochs, about {duration(seconds)} on {workers} workers")
+    last = study.numbers[-1]
+    winners = [one.arm for one in planned if one.arm == TUNED]
+    best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
+    lines.append(
+        f"then     {best if winners and asked.tunes else ''}{len(study.arms)} arms on fresh repeats "
+        f"{study.first_repeat} to {last}, tested for the first time"
+    )
+    return lines
+
+
+def as_dict(planned: tuple[PlannedSearch, ...], asked: Asked) -> dict[str, Any] | None:
+    """Plain data for ``--format json``; None where the study has no search."""
+    search = asked.study.search
+    if search is None:
+        return None
+    return {
+        "objective": [one.name for one in search.objective],
+        "sampler": search.sampler,
+        "pruner": search.pruner,
+        "budget": search.budget.model_dump(),
+        "repeats": search.repeats,
+        "best": search.best,
+        "as_is": list(search.as_is),
+        "complete": not asked.tunes,
+        "searches": [
+            {
+                "arm": one.arm,
+                "space": {path: knob.model_dump(mode="json") for path, knob in arm.space.items()},
+                "done": one.done,
+                "left": one.left,
+                "epochs": one.epochs,
+                "seconds": round(one.seconds, 1),
+            }
+            for one, arm in zip(planned, search.searches, strict=True)
+        ],
+    }
