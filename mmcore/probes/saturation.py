@@ -5,12 +5,15 @@ B batch, T steps, M modalities, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from mmcore.batch import Batch
+from mmcore.model.fusion.gates import GateFusion
+from mmcore.model.fusion.hierarchical import HierarchicalFusion
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.trace import Trace
 
@@ -38,9 +41,11 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
         >>> probe_saturation(model, batch)                                  # doctest: +SKIP
         {'audio': {'mean': 0.48, 'saturated': 0.02}, 'track': {'mean': 0.61, 'saturated': 0.11}}
     """
+    if not has_gates(model):
+        return {}
     trace = Trace()
     with torch.no_grad():
-        model(batch.to(next(model.parameters()).device), None, trace)
+        model.look_at_fusion(batch.to(next(model.parameters()).device), trace)
     choice_BT = trace.arrays["present"].sum(-1) >= 2
     found: dict[str, dict[str, Any]] = {}
     for name, gate_BTD in trace.arrays.items():
@@ -51,3 +56,19 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
             stuck_N = (values_N < SHUT) | (values_N > OPEN)
             found[gate] = {"mean": float(values_N.mean(dtype=np.float64)), "saturated": float(stuck_N.mean())}
     return found
+
+
+def has_gates(model: MultimodalModel) -> bool:
+    """Whether the fusion opens gates by what it reads, one of each modality or one of each pair."""
+    return isinstance(model.fusion, GateFusion | HierarchicalFusion)
+
+
+def gate_columns(gates: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The same as columns of an epoch's history row.
+
+    Example:
+        >>> gate_columns({"audio": {"mean": 0.48, "saturated": 0.02}})
+        {'gate/audio': 0.48, 'gate_saturated/audio': 0.02}
+    """
+    means = {f"gate/{name}": gate["mean"] for name, gate in gates.items()}
+    return means | {f"gate_saturated/{name}": gate["saturated"] for name, gate in gates.items()}

@@ -114,6 +114,7 @@ def train(
     fingerprint: str,
     folder: Path,
     on_event: OnEvent,
+    watch: Callable[[], Mapping[str, float]] = dict,
 ) -> None:
     """Train until the last epoch, or until patience ends it; ``state`` moves on in place.
 
@@ -122,6 +123,7 @@ def train(
         validation_losses: loss per component on the validation split under the model as it is now.
         naive: naive loss per component on that split.
         objective: what is minimised.
+        watch: more columns of an epoch's history row, asked when it ends; they decide nothing.
 
     Raises:
         TrainingDiverged: NaN or Inf in a loss or a gradient.
@@ -145,6 +147,7 @@ def train(
             state.best_epoch, state.best_value, state.stale = state.epoch, value, 0
         else:
             state.stale += 1
+        row |= watch()
         row["seconds"] = time.monotonic() - began
         state.history.append(row)
 

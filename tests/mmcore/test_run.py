@@ -45,9 +45,11 @@ def test_the_history_has_every_column(finished):
     expected = {"epoch", "steps", "seconds", "learning_rate", "gradient_norm", "gradient_norm_max", "clipped"}
     expected |= {f"{split}/loss" for split in ("train", "validation")} | {"validation/skill"}
     expected |= {f"{m}/{c}" for m in ("train/loss", "validation/loss", "validation/skill") for c in components}
+    expected |= {f"{what}/{m}" for what in ("gate", "gate_saturated") for m in ("speech", "noise", "track")}
     result, _, _ = finished
     for row in result.history:
         assert set(row) == expected
+        assert 0.0 < row["gate/track"] < 1.0
         assert row["train/loss"] == pytest.approx(sum(row[f"train/loss/{c}"] for c in components))
     assert result.history[-1]["learning_rate"] == 1e-6
     best = max(result.history, key=lambda row: row["validation/skill"])

@@ -11,7 +11,7 @@ from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.model.multimodal import build_model
-from mmcore.probes.saturation import OPEN, SHUT, probe_saturation
+from mmcore.probes.saturation import OPEN, SHUT, gate_columns, probe_saturation
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}
 
@@ -90,3 +90,23 @@ def test_the_model_and_its_windows_are_left_as_they_are(prepared, batch):
     assert all(torch.equal(v, batch.values[k]) for k, v in before[1].items())
     assert all(isinstance(value, float) for gate in found.values() for value in gate.values())
     assert not any(np.isnan(value) for gate in found.values() for value in gate.values())
+
+
+def test_columns_name_each_gate_once():
+    assert gate_columns({"a": {"mean": 0.5, "saturated": 0.25}}) == {"gate/a": 0.5, "gate_saturated/a": 0.25}
+    assert gate_columns({}) == {}
+
+
+@pytest.mark.parametrize("fusion", ["gated", "hierarchical", "concat"])
+def test_gates_without_an_encoder_are_those_of_a_whole_pass(prepared, batch, fusion):
+    from mmcore.trace import Trace
+
+    model, whole = built(prepared, fusion), Trace()
+    with torch.no_grad():
+        model(batch, None, whole)
+    there = whole.arrays["present"].sum(-1) >= 2
+    found = probe_saturation(model, batch)
+    gates = {name.partition("/")[2]: g for name, g in whole.arrays.items() if name.startswith("gates/")}
+    assert set(found) == set(gates)
+    for name, gate in gates.items():
+        assert found[name]["mean"] == pytest.approx(float(np.nanmean(gate[there])), abs=1e-6)
