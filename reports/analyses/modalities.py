@@ -30,7 +30,7 @@ def section(results: StudyResults) -> Section | None:
         title="What each modality does",
         question="Which modalities are useful, which does the trained model use, and which need one another?",
         lead=_lead(found),
-        findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(told) > 1)),
+        findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(found) > 1)),
         figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
         tables=tables(results, found),
         limits=_limits(results, found),
@@ -93,7 +93,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     whole = dossier.part(name, None)
     rest = [p for p in dossier.parts if p.modality == name and p.component is not None]
     label = whole.useful or whole.used or ""
-    sentences = [f"'{name}'{of} {_verb(whole)}."]
+    sentences = [_opening(whole, f"'{name}'", of)]
     for order, told, start in (
         (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
         (get_args(Used), [(p.used, p.component) for p in rest], "In the trained model it is"),
@@ -109,7 +109,8 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
 
 
-def _verb(part: Part) -> str:
+def _opening(part: Part, name: str, of: str) -> str:
+    """The words over all components, as a sentence."""
     useful = {
         "useful": "is useful: models trained without it score less",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
@@ -119,15 +120,15 @@ def _verb(part: Part) -> str:
         None: "",
     }[part.useful]
     used = {
-        "used": "the trained model uses it",
-        "misleading": "the trained model does better with another item's values in its place",
-        "not used": "the trained model does not use it",
-        "not shown": "it is not shown whether the trained model uses it",
+        "used": "uses it",
+        "misleading": "does better with it masked",
+        "not used": "does not use it",
+        "not shown": "is not shown to use it",
         None: "",
     }[part.used]
-    if useful and used:
-        return f"{useful}, and {used}"
-    return useful or f": {used}"
+    if useful:
+        return f"{name}{of} {useful}" + (f", and the trained model {used}." if used else ".")
+    return f"The trained model{of} {used.replace('it', name, 1)}."
 
 
 def _paired(results: StudyResults, pair: Pair) -> Finding:
