@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.analyses import corruption, search
+from reports.analyses import corruption, gates, modalities, search
+from reports.analyses.assess import assess
 from reports.frame import StudyResults
 from reports.numerals import counted
 from reports.sections import Finding, Section
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 def sections(results: StudyResults) -> tuple[Section, ...]:
     """One section for each analysis that has anything to say, in the order of the page."""
     made: tuple[Section | None, ...] = (
+        modalities.section(results),
+        gates.section(results),
         corruption.section(results),
         search.section(results),
         _failures(results),
@@ -26,6 +29,9 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
 def figures(results: StudyResults) -> tuple[Figure, ...]:
     """The figures to which sections refer by name. Imports the drawing library."""
     from reports.figures.corruption import CorruptionCurves
+    from reports.figures.modality_effects import ModalityEffects
+    from reports.figures.modality_interplay import ModalityAdditive, ModalityInterplay
+    from reports.figures.modality_masks import ModalityMasks
     from reports.figures.search_front import Front, Hypervolume
     from reports.figures.search_history import BestOfN, SearchedAndConfirmed, SearchHistory
     from reports.figures.search_space import Contour, Importances, ParallelCoordinates, Slices
@@ -34,7 +40,14 @@ def figures(results: StudyResults) -> tuple[Figure, ...]:
         SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
         Hypervolume,
     )  # fmt: skip
-    return (CorruptionCurves(results), *(figure(results) for figure in of_search))
+    told = modalities.told_dossiers(results, assess(results))
+    of_modalities = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
+    return (
+        *(figure(told) for figure in of_modalities),
+        *gates.figures(results),
+        CorruptionCurves(results),
+        *(figure(results) for figure in of_search),
+    )
 
 
 def _failures(results: StudyResults) -> Section | None:
