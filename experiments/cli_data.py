@@ -24,6 +24,7 @@ class Size(StrEnum):
 
     quick = "quick"
     seed = "seed"
+    noisy = "noisy"
 
 
 class Kind(StrEnum):
@@ -39,7 +40,10 @@ CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's 
 @data.command()
 def simulate(
     folder: CorpusFolder,
-    size: Annotated[Size, typer.Option("--size", help="quick, or the seed experiment's scale.")] = Size.quick,
+    size: Annotated[
+        Size,
+        typer.Option("--size", help="quick, the seed experiment's scale, or quick with outliers in one component."),
+    ] = Size.quick,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another corpus.")] = 0,
 ) -> None:
     """Write a simulated corpus whose truth is declared in its truth.yaml."""

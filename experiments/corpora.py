@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from filelock import FileLock
 
 from experiments.home import Home
 from mmcore.data.sources.folder import content_key, read_schema
-from mmcore.data.sources.simulated import simulate, simulated_schema
+from mmcore.data.sources.simulated import Size, simulate, simulated_schema
 from mmcore.errors import CorpusError, nearest
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.schema import CorpusSchema
-
-Size = Literal["quick", "seed"]
 
 
 @dataclass(frozen=True)

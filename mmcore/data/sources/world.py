@@ -25,6 +25,9 @@ CROP_AR = (1.568, -0.9025)
 """Crop is an AR(2) process (radius 0.95, 0.6 rad a step): its last two values say far more than the last one."""
 NOISE = {"active": 0.04, "asset": 0.03, "scale": 0.06, "position": 0.05, "rotation": 5.0, "crop": 0.005}
 """Active: chance of a flip; asset: chance of a random class at a cut; the others: standard deviation, own unit."""
+HEAVY_TAIL = 1.5
+"""Degrees of freedom of rotation's noise in the noisy corpus: so few that its variance is infinite, and a handful of
+steps make up nearly all of the squared error."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,10 @@ def content(rng: np.random.Generator, cast: Cast, S: int) -> dict[str, np.ndarra
     }
 
 
-def edits(rng: np.random.Generator, cast: Cast, seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tracks' parameters that follow from the content: name to (S, K)."""
+def edits(
+    rng: np.random.Generator, cast: Cast, seen: dict[str, np.ndarray], heavy: bool = False
+) -> dict[str, np.ndarray]:
+    """The tracks' parameters that follow from the content: name to (S, K); ``heavy``: rotation has outliers."""
     S, K = len(seen["view"]), len(cast.gain_K)
     speaking_S1 = seen["audio_is_speaking"][:, None]
     face_S1 = (seen["face_count"] > 0)[:, None]
@@ -128,7 +133,8 @@ def edits(rng: np.random.Generator, cast: Cast, seen: dict[str, np.ndarray]) -> 
         "y": follow(seen["face_center_y"], face_S1),
         "anchor_x": follow(seen["saliency_x"]),
         "anchor_y": follow(seen["saliency_y"]),
-        "rotation": NOISE["rotation"] * rng.normal(size=(S, K)),
+        # The last draw, so that all else is the same with and without outliers.
+        "rotation": NOISE["rotation"] * (rng.standard_t(HEAVY_TAIL, (S, K)) if heavy else rng.normal(size=(S, K))),
         **crops,
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
@@ -209,7 +210,7 @@ def test_the_seeds_size() -> None:
     assert widths == {"audio": 4, "visual": 522, "track": 240}
     assert (schema.targets.tracks, schema.targets.outputs) == (20, 22)
     assert plan.without_content == 30
-    with pytest.raises(CorpusError, match="quick or seed"):
+    with pytest.raises(CorpusError, match="quick, seed or noisy"):
         simulated_schema("huge")  # type: ignore[arg-type]
 
 
@@ -228,3 +229,21 @@ def test_simulating_needs_no_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_noisy_corpus_differs_in_the_outliers_of_rotation_alone(folder: Path, tmp_path: Path) -> None:
+    noisy = simulate(tmp_path / "noisy", "noisy")
+    for name in ("audio", "visual"):
+        for file in (folder / name).glob("*.parquet"):
+            assert (noisy / name / file.name).read_bytes() == file.read_bytes()
+    rotations = []
+    for file in sorted((folder / "track").glob("*.parquet")):
+        plain, other = pd.read_parquet(file), pd.read_parquet(noisy / "track" / file.name)
+        rotation = [c for c in plain.columns if c.endswith("_rotation")]
+        pd.testing.assert_frame_equal(plain.drop(columns=rotation), other.drop(columns=rotation))
+        rotations.append(other[rotation].to_numpy().ravel())
+    square = np.sort(np.concatenate(rotations) ** 2)
+    top = square[-len(square) // 100 :].sum() / square.sum()
+    assert top > 0.8, "one step in a hundred makes up nearly all of the squared error"
+    assert "Student" in read_truth(noisy).components["rotation"].rule
+    assert read_truth(noisy).components["crop"] == read_truth(folder).components["crop"]
