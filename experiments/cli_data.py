@@ -41,8 +41,7 @@ CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's 
 def simulate(
     folder: CorpusFolder,
     size: Annotated[
-        Size,
-        typer.Option("--size", help="quick, the seed experiment's scale, or quick with outliers in one component."),
+        Size, typer.Option("--size", help="quick; seed, the seed experiment's scale; noisy, quick with outliers.")
     ] = Size.quick,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another corpus.")] = 0,
 ) -> None:
