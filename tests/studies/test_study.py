@@ -15,6 +15,7 @@ from reports.statistics.floors import needed
 from studies.design import ModalityLattice, arms_of, neighbours
 from studies.repeats import Sequential
 from studies.resolve import resolve
+from studies.resolve_search import found_names
 from studies.resolved import ResolvedStudy
 from studies.study import catalogue, find_study, read_preset, read_study
 
@@ -220,7 +221,7 @@ def test_loss_weights_of_0_are_refused_and_equal_ones_are_none(tmp_path: Path, s
 def test_every_study_of_the_catalogue_resolves_under_every_preset(name: str, size: Literal["quick", "seed"]) -> None:
     schema = simulated_schema(size)
     resolved = of_catalogue(name, size, schema)
-    assert len(resolved.arms) >= 2
+    assert len(resolved.arms) + len(found_names(resolved.search)) >= 2
     assert all(arm.size is None or arm.size.within is not False for arm in resolved.arms)
     if name == "seed_experiment":  # the seed did one run of each, and its report says what that is worth
         assert resolved.repeats == 1
@@ -236,7 +237,7 @@ def test_studies_that_are_not_about_the_tracks_resolve_on_any_corpus(schema: Cor
     values["modalities"] = {"lidar": values["modalities"]["audio"], "wheel": values["modalities"]["track"]}
     values["reference"] = values["targets"]["from"] = "wheel"
     resolved = of_catalogue(name, "quick", CorpusSchema.model_validate(values), match="none")
-    assert len(resolved.arms) >= 2
+    assert len(resolved.arms) + len(found_names(resolved.search)) >= 2
     shown = " ".join(f"{arm.name} {arm.overrides}" for arm in resolved.arms)
     assert not {"audio", "visual", "track"} & set(re.findall(r"[a-z_]+", shown))
 
