@@ -46,6 +46,7 @@ def section(results: StudyResults) -> Section | None:
         ),
         findings=(
             *(_believed(found, arm) for arm in told),
+            *_others(found, told),
             *(finding for arm in told for finding in _overstated(found, arm)),
             *(_looks(found, arm) for arm in told if found.layers(arm)),
             *(finding for arm in found.arms for finding in _flow(found, arm)),
@@ -95,6 +96,17 @@ def _believed(found: Attending, arm: str) -> Finding:
         if rho.n:
             more.append(f"{words}: ρ = {_mean(rho)}")
     return Finding(text, judged.label, judged.tone, "Rank correlation " + "; ".join(more))
+
+
+def _others(found: Attending, told: tuple[str, ...]) -> list[Finding]:
+    """The words for all other arms, in one sentence."""
+    by_label: dict[str, list[str]] = {}
+    for arm in found.arms:
+        judged = found.faithfulness(arm)
+        if arm not in told and judged.correlation.n:
+            by_label.setdefault(judged.label, []).append(f"{arm} ({number(judged.correlation.mean)})")
+    parts = [f"{listing(arms)}: {label}" for label, arms in by_label.items()]
+    return [Finding(f"Of the other arms (ρ in brackets) {'; '.join(parts)}.")] if parts else []
 
 
 def _overstated(found: Attending, arm: str) -> list[Finding]:

@@ -63,6 +63,13 @@ def test_what_rollout_overstates_is_told(attended: Build) -> None:
     assert any("overstates the past of track_only: it gives 70 %" in text for text in texts)
 
 
+def test_the_other_arms_are_told_in_one_sentence(attended: Build, study_of: Any) -> None:
+    study = study_of(["gated", "add", "concat", "best"], repeats=4)
+    found = told(attended(study, noise=0.0, by_arm={"add": {"rho": 0.0}}))
+    (one,) = [finding.text for finding in found.findings if "other arms" in finding.text]
+    assert one == "Of the other arms (ρ in brackets) add (0.000): not faithful; concat (0.800): faithful."
+
+
 def test_an_arm_that_attends_to_nothing_over_time(attended: Build) -> None:
     found = told(attended(by_arm={"track_only": {"places": [], "rho": None}}))
     assert found.findings[0].label == "not shown"
