@@ -44,10 +44,10 @@ def section(results: StudyResults) -> Section | None:
 def figures(results: StudyResults) -> tuple[Figure, ...]:
     """Those to which the section refers. Imports the drawing library."""
     from reports.figures.gates import GateComponents, GateConditions, GateFaithfulness
-    from reports.figures.gates_over import GateDistribution, GatesAround
+    from reports.figures.gates_over import GateDistribution, GateDrift, GatesAround
     from reports.figures.gates_timeline import TIMELINES, GateTimeline
 
-    over_repeats = (GateFaithfulness, GateDistribution, GateConditions, GatesAround, GateComponents)
+    over_repeats = (GateFaithfulness, GateDistribution, GateConditions, GatesAround, GateComponents, GateDrift)
     of_items = (GateTimeline(results, place) for place in range(TIMELINES))
     return (*(figure(results) for figure in over_repeats), *of_items)
 

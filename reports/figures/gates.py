@@ -116,8 +116,10 @@ class GateFaithfulness(_Dots):
                 tint = colour(0) if kind == "passing" else INK
                 if kind == "passing":
                     axes.hlines(heights, part["low"], part["high"], color=tint, linewidth=1.8)
+                # The gate alone a little lower: where the two agree, one would hide the other.
+                y = [h + 0.24 * (kind == "opening") for h in heights]
                 axes.plot(
-                    part["mean"], heights, linestyle="none", marker=mark, color=tint, label=label, zorder=4 - k,
+                    part["mean"], y, linestyle="none", marker=mark, color=tint, label=label, zorder=4 - k,
                     markersize=(7, 5.5, 11)[k], markerfacecolor=(tint, PAPER, tint)[k], markeredgewidth=1.4,
                 )  # fmt: skip
             labels = frame.query("shown == 'passing'").set_index(["arm", "modality"]).loc[rows]["label"]
@@ -170,7 +172,7 @@ class GateConditions(_Dots):
         conditions = list(dict.fromkeys(frame["condition"]))
         with house_style():
             figure = Drawing(figsize=(WIDTH, 1.3 + 0.3 * len(conditions)), layout="constrained")
-            plots = figure.subplots(1, max(1, len(modalities)), sharey=True, squeeze=False).flatten()
+            plots = figure.subplots(1, max(1, len(modalities)), sharex=True, sharey=True, squeeze=False).flatten()
             for axes, modality in zip(plots, modalities, strict=False):
                 axes.set_title(shortened(modality, 44 // len(modalities)), loc="left")
                 axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)

@@ -53,6 +53,7 @@ class GateDistribution:
         """One plot an arm, two side by side, on common axes."""
         gating, frame = self.gating, self.frame()
         assert gating is not None
+        highest = float(max(frame["share"]))
 
         def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
             part = frame.query("arm == @arm and modality == @modality")
@@ -60,7 +61,7 @@ class GateDistribution:
             axes.fill_between(part["gate"], 0, part["share"], color=tint, alpha=0.12, linewidth=0)
             axes.plot(part["gate"], part["share"], color=tint, linestyle=line(i), linewidth=1.8, label=modality)
             axes.set_xlim(0, 1)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.06 * highest)
 
         return _small_multiples(gating, gating.arms[:MOST_ARMS], "gate", "share of values per 0.1", curve)
 
@@ -113,6 +114,54 @@ class GatesAround:
 
         unit = "steps" if gating.first(gating.arms[0])["step"] is None else "s"
         return _small_multiples(gating, gating.told, f"time from an edit ({unit})", "gate, less its mean", curve)
+
+
+class GateDrift:
+    """Gates over the epochs of training."""
+
+    name = "gates_drift"
+    title = "Gates while training"
+    value = "mean"
+
+    def __init__(self, results: StudyResults) -> None:
+        self.gating = Gating.of(results)
+        self.history = results.history.query("status == 'done'")
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        return (
+            "Mean gate after each epoch of training, on a few validation windows, always the same: mean over repeats, "
+            "bands reach from the lowest repeat to the highest. Gates begin near ½."
+            + only_first(len(self.gating.arms) if self.gating else 0)
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row per arm, modality and epoch: ``arm, modality, epoch, mean, low, high, n``, all over repeats."""
+        rows = []
+        for _, arm, modality in pairs(self.gating):
+            column = f"gate/{modality}"
+            # Runs of an earlier version did not look.
+            if column not in self.history:
+                continue
+            mine = self.history.query("arm == @arm").dropna(subset=[column])
+            for epoch, values in mine.groupby("epoch")[column]:
+                rows.append((arm, modality, epoch, values.mean(), values.min(), values.max(), len(values)))
+        return pd.DataFrame(rows, columns=["arm", "modality", "epoch", "mean", "low", "high", "n"])
+
+    def draw(self) -> Drawing:
+        """One plot an arm, two side by side, on common axes."""
+        gating, frame = self.gating, self.frame()
+        assert gating is not None
+
+        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
+            part = frame.query("arm == @arm and modality == @modality")
+            tint = shade(gating, modality)
+            axes.fill_between(part["epoch"], part["low"], part["high"], color=tint, alpha=0.16, linewidth=0)
+            axes.plot(part["epoch"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=modality)
+            axes.locator_params(axis="x", integer=True)
+
+        return _small_multiples(gating, gating.arms[:MOST_ARMS], "epoch", "mean gate", curve)
 
 
 def _small_multiples(

@@ -1,0 +1,165 @@
+"""Models built by hand whose predictions are equal and whose gates are not: only where gates decide are they believed.
+
+``strong`` and ``weak`` are what a sensor reads while it counts and while it does not; nine tenths of the former and
+one tenth of the latter are the truth. A gate may let nine tenths and one tenth pass (it decides), stand at one half
+before a vector that is already right (constant), or open where it matters least before a vector that makes up for it
+(scaled).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mmcore.analyses import GatesAnalysis
+from mmcore.data.prepared import prepare
+from mmcore.events import ignore
+from mmcore.model.multimodal import build_model
+from mmcore.probes.gates import probe_gates
+from mmcore.trained import Trained
+from reports.analyses.gating import believe
+
+NAMES = ("left", "right")
+LOUD, QUIET = 0.9, 0.1
+"""What passes of a reading while it counts and while it does not."""
+
+
+@pytest.fixture(scope="module")
+def corpus(corpus_writer, tmp_path_factory):
+    schema = {
+        "format": 1,
+        "name": "by hand",
+        "modalities": {
+            name: {"features": [{"name": "strong"}, {"name": "weak"}, {"name": "counts", "kind": "binary"}]}
+            for name in NAMES
+        },
+        "targets": {"from": "truth", "parameters": [{"name": "y", "component": "y"}]},
+    }
+    rng = np.random.default_rng(0)
+    items = [f"item{i:02d}" for i in range(30)]
+    tables = {name: {} for name in (*NAMES, "truth")}
+    for item in items:
+        time, y = np.arange(40.0), 0.05 * rng.standard_normal(40)
+        for name in NAMES:
+            counts, reading = rng.random(40) < 0.5, rng.standard_normal(40)
+            tables[name][item] = pd.DataFrame(
+                {"time": time, "strong": reading * counts, "weak": reading * ~counts, "counts": counts.astype(float)}
+            )
+            y += reading * np.where(counts, LOUD, QUIET)
+        tables["truth"][item] = pd.DataFrame({"time": time, "y": y})
+    listing = pd.DataFrame({"item": items, "group": items})
+    return corpus_writer(tmp_path_factory.mktemp("by hand") / "corpus", schema, tables, listing)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate's values while a reading counts and while it does not, and what the vector makes of both readings."""
+
+    loud: float
+    quiet: float
+
+    @property
+    def vector(self):
+        return LOUD / self.loud, QUIET / self.quiet
+
+
+KINDS = {"decides": Gate(LOUD, QUIET), "constant": Gate(0.5, 0.5), "scaled": Gate(0.1 * LOUD, 9.0 * QUIET)}
+
+
+def logit(p):
+    return float(np.log(p / (1 - p)))
+
+
+def by_hand(config, corpus, prepared, gate, repeat):
+    """e = (what the vector makes of the readings, a small number that tells whether they count); y is what passes."""
+    built = config(
+        corpus, repeat=repeat, model__width=4, model__layers=0, model__positions="rotary", model__head__kind="per_track"
+    )
+    model = build_model(built.model, prepared.schema, False, repeat, built.data.window)
+    trained = Trained(built, prepared, model, torch.device("cpu"), ignore)
+    normaliser, small = trained.normaliser, 1e-3
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        for name, linear, opening in zip(
+            NAMES, model.embedding.linears.values(), model.fusion.gates.values(), strict=True
+        ):
+            for f, factor in enumerate(gate.vector):
+                linear.weight[0, f] = factor * float(normaliser.deviation[name][f])
+                linear.bias[0] += factor * float(normaliser.mean[name][f])
+            linear.weight[1, 2] = small
+            opening.bias.fill_(logit(gate.quiet))
+            opening.weight[:, 1] = (logit(gate.loud) - logit(gate.quiet)) / small
+        model.head.hidden.weight.copy_(torch.eye(4))
+        model.head.output.weight[0, 0] = 1.0 / float(normaliser.target_deviation_P[0])
+        model.head.output.bias[0] = -float(normaliser.target_mean_P[0]) / float(normaliser.target_deviation_P[0])
+    return trained
+
+
+@pytest.fixture(scope="module")
+def answers(config, corpus, tmp_path_factory):
+    """Kind → answers of three repeats, and the first repeat's predictions."""
+    prepared = prepare(corpus, config(corpus).data, tmp_path_factory.mktemp("prepared"))
+    told, predictions = {}, {}
+    for kind, gate in KINDS.items():
+        models = [by_hand(config, corpus, prepared, gate, repeat) for repeat in range(3)]
+        told[kind] = [probe_gates(model, GatesAnalysis(timelines=1)) for model in models]
+        predictions[kind] = models[0].predict(next(models[0].test.batches()))
+    return told, predictions
+
+
+def belief(answers, modality):
+    def rho(shown):
+        steps = [one["faithfulness"]["steps"] for one in answers]
+        return [(s["together"] if modality is None else s["modalities"][modality])[shown] for s in steps]
+
+    return believe(rho("passing"), rho("opening"), rho("norm"), overlap=0.25)
+
+
+def test_all_three_predict_the_same_and_well(answers):
+    told, predictions = answers
+    for kind in KINDS:
+        torch.testing.assert_close(predictions[kind], predictions["decides"], atol=1e-4, rtol=1e-4)
+        shut = next(r for r in told[kind][0]["clamping"] if (r["gate"], r["held"]) == ("left", "shut"))
+        assert shut["whole"] > 0.3
+
+
+@pytest.mark.parametrize("modality", [*NAMES, None])
+def test_gates_that_decide_are_faithful(answers, modality):
+    assert belief(answers[0]["decides"], modality).label == "faithful"
+
+
+@pytest.mark.parametrize("modality", [*NAMES, None])
+@pytest.mark.parametrize("kind", ["constant", "scaled"])
+def test_gates_that_do_not_are_not_although_what_passes_is_the_same(answers, kind, modality):
+    found = belief(answers[0][kind], modality)
+    assert found.label == "not faithful"
+    assert found.passing.label == "faithful"
+    assert found.gate_is_silent
+
+
+def test_constant_gates_are_known_as_such(answers):
+    for one in answers[0]["constant"]:
+        for name in NAMES:
+            told = one["distribution"][name]
+            assert told["deviation_over_steps"] == 0.0
+            assert told["between_inputs"] == 0.0
+            assert told["follows"] is None
+            assert one["faithfulness"]["steps"]["modalities"][name]["opening"] == 0.0
+        held = next(r for r in one["clamping"] if r["gate"] is None)
+        assert held["whole"] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_holding_gates_that_decide_at_their_mean_costs(answers):
+    held = [next(r for r in one["clamping"] if r["gate"] is None)["whole"] for one in answers[0]["decides"]]
+    assert min(held) > 0.1
+
+
+def test_a_gate_follows_the_feature_that_opens_it(answers):
+    for kind, sign in (("decides", 1), ("scaled", -1)):
+        for one in answers[0][kind]:
+            told = one["distribution"]["left"]["follows"]
+            assert told["feature"] == "counts"
+            assert told["correlation"] == pytest.approx(sign, abs=1e-3)
