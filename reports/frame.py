@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from itertools import pairwise
 from statistics import fmean
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 
@@ -35,6 +35,9 @@ SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "para
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
 CALIBRATION_COLUMNS = ("arm", "repeat", "component", "bin", "count", "confidence", "accuracy")
 ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
+
+
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,13 @@ class StudyResults:
         """The runs as plain rows, None for what is not known."""
         rows = cast(list[dict[str, Any]], self.runs.astype(object).to_dict("records"))
         return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+
+    def once(self, table: Callable[[StudyResults], Table]) -> Table:
+        """A table that several readers need, computed for the first of them."""
+        known = self.__dict__.setdefault("_known", {})
+        if table not in known:
+            known[table] = table(self)
+        return known[table]
 
     @property
     def given(self) -> bool:

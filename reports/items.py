@@ -46,6 +46,11 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
 
+def whole_differences(results: StudyResults) -> pd.DataFrame:
+    """:func:`item_differences` without single components where a comparison has their sum."""
+    return item_differences(results, whole=True)
+
+
 def item_overall(results: StudyResults) -> pd.DataFrame:
     """One row per comparison of the study and component; columns :data:`OVERALL_COLUMNS`.
 

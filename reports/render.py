@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+LONG = ("items", "scores", "history")
+"""Tables with a row for everything that runs recorded: a hundred megabytes for thousands of runs."""
+
 
 def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
@@ -50,7 +53,8 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     """
     drawn = _draw(summary, results)
     files = {f"figures/{f.name}.svg": f.svg for f in drawn}
-    files |= {f"tables/{name}.csv": _csv(frame) for name, frame in tables(summary, results).items()}
+    for name, frame in tables(summary, results).items():
+        files[f"tables/{name}.csv"] = _long_csv(frame) if name in LONG else _csv(frame)
     files |= {f"tables/figure_{f.name}.csv": f.csv for f in drawn}
     files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     files["report.md"] = as_markdown(summary, drawn)
@@ -114,6 +118,16 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
 
 def _csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _long_csv(frame: pd.DataFrame) -> str:
+    """The same numbers ten times as fast, with text in quotes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    target = pa.BufferOutputStream()
+    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), target)
+    return target.getvalue().to_pybytes().decode()
 
 
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:

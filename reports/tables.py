@@ -26,7 +26,7 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "measures": _measures(summary),
         "ranks": _ranks(summary, results),
         "item_differences": item_differences(results),
-        "item_overall": item_overall(results),
+        "item_overall": results.once(item_overall),
         "items": results.items,
         "scores": results.scores,
         "history": results.history,

@@ -60,7 +60,7 @@ class Reliability:
         places = cast(dict[tuple[str, str, int], np.ndarray], rows.groupby(["component", "arm", "bin"]).indices)
         count, sure, right = (rows[name].to_numpy(float) for name in ("count", "confidence", "accuracy"))
         errors: dict[tuple[str, str], list[float]] = {}
-        for run in calibration_by_run(self.results):
+        for run in self.results.once(calibration_by_run):
             errors.setdefault((run.component, run.arm), []).append(run.error)
         order = {arm.name: i for i, arm in enumerate(self.results.study.arms)}
         components = {c: i for i, c in enumerate(dict.fromkeys(rows["component"]))}

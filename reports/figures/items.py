@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_TINTS, WIDTH, house_style, shortened
 from reports.frame import StudyResults
-from reports.items import item_differences
+from reports.items import whole_differences
 
 MOST_PAIRS = 3
 """Comparisons that are drawn, in the study's order."""
@@ -54,7 +54,7 @@ class ItemDifferences:
         if self._frame is None:
             columns = ["arm", "reference", "item", "n", "difference", "low", "high", "won"]
             order = {pair: i for i, pair in enumerate(self.results.study.pairs)}
-            rows = item_differences(self.results, whole=True).to_dict("records")
+            rows = self.results.once(whole_differences).to_dict("records")
             rows.sort(key=lambda row: (order[row["arm"], row["reference"]], row["difference"], row["item"]))
             self._frame = pd.DataFrame([[row[c] for c in columns] for row in rows], columns=columns)
         return self._frame

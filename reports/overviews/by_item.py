@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reports.frame import StudyResults
-from reports.items import item_differences, item_overall
+from reports.items import item_overall, whole_differences
 from reports.numerals import counted, interval, number, percent
 from reports.sections import Finding, Section, SectionTable, plain_table
 
@@ -23,11 +23,11 @@ MOST_PAIRS = 8
 def by_item(results: StudyResults) -> Section | None:
     """Differences of loss by test item; None where no pair has losses by item, or fewer than two items."""
     items: dict[tuple[str, str], list[Row]] = {}
-    for row in _rows(item_differences(results, whole=True)):
+    for row in _rows(results.once(whole_differences)):
         items.setdefault((row["arm"], row["reference"]), []).append(row)
     if max(map(len, items.values()), default=0) < 2:
         return None
-    overall = _rows(item_overall(results))
+    overall = _rows(results.once(item_overall))
     told: dict[tuple[str, str], Row] = {}
     for row in overall:
         # The sum over components comes first, where there is one.

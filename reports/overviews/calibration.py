@@ -61,7 +61,7 @@ def _gap(row: dict[str, Any]) -> float:
 
 def calibration(results: StudyResults) -> Section | None:
     """The error of every arm and component with classes; None where nothing is a class, or records are too old."""
-    by_run, level = calibration_by_run(results), 1 - results.study.alpha
+    by_run, level = results.once(calibration_by_run), 1 - results.study.alpha
     if not by_run:
         return None
     components = list(dict.fromkeys(run.component for run in by_run))
