@@ -280,13 +280,13 @@ class _Tuner:
         self._end(one, TrialState.COMPLETE)
 
     def _train(self, one: OpenTrial, name: str, repeat: int) -> None:
-        if name not in one.trained:
-            one.trained.append(name)
-            one.trial.set_user_attr(TRAINED, one.trained)
         sharing = self.by_run.setdefault(name, [])
         sharing.append(one)
         if len(sharing) > 1:
             return  # another trial with these settings is at it
+        if name not in one.trained:
+            one.trained.append(name)
+            one.trial.set_user_attr(TRAINED, one.trained)
         self.pool.add(
             Job(
                 fingerprint=name,

@@ -1,0 +1,340 @@
+"""The engine of a search, with a pool that only pretends to train: a run's score is a function of its config."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import search as engine
+from experiments.home import Home
+from experiments.launchers.messages import Finished, Job, Message, Started, Stopped, Told
+from experiments.plan import Asked, Options, ask
+from experiments.progress import Silent
+from experiments.records import write_record
+from experiments.search import tune
+from experiments.search_storage import journal
+from mmcore.config import RunConfig
+from mmcore.data.prepared import prepare
+from mmcore.errors import StudyError
+from mmcore.events import EpochDone
+
+BASE = """\
+question: Does tuning help?
+preset: null
+repeats: 2
+reference: base
+base:
+  data.window: 20
+  model: {width: 8, layers: 1, heads: 2, feed_forward: 8}
+  training: {epochs: 9, batch: 8}
+arms:
+  base: {}
+search:
+"""
+RATE = "training.optimiser.learning_rate: {kind: log_uniform, low: 1e-5, high: 1e-1, points: 5, role: scientific}"
+LAYERS = "model.layers: {kind: int, low: 1, high: 3, role: scientific}"
+
+
+def skill(config: RunConfig) -> float:
+    """Best at a learning rate of 1e-3 and three layers; the second repeat is easier."""
+    return 0.5 - 0.1 * abs(math.log10(config.training.optimiser.learning_rate) + 3) + 0.02 * config.model.layers
+
+
+class PretendPool:
+    """Does a job at a time, an epoch at a time; what it did is told in the class's lists."""
+
+    trained: list[tuple[str, int]] = []
+    fails: Callable[[RunConfig], bool] = lambda config: False
+    interrupts: int = -1
+
+    def __init__(self, *_: Any) -> None:
+        self.waiting: deque[Job] = deque()
+        self.stopped: set[str] = set()
+
+    def __enter__(self) -> PretendPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @property
+    def idle(self) -> int:
+        return 2 - len(self.waiting)
+
+    def add(self, *jobs: Job) -> None:
+        self.waiting.extend(jobs)
+
+    def stop(self, name: str) -> None:
+        self.stopped.add(name)
+
+    def run(self, jobs: Iterable[Job], hear: Callable[[Message], None], more: Callable[[], bool]) -> None:
+        self.add(*jobs)
+        while more() or self.waiting:
+            if self.waiting:
+                self._do(self.waiting.popleft(), hear)
+
+    def _do(self, job: Job, hear: Callable[[Message], None]) -> None:
+        kind = type(self)
+        config, folder, name = RunConfig.model_validate(job.config), Path(job.workdir), job.fingerprint
+        assert not config.evaluation.test
+        hear(Started(name))
+        value, history = skill(config) + 0.1 * config.repeat, []
+        for epoch in range(1, config.training.epochs + 1):
+            row = {
+                "epoch": epoch,
+                "validation/skill": value * epoch / config.training.epochs,
+                "validation/loss": -value,
+            }
+            history.append(row)
+            kind.trained.append((name, epoch))
+            if len(kind.trained) == kind.interrupts:
+                raise KeyboardInterrupt
+            hear(Told(name, EpochDone(epoch, config.training.epochs, row)))
+            if name in self.stopped:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "history.json").write_text("[" + ",".join(["{}"] * epoch) + "]", encoding="utf-8")
+                hear(Stopped(name))
+                return
+        failed = kind.fails(config)
+        keys = {"split": "validation", "items": "all", "parameter": None, "baseline": None}
+        scores = [
+            {**keys, "metric": "skill", "component": component, "value": value} for component in (None, "position")
+        ]
+        scores.append({**keys, "metric": "loss", "component": None, "value": config.model.layers})
+        record = {
+            "status": "failed" if failed else "done",
+            "failure": {"error": "TrainingDiverged", "message": "NaN"} if failed else None,
+            "scores": [] if failed else scores,
+            "history": history,
+            "epochs": config.training.epochs,
+            "study": job.study,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        write_record(folder, record)
+        hear(Finished(name, record["status"]))
+
+
+@pytest.fixture(autouse=True)
+def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
+    class Pool(PretendPool):
+        trained: list[tuple[str, int]] = []
+
+    class NoMirror:
+        def __init__(self, *_: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *_, **__: None
+
+    monkeypatch.setattr(engine, "LocalPool", Pool)
+    monkeypatch.setattr(engine, "SearchMirror", NoMirror)
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.0)
+    monkeypatch.delenv("MMSTUDY_STORAGE", raising=False)
+    return Pool
+
+
+@pytest.fixture
+def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[[str], Asked]:
+    def build(search: str, base: str = BASE) -> Asked:
+        path = tmp_path / "rate.yaml"
+        path.write_text(base + search, encoding="utf-8")
+        return ask(str(path), home.make(), Options(corpus=str(tiny_corpus)))
+
+    return build
+
+
+def done(asked: Asked, home: Home) -> list[dict[str, Any]]:
+    config = asked.study.arms[0].config.data
+    return tune(asked, home, Silent(), lambda: prepare(asked.place.folder, config, home.prepared).path)
+
+
+def block(*knobs: str, **settings: str) -> str:
+    lines = ["  space:", *(f"    {knob}" for knob in knobs)]
+    return "\n".join([*lines, *(f"  {key}: {value}" for key, value in settings.items())]) + "\n"
+
+
+def states(search: dict[str, Any]) -> list[str]:
+    return [trial["state"] for trial in search["trials"]]
+
+
+GP = pytest.param("gp", marks=pytest.mark.slow)  # its models are torch's
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", GP, "cma_es", "nsga2", "nsga3"])
+def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
+    asking: Callable[[str], Asked], home: Home, sampler: str, pretend: type[PretendPool]
+) -> None:
+    asked = asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1"))
+    (found,) = done(asked, home)
+    assert states(found) == ["complete"] * 12
+    assert found["complete"]
+    trained = len(pretend.trained)
+    assert trained == found["epochs_spent"] == 9 * len({tuple(t["fingerprints"]) for t in found["trials"]})
+    assert found["best"][0] == max(found["trials"], key=lambda t: t["values"][0])["number"]
+    again = done(asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1")), home)
+    assert again == [found]
+    assert len(pretend.trained) == trained
+
+
+def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
+    asking: Callable[[str], Asked], home: Home, tmp_path: Path
+) -> None:
+    text = block(RATE, LAYERS, budget="{trials: N}", repeats="1")
+    done(asking(text.replace("N", "5")), home)
+    (found,) = done(asking(text.replace("N", "12")), home)
+    (at_once,) = done(asking(text.replace("N", "12")), Home(tmp_path / "other").make())
+    assert len(found["trials"]) == 12
+    # Two workers: what is proposed may depend on which trial ended first, but not before the model of TPE begins.
+    assert [t["params"] for t in found["trials"][:10]] == [t["params"] for t in at_once["trials"][:10]]
+
+
+def test_a_grid_visits_every_cell_once(asking: Callable[[str], Asked], home: Home) -> None:
+    (found,) = done(asking(block(RATE, LAYERS, sampler="grid", budget="{trials: 99}", repeats="1")), home)
+    assert states(found) == ["complete"] * 15
+    assert len({tuple(trial["params"].values()) for trial in found["trials"]}) == 15
+    best = found["trials"][found["best"][0]]["params"]
+    assert best["model.layers"] == 3
+    assert best["training.optimiser.learning_rate"] == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("pruner", ["median", "halving", "hyperband"])
+def test_pruned_trials_save_epochs_and_are_no_failures(
+    asking: Callable[[str], Asked], home: Home, pruner: str, pretend: type[PretendPool]
+) -> None:
+    asked = asking(block(RATE, LAYERS, pruner=pruner, budget="{trials: 30}", repeats="2", sampler="random"))
+    (found,) = done(asked, home)
+    counted = {state: states(found).count(state) for state in set(states(found))}
+    assert set(counted) == {"complete", "pruned"}
+    assert found["epochs_spent"] == len(pretend.trained) < found["epochs_full"] == 30 * 18
+    for trial in found["trials"]:
+        records = [(home.run(name) / "record.json").exists() for name in trial["fingerprints"]]
+        if trial["state"] == "pruned":
+            assert not all(records)
+            assert trial["failure"] is None
+            assert trial["epochs"] < trial["epochs_full"]
+        else:
+            assert trial["epochs"] == trial["epochs_full"]
+            # Repeats are the same for all trials, and the value is their mean.
+            assert trial["values"][0] == pytest.approx(sum(r[0] for r in trial["repeats"]) / 2)
+
+
+def test_wilcoxon_judges_by_repeats(asking: Callable[[str], Asked], home: Home) -> None:
+    text = block(RATE, pruner="wilcoxon", budget="{trials: 20}", repeats="5", sampler="random")
+    (found,) = done(asking(text), home)
+    assert found["steps"] == "repeats"
+    pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
+    assert pruned
+    # Whole repeats, and at least so many that a p below 0.1 is possible.
+    assert all(4 <= len(trial["intermediate"]) < 5 and trial["epochs"] % 9 == 0 for trial in pruned)
+
+
+def test_identical_settings_are_not_trained_again(
+    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+) -> None:
+    (found,) = done(asking(block(LAYERS, budget="{trials: 12}", repeats="2", sampler="random")), home)
+    assert states(found) == ["complete"] * 12
+    assert len(pretend.trained) == 3 * 2 * 9 == found["epochs_spent"]
+    assert sum(trial["reused"] for trial in found["trials"]) >= 2 * (12 - 3 - 1)
+
+
+def test_a_budget_of_epochs_is_never_exceeded(
+    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+) -> None:
+    text = block(RATE, pruner="halving", budget="{epochs: 100}", repeats="2", sampler="random")
+    (found,) = done(asking(text), home)
+    assert found["complete"]
+    assert 100 - 18 < found["epochs_spent"] == len(pretend.trained) <= 100
+    assert len(found["trials"]) > 100 // 18
+
+
+def test_failures_stay_failures_and_cost_a_trial(
+    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+) -> None:
+    pretend.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
+    (found,) = done(asking(block(RATE, budget="{trials: 16}", repeats="1", sampler="random")), home)
+    failed = [trial for trial in found["trials"] if trial["state"] == "failed"]
+    assert len(found["trials"]) == 16
+    assert failed
+    assert all(trial["failure"] == "NaN" and trial["values"] == [] for trial in failed)
+    assert not set(found["best"]) & {trial["number"] for trial in failed}
+
+
+def test_a_search_without_a_complete_trial_cannot_be_confirmed(
+    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+) -> None:
+    pretend.fails = staticmethod(lambda config: True)
+    text = block(RATE, budget="{trials: 3}", repeats="1")
+    done(asking(text), home)
+    with pytest.raises(StudyError, match=r"nothing to confirm.*NaN"):
+        asking(text)
+
+
+def test_an_interrupted_search_hands_its_trials_back(
+    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+) -> None:
+    text = block(RATE, budget="{trials: 6}", repeats="1", sampler="random")
+    pretend.interrupts = 13
+    with pytest.raises(KeyboardInterrupt):
+        done(asking(text), home)
+    (found,) = done(asking(text), home)
+    assert found["complete"]
+    assert states(found).count("complete") == 6
+    lost = [trial for trial in found["trials"] if trial["state"] == "retried"]
+    assert len(lost) == 1 + 1  # the one at which it was, and the one that waited for a worker
+    for trial in lost:
+        (retry,) = [t for t in found["trials"] if t["retry_of"] == trial["number"]]
+        assert retry["params"] == trial["params"]
+        assert retry["state"] == "complete"
+
+
+def test_another_question_is_refused_with_what_differs(asking: Callable[[str], Asked], home: Home) -> None:
+    text = block(RATE, budget="{trials: 2}", repeats="1")
+    done(asking(text), home)
+    with pytest.raises(StudyError, match=r"begun with another question") as caught:
+        asking(text.replace("1e-1", "1e-2"))
+    assert "0.1" in (caught.value.expected or "")
+    assert "0.01" in (caught.value.found or "")
+    with pytest.raises(StudyError, match="batch"):
+        asking(text, BASE.replace("batch: 8", "batch: 4"))
+
+
+def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[[str], Asked], home: Home) -> None:
+    text = block(RATE, budget="{trials: 2}", repeats="1")
+    asked = asking(text)
+    (found,) = done(asked, home)
+    with open(journal(home, asked.key), "a", encoding="utf-8") as file:
+        file.write('{"op_code": 4, "worker')
+    (grown,) = done(asking(text.replace("2}", "4}")), home)
+    assert grown["trials"][:2] == found["trials"]
+    assert states(grown) == ["complete"] * 4
+
+
+def test_several_objectives_give_a_front(asking: Callable[[str], Asked], home: Home) -> None:
+    text = block(RATE, LAYERS, budget="{trials: 24}", repeats="1", sampler="random", confirm="{best: 2}")
+    (found,) = done(asking(text + "  objective: [validation/skill, validation/loss]\n"), home)
+    front = [found["trials"][number]["values"] for number in found["best"]]
+    everything = [trial["values"] for trial in found["trials"]]
+    for skill_, loss in front:
+        assert not any(s > skill_ and other < loss for s, other in everything)
+    # From one end of the front to the other.
+    assert [one["trial"] for one in found["confirmed"]] == [found["best"][0], found["best"][-1]]
+
+
+def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[[str], Asked], home: Home) -> None:
+    text = block(RATE, LAYERS, budget="{trials: 10}", repeats="3", confirm="{best: 2}")
+    before = asking(text)
+    assert before.tunes
+    (found,) = done(before, home)
+    asked = asking(text)
+    assert not asked.tunes
+    assert [arm.name for arm in asked.study.arms] == ["base", "tuned", "tuned 2"]
+    assert asked.study.pairs == (("tuned", "base"), ("tuned 2", "base"))
+    assert asked.study.numbers == range(3, 5)
+    for rank, name in enumerate(("tuned", "tuned 2")):
+        arm = asked.study.arm(name)
+        assert arm.overrides == found["trials"][found["best"][rank]]["params"]
+        assert arm.config.evaluation.test
