@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reports.checks import data, design, records, training
+from reports.checks import data, design, records, search, training
 from reports.checks.evidence import Evidence, Found
 from reports.numerals import percent
+from reports.statistics.search import EDGE
 
 
 @dataclass(frozen=True)
@@ -285,5 +286,14 @@ RULES = (
         "help where nobody knows that the two belong together.",
         "Remove the copy from items.csv, or give both items one group there, then run the study again.",
         data.twins,
+    ),
+    Rule(
+        "ABL028",
+        "The winner lies at the edge of the search space",
+        f"A number that won a search is within {percent(EDGE)} of an end of its range (of its logarithm, where it was "
+        "searched by orders of magnitude).",
+        "The optimum may lie beyond the range, so the arm is not shown at its best.",
+        "Widen that range and run the study under another name: those trials know nothing of what lies beyond.",
+        search.edge,
     ),
 )

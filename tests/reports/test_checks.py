@@ -17,7 +17,10 @@ def warned(summary):
 def test_a_clean_study_warns_of_nothing(summary_of):
     summary = summary_of()
     assert warned(summary) == set()
-    assert {c.code for c in summary.checks if c.outcome != "passed"} == {"ABL010"}  # the study matches nothing
+    assert {c.code for c in summary.checks if c.outcome != "passed"} == {
+        "ABL010",
+        "ABL028",
+    }  # nothing matched, nothing searched
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
 
@@ -89,7 +92,7 @@ def test_outside_a_checkout_the_commit_is_not_judged(study_of, records_of):
 def test_nothing_is_judged_without_runs(study_of):
     found = outcomes(summarise(tidy(study_of(), [])))
     assert {code for code, outcome in found.items() if outcome == "warning"} == {"ABL003", "ABL004"}
-    assert {code for code, outcome in found.items() if outcome == "not applicable"} == {"ABL010", "ABL015"}
+    assert {code for code, outcome in found.items() if outcome == "not applicable"} == {"ABL010", "ABL015", "ABL028"}
     assert [code for code, outcome in found.items() if outcome == "passed"] == ["ABL013"]
 
 
