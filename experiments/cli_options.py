@@ -10,6 +10,7 @@ import yaml
 
 from experiments.cli_data import Format
 from mmcore.errors import StudyError
+from studies.repeats import Sequential, parse_rule
 
 if TYPE_CHECKING:
     from experiments.plan import Options
@@ -35,10 +36,29 @@ class Matching(StrEnum):
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
 CorpusOption = Annotated[
     str | None,
-    typer.Option("--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick or seed."),
+    typer.Option(
+        "--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick, seed or noisy."
+    ),
 ]
 PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
-RepeatsOption = Annotated[int | None, typer.Option("--repeats", min=1, help="Paired repeats of every arm.")]
+
+
+def _repeats(text: str) -> int | Sequential:
+    try:
+        return int(text) if text.isdecimal() and int(text) else parse_rule(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+RepeatsOption = Annotated[
+    Any,
+    typer.Option(
+        "--repeats",
+        parser=_repeats,
+        metavar="N|MIN..MAX",
+        help="Paired repeats of every arm; with MIN..MAX they are added until comparisons are decided.",
+    ),
+]
 MetricOption = Annotated[
     str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
 ]
@@ -59,7 +79,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="text for people,
 def options_of(
     corpus: str | None,
     preset: str | None,
-    repeats: int | None,
+    repeats: int | Sequential | None,
     metric: str | None,
     match: Matching | None,
     changes: list[str] | None,

@@ -11,7 +11,7 @@ Usable from Python:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,9 +172,7 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     asked = todo.asked
-    open_runs = [run for run in todo.runs if run.state in ("to do", "resume", "running")]
-    # What only tests another run's model comes last, so that no worker has to wait for that one.
-    open_runs.sort(key=lambda run: not run.config.trains)
+    open_runs = _open_runs(todo)
     for run in todo.runs:
         if run.state in ("done", "failed"):
             _mirror_record(mirror, home, asked, run)
@@ -183,13 +181,12 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
     if not open_runs:
         return
-    workers, threads, gpus = share_of_cores(len(open_runs), asked.options.workers, asked.options.device)
-    by_name = {run.fingerprint: run for run in open_runs}
+    most = len(open_runs) + len(todo.later)
+    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
+    by_name: dict[str | None, PlannedRun] = {}
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
-        jobs = [_job(run, asked, home, threads, prepared) for run in open_runs]
-        display.begin(len(jobs), todo.seconds)
 
         def on_message(message: Message) -> None:
             run = by_name[message.fingerprint]
@@ -216,7 +213,36 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     mirror.finished(record, home.run(fingerprint), None)
                     display.finished(label, _outcome(record), True)
 
-        pool.run(jobs, on_message)
+        while open_runs:
+            by_name |= {run.fingerprint: run for run in open_runs}
+            display.begin(len(open_runs), todo.seconds)
+            pool.run([_job(run, asked, home, threads, prepared) for run in open_runs], on_message)
+            todo, open_runs = _next_round(todo, by_name, home, mirror, display)
+
+
+def _open_runs(todo: Plan) -> list[PlannedRun]:
+    """What is to be done; what only tests another run's model last, so that no worker has to wait for that one."""
+    return sorted(
+        (r for r in todo.runs if r.state in ("to do", "resume", "running")), key=lambda r: not r.config.trains
+    )
+
+
+def _next_round(
+    last: Plan, tried: Mapping[str | None, PlannedRun], home: Home, mirror: Mirror, display: Display
+) -> tuple[Plan, list[PlannedRun]]:
+    """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
+    if last.course is None:
+        return last, []
+    from experiments.rounds import told
+
+    todo, before = plan(last.asked, home), {run.fingerprint for run in last.runs}
+    assert todo.course is not None
+    display.say(told(todo.course))
+    for run in todo.runs:
+        if run.state in ("done", "failed") and run.fingerprint not in before:
+            _mirror_record(mirror, home, last.asked, run)
+    # A run that took its workers down is tried again by the next call, not by this one.
+    return todo, [run for run in _open_runs(todo) if run.fingerprint not in tried]
 
 
 def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:

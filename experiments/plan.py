@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -17,15 +17,20 @@ from experiments.estimate import SECONDS_TO_TEST, Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_head
+from experiments.search_plan import PlannedSearch, as_dict, planned_searches
 from experiments.trial import LOCK
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
+from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
+
+if TYPE_CHECKING:
+    from reports.course import Course
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 
@@ -47,7 +52,7 @@ class Options:
 
     corpus: str | None = None
     preset: str | None = None
-    repeats: int | None = None
+    repeats: int | Sequential | None = None
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
@@ -116,10 +121,15 @@ class Plan:
 
     Args:
         asked: the study.
-        runs: all its runs, by repeat, then arm: so that comparisons become possible early.
+        runs: all its runs, by repeat, then arm: so that comparisons become possible early. Of a sequential study those
+            that its rule has asked for so far.
         workers, threads: how the machine is shared out.
-        seconds: estimated time from start to end.
+        seconds: estimated time from start to end of these runs.
         basis: what the estimate rests on.
+        course: how far a sequential study is; None where repeats are fixed.
+        later: runs that a sequential study asks for as well, should it go on to its last repeat.
+        seconds_at_most: estimated time with those.
+        searches: what comes before these runs; () where the study tunes nothing.
     """
 
     asked: Asked
@@ -128,6 +138,10 @@ class Plan:
     threads: int
     seconds: float
     basis: str
+    course: Course | None = None
+    later: tuple[PlannedRun, ...] = ()
+    seconds_at_most: float = 0.0
+    searches: tuple[PlannedSearch, ...] = ()
 
     def count(self, *states: State) -> int:
         """Number of runs in any of the states."""
@@ -156,6 +170,23 @@ class Plan:
             "fingerprints": [
                 {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in self.runs
             ],
+            "sequential": self._sequential(),
+            "search": as_dict(self.searches, self.asked),
+        }
+
+    def _sequential(self) -> dict[str, Any] | None:
+        course, rule = self.course, self.asked.study.sequential
+        if course is None or rule is None:
+            return None
+        return {
+            "min": rule.min,
+            "max": rule.max,
+            "step": rule.step,
+            "looks": list(course.taken),
+            "waiting": course.waiting,
+            "open": [list(pair) for pair in course.open],
+            "runs_at_most": len(self.runs) + len(self.later),
+            "seconds_at_most": round(self.seconds_at_most, 1),
         }
 
 
@@ -236,7 +267,7 @@ def plan(asked: Asked, home: Home) -> Plan:
     """Look at what is there and say what is left to do.
 
     Raises:
-        RecordError: a record is unreadable.
+        RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
     """
     study = asked.study
     estimator = Estimator(home, asked.place, asked.schema)
@@ -254,11 +285,32 @@ def plan(asked: Asked, home: Home) -> Plan:
     for run in runs:
         seconds = _seconds(run, asked, home, estimator, trained)
         estimated.append(PlannedRun(run.arm, run.repeat, run.config, run.fingerprint, run.state, run.epochs, seconds))
-    left = [run for run in estimated if run.state in ("to do", "resume")]
-    workers, threads, _ = share_of_cores(max(1, len(left)), asked.options.workers, asked.options.device)
+    course, now, later = _divide(study, estimated, home)
+    left = [run for run in now if run.state in ("to do", "resume")]
+    ahead = [run for run in later if run.state in ("to do", "resume")]
+    workers, threads, _ = share_of_cores(max(1, len(left) + len(ahead)), asked.options.workers, asked.options.device)
     start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
     total = sum(run.seconds for run in left) / workers + start
-    return Plan(asked, tuple(estimated), workers, threads, total, estimator.basis)
+    most = total + sum(run.seconds for run in ahead) / workers
+    searches = planned_searches(asked, estimator.seconds)
+    return Plan(asked, now, workers, threads, total, estimator.basis, course, later, most, searches)
+
+
+def _divide(
+    study: ResolvedStudy, runs: list[PlannedRun], home: Home
+) -> tuple[Course | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
+    """The runs that a sequential study asks for now and may ask for later; of any other study all of them are now."""
+    if study.sequential is None:
+        return None, tuple(runs), ()
+    from experiments.rounds import follow, may_follow  # needs the statistics, which other plans do without
+
+    course = follow(study, runs, home)
+    later = may_follow(study, course)
+    return (
+        course,
+        tuple(run for run in runs if (run.arm, run.repeat) in course.asked),
+        tuple(run for run in runs if (run.arm, run.repeat) in later),
+    )
 
 
 def _seconds(run: PlannedRun, asked: Asked, home: Home, estimator: Estimator, trained: set[str]) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
+from experiments.search_plan import search_text
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
@@ -45,10 +46,7 @@ def plan_text(plan: Plan) -> str:
     where = plan.asked.place.folder
     made = "" if plan.asked.place.exists else " (will be simulated first)"
     lines.append(f"corpus   {where}{made}")
-    lines.append(
-        f"metric   {study.metric.name}; reference arm {study.reference}; "
-        f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
-    )
+    lines.append(f"metric   {study.metric.name}; reference arm {study.reference}; {_repeats(study)}")
     if study.preset:
         lines.append(f"preset   {study.preset}")
     for path, value in study.changes.items():
@@ -58,6 +56,8 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
+    if study.search is not None:
+        lines += search_text(plan.asked, plan.searches, plan.workers)
     todo = plan.count("to do", "resume")
     if todo:
         lines.append(
@@ -65,11 +65,24 @@ def plan_text(plan: Plan) -> str:
             f"thread{'s' if plan.threads > 1 else ''}: about {duration(plan.seconds)} "
             f"(estimated from {plan.basis})"
         )
+        if plan.later:
+            lines.append(
+                f"then, while a comparison is undecided, up to {len(plan.runs) + len(plan.later)} runs: "
+                f"at most {duration(plan.seconds_at_most)} in all"
+            )
     else:
         lines.append("nothing to train; mmstudy run only writes the report anew")
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
+
+
+def _repeats(study: ResolvedStudy) -> str:
+    rule = study.sequential
+    if rule is None:
+        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
+    step = "" if rule.step == 1 else f", {rule.step} at a time"
+    return f"{rule.min} to {rule.max} paired repeats{step}, until decided"
 
 
 def _arms_table(plan: Plan) -> str:
@@ -146,6 +159,10 @@ def status_text(plan: Plan, home: Home) -> str:
     for run in plan.runs:
         if run.state == "running":
             lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}/{run.config.training.epochs} epochs")
+    if plan.course is not None:
+        from experiments.rounds import told
+
+        lines += ["", told(plan.course)]
     page = home.report(plan.asked.key) / "report.html"
     lines += ["", f"report: {page}" if page.exists() else "no report yet"]
     return "\n".join(lines)

@@ -40,6 +40,16 @@ def sequential_p(looks: Looks | None) -> str:
     return f". It is a sequential p: the smallest level at which {counted(len(looks.done), 'look')} would have stopped"
 
 
+def looks_text(course: Course | None) -> str:
+    """A sentence for methods parts and captions; empty where repeats are fixed."""
+    if course is None:
+        return ""
+    return (
+        f" Repeats were added, from {course.rule.least} to at most {course.rule.most}, until a comparison was decided; "
+        "p and intervals of differences are adjusted for the looks."
+    )
+
+
 def at_the_end(looks: Looks | None) -> str:
     """What to know before more repeats are asked for; empty where their number is fixed."""
     return "" if looks is None else " This study's rule ends here: more repeats would be another study, not its sequel."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
@@ -33,6 +34,25 @@ class Sequential(Frozen):
     def __str__(self) -> str:
         """As on the command line: ``6..30``, or ``6..30/2`` with a step."""
         return f"{self.min}..{self.max}" + (f"/{self.step}" if self.step > 1 else "")
+
+
+def parse_rule(text: str) -> Sequential:
+    """A rule as it is written on the command line: ``6..30``, or ``6..30/2`` with a step.
+
+    Raises:
+        ValueError: in plain words.
+
+    Example:
+        >>> str(parse_rule("6..30"))
+        '6..30'
+    """
+    found = re.fullmatch(r"(\d+)\.\.(\d+)(?:/(\d+))?", text)
+    if found is None:
+        raise ValueError(f"takes a number from 1, or MIN..MAX such as 6..30; found {text!r}")
+    least, most, step = (int(part or 1) for part in found.groups())
+    if least < 2 or most <= least or step < 1:
+        raise ValueError(f"MIN..MAX/STEP needs MIN from 2, MAX above MIN and STEP from 1; found {text!r}")
+    return Sequential(min=least, max=most, step=step)
 
 
 Repeats = Annotated[

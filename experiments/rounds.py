@@ -1,0 +1,65 @@
+"""Rounds of a sequential study: what its rule asks for now, what it may ask for later, and what a look came to.
+
+A round trains the runs that the rule asks for, then looks (:mod:`reports.course`); what it decides depends on the
+records alone, so an interrupted study goes on where it stood, and runs of other studies are used as if they were its
+own. Imported only where a study is sequential: it needs the statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from experiments.home import Home
+from experiments.records import read_record
+from reports.course import Course, course_of
+from reports.frame import tidy
+from reports.numerals import counted, listing
+from studies.resolved import ResolvedStudy
+
+if TYPE_CHECKING:
+    from experiments.plan import PlannedRun
+
+Run = tuple[str, int]
+"""An arm and a repeat."""
+
+
+def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Course:
+    """How far the study is, by the records of its runs; a run without one has not been trained.
+
+    Args:
+        runs: every run that the study could ask for.
+
+    Raises:
+        RecordError: records cannot be mixed.
+    """
+    records: list[dict[str, Any]] = []
+    for run in runs:
+        record = None if run.fingerprint is None else read_record(home.run(run.fingerprint))
+        if record is not None:
+            records.append({**record, "arm": run.arm})
+    course = course_of(tidy(study, records))
+    assert course is not None
+    return course
+
+
+def may_follow(study: ResolvedStudy, course: Course) -> frozenset[Run]:
+    """The runs that would be asked for as well, were no open comparison decided any more."""
+    if course.waiting is None:
+        return frozenset()
+    arms = {arm for pair in course.open for arm in pair}
+    return frozenset((arm, repeat) for arm in arms for repeat in study.numbers) - course.asked
+
+
+def told(course: Course) -> str:
+    """What a look came to, for people who watch."""
+    if not course.taken:
+        return f"the rule looks first after {course.rule.least} repeats of every arm"
+    look, left = course.taken[-1], len(course.open)
+    fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in course.looks.items() if one.stopped_at == look]
+    text = f"looked at {look} repeats: {f'decided {listing(fresh)}' if fresh else 'nothing new is decided'}, "
+    text += f"{counted(left, 'comparison')} open" if left else "none is open"
+    if course.waiting is None:
+        return text + ("; the study is over" if not left else f"; {look} repeats are the most")
+    arms = list(dict.fromkeys(arm for pair in course.open for arm in pair))
+    return text + f"; going on to {course.waiting} with {listing(arms)}"
