@@ -92,7 +92,9 @@ def _pair(owner: str, modalities: tuple[str, ...]) -> tuple[str, str]:
     return next((a, b) for a in modalities for b in modalities if a != b and owner == f"{a}/{b}")
 
 
-def allowed(keys_BS: np.ndarray, asks_BQ: np.ndarray, step_Q: np.ndarray, step_S: np.ndarray, causal: bool) -> Any:
+def allowed(
+    keys_BS: np.ndarray, asks_BQ: np.ndarray, step_Q: np.ndarray, step_S: np.ndarray, causal: bool
+) -> np.ndarray:
     """Which keys each query may look at, (B, Q, S) bool."""
     allowed_BQS = keys_BS[:, None, :] & asks_BQ[:, :, None]
     return allowed_BQS & (step_S[None, :] <= step_Q[:, None]) if causal else allowed_BQS
