@@ -60,7 +60,7 @@ class Conditions:
                     by_row.append((Condition(title, groups), _feature(self.prepared.values[name], at)))
         for m, name in enumerate(schema.modalities):
             if name != targets.from_:
-                by_row.append((Condition(f"{name} there", ("present", "absent")), _absence(self.prepared.present, m)))
+                by_row.append((Condition(name, ("present", "absent")), _absence(self.prepared.present, m)))
         self.by_row = by_row
         gated = [p.when for p in targets.parameters if p.when is not None]
         parameters = [p.name for p in targets.parameters]
@@ -68,7 +68,7 @@ class Conditions:
         self.by_step: list[Condition] = []
         if targets.scope == "step":
             self.by_step += [
-                Condition("edit", ("no edit", "edit")),
+                Condition("edit", ("no", "yes")),
                 Condition("place in the item", ("first third", "middle third", "last third")),
             ]
         if self.gate is not None:

@@ -89,7 +89,7 @@ def test_the_corpus_says_which_conditions_there_are(simulated):
     conditions = Conditions(simulated)
     assert {c.name: c.groups[0] for c in conditions.all} == {
         "audio_is_speaking": "no", "text_is_active": "no", "scene_change": "no", "face_count": "0",
-        "audio there": "present", "visual there": "present", "edit": "no edit", "place in the item": "first third",
+        "audio": "present", "visual": "present", "edit": "no", "place in the item": "first third",
         "tracks active": "up to half",
     }  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_conditions_are_those_of_the_step_that_is_predicted(simulated):
         row = prepared.items[int(batch.item_B[b])].offset + int(batch.start_B[b]) + t + 1
         speaking = prepared.values["audio"][row, column]
         assert codes["audio_is_speaking"][b, t] == (UNKNOWN if math.isnan(speaking) else speaking)
-        assert codes["audio there"][b, t] == (not prepared.present[row, 0])
+        assert codes["audio"][b, t] == (not prepared.present[row, 0])
         active = int(prepared.target[row, :, 0].sum())
         assert codes["tracks active"][b, t] == (1 if active == 0 else 2 if active > 2 else 0)
     assert all((code[~batch.valid_BT.numpy()] == UNKNOWN).all() for code in codes.values())
@@ -234,7 +234,7 @@ def test_items_with_one_label_are_counted_too(label_corpus, config, tmp_path):
     run(asked, tmp_path / "run", prepared=store)
     trained = open_trained(asked, store, tmp_path / "run")
     found = probe_errors(trained, ErrorsAnalysis())
-    assert [c["name"] for c in found["conditions"]] == ["sensor there", "idle there"]
+    assert [c["name"] for c in found["conditions"]] == ["sensor", "idle"]
     losses = trained.tally()
     assert found["conditions"][0]["groups"][0]["loss"]["exercise"] == pytest.approx(
         losses.component_losses()["exercise"], rel=1e-4
