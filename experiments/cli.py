@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -56,11 +57,21 @@ def _home(
             "--home", metavar="DIR", help="Where everything generated lives; default MMSTUDY_HOME or ./mlruns."
         ),
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            help="Database of searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
+        ),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
 ) -> None:
     if version:
         typer.echo(f"mmstudy {mmcore.__version__}")
         raise typer.Exit
+    if storage is not None:
+        os.environ["MMSTUDY_STORAGE"] = storage
     context.obj = Home.choose(home)
 
 
@@ -148,7 +159,8 @@ def run(
 ) -> None:
     """Train what is missing of a study, log every run to MLflow, and write the report.
 
-    Runs that are there already, from this study or another, are reused. Ctrl-C is safe: the same command resumes.
+    Runs that are there already, from this study or another, are reused. Ctrl-C is safe: the same command resumes. Where
+    the study tunes, its search comes first; the same command in another shell works on it as well.
     """
     from experiments.driver import run_study
     from experiments.progress import Screen

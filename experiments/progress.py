@@ -23,6 +23,10 @@ class Display(Protocol):
         """A remark."""
         ...
 
+    def headline(self, text: str) -> None:
+        """How the whole stands, in a few words that replace the last ones, e.g. the best score so far."""
+        ...
+
     def started(self, name: str) -> None:
         """A run begins or is resumed."""
         ...
@@ -43,6 +47,9 @@ class Silent:
         """Nothing."""
 
     def say(self, text: str) -> None:
+        """Nothing."""
+
+    def headline(self, text: str) -> None:
         """Nothing."""
 
     def started(self, name: str) -> None:
@@ -81,6 +88,7 @@ class Screen:
         self._total = self._done = self._failed = 0
         self._begun = 0.0
         self._guess = 0.0
+        self._headline = ""
 
     def __enter__(self) -> Screen:
         self._progress.start()
@@ -97,12 +105,18 @@ class Screen:
             self._progress.remove_task(self._whole)
         self._total, self._guess, self._begun = total, left, time.monotonic()
         self._done = self._failed = 0
+        self._headline = ""
         self._whole = self._progress.add_task("study", total=total, note="")
         self._refresh()
 
     def say(self, text: str) -> None:
         """A remark, above the bars."""
         self._console.print(text, markup=False, soft_wrap=True)
+
+    def headline(self, text: str) -> None:
+        """How the whole stands, beside its bar."""
+        self._headline = text
+        self._refresh()
 
     def started(self, name: str) -> None:
         """A run begins or is resumed."""
@@ -148,7 +162,8 @@ class Screen:
     def _refresh(self) -> None:
         if self._whole is None:
             return
-        words = f"{len(self._bars)} running"
+        words = f"{self._headline}, " if self._headline else ""
+        words += f"{len(self._bars)} running"
         if self._failed:
             words += f", {self._failed} failed"
         left = self._left()

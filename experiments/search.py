@@ -159,6 +159,7 @@ class _Tuner:
         trials = trials_of(self.study)
         self.mirror.begin(self.arm.arm, self.search, trials)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
+        self.display.headline("")
         if done:
             self.display.say(f"search for {self.arm.arm}: {done} trials are there already")
         if self.search.budget.trials is not None:
@@ -312,9 +313,9 @@ class _Tuner:
         self.study.tell(one.trial, values or None, state)
         told = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, told, values, why)
-        self.display.finished(
-            self._label(number), self._outcome(one, state, values, epochs, why), state == TrialState.FAIL
-        )
+        outcome = self._outcome(one, state, values, epochs, why)
+        self.display.finished(self._label(number), outcome, state == TrialState.FAIL)
+        self.display.headline(self._standing())
 
     def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
         """A trial's end in a line, with the best so far."""
@@ -328,6 +329,14 @@ class _Tuner:
                 return f"pruned after {epochs} epochs, {settings}{best}"
             case _:
                 return f"failed: {why}"
+
+    def _standing(self) -> str:
+        """Trials by state, and the best so far."""
+        trials = trials_of(self.study)
+        pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
+        ranked = ranking(self.search, trials)
+        text = f"{len(proposals(trials))} trials" + (f", {pruned} pruned" if pruned else "")
+        return text + (f", best {ranked[0].values[0]:.3f}" if ranked else "")
 
     def _epochs_of(self, name: str) -> int:
         record = read_record(self.home.run(name))
