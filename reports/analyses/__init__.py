@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.analyses import corruption, gates, modalities, search
+from reports.analyses import attention, corruption, errors, gates, modalities, search
 from reports.analyses.assess import assess
 from reports.frame import StudyResults
 from reports.numerals import counted
@@ -19,7 +19,9 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
     made: tuple[Section | None, ...] = (
         modalities.section(results),
         gates.section(results),
+        attention.section(results),
         corruption.section(results),
+        errors.section(results),
         search.section(results),
         _failures(results),
     )
@@ -28,6 +30,11 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
 
 def figures(results: StudyResults) -> tuple[Figure, ...]:
     """The figures to which sections refer by name. Imports the drawing library."""
+    from reports.figures.attention_faithfulness import AttentionFaithfulness
+    from reports.figures.attention_flow import AttentionFlow
+    from reports.figures.attention_heads import AttentionHeads
+    from reports.figures.attention_maps import AttentionMaps
+    from reports.figures.attention_reach import AttentionReach
     from reports.figures.corruption import CorruptionCurves
     from reports.figures.modality_effects import ModalityEffects
     from reports.figures.modality_interplay import ModalityAdditive, ModalityInterplay
@@ -42,10 +49,13 @@ def figures(results: StudyResults) -> tuple[Figure, ...]:
     )  # fmt: skip
     told = modalities.told_dossiers(results, assess(results))
     of_modalities = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
+    of_attention = (AttentionFaithfulness, AttentionReach, AttentionMaps, AttentionHeads, AttentionFlow)
     return (
         *(figure(told) for figure in of_modalities),
         *gates.figures(results),
+        *(figure(results) for figure in of_attention),
         CorruptionCurves(results),
+        *errors.figures(results),
         *(figure(results) for figure in of_search),
     )
 
