@@ -53,6 +53,8 @@ class VerdictText:
         evidence: the numbers behind it.
         not_shown: what it does not say.
         parts: the verdicts per component, in words; empty where there are none.
+        units: the two arms in original units; empty where nothing was measured in any.
+        cost: what it would cost to decide the comparison; empty where it is decided, or that cannot be said.
     """
 
     arm: str
@@ -63,6 +65,8 @@ class VerdictText:
     evidence: str
     not_shown: str
     parts: str
+    units: str = ""
+    cost: str = ""
 
     @property
     def headline(self) -> str:
@@ -96,11 +100,27 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Robust:
+    """Numbers of an arm's repeats that assume no shape of the scores; NaN below two repeats, the middle below one.
+
+    Args:
+        low, high: bootstrap interval of the mean.
+        middle: the interquartile mean. middle_low, middle_high: its bootstrap interval.
+    """
+
+    low: float
+    high: float
+    middle: float
+    middle_low: float
+    middle_high: float
+
+
+@dataclass(frozen=True)
 class ArmRow:
     """One arm over its repeats.
 
     Args:
-        score: the study's metric on all test items.
+        score: the study's metric on all test items. robust: the same without assuming its shape.
         complete: the same on the items that have every modality.
         components: the metric's measure per component, in the order of :attr:`Summary.components`.
         n, failed, missing: repeats finished, failed, and not run.
@@ -121,6 +141,7 @@ class ArmRow:
     flops: int | None
     seconds: float
     changes: tuple[tuple[str, str], ...]
+    robust: Robust
 
 
 @dataclass(frozen=True)

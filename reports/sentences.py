@@ -24,6 +24,8 @@ def verdict_text(
     repeats: int,
     components: Sequence[ComparisonRow],
     nothing_to_predict: Sequence[str],
+    units: str = "",
+    cost: str = "",
 ) -> VerdictText:
     """One comparison on the study's metric, told to a reader who knows no statistics.
 
@@ -33,6 +35,7 @@ def verdict_text(
         repeats: repeats that the study asks for.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
+        units, cost: sentences of :mod:`reports.effects`.
     """
     opening, middle = _WORDS[row.decision.verdict]
     return VerdictText(
@@ -44,6 +47,8 @@ def verdict_text(
         evidence=_evidence(row, means, metric, alpha, repeats),
         not_shown=_not_shown(row, metric, alpha, margin),
         parts=_parts(components, nothing_to_predict),
+        units=units,
+        cost=cost,
     )
 
 

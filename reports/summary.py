@@ -13,16 +13,18 @@ from mmcore.errors import RecordError
 from mmcore.measures import MEASURES
 from reports.analyses import sections
 from reports.checks import run_checks
-from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, RunLine, Summary
+from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.course import Course, by_repeat, compare_in_course, course_of
+from reports.effects import cost_to_decide, in_original_units
 from reports.frame import StudyResults
 from reports.looks import sequential_facts
 from reports.origin import facts_of, provenance_of
 from reports.overviews import overviews
 from reports.quality import quality_by_modality, quality_table
 from reports.sentences import covers_text, families_text, paired_means, verdict_text
+from reports.statistics.bootstrap import bca, interquartile_mean, mean
 from reports.statistics.comparisons import Paired, compare
-from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.intervals import Estimate, estimate, finite
 from reports.statistics.verdicts import decide
 
 BASELINES = ("persistence", "constant", "majority", "prior")
@@ -51,6 +53,7 @@ def summarise(results: StudyResults) -> Summary:
     asked = {a.name: study.repeats if course is None else course.repeats(a.name) for a in study.arms}
     arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
+    seconds = {arm.name: arm.seconds for arm in arms}
     return Summary(
         study=study.name,
         question=study.question,
@@ -70,6 +73,8 @@ def summarise(results: StudyResults) -> Summary:
                 repeats=study.repeats if row.looks is None else row.looks.repeats,
                 components=[c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)],
                 nothing_to_predict=nothing,
+                units=in_original_units(results, row.arm, row.reference),
+                cost=cost_to_decide(row, seconds),
             )
             for row in primary
         ),
@@ -212,7 +217,15 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         flops=_first([run["flops"] for run in runs]),
         seconds=fmean(run["seconds"] for run in done) if done else math.nan,
         changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
+        robust=_robust(_column(results.table(metric.measure, metric.component), name), results),
     )
+
+
+def _robust(scores_R: np.ndarray, results: StudyResults) -> Robust:
+    known, level = finite(scores_R), 1 - results.study.alpha
+    middle = float(interquartile_mean(known)) if len(known) else math.nan
+    around = [bca(known, level, results.overlap, statistic) for statistic in (mean, interquartile_mean)]
+    return Robust(*around[0], middle, *around[1])
 
 
 def _first(values: Sequence[int | None]) -> int | None:

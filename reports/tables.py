@@ -11,16 +11,16 @@ import pandas as pd
 from reports.contents import Summary, Table
 from reports.frame import StudyResults
 from reports.items import item_differences, item_overall
-from reports.statistics.bootstrap import bca, interquartile_mean
+from reports.statistics.bootstrap import bca
 from reports.statistics.comparisons import equivalence_p, paired_differences
-from reports.statistics.intervals import Estimate, finite
+from reports.statistics.intervals import Estimate
 from reports.statistics.ranks import ranks
 
 
 def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
     """File stem to table; a table without rows keeps its header where it has one."""
     return {
-        "arms": _arms(summary, results),
+        "arms": _arms(summary),
         "comparisons": _comparisons(summary, results),
         "baselines": _baselines(summary),
         "measures": _measures(summary),
@@ -38,16 +38,16 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
     } | {f"{section.key}_{t.name}": _plain(t.table) for section in summary.sections for t in section.tables}
 
 
-def _arms(summary: Summary, results: StudyResults) -> pd.DataFrame:
+def _arms(summary: Summary) -> pd.DataFrame:
     """``bca``: the bootstrap interval of the mean; ``interquartile_mean`` with its own, all on the study's metric."""
     rows = []
     for arm in summary.arms:
-        scores = _scores(results, summary, summary.metric.component, arm.name)
+        robust = arm.robust
         row: dict[str, Any] = {"arm": arm.name, "reference": arm.reference}
         row |= _estimate("", arm.score)
-        row |= _edges("bca", bca(scores, summary.level, results.overlap))
-        row["interquartile_mean"] = float(interquartile_mean(finite(scores))) if arm.score.n else math.nan
-        row |= _edges("iqm", bca(scores, summary.level, results.overlap, interquartile_mean))
+        row |= _edges("bca", (robust.low, robust.high))
+        row["interquartile_mean"] = robust.middle
+        row |= _edges("iqm", (robust.middle_low, robust.middle_high))
         row |= {"mean_complete_items": arm.complete.mean}
         row |= {"failed": arm.failed, "missing": arm.missing, "parameters": arm.parameters, "flops": arm.flops}
         row |= {"seconds": arm.seconds}

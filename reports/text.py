@@ -10,6 +10,7 @@ from typing import Any
 
 from reports import numerals
 from reports.contents import ComparisonRow, Summary
+from reports.effects import seconds_to_decide
 from reports.sections import Section
 from reports.sentences import sentence
 
@@ -21,8 +22,10 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """The stable interface for programs; plain data, None where there is no number.
 
     ``component`` is None for the study's metric. Intervals are at 1 − alpha; ``p_floor`` is the smallest p that the
-    number of repeats allows before correction. ``margin`` is in the metric's unit.
+    number of repeats allows before correction. ``margin`` is in the metric's unit; ``more_seconds`` is what
+    ``more_repeats`` of both arms would take one worker.
     """
+    seconds = {arm.name: arm.seconds for arm in summary.arms}
     return finite(
         {
             "study": summary.study,
@@ -43,7 +46,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 }
                 for arm in summary.arms
             ],
-            "comparisons": [_comparison(c) for c in summary.comparisons],
+            "comparisons": [
+                _comparison(c) | {"more_seconds": seconds_to_decide(c, seconds)} for c in summary.comparisons
+            ],
             "baselines": [
                 {
                     "name": b.name,
@@ -131,7 +136,7 @@ def as_text(summary: Summary) -> str:
         blocks.append(_verdict_lines(summary))
     else:
         for v in summary.verdicts:
-            parts = [wrapped(t, "  ") for t in (v.evidence, v.not_shown, v.parts) if t]
+            parts = [wrapped(t, "  ") for t in (v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
             blocks.append("\n".join([v.headline, *parts]))
     if summary.warnings:
         blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
