@@ -1,0 +1,201 @@
+"""The section on gates, from answers made up so that what must be said is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reports.analyses import gates
+from reports.analyses.gating import Gating, believe
+from reports.figures.gates import GateComponents, GateConditions, GateFaithfulness
+from reports.figures.gates_over import GateDistribution, GateDrift, GatesAround
+from reports.figures.gates_timeline import GateTimeline
+from reports.sections import Section
+
+NAMES = ("audio", "visual", "track")
+COMPONENTS = ("active", "scale", "position")
+RHO = {"audio": (0.7, 0.6, 0.4), "visual": (0.42, 0.4, 0.3), "track": (0.6, 0.02, 0.6)}
+"""Gate × norm, gate alone, norm alone: faithful, weakly, and a norm that speaks for a gate that is silent."""
+
+
+def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
+    """One run's answer: correlations as in RHO with a little of the repeat in all numbers."""
+    drift = 0.004 * (repeat % 3)
+
+    def correlations(passing, opening, norm):
+        return {"passing": passing + drift, "opening": opening + drift, "norm": norm + drift, "n": 900}
+
+    points = {"modalities": {m: correlations(*RHO[m]) for m in names}, "together": correlations(0.4, 0.1, 0.3)}
+    histogram = np.zeros(100, int)
+    histogram[[2, 40, 50, 60, 97]] = (30, 20, 20, 20, 10)
+    lags = [-2, -1, 0, 1, 2]
+    line = [0.5 + drift, 0.6, None, 0.5]
+    return {
+        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "gates", "settings": {}, "seconds": 1.0,
+        "result": {
+            "modalities": list(names), "components": list(COMPONENTS), "step": 0.1,
+            "distribution": {m: {
+                "steps": 900, "mean": 0.5 + 0.1 * i + drift, "deviation": 0.2, "deviation_over_steps": 0.1,
+                "quantiles": [0.1, 0.3, 0.5, 0.7, 0.9], "histogram": histogram.tolist(), "shut": 0.3, "open": 0.1,
+                "between_inputs": 0.6, "norm": 5.0, "passing": 3.0,
+                "follows": {"feature": f"{m}_energy", "correlation": 0.9},
+            } for i, m in enumerate(names)},
+            "shares": {"steps": 900, "entropy_opening": 0.9, "entropy_passing": 0.8 + drift,
+                       "passing": {m: 1 / len(names) for m in names}},
+            "conditions": [
+                {"condition": "speech", "modality": m, "so": 0.6 + drift if m == "audio" else 0.5, "else": 0.5 + drift,
+                 "steps": [400, 500]} for m in names
+            ],
+            "around": {"lags": lags, "events": 80 if edits else 0,
+                       "mean": {m: [0.5 + drift + 0.1 * (lag == 0) for lag in lags] if edits else [None] * 5
+                                for m in names}},
+            "faithfulness": {
+                "steps": None if by_item else points, "items": points,
+                "by_component": {m: {c: {"rho": 0.3 + drift, "increase": 0.5 + drift} for c in COMPONENTS}
+                                 for m in names},
+            },
+            "clamping": [
+                {"gate": m, "held": held, "whole": 0.1 * (i + 1) + drift, "increase": dict.fromkeys(COMPONENTS, 0.1)}
+                for i, m in enumerate(names) for held in ("shut", "mean", "open")
+            ] + [{"gate": None, "held": "mean", "whole": 0.2 + drift, "increase": dict.fromkeys(COMPONENTS, 0.2)}],
+            "sample": {"items": 8, "of_items": 12, "windows": 40, "of_windows": 60},
+            "timelines": [
+                {"item": f"video_{i}", "first": 3, "gates": dict.fromkeys(names, line),
+                 "passing": dict.fromkeys(names, line),
+                 "features": {m: {"name": f"{m}_energy", "values": line} for m in names},
+                 "targets": [{"parameter": "active", "track": 0, "kind": "binary", "true": [0.0, 1.0, 1.0, None],
+                              "predicted": [0.1, 0.8, 0.7, None]}],
+                 "events": [4, 6]} for i in range(2)
+            ],
+        },
+    }  # fmt: skip
+
+
+def answered(results_of, arms=("multimodal",), repeats=6, **options):
+    results = results_of()
+    analyses = tuple(answer(arm, repeat, **options) for arm in arms for repeat in range(repeats))
+    history = results.history.copy()
+    for m in NAMES:
+        history[f"gate/{m}"] = (0.5 + 0.01 * history["epoch"]).where(history["arm"].isin(arms))
+    return replace(results, analyses=analyses, history=history)
+
+
+def section_of(results) -> Section:
+    found = gates.section(results)
+    assert found is not None
+    return found
+
+
+def test_without_answers_there_is_no_section_and_nothing_to_draw(results_of):
+    assert gates.section(results_of()) is None
+    for figure in gates.figures(results_of()):
+        assert figure.frame().dropna(subset=[figure.value]).empty
+
+
+def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
+    section = section_of(answered(results_of))
+    labels = [f.label for f in section.findings[:4]]
+    assert labels == ["faithful", "weakly faithful", "not faithful", "not faithful"]
+    audio, visual, track, together = section.findings[:4]
+    assert "wider at steps with speech (0.604) than at others (0.504)" in audio.text
+    assert "the more the model loses there without audio" in audio.text
+    assert "weak sign" in visual.text
+    assert "length of its vector" in track.text
+    assert "cannot be compared" in together.text
+    assert "ρ = 0.704, 95 % interval" in audio.evidence
+    assert "6 repeats" in audio.evidence
+    assert "stuck open or shut in 40 % of its values" in audio.text
+
+
+def test_what_rests_on_gates_that_move_is_told(results_of):
+    moving, repeats = section_of(answered(results_of)).findings[4:]
+    assert "falls by 0.204, most by that of track" in moving.text
+    assert repeats.text == (
+        "Repeats of 'multimodal' agree on how far each gate opens and agree on when it opens wider."
+    )
+
+
+def test_one_repeat_shows_nothing(results_of):
+    section = section_of(answered(results_of, repeats=1))
+    assert {f.label for f in section.findings[:4]} == {"not shown"}
+
+
+def test_labels_of_items_are_judged_by_item(results_of):
+    section = section_of(answered(results_of, by_item=True, edits=False))
+    assert [f.label for f in section.findings[:4]] == ["faithful", "weakly faithful", "not faithful", "not faithful"]
+    assert "in an item" in section.findings[0].text
+    assert "8 of 12 test items" in section.lead
+    assert {row[2] for row in section.tables[0].table.rows} == {"item"}
+
+
+def test_tables_have_every_arm_and_as_many_cells_as_columns(results_of):
+    results = answered(results_of, arms=("track_only", "multimodal"))
+    section = section_of(results)
+    assert {t.name for t in section.tables} == {"faithfulness", "distribution", "clamping", "conditions", "components"}
+    for one in section.tables:
+        assert {row[0] for row in one.table.rows} == {"track_only", "multimodal"}
+        assert all(len(row) == len(one.table.columns) for row in one.table.rows)
+    clamping = next(t.table for t in section.tables if t.name == "clamping")
+    assert [row[1:3] for row in clamping.rows[:3]] == [("audio", "shut"), ("audio", "mean"), ("audio", "open")]
+    assert clamping.rows[9][:4] == ("track_only", "all", "mean", pytest.approx(0.204))
+
+
+def test_figures_hold_the_numbers_of_the_answers(results_of):
+    results = answered(results_of)
+    faithful = GateFaithfulness(results).frame()
+    row = faithful.query("modality == 'visual' and shown == 'opening'").iloc[0]
+    assert row["mean"] == pytest.approx(0.404)
+    assert (row["label"], row["n"]) == ("weakly faithful", 6)
+    share = GateDistribution(results).frame().query("modality == 'audio'")
+    assert share["share"].sum() * 0.04 / 0.1 == pytest.approx(1.0)
+    around = GatesAround(results).frame().query("modality == 'track'")
+    assert around["mean"].tolist() == pytest.approx([-0.02, -0.02, 0.08, -0.02, -0.02])
+    assert around["time"].tolist() == pytest.approx([-0.2, -0.1, 0.0, 0.1, 0.2])
+    condition = GateConditions(results).frame().query("modality == 'audio'").iloc[0]
+    assert (condition["condition"], condition["mean"]) == ("speech", pytest.approx(0.1))
+    drift = GateDrift(results).frame().query("modality == 'audio' and epoch == 3").iloc[0]
+    assert (drift["mean"], drift["n"]) == (pytest.approx(0.53), 8)
+    assert len(GateComponents(results).frame()) == 3 * 3 * 2
+    line = GateTimeline(results, 1).frame()
+    assert line.query("lane == 'gates' and name == 'audio'")["time"].tolist() == pytest.approx([0.3, 0.4, 0.5, 0.6])
+    assert line.query("lane == 'edits'")["time"].tolist() == pytest.approx([0.4, 0.6])
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"arms": ("track_only", "multimodal")}, {"repeats": 1}, {"by_item": True, "edits": False},
+    {"names": ("audio", "track")},
+])  # fmt: skip
+def test_every_figure_with_numbers_can_be_drawn(results_of, options):
+    results = answered(results_of, **options)
+    drawn = [f.name for f in gates.figures(results) if not f.frame().dropna(subset=[f.value]).empty and f.draw()]
+    assert set(drawn) <= set(section_of(results).figures)
+    assert len(drawn) == 8 - ("edits" in options)
+    assert all(f.description.endswith(".") for f in gates.figures(results))
+
+
+def test_arms_may_read_different_modalities(results_of):
+    results = results_of()
+    told = [answer("track_only", r, names=("visual", "track")) for r in range(3)]
+    told += [answer("multimodal", r) for r in range(3)]
+    results = replace(results, analyses=tuple(told))
+    gating = Gating.of(results)
+    assert gating is not None
+    assert gating.all_modalities == NAMES
+    assert gating.modalities("track_only") == ("visual", "track")
+    assert section_of(results)
+    assert all(f.draw() for f in gates.figures(results) if len(f.frame()))
+
+
+@pytest.mark.parametrize(("passing", "opening", "label"), [
+    ([0.8, 0.82, 0.81], [0.6, 0.62, 0.61], "faithful"),
+    ([0.8, 0.82, 0.81], [0.4, 0.41, 0.42], "faithful"),
+    ([0.4, 0.41, 0.42], [0.8, 0.82, 0.81], "weakly faithful"),
+    ([0.8, 0.82, 0.81], [0.0, 0.0, 0.0], "not faithful"),
+    ([0.8, 0.82, 0.81], [-0.6, -0.62, -0.61], "not faithful"),
+    ([0.8, 0.82, 0.81], [-0.9, 0.9, 0.5], "not shown"),
+    ([0.1, 0.12, 0.11], [0.8, 0.82, 0.81], "not faithful"),
+    ([], [], "not shown"),
+    ([0.9, None, float("nan")], [0.9, 0.9, 0.9], "not shown"),
+])  # fmt: skip
+def test_both_correlations_make_the_word(passing, opening, label):
+    assert believe(passing, opening).label == label
