@@ -1,4 +1,4 @@
-"""How often verdicts are wrong and how often right, on simulated studies: ``python -m reports.calibration``.
+"""A fixed number of repeats: how often verdicts are wrong and how often right.
 
 Every study is one comparison of two arms by N paired repeats. The rule of :mod:`reports.statistics.verdicts` is held
 against what is often done instead: the paired t-test, Wilcoxon's signed ranks and the percentile bootstrap, each at
@@ -7,7 +7,6 @@ alpha and none of them told of overlapping splits. S studies, N repeats, B resam
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -220,20 +219,3 @@ def _line(entries: Sequence[str]) -> str:
 
 def _rule(numbers: int) -> str:
     return "|---|---|--:|" + "--:|" * numbers
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print :func:`report`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m reports.calibration",
-        description="Error rate and power of the verdict rule against three naive tests, on simulated studies.",
-    )
-    parser.add_argument("--studies", type=int, default=STUDIES, help="studies a row (default: %(default)s)")
-    studies = parser.parse_args(arguments).studies
-    if studies < 1:
-        parser.error("--studies must be at least 1")
-    print(report(studies))
-
-
-if __name__ == "__main__":
-    main()
