@@ -13,8 +13,9 @@ from torch import Tensor
 
 @dataclass
 class Trace:
-    """Collects internals by name as plain arrays: ``gates/audio`` (B, T, D), ``attention/0`` (B, H, T, T),
-    ``weights`` (M,) of additive fusion.
+    """Collects internals by name as plain arrays: ``gates/audio`` (B, T, D), with ``embedding_norm/audio`` and
+    ``gated_norm/audio`` (B, T) what goes in and passes, ``attention/0`` (B, H, T, T), ``weights`` (M,) of additive
+    fusion.
 
     Example:
         >>> import torch

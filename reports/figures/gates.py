@@ -76,7 +76,7 @@ class GateFaithfulness(_Dots):
     """Rank correlations of what gates show with what the model loses."""
 
     name = "gates_faithfulness"
-    title = "Do gates say what the model uses?"
+    title = "Gates against what the model loses"
 
     @property
     def description(self) -> str:

@@ -57,9 +57,9 @@ class GateTimeline:
         repeat = min(self.gating.by_arm[self._arm or ""])
         return (
             f"Test item '{self._line['item']}' in repeat {repeat} of '{self._arm}': mean gate of each modality; below, "
-            "the raw feature with which each gate goes along most closely over all test items (normalised); then true "
-            "(dark) and predicted (coloured) values of a track. Ticks along the top are edits. Items are drawn by "
-            "chance, not chosen."
+            "the raw feature with which each gate goes along most closely over all test items (normalised); then a "
+            "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Items are "
+            "drawn by chance, not chosen."
         )
 
     def frame(self) -> pd.DataFrame:
