@@ -6,7 +6,7 @@ so no two processes can overshoot together.
 
 A trial that ended with its process is closed as failed, and its parameters wait for whoever asks next (``retry_of``).
 Such a chain of trials is one proposal, so it costs the budget once. The processes of one machine do this under a lock,
-and each can tell which of the others are alive.
+and each can tell which of the others are alive; of a process on another machine they wait for a sign of life.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ trained for it; epochs trained; epochs that it would have taken without pruning.
 
 SETTINGS, RUNS, SCORES = "settings", "fingerprints", "scores"
 """… the overrides that its parameters mean; the fingerprints of its runs; what finished runs of it scored."""
+
+BEAT = "beat"
+"""… a number that its owner raises every :data:`BEAT_SECONDS`."""
+
+BEAT_SECONDS = 60.0
+SILENT_SECONDS = 600.0
+"""A trial of another machine without a sign of life for so long is one whose machine is gone."""
 
 AGAIN = ("died", "interrupted")
 """Closed in these ways, a trial is done again."""
@@ -169,6 +176,31 @@ def reap(study: optuna.Study, lock: Path) -> list[int]:
             elif _is_half_done(trial):
                 _requeue(study, trial, trial.user_attrs.get(DEATHS, 0) + (trial.user_attrs[CLOSED] == "died"))
     return reaped
+
+
+class Watch:
+    """Tells which trials of other machines are given no sign of life any more.
+
+    By this machine's clock alone: that of another one may be wrong.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[int, float]] = {}
+
+    def silent(self, trials: Sequence[FrozenTrial], now: float) -> list[FrozenTrial]:
+        """Trials whose owner was silent for :data:`SILENT_SECONDS`; ``now`` in seconds of any steady clock."""
+        found = []
+        for trial in trials:
+            owner = owner_of(trial)
+            if trial.state != TrialState.RUNNING or owner is None or owner.here:
+                continue
+            beat = trial.user_attrs.get(BEAT, 0)
+            known, since = self._seen.get(trial.number, (None, now))
+            if beat != known:
+                self._seen[trial.number] = (beat, now)
+            elif now - since > SILENT_SECONDS:
+                found.append(trial)
+        return found
 
 
 def _is_dead(trial: FrozenTrial, me: Owner) -> bool:

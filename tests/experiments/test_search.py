@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from experiments import search as engine
+from experiments import search_work
 from experiments.home import Home
 from experiments.launchers.messages import Finished, Job, Message, Started, Stopped, Told
 from experiments.plan import Asked, Options, ask
 from experiments.progress import Silent
 from experiments.records import write_record
 from experiments.search import tune
+from experiments.search_claims import SILENT_SECONDS, Watch
 from experiments.search_storage import journal
 from mmcore.config import RunConfig
 from mmcore.data.prepared import prepare
@@ -132,7 +136,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
 
     monkeypatch.setattr(engine, "LocalPool", Pool)
     monkeypatch.setattr(engine, "SearchMirror", NoMirror)
-    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(search_work, "_LOOK_SECONDS", 0.0)
     monkeypatch.delenv("MMSTUDY_STORAGE", raising=False)
     return Pool
 
@@ -311,6 +315,22 @@ def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[[str], 
     (grown,) = done(asking(text.replace("2}", "4}")), home)
     assert grown["trials"][:2] == found["trials"]
     assert states(grown) == ["complete"] * 4
+
+
+def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial(beat: int, host: str = "elsewhere") -> Any:
+        told = {"process": {"host": host, "pid": 1, "created": 0.0}, "beat": beat}
+        return create_trial(state=TrialState.RUNNING, user_attrs=told)
+
+    watch = Watch()
+    assert not watch.silent([trial(1)], 0.0)
+    assert not watch.silent([trial(1)], SILENT_SECONDS)
+    assert not watch.silent([trial(2)], SILENT_SECONDS + 1)  # a sign of life
+    assert not watch.silent([trial(2)], 2 * SILENT_SECONDS)
+    assert len(watch.silent([trial(2)], 2 * SILENT_SECONDS + 2)) == 1
+    here = trial(0, socket.gethostname())
+    assert not watch.silent([here], 0.0)
+    assert not watch.silent([here], 1e9)  # of its own machine one knows who is alive
 
 
 def test_several_objectives_give_a_front(asking: Callable[[str], Asked], home: Home) -> None:

@@ -44,6 +44,24 @@ search:
 """
 
 
+TUNE = """
+import sys
+from pathlib import Path
+from experiments.home import Home
+from experiments.plan import Options, ask
+from experiments.progress import Screen
+from experiments.search import tune
+from mmcore.data.prepared import prepare
+
+home = Home(Path(sys.argv[1])).make()
+asked = ask(sys.argv[2], home, Options(corpus=sys.argv[3], workers=1))
+data = asked.study.arms[0].config.data
+with Screen() as screen:
+    tune(asked, home, screen, lambda: prepare(asked.place.folder, data, home.prepared).path)
+"""
+"""What ``mmstudy run`` does first: without the confirmation and the report, which have tests of their own."""
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     path = tmp_path / "rate.yaml"
@@ -83,8 +101,7 @@ def postgres() -> Iterator[str]:
 
 
 def start(home: Home, study: Path, corpus: Path, storage: str | None, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "run", str(study)]
-    command += ["--corpus", str(corpus), "--workers", "1"]
+    command = [sys.executable, "-c", TUNE, str(home.root), str(study), str(corpus)]
     environment = os.environ | ({"MMSTUDY_STORAGE": storage} if storage else {})
     with open(log, "wb") as file:
         return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
