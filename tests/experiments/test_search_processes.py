@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask
-from experiments.search_claims import SETTINGS, owner_of, trials_of
+from experiments.search_claims import CLOSED, SETTINGS, owner_of, trials_of
 from experiments.search_storage import find_study, open_storage, study_name
 
 STUDY = """\
@@ -127,20 +127,23 @@ def kill_in_mid_trial(
             continue
         process.send_signal(signal.SIGKILL)
         process.wait()
-        if left := mine(trials(asked, home, storage), process.pid):
-            return left[0].number
+        # Another process may have closed it already.
+        left = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
+        if left and (left[-1].state == TrialState.RUNNING or left[-1].user_attrs.get(CLOSED) == "died"):
+            return left[-1].number
         pytest.fail("it was killed between two trials; kill it earlier")
     pytest.fail("it never came to a trial")
 
 
+def pid_of(trial: optuna.trial.FrozenTrial) -> int | None:
+    owner = owner_of(trial)
+    return None if owner is None else owner.pid
+
+
 def mine(seen: list[optuna.trial.FrozenTrial], pid: int) -> list[optuna.trial.FrozenTrial]:
     """Trials that a process is at, once it is settled what they mean."""
-    found = []
-    for trial in seen:
-        owner = owner_of(trial)
-        if trial.state == TrialState.RUNNING and SETTINGS in trial.user_attrs and owner and owner.pid == pid:
-            found.append(trial)
-    return found
+    running = [trial for trial in seen if trial.state == TrialState.RUNNING and SETTINGS in trial.user_attrs]
+    return [trial for trial in running if pid_of(trial) == pid]
 
 
 def check(asked: Asked, home: Home, storage: str | None, dead: int) -> None:
