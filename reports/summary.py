@@ -17,7 +17,7 @@ from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, Met
 from reports.course import Course, by_repeat, compare_in_course, course_of
 from reports.effects import cost_to_decide, in_original_units
 from reports.frame import StudyResults
-from reports.looks import sequential_facts
+from reports.looks import looks_text, sequential_facts
 from reports.origin import facts_of, provenance_of
 from reports.overviews import overviews
 from reports.quality import quality_by_modality, quality_table
@@ -85,7 +85,7 @@ def summarise(results: StudyResults) -> Summary:
         comparisons=(*primary, *by_component),
         baselines=baselines,
         measures=_measures(results, [b.name for b in baselines]),
-        families=families_text(metric, len(primary), len(by_component), results.overlap),
+        families=families_text(metric, len(primary), len(by_component), results.overlap) + looks_text(course),
         covers=covers_text(results.overlap, results.given),
         missing=dict(results.corpus.get("missing", {})),
         quality=quality_table(results.quality),

@@ -138,6 +138,8 @@ def as_text(summary: Summary) -> str:
         for v in summary.verdicts:
             parts = [wrapped(t, "  ") for t in (v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
             blocks.append("\n".join([v.headline, *parts]))
+    if summary.sequential is not None:
+        blocks.append(wrapped(summary.sequential.text))
     if summary.warnings:
         blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
     blocks += [_section_text(section) for section in summary.sections]

@@ -1,11 +1,13 @@
 """A study that adds repeats: what it decides depends on the records in order and on nothing beyond a look."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from reports.course import compare_in_course, course_of
 from reports.frame import tidy
+from reports.render import write_report
 from reports.summary import summarise
 from reports.text import as_json, as_text
 from studies.repeats import Sequential
@@ -168,3 +170,18 @@ def test_what_is_compared_before_the_first_look_claims_nothing(sequential, all_r
         course, ("clear", "track_only"), [1.0] * 4, [0.0] * 4, alpha=0.05, higher_is_better=True, comparisons=2
     )
     assert (found.n, found.p, found.difference.mean) == (4, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("killed", [14, 19])
+def test_a_part_of_a_study_has_a_whole_report(sequential, all_records, killed, tmp_path):
+    records, _ = trained(sequential, all_records, kill_after=killed)
+    results = tidy(sequential, records)
+    summary = summarise(results)
+    page = write_report(summary, results, tmp_path / "report")
+    for name in ("report.html", "report.md"):
+        text = (page.parent / name).read_text(encoding="utf-8")
+        assert "Repeats were added only where a comparison was undecided" in text
+        assert not re.search(r"\bnan\b", text)
+    assert "\n\nRepeats were added" in (page.parent / "report.md").read_text(encoding="utf-8")
+    assert "adjusted for the looks" in (page.parent / "report.tex").read_text(encoding="utf-8")
+    assert "Repeats were added" in as_text(summary)
