@@ -151,7 +151,7 @@ class GateConditions(_Dots):
         return (
             "Mean gate at steps where something is so less the mean elsewhere, one plot a modality: mean over repeats "
             f"with its {self.interval}. Right of 0 the gate is open wider then. Tracks are numbered from 0."
-            + _arms_told(self.gating)
+            + arms_told(self.gating)
         )
 
     def compute(self, gating: Gating | None) -> pd.DataFrame:
@@ -272,7 +272,8 @@ def _arm_legend(figure: Drawing, arms: tuple[str, ...]) -> None:
     figure.legend(handles, [shortened(arm) for arm in arms], loc="outside upper left", ncols=2, handletextpad=0.4)
 
 
-def _arms_told(gating: Gating | None) -> str:
+def arms_told(gating: Gating | None) -> str:
+    """What a description must say when only some arms are drawn; empty otherwise."""
     if gating is None or len(gating.told) == len(gating.arms):
         return ""
     return f" Drawn: {' and '.join(gating.told)}; the table has all arms with gates."

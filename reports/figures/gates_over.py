@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.gating import Gating
-from reports.figures.gates import MOST_MODALITIES, pairs, shade
+from reports.figures.gates import MOST_MODALITIES, arms_told, pairs, shade
 from reports.figures.style import INK, MOST_ARMS, WIDTH, house_style, line, only_first, shortened
 from reports.frame import StudyResults
 from reports.numerals import percent
@@ -84,7 +84,7 @@ class GatesAround:
         return (
             "Mean gate by time from an edit (a step whose target has another class than the step before), less its "
             f"mean over the times that are drawn: mean over repeats, bands are {level} intervals. Edits stand close "
-            "together, so others lie within the picture."
+            f"together, so others lie within the picture.{arms_told(self.gating)}"
         )
 
     def frame(self) -> pd.DataFrame:
