@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from reports.frame import StudyResults
 from reports.numerals import counted, interval, listing, number, percent, probability
 from reports.sections import Finding, Section, SectionTable, Table, Tone, plain_table
 from reports.statistics.intervals import estimate
+from reports.statistics.verdicts import Decision
 
 MOST_PAIRS = 12
 """Comparisons that are told one by one; the table has all."""
@@ -33,9 +36,9 @@ def section(results: StudyResults) -> Section | None:
             "with the trained models; nothing was trained anew. All arms of a repeat got the same windows with the "
             f"same damage: a sample of {windows[0] if len(windows) == 1 else 'up to ' + windows[-1]} test windows, on "
             "which the naive predictors were scored as well. A skill of 0 is no better than these. The area under a "
-            "curve, divided by the range of levels, is the mean skill over that range; verdicts on it are corrected "
-            "(Holm) within each kind of damage. An arm that does not read a modality keeps its score whatever happens "
-            "to it."
+            "curve, divided by the range of levels, is the mean skill over that range, and what it lacks of the skill "
+            "without damage is what the damage costs; verdicts on each of the two are corrected (Holm) within each "
+            "kind of damage. An arm that does not read a modality keeps its score whatever happens to it."
         ),
         findings=(*_falls(results, found), *_verdicts(found)),
         figures=("corruption",),
@@ -66,8 +69,8 @@ def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
         below = sorted((c for c in curves if math.isfinite(c.crossing)), key=lambda c: c.crossing / c.levels[-1])
         kept = [KIND_WORDS[kind] for kind in KIND_WORDS if kind not in {c.kind for c in below}]
         label, tone, text = _fall_words(arm, below, kept)
-        steepest = max(curves, key=lambda c: estimate(c.fall_R).mean)
-        fall = estimate(steepest.fall_R, 1 - results.study.alpha, results.overlap)
+        steepest = max(curves, key=lambda c: estimate(c.cost_R).mean)
+        fall = estimate(steepest.cost_R, 1 - results.study.alpha, results.overlap)
         spread = f"{percent(1 - results.study.alpha)} interval {interval(fall.low, fall.high)}, n = {fall.n}"
         costly = f"{KIND_WORDS[steepest.kind]} of {steepest.modality}"
         evidence = f"Costs most: {costly}, {number(fall.mean)} of skill on average over all levels ({spread})."
@@ -95,30 +98,43 @@ def _verdicts(found: Robustness) -> list[Finding]:
         pairs.setdefault((comparison.arm, comparison.reference), []).append(comparison)
     findings = []
     for (arm, reference), comparisons in pairs.items():
-        by_verdict = {
-            verdict: [c for c in comparisons if c.decision.verdict == verdict] for verdict in ("better", "worse")
-        }
-        better, worse = by_verdict["better"], by_verdict["worse"]
-        if not better and not worse and len(pairs) > MOST_PAIRS:
+        on_area = _split(comparisons, [c.area_decision for c in comparisons])
+        on_cost = _split(comparisons, [c.cost_decision for c in comparisons])
+        if not any((*on_area, *on_cost)) and len(pairs) > MOST_PAIRS:
             continue
-        told = [_places(word, which) for word, which in (("more", better), ("less", worse)) if which]
-        rest = len(comparisons) - len(better) - len(worse)
-        text = f"Over all levels '{arm}' keeps " + (" and ".join(told) if told else "neither shown more nor less skill")
-        text += (
-            f" than '{reference}'; not decided: {rest} of {len(comparisons)}."
-            if rest and told
-            else f" than '{reference}'."
+        more, less = f"keeps more skill than '{reference}'", f"less than '{reference}'"
+        kept = _told(on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep more skill, or {less}")
+        lost = _told(
+            on_cost, len(comparisons), "costs it less", "costs it more", "is not shown to cost it more, or less"
         )
-        label, tone = _label(better, worse)
-        findings.append(Finding(text, label, tone, _evidence(comparisons)))
+        text = f"Over all levels '{arm}' {kept}. Damage {lost}."
+        findings.append(Finding(text, *_label(*on_area), _evidence(comparisons)))
     return findings[:MOST_PAIRS]
 
 
-def _places(word: str, comparisons: list[Comparison]) -> str:
+def _split(
+    comparisons: Sequence[Comparison], decisions: Sequence[Decision]
+) -> tuple[list[Comparison], list[Comparison]]:
+    """Those decided for the arm, and those decided against it."""
+    both = list(zip(comparisons, decisions, strict=True))
+    better, worse = ([c for c, d in both if d.verdict == verdict] for verdict in ("better", "worse"))
+    return better, worse
+
+
+def _told(split: tuple[list[Comparison], list[Comparison]], asked: int, better: str, worse: str, neither: str) -> str:
+    """``costs it less with noise (audio) and costs it more with …``; what is not decided is left out."""
+    decided = [(words, which) for words, which in zip((better, worse), split, strict=True) if which]
+    parts = [
+        f"{words} with {'all that was tried' if len(which) == asked else _places(which)}" for words, which in decided
+    ]
+    return " and ".join(parts) or neither
+
+
+def _places(comparisons: Sequence[Comparison]) -> str:
     by_kind: dict[str, list[str]] = {}
     for c in comparisons:
         by_kind.setdefault(KIND_WORDS[c.kind], []).append(c.modality)
-    return f"{word} skill with " + ", ".join(f"{kind} ({listing(names)})" for kind, names in by_kind.items())
+    return ", ".join(f"{kind} ({listing(names)})" for kind, names in by_kind.items())
 
 
 def _label(better: list[Comparison], worse: list[Comparison]) -> tuple[str, Tone]:
@@ -130,12 +146,12 @@ def _label(better: list[Comparison], worse: list[Comparison]) -> tuple[str, Tone
 
 
 def _evidence(comparisons: list[Comparison]) -> str:
-    strongest = max(comparisons, key=lambda c: abs(c.paired.difference.mean) if c.paired.n else -1.0)
-    d = strongest.paired.difference
+    strongest = max(comparisons, key=lambda c: abs(c.area.difference.mean) if c.area.n else -1.0)
+    d, decision = strongest.area.difference, strongest.area_decision
     return (
-        f"Largest difference: {KIND_WORDS[strongest.kind]}, {strongest.modality}: {number(d.mean, signed=True)} "
-        f"({interval(d.low, d.high)}, n = {d.n}, p after Holm = {probability(strongest.decision.p_holm)} over "
-        f"{counted(strongest.decision.family, 'comparison')})."
+        f"Largest difference of mean skill: {KIND_WORDS[strongest.kind]} of {strongest.modality}, "
+        f"{number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n}, p after Holm = "
+        f"{probability(decision.p_holm)} over {counted(decision.family, 'comparison')})."
     )
 
 
@@ -144,7 +160,7 @@ def _areas(found: Robustness, level: float, overlap: float) -> Table:
     for c in found.curves:
         if not c.reads:
             continue
-        clean, area, cost = (estimate(x, level, overlap) for x in (c.skill_RL[:, 0], c.area_R, c.fall_R))
+        clean, area, cost = (estimate(x, level, overlap) for x in (c.skill_RL[:, 0], c.area_R, c.cost_R))
         told = (clean.mean, area.mean, area.low, area.high, cost.mean, cost.low, cost.high, c.levels[-1], c.unit)
         crossed = sorted(c.crossing_R[np.isfinite(c.crossing_R)].tolist())
         ends = (crossed[0], crossed[-1]) if crossed else (None, None)
@@ -158,15 +174,17 @@ def _areas(found: Robustness, level: float, overlap: float) -> Table:
 
 
 def _comparisons(found: Robustness) -> Table:
-    columns = (
-        "arm", "reference", "damage", "modality", "n", "difference", "low", "high", "verdict", "p_holm", "p_interval",
-        "family", "cost_difference", "cost_low", "cost_high",
-    )  # fmt: skip
+    parts = ("difference", "low", "high", "verdict", "p_holm", "p_interval")
+    columns = ("arm", "reference", "damage", "modality", "n", "family", *parts, *(f"cost_{part}" for part in parts))
+    words = {"better": "costs less", "worse": "costs more"}
     rows = []
     for c in found.comparisons:
-        d, e = c.paired.difference, c.decision
-        told = (d.n, d.mean, d.low, d.high, e.verdict, e.p_holm, e.p_t, e.family)
-        rows.append((c.arm, c.reference, c.kind, c.modality, *told, c.fall.mean, c.fall.low, c.fall.high))
+        told: list[Any] = [c.arm, c.reference, c.kind, c.modality, c.area.n, c.area_decision.family]
+        for paired, decision in ((c.area, c.area_decision), (c.cost, c.cost_decision)):
+            verdict = words.get(decision.verdict, decision.verdict) if paired is c.cost else decision.verdict
+            d = paired.difference
+            told += [d.mean, d.low, d.high, verdict, decision.p_holm, decision.p_t]
+        rows.append(told)
     return plain_table(columns, rows)
 
 

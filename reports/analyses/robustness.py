@@ -16,7 +16,6 @@ import numpy as np
 
 from reports.frame import StudyResults
 from reports.statistics.comparisons import Paired, compare
-from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.verdicts import Decision, decide
 
 KIND_WORDS = {
@@ -54,7 +53,7 @@ class Curve:
         return np.trapezoid(self.skill_RL, self.levels, axis=1) / (self.levels[-1] - self.levels[0])
 
     @cached_property
-    def fall_R(self) -> np.ndarray:
+    def cost_R(self) -> np.ndarray:
         """Skill without damage − area: what the damage costs."""
         return self.skill_RL[:, 0] - self.area_R
 
@@ -94,15 +93,21 @@ def crossing(levels: Sequence[float], skill_L: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms under one kind of damage to one modality, on the area under the curve."""
+    """Two arms under one kind of damage to one modality.
+
+    Args:
+        area, area_decision: on the area under the curve: which arm is better to have under this damage.
+        cost, cost_decision: on what the damage costs: an arm that starts low may still lose less.
+    """
 
     arm: str
     reference: str
     modality: str
     kind: str
-    paired: Paired
-    fall: Estimate
-    decision: Decision
+    area: Paired
+    area_decision: Decision
+    cost: Paired
+    cost_decision: Decision
 
 
 @dataclass(frozen=True)
@@ -228,15 +233,22 @@ def _comparisons(results: StudyResults, curves: Sequence[Curve]) -> list[Compari
     margin = study.margin if study.metric.measure.name == "skill" and study.metric.component is None else None
     found = []
     for kind in KIND_WORDS:
-        family: list[tuple[Curve, Curve, Paired]] = []
+        family: list[tuple[Curve, Curve]] = []
         for arm, reference in study.pairs:
             for modality in dict.fromkeys(curve.modality for curve in curves):
                 one, two = at.get((arm, modality, kind)), at.get((reference, modality, kind))
                 if one is not None and two is not None and (one.reads or two.reads):
-                    paired = compare(one.area_R, two.area_R, alpha=study.alpha, overlap=results.overlap)
-                    family.append((one, two, paired))
-        decisions = decide([paired for *_, paired in family], alpha=study.alpha, margin=margin)
-        for (one, two, paired), decision in zip(family, decisions, strict=True):
-            fall = estimate(one.fall_R - two.fall_R, 1 - study.alpha, results.overlap)
-            found.append(Comparison(one.arm, two.arm, one.modality, kind, paired, fall, decision))
+                    family.append((one, two))
+        alpha, overlap = study.alpha, results.overlap
+        areas = [compare(one.area_R, two.area_R, alpha=alpha, overlap=overlap) for one, two in family]
+        costs = [
+            compare(one.cost_R, two.cost_R, alpha=alpha, overlap=overlap, higher_is_better=False) for one, two in family
+        ]
+        on_area = decide(areas, alpha=study.alpha, margin=margin)
+        on_cost = decide(costs, alpha=study.alpha, margin=margin, higher_is_better=False)
+        for (one, two), area, area_decision, cost, cost_decision in zip(
+            family, areas, on_area, costs, on_cost, strict=True
+        ):
+            told = (area, area_decision, cost, cost_decision)
+            found.append(Comparison(one.arm, two.arm, one.modality, kind, *told))
     return found

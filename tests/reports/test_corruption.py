@@ -83,7 +83,7 @@ def test_areas_are_mean_skill_over_the_range_whatever_its_unit(results):
     for curve in found.curves:
         fall = FALLS[curve.arm] if curve.reads else 0.0
         assert curve.area_R == pytest.approx(curve.skill_RL[:, 0] - fall / 2)
-        assert curve.fall_R == pytest.approx(np.full(8, fall / 2))
+        assert curve.cost_R == pytest.approx(np.full(8, fall / 2))
     noise = next(c for c in found.curves if c.arm == "track_only" and c.kind == "noise" and c.reads)
     assert noise.crossing == pytest.approx(2 * noise.skill_RL[:, 0].mean() / 0.6)
     assert [c.unit for c in found.curves if c.kind == "delay"] == ["seconds"] * 4
@@ -99,16 +99,17 @@ def test_who_does_not_read_a_modality_keeps_its_score(results):
 
 def test_each_kind_is_a_family_of_its_own(results):
     found = Robustness.of(results)
-    assert {c.decision.family for c in found.comparisons} == {2}
+    assert {c.area_decision.family for c in found.comparisons} == {2}
     for kind in KIND_WORDS:
         mine = [c for c in found.comparisons if c.kind == kind]
         areas = {(c.arm, c.modality): c.area_R for c in found.curves if c.kind == kind}
         by_hand = [
             compare(areas["multimodal", m], areas["track_only", m], overlap=results.overlap) for m in ("audio", "track")
         ]
-        assert [c.decision for c in mine] == decide(by_hand)
+        assert [c.area_decision for c in mine] == decide(by_hand)
         # The damage to audio costs 0.1, and that to the tracks 0.2 less than it costs the other arm.
-        assert [c.fall.mean for c in mine] == pytest.approx([0.1, -0.2])
+        assert [c.cost.difference.mean for c in mine] == pytest.approx([0.1, -0.2])
+        assert [c.cost_decision.verdict for c in mine] == ["worse", "better"]
 
 
 def test_runs_on_another_sample_are_left_out_and_told(results_of):
@@ -119,7 +120,7 @@ def test_runs_on_another_sample_are_left_out_and_told(results_of):
     ]
     found = Robustness.of(replace(plain, analyses=tuple(mixed)))
     assert found.excluded == 3
-    assert {c.paired.n for c in found.comparisons} == {5}
+    assert {c.area.n for c in found.comparisons} == {5}
     assert "3 runs" in section(replace(plain, analyses=tuple(mixed))).limits
 
 
@@ -128,8 +129,9 @@ def test_findings_say_what_the_numbers_say(results):
     assert [finding.label for finding in told.findings] == ["falls below", "holds", "mixed"]
     assert "dropped steps of track (from 51 % of the steps on)" in told.findings[0].text
     assert "0.100 of skill on average" in told.findings[1].evidence
-    assert "more skill with noise (track)" in told.findings[2].text
-    assert "less skill with noise (audio)" in told.findings[2].text
+    assert "keeps more skill than 'track_only' with noise (track)" in told.findings[2].text
+    assert "keeps less than 'track_only' with noise (audio)" in told.findings[2].text
+    assert "Damage costs it less with noise (track), " in told.findings[2].text
 
 
 def test_told_are_the_reference_and_the_best(results_of, study_of):
