@@ -81,7 +81,7 @@ class ItemDifferences:
                 _plot(axes, part, ends)
                 axes.set_title(f"{shortened(arm, 24)} − {shortened(reference, 24)}", loc="left")
             if pairs:
-                plots[-1].set_xlabel("← better    difference in loss    worse →")
+                plots[-1].set_xlabel("difference in loss (left of 0 better, right worse)")
         return figure
 
 

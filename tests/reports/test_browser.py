@@ -51,11 +51,12 @@ def browser(tmp_path_factory):
 def page(request, results_of, study_of, tmp_path_factory):
     """A usual report, and one with long names, many arms and many components."""
     if request.param == "usual":
-        results = results_of(failures=[("multimodal", 2)], leaky=True)
+        results = results_of(failures=[("multimodal", 2)], leaky=True, items=40, calibrated=True)
     else:
         arms = ["reference"] + [f"a_rather_long_name_of_an_arm_without_any_space_number_{i}" for i in range(7)]
         results = results_of(study_of(arms, repeats=3, question="Which " + "verylongword" * 8 + " helps?"),
-                             components=[f"component_{i}_with_a_long_name" for i in range(9)], effects={})  # fmt: skip
+                             components=[f"component_{i}_with_a_long_name" for i in range(9)], effects={}, items=5,
+                             calibrated=True)  # fmt: skip
     return write_report(summarise(results), results, tmp_path_factory.mktemp("report")).as_uri()
 
 
@@ -138,7 +139,7 @@ def test_figures_have_alternatives_and_the_colour_of_the_text(browser, page):
     for theme in ("light", "dark"):
         open_at(browser, page, 1280, theme)
         figures = browser.find_elements("css selector", "figure svg")
-        assert len(figures) in (4, 5)
+        assert len(figures) in (6, 8)
         for figure in figures:
             assert figure.get_attribute("role") == "img"
             assert len(figure.accessible_name) > 10
