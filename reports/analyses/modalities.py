@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Sequence
+from typing import TypeVar, get_args
 
 from reports.analyses.arms import told_arms
 from reports.analyses.assess import assess
@@ -14,6 +14,9 @@ from reports.frame import StudyResults
 from reports.numerals import interval, listing, number, percent, probability
 from reports.sections import Finding, Section, Tone
 
+MOST_TOLD = 8
+"""Disagreements, and pairs, that are told one by one; the tables have all."""
+T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
     "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
 }  # fmt: skip
@@ -73,19 +76,29 @@ def _lead(found: Sequence[Dossier]) -> str:
 def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Finding]:
     of = f" of '{dossier.arm}'" if several else ""
     findings = [_about(results, dossier, name, of) for name in dossier.modalities]
-    for part in dossier.parts:
-        if part.disagreement:
-            findings.append(
-                Finding(
-                    f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
-                    f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
-                )
-            )  # fmt: skip
-    for pair in dossier.pairs:
-        if pair.word in ("together", "overlap"):
-            findings.append(_paired(results, pair))
+    odd = [part for part in dossier.parts if part.disagreement]
+    for part in _largest(odd, lambda part: part.drop):
+        findings.append(
+            Finding(
+                f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
+                f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
+            )
+        )  # fmt: skip
+    pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap")]
+    findings += [_paired(results, pair) for pair in _largest(pairs, lambda pair: pair.retrained)]
     additive = _needs(results, dossier.additive, of)
     return findings + ([additive] if additive else [])
+
+
+def _largest(told: Sequence[T], test: Callable[[T], Test | None]) -> list[T]:
+    """Those with the largest effects, in the order given."""
+
+    def size(one: T) -> float:
+        found = test(one)
+        return abs(found.estimate.mean) if found else 0.0
+
+    least = sorted(map(size, told), reverse=True)[:MOST_TOLD][-1:]
+    return [one for one in told if size(one) >= least[0]] if least else []
 
 
 def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding:

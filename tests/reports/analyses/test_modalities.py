@@ -349,6 +349,19 @@ def test_several_arms_have_each_a_dossier_and_two_are_told(study_of, records_of)
     assert "the reference and the best arm" in section.limits
 
 
+def test_of_many_pairs_the_largest_are_told(study_of, records_of):
+    names = [f"part{i:02}" for i in range(10)]
+
+    def growing(reads):
+        return {name: (0.1 + 0.05 * i) * ({"audio", "visual"} <= set(reads)) for i, name in enumerate(names)}
+
+    results = trained(lattice_study(study_of), records_of, growing, components=names)
+    told = [f.text for f in modalities.section(results).findings if f.label == "together"]
+    assert len(told) == modalities.MOST_TOLD
+    assert not any("part00" in text for text in told)
+    assert any("part09" in text for text in told)
+
+
 # Page and pictures ---------------------------------------------------------------------------------------------------
 FIGURES = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
 
