@@ -159,6 +159,13 @@ def report_study(asked: Asked, home: Home, mirror: Mirror | None = None) -> Outc
 
 def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     """Bring the tracking store up to the records; None, or why it could not."""
+    behind = None
+    if asked.searches:
+        from experiments.search import sync_searches
+
+        behind = sync_searches(asked, home, display)
+        if asked.tunes:
+            return behind
     mirror = Mirror(home, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
     for run in plan(asked, home).runs:
         if run.state in ("done", "failed"):
@@ -166,7 +173,7 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     results = gather(plan(asked, home), home)
     conclude(mirror, results, summarise(results))
     mirror.close()
-    return str(mirror.error) if mirror.error else None
+    return str(mirror.error) if mirror.error else behind
 
 
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
-from experiments.search_plan import search_text
+from experiments.search_plan import search_text, standing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
@@ -155,6 +155,8 @@ def status_text(plan: Plan, home: Home) -> str:
         states = Counter(run.state for run in plan.runs if run.arm == arm.name)
         rows.append([arm.name, *(states.get(s, 0) for s in ("done", "running", "resume", "failed", "to do"))])
     lines = [plan.asked.study.question, ""]
+    if plan.asked.study.search is not None:
+        lines += [*standing(plan.asked), ""]
     lines.append(table(["arm", "done", "running", "to resume", "failed", "to do"], rows))
     for run in plan.runs:
         if run.state == "running":

@@ -19,7 +19,7 @@ from experiments.search_claims import (
 from experiments.search_mirror import SearchMirror
 from experiments.search_results import export, is_complete
 from experiments.search_samplers import build_pruner, build_sampler
-from experiments.search_storage import open_storage, open_study, place_of, storage_url, study_name
+from experiments.search_storage import find_study, open_storage, open_study, place_of, storage_url, study_name
 from experiments.search_work import Tuner
 from studies.tuning import ArmSearch, ResolvedSearch
 
@@ -59,6 +59,25 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
             export(study, search, arm, asked.schema, content, place)
             for arm, study in zip(search.searches, studies, strict=True)
         ]
+
+
+def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
+    """Bring the tracking store up to the searches of a study; None, or why it could not."""
+    search = asked.study.search
+    assert search is not None
+    mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
+    with open_storage(home, asked.key, storage_url(asked.options.storage)) as storage:
+        for told, arm in zip(asked.searches, search.searches, strict=True):
+            study = find_study(storage, told["study"]) if told["study"] else None
+            if study is not None:
+                mirror.begin(arm.arm, search, trials_of(study))
+    running = any(trial["state"] == "running" for told in asked.searches for trial in told["trials"])
+    if not asked.tunes:
+        mirror.concluded()
+    elif not running:
+        mirror.interrupted()
+    mirror.close()
+    return None if mirror.error is None else str(mirror.error)
 
 
 def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> optuna.Study:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,30 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
         f"{study.first_repeat} to {last}, tested for the first time"
     )
     return lines
+
+
+def standing(asked: Asked) -> list[str]:
+    """How far the searches of a study are, a line each; [] where it has none."""
+    search = asked.study.search
+    if search is None:
+        return []
+    found = {told["arm"]: told for told in asked.searches}
+    lines = []
+    for arm in search.searches:
+        told = found.get(arm.arm)
+        trials = [] if told is None else told["trials"]
+        states = Counter(trial["state"] for trial in trials)
+        text = ", ".join(f"{states[state]} {state}" for state in _STATES if states[state]) or "not begun"
+        budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
+        line = f"search for {arm.arm}: {text}; budget {budget}"
+        if told is not None and told["best"]:
+            best = next(trial for trial in trials if trial["number"] == told["best"][0])
+            line += f"; best {best['values'][0]:.3f} (trial {best['number']})"
+        lines.append(line)
+    return lines
+
+
+_STATES = ("complete", "pruned", "failed", "running", "waiting")
 
 
 def as_dict(planned: tuple[PlannedSearch, ...], asked: Asked) -> dict[str, Any] | None:
