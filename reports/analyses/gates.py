@@ -179,8 +179,11 @@ def _moving(gating: Gating, arm: str) -> Finding:
 def _repeats(gating: Gating, arm: str) -> Finding:
     how_far, when = gating.agreement(arm)
     entropy = gating.entropy(arm, "passing")
+    told = f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider."
+    if math.isnan(how_far) and math.isnan(when):
+        told = f"Whether repeats of '{arm}' would agree is not known."
     return Finding(
-        f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider.",
+        told,
         evidence=(
             f"ICC(3,1) {number(how_far)} over {counted(len(gating.modalities(arm)), 'modality', 'modalities')} and "
             f"{number(when)} over what is so at some steps. Modalities share what passes with an entropy of "

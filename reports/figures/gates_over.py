@@ -132,8 +132,8 @@ class GateDrift:
         """What the figure shows, in words."""
         return (
             "Mean gate after each epoch of training, on a few validation windows, always the same: mean over repeats, "
-            "bands reach from the lowest repeat to the highest. Gates begin near ½."
-            + only_first(len(self.gating.arms) if self.gating else 0)
+            "bands reach from the lowest repeat to the highest. Gates begin near ½, those that share a sum of 1 near "
+            "equal shares." + only_first(len(self.gating.arms) if self.gating else 0)
         )
 
     def frame(self) -> pd.DataFrame:

@@ -118,6 +118,7 @@ def test_what_rests_on_gates_that_move_is_told(results_of):
 def test_one_repeat_shows_nothing(results_of):
     section = section_of(answered(results_of, repeats=1))
     assert {f.label for f in section.findings[:4]} == {"not shown"}
+    assert section.findings[-1].text == "Whether repeats of 'multimodal' would agree is not known."
 
 
 def test_labels_of_items_are_judged_by_item(results_of):
