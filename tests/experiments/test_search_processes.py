@@ -79,7 +79,10 @@ def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server of the test's own, which listens on a socket in a folder of its own."""
     initdb, control = server_binary("initdb"), server_binary("pg_ctl")
     if initdb is None or control is None:
-        pytest.skip("there is no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
+        absent = "there is no PostgreSQL server on this machine (Debian: apt-get install postgresql)"
+        if os.environ.get("MMSTUDY_REQUIRE_POSTGRES"):
+            pytest.fail(absent)
+        pytest.skip(absent)
     folder = Path(tempfile.mkdtemp(prefix="mmstudy-postgres-"))
     # The server refuses to run as root.
     as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
