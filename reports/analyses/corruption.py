@@ -16,8 +16,8 @@ from reports.sections import Finding, Section, SectionTable, Table, Tone, plain_
 from reports.statistics.intervals import estimate
 from reports.statistics.verdicts import Decision
 
-MOST_PAIRS = 12
-"""Comparisons that are told one by one; the table has all."""
+MOST_PAIRS = 4
+"""Comparisons of arms that are told in words, the study's first ones; the table has all."""
 
 
 def section(results: StudyResults) -> Section | None:
@@ -97,11 +97,9 @@ def _verdicts(found: Robustness) -> list[Finding]:
     for comparison in found.comparisons:
         pairs.setdefault((comparison.arm, comparison.reference), []).append(comparison)
     findings = []
-    for (arm, reference), comparisons in pairs.items():
+    for (arm, reference), comparisons in list(pairs.items())[:MOST_PAIRS]:
         on_area = _split(comparisons, [c.area_decision for c in comparisons])
         on_cost = _split(comparisons, [c.cost_decision for c in comparisons])
-        if not any((*on_area, *on_cost)) and len(pairs) > MOST_PAIRS:
-            continue
         more, less = f"keeps more skill than '{reference}'", f"less than '{reference}'"
         kept = _told(on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep more skill, or {less}")
         lost = _told(
@@ -109,7 +107,9 @@ def _verdicts(found: Robustness) -> list[Finding]:
         )
         text = f"Over all levels '{arm}' {kept}. Damage {lost}."
         findings.append(Finding(text, *_label(*on_area), _evidence(comparisons)))
-    return findings[:MOST_PAIRS]
+    if len(pairs) > MOST_PAIRS:
+        findings.append(Finding(f"The other {len(pairs) - MOST_PAIRS} of {len(pairs)} comparisons stand in the table."))
+    return findings
 
 
 def _split(

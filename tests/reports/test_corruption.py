@@ -166,6 +166,7 @@ def test_many_arms_and_modalities_are_drawn_as_far_as_they_can_be_told_apart(res
     assert "first 8 of 10 arms" in figure.description
     assert set(figure.frame()["arm"]) == set(arms)
     assert inline(to_svg(drawing), "corruption", "t", "d").count("<path") > 100
+    assert section(many).findings[-1].text == "The other 5 of 9 comparisons stand in the table."
     assert len(section(many).tables[2].table.rows) == 10 * 5 * 5 * 2 * 3
 
 
