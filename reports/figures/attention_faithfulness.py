@@ -26,7 +26,7 @@ class AttentionFaithfulness:
     """Rank correlation of rollout with what matters, by arm."""
 
     name = "attention_faithfulness"
-    title = "Can attention be believed?"
+    title = "How far attention can be believed"
     value = "rho"
 
     def __init__(self, results: StudyResults) -> None:

@@ -16,11 +16,12 @@ from reports.figures.style import COLOURS, WIDTH, house_style, shortened
 from reports.frame import StudyResults
 from reports.numerals import listing, number
 
-MOST_DRAWN = 4
+MOST_DRAWN = 3
 """Arms that are drawn: a row of maps each."""
 ACROSS = 3
-SHADES = ((0.02, 0.14), (0.05, 0.3), (0.1, 0.48), (0.2, 0.66), (0.4, 0.84), (0.7, 1.0))
-"""From which weight on a cell has which opacity. A few shades make a small picture: all cells of one are one path."""
+SHADES = ((0.04, 0.22), (0.08, 0.42), (0.16, 0.66), (0.32, 1.0))
+"""From which weight on a cell has which opacity. A few shades make a small picture: all cells of one are one path. The
+first is twice the weight that each of 50 steps would get alike."""
 
 
 class AttentionMaps:
@@ -48,7 +49,7 @@ class AttentionMaps:
             f"Where each step (from top to bottom) looks (from left to right) in a window of {listing(items)}, repeat "
             f"{repeat}, {first['steps']} steps: first and last layer, mean over heads, and rollout through all layers. "
             f"Shades begin at weights of {listing([number(weight) for weight, _ in SHADES])}. Marks along the lower "
-            f"edge are edits. One window is an example and no evidence.{left_out}"
+            f"edge are edits. Lighter cells are left out. One window is an example and no evidence.{left_out}"
         )
 
     def frame(self) -> pd.DataFrame:

@@ -77,7 +77,9 @@ class AttentionReach:
                         linewidth=1.6, label=words,
                     )  # fmt: skip
                 axes.grid(axis="y")
-                axes.set_ylim(bottom=0)
+            # Of two or three repeats intervals can be so wide that they would flatten the lines.
+            highest = float(frame.query("arm in @arms")["mean"].to_numpy(float).max())
+            plots[0].set_ylim(0, 1.6 * highest if highest > 0 else 1.0)
             for axes in plots[len(arms) :] if arms else ():
                 axes.set_axis_off()
             for i, axes in enumerate(plots[: len(arms)]):

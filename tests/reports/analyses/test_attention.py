@@ -183,8 +183,8 @@ def test_figures_say_which_arms_are_left_out(attended: Build, study_of: Any) -> 
         assert "The first 8 of 10 arms are drawn" in figure(results).description
         assert "arm_9" in set(figure(results).frame()["arm"])
     maps = AttentionMaps(results)
-    assert "The first 4 of 10 arms are drawn" in maps.description
-    assert "arm_4" not in to_svg(maps.draw())
+    assert "The first 3 of 10 arms are drawn" in maps.description
+    assert "arm_3" not in to_svg(maps.draw())
 
 
 def test_maps_show_cells_and_edits_in_seconds(fusions: StudyResults) -> None:
@@ -197,6 +197,14 @@ def test_maps_show_cells_and_edits_in_seconds(fusions: StudyResults) -> None:
     axes = maps.draw().axes[0]
     assert axes.get_xlim() == pytest.approx((0, 1.2))
     assert axes.lines[0].get_xdata() == pytest.approx([0.25, 0.75])
+
+
+def test_lines_of_all_arms_lie_within_the_plots(attended: Build, study_of: Any) -> None:
+    drawing = AttentionReach(attended(study_of(["gated", "add", "concat"], repeats=4), noise=0.02)).draw()
+    for axes in drawing.axes[:3]:
+        low, high = axes.get_ylim()
+        assert low == 0
+        assert all(y <= high for curve in axes.lines for y in curve.get_ydata())
 
 
 def test_flow_has_a_line_for_each_share(fusions: StudyResults) -> None:
