@@ -188,9 +188,10 @@ class ErrorCase:
             axes.plot(x, gate, color=colour(i + 3), linestyle=line(i), linewidth=1.3)
             known = np.flatnonzero(np.isfinite(gate))
             if len(known):
+                # Inside the plot, above the line's end: beside it, a narrow page would cut the name.
                 axes.annotate(
-                    shortened(name, 10), (x[known[-1]], gate[known[-1]]), xytext=(3, 0), textcoords="offset points",
-                    fontsize=8, color=colour(i + 3), va="center", annotation_clip=False,
+                    shortened(name, 10), (x[known[-1]], gate[known[-1]]), xytext=(0, 2), textcoords="offset points",
+                    fontsize=8, color=colour(i + 3), ha="right", va="bottom",
                 )  # fmt: skip
         _label(axes, "gates", "")
 
