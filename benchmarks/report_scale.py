@@ -109,8 +109,9 @@ def made_up(model: dict[str, Any], run: PlannedRun, asked: Asked, epochs: int, i
     level = 0.03 * shared.normal() - 0.002 * arm
 
     def moved(score: dict[str, Any]) -> dict[str, Any]:
-        own = score["baseline"] is None and score["value"] is not None
-        return {**score, "value": score["value"] + level + 0.02 * rng.normal()} if own else score
+        if score["baseline"] is not None or score["value"] is None:
+            return score
+        return {**score, "value": score["value"] + level + 0.02 * rng.normal()}
 
     first = model["history"][0]
     losses = [key for key in first if "loss" in key or "skill" in key]
