@@ -228,7 +228,7 @@ def confirm(study: ResolvedStudy, found: Sequence[dict[str, Any]], schema: Corpu
         found: exports of all its searches, complete.
 
     Raises:
-        StudyError: a search has no complete trial.
+        StudyError: a search has no complete trial, or found what the study has already.
     """
     search = study.search
     assert search is not None
@@ -250,6 +250,12 @@ def confirm(study: ResolvedStudy, found: Sequence[dict[str, Any]], schema: Corpu
     kept = [a for at, a in enumerate(everyone) if not any(same(a.config, b.config) for b in everyone[:at])]
     names = [arm.name for arm in kept]
     pairs = tuple(pair for pair in study.pairs if pair[0] in names and pair[1] in names)
+    if not pairs:
+        raise StudyError(
+            "the search found nothing to compare: the best settings are those that the study has already",
+            found=", ".join(names),
+            next_step="Raise the budget, or widen the space",
+        )
     return replace(study, arms=tuple(kept), pairs=pairs)
 
 

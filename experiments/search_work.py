@@ -41,6 +41,7 @@ from experiments.search_claims import (
     close,
     hand_back,
     is_open,
+    owner_of,
     proposals,
     rank,
     reap,
@@ -84,6 +85,10 @@ class Tuner:
 
     def work(self) -> None:
         """Until the budget is reached and every trial has ended, this process's and those of others."""
+        for trial in trials_of(self.study):
+            # In a notebook this very process may have been interrupted before, at the worst moment.
+            if trial.state == TrialState.RUNNING and owner_of(trial) == Owner.me():
+                hand_back(self.study, trial, "interrupted")
         trials = trials_of(self.study)
         self.mirror.begin(self.arm.arm, self.search, trials)
         done = sum(not is_open(trial) for trial in proposals(trials).values())

@@ -142,7 +142,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
 
 
 @pytest.fixture
-def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[[str], Asked]:
+def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked]:
     def build(search: str, base: str = BASE) -> Asked:
         path = tmp_path / "rate.yaml"
         path.write_text(base + search, encoding="utf-8")
@@ -170,7 +170,7 @@ GP = pytest.param("gp", marks=pytest.mark.slow)  # its models are torch's
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", GP, "cma_es", "nsga2", "nsga3"])
 def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
-    asking: Callable[[str], Asked], home: Home, sampler: str, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, sampler: str, pretend: type[PretendPool]
 ) -> None:
     asked = asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1"))
     (found,) = done(asked, home)
@@ -185,7 +185,7 @@ def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
 
 
 def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
-    asking: Callable[[str], Asked], home: Home, tmp_path: Path
+    asking: Callable[..., Asked], home: Home, tmp_path: Path
 ) -> None:
     text = block(RATE, LAYERS, budget="{trials: N}", repeats="1")
     done(asking(text.replace("N", "5")), home)
@@ -196,7 +196,7 @@ def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
     assert [t["params"] for t in found["trials"][:10]] == [t["params"] for t in at_once["trials"][:10]]
 
 
-def test_a_grid_visits_every_cell_once(asking: Callable[[str], Asked], home: Home) -> None:
+def test_a_grid_visits_every_cell_once(asking: Callable[..., Asked], home: Home) -> None:
     (found,) = done(asking(block(RATE, LAYERS, sampler="grid", budget="{trials: 99}", repeats="1")), home)
     assert states(found) == ["complete"] * 15
     assert len({tuple(trial["params"].values()) for trial in found["trials"]}) == 15
@@ -207,7 +207,7 @@ def test_a_grid_visits_every_cell_once(asking: Callable[[str], Asked], home: Hom
 
 @pytest.mark.parametrize("pruner", ["median", "halving", "hyperband"])
 def test_pruned_trials_save_epochs_and_are_no_failures(
-    asking: Callable[[str], Asked], home: Home, pruner: str, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pruner: str, pretend: type[PretendPool]
 ) -> None:
     asked = asking(block(RATE, LAYERS, pruner=pruner, budget="{trials: 30}", repeats="2", sampler="random"))
     (found,) = done(asked, home)
@@ -226,7 +226,7 @@ def test_pruned_trials_save_epochs_and_are_no_failures(
             assert trial["values"][0] == pytest.approx(sum(r[0] for r in trial["repeats"]) / 2)
 
 
-def test_wilcoxon_judges_by_repeats(asking: Callable[[str], Asked], home: Home) -> None:
+def test_wilcoxon_judges_by_repeats(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, pruner="wilcoxon", budget="{trials: 20}", repeats="5", sampler="random")
     (found,) = done(asking(text), home)
     assert found["steps"] == "repeats"
@@ -237,7 +237,7 @@ def test_wilcoxon_judges_by_repeats(asking: Callable[[str], Asked], home: Home) 
 
 
 def test_identical_settings_are_not_trained_again(
-    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
 ) -> None:
     (found,) = done(asking(block(LAYERS, budget="{trials: 12}", repeats="2", sampler="random")), home)
     assert states(found) == ["complete"] * 12
@@ -246,7 +246,7 @@ def test_identical_settings_are_not_trained_again(
 
 
 def test_a_budget_of_epochs_is_never_exceeded(
-    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
 ) -> None:
     text = block(RATE, pruner="halving", budget="{epochs: 100}", repeats="2", sampler="random")
     (found,) = done(asking(text), home)
@@ -256,7 +256,7 @@ def test_a_budget_of_epochs_is_never_exceeded(
 
 
 def test_failures_stay_failures_and_cost_a_trial(
-    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
 ) -> None:
     pretend.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
     (found,) = done(asking(block(RATE, budget="{trials: 16}", repeats="1", sampler="random")), home)
@@ -268,7 +268,7 @@ def test_failures_stay_failures_and_cost_a_trial(
 
 
 def test_a_search_without_a_complete_trial_cannot_be_confirmed(
-    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
 ) -> None:
     pretend.fails = staticmethod(lambda config: True)
     text = block(RATE, budget="{trials: 3}", repeats="1")
@@ -277,8 +277,16 @@ def test_a_search_without_a_complete_trial_cannot_be_confirmed(
         asking(text)
 
 
+def test_a_search_that_finds_what_is_there_already_says_so(asking: Callable[..., Asked], home: Home) -> None:
+    text = block("model.layers: {kind: choice, values: [1, 2], role: scientific}", budget="{trials: 6}", repeats="1")
+    base = BASE.replace("layers: 1", "layers: 2")
+    done(asking(text, base), home)
+    with pytest.raises(StudyError, match="nothing to compare"):
+        asking(text, base)
+
+
 def test_an_interrupted_search_hands_its_trials_back(
-    asking: Callable[[str], Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
 ) -> None:
     text = block(RATE, budget="{trials: 6}", repeats="1", sampler="random")
     pretend.interrupts = 13
@@ -295,7 +303,7 @@ def test_an_interrupted_search_hands_its_trials_back(
         assert retry["state"] == "complete"
 
 
-def test_another_question_is_refused_with_what_differs(asking: Callable[[str], Asked], home: Home) -> None:
+def test_another_question_is_refused_with_what_differs(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     done(asking(text), home)
     with pytest.raises(StudyError, match=r"begun with another question") as caught:
@@ -306,7 +314,7 @@ def test_another_question_is_refused_with_what_differs(asking: Callable[[str], A
         asking(text, BASE.replace("batch: 8", "batch: 4"))
 
 
-def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[[str], Asked], home: Home) -> None:
+def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     asked = asking(text)
     (found,) = done(asked, home)
@@ -333,7 +341,7 @@ def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: p
     assert not watch.silent([here], 1e9)  # of its own machine one knows who is alive
 
 
-def test_several_objectives_give_a_front(asking: Callable[[str], Asked], home: Home) -> None:
+def test_several_objectives_give_a_front(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, LAYERS, budget="{trials: 24}", repeats="1", sampler="random", confirm="{best: 2}")
     (found,) = done(asking(text + "  objective: [validation/skill, validation/loss]\n"), home)
     front = [found["trials"][number]["values"] for number in found["best"]]
@@ -344,7 +352,7 @@ def test_several_objectives_give_a_front(asking: Callable[[str], Asked], home: H
     assert [one["trial"] for one in found["confirmed"]] == [found["best"][0], found["best"][-1]]
 
 
-def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[[str], Asked], home: Home) -> None:
+def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, LAYERS, budget="{trials: 10}", repeats="3", confirm="{best: 2}")
     before = asking(text)
     assert before.tunes
