@@ -11,8 +11,8 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from mmcore.analyses import AttentionAnalysis
-from mmcore.config import ModelConfig
+from mmcore.analyses import AttentionAnalysis, applies
+from mmcore.config import ModelConfig, build_config
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
@@ -273,3 +273,14 @@ def test_what_reads_nothing_has_no_share(trained_of: Any) -> None:
     }
     assert found["noise", "speech"] == 0.0
     assert found["speech", "noise"] > 0.0
+
+
+def test_attention_is_asked_of_every_run_that_attends() -> None:
+    def asked(modalities: tuple[str, ...] = ("audio", "track"), **model: Any) -> bool:
+        return applies(AttentionAnalysis(), build_config({"corpus": "c", "model": model}), modalities)
+
+    assert asked()
+    assert asked(layers=0, layers_before=2), "layers of each modality"
+    assert asked(layers=0, fusion={"kind": "cross_modal"})
+    assert not asked(layers=0)
+    assert not asked(("track",), layers=0, fusion={"kind": "cross_modal"}), "one modality has nothing to fuse"
