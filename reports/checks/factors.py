@@ -36,12 +36,25 @@ def factors(study: ResolvedStudy, arm: str, against: str) -> tuple[str, ...]:
     """The ideas in which two arms differ, each by its path.
 
     Width, feed-forward and layers are one idea; none where the study matches arms by them and something else differs.
+    What is tuned for each arm with the same budget is none: it is there so that the arms differ in nothing else.
     """
     paths = settings(study.arm(arm).config, study.arm(against).config)
+    paths = frozenset(path for path in paths if not any(_within(path, knob) for knob in _nuisance(study)))
     size, rest = sorted(paths & SIZE), sorted(paths - SIZE)
     if not size or (rest and study.match is not None):
         return tuple(rest)
     return (*rest, " with ".join(size))
+
+
+def _nuisance(study: ResolvedStudy) -> set[str]:
+    """Paths that are tuned for each arm."""
+    searches = () if study.search is None else study.search.searches
+    return {path for found in searches for path, knob in found.space.items() if knob.role == "nuisance"}
+
+
+def _within(path: str, knob: str) -> bool:
+    """Whether a difference is the knob's doing."""
+    return path == knob or path.startswith(f"{knob}.")
 
 
 def _differing(one: Any, other: Any, path: str) -> Iterator[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
+from reports.checks.factors import factors
 from studies.resolve import resolve
-from studies.resolved import ResolvedStudy
+from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import catalogue, read_preset, read_study
 from studies.tuning import TUNED, confirmed_config, digest
 
@@ -79,6 +81,21 @@ def test_searched_loss_weights_have_to_beat_the_known_weightings(tmp_path: Path,
     assert study.search.as_is == ("base", "add", "random", "uncertainty")
     (weights,) = study.search.searches[0].space.values()
     assert weights.model_dump()["components"] == ("active", "position")
+
+
+def test_what_is_tuned_for_each_arm_is_no_difference_between_them(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, schema, GOOD)
+    assert study.search is not None
+    rates = {"base": 1e-3, "add": 2e-3}
+    arms = tuple(
+        ResolvedArm(
+            found.arm,
+            found.overrides,
+            confirmed_config(found, {"training.optimiser.learning_rate": rates[found.arm]}, schema),
+        )
+        for found in study.search.searches
+    )
+    assert factors(replace(study, arms=arms), "add", "base") == ("model.fusion",)
 
 
 WEIGHTS = "  space: {loss.weights: {kind: simplex, role: scientific}}\n  budget: {trials: 4}\n"
