@@ -43,6 +43,7 @@ def browser(tmp_path_factory):
     opened = webdriver.Chrome(options=options, service=Service(driver))
     # The rules of accessibility look at every cell, which takes its time on a busy machine.
     opened.set_script_timeout(240)
+    opened.command_executor.client_config.timeout = 300
     yield opened
     opened.quit()
 
