@@ -31,7 +31,7 @@ def section(results: StudyResults) -> Section | None:
     return Section(
         key="modalities",
         title="What each modality does",
-        question="Which modalities are useful, which does the trained model use, and which need one another?",
+        question=_question(found),
         lead=_lead(found),
         findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(found) > 1)),
         figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
@@ -44,6 +44,13 @@ def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossi
     """Those that are told in words and pictures; the tables have all."""
     names = told_arms(results, [d.arm for d in found])
     return [d for d in found if d.arm in names]
+
+
+def _question(found: Sequence[Dossier]) -> str:
+    trained, masked = any(d.lattice for d in found), any(d.main for d in found)
+    if trained and masked:
+        return "Which modalities are useful, which does the trained model use, and which need one another?"
+    return f"Which modalities {'are useful' if trained else 'does the trained model use'}, and which need one another?"
 
 
 def _lead(found: Sequence[Dossier]) -> str:
@@ -109,7 +116,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     sentences = [_opening(whole, f"'{name}'", of)]
     for order, told, start in (
         (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
-        (get_args(Used), [(p.used, p.component) for p in rest], "In the trained model it is"),
+        (get_args(Used), [(p.used, p.component) for p in rest], _by_component(whole)),
     ):
         by_word = {word: [c for w, c in told if w == word and c is not None] for word in order}
         listed = "; ".join(f"{word} for {listing(of_word)}" for word, of_word in by_word.items() if of_word)
@@ -120,6 +127,10 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
         _told("Masked", whole.drop, results),
     ]
     return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
+
+
+def _by_component(whole: Part) -> str:
+    return "In the trained model it is" if whole.useful else "By component it is"
 
 
 def _opening(part: Part, name: str, of: str) -> str:

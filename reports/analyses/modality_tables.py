@@ -42,7 +42,7 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
     """All tables; those without rows are left out."""
     level = percent(1 - results.study.alpha)
     made = (
-        SectionTable("words", "In words: useful when trained anew · used by the trained model", _words(found), False),
+        SectionTable("words", f"In words: {_asked(found)}", _words(found), False),
         SectionTable("rules", "What the words mean", plain_table(("word", "rule"), RULES)),
         SectionTable(
             "dossier",
@@ -60,6 +60,12 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
         ),
     )
     return tuple(one for one in made if one.table.rows)
+
+
+def _asked(found: Sequence[Dossier]) -> str:
+    trained, masked = any(d.lattice for d in found), any(d.main for d in found)
+    told = ("useful when trained anew" if trained else "", "used by the trained model" if masked else "")
+    return " · ".join(part for part in told if part)
 
 
 def _words(found: Sequence[Dossier]) -> Table:

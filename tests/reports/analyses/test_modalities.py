@@ -212,6 +212,9 @@ def test_used_rests_on_permuted_values(study_of, records_of):
     assert [a.component for a in dossier.additive if a.gap.sign > 0] == [None, "scale"]
     section = modalities.section(results)
     assert section.findings[0].label == "used"
+    assert section.findings[0].text.startswith("The trained model uses 'audio'. By component it is used for active")
+    assert section.question == "Which modalities does the trained model use, and which need one another?"
+    assert section.tables[0].caption == "In words: used by the trained model"
     assert "share" not in section.lead.lower()
     assert (
         "Without any interaction of modalities the trained model would lose skill in scale" in section.findings[-1].text
