@@ -69,7 +69,7 @@ class Conditions:
         if targets.scope == "step":
             self.by_step += [
                 Condition("edit", ("no", "yes")),
-                Condition("place in the item", ("first third", "middle third", "last third")),
+                Condition("third of the item", ("first", "middle", "last")),
             ]
         if self.gate is not None:
             self.by_step.append(Condition(f"tracks {gated[0]}", ("up to half", "none", "more than half")))

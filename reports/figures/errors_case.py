@@ -184,15 +184,14 @@ class ErrorCase:
 
     def _gates(self, axes: Axes, x: np.ndarray, gates: dict[str, Any]) -> None:
         for i, (name, values) in enumerate(gates.items()):
-            gate = _array(values)
-            axes.plot(x, gate, color=colour(i + 3), linestyle=line(i), linewidth=1.3)
-            known = np.flatnonzero(np.isfinite(gate))
-            if len(known):
-                # Inside the plot, above the line's end: beside it, a narrow page would cut the name.
-                axes.annotate(
-                    shortened(name, 10), (x[known[-1]], gate[known[-1]]), xytext=(0, 2), textcoords="offset points",
-                    fontsize=8, color=colour(i + 3), ha="right", va="bottom",
-                )  # fmt: skip
+            axes.plot(
+                x, _array(values), color=colour(i + 3), linestyle=line(i), linewidth=1.3, label=shortened(name, 14)
+            )
+        # Names at the ends of the lines would lie on one another.
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(4, len(gates)), fontsize=7.5, borderpad=0,
+            borderaxespad=0.1, handlelength=2.2, columnspacing=1.2,
+        )  # fmt: skip
         _label(axes, "gates", "")
 
 

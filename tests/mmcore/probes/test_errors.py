@@ -77,7 +77,7 @@ def test_losses_by_condition_are_those_of_a_loop_over_all_targets(trained, found
     rows = steps_of(trained)
     items = trained.prepared.items
     thirds = {
-        g["group"]: g["loss"] for c in found["conditions"] if c["name"] == "place in the item" for g in c["groups"]
+        g["group"]: g["loss"] for c in found["conditions"] if c["name"] == "third of the item" for g in c["groups"]
     }
     for third, (group, losses) in enumerate(thirds.items()):
         inside = [row for row in rows if min(2, (row[1] + 1) * 3 // items[row[0]].steps) == third]
@@ -89,7 +89,7 @@ def test_the_corpus_says_which_conditions_there_are(simulated):
     conditions = Conditions(simulated)
     assert {c.name: c.groups[0] for c in conditions.all} == {
         "audio_is_speaking": "no", "text_is_active": "no", "scene_change": "no", "face_count": "0",
-        "audio": "present", "visual": "present", "edit": "no", "place in the item": "first third",
+        "audio": "present", "visual": "present", "edit": "no", "third of the item": "first",
         "tracks active": "up to half",
     }  # fmt: skip
 
