@@ -1,105 +1,19 @@
 """Words about modalities, where what is true was put in; and everything that may be missing."""
 
-import math
 from dataclasses import replace
-from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import pytest
+from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, trained, truth
 
-from mmcore.config import build_config
 from reports.analyses import modalities
 from reports.analyses.assess import assess
+from reports.analyses.dossier import Interplay, Used, Useful
 from reports.analyses.lattice import lattices
-from reports.figures.modality_effects import ModalityEffects
-from reports.figures.modality_interplay import ModalityAdditive, ModalityInterplay
-from reports.figures.modality_masks import ModalityMasks
-from reports.figures.svg import inline, to_svg
-from reports.frame import tidy
-from reports.render import write_report
+from reports.analyses.modality_tables import RULES
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
-from reports.summary import summarise
-from studies.resolved import ResolvedArm
-
-NAMES = ("audio", "visual", "track")
-COMPONENTS = ("active", "scale", "position", "crop")
-FLOOR = -0.4
-"""Skill of the made-up constant predictor."""
-
-
-def truth(reads):
-    """Active ← audio; scale ← audio and visual together; position ← visual, or track as well; crop ← nothing."""
-    reads = set(reads)
-    return {
-        "active": 0.5 * ("audio" in reads),
-        "scale": 0.6 * ({"audio", "visual"} <= reads),
-        "position": 0.5 * bool(reads & {"visual", "track"}),
-        "crop": 0.0,
-    }
-
-
-def subsets(names=NAMES):
-    return [s for size in range(len(names), 0, -1) for s in combinations(names, size)]
-
-
-def arm_of(reads, **model):
-    config = {"corpus": "made_up", "model": {"modalities": list(reads), **model}}
-    return ResolvedArm("+".join(reads), {"model.modalities": list(reads)}, build_config(config))
-
-
-def lattice_study(study_of, reads=None, repeats=12, margin=0.02, **options):
-    reads = subsets() if reads is None else reads
-    study = study_of(["+".join(s) for s in reads], repeats=repeats, margin=margin, **options)
-    return replace(study, arms=tuple(arm_of(s) for s in reads))
-
-
-def trained(study, records_of, of=truth, noise=0.004, components=COMPONENTS, **options):
-    """Results of a lattice whose skill is the floor of reading nothing, plus the truth, plus noise."""
-    reads = {arm.name: arm.config.model.modalities or NAMES for arm in study.arms}
-    gain = {name: {c: v + FLOOR - 0.3 for c, v in of(r).items()} for name, r in reads.items()}
-    return tidy(study, records_of(study, gain, components=components, noise=noise, **options))
-
-
-def answer(
-    arm, repeat, of, *, absences=("permuted", "mean", "zero", "absent"), emap=None, noise=0.0, names=NAMES, **more
-):
-    """What the probe tells of a model whose skill on a subset is given."""
-    whole = 2 ** len(names) - 1
-    tables = []
-    for s in range(whole + 1):
-        value = {c: v + FLOOR + noise for c, v in of([n for m, n in enumerate(names) if s >> m & 1]).items()}
-        tables.append(value)
-    components = list(tables[0])
-
-    def column(table):
-        return {"whole": float(np.mean(list(table.values()))), "components": {c: float(v) for c, v in table.items()}}
-
-    rows = [column(t) for t in tables]
-    skill = {
-        "whole": [r["whole"] for r in rows],
-        "components": {c: [r["components"][c] for r in rows] for c in components},
-    }
-    projected = column({c: tables[whole][c] - (emap or {}).get(c, 0.0) for c in components})
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "coalitions", "settings": {},
-        "seconds": 1.0,
-        "result": {
-            "modalities": list(names), "components": components, "windows": 9, "draws": 8,
-            "subsets": list(range(whole + 1)), "orders": None, "naive": dict.fromkeys(components, 1.0),
-            "skill": dict.fromkeys(absences, skill),
-            "emap": {"skill": projected, "uncorrected": projected},
-            "perceptual": {n: {"active": {"drop": 0.1, "score": 0.125}} for n in names},
-            "alone": [], **more,
-        },
-    }  # fmt: skip
-
-
-def asked(results, arm, of=truth, **options):
-    rng = np.random.default_rng(1)
-    repeats = range(results.study.repeats)
-    made = [answer(arm, r, of, noise=0.01 * rng.standard_normal(), **options) for r in repeats]
-    return replace(results, analyses=(*results.analyses, *made))
 
 
 def words(results, which="useful"):
@@ -260,8 +174,7 @@ def test_nothing_to_tell_without_a_lattice_and_without_answers(results_of):
     results = results_of()
     assert lattices(results) == []
     assert modalities.section(results) is None
-    told = modalities.told_dossiers(results, assess(results))
-    assert all(figure(told).frame().empty for figure in FIGURES)
+    assert modalities.told_dossiers(results, assess(results)) == []
 
 
 def test_leaving_one_out_tells_what_is_useful_and_no_shares(study_of, records_of):
@@ -365,88 +278,5 @@ def test_of_many_pairs_the_largest_are_told(study_of, records_of):
     assert any("part09" in text for text in told)
 
 
-# Page and pictures ---------------------------------------------------------------------------------------------------
-FIGURES = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
-
-
-@pytest.fixture(scope="module")
-def both(study_of, records_of):
-    return asked(trained(lattice_study(study_of), records_of), "+".join(NAMES), emap={"scale": 0.6})
-
-
-@pytest.fixture(scope="module")
-def told(both):
-    return modalities.told_dossiers(both, assess(both))
-
-
-def test_pictures_draw_the_numbers_of_the_dossier(told):
-    effects, interplay, additive, masks = (figure(told).frame() for figure in FIGURES)
-    (dossier,) = told
-    assert len(effects) == 3 * 5 * 3
-    row = effects.query("modality == 'audio' and component == 'scale' and way == 'masked'").iloc[0]
-    assert (row["mean"], row["n"]) == (dossier.part("audio", "scale").drop.estimate.mean, 12)
-    assert len(interplay) == 3 * 5
-    assert interplay.query("pair == 'audio × visual' and component == 'scale'")["word"].tolist() == ["together"]
-    assert additive["component"].tolist() == ["all", *COMPONENTS]
-    assert additive.query("shown")["component"].tolist() == ["all", "scale"]
-    assert len(masks) == 3 * 5
-    assert set(masks["way"]) == {
-        "trained anew without it", "values of another item", "the training mean", "raw zeros", "told to be absent"
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_pictures_are_sound(told, figure):
-    drawn = figure(told)
-    svg = to_svg(drawn.draw())
-    assert inline(svg, drawn.name, drawn.title, drawn.description)
-    assert drawn.description.count("'") % 2 == 0
-    assert drawn.value in drawn.frame().columns
-    assert svg == to_svg(figure(told).draw()), "the same numbers give the same bytes"
-
-
-def test_pictures_of_the_masked_alone(study_of, records_of):
-    study = replace(study_of(["all"], repeats=12), arms=(arm_of(NAMES),), pairs=(), reference="+".join(NAMES))
-    results = asked(trained(study, records_of), "+".join(NAMES))
-    told = modalities.told_dossiers(results, assess(results))
-    for figure in FIGURES:
-        drawn = figure(told)
-        assert not drawn.frame().dropna(subset=[drawn.value]).empty
-        to_svg(drawn.draw())
-    assert "masked by values of another item" in ModalityInterplay(told).description
-
-
-def test_far_values_are_written_at_the_edge(study_of, records_of):
-    def far(reads):
-        return {"active": 3.0 * ("audio" in reads), "scale": -2.0 * ("track" in reads)}
-
-    results = trained(lattice_study(study_of), records_of, far, components=("active", "scale"))
-    svg = to_svg(ModalityEffects(modalities.told_dossiers(results, assess(results))).draw())
-    assert "›" in svg
-    assert "‹" in svg
-
-
-def test_the_page_has_the_section(both, tmp_path):
-    summary = summarise(both)
-    (section,) = [s for s in summary.sections if s.key == "modalities"]
-    page = write_report(summary, both, tmp_path).read_text()
-    assert 'id="section-modalities"' in page
-    assert "work together for scale" in page
-    for table in section.tables:
-        rows = (tmp_path / "tables" / f"modalities_{table.name}.csv").read_text().splitlines()
-        assert len(rows) == 1 + len(table.table.rows)
-        assert all(len(row) == len(table.table.columns) for row in table.table.rows)
-    numbers = [v for t in section.tables for row in t.table.rows for v in row if isinstance(v, float)]
-    assert numbers
-    assert not any(math.isinf(v) for v in numbers)
-    for name in section.figures:
-        assert (tmp_path / "figures" / f"{name}.svg").exists()
-
-
 def test_each_word_has_its_rule():
-    from typing import get_args
-
-    from reports.analyses.dossier import Interplay, Used, Useful
-    from reports.analyses.modality_tables import RULES
-
     assert {w for kind in (Useful, Used, Interplay) for w in get_args(kind)} == {word for word, _ in RULES}
