@@ -53,5 +53,3 @@ def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
             return probe_errors(trained, analysis)
         case GatesAnalysis():
             return probe_gates(trained, analysis)
-        case _:
-            raise NotImplementedError(analysis.kind)

@@ -1,0 +1,140 @@
+"""Analyses of finished runs: asked once, kept beside the record, tried again where they failed, told in the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.analyses import answer_path, chosen, examine, questions, read_answer, still_open
+from experiments.driver import analyse_study, run_study
+from experiments.home import Home
+from experiments.plan import Asked, Options, ask, plan
+from mmcore.analyses import KINDS, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
+from mmcore.config import build_config
+from mmcore.data.prepared import open_prepared, store_path
+from mmcore.errors import CheckpointError, StudyError
+from mmcore.events import ignore
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, tiny_study_text: str
+) -> tuple[Home, Path, Options]:
+    """A study of two arms and two repeats, trained, without analyses."""
+    folder = tmp_path_factory.mktemp("analyses")
+    file = folder / "level.yaml"
+    file.write_text(tiny_study_text, encoding="utf-8")
+    home, options = Home(folder / "home"), Options(corpus=str(tiny_corpus), workers=1)
+    run_study(str(file), home.root, options)
+    return home, file, options
+
+
+@pytest.fixture
+def asked(trained: tuple[Home, Path, Options]) -> Asked:
+    home, file, options = trained
+    return ask(str(file), home, options)
+
+
+def test_a_key_holds_every_setting_and_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(GatesAnalysis())
+    assert before != key(GatesAnalysis(timelines=7))
+    assert before != key(ErrorsAnalysis())
+    assert before == key(build_analysis({"kind": "gates"}))
+    monkeypatch.setattr(GatesAnalysis, "version", GatesAnalysis.version + 1)
+    assert key(GatesAnalysis()) != before
+
+
+def test_an_analysis_is_asked_only_where_it_makes_sense() -> None:
+    gated = build_config({"corpus": "c"})
+    added = build_config({"corpus": "c", "model": {"fusion": {"kind": "add"}}})
+    elsewhere = build_config({"corpus": "c", "evaluation": {"without": ["audio"]}})
+    assert applies(GatesAnalysis(), gated, ("audio", "track"))
+    assert not applies(GatesAnalysis(), gated, ("track",)), "one modality has no gates"
+    assert not applies(GatesAnalysis(), added, ("audio", "track"))
+    for kind in KINDS:
+        assert not applies(build_analysis({"kind": kind}), elsewhere, ("audio", "track")), "another run's model"
+
+
+def test_kinds_are_chosen_by_name(asked: Asked) -> None:
+    assert [one.kind for one in chosen(["all"], asked.study)] == list(KINDS)
+    assert [one.kind for one in chosen(["errors", "gates", "errors"], asked.study)] == ["errors", "gates"]
+    with pytest.raises(StudyError, match=r"'gate' is unknown.*gates"):
+        chosen(["gate"], asked.study)
+
+
+def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+    home = trained[0]
+    outcome = analyse_study(asked, home, ["errors"])
+    assert outcome.unanswered == 0
+    todo = plan(asked, home)
+    files = [q.path(home) for q in questions(todo, chosen(["errors"], asked.study))]
+    assert len(files) == 4
+    before = [file.stat().st_mtime_ns for file in files]
+    assert not still_open(todo, home, chosen(["errors"], asked.study))
+    analyse_study(asked, home, ["errors"])
+    assert [file.stat().st_mtime_ns for file in files] == before
+    found = outcome.results.answers("errors")
+    assert [(a["arm"], a["repeat"]) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
+
+
+def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+    home = trained[0]
+    analyse_study(asked, home, ["errors"])
+    torn = questions(plan(asked, home), chosen(["errors"], asked.study))[0].path(home)
+    torn.write_text(torn.read_text(encoding="utf-8")[:40], encoding="utf-8")
+    assert read_answer(torn) is None
+    analyse_study(asked, home, ["errors"])
+    assert "result" in json.loads(torn.read_text(encoding="utf-8"))
+
+
+def test_one_that_fails_is_told_and_tried_again(
+    trained: tuple[Home, Path, Options], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = trained[0]
+    done = plan(asked, home).runs[0]
+    assert done.fingerprint is not None
+    folder = home.run(done.fingerprint)
+    config = done.config
+    prepared = open_prepared(store_path(asked.content or "", config.data, home.prepared))
+
+    def broken(*_: Any) -> dict[str, Any]:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr("mmcore.analyse._probe", broken)
+    attention = build_analysis({"kind": "attention"})
+    assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
+    told = read_answer(answer_path(folder, attention))
+    assert told is not None
+    assert told["failure"] == {"error": "RuntimeError", "message": "no such luck"}
+    assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
+    monkeypatch.undo()
+
+    from experiments.driver import report_study
+
+    (section,) = [s for s in report_study(asked, home).summary.sections if s.key == "analyses_failed"]
+    assert section.findings[0].text == "attention of 1 run failed."
+    assert "no such luck" in section.findings[0].evidence
+    assert any(q.run == done for q in still_open(plan(asked, home), home, [attention])), "failed ones are open"
+
+
+def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+    home = trained[0]
+    run = plan(asked, home).runs[-1]
+    assert run.fingerprint is not None
+    best = home.run(run.fingerprint) / "checkpoints" / "best.pt"
+    kept = best.read_bytes()
+    prepared = open_prepared(store_path(asked.content or "", run.config.data, home.prepared))
+    best.unlink()
+    try:
+        with pytest.raises(CheckpointError):
+            examine(run.config, [ErrorsAnalysis()], best.parent.parent, lambda: prepared, ignore)
+    finally:
+        best.write_bytes(kept)
+
+
+def test_a_study_that_asks_for_nothing_says_what_it_could(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+    with pytest.raises(StudyError, match=r"asks for no analysis.*gates, attention"):
+        analyse_study(asked, trained[0])
