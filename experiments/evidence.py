@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -30,26 +32,45 @@ def gather(todo: Plan, home: Home) -> StudyResults:
         RecordError: nothing is finished yet, or the records cannot be mixed.
     """
     asked = todo.asked
-    records: list[dict[str, Any]] = []
-    for run in todo.runs:
-        record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
-        if record is not None:
-            reused = None if record["study"] == asked.study.name else record["study"]
-            # One training may serve arms of several names; here it is the arm of this study.
-            records.append({**record, "arm": run.arm, "reused_from": reused})
-    if not records:
-        raise RecordError(
-            f"study '{asked.study.name}' has no finished run yet",
-            where=str(home.runs),
-            next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
-        )
-    results = tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+    with _without_collection():
+        records = _records(todo, home)
+        if not records:
+            raise RecordError(
+                f"study '{asked.study.name}' has no finished run yet",
+                where=str(home.runs),
+                next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
+            )
+        results = tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+        del records
     results = replace(results, analyses=answers(todo, home))
     if not asked.searches:
         return results
     from experiments.search_results import with_importances
 
     return replace(results, search=with_importances(asked, home))
+
+
+def _records(todo: Plan, home: Home) -> list[dict[str, Any]]:
+    found = []
+    for run in todo.runs:
+        record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
+        if record is not None:
+            reused = None if record["study"] == todo.asked.study.name else record["study"]
+            # One training may serve arms of several names; here it is the arm of this study.
+            found.append({**record, "arm": run.arm, "reused_from": reused})
+    return found
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Millions of small objects that all are needed: looking for garbage among them again and again only costs time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:

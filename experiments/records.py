@@ -8,7 +8,9 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+
+import orjson
 
 from mmcore.errors import RecordError, TrainingDiverged
 
@@ -50,27 +52,27 @@ def read_head(folder: Path) -> dict[str, Any] | None:
     return _read(folder / RECORD, _head)
 
 
-def _head(file: TextIO) -> str:
+def _head(file: BinaryIO) -> bytes:
     """The record up to its scores, closed as JSON; all of it where they are not found."""
-    text = ""
+    text = b""
     while part := file.read(_PART):
         text += part
         # Within JSON a line break never stands inside a string, and keys of inner objects are indented further.
         end = text.find(_SCORES)
         if end >= 0:
-            return text[:end] + "}"
+            return text[:end] + b"}"
     return text
 
 
-_SCORES = ',\n "scores": '
+_SCORES = b',\n "scores": '
 _PART = 16 * 1024
-"""Characters that are read at a time: a head has about 6,000."""
+"""Bytes that are read at a time: a head has about 6,000."""
 
 
-def _read(path: Path, text_of: Callable[[TextIO], str]) -> dict[str, Any] | None:
+def _read(path: Path, text_of: Callable[[BinaryIO], bytes]) -> dict[str, Any] | None:
     try:
-        with open(path, encoding="utf-8") as file:
-            record = json.loads(text_of(file))
+        with open(path, "rb") as file:
+            record = orjson.loads(text_of(file))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:

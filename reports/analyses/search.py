@@ -94,7 +94,7 @@ def _confirmations(results: StudyResults) -> list[Finding]:
 def _lost(lost: float) -> str:
     if lost > 0:
         return f"{number(lost)} was the luck of being the best of many, or of the repeats."
-    return f"nothing was lost by being the best of many ({number(-lost)} was gained)."
+    return "no sign of luck, as far as other repeats, which may be easier or harder, can show."
 
 
 def _maximise(results: StudyResults, objective: str) -> bool:
