@@ -288,11 +288,13 @@ def plan(asked: Asked, home: Home) -> Plan:
     course, now, later = _divide(study, estimated, home)
     left = [run for run in now if run.state in ("to do", "resume")]
     ahead = [run for run in later if run.state in ("to do", "resume")]
-    workers, threads, _ = share_of_cores(max(1, len(left) + len(ahead)), asked.options.workers, asked.options.device)
+    searches = planned_searches(asked, estimator.seconds)
+    trials = sum(one.left for one in searches)
+    open_jobs = max(1, len(left) + len(ahead) + trials)
+    workers, threads, _ = share_of_cores(open_jobs, asked.options.workers, asked.options.device)
     start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
     total = sum(run.seconds for run in left) / workers + start
     most = total + sum(run.seconds for run in ahead) / workers
-    searches = planned_searches(asked, estimator.seconds)
     return Plan(asked, now, workers, threads, total, estimator.basis, course, later, most, searches)
 
 

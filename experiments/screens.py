@@ -70,6 +70,8 @@ def plan_text(plan: Plan) -> str:
                 f"then, while a comparison is undecided, up to {len(plan.runs) + len(plan.later)} runs: "
                 f"at most {duration(plan.seconds_at_most)} in all"
             )
+    elif plan.asked.tunes:
+        lines.append("the arms that are known have their runs; the search and what it finds are still to be trained")
     else:
         lines.append("nothing to train; mmstudy run only writes the report anew")
     if plan.count("failed"):

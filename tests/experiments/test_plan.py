@@ -197,3 +197,24 @@ def test_the_first_estimate_grows_with_every_layer_on_the_way(tmp_path: Path, ho
     few, many = (seconds(("model.fusion", {"kind": "bottleneck", "tokens": n})) for n in (1, 20))
     assert plain < few < many
     assert seconds(("model.fusion.kind", "cross_modal")) > plain
+
+
+def test_a_plan_with_an_open_search_is_not_finished_when_its_known_arms_are(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    search = "search:\n  space: {model.dropout: {kind: uniform, low: 0, high: 0.5, role: scientific}}\n"
+    with tiny_study.open("a", encoding="utf-8") as file:
+        file.write(search + "  budget: {trials: 6}\n  repeats: 1\n")
+    found = planned(tiny_study, tiny_corpus, home, workers=2)
+    for run in found.runs:
+        assert run.fingerprint is not None
+        home.run(run.fingerprint).mkdir(parents=True)
+        done = {"status": "done", "seconds": 12.0, "failure": None, "config": {}}
+        write_record(home.run(run.fingerprint), done)
+    found = planned(tiny_study, tiny_corpus, home, workers=2)
+    assert found.count("done") == len(found.runs)
+    assert found.workers == 2, "trials can share the machine, too"
+    text = plan_text(found)
+    assert "6 to do" in text
+    assert "nothing to train" not in text
+    assert "still to be trained" in text
