@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from typing_extensions import TypeAliasType
@@ -63,7 +63,11 @@ class Bottleneck(Frozen):
     """Bottleneck tokens of a step."""
 
 
-Order = TypeAliasType("Order", "str | tuple[Order, ...]")
+if TYPE_CHECKING:
+    Order: TypeAlias = "str | tuple[Order, ...]"
+else:
+    # As pydantic needs what refers to itself; type checkers know this form only as a statement of Python 3.12.
+    Order = TypeAliasType("Order", "str | tuple[Order, ...]")
 """A modality, or a group of orders that are fused from left to right."""
 
 

@@ -260,11 +260,16 @@ def test_data_import_converts_the_seeds_files(home: Home, tmp_path: Path) -> Non
     told = as_json(mmstudy(home, "data", "inspect", corpus, "--format", "json"))
     assert [row["modality"] for row in told["modalities"]] == ["audio", "visual", "track"]
     planned = as_json(mmstudy(home, "plan", "seed_experiment", "--corpus", corpus, "--format", "json"))
-    assert planned["runs"]["to do"] == 2
+    assert planned["runs"]["to do"] == 3
 
 
 def _csv(path: Path, header: list[str], rows: np.ndarray) -> None:
     np.savetxt(path, rows, delimiter=",", header=",".join(header), comments="", fmt="%.4f")
+
+
+def hears_ctrl_c() -> None:
+    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
@@ -274,7 +279,9 @@ def test_ui_serves_the_studys_page_until_ctrl_c(home: Home, tiny_study: Path, ti
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "ui", "level", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=hears_ctrl_c
+    )
     try:
         assert server.stdout is not None
         line = server.stdout.readline()

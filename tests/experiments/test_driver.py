@@ -292,6 +292,11 @@ def test_killed_workers_and_drivers_change_no_number(
             assert sorted(steps) == list(range(1, 41)), "every epoch once"
 
 
+def hears_ctrl_c() -> None:
+    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
     undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path
@@ -299,7 +304,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
     peace, study, _ = undisturbed
     home = Home(tmp_path / "home")
     words = command(home, study, tiny_corpus, *LONG)
-    driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
     wait_for("a run under way", lambda: some_epochs_done(home))
     workers = workers_of(driver)
     driver.send_signal(signal.SIGINT)
