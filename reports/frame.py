@@ -254,7 +254,8 @@ def _long(
         if columns is None and rows:
             same = all(row.keys() == rows[0].keys() for row in rows)
             for name in rows[0] if same else (name for row in rows for name in row):
-                data.setdefault(name, [None] * length)
+                if name not in data:
+                    data[name] = [None] * length
         for name, values in zip(data, _columns(rows, [*data]), strict=True):
             data[name] += values
         length += len(rows)
