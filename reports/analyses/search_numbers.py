@@ -46,6 +46,14 @@ def ended(search: Search) -> list[Mapping[str, Any]]:
     return [t for t in search["trials"] if t["state"] in ("complete", "pruned", "failed")]
 
 
+def coordinates(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's settings by axis: those of a simplex are its weights, not the numbers that were drawn for them."""
+    found: dict[str, Any] = {}
+    for path, value in trial["params"].items():
+        found |= {f"{path}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {path: value}
+    return found
+
+
 def values(search: Search, objective: int = 0) -> np.ndarray:
     """One number an ended trial, in order: NaN for those that were pruned or failed."""
     return np.array([t["values"][objective] if t["values"] else math.nan for t in ended(search)])
@@ -65,7 +73,7 @@ def trials_frame(searches: Sequence[Search]) -> pd.DataFrame:
                 {"arm": search["arm"], "number": trial["number"], "state": trial["state"], **found, "last": last}
                 | kept
                 | {"runs": " ".join(trial["fingerprints"])}
-                | trial["axes"]
+                | coordinates(trial)
             )
     return pd.DataFrame(rows)
 
@@ -208,8 +216,9 @@ def numeric_axes(search: Search) -> list[str]:
         for axes in methods.values():
             for axis, found in axes.items():
                 known[axis] = known.get(axis, 0.0) + fmean(found)
-    seen = dict.fromkeys(axis for t in ended(search) for axis in t["axes"])
-    numeric = [a for a in seen if all(_is_number(t["axes"].get(a, 0.0)) for t in ended(search))]
+    settings = [coordinates(t) for t in ended(search)]
+    seen = dict.fromkeys(axis for one in settings for axis in one)
+    numeric = [a for a in seen if all(_is_number(one.get(a, 0.0)) for one in settings)]
     return sorted(numeric, key=lambda a: -known.get(a, 0.0))
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from reports.analyses.search_numbers import (
     Search,
     chosen,
+    coordinates,
     ended,
     importances_frame,
     numeric_axes,
@@ -107,7 +108,7 @@ class _OfOneSearch:
         if self.search is None:
             return pd.DataFrame(columns=["trial", "value"])
         rows = [
-            {"trial": t["number"], "value": t["values"][0]} | {a: t["axes"].get(a, np.nan) for a in self.axes}
+            {"trial": t["number"], "value": t["values"][0]} | {a: coordinates(t).get(a, np.nan) for a in self.axes}
             for t in ended(self.search)
             if t["values"]
         ]

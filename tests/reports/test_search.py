@@ -209,6 +209,16 @@ def test_axes_come_by_importance_and_choices_have_none() -> None:
     assert numeric_axes(make_search()) == ["training.optimiser.learning_rate", "model.layers"]
 
 
+def test_of_a_simplex_the_weights_are_shown_not_the_numbers_behind_them() -> None:
+    search = make_search()
+    for i, t in enumerate(search["trials"]):
+        t["axes"] = {"loss.weights.a": 0.9, "loss.weights.b": 0.1}
+        t["params"] = {"loss.weights": {"a": 0.1 + i / 100, "b": 1.9 - i / 100}}
+    search["importances"] = {}
+    assert numeric_axes(search) == ["loss.weights.a", "loss.weights.b"]
+    assert list(trials_frame([search])["loss.weights.b"])[:2] == pytest.approx([1.9, 1.89])
+
+
 def test_every_trial_leads_to_its_runs() -> None:
     frame = trials_frame([make_search()])
     assert list(frame["runs"]) == [f"{n:032x}" for n in range(12)]
@@ -233,7 +243,7 @@ def test_the_whole_page_is_written(searched: Callable[..., StudyResults], tmp_pa
 def test_few_trials_and_a_single_axis_draw_what_there_is(searched: Callable[..., StudyResults], tmp_path: Path) -> None:
     search = make_search(trials=3, pruned=(), failed=())
     for t in search["trials"]:
-        t["axes"] = {"model.layers": t["axes"]["model.layers"]}
+        t["axes"] = t["params"] = {"model.layers": t["axes"]["model.layers"]}
     search["importances"] = {}
     results = searched(search)
     write_report(summarise(results), results, tmp_path)
