@@ -147,7 +147,7 @@ class Mirror(Background):
 
     def _flush(self, fingerprint: str) -> None:
         rows, self._waiting[fingerprint] = self._waiting[fingerprint], []
-        self._ready().epochs(self._runs[fingerprint], rows, known=True)
+        self._ready().epochs(self._runs[fingerprint], rows)
         self._flushed[fingerprint] = time.monotonic()
 
     def _finish(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
@@ -159,7 +159,7 @@ class Mirror(Background):
         run = self._runs.pop(fingerprint)
         self._waiting.pop(fingerprint)
         # From the record, not from what was heard: it also holds the epochs before a resume.
-        self._ready().epochs(run, record["history"], known=True)
+        self._ready().epochs(run, record["history"])
         self._ready().finish(run, record, workdir, reused_from)
 
     def _interrupt(self) -> None:

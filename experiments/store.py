@@ -220,25 +220,31 @@ class Store:
                 if not token:
                     return found
 
-    def epochs(self, run: str, rows: Iterable[Mapping[str, float | None]], known: bool = False) -> None:
-        """Log epochs, each once: what the store has already (after a resume) is left out.
+    def epochs(self, run: str, rows: Iterable[Mapping[str, float | None]]) -> None:
+        """Log epochs, each once: those that the store has already are left out.
+
+        An epoch may be missing between others: a driver that was killed had not yet heard of it, and the next one only
+        heard of those after it. So the store is asked for each, and an epoch's metrics travel in one request.
 
         Args:
             run: the child run.
             rows: history rows, each with ``epoch``.
-            known: ask the store for its last epoch first.
         """
         with self._talking("log epochs"):
-            last = self._client.get_run(run).data.metrics.get("epoch", 0) if known else 0
+            there = {metric.step for metric in self._client.get_metric_history(run, "epoch")}
             now = int(time.time() * 1000)
-            metrics = [
-                Metric(key_of(key), float(value), now, int(row["epoch"] or 0))
-                for row in rows
-                if (row["epoch"] or 0) > last
-                for key, value in row.items()
-                if value is not None and math.isfinite(value)
-            ]
-            for chunk in _chunks(metrics, _LARGEST_BATCH):
+            batch: list[Metric] = []
+            for row in rows:
+                step = int(row["epoch"] or 0)
+                numbers = {key: value for key, value in row.items() if value is not None and math.isfinite(value)}
+                if step in there or not numbers:
+                    continue
+                metrics = [Metric(key_of(key), float(value), now, step) for key, value in numbers.items()]
+                if batch and len(batch) + len(metrics) > _LARGEST_BATCH:
+                    self._client.log_batch(run, metrics=batch)
+                    batch = []
+                batch += metrics
+            for chunk in _chunks(batch, _LARGEST_BATCH):
                 self._client.log_batch(run, metrics=chunk)
 
     def finish(self, run: str, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:

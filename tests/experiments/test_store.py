@@ -158,6 +158,53 @@ def test_an_interrupted_run_is_killed_and_taken_up_again(home: Home, client: Mlf
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
 
 
+def test_epochs_that_a_killed_driver_never_heard_of_are_added(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    # The worker had finished epoch 1 when the driver died; the next driver hears of epoch 2 first.
+    rows = [{"epoch": epoch, "train/loss": 4.0 - epoch} for epoch in (1, 2, 3)]
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    mirror.epoch("f0", rows[1])
+    mirror.interrupted()
+    told(mirror)
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(record_of())
+    mirror.finished(record_of(history=rows), workdir_of(tmp_path), None)
+    told(mirror)
+    (run,) = repeats_of(client)
+    found = client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted((m.step, m.value) for m in found) == [(1, 3.0), (2, 2.0), (3, 1.0)]
+    assert run.data.metrics["train/loss"] == 1.0
+
+
+def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"epoch": epoch} | {f"train/loss/{i}": epoch + i / 10 for i in range(7)} for epoch in range(1, 8)]
+    workdir = workdir_of(tmp_path)
+    monkeypatch.setattr("experiments.store._LARGEST_BATCH", 10)
+    sent = MlflowClient.log_batch
+
+    def cut_off(self: MlflowClient, run_id: str, *args: Any, **words: Any) -> Any:
+        if any(metric.step == 3 for metric in words.get("metrics", ())):
+            raise OSError("killed")
+        return sent(self, run_id, *args, **words)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(MlflowClient, "log_batch", cut_off)
+        warnings: list[str] = []
+        mirror = Mirror(home, study_of("both"), "v", warnings.append)
+        mirror.finished(record_of(history=rows), workdir, None)
+        mirror.close(timeout=60)
+        assert warnings
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.finished(record_of(history=rows), workdir, None)
+    told(mirror)
+    (run,) = repeats_of(client)
+    for key in rows[0]:
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
+        assert sorted(steps) == list(range(1, 8)), key
+
+
 def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client: MlflowClient) -> None:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(record_of())
