@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mmcore.fingerprint import NUMERICS
+
+Drawn = Literal["each_repeat", "once", "corpus"]
+"""How the test side of a split came about: by chance in each repeat; by chance, but once for all repeats; as the corpus
+says, which fixes train as well."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,10 @@ class RunResult:
         failure: None, or ``{"error": class name, "message": …, "epoch": …, "step": …, "component": …}``.
         corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
             "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}}``.
-        split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "given": bool,
+        split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "drawn": how,
             "divided_groups": number of groups with items on several sides, "twins": [[test item, its copy on another
-            side], …], None where test items were not read}``; ``given``: the corpus fixed train and test, so they do
-            not vary between repeats.
+            side], …], None where test items were not read}``; ``drawn``: ``each_repeat``, or ``once`` or
+            ``corpus`` where test items are the same for all repeats.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``.
         flops: floating-point operations of one forward pass over one window, by the same parts.
         epochs: epochs trained. best_epoch: the epoch whose checkpoint was scored. stopped_early: by patience.

@@ -263,7 +263,7 @@ def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int]) -
     }
     of_side = [{prepared.items[i].group for i in items} for items in sides.values()]
     divided = {group for groups in of_side for group in groups if sum(group in other for other in of_side) > 1}
-    return {**sizes, "given": split.given, "divided_groups": len(divided)}
+    return {**sizes, "drawn": split.drawn, "divided_groups": len(divided)}
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -179,9 +179,13 @@ def _overlap(results: StudyResults, rule: Rule) -> float:
     done, first = [run for run in results.run_rows if run["status"] == "done"], results.study.first_repeat
     for look in rule.looks:
         sizes = [
-            (run["test_groups"], run["train_groups"], run["given"]) for run in done if run["repeat"] < first + look
+            (run["test_groups"], run["train_groups"], run["drawn"]) for run in done if run["repeat"] < first + look
         ]
         if sizes:
-            # As in a study of fixed size: where the corpus fixes train and test, the term does not apply.
-            return 0.0 if all(given for *_, given in sizes) else fmean(test / train for test, train, _ in sizes)
+            # As in a study of fixed size: where repeats share their test side, the term does not apply.
+            return (
+                0.0
+                if all(drawn != "each_repeat" for *_, drawn in sizes)
+                else fmean(test / train for test, train, _ in sizes)
+            )
     return 0.0

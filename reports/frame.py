@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
+from mmcore.result import Drawn
 from reports.mixable import check_mixable, run_name
 from studies.resolved import ResolvedStudy
 
@@ -29,7 +30,7 @@ FORMAT = 1
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
-    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "given", "commit", "dirty",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "drawn", "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
     "twins",
@@ -96,10 +97,10 @@ class StudyResults:
         return known[table]
 
     @property
-    def given(self) -> bool:
-        """Whether the corpus fixes train and test, so that they do not vary between repeats."""
-        done = [run["given"] for run in self.run_rows if run["status"] == "done"]
-        return bool(done) and all(done)
+    def drawn(self) -> Drawn:
+        """How the test side came about; ``each_repeat`` where nothing is finished."""
+        done = {run["drawn"] for run in self.run_rows if run["status"] == "done"}
+        return cast(Drawn, done.pop()) if len(done) == 1 else "each_repeat"
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -110,10 +111,11 @@ class StudyResults:
     def overlap(self) -> float:
         """Test size ÷ training size in groups, mean over finished runs: the Nadeau–Bengio term.
 
-        0 where the corpus fixes train and test: then repeats share them on purpose and the term does not apply.
+        0 where all repeats share their test side: they do so on purpose, claims are about these items, and the term
+        does not apply.
         """
         done = [run for run in self.run_rows if run["status"] == "done"]
-        if self.given or not done:
+        if self.drawn != "each_repeat" or not done:
             return 0.0
         return fmean(run["test_groups"] / run["train_groups"] for run in done)
 
@@ -285,7 +287,7 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "flops": (record["flops"] or {}).get("total"),
         "train_groups": split.get("train", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
-        "given": bool(split.get("given", False)),
+        "drawn": split.get("drawn"),
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
         "probed_windows": leakage.get("windows"),

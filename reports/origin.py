@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcore.frozen import without_defaults
+from mmcore.result import Drawn
 from reports.frame import StudyResults
 from reports.numerals import counted, listing, percent
+from reports.sentences import drawn_text
 from reports.splits import splits_of
 from studies.resolved import ResolvedStudy
 
@@ -31,7 +33,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("Corpus path", corpus.get("path")),
         ("Modalities", ", ".join(corpus.get("modalities", ()))),
         ("Task", corpus.get("task")),
-        ("Groups", _groups(runs, results.given)),
+        ("Groups", _groups(runs, results.drawn)),
         ("mmstudy", caller.get("mmstudy")),
         ("Commit", _values(runs, "commit")),
         ("Uncommitted changes", _dirty(runs)),
@@ -91,13 +93,12 @@ def _dirty(runs: Sequence[dict[str, Any]]) -> str:
     return f"in {counted(sum(known), 'run')} of {len(runs)}" if any(known) else "none"
 
 
-def _groups(runs: Sequence[dict[str, Any]], given: bool) -> str:
+def _groups(runs: Sequence[dict[str, Any]], drawn: Drawn) -> str:
     done = [run for run in runs if run["status"] == "done"]
     if not done:
         return ""
-    how = "given by the corpus" if given else "drawn for each repeat"
     parts = [f"{part} {_span([run[f'{part}_groups'] for run in done])}" for part in ("train", "test")]
-    return f"{listing(parts)}, {how}"
+    return f"{listing(parts)}, {drawn_text(drawn)}"
 
 
 def _span(values: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmcore.result import Drawn
 from reports.contents import ComparisonRow, MetricFacts, VerdictText
 from reports.looks import adjusted, at_the_end, open_text, sequential_p
 from reports.numerals import counted, interval, listing, number, percent, probability
@@ -194,13 +195,32 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     return text + " Corrections are Holm's. Claims of equivalence are not corrected for their number."
 
 
-def covers_text(overlap: float, given: bool) -> str:
+def drawn_text(drawn: Drawn) -> str:
+    """How the sides of the split came about, in a few words."""
+    match drawn:
+        case "corpus":
+            return "given by the corpus"
+        case "once":
+            return "test drawn once, train and validation for each repeat"
+        case "each_repeat":
+            return "drawn for each repeat"
+
+
+def covers_text(overlap: float, drawn: Drawn) -> str:
     """Which variation the intervals cover and which they do not."""
-    if given:
-        return (
-            "Intervals cover the initialisation and the draw of the validation items. The corpus fixes its training "
-            "and test items, so they do not cover other test items, and they do not cover another corpus."
-        )
+    match drawn:
+        case "corpus":
+            return (
+                "Intervals cover the initialisation and the draw of the validation items. The corpus fixes its "
+                "training and test items, so they do not cover other test items, and they do not cover another corpus."
+            )
+        case "once":
+            return (
+                "Intervals cover the initialisation and the draw of training and validation items. The test items are "
+                "the same in all repeats, so they do not cover other test items, and they do not cover another corpus."
+            )
+        case "each_repeat":
+            pass
     text = "Intervals cover the draw of the split and the initialisation; they do not cover another corpus."
     if overlap > 0:
         text += (

@@ -14,7 +14,7 @@ def splits_of(results: StudyResults) -> dict[str, Any]:
     """The split of every repeat that has a finished run, as plain data.
 
     Returns:
-        ``{"given": bool, "repeats": [{"repeat", "train_groups", "test_groups", "items", "targets", "naive_loss"}]}``.
+        ``{"drawn": how, "repeats": [{"repeat", "train_groups", "test_groups", "items", "targets", "naive_loss"}]}``.
         ``targets`` is a digest of the tested items and of how many targets of each component were scored;
         ``naive_loss`` adds up the naive losses on them, which also follow what stood on the training side. All arms of
         a repeat share them, which was checked when their records were mixed. [] where nothing is finished.
@@ -38,7 +38,7 @@ def splits_of(results: StudyResults) -> dict[str, Any]:
                 "naive_loss": float(scored["naive_loss"].sum()),
             }
         )
-    return {"given": results.given, "repeats": repeats}
+    return {"drawn": results.drawn, "repeats": repeats}
 
 
 def _digest(scored: pd.DataFrame) -> str:

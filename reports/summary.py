@@ -86,7 +86,7 @@ def summarise(results: StudyResults) -> Summary:
         baselines=baselines,
         measures=_measures(results, [b.name for b in baselines]),
         families=families_text(metric, len(primary), len(by_component), results.overlap) + looks_text(course),
-        covers=covers_text(results.overlap, results.given),
+        covers=covers_text(results.overlap, results.drawn),
         missing=dict(results.corpus.get("missing", {})),
         quality=quality_table(results.quality),
         quality_by_modality=quality_by_modality(results.quality),

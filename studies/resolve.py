@@ -42,6 +42,8 @@ def resolve(
 ) -> ResolvedStudy:
     """Lay preset, base, command-line changes and arms over the defaults, in this order, and check each step.
 
+    A study with a search draws its test groups once (``split.test_drawn``), unless one of these says otherwise.
+
     Args:
         name: the study's name.
         study, written: from :func:`studies.study.read_study`.
@@ -58,6 +60,9 @@ def resolve(
     """
     values: dict[str, Any] = {}
     layers: list[tuple[dict[str, Any], Where]] = []
+    if study.search is not None:
+        # What is found must be confirmed on items that had no part in the search.
+        layers.append(({"split": {"test_drawn": "once"}}, pointer(written, ("search",))))
     if preset is not None and preset_file is not None:
         layers.append((preset.base, pointer(preset_file, ("base",))))
     layers.append((study.base, pointer(written, ("base",))))

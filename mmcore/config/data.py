@@ -72,6 +72,10 @@ class SplitConfig(Frozen):
     """Share of the groups that selects the checkpoint."""
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Share of the groups that is scored once, after selection is frozen."""
+    test_drawn: Literal["each_repeat", "once"] = "each_repeat"
+    """each_repeat: other test groups in every repeat, so that intervals cover which groups are tested. once: the same
+    ones in all repeats, and only train and validation are drawn anew. Studies that search draw them once, so that
+    no item that helped to choose a setting is among those that confirm it."""
 
     @model_validator(mode="after")
     def _leaves_training(self) -> SplitConfig:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from mmcore.config import SplitConfig
 from mmcore.errors import SplitError
+from mmcore.result import Drawn
 from mmcore.seeding import generator
 
 
@@ -27,13 +28,14 @@ class Split:
     """Item indices of the three sides, each in increasing order.
 
     Args:
-        given: the corpus fixed train and test, so they do not vary between repeats.
+        drawn: ``each_repeat``: all sides vary between repeats; ``once``: test does not; ``corpus``: it fixed train and
+            test, so they do not vary (train does where validation is drawn from it).
     """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     test: tuple[int, ...]
-    given: bool
+    drawn: Drawn
 
 
 def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Split:
@@ -41,7 +43,7 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
 
     A ``split`` column is respected as it is; where it names no validation item, that side is drawn from train, by
     group, with the share ``config.validation`` of train's groups. Without the column, shares of all groups are
-    drawn anew for each repeat. Every side gets at least one group; shares are rounded to whole groups. The draw depends
+    drawn anew for each repeat; with ``test_drawn: once`` the test side is that of all repeats. Every side gets at least one group; shares are rounded to whole groups. The draw depends
     on the set of groups, not on the order of the items.
 
     Args:
@@ -54,10 +56,9 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
             leaves train or test empty.
     """
     sides = _given(items) if any(item.split is not None for item in items) else {}
-    given = bool(sides)
+    drawn: Drawn = "corpus" if sides else config.test_drawn
     groups = sorted({item.group for item in items})
-    if not given:
-        groups = [groups[at] for at in generator(repeat, "split").permutation(len(groups))]
+    if drawn != "corpus":
         if len(groups) < 3:
             raise SplitError(
                 "train, validation and test need at least one group each",
@@ -67,6 +68,11 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
             )
         test = min(max(1, round(config.test * len(groups))), len(groups) - 2)
         validation = min(max(1, round(config.validation * len(groups))), len(groups) - 1 - test)
+        if drawn == "once":
+            groups = _shuffled(groups, 0, "split/test")
+            groups[test:] = _shuffled(sorted(groups[test:]), repeat, "split/validation")
+        else:
+            groups = _shuffled(groups, repeat, "split")
         sides = dict.fromkeys(groups, "train")
         sides |= dict.fromkeys(groups[:test], "test") | dict.fromkeys(groups[test : test + validation], "validation")
     elif "validation" not in sides.values():
@@ -79,13 +85,16 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
                 next_step="Mark validation items in the split column of items.csv",
             )
         count = min(max(1, round(config.validation * len(trained))), len(trained) - 1)
-        order = generator(repeat, "split/validation").permutation(len(trained))
-        sides |= {trained[at]: "validation" for at in order[:count]}
+        sides |= dict.fromkeys(_shuffled(trained, repeat, "split/validation")[:count], "validation")
 
     def members(side: str) -> tuple[int, ...]:
         return tuple(index for index, item in enumerate(items) if sides[item.group] == side)
 
-    return Split(members("train"), members("validation"), members("test"), given)
+    return Split(members("train"), members("validation"), members("test"), drawn)
+
+
+def _shuffled(groups: list[str], repeat: int, purpose: str) -> list[str]:
+    return [groups[at] for at in generator(repeat, purpose).permutation(len(groups))]
 
 
 def _given(items: Sequence[Grouped]) -> dict[str, str]:

@@ -296,4 +296,14 @@ RULES = (
         "Widen that range and run the study under another name: those trials know nothing of what lies beyond.",
         search.edge,
     ),
+    Rule(
+        "ABL029",
+        "Items that chose a setting also confirm it",
+        "The study searched, and its test groups were drawn anew for each repeat, from all groups: nearly all of them "
+        "were trained on or validated on when the search chose. A corpus that fixes its test side, and "
+        "split.test_drawn: once, which studies with a search have by default, keep them apart.",
+        "A setting that was chosen on some items suits just these; a score on them promises too much for other items.",
+        "Leave split.test_drawn at once, or fill the column split of items.csv, and run the study under another name.",
+        search.seen_by_the_search,
+    ),
 )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from mmcore.config import RunConfig
 from mmcore.errors import RecordError
 from reports.compare.source import Arm, Repeat, Report, Verdict
+from reports.sentences import drawn_text
 
 SAME_LOSS = 1e-6
 """Relative difference of two naive losses that is rounding, also between machines."""
@@ -179,9 +180,8 @@ def _task(report: Report) -> str:
 
 
 def _shares(report: Report) -> str:
-    given = "given by the corpus" if report.provenance.splits.given else "drawn for each repeat"
     shares = [f"{path} = {value}" for path, value in sorted(_config(report).items()) if path.startswith("split.")]
-    return f"{given}, {', '.join(shares) or 'default shares'}"
+    return f"{drawn_text(report.provenance.splits.drawn)}, {', '.join(shares) or 'default shares'}"
 
 
 def _config(report: Report) -> dict[str, Any]:

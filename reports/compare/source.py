@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmcore.errors import RecordError
+from mmcore.result import Drawn
 from reports.contents import Summary
 from reports.text import as_json
 
@@ -75,7 +76,7 @@ class Repeat(_Told):
 class Splits(_Told):
     """The splits of all repeats."""
 
-    given: bool
+    drawn: Drawn
     repeats: tuple[Repeat, ...]
 
 

@@ -27,7 +27,7 @@ def test_a_run_says_what_it_did(config, finished, editing_corpus):
     assert result.steps == 4 * math.ceil(result.split["train"]["windows"] / 4)
     assert result.split["train"]["items"] == 12
     assert result.split["validation"]["items"] == result.split["test"]["items"] == 4
-    assert not result.split["given"]
+    assert result.split["drawn"] == "each_repeat"
     assert result.parameters["total"] == sum(v for k, v in result.parameters.items() if k != "total")
     assert result.flops["total"] > 0
     assert result.corpus["missing"] == {"speech": 1, "noise": 1, "track": 0}

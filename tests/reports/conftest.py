@@ -64,7 +64,7 @@ def make_record(
     skills: Mapping[str, float],
     *,
     failed: bool = False,
-    given: bool = False,
+    drawn: str = "each_repeat",
     leaky: bool = False,
     epochs: int = 6,
     items: int = 0,
@@ -90,7 +90,7 @@ def make_record(
         },
         "split": {
             "train": {"items": 24, "groups": 24, "windows": 96}, "validation": {"items": 8, "groups": 8, "windows": 32},
-            "test": {"items": 8, "groups": 8, "windows": 32}, "given": given, "divided_groups": 0,
+            "test": {"items": 8, "groups": 8, "windows": 32}, "drawn": drawn, "divided_groups": 0,
             "twins": None if failed else [],
         },
         "parameters": {"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},

@@ -20,6 +20,7 @@ def test_a_clean_study_warns_of_nothing(summary_of):
     assert {c.code for c in summary.checks if c.outcome != "passed"} == {
         "ABL010",
         "ABL028",
+        "ABL029",
     }  # nothing matched, nothing searched
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
@@ -92,7 +93,12 @@ def test_outside_a_checkout_the_commit_is_not_judged(study_of, records_of):
 def test_nothing_is_judged_without_runs(study_of):
     found = outcomes(summarise(tidy(study_of(), [])))
     assert {code for code, outcome in found.items() if outcome == "warning"} == {"ABL003", "ABL004"}
-    assert {code for code, outcome in found.items() if outcome == "not applicable"} == {"ABL010", "ABL015", "ABL028"}
+    assert {code for code, outcome in found.items() if outcome == "not applicable"} == {
+        "ABL010",
+        "ABL015",
+        "ABL028",
+        "ABL029",
+    }
     assert [code for code, outcome in found.items() if outcome == "passed"] == ["ABL013"]
 
 
@@ -176,10 +182,11 @@ def test_one_leaking_run_is_enough_and_its_arm_is_named(study_of, records_of):
 
 
 @pytest.mark.parametrize(
-    ("repeats", "given", "outcome"), [(1, False, "warning"), (1, True, "warning"), (2, False, "passed")]
+    ("repeats", "drawn", "outcome"),
+    [(1, "each_repeat", "warning"), (1, "corpus", "warning"), (1, "once", "warning"), (2, "each_repeat", "passed")],
 )
-def test_one_split(summary_of, study_of, repeats, given, outcome):
-    assert outcomes(summary_of(study_of(repeats=repeats), given=given))["ABL012"] == outcome
+def test_one_split(summary_of, study_of, repeats, drawn, outcome):
+    assert outcomes(summary_of(study_of(repeats=repeats), drawn=drawn))["ABL012"] == outcome
 
 
 def test_the_faults_of_the_seed_experiment_are_found(summary_of, study_of):

@@ -126,7 +126,7 @@ def test_where_they_were_made_is_told(told):
         (("provenance", "configs", "track_only", "task"), {"kind": "forecast", "horizon": 3},
          ["tasks differ", "3 steps"]),
         (("provenance", "configs", "track_only", "split"), {"test": 0.4}, ["splits differ", "split.test = 0.4"]),
-        (("provenance", "splits", "given"), True, ["splits differ", "given by the corpus"]),
+        (("provenance", "splits", "drawn"), "corpus", ["splits differ", "given by the corpus"]),
         (("provenance", "splits", "repeats", 3, "test_groups"), 9, ["splits differ", "9 to test in repeat 3"]),
         (("provenance", "splits", "repeats", 2, "targets"), "0" * 16, ["test items differ", "in repeat 2"]),
         (("provenance", "splits", "repeats", 1, "naive_loss"), 7.5, ["targets differ", "7.5 in repeat 1"]),
@@ -175,7 +175,7 @@ def test_splits_are_told_by_repeat_and_follow_the_targets(study_of, records_of):
 def test_a_study_without_a_finished_run_has_no_splits(study_of, records_of):
     study = study_of(repeats=1)
     records = records_of(study, failures=[(a.name, 0) for a in study.arms])
-    assert summarise(tidy(study, records)).provenance["splits"] == {"given": False, "repeats": []}
+    assert summarise(tidy(study, records)).provenance["splits"] == {"drawn": "each_repeat", "repeats": []}
 
 
 def test_a_written_report_reads_back_as_the_same(results_of, tmp_path):

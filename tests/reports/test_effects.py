@@ -16,7 +16,7 @@ from reports.text import as_json, as_text
 @pytest.fixture(scope="module")
 def undecided(results_of, study_of):
     """A small difference over ten repeats whose splits are fixed, so that more repeats would decide it."""
-    return results_of(study_of(repeats=10), effects={"multimodal": 0.004}, given=True)
+    return results_of(study_of(repeats=10), effects={"multimodal": 0.004}, drawn="corpus")
 
 
 def test_the_arms_stand_against_each_other_in_the_units_of_the_data(undecided):
@@ -96,12 +96,15 @@ def test_an_arm_without_scores_has_no_spread(summary_of):
     assert 'id="details-arms"' in as_html(summary)
 
 
-@pytest.mark.parametrize("given", [False, True])
-def test_the_page_says_which_variation_the_intervals_cover_and_which_not(results_of, study_of, given):
-    summary = summarise(results_of(study_of(repeats=6), items=12, given=given))
+@pytest.mark.parametrize("drawn", ["each_repeat", "once", "corpus"])
+def test_the_page_says_which_variation_the_intervals_cover_and_which_not(results_of, study_of, drawn):
+    summary = summarise(results_of(study_of(repeats=6), items=12, drawn=drawn))
     html = as_html(summary)
     for text in (html, as_markdown(summary)):
-        if given:
+        if drawn == "once":
+            assert "Intervals cover the initialisation and the draw of training and validation items." in text
+            assert "do not cover other test items" in text
+        elif drawn == "corpus":
             assert "Intervals cover the initialisation and the draw of the validation items." in text
             assert "do not cover other test items" in text
         else:

@@ -69,14 +69,17 @@ def steps(n):
     return lambda record: record.update(steps=n)
 
 
-def searched(rate):
+def searched(rate, drawn="once"):
     """A study whose learning rate was searched from 0.0001 to 0.01."""
 
     def build(study_of, records_of):
         trial = {"number": 0, "axes": {"training.optimiser.learning_rate": rate}}
         space = {"training.optimiser.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-2}}
-        search = {"arm": "multimodal", "best": [0], "trials": [trial], "space": space}
-        return *SOUND(study_of, records_of), (search,)
+        search = {"arm": "multimodal", "best": [0], "trials": [trial], "space": space, "repeats": 2}
+        made, found = SOUND(study_of, records_of)
+        for record in found:
+            record["split"]["drawn"] = drawn
+        return made, found, (search,)
 
     return build
 
@@ -127,6 +130,7 @@ CASES = {
     ),
     "ABL027": (records(put("split", twins=[["video_1", "video_2"]])), SOUND),
     "ABL028": (searched(rate=0.0098), searched(rate=0.001)),
+    "ABL029": (searched(rate=0.001, drawn="each_repeat"), searched(rate=0.001)),
 }
 
 

@@ -62,7 +62,7 @@ def test_a_component_without_its_own_error_gets_the_mean_over_its_parameters(stu
 def test_overlap_is_test_over_training_groups_and_zero_for_a_given_split(study_of, records_of):
     study = study_of(repeats=2)
     assert tidy(study, records_of(study)).overlap == pytest.approx(8 / 24)
-    assert tidy(study, records_of(study, given=True)).overlap == 0.0
+    assert tidy(study, records_of(study, drawn="corpus")).overlap == 0.0
     assert tidy(study, []).overlap == 0.0
 
 

@@ -65,7 +65,7 @@ def test_the_best_arm_is_named_and_told_apart(summary):
 
 
 def test_ranks_of_fixed_splits_are_independent(results_of, study_of):
-    found = section(summarise(results_of(study_of(ARMS, repeats=10), given=True)), "all_arms")
+    found = section(summarise(results_of(study_of(ARMS, repeats=10), drawn="corpus")), "all_arms")
     assert "splits share training data" not in found.limits
 
 

@@ -56,7 +56,7 @@ def test_too_few_repeats_says_how_many_are_needed(summary_of, study_of):
 
 
 def test_undecided_says_how_many_more_repeats(summary_of, study_of):
-    summary = summary_of(study_of(), effects={"multimodal": 0.012}, given=True, seed=2)
+    summary = summary_of(study_of(), effects={"multimodal": 0.012}, drawn="corpus", seed=2)
     verdict, decision = summary.verdicts[0], summary.primary[0].decision
     assert verdict.verdict == "undecided"
     assert decision.more is not None
@@ -71,12 +71,12 @@ def test_undecided_says_what_stands_in_the_way(study_of, records_of):
     assert overlapping.primary[0].decision.p_holm <= 0.05
     assert "The p alone would speak for a difference; the interval" in overlapping.verdicts[0].not_shown
     for record in records:
-        record["split"]["given"] = True
+        record["split"]["drawn"] = "corpus"
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
 
 
 def test_equivalent_names_the_margin(summary_of, study_of):
-    summary = summary_of(study_of(margin=0.05), effects={}, given=True)
+    summary = summary_of(study_of(margin=0.05), effects={}, drawn="corpus")
     assert summary.verdicts[0].verdict == "equivalent"
     assert summary.verdicts[0].headline == "'multimodal' is as good as 'track_only'."
     assert "±0.050" in summary.verdicts[0].not_shown
@@ -84,14 +84,14 @@ def test_equivalent_names_the_margin(summary_of, study_of):
 
 def test_a_margin_in_loss_says_nothing_about_one_component(summary_of, study_of):
     # The loss is a sum of components: what is negligible for the sum need not be for one of them.
-    summary = summary_of(study_of(metric="loss", margin=0.5), effects={}, given=True)
+    summary = summary_of(study_of(metric="loss", margin=0.5), effects={}, drawn="corpus")
     assert summary.verdicts[0].verdict == "equivalent"
     assert "equivalent" not in {c.verdict for c in summary.by_component}
 
 
 def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, records_of):
     study = study_of(metric="active/mae", margin=0.5)
-    records = records_of(study, effects={}, given=True)
+    records = records_of(study, effects={}, drawn="corpus")
     for record in records:
         loss = {s["component"]: s["value"] for s in record["scores"] if s["metric"] == "loss"}
         row = {"split": "test", "items": "all", "metric": "mae", "baseline": None, "parameter": None}
@@ -103,7 +103,7 @@ def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, 
 
 
 def test_a_margin_in_skill_means_the_same_for_every_component(summary_of, study_of):
-    summary = summary_of(study_of(margin=0.5), effects={}, given=True)
+    summary = summary_of(study_of(margin=0.5), effects={}, drawn="corpus")
     assert {(c.margin, c.verdict) for c in summary.comparisons} == {(0.5, "equivalent")}
 
 
@@ -206,6 +206,6 @@ def test_quality_is_drawn_together_per_modality(study_of, records_of):
 
 def test_intervals_say_what_they_cover(summary_of):
     assert "Nadeau–Bengio correction with n_test/n_train = 0.333" in summary_of().covers
-    given = summary_of(given=True).covers
+    given = summary_of(drawn="corpus").covers
     assert "do not cover other test items" in given
     assert "Nadeau" not in given

@@ -55,6 +55,22 @@ def test_nuisance_knobs_are_tuned_for_each_arm_with_the_same_budget(tmp_path: Pa
     assert tuned.training.optimiser.learning_rate == 0.001
 
 
+def test_what_is_confirmed_is_tested_on_items_that_had_no_part_in_the_search(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
+    def drawn(study: ResolvedStudy) -> set[str]:
+        return {arm.config.split.test_drawn for arm in study.arms}
+
+    study = opened(tmp_path, schema, GOOD)
+    assert study.search is not None
+    assert drawn(study) == {"once"}
+    assert {one.config.split.test_drawn for one in study.search.searches} == {"once"}
+    # A user may have reasons; a check warns then.
+    asked = HEAD + "base: {split.test_drawn: each_repeat}\n"
+    assert drawn(opened(tmp_path, schema, GOOD, asked)) == {"each_repeat"}
+    assert drawn(opened(tmp_path, schema, "")) == {"each_repeat"}
+
+
 def test_scientific_knobs_become_arms_and_nuisance_ones_are_tuned_along(tmp_path: Path, schema: CorpusSchema) -> None:
     text = GOOD + "  confirm: {best: 2}\n"
     text = text.replace("  budget", "    model.layers: {kind: int, low: 1, high: 3, role: scientific}\n  budget")

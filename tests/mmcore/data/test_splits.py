@@ -33,7 +33,7 @@ def test_every_item_lies_on_one_side_and_every_group_too(groups: list[str], conf
     assert all(side == tuple(sorted(side)) and side for side in sides)
     owners = [{groups[index] for index in side} for side in sides]
     assert sum(map(len, owners)) == len(set(groups))
-    assert not split.given
+    assert split.drawn == "each_repeat"
     assert split == draw_split(items(groups), config, repeat)
 
 
@@ -52,6 +52,27 @@ def test_shares_are_those_of_the_groups_and_repeats_differ() -> None:
     assert len({s.test for s in splits}) == 5
 
 
+@given(groupings, shares, st.integers(0, 50))
+def test_a_test_side_drawn_once_is_that_of_all_repeats(groups: list[str], config: SplitConfig, repeat: int) -> None:
+    once = config.model_copy(update={"test_drawn": "once"})
+    first, split = draw_split(items(groups), once, 0), draw_split(items(groups), once, repeat)
+    assert split.drawn == "once"
+    assert split.test == first.test
+    usual = draw_split(items(groups), config, repeat)
+    for side in ("train", "validation", "test"):
+        count = [len({groups[i] for i in getattr(one, side)}) for one in (split, usual)]
+        assert count[0] == count[1], side
+    sides = (split.train, split.validation, split.test)
+    assert sorted(index for side in sides for index in side) == list(range(len(groups)))
+
+
+def test_a_test_side_drawn_once_leaves_train_and_validation_to_the_repeat() -> None:
+    many = items([str(at) for at in range(110)])
+    splits = [draw_split(many, SplitConfig(test_drawn="once"), repeat) for repeat in range(5)]
+    assert len({s.test for s in splits}) == 1
+    assert len({s.validation for s in splits}) == 5
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_too_few_groups_are_counted(count: int) -> None:
     with pytest.raises(SplitError, match=f"found {count} group"):
@@ -62,7 +83,7 @@ def test_a_given_split_is_respected_whatever_the_repeat() -> None:
     given_items = items(["a", "b", "c", "c"], ["test", "train", "validation", "validation"])
     for repeat in range(3):
         split = draw_split(given_items, SplitConfig(), repeat)
-        assert (split.train, split.validation, split.test, split.given) == ((1,), (2, 3), (0,), True)
+        assert (split.train, split.validation, split.test, split.drawn) == ((1,), (2, 3), (0,), "corpus")
 
 
 def test_a_missing_validation_side_is_drawn_from_train_by_group() -> None:
@@ -71,7 +92,7 @@ def test_a_missing_validation_side_is_drawn_from_train_by_group() -> None:
     splits = [draw_split(listed, SplitConfig(), repeat) for repeat in range(6)]
     for split in splits:
         assert split.test == (20, 21)
-        assert split.given
+        assert split.drawn == "corpus"
         assert len({groups[i] for i in split.validation}) == 2
         assert not {groups[i] for i in split.validation} & {groups[i] for i in split.train}
     assert len({s.validation for s in splits}) > 1

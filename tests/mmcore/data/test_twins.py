@@ -12,7 +12,7 @@ from mmcore.data.prepared import prepare
 from mmcore.data.splits import Split
 from mmcore.data.twins import divided_twins
 
-SPLIT = Split(train=(0, 1, 2, 3), validation=(4, 5), test=(6, 7, 8), given=False)
+SPLIT = Split(train=(0, 1, 2, 3), validation=(4, 5), test=(6, 7, 8), drawn="each_repeat")
 
 
 def rewritten(prepared, **values):
@@ -67,6 +67,6 @@ def test_a_file_that_was_copied_is_found_from_the_folder_on(editing_corpus, tmp_
         corpus / "items.csv", index=False
     )
     prepared = prepare(corpus, DataConfig(), tmp_path / "prepared")
-    split = Split(train=(0, 1, 2, 3), validation=(4,), test=(5, 20), given=False)
+    split = Split(train=(0, 1, 2, 3), validation=(4,), test=(5, 20), drawn="each_repeat")
     assert divided_twins(prepared, split) == [["again", "clip03"]]
     assert divided_twins(prepared, replace(split, train=(0, 1, 2), test=(3, 20))) == []
