@@ -42,9 +42,9 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
     """Split items so that no group lies on two sides.
 
     A ``split`` column is respected as it is; where it names no validation item, that side is drawn from train, by
-    group, with the share ``config.validation`` of train's groups. Without the column, shares of all groups are
-    drawn anew for each repeat; with ``test_drawn: once`` the test side is that of all repeats. Every side gets at least one group; shares are rounded to whole groups. The draw depends
-    on the set of groups, not on the order of the items.
+    group, with the share ``config.validation`` of train's groups. Without the column, shares of all groups are drawn
+    anew for each repeat; with ``test_drawn: once`` all repeats share their test side. Every side gets at least one
+    group; shares are rounded to whole groups. The draw depends on the set of groups, not on the order of the items.
 
     Args:
         items: with name, group and split.

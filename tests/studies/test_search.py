@@ -66,9 +66,9 @@ def test_what_is_confirmed_is_tested_on_items_that_had_no_part_in_the_search(
     assert drawn(study) == {"once"}
     assert {one.config.split.test_drawn for one in study.search.searches} == {"once"}
     # A user may have reasons; a check warns then.
-    asked = HEAD + "base: {split.test_drawn: each_repeat}\n"
+    asked = HEAD.replace("arms:", "base: {split.test_drawn: each_repeat}\narms:")
     assert drawn(opened(tmp_path, schema, GOOD, asked)) == {"each_repeat"}
-    assert drawn(opened(tmp_path, schema, "")) == {"each_repeat"}
+    assert drawn(opened(tmp_path, schema, "", HEAD.removesuffix("search:\n"))) == {"each_repeat"}
 
 
 def test_scientific_knobs_become_arms_and_nuisance_ones_are_tuned_along(tmp_path: Path, schema: CorpusSchema) -> None:
