@@ -19,7 +19,6 @@ import optuna
 
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
-from studies.search import Objective
 from studies.tuning import ResolvedSearch
 
 
@@ -58,7 +57,7 @@ class OpenTrial:
 
     def take(self, record: dict[str, Any]) -> Literal["goes on", "pruned", "no value"]:
         """A finished repeat, by its record; whether the trial goes on."""
-        values = [score(record, objective) for objective in self.search.objective]
+        values = [objective.of(record) for objective in self.search.objective]
         if not all(math.isfinite(value) for value in values):
             return "no value"
         if not self.repeats:
@@ -108,15 +107,6 @@ class OpenTrial:
             self.steps.add(step)
             self.trial.report(value, step)
             self.on_report(step, value)
-
-
-def score(record: dict[str, Any], objective: Objective) -> float:
-    """The value of an objective in a record: the model's, on all validation items; NaN where there is none."""
-    wanted = ("validation", "all", objective.metric.measure.name, objective.metric.component, None, None)
-    for s in record["scores"]:
-        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"], s["parameter"]) == wanted:
-            return math.nan if s["value"] is None else float(s["value"])
-    return math.nan
 
 
 def history(folder: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -145,6 +147,14 @@ class Objective:
         if self.metric.measure.name not in ("skill", "loss"):
             return None
         return f"validation/{self.metric.measure.name}" + (f"/{self.metric.component}" if self.metric.component else "")
+
+    def of(self, record: Mapping[str, Any]) -> float:
+        """Its value in a record: the model's, on all validation items; NaN where there is none."""
+        wanted = ("validation", "all", self.metric.measure.name, self.metric.component, None, None)
+        for s in record["scores"]:
+            if (s["split"], s["items"], s["metric"], s["component"], s["baseline"], s["parameter"]) == wanted:
+                return math.nan if s["value"] is None else float(s["value"])
+        return math.nan
 
 
 def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:

@@ -1,0 +1,46 @@
+"""The benchmark that shows what the refused objective would have done."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.naive_objective import WeightedLoss
+from mmcore.measures import parse_metric
+
+
+def record(**losses: float | None) -> dict[str, Any]:
+    row = {"split": "validation", "items": "all", "metric": "loss", "parameter": None, "baseline": None}
+    scores = [{**row, "component": name, "value": value} for name, value in losses.items()]
+    others = [
+        {**row, "component": None, "value": 100.0},
+        {**row, "component": "active", "value": 100.0, "split": "test"},
+        {**row, "component": "active", "value": 100.0, "baseline": "constant"},
+        {**row, "component": "active", "value": 100.0, "metric": "skill"},
+    ]
+    return {"config": {"loss": {"weights": {"active": 3.0, "scale": 0.1}}}, "scores": others + scores}
+
+
+def test_the_weighted_loss_adds_up_what_was_minimised() -> None:
+    objective = WeightedLoss("weighted_loss", parse_metric("loss"))
+    assert not objective.maximise
+    assert objective.of(record(active=0.5, scale=2.0, rotation=4.0)) == pytest.approx(1.5 + 0.2 + 4.0)
+    assert math.isnan(objective.of(record(active=0.5, scale=None)))
+
+
+@pytest.mark.slow
+def test_the_refused_search_runs_to_a_verdict_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    words = ["--corpus", "simulated:quick", "--trials", "2", "--repeats", "2", "--epochs", "1", "--home", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.naive_objective", *words]
+    told = [subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2]) for _ in range(2)]
+    assert [done.returncode for done in told] == [0, 0], told[0].stderr
+    assert told[0].stdout == told[1].stdout
+    for name in ("naive proportions", "naive free", "tuned"):
+        assert name in told[0].stdout
+    assert "weighted validation loss" in told[0].stdout
+    assert "trial" not in told[1].stderr, "nothing is trained twice"
