@@ -28,6 +28,7 @@ from experiments.cli_options import (
     StudyArgument,
     WorkersOption,
     options_of,
+    own_options_first,
 )
 from experiments.home import Home
 from mmcore.errors import MMStudyError
@@ -48,6 +49,12 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mmstudy {mmcore.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _home(
     context: typer.Context,
@@ -65,11 +72,10 @@ def _home(
             help="Database of searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"mmstudy {mmcore.__version__}")
-        raise typer.Exit
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
     context.obj = Home.choose(home)
@@ -355,7 +361,7 @@ def _print_json(value: object) -> None:
 def main() -> None:
     """Entry point: errors of ours become one line on standard error and exit code 2."""
     try:
-        app(standalone_mode=True)
+        app(args=own_options_first(sys.argv[1:]), standalone_mode=True)
     except MMStudyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,3 +109,15 @@ def _change(text: str) -> tuple[str, Any]:
         return path.strip(), yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):
         raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
+
+
+def own_options_first(words: Sequence[str]) -> list[str]:
+    """``run STUDY --home DIR`` as ``--home DIR run STUDY``: options of mmstudy itself may stand behind the command."""
+    first: list[str] = []
+    rest = list(words)
+    for option in ("--home", "--storage"):
+        for at in [i for i, word in enumerate(rest) if word == option or word.startswith(f"{option}=")][-1:]:
+            count = 2 if rest[at] == option else 1
+            first += rest[at : at + count]
+            del rest[at : at + count]
+    return first + rest

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import mmcore
 from experiments.cli import app
+from experiments.cli_options import own_options_first
 from experiments.home import Home
 from experiments.screens import table
 from studies.study import catalogue
@@ -50,6 +52,20 @@ def test_list_names_the_catalogue(home: Home) -> None:
     text = mmstudy(home, "list").stdout
     assert "Does multimodal beat track-only?" in text
     assert not home.root.exists()
+
+
+def test_the_version_needs_no_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "experiments.cli", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"mmstudy {mmcore.__version__}\n")
+
+
+def test_the_home_may_stand_behind_the_command(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    words = ["plan", str(tiny_study), "--corpus", str(tiny_corpus), "--format", "json"]
+    command = [sys.executable, "-m", "experiments.cli", *words, f"--home={home.root}"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert as_json(done)["runs"]["to do"] == 4
+    assert own_options_first(["run", "x", "--home", "a", "--storage=b"]) == ["--home", "a", "--storage=b", "run", "x"]
+    assert own_options_first(["run", "x", "--home"]) == ["--home", "run", "x"]
 
 
 def test_plan_as_json_holds_every_run(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
