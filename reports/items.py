@@ -27,11 +27,13 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
 
     ``difference`` is the arm's loss − the reference's, mean over the ``n`` repeats that tested the item: below 0 the
     arm is better. ``low`` and ``high`` are its t interval at 1 − alpha, widened where splits overlap and not corrected
-    for the number of items; ``won`` counts repeats in which the arm's loss is the lower one. Component None is the sum
-    over components, of items that have targets in all of them.
+    for the number of items; ``won`` counts repeats in which the arm's loss is the lower one. Component None is all
+    components together, of items that have targets in all of them. In a study of skill it is the mean over components
+    of the loss in units of the naive one, so that −difference is what the item brings to the gain in skill; elsewhere
+    losses are added up.
 
     Args:
-        whole: leave out single components where a comparison has their sum.
+        whole: leave out single components where a comparison has all together.
     """
     losses, level = _Losses.of(results), 1 - results.study.alpha
     rows = []
@@ -46,8 +48,15 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
 
+def together(results: StudyResults) -> str:
+    """How components are brought together, in words."""
+    if results.study.metric.measure.name == "skill":
+        return "all components together, each in units of its naive loss"
+    return "added up over all components"
+
+
 def whole_differences(results: StudyResults) -> pd.DataFrame:
-    """:func:`item_differences` without single components where a comparison has their sum."""
+    """:func:`item_differences` without single components where a comparison has all together."""
     return item_differences(results, whole=True)
 
 
@@ -62,7 +71,7 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
     rows = []
     for arm, reference, component, difference_RI in losses.differences(results.study.pairs):
         found = two_level(difference_RI, losses.groups, level)
-        # The sum has the sign of the mean.
+        # A sum over repeats has the sign of their mean.
         won = int((np.nansum(difference_RI, axis=0) < 0).sum())
         sizes = (found.items, found.groups, found.repeats)
         rows.append((arm, reference, component, found.mean, found.low, found.high, *sizes, won))
@@ -71,9 +80,13 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Losses:
-    """Every loss by component, arm, repeat and item, NaN where there is none; items by name, with their groups."""
+    """Every loss by component, arm, repeat and item, NaN where there is none; items by name, with their groups.
+
+    ``weight_C``: what a component counts by in the whole; 0: it stays out.
+    """
 
     loss_CARI: np.ndarray
+    weight_C: np.ndarray
     components: list[str]
     arms: dict[str, int]
     items: list[str]
@@ -88,20 +101,31 @@ class _Losses:
         loss_CARI = np.full((len(components), len(arms), len(repeats), len(items)), np.nan)
         loss_CARI[component, arm, repeat, item] = rows["loss"].to_numpy(float)
         groups = rows.drop_duplicates("item").set_index("item")["group"].reindex(items)
-        return cls(loss_CARI, list(components), {str(a): i for i, a in enumerate(arms)}, list(items), groups.tolist())
+        names = {str(a): i for i, a in enumerate(arms)}
+        weight_C = np.ones(len(components))
+        if results.study.metric.measure.name == "skill":
+            sums_C, counts_C = (
+                np.bincount(component, np.nan_to_num(values.to_numpy(float)), len(components))
+                for values in (rows["naive_loss"] * rows["count"], rows["count"])
+            )
+            # Where nothing is naively wrong there is no skill.
+            weight_C = np.divide(counts_C, sums_C, out=np.zeros(len(components)), where=sums_C > 0)
+            weight_C /= max(1, np.count_nonzero(weight_C))
+        return cls(loss_CARI, weight_C, list(components), names, list(items), groups.tolist())
 
     def differences(
         self, pairs: Sequence[tuple[str, str]], whole: bool = False
     ) -> Iterator[tuple[str, str, str | None, np.ndarray]]:
-        """Arm, reference, component and difference_RI of what both have; the sum over components first, or alone."""
+        """Arm, reference, component and difference_RI of what both have; all components together first, or alone."""
         for arm, reference in pairs:
             if arm not in self.arms or reference not in self.arms:
                 continue
             difference_CRI = self.loss_CARI[:, self.arms[arm]] - self.loss_CARI[:, self.arms[reference]]
             known = np.flatnonzero(np.isfinite(difference_CRI).any(axis=(1, 2)))
-            if len(known) > 1:
+            counted = known[self.weight_C[known] > 0]
+            if len(known) > 1 and len(counted):
                 # NaN where any part is: no item is compared on fewer components than the others.
-                yield arm, reference, None, difference_CRI[known].sum(axis=0)
+                yield arm, reference, None, np.einsum("c,cri->ri", self.weight_C[counted], difference_CRI[counted])
                 if whole:
                     continue
             for c in known:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_TINTS, WIDTH, house_style, shortened
 from reports.frame import StudyResults
-from reports.items import whole_differences
+from reports.items import together, whole_differences
 
 MOST_PAIRS = 3
 """Comparisons that are drawn, in the study's order."""
@@ -42,9 +42,10 @@ class ItemDifferences:
         pairs = len(self._pairs())
         left_out = f" The first {MOST_PAIRS} of {pairs} comparisons are drawn." if pairs > MOST_PAIRS else ""
         return (
-            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, the largest "
-            f"gain first; left of 0 the arm is better. The {self._ends()} items at either end have names and t "
-            "intervals. Filled marks have an interval that leaves out 0; it is not corrected for the number of items."
+            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
+            f"{together(self.results)}, the largest gain first; left of 0 the arm is better. The {self._ends()} items "
+            "at either end have names and t intervals. Filled marks have an interval that leaves out 0; it is not "
+            "corrected for the number of items."
             f"{left_out}"
         )
 

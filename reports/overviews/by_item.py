@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reports.frame import StudyResults
-from reports.items import item_overall, whole_differences
+from reports.items import item_overall, together, whole_differences
 from reports.numerals import counted, interval, number, percent
 from reports.sections import Finding, Section, SectionTable, plain_table
 
@@ -41,8 +41,8 @@ def by_item(results: StudyResults) -> Section | None:
         title="Gains and losses by item",
         question="On which test items does an arm do better, and on which worse?",
         lead=(
-            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, all "
-            "components together: below 0 the arm is better. The interval of the mean is for other items and other "
+            f"The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
+            f"{together(results)}: below 0 the arm is better. The interval of the mean is for other items and other "
             "repeats alike (two-level bootstrap over groups of items and repeats)."
         ),
         findings=tuple(findings),

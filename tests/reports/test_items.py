@@ -9,8 +9,8 @@ from reports.summary import summarise
 from reports.tables import tables
 
 
-def results(study_of, records_of, edit=None, **options):
-    study = study_of(repeats=6)
+def results(study_of, records_of, edit=None, metric="skill", **options):
+    study = study_of(repeats=6, metric=metric)
     records = records_of(study, {"multimodal": {"active": 0.1, "scale": 0.0, "position": 0.0}}, items=5, **options)
     for record in records:
         for row in record["items"]:
@@ -46,8 +46,44 @@ def test_difference_is_the_mean_over_the_repeats_that_tested_the_item(study_of, 
     assert row["won"] == sum(d < 0 for d in expected)
 
 
+def test_the_whole_is_in_units_of_skill_where_the_study_is(study_of, records_of):
+    # As with outliers in one component: its loss is thousands of times that of the others.
+    def edit(record, row):
+        if row["component"] == "scale":
+            row["naive_loss"] *= 1000.0
+            row["loss"] = row["loss"] * 1000.0 + (1.0 if record["arm"] == "multimodal" else 0.0)
+
+    found = results(study_of, records_of, edit, noise=1e-4)
+    table = item_differences(found)
+    of = table.set_index([table["component"].fillna("whole"), "item"])["difference"]
+    rows = found.items[found.items["arm"] == "track_only"]
+    naive = {
+        component: (part["naive_loss"] * part["count"]).sum() / part["count"].sum()
+        for component, part in rows.groupby("component")
+    }
+    for item in (f"video_{i}" for i in range(5)):
+        parts = [of[component, item] / naive[component] for component in ("active", "scale", "position")]
+        assert of["whole", item] == pytest.approx(sum(parts) / 3)
+        assert of["scale", item] > -of["active", item]  # the plain sum would say that the arm loses
+        assert of["whole", item] < 0
+    overall = item_overall(found)
+    assert overall["high"][0] < 0
+
+
+def test_a_component_that_the_naive_prediction_has_right_stays_out_of_skill(study_of, records_of):
+    def edit(record, row):
+        if row["component"] == "scale":
+            row["naive_loss"] = 0.0
+
+    table = item_differences(results(study_of, records_of, edit))
+    assert table["difference"].notna().all()
+    of = table.set_index([table["component"].fillna("whole"), "item"])["difference"]
+    assert "scale" in set(table["component"].dropna())
+    assert of["whole", "video_0"] < 0
+
+
 def test_the_whole_sums_components_and_overall_counts_items(study_of, records_of):
-    found = results(study_of, records_of, noise=1e-4)
+    found = results(study_of, records_of, noise=1e-4, metric="loss")
     table, overall = item_differences(found), item_overall(found)
     assert tuple(overall.columns) == OVERALL_COLUMNS
     of = table.set_index([table["component"].fillna("whole"), "item"])["difference"]

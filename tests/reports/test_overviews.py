@@ -115,7 +115,12 @@ def test_items_are_sorted_from_gain_to_loss(results):
     assert len(frame) == 3 * 40
     for _, mine in frame.groupby("arm"):
         assert mine["difference"].is_monotonic_increasing
-    losses = results.items.pivot_table(index=["item", "repeat"], columns="arm", values="loss", aggfunc="sum")
+    # In a study of skill: each component in units of its naive loss, and the mean over the three.
+    rows = results.items.drop_duplicates(["item", "repeat", "component"])
+    sums = (rows["naive_loss"] * rows["count"]).groupby(rows["component"]).sum()
+    naive = results.items["component"].map(sums / rows.groupby("component")["count"].sum())
+    scaled = results.items.assign(loss=results.items["loss"] / naive / 3)
+    losses = scaled.pivot_table(index=["item", "repeat"], columns="arm", values="loss", aggfunc="sum")
     truth = (losses["multimodal"] - losses["track_only"]).groupby("item").mean()
     mine = frame[frame["arm"] == "multimodal"].set_index("item")["difference"]
     assert mine.to_dict() == pytest.approx(truth.to_dict())
