@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from mmcore.config import NOT_NUMBERS, Forecast, Hierarchical, RunConfig, build_config, override
@@ -93,6 +94,27 @@ def refuse_machine(overrides: dict[str, Any], where: Where) -> None:
                 where=where(name),
                 next_step=f"Leave it out, and use {flag} on the command line",
             )
+
+
+def refuse_twice(overrides: dict[str, Any], where: Where) -> None:
+    """Nothing may be set twice at one level: the order of lines would decide, unseen."""
+    settings = [(path, written) for written, value in overrides.items() for path in _leaves(written, value)]
+    for (one, first), (other, second) in combinations(settings, 2):
+        if first != second and f"{other}.".startswith(f"{one}."[: len(other) + 1]):
+            raise StudyError(
+                f"'{min(one, other, key=len)}' is set twice",
+                found=f"by '{first}' and by '{second}'",
+                where=where(second),
+                next_step="Keep one of them",
+            )
+
+
+def _leaves(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}", inner)
+    else:
+        yield path
 
 
 def refuse_twins(arms: Sequence[ResolvedArm], where_of: Callable[[str], Where], matched: bool = False) -> None:

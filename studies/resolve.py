@@ -14,7 +14,7 @@ from mmcore.fingerprint import fingerprint
 from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import Place, YamlFile
-from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twins, refuse_unlike
+from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
 from studies.design import arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import Sequential
@@ -69,11 +69,13 @@ def resolve(
     layers.append((changes or {}, lambda path: "--set"))
     for overrides, where in layers:
         refuse_machine(overrides, where)
+        refuse_twice(overrides, where)
         values = override(values, overrides)
         config_of(values, str(corpus), schema, where)
 
     def config(overrides: dict[str, Any], where: Where) -> RunConfig:
         refuse_machine(overrides, where)
+        refuse_twice(overrides, where)
         return config_of(override(values, overrides), str(corpus), schema, where)
 
     wanted = _wanted(study, written, schema, config)
