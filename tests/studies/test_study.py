@@ -101,7 +101,7 @@ def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchem
             ["'model.width' is set twice", "by 'model'"],
         ),
         ("{model.width: 128}", "{model: {norm: pre}, model.norm: pre}", 9, ["'model.norm' is set twice"]),
-        ("{epochs: 3}", "{epochs: 3}\n  training.epochs: 4", 7, ["'training.epochs' is set twice", "Keep one"]),
+        ("{epochs: 3}", "{epochs: 3}\n  training.epochs: 4", 6, ["'training.epochs' is set twice", "Keep one"]),
         ("{epochs: 3}", "{epochs: 3}\n  model.fusion.rank: 4\n  model.fusion: add", 8, ["'model.fusion' is set twice"]),
         ("{model.width: 128}", "{model.heads: 3}", 9, ["model.heads (3) must divide model.width (64)"]),
         ("repeats: 6", "metric: skil", 3, ["unknown measure", "Did you mean 'skill'?"]),
