@@ -19,7 +19,18 @@ from reports.analyses.search_numbers import (
     objectives,
     span,
 )
-from reports.figures.style import INK, NEUTRAL, PAPER, WIDTH, colour, house_style, marker, shortened
+from reports.figures.style import (
+    INK,
+    NEUTRAL,
+    PAPER,
+    WIDTH,
+    colour,
+    house_style,
+    log_ticks,
+    marker,
+    path_end,
+    shortened,
+)
 from reports.frame import StudyResults
 
 MOST_AXES = 6
@@ -146,12 +157,13 @@ class Slices(_OfOneSearch):
             for axes, axis in zip(plots, self.axes, strict=False):
                 if self._log(axis):
                     axes.set_xscale("log")
+                    log_ticks(axes.xaxis, frame[axis].dropna().tolist())
                 axes.plot(frame[axis], frame["value"], linestyle="none", marker="o", markersize=4.5, color=colour(0))
                 axes.plot(
                     best[axis], best["value"], linestyle="none", marker="o", markersize=11, markerfacecolor="none",
                     color=colour(1), markeredgewidth=1.6,
                 )  # fmt: skip
-                axes.set_xlabel(shortened(axis, 30))
+                axes.set_xlabel(path_end(axis, 30))
                 axes.grid(axis="y")
             for axes in plots[len(self.axes) :]:
                 axes.set_axis_off()
@@ -196,7 +208,7 @@ class Contour(_OfOneSearch):
                 x, y, s=12 + 90 * rank.to_numpy() ** 3, color=colour(0), edgecolors=PAPER, linewidths=0.6, zorder=3
             )
             for setter, axis in ((axes.set_xlabel, first), (axes.set_ylabel, second)):
-                setter(shortened(axis, 30) + (", power of ten" if self._log(axis) else ""))
+                setter(path_end(axis, 30) + (", power of ten" if self._log(axis) else ""))
         return figure
 
 

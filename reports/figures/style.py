@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 INK = "#16191d"
 """Text and axes. On the page it becomes the colour of the text around the figure."""
@@ -137,6 +140,27 @@ def legend_above(axes: Axes, columns: int = 3) -> None:
         handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.4, handlelength=2.6,
         columnspacing=1.4, borderpad=0,
     )  # fmt: skip
+
+
+def log_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Ticks of an axis by orders of magnitude, as plain numbers: some of each where few are spanned.
+
+    Matplotlib's own labels are formulas, which we do not have set, since names may hold dollar signs.
+
+    Args:
+        axis: scaled by log already.
+        values: what it shows; positive.
+    """
+    decades = math.log10(max(values) / min(values)) if len(values) else 0.0
+    subs = (1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 2.5 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=6) if decades > 0.7 else MaxNLocator(3))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def path_end(path: str, most: int = 28) -> str:
+    """The end of a dotted path that leaves room for the plot: what tells paths apart stands there."""
+    return path if len(path) <= most else "…" + shortened(path.rpartition(".")[2], most - 1)
 
 
 def shortened(name: str, most: int = 28) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -235,9 +236,33 @@ def test_the_whole_page_is_written(searched: Callable[..., StudyResults], tmp_pa
     for name in names:
         assert f'id="figure-{name}"' in page
         assert (tmp_path / "tables" / f"figure_{name}.csv").stat().st_size > 0
+        drawn = (tmp_path / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "$" not in drawn, "a formula that nobody sets"
     assert (tmp_path / "tables" / "search_trials.csv").is_file()
     again = write_report(summarise(results), results, tmp_path / "again").read_text(encoding="utf-8")
     assert again == page, "the same records give the same bytes"
+
+
+@pytest.mark.parametrize("rates", [(3e-4, 6e-4), (4e-4, 5.5e-3), (3e-5, 3e-2)])
+def test_orders_of_magnitude_have_plain_ticks_that_do_not_touch(
+    searched: Callable[..., StudyResults], rates: tuple[float, float]
+) -> None:
+    search = make_search(pruned=(), failed=())
+    for i, t in enumerate(search["trials"]):
+        rate = rates[0] * (rates[1] / rates[0]) ** (i / 11)
+        t["axes"] = t["params"] = {"training.optimiser.learning_rate": rate, "model.layers": 1 + i % 4}
+    slices = next(f for f in figures(searched(search)) if f.name == "search_slices")
+    drawing = slices.draw()
+    drawing.draw_without_rendering()
+    axes = next(a for a in drawing.axes if a.get_xscale() == "log")
+    assert axes.get_xlabel() == "…learning_rate"
+    low, high = axes.get_xlim()
+    labels = [t for x, t in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= x <= high]
+    assert 1 <= len(labels) <= 6
+    assert all(float(label.get_text()) > 0 for label in labels)
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(one.x1 < two.x0 for one, two in pairwise(boxes))
+    assert not [t for t in axes.get_xticklabels(minor=True) if t.get_text()]
 
 
 def test_few_trials_and_a_single_axis_draw_what_there_is(searched: Callable[..., StudyResults], tmp_path: Path) -> None:
