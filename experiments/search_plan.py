@@ -106,7 +106,9 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
         f"{budget} for each of:"
     ]
     for one in planned:
-        state = f"{one.left} to do" if one.left else "complete"
+        # A budget in epochs reaches further where trials are pruned.
+        least = "at least " if search.budget.epochs and search.pruner != "none" else ""
+        state = f"{least}{one.left} to do" if one.left else "complete"
         lines.append(f"  {one.arm}: {one.done} trials done, {state}")
         lines += [f"    {path}: {text}" for path, text in one.knobs.items()]
     if search.as_is:
@@ -122,6 +124,8 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
         f"then     {best if winners and asked.tunes else ''}{len(study.arms)} arms on fresh repeats "
         f"{study.first_repeat} to {last}, tested for the first time"
     )
+    if winners and asked.tunes:
+        lines.append(f"         {search.best * len(study.numbers)} runs of what is found come on top of those below")
     return lines
 
 

@@ -218,3 +218,18 @@ def test_a_plan_with_an_open_search_is_not_finished_when_its_known_arms_are(
     assert "6 to do" in text
     assert "nothing to train" not in text
     assert "still to be trained" in text
+    assert "2 runs of what is found come on top" in text
+
+
+def test_a_budget_of_epochs_reaches_further_where_trials_are_pruned(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    search = "search:\n  space: {model.dropout: {kind: uniform, low: 0, high: 0.5}}\n"
+    written = tiny_study.read_text(encoding="utf-8")
+    for pruner, told in (("halving", "at least 3 to do"), ("none", " 3 to do")):
+        more = f"  budget: {{epochs: 6}}\n  repeats: 1\n  pruner: {pruner}\n"
+        tiny_study.write_text(written + search + more, encoding="utf-8")
+        text = plan_text(planned(tiny_study, tiny_corpus, home))
+        assert told in text
+        assert "on top" not in text, "every arm is known"
+        assert ("at least" in text) == (pruner == "halving")
