@@ -123,6 +123,10 @@ class Screen:
         self._forget(name)
         self._bars[name] = self._progress.add_task(f"  {name}", total=None, note="starting")
         self._shares[name] = 0.0
+        # A search with a budget in epochs reaches further than its full trials would, once some are pruned.
+        if self._whole is not None and self._done + len(self._bars) > self._total:
+            self._total = self._done + len(self._bars)
+            self._progress.update(self._whole, total=self._total)
         self._refresh()
 
     def event(self, name: str, event: events.Event) -> None:
