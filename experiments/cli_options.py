@@ -114,10 +114,18 @@ def _change(text: str) -> tuple[str, Any]:
 def own_options_first(words: Sequence[str]) -> list[str]:
     """``run STUDY --home DIR`` as ``--home DIR run STUDY``: options of mmstudy itself may stand behind the command."""
     first: list[str] = []
-    rest = list(words)
-    for option in ("--home", "--storage"):
-        for at in [i for i, word in enumerate(rest) if word == option or word.startswith(f"{option}=")][-1:]:
-            count = 2 if rest[at] == option else 1
-            first += rest[at : at + count]
-            del rest[at : at + count]
+    rest: list[str] = []
+    at = 0
+    while at < len(words):
+        option, equals, _ = words[at].partition("=")
+        value = words[at + 1] if at + 1 < len(words) else "--"
+        if option in ("--home", "--storage") and equals:
+            first.append(words[at])
+        elif option in ("--home", "--storage") and not value.startswith("--"):
+            first += [option, value]
+            at += 1
+        else:
+            # One without a value stays, and is told of as such.
+            rest.append(words[at])
+        at += 1
     return first + rest

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from mmcore.errors import RecordError
 from mmcore.fingerprint import NUMERICS
 
 Drawn = Literal["each_repeat", "once", "corpus"]
 """How the test side of a split came about: by chance in each repeat; by chance, but once for all repeats; as the corpus
 says, which fixes train as well."""
+
+
+def drawn_of(split: Mapping[str, Any]) -> Drawn:
+    """How the test side of a split came about, as a record or a report tells it.
+
+    Earlier ones have ``given`` instead: whether the corpus fixed it.
+    """
+    told = split.get("drawn")
+    if told is None:
+        return "corpus" if split.get("given") else "each_repeat"
+    if told not in get_args(Drawn):
+        raise RecordError(
+            "'drawn' of a record's split cannot be understood",
+            expected=" or ".join(get_args(Drawn)),
+            found=repr(told)[:60],
+            next_step="It may be of another version: run the same command again, into a fresh home",
+        )
+    return told
 
 
 @dataclass(frozen=True)

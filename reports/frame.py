@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
-from mmcore.result import Drawn
+from mmcore.result import Drawn, drawn_of
 from reports.mixable import check_mixable, run_name
 from studies.resolved import ResolvedStudy
 
@@ -287,7 +287,7 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "flops": (record["flops"] or {}).get("total"),
         "train_groups": split.get("train", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
-        "drawn": split.get("drawn"),
+        "drawn": drawn_of(split) if split else None,
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
         "probed_windows": leakage.get("windows"),

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.errors import RecordError
-from mmcore.result import Drawn
+from mmcore.result import Drawn, drawn_of
 from reports.contents import Summary
 from reports.text import as_json
 
@@ -78,6 +78,12 @@ class Splits(_Told):
 
     drawn: Drawn
     repeats: tuple[Repeat, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier(cls, told: Any) -> Any:
+        """Reports of earlier versions say ``given``."""
+        return {**told, "drawn": drawn_of(told)} if isinstance(told, dict) and "given" in told else told
 
 
 class Run(_Told):

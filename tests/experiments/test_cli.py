@@ -65,7 +65,9 @@ def test_the_home_may_stand_behind_the_command(home: Home, tiny_study: Path, tin
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert as_json(done)["runs"]["to do"] == 4
     assert own_options_first(["run", "x", "--home", "a", "--storage=b"]) == ["--home", "a", "--storage=b", "run", "x"]
-    assert own_options_first(["run", "x", "--home"]) == ["--home", "run", "x"]
+    assert own_options_first(["--home", "a", "run", "x", "--home", "b"]) == ["--home", "a", "--home", "b", "run", "x"]
+    for words in (["run", "x", "--home"], ["run", "x", "--home", "--format", "json"]):
+        assert own_options_first(words) == words
 
 
 def test_plan_as_json_holds_every_run(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:

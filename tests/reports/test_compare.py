@@ -109,6 +109,14 @@ def test_nested_settings_become_dotted_paths():
     assert flat({"a": {"b": {"c": [1, {"d": 2}]}}, "e": None}) == {"a.b.c": [1, {"d": 2}], "e": None}
 
 
+def test_reports_from_before_test_sides_could_be_drawn_once_are_read(told):
+    for given, drawn in ((False, "each_repeat"), (True, "corpus")):
+        old = deepcopy(told)
+        del old["provenance"]["splits"]["drawn"]
+        old["provenance"]["splits"]["given"] = given
+        assert Report.model_validate(old).provenance.splits.drawn == drawn
+
+
 def test_where_they_were_made_is_told(told):
     two = changed(told, ("provenance", "environment", "commit"), ["abc", "def"])
     two = changed(two, ("provenance", "environment", "packages"), [{"numpy": "2.4.0", "torch": "9.9"}])

@@ -66,6 +66,28 @@ def test_overlap_is_test_over_training_groups_and_zero_for_a_given_split(study_o
     assert tidy(study, []).overlap == 0.0
 
 
+@pytest.mark.parametrize(("given", "overlap", "drawn"), [(False, 8 / 24, "each_repeat"), (True, 0.0, "corpus")])
+def test_records_from_before_test_sides_could_be_drawn_once_are_read_as_they_were_meant(
+    study_of, records_of, given, overlap, drawn
+):
+    study = study_of(repeats=2)
+    records = records_of(study)
+    for record in records:
+        del record["split"]["drawn"]
+        record["split"]["given"] = given
+    results = tidy(study, records)
+    assert results.overlap == pytest.approx(overlap)
+    assert results.drawn == drawn
+
+
+def test_a_split_that_was_drawn_in_an_unknown_way_is_refused(study_of, records_of):
+    study = study_of(repeats=2)
+    records = records_of(study)
+    records[0]["split"]["drawn"] = "by lot"
+    with pytest.raises(RecordError, match="drawn"):
+        tidy(study, records)
+
+
 def test_no_records_give_empty_tables(study_of):
     results = tidy(study_of(), [])
     assert results.runs.empty
