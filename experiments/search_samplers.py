@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_claims import rank, trials_of
+from experiments.search_claims import rank
 from mmcore.seeding import seed_of
 from studies.search import Sampler
 from studies.space import Axis
@@ -174,4 +174,6 @@ class Grid(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The cell's value."""
-        return self._cells[rank(trial, trials_of(study)) % len(self._cells)][param_name]
+        # Of the storage, not of the study: with hyperband that is one of the trial's bracket alone.
+        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        return self._cells[rank(trial, trials) % len(self._cells)][param_name]
