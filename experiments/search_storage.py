@@ -30,6 +30,9 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 IDENTITY = "mmstudy"
 """Attribute of a search: what its trials have in common."""
 
+_SECRET = ("password", "passwd", "pwd", "odbc_connect")
+"""Parts of the names of an address's options that hold a password."""
+
 
 class _Lock(BaseJournalFileLock):
     """Guards the journal among the processes of one machine, and mends it.
@@ -96,9 +99,21 @@ def place_of(home: Home, key: str, url: str | None) -> str:
 
 
 def hide_password(url: str) -> str:
-    """An address as it may be shown."""
-    head, at, tail = url.rpartition("@")
-    return f"{head.rpartition(':')[0]}:***@{tail}" if at and head.count(":") > 1 else url
+    """An address as it may be shown: a password is hidden where it stands before the host, and among the options."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except ArgumentError:
+        return f"{url.partition(':')[0]}:***" if ":" in url else url
+    secret = [key for key in found.query if any(word in key.lower() for word in _SECRET)]
+    if found.password is None and not secret:
+        return url
+    # What stands before the last @ belongs to a password that was not escaped.
+    host = found.host.rpartition("@")[2] if found.host else None
+    found = found.set(host=host).update_query_dict(dict.fromkeys(secret, "***"))
+    return found.render_as_string(hide_password=True).replace("=%2A%2A%2A", "=***")
 
 
 def study_name(key: str, arm: str) -> str:
@@ -111,17 +126,19 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
     """The storage of a study's searches, made if need be; connections to a database are closed in the end.
 
     Raises:
-        StoreError: it does not answer, is unreadable, or needs a package that is not installed.
+        StoreError: it does not answer, now or as long as it is open, is unreadable, or needs a package that is not
+            installed.
     """
     place = place_of(home, key, url)
     with _talking("be opened", place):
         storage = _journal(home, key) if url is None else _database(home, url)
-    try:
-        yield storage
-    finally:
-        if isinstance(storage, RDBStorage):
-            storage.remove_session()
-            storage.engine.dispose()
+    with contextlib.nullcontext() if url is None else _answering(place):
+        try:
+            yield storage
+        finally:
+            if isinstance(storage, RDBStorage):
+                storage.remove_session()
+                storage.engine.dispose()
 
 
 def _journal(home: Home, key: str) -> JournalStorage:
@@ -163,10 +180,31 @@ def _talking(what: str, place: str) -> Iterator[None]:
     except Exception as problem:
         raise StoreError(
             f"the storage of the search could not {what}",
-            found=f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0]}"[:300],
+            found=_first_line(problem),
             where=place,
             next_step="Mend or remove it; finished runs are kept and reused",
         ) from problem
+
+
+@contextlib.contextmanager
+def _answering(place: str) -> Iterator[None]:
+    """Tells what a database raises as long as it is open; whatever else goes wrong is not the storage's."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as problem:
+        raise StoreError(
+            "the storage of the search stopped answering",
+            # Optuna's own words say only that something went wrong.
+            found=_first_line(problem.__cause__ or problem),
+            where=place,
+            next_step="See that the database runs, then give the same command; finished runs are kept and reused",
+        ) from problem
+
+
+def _first_line(problem: BaseException) -> str:
+    return f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0]}"[:300]
 
 
 def open_study(

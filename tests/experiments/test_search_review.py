@@ -7,11 +7,16 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask
 from experiments.search_claims import SETTINGS, trials_of
 from experiments.search_samplers import build_pruner, build_sampler, suggest
+from experiments.search_storage import hide_password, open_storage
+from mmcore.errors import StoreError, StudyError
 
 BASE = """\
 question: Does tuning help?
@@ -57,3 +62,56 @@ def test_a_grid_visits_every_cell_once_under_every_pruner(asking: Callable[..., 
         study.tell(trial, 0.1 * settings["model.layers"])
     found = [trial.params for trial in trials_of(study)]
     assert sorted(map(repr, found)) == sorted(map(repr, arm.cells()))
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'search.db'}"
+
+
+def lose_a_table(home: Home, place: str) -> None:
+    with open_storage(home, "made_up", place) as storage:
+        assert isinstance(storage, RDBStorage)
+        with storage.engine.begin() as connection:
+            connection.execute(text("DROP TABLE studies"))
+        optuna.create_study(storage=storage, study_name="made_up/tuned")
+
+
+def test_a_database_that_fails_during_a_search_is_told_as_such(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"stopped answering.*no such table") as caught:
+        lose_a_table(home, url(tmp_path))
+    assert "search.db" in (caught.value.where or "")
+
+
+@pytest.mark.parametrize(
+    "problem", [optuna.exceptions.StorageInternalError("gone"), OperationalError("SELECT 1", None, Exception("gone"))]
+)
+def test_whatever_the_database_raises_is_told(home: Home, tmp_path: Path, problem: Exception) -> None:
+    with pytest.raises(StoreError, match="gone"), open_storage(home, "made_up", url(tmp_path)):
+        raise problem
+
+
+@pytest.mark.parametrize("problem", [ValueError("mine"), StudyError("mine"), KeyboardInterrupt("mine")])
+def test_what_is_not_the_database_s_passes(home: Home, tmp_path: Path, problem: BaseException) -> None:
+    with pytest.raises(type(problem), match="mine") as caught, open_storage(home, "made_up", url(tmp_path)):
+        raise problem
+    assert caught.value is problem
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://ann:secret@host:5432/db", "postgresql://ann:***@host:5432/db"),
+        ("postgresql://ann:se@cret@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann@host/db?password=secret", "postgresql://ann@host/db?password=***"),
+        ("postgresql://host/db?password=secret&sslmode=require", "postgresql://host/db?password=***&sslmode=require"),
+        ("postgresql://host/db?sslpassword=secret", "postgresql://host/db?sslpassword=***"),
+        ("mysql+pymysql://ann@host/db?passwd=secret", "mysql+pymysql://ann@host/db?passwd=***"),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dann%3BPWD%3Dsecret", "mssql+pyodbc:///?odbc_connect=***"),
+        ("postgresql:/ann:secret@host/db", "postgresql:***"),
+        ("sqlite:////a folder/search.db", "sqlite:////a folder/search.db"),
+        ("postgresql://ann@host/db?sslmode=require", "postgresql://ann@host/db?sslmode=require"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_no_password_of_a_database_is_shown(address: str, shown: str) -> None:
+    assert hide_password(address) == shown
