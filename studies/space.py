@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from mmcore.config import override
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
 
@@ -209,11 +210,33 @@ def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> dict[str, Any
 
 def applies(knob: _Knob, settled: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether a knob's condition holds, given what was drawn before it and the config that it is for."""
-    for path, wanted in knob.when.items():
-        value = settled[path] if path in settled else _at(config, path)
-        if value not in (wanted if isinstance(wanted, list | tuple) else (wanted,)):
-            return False
-    return True
+    return all(_value(settled, config, path) in listed(wanted) for path, wanted in knob.when.items())
+
+
+def listed(wanted: Any) -> list[Any]:
+    """The values that a condition names: one, or a list of them."""
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+
+
+def possible_values(path: str, space: Space, config: Mapping[str, Any]) -> list[Any] | None:
+    """The values that a path may have in the trials of a space; None: all those of an interval."""
+    around = [path] if path in space else [known for known in space if path.startswith(f"{known}.")]
+    if not around:
+        return [at(config, path)]
+    knob = space[around[0]]
+    unsearched = [at(config, path)] if knob.when else []
+    match knob:
+        case Choice():
+            return unsearched + [_value({around[0]: value}, config, path) for value in knob.values]
+        case Int():
+            return [*unsearched, *range(knob.low, knob.high + 1, knob.step)]
+        case _:
+            return None
+
+
+def _value(settled: Mapping[str, Any], config: Mapping[str, Any], path: str) -> Any:
+    """What a path has in a trial; it may stand inside a mapping that was drawn."""
+    return settled[path] if path in settled else at(override(dict(config), dict(settled)), path)
 
 
 def simplex(uniforms: list[float]) -> list[float]:
@@ -287,7 +310,8 @@ def options(axis: Axis) -> list[Any]:
     return [axis.low, *(math.exp(value) if axis.log else value for value in inner), axis.high]
 
 
-def _at(config: Mapping[str, Any], path: str) -> Any:
+def at(config: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
     value: Any = config
     for step in path.split("."):
         value = value.get(step) if isinstance(value, Mapping) else None

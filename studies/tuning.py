@@ -14,7 +14,7 @@ from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.checking import Where, config_of
 from studies.search import Budget, Objective, Pruner, Sampler
-from studies.space import Axis, Space, cells, settle
+from studies.space import Axis, Space, cells, possible_values, settle
 
 TUNED = "tuned"
 """The arm with the best settings of the scientific knobs; ``tuned 2`` is the second best."""
@@ -49,6 +49,12 @@ class ArmSearch:
         values = override(self.config.model_dump(mode="json"), dict(settings))
         return config_of(values, self.config.corpus, schema, where)
 
+    @property
+    def epochs_most(self) -> int:
+        """Epochs of the longest training that the space holds."""
+        own = self.config.training.epochs
+        return max(possible_values("training.epochs", self.space, {"training": {"epochs": own}}) or [own])
+
     def cells(self) -> list[dict[str, Any]]:
         """The grid, in an order of its own, so that the first part of it covers the space."""
         grid = cells(self.space, self.config.model_dump(mode="json"))
@@ -79,8 +85,9 @@ class ResolvedSearch:
     best: int
 
     def epochs_full(self, search: ArmSearch) -> int:
-        """Epochs of a trial that is not pruned, as the arm has them; a searched ``training.epochs`` changes them."""
-        return self.repeats * search.config.training.epochs
+        """Epochs of a trial that is not pruned; where ``training.epochs`` is searched, those of the longest trial, so
+        that a budget in epochs is never exceeded."""
+        return self.repeats * search.epochs_most
 
     def identity(self, search: ArmSearch, content: str) -> dict[str, Any]:
         """What trials of one search must have in common, as plain data; the budget is not among it: it may grow."""

@@ -366,3 +366,23 @@ def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Aske
         arm = asked.study.arm(name)
         assert arm.overrides == found["trials"][found["best"][rank]]["params"]
         assert arm.config.evaluation.test
+
+
+@pytest.mark.parametrize(
+    "knob",
+    [
+        "training.epochs: {kind: int, low: 1, high: 20, role: scientific}",
+        "training.epochs: {kind: choice, values: [20, 2, 12], role: scientific}",
+        "training: {kind: choice, values: [{epochs: 20}, {epochs: 12}, {batch: 4}], role: scientific}",
+    ],
+)
+def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool], knob: str
+) -> None:
+    """The arm's own 9 epochs say nothing of the 20 that a trial may take."""
+    asked = asking(block(RATE, knob, budget="{epochs: 95}", repeats="2", sampler="random"))
+    assert asked.study.search is not None
+    assert asked.study.search.epochs_full(asked.study.search.searches[0]) == 40
+    (found,) = done(asked, home)
+    assert found["complete"]
+    assert 95 - 40 < found["epochs_spent"] == len(pretend.trained) <= 95

@@ -98,3 +98,16 @@ def test_choices_of_any_type_come_back_as_they_were() -> None:
 def test_what_makes_no_space_is_refused(build: Any, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         build()
+
+
+def test_a_condition_is_looked_up_inside_a_mapping_that_was_drawn() -> None:
+    space = {
+        "model.fusion": Choice(values=({"kind": "gated"}, {"kind": "bottleneck"})),
+        "model.fusion.tokens": Int(low=1, high=5, when={"model.fusion.kind": "bottleneck"}),
+    }
+    config = {"model": {"fusion": {"kind": "bottleneck", "tokens": 2}}}
+    first = settle(space, config, lambda axis: axis.choices[0] if axis.choices else axis.low)
+    assert first == {"model.fusion": {"kind": "gated"}}
+    last = settle(space, config, lambda axis: axis.choices[-1] if axis.choices else axis.high)
+    assert last == {"model.fusion": {"kind": "bottleneck"}, "model.fusion.tokens": 5}
+    assert len(cells(space, config)) == 1 + 5
