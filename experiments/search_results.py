@@ -15,9 +15,10 @@ One search is one mapping::
       "trials": [trial, …],           # by number; those that no budget was left for are left out
       "best": [3, 17, 5],             # numbers of complete trials, best first; several objectives: the Pareto front
       "confirmed": [{"arm": "tuned", "trial": 3, "values": [0.41], "settings": {…}}],   # [] until it is complete
+      "confirm": 1,                   # settings to confirm; fewer are confirmed where no more were found
       "complete": True,               # whether the budget is reached and nothing runs
       "epochs_spent": 310,            # trained for this search, pruned and failed trials included
-      "epochs_full": 960,             # what its trials would have cost without pruning and reuse
+      "epochs_full": 960,             # what its trials would have cost at their full epochs, each trained anew
       "hash": "…",                    # of all that trials must have in common
       "storage": "…", "study": "…",   # where Optuna's own tools find it
     }
@@ -82,6 +83,7 @@ from experiments.search_storage import (
     storage_url,
     study_name,
 )
+from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -160,6 +162,7 @@ def export(
         ]
         if complete
         else [],
+        "confirm": len(_names(search, arm)),
         "complete": complete,
         "epochs_spent": sum(trial["epochs"] for trial in told),
         "epochs_full": sum(trial["epochs_full"] for trial in told if trial["state"] not in ("retried", "waiting")),
@@ -203,19 +206,28 @@ def ranking(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> list[Froze
 def winners(
     search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial], schema: CorpusSchema
 ) -> list[tuple[str, FrozenTrial]]:
-    """Names of arms to be confirmed and the trials that they come from: the best, each setting once."""
-    names = tuned_names(search.best) if arm.arm == TUNED else [arm.arm]
-    chosen: list[FrozenTrial] = []
-    for trial in _spread(ranking(search, trials), len(names), len(search.objective)):
+    """Names of arms to be confirmed and the trials that they come from: the best, each setting once;
+    of a front from one end to the other."""
+    names = _names(search, arm)
+    several = len(search.objective) > 1
+    distinct: list[tuple[FrozenTrial, RunConfig]] = []
+    for trial in ranking(search, trials):
+        if len(distinct) == len(names) and not several:
+            break
         config = confirmed_config(arm, trial.user_attrs[SETTINGS], schema)
-        if not any(same(config, confirmed_config(arm, t.user_attrs[SETTINGS], schema)) for t in chosen):
-            chosen.append(trial)
-    return list(zip(names, chosen, strict=False))
+        if not any(same(config, other) for _, other in distinct):
+            distinct.append((trial, config))
+    return list(zip(names, _spread([trial for trial, _ in distinct], len(names)), strict=False))
 
 
-def _spread(ranked: list[FrozenTrial], count: int, objectives: int) -> list[FrozenTrial]:
-    """Of one objective all, best first; of a front ``count`` of them from one end to the other."""
-    if objectives == 1 or len(ranked) <= count:
+def _names(search: ResolvedSearch, arm: ArmSearch) -> list[str]:
+    """The arms that are to be confirmed; fewer are where a search finds fewer settings."""
+    return tuned_names(search.best) if arm.arm == TUNED else [arm.arm]
+
+
+def _spread(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
+    """Of more than ``count`` so many, from one end to the other."""
+    if len(ranked) <= count:
         return ranked
     return [ranked[round(index * (len(ranked) - 1) / max(1, count - 1))] for index in range(count)]
 

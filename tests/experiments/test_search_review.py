@@ -8,12 +8,14 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.storages import RDBStorage
+from optuna.trial import create_trial
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask
 from experiments.search_claims import SETTINGS, trials_of
+from experiments.search_results import export, winners
 from experiments.search_samplers import build_pruner, build_sampler, suggest
 from experiments.search_storage import hide_password, open_storage
 from mmcore.errors import StoreError, StudyError
@@ -115,3 +117,22 @@ def test_what_is_not_the_database_s_passes(home: Home, tmp_path: Path, problem: 
 )
 def test_no_password_of_a_database_is_shown(address: str, shown: str) -> None:
     assert hide_password(address) == shown
+
+
+def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Asked]) -> None:
+    asked = asking(
+        LAYERS, budget="{trials: 9}", objective="[validation/skill, validation/loss]", confirm="{best: 3}", repeats="1"
+    )
+    search = asked.study.search
+    assert search is not None
+    (arm,) = search.searches
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for layers in (3, 3, 3, 2, 1):
+        told = {SETTINGS: {"model.layers": layers}}
+        study.add_trial(create_trial(values=[0.1 * layers, layers], user_attrs=told))
+    found = winners(search, arm, trials_of(study), asked.schema)
+    assert [(name, trial.user_attrs[SETTINGS]["model.layers"]) for name, trial in found] == [
+        ("tuned", 3), ("tuned 2", 2), ("tuned 3", 1),
+    ]  # fmt: skip
+    told = export(study, search, arm, asked.schema, asked.content or "", "")
+    assert told["confirm"] == 3
