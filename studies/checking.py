@@ -98,23 +98,28 @@ def refuse_machine(overrides: dict[str, Any], where: Where) -> None:
 
 def refuse_twice(overrides: dict[str, Any], where: Where) -> None:
     """Nothing may be set twice at one level: the order of lines would decide, unseen."""
-    settings = [(path, written) for written, value in overrides.items() for path in _leaves(written, value)]
-    for (one, first), (other, second) in combinations(settings, 2):
-        if first != second and f"{other}.".startswith(f"{one}."[: len(other) + 1]):
+    settings = list(_leaves((), overrides))
+    for one, other in combinations(settings, 2):
+        first, second = ".".join(one), ".".join(other)
+        if f"{second}.".startswith(f"{first}."[: len(second) + 1]):
+            # A part of the way may be shared: the same path can be written dotted and as mappings within it.
+            shared = next(at for at, (mine, its) in enumerate(zip(one, other, strict=False)) if mine != its)
+            within = f", both within '{'.'.join(one[:shared])}'" if shared else ""
             raise StudyError(
-                f"'{min(one, other, key=len)}' is set twice",
-                found=f"by '{first}' and by '{second}'",
-                where=where(second),
+                f"'{min(first, second, key=len)}' is set twice",
+                found=f"by '{one[shared]}' and by '{other[shared]}'{within}",
+                where=where(".".join(other[: shared + 1])),
                 next_step="Keep one of them",
             )
 
 
-def _leaves(path: str, value: Any) -> Iterator[str]:
-    if isinstance(value, dict) and value:
+def _leaves(written: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
+    """The keys, as they are written, on the way to each value that is no mapping."""
+    if isinstance(value, dict) and (value or not written):
         for name, inner in value.items():
-            yield from _leaves(f"{path}.{name}", inner)
+            yield from _leaves((*written, str(name)), inner)
     else:
-        yield path
+        yield written
 
 
 def refuse_twins(arms: Sequence[ResolvedArm], where_of: Callable[[str], Where], matched: bool = False) -> None:

@@ -103,6 +103,18 @@ def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchem
         ("{model.width: 128}", "{model: {norm: pre}, model.norm: pre}", 9, ["'model.norm' is set twice"]),
         ("{epochs: 3}", "{epochs: 3}\n  training.epochs: 4", 6, ["'training.epochs' is set twice", "Keep one"]),
         ("{epochs: 3}", "{epochs: 3}\n  model.fusion.rank: 4\n  model.fusion: add", 8, ["'model.fusion' is set twice"]),
+        (
+            "{model.width: 128}",
+            '{model: {"fusion.kind": add, fusion: {kind: concat}}}',
+            9,
+            ["'model.fusion.kind' is set twice", "by 'fusion.kind' and by 'fusion', both within 'model'"],
+        ),
+        (
+            "{epochs: 3}",
+            "{epochs: 3, optimiser: {kind: adam},\n  optimiser.kind: adamw}",
+            6,
+            ["optimiser.kind' is"],
+        ),
         ("{model.width: 128}", "{model.heads: 3}", 9, ["model.heads (3) must divide model.width (64)"]),
         ("repeats: 6", "metric: skil", 3, ["unknown measure", "Did you mean 'skill'?"]),
         ("repeats: 6", "metric: activ/f1", 3, ["unknown component", "Did you mean 'active'?"]),
@@ -141,6 +153,12 @@ def test_what_is_wrong_names_line_rule_and_nearest_name(
 def test_a_wrong_command_line_change_is_named_as_such(tmp_path: Path, schema: CorpusSchema) -> None:
     with pytest.raises(StudyError, match=r"--set: model\.widht: .*Did you mean 'width'"):
         opened(tmp_path, GOOD, schema, changes={"model.widht": 3})
+
+
+def test_settings_beside_each_other_in_one_mapping_are_not_twice_the_same(tmp_path: Path, schema: CorpusSchema) -> None:
+    mixed = '{model: {width: 128, "fusion.kind": low_rank, fusion: {rank: 3}}, model.norm: pre, loss: {}}'
+    config = opened(tmp_path, GOOD.replace("{model.width: 128}", mixed), schema).arm("large").config
+    assert config.model.fusion.model_dump() == {"kind": "low_rank", "rank": 3}
 
 
 def test_duplicate_arms_are_refused_with_both_lines(tmp_path: Path, schema: CorpusSchema) -> None:
