@@ -14,7 +14,15 @@ from studies.checking import Where, pointer
 from studies.matching import Match
 from studies.resolved import ResolvedArm
 from studies.search import BASELINE_KNOBS, WEIGHTS, Objective, Search, baselines, parse_objective
-from studies.space import Axis, Simplex, Space, options, settle
+from studies.search_rules import (
+    refuse_budget,
+    refuse_conditions,
+    refuse_idle,
+    refuse_overlaps,
+    refuse_overwritten,
+    refuse_sampler,
+)
+from studies.space import Axis, Simplex, Space, listed, options, possible_values
 from studies.study import Study
 from studies.tuning import TUNED, ArmSearch, ResolvedSearch, tuned_names
 
@@ -54,6 +62,7 @@ def resolve_search(
         )
     nuisance = {path: knob for path, knob in {**space, **added}.items() if knob.role == "nuisance"}
     whole = {**space, **added}
+    refuse_conditions(space, [base, *(arm.config for arm in arms)], written)
     searches: list[ArmSearch] = []
     if len(nuisance) < len(whole):
         if taken := [arm.name for arm in arms if arm.name in tuned_names(search.confirm.best)]:
@@ -64,11 +73,14 @@ def resolve_search(
             )
         searches.append(_arm_search(TUNED, {}, base, whole))
     searches += [_arm_search(arm.name, arm.overrides, arm.config, nuisance) for arm in arms]
+    refuse_idle(space, searches, written)
+    sized = {arm.name for arm in arms if arm.size is not None}
     for found in searches:
+        refuse_overlaps(found, written)
+        refuse_overwritten(found, found.arm in sized, written)
         _probe(found, search, schema, where)
-    if not any(found.space for found in searches):
-        raise StudyError("no knob of the space applies to any arm", where=written.where(("search", "space")))
-    return ResolvedSearch(
+    refuse_sampler(search.sampler, searches, written)
+    resolved = ResolvedSearch(
         tuple(found for found in searches if found.space),
         tuple(found.arm for found in searches if not found.space),
         objectives,
@@ -78,6 +90,8 @@ def resolve_search(
         search.repeats,
         search.confirm.best,
     )
+    refuse_budget(resolved, written)
+    return resolved
 
 
 def found_names(search: ResolvedSearch | None) -> list[str]:
@@ -112,13 +126,12 @@ def _arm_search(name: str, overrides: dict[str, Any], config: RunConfig, space: 
     judged = config.evaluation.model_copy(update={"test": False})
     values = config.model_dump(mode="json")
 
-    def possible(path: str) -> bool:
-        # A condition on a path that is searched as well is decided by each trial, any other by the arm.
-        outer = {k: v for k, v in space[path].when.items() if k not in space}
-        probe = {path: space[path].model_copy(update={"when": outer})}
-        return bool(settle(probe, values, lambda axis: options(axis)[0] if axis.choices else axis.low))
-
-    mine = {path: knob for path, knob in space.items() if possible(path)}
+    mine: dict[str, Any] = {}
+    for path, knob in space.items():
+        # A condition on what is searched as well is decided by each trial, any other by the arm.
+        found = {condition: possible_values(condition, mine, values) for condition in knob.when}
+        if all(known is None or any(v in listed(knob.when[c]) for v in known) for c, known in found.items()):
+            mine[path] = knob
     return ArmSearch(name, overrides, config.model_copy(update={"evaluation": judged}), mine)
 
 

@@ -109,8 +109,9 @@ class Search(Frozen):
         known: set[str] = set()
         for path, knob in self.space.items():
             for condition in knob.when:
-                if condition in self.space and condition not in known:
-                    raise ValueError(f"'{path}' depends on '{condition}', which must stand above it in the space")
+                for other in self.space:
+                    if f"{condition}.".startswith(f"{other}.") and other not in known:
+                        raise ValueError(f"'{path}' depends on '{other}', which must stand above it in the space")
             known.add(path)
         return self
 

@@ -158,8 +158,8 @@ def test_an_objective_that_would_mislead_is_refused(
         (GOOD + "  sampler: cma_es\n  objective: [validation/skill, validation/loss]\n", None, "one objective only"),
         (
             GOOD.replace("{kind", "{when: {model.width: 64, model.layers: 1}, kind"),
-            None,
-            "no knob of the space applies",
+            10,
+            "applies to no arm: there is none where model.width is 64 and model.layers is 1",
         ),
     ],
 )
@@ -226,3 +226,208 @@ def test_the_catalogues_searches_resolve_with_every_preset(name: str, tmp_path: 
         found = resolve(name, study, written, preset, preset_file, tmp_path, simulated_schema("quick"))
         assert found.search is not None
         assert found.first_repeat == 2
+
+
+RATE = "training.optimiser.learning_rate"
+
+
+def space(*knobs: str, **settings: str) -> str:
+    """A search block; its space begins on line 10."""
+    lines = ["  space:", *(f"    {knob}" for knob in knobs)]
+    return "\n".join([*lines, *(f"  {k}: {v}" for k, v in ({"budget": "{trials: 4}"} | settings).items())]) + "\n"
+
+
+def with_arm(overrides: str) -> str:
+    return HEAD.replace("{model.fusion.kind: add}", overrides)
+
+
+RATES = f"{RATE}: {{kind: log_uniform, low: 1e-4, high: 1e-2}}"
+KINDS = "model.fusion.kind: {kind: choice, values: [add, bottleneck]}"
+BOTTLENECK = "{kind: int, low: 1, high: 4, when: {model.fusion.kind: bottleneck}}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "knob", "words"),
+    [
+        (f"{{{RATE}: 2e-4}}", RATES, f"sets {RATE}, and the knob '{RATE}'"),
+        ("{training: {optimiser: {learning_rate: 2e-4}}}", RATES, f"sets {RATE}"),
+        # A whole mapping around it; one of its values is what the arm has.
+        (
+            f"{{{RATE}: 2e-4}}",
+            "training.optimiser: {kind: choice, values: [{learning_rate: 2e-4}, {learning_rate: 1e-3}]}",
+            f"sets {RATE}, and the knob 'training.optimiser'",
+        ),
+        # Another kind drops what the arm set for its own.
+        (
+            "{training.optimiser.weight_decay: 0.1}",
+            "training.optimiser.kind: {kind: choice, values: [adam, adamw]}",
+            "sets training.optimiser.weight_decay",
+        ),
+        ("{model.fusion: {kind: concat}}", KINDS, "sets model.fusion.kind"),
+        ("{loss.weights.active: 2}", "loss.weights: {kind: simplex}", "sets loss.weights.active"),
+    ],
+)
+def test_a_knob_that_overwrites_what_an_arm_is_is_refused(
+    tmp_path: Path, schema: CorpusSchema, overrides: str, knob: str, words: str
+) -> None:
+    with pytest.raises(StudyError, match="would overwrite it in every trial") as caught:
+        opened(tmp_path, schema, space(knob), with_arm(overrides))
+    assert words in caught.value.rule
+    assert "arm 'add'" in caught.value.rule
+    assert (caught.value.where or "").endswith("mine.yaml:7")
+    assert (caught.value.next_step or "").startswith("Leave it out of the arm")
+
+
+def test_a_knob_that_overwrites_a_baseline_is_refused_with_the_knobs_line(tmp_path: Path, schema: CorpusSchema) -> None:
+    kinds = "loss.weighting.kind: {kind: choice, values: [fixed, uncertainty]}"
+    with pytest.raises(StudyError, match=r"mine.yaml:11: arm '\w+' sets loss.weighting.kind.*Leave the knob out"):
+        opened(tmp_path, schema, space("loss.weights: {kind: simplex, role: scientific}", kinds))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "knobs"),
+    [
+        (
+            "{loss.weighting.kind: dwa}",
+            ["loss.weighting.temperature: {kind: uniform, low: 1, high: 2, when: {loss.weighting.kind: dwa}}"],
+        ),
+        ("{training.optimiser.kind: adamw}", [RATES]),
+        ("{training.optimiser: {kind: adamw}}", [RATES]),
+        ("{model.fusion.kind: bottleneck}", [f"model.fusion.tokens: {BOTTLENECK}"]),
+        (f"{{{RATE}: 2e-4}}", [RATES.replace("low:", "role: scientific, low:")]),
+        # Not there in this arm, so it changes nothing.
+        (f"{{{RATE}: 2e-4, model.layers: 3}}", [RATES.replace("low:", "when: {model.layers: 2}, low:")]),
+        ("{model.width: 32}", ["training.optimiser: {kind: choice, values: [{kind: adam}, {kind: adamw}]}", RATES]),
+        (
+            "{model.width: 32}",
+            [
+                "model.fusion: {kind: choice, values: [{kind: gated}, {kind: bottleneck}]}",
+                f"model.fusion.tokens: {BOTTLENECK}",
+            ],
+        ),
+    ],
+)
+def test_knobs_beside_what_an_arm_is_are_fine(
+    tmp_path: Path, schema: CorpusSchema, overrides: str, knobs: list[str]
+) -> None:
+    base = "base: {model.layers: 2}\narms:"
+    study = opened(tmp_path, schema, space(*knobs), with_arm(overrides).replace("arms:", base))
+    assert study.search is not None
+    assert {path for one in study.search.searches for path in one.space} == {knob.partition(":")[0] for knob in knobs}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "line", "words"),
+    [
+        (
+            ["model.dropout: {kind: uniform, low: 0, high: 0.4, when: {model.fusion.knd: add}}"],
+            10,
+            ["'model.dropout' waits for model.fusion.knd", "unknown key 'knd'", "Did you mean 'kind'?"],
+        ),
+        (
+            ["model.dropout: {kind: uniform, low: 0, high: 0.4, when: {model.fusion.kind: [add, bottlenek]}}"],
+            10,
+            ["to be bottlenek", "Did you mean 'bottleneck'?"],
+        ),
+        (
+            [KINDS, f"model.fusion.tokens: {BOTTLENECK.replace('bottleneck', 'bottlenek')}"],
+            11,
+            ["'model.fusion.tokens' waits", "not among the values searched", "Did you mean 'bottleneck'?"],
+        ),
+        # A kind that there is, and that no arm has; one that the knob above does not draw.
+        ([RATES, f"model.fusion.tokens: {BOTTLENECK}"], 11, ["'model.fusion.tokens' applies to no arm"]),
+        (
+            [KINDS, "model.fusion.rank: {kind: int, low: 1, high: 4, when: {model.fusion.kind: low_rank}}"],
+            11,
+            ["to be low_rank", "not among the values searched", "Valid: add, bottleneck"],
+        ),
+        (
+            [
+                "model.fusion: {kind: choice, values: [{kind: gated}, {kind: concat}]}",
+                f"model.fusion.tokens: {BOTTLENECK}",
+            ],
+            11,
+            ["'model.fusion.tokens' applies to no arm"],
+        ),
+        ([RATES, f"model.dropout: {{kind: uniform, low: 0, high: 0.4, when: {{{RATE}: 1e-3}}}}"], 11, ["an interval"]),
+        (
+            [
+                f"model.fusion.tokens: {BOTTLENECK}",
+                "model.fusion: {kind: choice, values: [{kind: add}, {kind: gated}]}",
+            ],
+            8,
+            ["depends on 'model.fusion', which must stand above it"],
+        ),
+    ],
+)
+def test_a_condition_that_cannot_hold_is_refused(
+    tmp_path: Path, schema: CorpusSchema, knobs: list[str], line: int, words: list[str]
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        opened(tmp_path, schema, space(*knobs), with_arm("{model.width: 32}"))
+    for word in words:
+        assert word in caught.value.message
+    assert f"mine.yaml:{line}" in caught.value.message
+
+
+def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Path, schema: CorpusSchema) -> None:
+    kinds = KINDS.replace("{kind", "{role: scientific, kind")
+    rank = "model.fusion.rank: {kind: int, low: 1, high: 4, when: {model.fusion.kind: low_rank}}"
+    study = opened(tmp_path, schema, space(kinds, rank), with_arm("{model.fusion.kind: low_rank}"))
+    assert study.search is not None
+    assert {one.arm: list(one.space) for one in study.search.searches} == {
+        TUNED: ["model.fusion.kind"],
+        "add": ["model.fusion.rank"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("knobs", "line", "words"),
+    [
+        (
+            [RATES, "training.optimiser: {kind: choice, values: [{learning_rate: 1e-3}, {learning_rate: 1e-2}]}"],
+            11,
+            f"'training.optimiser' overwrites what '{RATE}' has drawn. Keep one",
+        ),
+        (
+            ["training.optimiser: {kind: choice, values: [{learning_rate: 1e-3}, {learning_rate: 1e-2}]}", RATES],
+            11,
+            f"'{RATE}' overwrites what 'training.optimiser' has drawn. Keep one",
+        ),
+        (
+            ["loss.weights: {kind: simplex}", "loss.weights.active: {kind: uniform, low: 0.5, high: 2}"],
+            11,
+            "'loss.weights.active' overwrites what 'loss.weights' has drawn",
+        ),
+        # Another kind would drop the learning rate that was drawn before it.
+        (
+            [RATES, "training.optimiser.kind: {kind: choice, values: [adam, adamw]}"],
+            11,
+            f"Write 'training.optimiser.kind' above '{RATE}'",
+        ),
+    ],
+)
+def test_knobs_that_undo_each_other_are_refused(
+    tmp_path: Path, schema: CorpusSchema, knobs: list[str], line: int, words: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        opened(tmp_path, schema, space(*knobs))
+    assert words in caught.value.message
+    assert (caught.value.where or "").endswith(f"mine.yaml:{line}")
+
+
+def test_a_budget_without_room_for_a_trial_is_refused(tmp_path: Path, schema: CorpusSchema) -> None:
+    head = HEAD.replace("arms:", "base: {training.epochs: 2}\narms:")
+    with pytest.raises(StudyError, match=r"mine.yaml:12: .*takes 4 epochs \(2 repeats of 2\), and the budget is 3"):
+        opened(tmp_path, schema, space(RATES, budget="{epochs: 3}"), head)
+    assert opened(tmp_path, schema, space(RATES, budget="{epochs: 4}"), head).search is not None
+    epochs = "training.epochs: {kind: int, low: 1, high: 5}"
+    with pytest.raises(StudyError, match=r"may take 10 epochs \(2 repeats of 5\), and the budget is 9"):
+        opened(tmp_path, schema, space(epochs, budget="{epochs: 9}"), head)
+
+
+def test_cma_es_without_a_number_is_refused(tmp_path: Path, schema: CorpusSchema) -> None:
+    kinds = "model.norm: {kind: choice, values: [pre, post]}"
+    with pytest.raises(StudyError, match=r"mine.yaml:12: sampler cma_es needs a knob.*'base'.*Use tpe or random"):
+        opened(tmp_path, schema, space(kinds, sampler="cma_es"))
+    assert opened(tmp_path, schema, space(kinds, RATES, sampler="cma_es")).search is not None

@@ -1,0 +1,219 @@
+"""What the knobs of a search must not do to one another, to the arms, or to the budget; errors say file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from mmcore.config import RunConfig, build_config, override
+from mmcore.errors import ConfigError, StudyError, nearest
+from mmcore.yamlfile import Place, YamlFile
+from studies.checking import pointer
+from studies.search import Sampler
+from studies.space import Choice, Knob, Simplex, Space, at, axes_of, listed, possible_values
+from studies.tuning import ArmSearch, ResolvedSearch
+
+_SPACE: Place = ("search", "space")
+
+
+# Conditions ----------------------------------------------------------------------------------------------------------
+def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlFile) -> None:
+    """Every ``when`` must be able to hold: an unknown path or value would take its knob away without a word.
+
+    Args:
+        space: the knobs as written.
+        configs: of the base and of the arms.
+        written: the study's file.
+
+    Raises:
+        StudyError: a path that is none, a value that it cannot have, or that is not among those searched.
+    """
+    plain = [config.model_dump(mode="json") for config in configs]
+    for path, knob in space.items():
+        for condition, wanted in knob.when.items():
+            where = written.where((*_SPACE, path, "when", condition))
+            around = space.get(condition)
+            for value in listed(wanted):
+                if around is None:
+                    _refuse_unknown(path, condition, value, space, plain, where)
+                # What a scientific knob varies is, in the arms, as they have it.
+                elif around.role == "nuisance" or all(at(values, condition) != value for values in plain):
+                    _refuse_unsearched(path, condition, value, around, where)
+
+
+def _refuse_unknown(
+    path: str, condition: str, value: Any, space: Space, plain: list[dict[str, Any]], where: str
+) -> None:
+    """A condition on what is not searched itself: some arm, or some choice beside it, must be able to have it."""
+    choices = [(known, one) for known, knob in space.items() if isinstance(knob, Choice) for one in knob.values]
+    first: ConfigError | None = None
+    for values in [*plain, *(override(values, {known: one}) for values in plain for known, one in choices)]:
+        try:
+            build_config(override(values, {condition: value}))
+        except ConfigError as error:
+            first = first or error
+        else:
+            return
+    assert first is not None
+    raise StudyError(
+        f"'{path}' waits for {condition} to be {value}, which it cannot be: {first.rule}",
+        expected=first.expected,
+        found=first.found,
+        where=where,
+        next_step=first.next_step,
+    )
+
+
+def _refuse_unsearched(path: str, condition: str, value: Any, around: Knob, where: str) -> None:
+    """A condition on a knob: its value must be one that the knob may draw."""
+    values = possible_values(condition, {condition: around.model_copy(update={"when": {}})}, {})
+    if values is None:
+        raise StudyError(
+            f"'{path}' waits for {condition} to be {value}, and that is drawn from an interval: no draw is exactly it",
+            where=where,
+            next_step=f"Make '{condition}' a choice, or leave the condition out",
+        )
+    if value not in values:
+        raise StudyError(
+            f"'{path}' waits for {condition} to be {value}, which is not among the values searched",
+            where=where,
+            next_step=nearest(str(value), [str(one) for one in values]),
+        )
+
+
+def refuse_idle(space: Space, searches: Sequence[ArmSearch], written: YamlFile) -> None:
+    """A knob must be there for somebody.
+
+    Raises:
+        StudyError: one whose conditions hold for no arm.
+    """
+    for path, knob in space.items():
+        if not any(path in found.space for found in searches):
+            told = " and ".join(f"{condition} is {value}" for condition, value in knob.when.items())
+            raise StudyError(
+                f"'{path}' applies to no arm: there is none where {told}",
+                where=written.where((*_SPACE, path)),
+                next_step="Add such an arm, change the condition, or leave the knob out",
+            )
+
+
+# Who overwrites whom -------------------------------------------------------------------------------------------------
+def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
+    """No knob may undo what another has drawn: trials would be told by settings that they did not have.
+
+    Raises:
+        StudyError: knobs of which one is inside the other, or drops it by naming another kind.
+    """
+    values = found.config.model_dump(mode="json")
+    for (one, first), (other, second) in combinations(found.space.items(), 2):
+        if one.partition(".")[0] != other.partition(".")[0] or not _overwrites(values, (one, first), (other, second)):
+            continue
+        turned = not _overwrites(values, (other, second), (one, first))
+        raise StudyError(
+            f"'{other}' overwrites what '{one}' has drawn",
+            where=pointer(written, _SPACE)(other),
+            next_step=f"Write '{other}' above '{one}'" if turned else "Keep one of them",
+        )
+
+
+def _overwrites(values: dict[str, Any], one: tuple[str, Knob], other: tuple[str, Knob]) -> bool:
+    for mine in _samples(*one):
+        before = override(values, mine)
+        kept = dict(_leaves(mine))
+        for its in _samples(*other):
+            after = override(before, its)
+            if any(at(after, leaf) != value for leaf, value in kept.items()):
+                return True
+    return False
+
+
+def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None:
+    """No knob may change what its arm is: arms would become one experiment, or be judged under a wrong name.
+
+    Args:
+        found: the search of an arm.
+        sized: whether matching set its sizes; no search may vary those, which is told elsewhere.
+        written: the study's file.
+
+    Raises:
+        StudyError: a knob on a setting of the arm.
+    """
+    values = found.config.model_dump(mode="json")
+    own = {leaf: at(values, leaf) for leaf, _ in _leaves(found.overrides)}
+    own = {leaf: value for leaf, value in own.items() if not (sized and leaf.startswith("model."))}
+    arms = written.data.get("arms") or {}
+    for path, knob in found.space.items():
+        for sample in _samples(path, knob):
+            after = override(values, sample)
+            for leaf, value in own.items():
+                if at(after, leaf) == value:
+                    continue
+                mine = found.arm in arms
+                raise StudyError(
+                    f"arm '{found.arm}' sets {leaf}, and the knob '{path}' would overwrite it in every trial",
+                    where=pointer(written, ("arms", found.arm))(leaf) if mine else pointer(written, _SPACE)(path),
+                    next_step=f"Leave {'it out of the arm' if mine else 'the knob out'}, or make the knob's values a "
+                    "study of their own",
+                )
+
+
+def _samples(path: str, knob: Knob) -> Iterator[dict[str, Any]]:
+    """Overrides that a knob may draw, enough of them to see what it changes."""
+    match knob:
+        case Choice():
+            yield from ({path: value} for value in knob.values)
+        case Simplex():
+            # No arm and no other knob has weights like these by chance.
+            yield {f"{path}.{component}": 0.1234567 for component in knob.components or ()}
+        case _:
+            yield from ({path: value} for value in (knob.low, knob.high))
+
+
+def _leaves(overrides: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of each setting; an empty mapping sets nothing."""
+    for name, value in overrides.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+# Effort --------------------------------------------------------------------------------------------------------------
+def refuse_budget(search: ResolvedSearch, written: YamlFile) -> None:
+    """A budget in epochs must have room for a trial.
+
+    Raises:
+        StudyError: it has none for some arm.
+    """
+    budget = search.budget.epochs
+    for found in search.searches:
+        full = search.epochs_full(found)
+        if budget is not None and budget < full:
+            takes = "takes" if found.epochs_most == found.config.training.epochs else "may take"
+            raise StudyError(
+                f"a trial of '{found.arm}' {takes} {full} epochs ({search.repeats} repeats of {found.epochs_most}), "
+                f"and the budget is {budget}",
+                where=written.where(("search", "budget", "epochs")),
+                next_step=f"Raise the budget to {full} at least, for one trial; a search wants many",
+            )
+
+
+def refuse_sampler(sampler: Sampler, searches: Sequence[ArmSearch], written: YamlFile) -> None:
+    """CMA-ES moves through numbers; where there is none it would be random search under another name.
+
+    Raises:
+        StudyError: an arm whose knobs are choices only.
+    """
+    if sampler != "cma_es":
+        return
+    for found in searches:
+        axes = [axis for path, knob in found.space.items() for axis in axes_of(path, knob)]
+        if axes and all(axis.kind == "choice" for axis in axes):
+            raise StudyError(
+                f"sampler cma_es needs a knob that is a number, and those of '{found.arm}' are choices only: "
+                "it would draw at random",
+                found=", ".join(found.space),
+                where=written.where(("search", "sampler")),
+                next_step="Use tpe or random",
+            )
