@@ -54,7 +54,9 @@ def planned_searches(asked: Asked, seconds: Callable[[str, RunConfig], float]) -
         done = sum(trial["state"] in ("complete", "pruned", "failed") for trial in told["trials"])
         left = 0 if told["complete"] else _left(search, arm, done, told["epochs_spent"])
         one = seconds(arm.arm, arm.config)
-        epochs = left * search.epochs_full(arm)
+        # Where trials are pruned or short, a budget in epochs is used up all the same: by more of them.
+        rest = None if search.budget.epochs is None else search.budget.epochs - told["epochs_spent"]
+        epochs = left * search.epochs_full(arm) if rest is None or not left else rest
         planned.append(PlannedSearch(arm.arm, in_words(arm.space), done, left, epochs, left * search.repeats * one))
     return tuple(planned)
 

@@ -233,3 +233,4 @@ def test_a_budget_of_epochs_reaches_further_where_trials_are_pruned(
         assert told in text
         assert "on top" not in text, "every arm is known"
         assert ("at least" in text) == (pruner == "halving")
+        assert "at most 12 epochs" in text, "6 for each arm"
