@@ -19,6 +19,7 @@ from reports.analyses.search_numbers import (
     ended,
     importances_frame,
     objectives,
+    saved,
     title,
     trials_frame,
 )
@@ -75,13 +76,15 @@ def _lead(searches: Sequence[Search]) -> str:
 def _confirmations(results: StudyResults) -> list[Finding]:
     """The winner's curse: what the search promised against what fresh repeats give."""
     found = []
+    several = any(len(objectives(search)) > 1 for search in results.search)
     for row in confirmed_frame(results).to_dict("records"):
         if row["n"] == 0:
             continue
         lucky = row["searched"] > row["high"] if _maximise(results, row["objective"]) else row["searched"] < row["low"]
         measured = title(row["objective"])
         text = (
-            f"'{row['arm']}' (trial {row['trial']}) had {number(row['searched'])} in the search, and "
+            f"{f'In {measured}, ' if several else ''}'{row['arm']}' (trial {row['trial']}) had "
+            f"{number(row['searched'])} in the search, and "
             f"{number(row['mean'])} when trained anew: {_lost(row['lost'])}"
         )
         evidence = f"{measured}: {percent(1 - results.study.alpha)} interval {interval(row['low'], row['high'])} over "
@@ -123,10 +126,7 @@ def _rankings(searches: Sequence[Search]) -> list[Finding]:
 def _of_one(search: Search) -> list[Finding]:
     arm, states = search["arm"], Counter(t["state"] for t in search["trials"])
     trials = ended(search)
-    spent, full = search["epochs_spent"], search["epochs_full"]
-    text = f"The search for '{arm}' took {spent:,} epochs"
-    if full > spent:
-        text += f" instead of {full:,}: pruning and reuse saved {percent(round(1 - spent / full, 2))}"
+    text = f"The search for '{arm}' took {search['epochs_spent']:,} epochs{_savings(search)}"
     parts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]]
     parts += [f"{states['retried']} taken over after a process ended"] if states["retried"] else []
     found = [Finding(f"{text}.", evidence=f"{counted(len(trials), 'trial')}: {', '.join(parts)}.")]
@@ -134,6 +134,7 @@ def _of_one(search: Search) -> list[Finding]:
         found.insert(
             0, Finding(f"The search for '{arm}' has not reached its budget; the same command goes on.", "open", "open")
         )
+    found += _fewer(search)
     if states["failed"]:
         why = Counter(t["failure"] for t in trials if t["failure"]).most_common(1)
         told = f"Most often: {why[0][0]}." if why else ""
@@ -143,6 +144,37 @@ def _of_one(search: Search) -> list[Finding]:
         text = f"The best {axis} of '{arm}' lies at the {end} end of its range; the optimum may lie beyond."
         found.append(Finding(text, "edge of the space", "bad", f"{number(value)}."))
     return found
+
+
+def _savings(search: Search) -> str:
+    """What the trials would have cost in full, and by cause what made them cost less."""
+    left = saved(search)
+    full = search["epochs_spent"] + sum(left.values())
+
+    def share(cause: str) -> str:
+        rounded = round(left[cause] / full, 2)
+        return percent(rounded) if rounded else "under 1 %"
+
+    causes = [cause for cause in left if left[cause] and cause != "failed"]
+    first = "{} saved {}"
+    told = [(first if cause == causes[0] else "{} {}").format(cause, share(cause)) for cause in causes]
+    parts = [listing(told)] if told else []
+    parts += [f"{share('failed')} were left out as trials failed"] if left["failed"] else []
+    return f" instead of {full:,}: {'; '.join(parts)}" if parts else ""
+
+
+def _fewer(search: Search) -> list[Finding]:
+    """Where a search found fewer settings than were to be confirmed."""
+    found, wanted = len(search["confirmed"]), search.get("confirm", 1)
+    if not search["complete"] or not 0 < found < wanted:
+        return []
+    settings = counted(found, "different setting")
+    if len(objectives(search)) > 1:
+        why = f"The front has {settings}"
+    else:
+        why = f"{settings} {'was' if found == 1 else 'were'} completed"
+    confirmed = f"{found} {'is' if found == 1 else 'are'} confirmed instead of {wanted}"
+    return [Finding(f"Search for '{search['arm']}': {why}, so {confirmed}.", "fewer settings", "open")]
 
 
 def _tables(results: StudyResults) -> tuple[SectionTable, ...]:

@@ -16,7 +16,7 @@ import pandas as pd
 from mmcore.measures import parse_metric
 from reports.frame import StudyResults
 from reports.statistics.intervals import Estimate, estimate
-from reports.statistics.search import BestOf, at_edge, best_of, hypervolume, non_dominated
+from reports.statistics.search import BestOf, at_edge, best_of, hypervolume, non_dominated, reference_point
 
 Search = Mapping[str, Any]
 
@@ -44,6 +44,23 @@ def title(objective: str) -> str:
 def ended(search: Search) -> list[Mapping[str, Any]]:
     """Trials that were worked on to an end of any kind, by number; those that another trial took over are none."""
     return [t for t in search["trials"] if t["state"] in ("complete", "pruned", "failed")]
+
+
+def saved(search: Search) -> dict[str, int]:
+    """Epochs that the ended trials did not take, by cause: ``pruning, reuse, early stopping, failed``.
+
+    A run that was there already saves what it would have cost in full; what else a trial did not take is due to how it
+    ended.
+    """
+    found: dict[str, int] = {"pruning": 0, "reuse": 0, "early stopping": 0, "failed": 0}
+    causes = {"pruned": "pruning", "complete": "early stopping", "failed": "failed"}
+    for trial in ended(search):
+        left = max(0, trial["epochs_full"] - trial["epochs"])
+        runs = max(1, len(trial["fingerprints"]))
+        reused = min(left, trial["epochs_full"] * trial["reused"] // runs)
+        found["reuse"] += reused
+        found[causes[trial["state"]]] += left - reused
+    return found
 
 
 def coordinates(trial: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,15 +192,15 @@ def front_frame(search: Search) -> pd.DataFrame:
 
 
 def hypervolume_frame(search: Search) -> pd.DataFrame:
-    """``trial, volume`` after each complete trial, all objectives; the reference is the worst of each objective."""
+    """``trial, volume`` after each complete trial, all objectives; the reference lies beyond the worst of each."""
     names = objectives(search)
     done = [t for t in ended(search) if t["values"]]
     if len(names) < 2 or not done:
         return pd.DataFrame(columns=["trial", "volume"])
     points, maximise = np.array([t["values"] for t in done], dtype=float), [m for _, m in names]
-    worst = np.array([points[:, j].min() if m else points[:, j].max() for j, m in enumerate(maximise)])
+    reference = reference_point(points, maximise)
     # One more point never takes volume away; what looks like it is rounding.
-    volumes = np.maximum.accumulate([hypervolume(points[: i + 1], worst, maximise) for i in range(len(done))])
+    volumes = np.maximum.accumulate([hypervolume(points[: i + 1], reference, maximise) for i in range(len(done))])
     return pd.DataFrame({"trial": [t["number"] for t in done], "volume": volumes})
 
 

@@ -20,6 +20,8 @@ from reports.figures.style import (
     shortened,
 )
 from reports.frame import StudyResults
+from reports.numerals import percent
+from reports.statistics.search import REFERENCE
 
 
 class Front:
@@ -111,8 +113,9 @@ class Hypervolume:
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            "Volume between the worst value of each objective and the front of all trials so far: it grows whenever a "
-            "trial is found that no other beats in everything."
+            "Volume between a reference point and the front of all trials so far: it grows whenever a trial is found "
+            f"that no other beats in everything. The reference lies, in each objective, {percent(REFERENCE)} of its "
+            "range beyond the worst value of all trials, so that the ends of the front count as well."
         )
 
     def frame(self) -> pd.DataFrame:

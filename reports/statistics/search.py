@@ -116,6 +116,23 @@ def hypervolume(points_NJ: np.ndarray, reference_J: np.ndarray, maximise: Sequen
     return _volume(inside)
 
 
+REFERENCE = 0.1
+"""How far beyond the worst value of an objective the reference of a hypervolume lies, as a share of its range."""
+
+
+def reference_point(points_NJ: np.ndarray, maximise: Sequence[bool]) -> np.ndarray:
+    """A reference for the hypervolume of these points, (J,): beyond the worst of each objective.
+
+    At the worst itself the ends of a front would add nothing, and a front of two points would have no volume. Where an
+    objective has no range, the share is taken of its value; of 1 where that is 0.
+    """
+    toward = _larger_is_better(points_NJ, maximise)
+    worst_J = toward.min(axis=0)
+    range_J = toward.max(axis=0) - worst_J
+    size_J = np.where(range_J > 0, range_J, np.where(worst_J != 0, np.abs(worst_J), 1.0))
+    return (worst_J - REFERENCE * size_J) * np.where(np.asarray(maximise), 1.0, -1.0)
+
+
 def _volume(points_NJ: np.ndarray) -> float:
     if len(points_NJ) == 0:
         return 0.0
