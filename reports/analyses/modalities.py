@@ -82,7 +82,7 @@ def _lead(found: Sequence[Dossier]) -> str:
 
 def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Finding]:
     of = f" of '{dossier.arm}'" if several else ""
-    findings = [_about(results, dossier, name, of) for name in dossier.modalities]
+    findings = [found for name in dossier.modalities if (found := _about(results, dossier, name, of)) is not None]
     odd = [part for part in dossier.parts if part.disagreement]
     for part in _largest(odd, lambda part: part.drop):
         findings.append(
@@ -108,19 +108,24 @@ def _largest(told: Sequence[T], test: Callable[[T], Test | None]) -> list[T]:
     return [one for one in told if size(one) >= least[0]] if least else []
 
 
-def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding:
-    """One modality, first over all components, then by component."""
+def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding | None:
+    """One modality, first over all components, then by component; None where no question about it has an answer."""
     whole = dossier.part(name, None)
     rest = [p for p in dossier.parts if p.modality == name and p.component is not None]
     label = whole.useful or whole.used or ""
-    sentences = [_opening(whole, f"'{name}'", of)]
+    opening = _opening(whole, f"'{name}'", of)
+    sentences = [opening] if opening else []
     for order, told, start in (
         (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
-        (get_args(Used), [(p.used, p.component) for p in rest], _by_component(whole)),
+        (get_args(Used), [(p.used, p.component) for p in rest], _by_component(rest if not opening else [whole])),
     ):
         by_word = {word: [c for w, c in told if w == word and c is not None] for word in order}
         listed = "; ".join(f"{word} for {listing(of_word)}" for word, of_word in by_word.items() if of_word)
-        sentences += [f"{start} {listed}."] if listed else []
+        if listed:
+            start = start if sentences else f"By component '{name}'{of} is"
+            sentences.append(f"{start} {listed}.")
+    if not sentences:
+        return None
     evidence = [
         _told("Trained without it", whole.gain, results),
         _told("Share", whole.share, results, "is"),
@@ -129,12 +134,12 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
 
 
-def _by_component(whole: Part) -> str:
-    return "In the trained model it is" if whole.useful else "By component it is"
+def _by_component(before: Sequence[Part]) -> str:
+    return "In the trained model it is" if any(part.useful for part in before) else "By component it is"
 
 
 def _opening(part: Part, name: str, of: str) -> str:
-    """The words over all components, as a sentence."""
+    """The words over all components, as a sentence; empty where there are none."""
     useful = {
         "useful": "is useful: models trained without it score less",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
@@ -152,7 +157,7 @@ def _opening(part: Part, name: str, of: str) -> str:
     }[part.used]
     if useful:
         return f"{name}{of} {useful}" + (f", and the trained model {used}." if used else ".")
-    return f"The trained model{of} {used.replace('it', name, 1)}."
+    return f"The trained model{of} {used.replace('it', name, 1)}." if used else ""
 
 
 def _paired(results: StudyResults, pair: Pair) -> Finding:

@@ -9,7 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+from contracts.made_lattices import asked, lattice_study, trained
 
+from reports.analyses import modalities
+from reports.analyses.assess import assess
 from reports.analyses.search import section
 from reports.analyses.search_numbers import hypervolume_frame, saved
 from reports.figures.search_front import Hypervolume
@@ -172,3 +175,29 @@ def test_of_several_objectives_each_is_named(findings: Callable[..., list[Findin
     single = search(trial(1, 48), confirmed=[winner | {"values": [0.99]}])
     (one,) = [f.text for f in findings(single) if "trained anew" in f.text]
     assert one.startswith("'multimodal' (trial 1) had 0.990 in the search")
+
+
+# Modalities ----------------------------------------------------------------------------------------------------------
+def test_of_a_modality_without_any_answer_nothing_is_told(
+    study_of: Callable[..., Any], records_of: Callable[..., Any]
+) -> None:
+    study = lattice_study(study_of)
+    lost = [("visual+track", repeat) for repeat in range(study.repeats)]
+    found = modalities.section(trained(study, records_of, failures=lost))
+    assert found is not None
+    assert not [f.text for f in found.findings if "trained model ." in f.text or "'audio'" in f.text or not f.text]
+    assert [f for f in found.findings if f.text.startswith("'visual' is useful")]
+
+
+def test_a_modality_known_by_component_alone_is_named(
+    study_of: Callable[..., Any], records_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = asked(trained(lattice_study(study_of), records_of), "audio+visual+track")
+    (dossier,) = assess(results)
+    parts = tuple(p if p.component else replace(p, gain=None, drop=None) for p in dossier.parts)
+    monkeypatch.setattr(modalities, "assess", lambda _: [replace(dossier, parts=parts)])
+    found = modalities.section(results)
+    assert found is not None
+    text = found.findings[0].text
+    assert text.startswith("By component 'audio' is useful for active and scale")
+    assert "In the trained model it is used for active" in text
