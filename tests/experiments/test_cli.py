@@ -304,10 +304,10 @@ def test_ui_serves_the_studys_page_until_ctrl_c(home: Home, tiny_study: Path, ti
         assert server.stdout is not None
         line = server.stdout.readline()
         assert f"http://127.0.0.1:{port}/#/experiments/" in line
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while True:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
                     assert answer.read() == b"OK"
                 break
             except OSError:
@@ -315,7 +315,7 @@ def test_ui_serves_the_studys_page_until_ctrl_c(home: Home, tiny_study: Path, ti
                 time.sleep(0.2)
     finally:
         server.send_signal(signal.SIGINT)
-        code = server.wait(timeout=30)
+        code = server.wait(timeout=120)
         assert server.stdout is not None
         server.stdout.close()
     assert code == 0
