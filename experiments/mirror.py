@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
 from experiments.plan import is_locked
+from mmcore.config import flat
 from mmcore.errors import StoreError
 from studies.resolved import ResolvedStudy
 
@@ -133,7 +134,7 @@ class Mirror(Background):
         self._complete = store.mirrored(self._experiment, self._parents.values())
 
     def _start(self, stub: Mapping[str, Any]) -> None:
-        run = self._ready().run(self._experiment, self._parents[stub["arm"]], stub, flatten(stub["config"]))
+        run = self._ready().run(self._experiment, self._parents[stub["arm"]], stub, flat(stub["config"], empty=True))
         self._runs[stub["fingerprint"]] = run
         self._waiting[stub["fingerprint"]] = []
         self._flushed[stub["fingerprint"]] = time.monotonic()
@@ -168,14 +169,3 @@ class Mirror(Background):
             self._ready().killed(self._runs.pop(fingerprint))
         for parent in self._parents.values():
             self._ready().killed(parent)
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested plain values as dotted paths: ``{"model": {"width": 64}}`` → ``{"model.width": 64}``."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from mmcore.config import RunConfig, build_config, override
+from mmcore.config import RunConfig, build_config, flat, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.yamlfile import Place, YamlFile
 from studies.checking import pointer
@@ -120,7 +120,7 @@ def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
 def _overwrites(values: dict[str, Any], one: tuple[str, Knob], other: tuple[str, Knob]) -> bool:
     for mine in _samples(*one):
         before = override(values, mine)
-        kept = dict(_leaves(mine))
+        kept = flat(mine)
         for its in _samples(*other):
             after = override(before, its)
             if any(at(after, leaf) != value for leaf, value in kept.items()):
@@ -140,7 +140,7 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
         StudyError: a knob on a setting of the arm.
     """
     values = found.config.model_dump(mode="json")
-    own = {leaf: at(values, leaf) for leaf, _ in _leaves(found.overrides)}
+    own = {leaf: at(values, leaf) for leaf in flat(found.overrides)}
     own = {leaf: value for leaf, value in own.items() if not (sized and leaf.startswith("model."))}
     arms = written.data.get("arms") or {}
     for path, knob in found.space.items():
@@ -168,15 +168,6 @@ def _samples(path: str, knob: Knob) -> Iterator[dict[str, Any]]:
             yield {f"{path}.{component}": 0.1234567 for component in knob.components or ()}
         case _:
             yield from ({path: value} for value in (knob.low, knob.high))
-
-
-def _leaves(overrides: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of each setting; an empty mapping sets nothing."""
-    for name, value in overrides.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 # Effort --------------------------------------------------------------------------------------------------------------

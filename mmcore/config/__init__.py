@@ -39,7 +39,7 @@ from mmcore.config.model import (
     SharedHead,
     TrackTokensHead,
 )
-from mmcore.config.overrides import build_config, explain, override, valid_keys
+from mmcore.config.overrides import build_config, explain, flat, override, valid_keys
 from mmcore.config.run import NOT_NUMBERS, EvaluationConfig, RunConfig
 from mmcore.config.training import (
     AbsoluteError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,6 +37,25 @@ def override(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
         else:
             result[head] = value
     return result
+
+
+def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> dict[str, Any]:
+    """A nested mapping by dotted paths; lists are values.
+
+    Args:
+        empty: keep empty mappings as values; else they are left out, as they set nothing.
+
+    Example:
+        >>> flat({"model": {"width": 8, "fusion": {"kind": "add"}}})
+        {'model.width': 8, 'model.fusion.kind': 'add'}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and (value or not empty):
+            found |= flat(value, f"{prefix}{key}.", empty)
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def build_config(values: dict[str, Any], where: str | None = None) -> RunConfig:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmcore.config import RunConfig
+from mmcore.config import RunConfig, flat
 from mmcore.errors import RecordError
 from reports.compare.source import Arm, Repeat, Report, Verdict
 from reports.sentences import drawn_text
@@ -118,22 +118,6 @@ def compare_reports(a: Report, b: Report) -> Comparison:
         shared_runs=len(runs_a & runs_b),
         task=_task(a),
     )
-
-
-def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted paths; lists are values.
-
-    Example:
-        >>> flat({"model": {"width": 8, "fusion": {"kind": "add"}}})
-        {'model.width': 8, 'model.fusion.kind': 'add'}
-    """
-    found: dict[str, Any] = {}
-    for key, entry in value.items():
-        if isinstance(entry, Mapping):
-            found |= flat(entry, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = entry
-    return found
 
 
 def _refuse_unlike(a: Report, b: Report) -> None:

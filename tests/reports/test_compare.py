@@ -5,10 +5,10 @@ from copy import deepcopy
 
 import pytest
 
-from mmcore.config import RunConfig
+from mmcore.config import RunConfig, flat
 from mmcore.errors import RecordError
 from reports.compare import compare_reports, read_report, report_of
-from reports.compare.changes import ALL, flat
+from reports.compare.changes import ALL
 from reports.compare.source import Report
 from reports.compare.text import compared_as_json, compared_as_markdown, compared_as_text
 from reports.frame import tidy
