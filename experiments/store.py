@@ -233,19 +233,20 @@ class Store:
         with self._talking("log epochs"):
             there = {metric.step for metric in self._client.get_metric_history(run, "epoch")}
             now = int(time.time() * 1000)
-            batch: list[Metric] = []
+            batches: list[list[Metric]] = [[]]
             for row in rows:
                 step = int(row["epoch"] or 0)
                 numbers = {key: value for key, value in row.items() if value is not None and math.isfinite(value)}
                 if step in there or not numbers:
                     continue
                 metrics = [Metric(key_of(key), float(value), now, step) for key, value in numbers.items()]
-                if batch and len(batch) + len(metrics) > _LARGEST_BATCH:
-                    self._client.log_batch(run, metrics=batch)
-                    batch = []
-                batch += metrics
-            for chunk in _chunks(batch, _LARGEST_BATCH):
-                self._client.log_batch(run, metrics=chunk)
+                if len(batches[-1]) + len(metrics) > _LARGEST_BATCH:
+                    batches.append([])
+                batches[-1] += metrics
+            for batch in batches:
+                # An epoch with more metrics than a request may have is the one that travels in parts.
+                for chunk in _chunks(batch, _LARGEST_BATCH):
+                    self._client.log_batch(run, metrics=chunk)
 
     def finish(self, run: str, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
         """Final scores, tags and artifacts; the run's status follows the record's.

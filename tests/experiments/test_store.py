@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
-from experiments.mirror import Mirror, flatten
+from experiments.mirror import Mirror
 from experiments.store import FINGERPRINT, Store, score_name
-from mmcore.config import RunConfig
+from mmcore.config import RunConfig, flat
 from mmcore.errors import StoreError
 from mmcore.measures import parse_metric
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -96,7 +95,7 @@ def workdir_of(tmp_path: Path) -> Path:
 
 
 def told(mirror: Mirror) -> Mirror:
-    mirror.close(timeout=60)
+    mirror.close(timeout=300)
     assert mirror.error is None, mirror.error
     return mirror
 
@@ -194,7 +193,7 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
         warnings: list[str] = []
         mirror = Mirror(home, study_of("both"), "v", warnings.append)
         mirror.finished(record_of(history=rows), workdir, None)
-        mirror.close(timeout=60)
+        mirror.close(timeout=300)
         assert warnings
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.finished(record_of(history=rows), workdir, None)
@@ -203,6 +202,28 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
     for key in rows[0]:
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
         assert sorted(steps) == list(range(1, 8)), key
+
+
+def test_an_epoch_with_more_metrics_than_a_request_may_have_travels_in_parts(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.store._LARGEST_BATCH", 10)
+    rows = [{"epoch": epoch} | {f"train/loss/{i}": 1.0 for i in range(14)} for epoch in (1, 2)]
+    sent, sizes = MlflowClient.log_batch, list[int]()
+
+    def counted(self: MlflowClient, run_id: str, *args: Any, **words: Any) -> Any:
+        sizes.append(len(words.get("metrics", ())))
+        return sent(self, run_id, *args, **words)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.finished(record_of(history=rows), workdir_of(tmp_path), None)
+    told(mirror)
+    assert max(sizes) <= 10
+    (run,) = repeats_of(client)
+    for key in rows[0]:
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
+        assert sorted(steps) == [1, 2], key
 
 
 def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client: MlflowClient) -> None:
@@ -302,7 +323,7 @@ def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: P
     mirror = Mirror(home, study_of("both"), "v", warnings.append)
     mirror.started(record_of())
     mirror.finished(record_of(), workdir_of(tmp_path), None)
-    mirror.close(timeout=60)
+    mirror.close(timeout=300)
     assert isinstance(mirror.error, StoreError)
     assert len(warnings) == 1
     assert "mmstudy sync" in warnings[0]
@@ -333,8 +354,8 @@ def test_scores_have_readable_names() -> None:
 
 def test_flattening_keeps_every_leaf() -> None:
     nested = {"a": {"b": {"c": 1}, "d": []}, "e": None, "f": {}}
-    assert flatten(nested) == {"a.b.c": 1, "a.d": [], "e": None, "f": {}}
-    assert json.dumps(flatten(nested))
+    assert flat(nested, empty=True) == {"a.b.c": 1, "a.d": [], "e": None, "f": {}}
+    assert flat(nested) == {"a.b.c": 1, "a.d": [], "e": None}
 
 
 def test_tags_are_the_ones_that_studies_are_searched_by() -> None:
