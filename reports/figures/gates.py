@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,7 +48,7 @@ def pairs(gating: Gating | None, together: bool = False) -> Iterator[tuple[Gatin
                 yield gating, arm, modality
 
 
-class _Dots:
+class _Dots(ABC):
     """What figures about gates have in common."""
 
     value = "mean"
@@ -67,9 +68,9 @@ class _Dots:
             self._frame = self.compute(self.gating)
         return self._frame
 
+    @abstractmethod
     def compute(self, gating: Gating | None) -> pd.DataFrame:
         """The same, made anew."""
-        raise NotImplementedError
 
 
 class GateFaithfulness(_Dots):
