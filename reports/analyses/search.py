@@ -135,6 +135,9 @@ def _of_one(search: Search) -> list[Finding]:
             0, Finding(f"The search for '{arm}' has not reached its budget; the same command goes on.", "open", "open")
         )
     found += _fewer(search)
+    if search["complete"] and search.get("importances") == {}:
+        text = f"Which settings of '{arm}' matter most is not told: {states['complete']} of its trials were trained to "
+        found.append(Finding(f"{text}the end, too few for an estimate.", "no importances", "open"))
     if states["failed"]:
         why = Counter(t["failure"] for t in trials if t["failure"]).most_common(1)
         told = f"Most often: {why[0][0]}." if why else ""

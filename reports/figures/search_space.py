@@ -110,6 +110,11 @@ class _OfOneSearch:
         many = f" of the {len(self.results.search)} searches" if len(self.results.search) > 1 else ""
         return f"'{self.search['arm']}'{many}"
 
+    @property
+    def _ranked(self) -> bool:
+        """Whether it is known how much each axis matters; else they come in the order of the space."""
+        return self.search is not None and bool(self.search.get("importances"))
+
     def _log(self, axis: str) -> bool:
         assert self.search is not None
         bounds = span(self.search, axis)
@@ -137,8 +142,9 @@ class Slices(_OfOneSearch):
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            f"Trials of {self._whose} that were trained to the end: the first objective over each numeric axis, the "
-            "most important axes first. The ring is the best. Good settings crowded at an end ask for a wider range."
+            f"Trials of {self._whose} that were trained to the end: the first objective over each numeric axis"
+            f"{', the most important axes first' if self._ranked else ''}. The ring is the best. Good settings crowded "
+            "at an end ask for a wider range."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -181,8 +187,9 @@ class Contour(_OfOneSearch):
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            f"Trials of {self._whose} over the two most important numeric axes: the larger the mark, the better the "
-            "first objective; lines of equal value are linear between trials, and only a hint where these are few."
+            f"Trials of {self._whose} over the {'two most important' if self._ranked else 'first two'} numeric axes: "
+            "the larger the mark, the better the first objective; lines of equal value are linear between trials, and "
+            "only a hint where these are few."
         )
 
     def frame(self) -> pd.DataFrame:

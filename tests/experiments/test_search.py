@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.made_searches import BASE, LAYERS, RATE
 from optuna.trial import TrialState, create_trial
 
 from experiments import search as engine
@@ -26,22 +27,6 @@ from mmcore.config import RunConfig
 from mmcore.data.prepared import prepare
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
-
-BASE = """\
-question: Does tuning help?
-preset: null
-repeats: 2
-reference: base
-base:
-  data.window: 20
-  model: {width: 8, layers: 1, heads: 2, feed_forward: 8}
-  training: {epochs: 9, batch: 8}
-arms:
-  base: {}
-search:
-"""
-RATE = "training.optimiser.learning_rate: {kind: log_uniform, low: 1e-5, high: 1e-1, points: 5, role: scientific}"
-LAYERS = "model.layers: {kind: int, low: 1, high: 3, role: scientific}"
 
 
 def skill(config: RunConfig) -> float:

@@ -265,6 +265,22 @@ def test_orders_of_magnitude_have_plain_ticks_that_do_not_touch(
     assert not [t for t in axes.get_xticklabels(minor=True) if t.get_text()]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_what_matters_most_is_only_claimed_where_it_is_known(
+    searched: Callable[..., StudyResults], known: bool
+) -> None:
+    search = make_search()
+    if not known:
+        search["importances"] = {}
+    results = searched(search)
+    told = section(results)
+    assert told is not None
+    assert ("no importances" in {f.label for f in told.findings}) == (not known)
+    for figure in figures(results):
+        if figure.name in ("search_slices", "search_contour"):
+            assert ("most important" in figure.description) == known
+
+
 def test_few_trials_and_a_single_axis_draw_what_there_is(searched: Callable[..., StudyResults], tmp_path: Path) -> None:
     search = make_search(trials=3, pruned=(), failed=())
     for t in search["trials"]:

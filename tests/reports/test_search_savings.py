@@ -1,4 +1,4 @@
-"""What a review of reports on searches found: what saved epochs, fronts of two points, and whose score it was."""
+"""Reports on searches: what saved epochs, fronts of two points, and whose score it was."""
 
 from __future__ import annotations
 

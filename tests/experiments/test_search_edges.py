@@ -1,4 +1,4 @@
-"""What a review of searches found: a grid under every pruner, fronts, and a database that fails or has a password."""
+"""Searches at their edges: a grid under every pruner, fronts, and a database that fails or has a password."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from contracts.made_searches import BASE, LAYERS, RATE
 from optuna.storages import RDBStorage
 from optuna.trial import create_trial
 from sqlalchemy import text
@@ -19,22 +20,6 @@ from experiments.search_results import export, winners
 from experiments.search_samplers import build_pruner, build_sampler, suggest
 from experiments.search_storage import hide_password, open_storage
 from mmcore.errors import StoreError, StudyError
-
-BASE = """\
-question: Does tuning help?
-preset: null
-repeats: 7
-reference: base
-base:
-  data.window: 20
-  model: {width: 8, layers: 1, heads: 2, feed_forward: 8}
-  training: {epochs: 9, batch: 8}
-arms:
-  base: {}
-search:
-"""
-RATE = "training.optimiser.learning_rate: {kind: log_uniform, low: 1e-5, high: 1e-1, points: 5, role: scientific}"
-LAYERS = "model.layers: {kind: int, low: 1, high: 3, role: scientific}"
 
 
 @pytest.fixture
