@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmcore.measures import MEASURES
+from reports.statistics.floors import ENUMERATED, PATTERNS
 
 TERMS: tuple[tuple[str, str], ...] = (
     ("arm", "A named variant of the model or its training. One arm is the reference that others are held against."),
@@ -27,9 +28,34 @@ TERMS: tuple[tuple[str, str], ...] = (
         "is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits.",
     ),
     (
+        "deviation",
+        "The standard deviation between repeats: how far a single repeat lies from the mean, typically. It does not "
+        "shrink with more repeats; the interval of the mean does.",
+    ),
+    (
+        "bootstrap interval",
+        "An interval that assumes no shape of the scores: repeats are drawn again and again with replacement (BCa). "
+        "With few repeats it is too narrow; verdicts do not rest on it.",
+    ),
+    (
+        "interquartile mean",
+        "The mean of the middle half of the repeats: a few broken or lucky ones do not move it.",
+    ),
+    (
         "p",
         "How often a difference at least this large would come up if the two arms were equally good and only chance "
-        "decided which was ahead. Small p: chance is a poor explanation. It is an exact sign-flip test, two-sided.",
+        "decided which was ahead. Small p: chance is a poor explanation. It is a two-sided sign-flip test: exact up to "
+        f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it reads {PATTERNS:,} of the possible sign patterns.",
+    ),
+    (
+        "p of the interval",
+        "Of the t-test that belongs to the interval. “Better” and “worse” ask that it be small as well: the sign-flip "
+        "test does not know that repeats may share training data. Where they do, it is Holm's p.",
+    ),
+    (
+        "sequential p",
+        "Stands for p where repeats are added until a comparison is decided: the smallest level at which the study's "
+        "rule would have stopped by now. Looking often is paid for in it.",
     ),
     (
         "Holm",
@@ -38,13 +64,18 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "floor",
-        "With n repeats no p can be below 2/2ⁿ, however large the effect. Where even that is too much the verdict is "
-        "“too few repeats”.",
+        f"With n repeats, up to {ENUMERATED}, no p can be below 2/2ⁿ, however large the effect; with more than that, "
+        f"none below 1/{PATTERNS:,}. Where even that is too much the verdict is “too few repeats”.",
     ),
     (
         "effect size",
         "Mean difference divided by its standard deviation between repeats (Cohen's d_z): how steady the difference "
-        "is. Above about 0.8 is usually called large.",
+        "is. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 large) are for d, which divides by the deviation of the "
+        "scores; they do not hold for d_z, which pairing makes larger.",
+    ),
+    (
+        "share of repeats won",
+        "In how many of the repeats the arm was ahead; where it is a share, a tie counts half.",
     ),
     (
         "equivalent",
@@ -64,6 +95,26 @@ TERMS: tuple[tuple[str, str], ...] = (
         "naive baselines",
         "Predictions without learning: persistence repeats the last value, constant says the training mean, majority "
         "the commonest class, prior its frequencies. An arm that does not beat them has learned nothing useful.",
+    ),
+    (
+        "FLOPs",
+        "Floating-point operations of one forward pass over one window: what the model costs to use, whatever the "
+        "machine.",
+    ),
+    (
+        "Pareto front",
+        "The arms that no other arm beats on everything at once: none is at least as good for less, or better at the "
+        "same cost.",
+    ),
+    (
+        "Friedman",
+        "A test on ranks of all arms at once: could so clear an order come up if all were equally good? It takes "
+        "repeats as independent, and verdicts do not rest on it.",
+    ),
+    (
+        "critical difference",
+        "Arms whose average ranks are further apart than this differ by Nemenyi's test. Like Friedman's it gives an "
+        "overview; verdicts do not rest on it.",
     ),
 )
 """Term and meaning, in the order in which a reader meets them."""

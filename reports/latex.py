@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from reports import numerals
 from reports.contents import ArmRow, ComparisonRow, Summary
+from reports.sentences import how_tested
 
 MARKS = {"better": "$^{+}$", "worse": "$^{-}$", "equivalent": "$^{=}$"}
 WIDEST = 90
@@ -127,7 +128,7 @@ def _caption(summary: Summary) -> str:
     if told:
         said.append(f"Against {escape(summary.reference)}: {', '.join(told)}.")
     if compared:
-        test = f"Arms are paired by repeat; the test is an exact sign-flip test, two-sided, at {summary.alpha:g}."
+        test = f"Arms are paired by repeat; the test is {how_tested(compared)}, at {summary.alpha:g}."
         said.append(escape(f"{test} {summary.families}"))
     return " ".join(said)
 

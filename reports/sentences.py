@@ -11,7 +11,7 @@ from mmcore.result import Drawn
 from reports.contents import ComparisonRow, MetricFacts, VerdictText
 from reports.looks import adjusted, at_the_end, open_text, sequential_p
 from reports.numerals import counted, interval, listing, number, percent, probability
-from reports.statistics.floors import needed
+from reports.statistics.floors import ENUMERATED, PATTERNS, needed
 from reports.statistics.verdicts import Verdict
 
 
@@ -193,6 +193,17 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     if overlap > 0:
         text += " Since splits vary, better and worse must also hold for the interval's t-test after Holm."
     return text + " Corrections are Holm's. Claims of equivalence are not corrected for their number."
+
+
+def how_tested(rows: Sequence[ComparisonRow]) -> str:
+    """Which test made the p of comparisons, for captions: exact only where every sign pattern was read."""
+    pairs = [row.paired.n for row in rows]
+    sampled = f"{PATTERNS:,} of the possible sign patterns"
+    if max(pairs, default=0) <= ENUMERATED:
+        return "an exact sign-flip test, two-sided"
+    if min(pairs) > ENUMERATED:
+        return f"a two-sided sign-flip test over {sampled}"
+    return f"a two-sided sign-flip test, exact up to {ENUMERATED} pairs and over {sampled} beyond"
 
 
 def drawn_text(drawn: Drawn) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from mmcore.seeding import generator
-from reports.statistics.floors import ENUMERATED, floor
+from reports.statistics.floors import ENUMERATED, PATTERNS, floor
 from reports.statistics.intervals import ROUNDING, Estimate, estimate
 
 STUDIES_AT_ONCE = 64
@@ -28,7 +28,7 @@ class Paired:
     Args:
         difference: mean paired difference in the metric's unit, with its interval at 1 − alpha.
         narrow: the same at 1 − 2·alpha, for two one-sided tests.
-        p: exact two-sided sign-flip p; 1 for n = 0.
+        p: two-sided sign-flip p, exact up to 16 pairs; 1 for n = 0.
         p_t: two-sided p of the corrected t-test: at most alpha where the interval leaves out 0; 1 for n < 2.
         floor: the smallest p that n pairs can give.
         effect_size: Cohen's d_z, mean ÷ deviation of the differences; NaN where the deviation is 0 or unknown.
@@ -181,5 +181,5 @@ def _sums_of_all_patterns(d_NS: np.ndarray) -> np.ndarray:
 
 @cache
 def _drawn_signs(n: int) -> np.ndarray:
-    drawn = generator(0, "sign flips", index=n).integers(0, 2, size=(2**ENUMERATED - 1, n), dtype=np.int8)
+    drawn = generator(0, "sign flips", index=n).integers(0, 2, size=(PATTERNS - 1, n), dtype=np.int8)
     return (2 * drawn - 1).astype(np.float64)

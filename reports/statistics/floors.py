@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from reports.statistics.multiplicity import holm
 
 ENUMERATED = 16
-"""Up to this many pairs all 2ⁿ sign patterns are enumerated; beyond, 2¹⁶ of them are drawn."""
+"""Up to this many pairs all 2ⁿ sign patterns are enumerated; beyond, :data:`PATTERNS` of them are drawn."""
+
+PATTERNS = 2**ENUMERATED
+"""Sign patterns that a p of more than :data:`ENUMERATED` pairs reads, the observed one among them."""
 
 
 def floor(n: int) -> float:
