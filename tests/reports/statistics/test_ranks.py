@@ -1,8 +1,10 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+import scikit_posthocs
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -64,6 +66,20 @@ def test_critical_difference_follows_the_published_table(alpha, q):
     for k, quantile in enumerate(q, start=2):
         expected = quantile * math.sqrt(k * (k + 1) / (6 * 10))
         assert critical_difference(k, 10, alpha) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1])
+@pytest.mark.parametrize("seed", range(5))
+def test_tells_apart_the_pairs_that_scikit_posthocs_does(seed, alpha):
+    rng = np.random.default_rng(seed)
+    values = frame(rng.normal(size=(12, 5)) + np.linspace(0, 4, 5))
+    found = ranks(values, alpha=alpha)
+    p = scikit_posthocs.posthoc_nemenyi_friedman(values)
+    apart = {(a, b): p.loc[a, b] < alpha for a, b in combinations(found.arms, 2)}
+    place = dict(zip(found.arms, found.average, strict=True))
+    assert apart == {(a, b): place[b] - place[a] > found.critical_difference for a, b in apart}
+    assert any(apart.values())
+    assert not all(apart.values())
 
 
 def test_known_order_and_the_bars_of_a_diagram():
