@@ -13,12 +13,14 @@ import pandas as pd
 
 from reports.frame import StudyResults
 from reports.statistics.items import per_item, two_level
+from reports.statistics.multiplicity import holm
 
 DIFFERENCE_COLUMNS = (
     "arm", "reference", "component", "item", "group", "n", "difference", "low", "high", "deviation", "won",
 )  # fmt: skip
 OVERALL_COLUMNS = (
-    "arm", "reference", "component", "difference", "low", "high", "items", "groups", "repeats", "items_won",
+    "arm", "reference", "component", "difference", "low", "high", "p", "p_holm", "items", "groups", "repeats",
+    "items_won",
 )  # fmt: skip
 
 
@@ -64,8 +66,9 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
     """One row per comparison of the study and component; columns :data:`OVERALL_COLUMNS`.
 
     ``difference`` is the mean over all tests of an item in a repeat, below 0 where the arm is better; ``low`` and
-    ``high`` are the two-level bootstrap interval at 1 − alpha. ``items_won`` counts items on which the arm's mean loss
-    is the lower one.
+    ``high`` are the two-level bootstrap interval at 1 − alpha, ``p`` its two-sided p. ``p_holm`` is corrected for the
+    comparisons of all components together, the first row of each, as one family, and for all other rows as another.
+    ``items_won`` counts items on which the arm's mean loss is the lower one.
     """
     losses, level = _Losses.of(results), 1 - results.study.alpha
     rows = []
@@ -73,9 +76,13 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
         found = two_level(difference_RI, losses.groups, level)
         # A sum over repeats has the sign of their mean.
         won = int((np.nansum(difference_RI, axis=0) < 0).sum())
-        sizes = (found.items, found.groups, found.repeats)
-        rows.append((arm, reference, component, found.mean, found.low, found.high, *sizes, won))
-    return pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
+        numbers = (found.mean, found.low, found.high, found.p, np.nan)
+        rows.append((arm, reference, component, *numbers, found.items, found.groups, found.repeats, won))
+    overall = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
+    again = overall.duplicated(["arm", "reference"])
+    for family in (overall.index[~again], overall.index[again]):
+        overall.loc[family, "p_holm"] = holm(overall.loc[family, "p"].to_list())
+    return overall
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_TINTS, WIDTH, house_style, shortened
+from reports.figures.style import INK, NEUTRAL, PAPER, WIDTH, house_style, shortened
 from reports.frame import StudyResults
 from reports.items import together, whole_differences
 
@@ -106,7 +106,8 @@ def _plot(axes: Axes, part: pd.DataFrame, ends: int) -> None:
         named.append((y[i], shortened(str(row["item"]), 24)))
         low, high, middle = row["low"], row["high"], row["difference"]
         clear = not math.isnan(low) and (low > 0 or high < 0)
-        tint = (VERDICT_TINTS["better"] if middle < 0 else VERDICT_TINTS["worse"]) if clear else NEUTRAL
+        # No colour of a verdict: a single item is none.
+        tint = INK if clear else NEUTRAL
         if not math.isnan(low):
             axes.plot([low, high], [y[i], y[i]], color=tint, linewidth=1.4)
         axes.plot(

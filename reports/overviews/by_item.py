@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from reports.frame import StudyResults
 from reports.items import item_overall, together, whole_differences
-from reports.numerals import counted, interval, number, percent
+from reports.numerals import counted, interval, number, percent, probability
 from reports.sections import Finding, Section, SectionTable, plain_table
+from reports.statistics.floors import family_floors, needed
 
 Row = dict[str, Any]
 """A row of a table by column, None for what is not known."""
@@ -32,9 +34,15 @@ def by_item(results: StudyResults) -> Section | None:
     for row in overall:
         # The sum over components comes first, where there is one.
         told.setdefault((row["arm"], row["reference"]), row)
-    level = 1 - results.study.alpha
-    findings = [_finding(row, items[pair], level) for pair, row in told.items()][:MOST_PAIRS]
-    columns = ("arm", "against", "on", "difference", "low", "high", "items", "groups", "repeats", "items gained")
+    alpha = results.study.alpha
+    floors = family_floors([row["repeats"] for row in told.values()])
+    findings = [
+        _finding(row, items[pair], alpha, floor) for (pair, row), floor in zip(told.items(), floors, strict=True)
+    ][:MOST_PAIRS]
+    columns = (
+        "arm", "against", "on", "difference", "low", "high", "p", "p after Holm", "items", "groups", "repeats",
+        "items gained",
+    )  # fmt: skip
     left = len(told) - MOST_PAIRS
     return Section(
         key="by_item",
@@ -43,7 +51,8 @@ def by_item(results: StudyResults) -> Section | None:
         lead=(
             f"The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
             f"{together(results)}: below 0 the arm is better. The interval of the mean is for other items and other "
-            "repeats alike (two-level bootstrap over groups of items and repeats)."
+            "repeats alike (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
+            "word is given where its p, after Holm over the comparisons, says that it is not chance."
         ),
         findings=tuple(findings),
         figures=("item_differences",),
@@ -54,11 +63,7 @@ def by_item(results: StudyResults) -> Section | None:
                 plain_table(columns, [tuple({**r, "component": r["component"] or "all"}.values()) for r in overall]),
             ),
         ),
-        limits=(
-            (f"{counted(left, 'more comparison')} in the table. " if left > 0 else "")
-            + "Intervals of single items are not corrected for the number of items: they point at items to look at, "
-            "and are no verdicts. Every item and component is in tables/item_differences.csv."
-        ),
+        limits=" ".join(_limits(results, left, len(told), min(floors) > alpha)),
     )  # fmt: skip
 
 
@@ -67,24 +72,48 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
     return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
-def _finding(row: Row, items: list[Row], level: float) -> Finding:
-    low, high = row["low"], row["high"]
+def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -> Iterator[str]:
+    if left > 0:
+        yield f"{counted(left, 'more comparison')} in the table."
+    enough = needed(results.study.alpha, comparisons)
+    if too_few and enough is not None:
+        yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none has a word."
+    yield "The question of the study is answered by its verdicts; a word here is on the loss of items alone."
+    if results.overlap > 0:
+        yield (
+            "The interval does not know that repeats share training items, so it may be too narrow; those of the "
+            "verdicts are corrected for it."
+        )
+    if results.study.sequential is not None:
+        yield "Nor does it know that the study looked more than once."
+    yield (
+        "Intervals of single items are not corrected for the number of items: they point at items to look at, and are "
+        "no verdicts. Every item and component is in tables/item_differences.csv."
+    )
+
+
+def _finding(row: Row, items: list[Row], alpha: float, floor: float) -> Finding:
+    """Neutral words: whether an arm is good or bad is for the verdicts to say.
+
+    Args:
+        floor: the smallest p after Holm that its number of repeats allows in the study; above alpha there is no word.
+    """
+    low, high, p = row["low"], row["high"], row["p_holm"]
     text = (
         f"'{row['arm']}' has the lower loss on {row['items_won']} of {row['items']} items against '{row['reference']}'."
     )
     evidence = f"Mean difference {number(row['difference'], True)}"
     if low is not None:
-        evidence += f", {percent(level)} interval {interval(low, high)}"
+        evidence += f", {percent(1 - alpha)} interval {interval(low, high)}, p after Holm {probability(p)}"
     ordered = sorted(items, key=lambda item: item["difference"])
     best = [_item(item) for item in ordered[:NAMED] if item["difference"] < 0]
     worst = [_item(item) for item in ordered[: -NAMED - 1 : -1] if item["difference"] > 0]
     evidence += f"; gains most on {', '.join(best)}" if best else ""
     evidence += f"; loses most on {', '.join(worst)}" if worst else ""
-    if low is not None and high < 0:
-        return Finding(text, "gains", "good", evidence + ".")
-    if low is not None and low > 0:
-        return Finding(text, "loses", "bad", evidence + ".")
-    return Finding(text, "mixed", "open", evidence + ".")
+    label = ""
+    if p is not None and floor <= alpha:
+        label = "mixed" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
+    return Finding(text, label, "plain", evidence + ".")
 
 
 def _item(row: Row) -> str:

@@ -1,5 +1,6 @@
 """Sections and figures made of records alone: all arms against all, gains by item, calibration."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,10 @@ from reports.figures.items import ItemDifferences
 from reports.figures.ranks import CriticalDifference
 from reports.figures.svg import to_svg
 from reports.frame import tidy
+from reports.items import item_overall
 from reports.overviews import overview_figures
 from reports.overviews.calibration import calibration_by_run
+from reports.statistics.multiplicity import holm
 from reports.summary import summarise
 
 ARMS = ("track_only", "multimodal", "audio", "visual")
@@ -131,7 +134,7 @@ def test_items_that_gain_and_lose_are_named(results, summary):
     frame = ItemDifferences(results).frame()
     best = frame[frame["arm"] == "multimodal"].iloc[0]
     finding = found.findings[0]
-    assert finding.label == "gains"
+    assert (finding.label, finding.tone) == ("lower loss", "plain")
     assert finding.text == "'multimodal' has the lower loss on 40 of 40 items against 'track_only'."
     assert f"gains most on {best['item']} (" in finding.evidence
     assert "loses most" not in finding.evidence
@@ -141,9 +144,41 @@ def test_items_that_gain_and_lose_are_named(results, summary):
 
 
 def test_a_single_component_stands_for_the_whole(results_of, study_of):
-    results = results_of(study_of(repeats=4), components=("active",), effects={"multimodal": 0.1}, items=6)
+    results = results_of(study_of(repeats=6), components=("active",), effects={"multimodal": 0.1}, items=6)
     assert len(ItemDifferences(results).frame()) == 6
-    assert section(summarise(results), "by_item").findings[0].label == "gains"
+    assert section(summarise(results), "by_item").findings[0].label == "lower loss"
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 5])
+def test_items_say_nothing_where_the_study_has_too_few_repeats(results_of, study_of, repeats):
+    summary = summarise(results_of(study_of(repeats=repeats), effects={"multimodal": 0.1}, items=40))
+    assert {v.verdict for v in summary.verdicts} == {"too few repeats"}
+    found = section(summary, "by_item")
+    assert [finding.label for finding in found.findings] == [""]
+    assert re.search(r"(\d+) of \1 items", found.findings[0].text)
+    assert "Fewer than 6 repeats" in found.limits
+
+
+def test_items_are_corrected_for_the_number_of_comparisons(results_of, study_of):
+    study = study_of(("a", *(f"b{i}" for i in range(7))), repeats=9)
+    results = results_of(study, effects={"b0": 0.1, "b1": -0.1}, items=12, noise=0.05)
+    labels = {f.text.split("'")[1]: f.label for f in section(summarise(results), "by_item").findings}
+    assert (labels["b0"], labels["b1"]) == ("lower loss", "higher loss")
+    overall = item_overall(results)
+    whole = overall[overall["component"].isna()]
+    assert whole["p_holm"].tolist() == pytest.approx(holm(whole["p"].tolist()))
+    parts = overall[overall["component"].notna()]
+    assert parts["p_holm"].tolist() == pytest.approx(holm(parts["p"].tolist()))
+    assert {labels[arm] for arm, p in zip(whole["arm"], whole["p_holm"], strict=True) if p > 0.05} == {"mixed"}
+
+
+def test_shared_training_items_are_a_limit_of_the_interval_over_items(results_of, study_of):
+    told = {
+        drawn: section(summarise(results_of(study_of(repeats=6), items=6, drawn=drawn)), "by_item").limits
+        for drawn in ("each_repeat", "corpus")
+    }
+    assert "share training items" in told["each_repeat"]
+    assert "share training items" not in told["corpus"]
 
 
 @pytest.mark.parametrize("items", [2, 17, 18, 400])
@@ -202,7 +237,7 @@ def test_one_repeat_has_no_interval_but_is_told(results_of, study_of):
     assert "interval" not in found.findings[0].evidence
     assert found.tables[0].table.rows[0][3] is None
     assert keys(summarise(results)) == ["by_item", "calibration"]
-    assert section(summarise(results), "by_item").findings[0].label == "mixed"
+    assert section(summarise(results), "by_item").findings[0].label == ""
 
 
 def test_bins_of_few_predictions_are_in_the_table_alone(study_of, records_of):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from reports.statistics.intervals import estimate
 from reports.statistics.items import per_item, two_level
@@ -36,7 +37,7 @@ def test_mean_counts_every_test_once_and_sizes_count_what_was_tested():
     assert found.mean == 3.0
 
 
-def test_interval_equals_the_enumeration_of_all_resamples():
+def test_interval_rests_on_the_deviation_of_all_resamples():
     d_RI = np.array([[1.0, 5.0, 9.0], [2.0, NAN, 4.0], [7.0, 1.0, NAN]])
     means = []
     for rows in itertools.product(range(3), repeat=3):
@@ -44,11 +45,35 @@ def test_interval_equals_the_enumeration_of_all_resamples():
             drawn = d_RI[np.ix_(rows, columns)]
             if np.isfinite(drawn).any():
                 means.append(np.nanmean(drawn))
-    # Between two steps of the distribution an edge may fall on either; a share is what a resample really estimates.
     found = two_level(d_RI, names(3), 0.8)
-    for edge, share in ((found.low, 0.1), (found.high, 0.9)):
-        below, up_to = np.mean(np.array(means) < edge - 1e-9), np.mean(np.array(means) <= edge + 1e-9)
-        assert below - 0.02 <= share <= up_to + 0.02
+    error = np.std(means) * math.sqrt(3 / 2)
+    half = error * stats.t.ppf(0.9, 2)
+    assert (found.mean - found.low, found.high - found.mean) == pytest.approx((half, half), rel=0.06)
+    assert found.p == pytest.approx(2 * stats.t.sf(found.mean / error, 2), rel=0.1)
+
+
+def null(rng, repeats, items, tested):
+    d_RI = study(rng, repeats, items, share=1.0, of_item=0.5)
+    for row in d_RI:
+        row[rng.permutation(items)[tested:]] = NAN
+    return d_RI
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 6, 12])
+@pytest.mark.parametrize(("items", "tested"), [(8, 8), (32, 8), (3, 3)])
+def test_chance_alone_rarely_leaves_out_0(repeats, items, tested):
+    rng, studies = np.random.default_rng(repeats), 300
+    found = [two_level(null(rng, repeats, items, tested), names(items)) for _ in range(studies)]
+    false = np.mean([one.low > 0 or one.high < 0 for one in found])
+    assert false <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+    assert [one.p < 0.05 for one in found] == [one.low > 0 or one.high < 0 for one in found]
+
+
+def test_differences_that_never_vary_have_no_chance_in_them():
+    same = two_level(np.full((3, 4), 0.1), names(4))
+    assert (same.low, same.high, same.p) == (same.mean, same.mean, 0.0)
+    none = two_level(np.zeros((3, 4)), names(4))
+    assert (none.mean, none.low, none.high, none.p) == (0.0, 0.0, 0.0, 1.0)
 
 
 @settings(max_examples=20, deadline=None)
@@ -103,6 +128,7 @@ def test_too_little_for_an_interval():
     once = two_level(np.array([[1.0, 3.0]]), names(2))
     assert once.mean == 2.0
     assert math.isnan(once.low)
+    assert math.isnan(once.p)
     one_group = two_level(np.array([[1.0, 3.0], [2.0, 2.0]]), ["a", "a"])
     assert one_group.mean == 2.0
     assert math.isnan(one_group.high)
