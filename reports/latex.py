@@ -1,7 +1,7 @@
 """A Summary's table of arms for a paper: LaTeX with booktabs.
 
-The best score of each column is bold; marks say which arms are better or worse than the reference. Whatever a name
-holds, the text compiles with pdfLaTeX.
+The best score of each column is bold; marks say which arms are better or worse than the arm that they are compared
+with. Whatever a name holds, the text compiles with pdfLaTeX.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from reports import numerals
 from reports.contents import ArmRow, ComparisonRow, Summary
 from reports.sentences import how_tested
 
-MARKS = {"better": "$^{+}$", "worse": "$^{-}$", "equivalent": "$^{=}$"}
+SIGNS = {"better": "+", "worse": "-", "equivalent": "="}
+MOST_OPPONENTS = 3
+"""Arms beside the reference that marks may point to by number; a study that compares with more has none of these."""
 WIDEST = 90
 """Characters that fit beside one another; a wider table is scaled to the text."""
 
@@ -30,6 +32,7 @@ def as_latex(summary: Summary) -> str:
         r"\usepackage{graphicx}",
         r"\begin{document}",
         arms_table(summary).rstrip(),
+        *_runs(summary),
         r"\end{document}",
     ]
     return "\n".join(lines) + "\n"
@@ -64,7 +67,17 @@ def arms_table(summary: Summary) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    # After the end of a row or a rule LaTeX takes a bracket or a star for an option, not for the next row's text.
+    return "{}" + " & ".join(cells) + r" \\"
+
+
+def _runs(summary: Summary) -> list[str]:
+    """Comments that name the runs of each arm, as it is written in the table, by their fingerprints."""
+    runs: dict[str, list[str]] = {}
+    for run in summary.runs:
+        failed = "" if run.status == "done" else f" ({run.status})"
+        runs.setdefault(run.arm, []).append(f"{run.fingerprint}{failed}")
+    return [f"% runs of {escape(arm)}: {', '.join(mine)}" for arm, mine in runs.items()]
 
 
 def _arms(summary: Summary) -> list[list[str]]:
@@ -78,7 +91,7 @@ def _arms(summary: Summary) -> list[list[str]]:
             text = escape(numerals.number(value))
             # What is printed alike is equally good to the reader.
             bold = rf"\textbf{{{text}}}" if numerals.number(value) == top else text
-            texts.append(bold + MARKS.get(_verdict(summary, arm, name), ""))
+            texts.append(bold + _marks(summary, arm, name))
         name = escape(arm.name) + (" (reference)" if arm.reference else "")
         interval = escape(numerals.interval(arm.score.low, arm.score.high))
         size = [escape(numerals.count(arm.parameters)), escape(numerals.quantity(arm.flops))]
@@ -102,18 +115,31 @@ def _best(values: Sequence[float], higher_is_better: bool) -> str | None:
     return numerals.number(max(known) if higher_is_better else min(known))
 
 
-def _verdict(summary: Summary, arm: ArmRow, component: str | None) -> str:
-    """On an arm against the study's reference; empty where the study does not ask."""
-    found = [c for c in _against_reference(summary) if (c.arm, c.component) == (arm.name, component)]
-    return found[0].verdict if found else ""
+def _marks(summary: Summary, arm: ArmRow, component: str | None) -> str:
+    """Signs of what was decided on an arm, those against another arm than the reference with that arm's number."""
+    numbers = _opponents(summary)
+    signs = [
+        SIGNS[c.verdict] + numbers[c.reference]
+        for c in _marked(summary)
+        if (c.arm, c.component) == (arm.name, component) and c.verdict in SIGNS
+    ]
+    return f"$^{{{','.join(signs)}}}$" if signs else ""
 
 
-def _against_reference(summary: Summary) -> list[ComparisonRow]:
-    return [c for c in summary.comparisons if c.reference == summary.reference]
+def _opponents(summary: Summary) -> dict[str, str]:
+    """Whom marks are against, with what stands behind their sign: nothing for the reference, else a number."""
+    others = dict.fromkeys(c.reference for c in summary.comparisons if c.reference != summary.reference)
+    told = others if len(others) <= MOST_OPPONENTS else ()
+    return {summary.reference: ""} | {name: str(i) for i, name in enumerate(told, start=1)}
+
+
+def _marked(summary: Summary) -> list[ComparisonRow]:
+    known = _opponents(summary)
+    return [c for c in summary.comparisons if c.reference in known]
 
 
 def _caption(summary: Summary) -> str:
-    metric, compared = summary.metric, _against_reference(summary)
+    metric, compared = summary.metric, _marked(summary)
     counts = sorted({arm.n for arm in summary.arms})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     means = (
@@ -124,9 +150,17 @@ def _caption(summary: Summary) -> str:
         means += f", and {metric.measure.replace('_', ' ')} by component"
     said = [escape(summary.question), escape(means + ". The best score of a column is bold.")]
     found = {c.verdict for c in compared}
-    told = [f"{mark} {verdict}" for verdict, mark in MARKS.items() if verdict in found]
+    told = [f"$^{{{sign}}}$ {verdict}" for verdict, sign in SIGNS.items() if verdict in found]
     if told:
-        said.append(f"Against {escape(summary.reference)}: {', '.join(told)}.")
+        decided = dict.fromkeys(c.reference for c in compared if c.verdict in SIGNS)
+        against = [
+            f"{escape(name)} (marked {number})" if number else escape(name)
+            for name, number in _opponents(summary).items()
+            if name in decided
+        ]
+        said.append(f"Against {numerals.listing(against)}: {', '.join(told)}.")
+    if len(compared) < len(summary.comparisons):
+        said.append(f"Comparisons with other arms than {escape(summary.reference)} are not marked.")
     if compared:
         test = f"Arms are paired by repeat; the test is {how_tested(compared)}, at {summary.alpha:g}."
         said.append(escape(f"{test} {summary.families}"))

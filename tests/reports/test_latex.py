@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from reports.latex import MARKS, arms_table, as_latex, escape
+from reports.latex import SIGNS, arms_table, as_latex, escape
 
 HOSTILE = "a\\b{c}\\end{table}$d$&#%_~^<x>|\"'` -- ä日本λ…\n\\input{/etc/passwd}"
+NAMES = ("[x", "*x", "日本", "[", "-")
+"""What LaTeX would take for an option of the row before."""
 
 
 def body(text):
@@ -15,13 +17,15 @@ def body(text):
     inside = re.search(r"\\begin\{tabular\}\{(l(r+))\}\n(.*)\\end\{tabular\}", text, re.DOTALL)
     assert inside is not None
     rows = [line for line in inside[3].splitlines() if not line.startswith(("\\toprule", "\\midrule", "\\bottomrule"))]
-    assert all(row.endswith(r" \\") for row in rows)
+    assert all(row.startswith("{}") and row.endswith(r" \\") for row in rows)
+    rows = [row.removeprefix("{}") for row in rows]
     return len(inside[1]), [re.split(r"(?<!\\)&", row.removesuffix(r" \\")) for row in rows]
 
 
 def check_structure(text):
     """Environments nest, braces balance, nothing special is left bare, and every row has as many cells as columns."""
     assert "\n\n" not in text
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("% runs of "))
     opened = []
     for kind, name in re.findall(r"(?<!\\)\\(begin|end)\{([a-z]+)\}", text):
         if kind == "begin":
@@ -73,16 +77,47 @@ def test_the_best_is_bold_and_what_is_decided_is_marked(summary_of, study_of):
     assert header == ["arm", "skill", r"95 \% interval", "active", "scale", "position", "parameters", "FLOPs"]
     table = {row[0]: dict(zip(header, row, strict=True)) for row in cells}
     assert table["b"]["skill"].startswith(r"\textbf{")
-    assert table["b"]["active"].endswith(MARKS["better"])
-    assert table["c"]["active"].endswith(MARKS["worse"])
+    assert table["b"]["active"].endswith("$^{+}$")
+    assert table["c"]["active"].endswith("$^{-}$")
     assert not re.search(r"textbf|\^", table["c"]["parameters"] + table["a (reference)"]["skill"])
     assert table["a (reference)"]["scale"] == r"\textendash{}"
     assert table["b"]["parameters"] == "5,209,366"
     assert table["persistence (naive)"]["skill"] == "0.000"
     for c in summary.comparisons:
         cell = table[c.arm][c.component or "skill"]
-        assert cell.endswith(MARKS.get(c.verdict, ""))
-        assert ("^" in cell) == (c.verdict in MARKS)
+        assert cell.endswith(f"$^{{{SIGNS[c.verdict]}}}$" if c.verdict in SIGNS else "")
+        assert ("^" in cell) == (c.verdict in SIGNS)
+
+
+def test_marks_against_other_arms_than_the_reference_say_against_whom(summary_of, study_of):
+    effects = {"b": -0.3, "c": 0.3}
+    study = study_of(("a", "b", "c"), repeats=12, pairs=[("b", "c"), ("c", "a"), ("b", "a")])
+    text = arms_table(summary_of(study, effects=effects, noise=0.01))
+    table = {row[0].strip(): [cell.strip() for cell in row] for row in body(text)[1]}
+    assert table["c"][1].endswith("$^{+}$")
+    assert table["b"][1].endswith("$^{-1,-}$")
+    assert "Against a and c (marked 1): $^{+}$ better, $^{-}$ worse." in text
+    alone = arms_table(summary_of(study_of(("a", "b", "c"), repeats=12, pairs=[("b", "c")]), effects=effects))
+    assert "Against c (marked 1): $^{-}$ worse." in alone
+    assert "sign-flip" in alone
+
+
+def test_marks_against_many_arms_are_left_out_and_said_to_be(summary_of, study_of):
+    arms = [f"a{i}" for i in range(6)]
+    pairs = [(one, other) for i, one in enumerate(arms) for other in arms[:i]]
+    text = arms_table(summary_of(study_of(arms, repeats=14, pairs=pairs), effects={"a5": 0.5}, noise=0.001))
+    assert "Comparisons with other arms than a0 are not marked." in text
+    assert re.findall(r"\^\{[^}]*\d", text) == []
+    assert "$^{+}$" in text
+
+
+def test_the_document_names_the_runs_of_each_arm(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b\n\\c"), repeats=3), failures=[("a", 1)])
+    told = [line for line in as_latex(summary).splitlines() if line.startswith("%")]
+    assert [line.split(": ")[0] for line in told] == ["% runs of a", r"% runs of b \textbackslash{}c"]
+    assert told[0].count("(failed)") == 1
+    for run in summary.runs:
+        assert run.fingerprint in told[["a", "b\n\\c"].index(run.arm)]
 
 
 def test_of_losses_the_lowest_is_bold(summary_of, study_of):
@@ -120,9 +155,10 @@ def test_marks_are_only_explained_where_they_occur(summary_of, study_of):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
-@pytest.mark.parametrize("name", ["track_only", HOSTILE])
+@pytest.mark.parametrize("name", ["track_only", HOSTILE, *NAMES])
 def test_it_compiles(summary_of, study_of, tmp_path, name):
-    study = study_of(("a", name, *(f"b{i}" for i in range(17))), repeats=6, name=name, question=name)
+    # The name is the first of all rows and one in the middle.
+    study = study_of((name, "a", name + "b", *(f"b{i}" for i in range(16))), repeats=6, name=name, question=name)
     (tmp_path / "report.tex").write_text(
         as_latex(summary_of(study, components=["active", name + "2"])), encoding="utf-8"
     )
@@ -130,3 +166,18 @@ def test_it_compiles(summary_of, study_of, tmp_path, name):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+    assert "Missing character" not in (tmp_path / "report.log").read_text(errors="replace")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_names_are_set_whole(summary_of, study_of, tmp_path):
+    names = ("[4", "*x", "+", "[q]")
+    text = as_latex(summary_of(study_of(names, repeats=3), components=["*c"]))
+    (tmp_path / "report.tex").write_text(r"\pdfcompresslevel=0 " + text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    # In the file's strings of glyphs numbers between them are spaces and kerning.
+    shown = re.findall(rb"\[((?:\((?:\\.|[^\\)])*\)|[-\d.])*)\]TJ", (tmp_path / "report.pdf").read_bytes())
+    found = [b"".join(re.findall(rb"\(((?:\\.|[^\\)])*)\)", one)).decode("latin-1") for one in shown]
+    for name in (*names, "*c"):
+        assert any(name in one for one in found), found
