@@ -121,14 +121,17 @@ def _common(comparison: Comparison) -> str:
 
 
 def _settings(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    text: tuple[str, ...] = ()
+    if not any(pair.a and pair.b for pair in comparison.arms):
+        text = ("They have no arm in common: only settings of the studies can be held against each other.",)
     if not comparison.study and not comparison.config:
-        return ("Nothing: the arms that both have are the same.",), ()
+        return text or ("Nothing: the arms that both have are the same.",), ()
     rows = [("setting", "of arm", "A", "B")]
     rows += [(c.path, "", _value(c.a, "none"), _value(c.b, "none")) for c in comparison.study]
     for c in comparison.config:
         of = "all common arms" if c.arm == ALL else c.arm or ""
         rows.append((c.path, of, _value(c.a, "default"), _value(c.b, "default")))
-    return (), tuple(rows)
+    return text, tuple(rows)
 
 
 def _value(value: Any, nothing: str) -> str:

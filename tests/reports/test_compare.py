@@ -59,6 +59,17 @@ def test_a_report_equals_itself(told):
     assert "None of 4 verdicts that both have changed." in text
 
 
+def test_reports_without_a_common_arm_are_told_so(told):
+    other = json.loads(json.dumps(told).replace("track_only", "one").replace("multimodal", "two"))
+    found = compared(told, other)
+    text, markdown = compared_as_text(found), compared_as_markdown(found)
+    for words in (text, markdown):
+        assert "no arm in common" in words
+        assert "Nothing: the arms" not in words
+    assert "reference" in text.split("What changed in the settings")[1].split("Arms")[0]
+    assert "no arm in common" not in compared_as_text(compared(told, told))
+
+
 def test_settings_arms_and_verdicts_that_changed_are_told(told, other):
     found = compared(told, other)
     assert {(c.path, c.a, c.b) for c in found.study} == {("repeats", 8, 4), ("margin", None, 0.01)}
