@@ -82,7 +82,7 @@ class Check:
         code: never reused for another check.
         title: what is looked for.
         outcome: one of a closed list.
-        text: what was found, or why nothing could be; empty for a check that passed.
+        text: what was found, or why nothing could be; for a check that passed empty, or what is worth knowing.
         reason: why it matters. advice: what to do about a warning.
     """
 
@@ -123,7 +123,7 @@ class ArmRow:
         score: the study's metric on all test items. robust: the same without assuming its shape.
         complete: the same on the items that have every modality.
         components: the metric's measure per component, in the order of :attr:`Summary.components`.
-        n, failed, missing: repeats finished, failed, and not run.
+        n, failed, missing: repeats with a score, failed, and not run; others finished without a score, NaN or infinite.
         parameters, flops: of the model; None where no run says so. FLOPs of one forward pass over one window.
         seconds: mean per finished run.
         changes: what it changes on the study's base, as (dotted path, value).

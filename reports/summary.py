@@ -85,7 +85,7 @@ def summarise(results: StudyResults) -> Summary:
         comparisons=(*primary, *by_component),
         baselines=baselines,
         measures=_measures(results, [b.name for b in baselines]),
-        families=families_text(metric, len(primary), len(by_component), results.overlap) + looks_text(course),
+        families=_families(results, metric, len(primary), len(by_component), course),
         covers=covers_text(results.overlap, results.drawn),
         missing=dict(results.corpus.get("missing", {})),
         quality=quality_table(results.quality),
@@ -96,6 +96,18 @@ def summarise(results: StudyResults) -> Summary:
         sections=(*overviews(results, metric), *sections(results)),
         sequential=None if course is None else sequential_facts(course, primary, arms),
     )
+
+
+def _families(
+    results: StudyResults, metric: MetricFacts, primary: int, by_component: int, course: Course | None
+) -> str:
+    """How comparisons were corrected, or why there is none."""
+    if primary:
+        return families_text(metric, primary, by_component, results.overlap) + looks_text(course)
+    if results.study.to_be_found:
+        return "There is nothing to compare yet: every comparison needs an arm that the search is to find."
+    why = "the study has one arm" if len(results.study.arms) == 1 else "the study asks for no comparison"
+    return f"There is nothing to compare: {why}."
 
 
 def _metric_facts(results: StudyResults) -> MetricFacts:
@@ -149,14 +161,14 @@ def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
 def _comparisons(
     results: StudyResults, metric: MetricFacts, components: Sequence[str | None], course: Course | None
 ) -> list[ComparisonRow]:
-    """One family: the study's pairs on each of the components."""
+    """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
     study = results.study
     asked, family = [], []
     for component in components:
         scores = by_repeat(results, metric.measure, component)
-        for pair in study.pairs:
+        for pair in study.known_pairs:
             asked.append((*pair, component if component != metric.component else None))
-            family.append(_compare(results, metric, scores, pair, course, len(components) * len(study.pairs)))
+            family.append(_compare(results, metric, scores, pair, course, len(components) * len(study.known_pairs)))
     whole = MEASURES[metric.measure].whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
@@ -204,13 +216,14 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         table = results.table(metric.measure, component, items)
         return estimate(_column(table, name), 1 - study.alpha, results.overlap)
 
+    score = over_repeats(metric.component)
     return ArmRow(
         name=name,
         reference=name == study.reference,
-        score=over_repeats(metric.component),
+        score=score,
         complete=over_repeats(metric.component, "complete"),
         components=tuple(over_repeats(c) for c in components),
-        n=len(done),
+        n=score.n,
         failed=len(runs) - len(done),
         missing=repeats - len(runs),
         parameters=_first([run["parameters"] for run in runs]),

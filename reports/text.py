@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -21,9 +22,9 @@ TERMINAL = 100
 def as_json(summary: Summary) -> dict[str, Any]:
     """The stable interface for programs; plain data, None where there is no number.
 
-    ``component`` is None for the study's metric. Intervals are at 1 − alpha; ``p_floor`` is the smallest p that the
-    number of repeats allows before correction. ``margin`` is in the metric's unit; ``more_seconds`` is what
-    ``more_repeats`` of both arms would take one worker.
+    ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
+    1 − alpha; ``p_floor`` is the smallest p that the number of repeats allows before correction. ``margin`` is in the
+    metric's unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
     return finite(
@@ -132,7 +133,9 @@ def finite(value: Any) -> Any:
 def as_text(summary: Summary) -> str:
     """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
     blocks = [wrapped(f"{summary.study}: {summary.question}")]
-    if summary.many:
+    if not summary.verdicts:
+        blocks.append(wrapped(summary.families))
+    elif summary.many:
         blocks.append(_verdict_lines(summary))
     else:
         for v in summary.verdicts:
@@ -145,6 +148,7 @@ def as_text(summary: Summary) -> str:
     blocks += [_section_text(section) for section in summary.sections]
     header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines = [header]
+    without = Counter(run.arm for run in summary.runs if run.status == "done" and not math.isfinite(run.score))
     for arm in summary.arms:
         lines.append(
             [
@@ -155,7 +159,9 @@ def as_text(summary: Summary) -> str:
                 numerals.count(arm.parameters),
                 numerals.quantity(arm.flops),
                 numerals.duration(arm.seconds),
-                f"{arm.n} of {summary.repeats}" + (f", {arm.failed} failed" if arm.failed else ""),
+                f"{arm.n} of {summary.repeats}"
+                + (" have a score" if without[arm.name] else "")
+                + (f", {arm.failed} failed" if arm.failed else ""),
             ]
         )
     for b in summary.baselines:
@@ -186,9 +192,14 @@ def _verdict_lines(summary: Summary) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """Prose of a terminal's width; lines after the first are indented."""
+    """Prose of a terminal's width; lines after the first are indented. Paths and commands are not broken at hyphens."""
     return textwrap.fill(
-        text, TERMINAL, initial_indent=indent, subsequent_indent=indent or "  ", break_long_words=False
+        text,
+        TERMINAL,
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

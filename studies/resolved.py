@@ -41,7 +41,8 @@ class ResolvedStudy:
         metric: the yardstick.
         arms: in the order in which reports show them.
         reference: name of the reference arm.
-        pairs: the comparisons (arm, against), in order; the first holds what is claimed to be better.
+        pairs: the comparisons (arm, against), in order; the first holds what is claimed to be better. They also name
+            arms that a search is yet to find.
         repeats: R; every arm is trained for R repeats, at most where the study is sequential.
         alpha: the rate of false "better" or "worse" that is accepted over a family of comparisons.
         margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
@@ -75,6 +76,18 @@ class ResolvedStudy:
     def numbers(self) -> range:
         """The numbers of the arms' repeats."""
         return range(self.first_repeat, self.first_repeat + self.repeats)
+
+    @property
+    def to_be_found(self) -> tuple[str, ...]:
+        """Arms that comparisons name and a search has yet to find, in order; () where there is none."""
+        known = {arm.name for arm in self.arms}
+        return tuple(dict.fromkeys(name for pair in self.pairs for name in pair if name not in known))
+
+    @property
+    def known_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The comparisons of arms that are known: all of them once the study's search is complete."""
+        missing = set(self.to_be_found)
+        return tuple(pair for pair in self.pairs if missing.isdisjoint(pair))
 
     def arm(self, name: str) -> ResolvedArm:
         """The arm of that name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
+from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
 from reports.numerals import counted, listing, percent
 from reports.statistics.floors import needed
@@ -16,36 +16,71 @@ MATCHED_BY = {"parameters": "parameters", "flops": "FLOPs"}
 
 
 def too_few_repeats(evidence: Evidence) -> Found:
-    """Comparisons that no result could decide."""
-    comparisons = evidence.comparisons
+    """Comparisons that no result could decide: too few repeats are asked for, or too few have a score."""
+    comparisons, study = evidence.comparisons, evidence.results.study
     if not comparisons:
-        return not_applicable("The study asks for no comparison.")
+        return not_applicable(_nothing_to_compare(study))
     # Where repeats are added, those on the metric alone say how many: until they are decided, and no more.
     own = [c for c in comparisons if c.looks is None or (c.component is None and c.looks.next is None)]
     short = [c for c in own if c.decision.verdict == "too few repeats"]
-    alpha = evidence.results.study.alpha
 
     def text() -> str:
         families = {c.component is None: c.decision.family for c in short}
+        least = {primary: needed(study.alpha, size) for primary, size in families.items()}
         parts = []
         for primary, size in families.items():
-            least = needed(alpha, size)
             what = "on the study's metric" if primary else "by component"
-            parts.append(f"{counted(size, 'comparison')} {what} at {alpha:g} need at least {least or 'more'} repeats")
+            asks = f"at {study.alpha:g} need{'s' if size == 1 else ''} at least {least[primary] or 'more'} repeats"
+            parts.append(f"{counted(size, 'comparison')} {what} {asks}")
+        told = f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
+        lost = _lost(evidence, {name for c in short for name in (c.arm, c.reference)})
+        if not lost or not all(n and n <= study.repeats for n in least.values()):
+            return f"{told}{listing(parts)}."
         return (
-            f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
-            f"{listing(parts)}."
+            f"{told}{listing(parts)} with a score in both arms. The study asks for {study.repeats}, which would be "
+            f"enough, but of these arms' runs {listing(lost)}."
         )
 
     return warn_if(bool(short), text)
 
 
+def _nothing_to_compare(study: ResolvedStudy) -> str:
+    if study.to_be_found:
+        return "No comparison has both its arms before the search is finished."
+    return "The study asks for no comparison."
+
+
+def _lost(evidence: Evidence, names: set[str]) -> list[str]:
+    """What became of these arms' runs that have no score, in words; [] where all of them have one."""
+    arms = [arm for arm in evidence.arms if arm.name in names]
+    done = sum(run["arm"] in names and run["status"] == "done" for run in evidence.results.run_rows)
+    failed, missing = sum(arm.failed for arm in arms), sum(arm.missing for arm in arms)
+    unscored = done - sum(arm.n for arm in arms)
+    told = [f"{failed} failed"] * (failed > 0) + [f"{missing} {'is' if missing == 1 else 'are'} missing"] * (
+        missing > 0
+    )
+    return told + [f"{unscored} finished without a score"] * (unscored > 0)
+
+
 def one_split(evidence: Evidence) -> Found:
-    """One split, one initialisation: chance cannot be told from a difference."""
+    """One split, one initialisation: chance cannot be told from a difference. Shared test items are no passed check."""
     done = {run["repeat"] for run in evidence.results.run_rows if run["status"] == "done"}
     if not done:
         return not_run("No run finished.")
-    return warn_if(len(done) == 1, lambda: "Every finished run has the same split and the same initialisation.")
+    if len(done) == 1:
+        return "warning", "Every finished run has the same split and the same initialisation."
+    match evidence.results.drawn:
+        case "corpus":
+            return not_applicable(
+                "The corpus fixes its test items, so all runs share them on purpose: verdicts are about these items."
+            )
+        case "once":
+            return not_applicable(
+                "The test items are drawn once (split.test_drawn), so all runs share them on purpose: verdicts are "
+                "about these items. Training and validation items vary."
+            )
+        case "each_repeat":
+            return PASSED
 
 
 def unmatched(evidence: Evidence) -> Found:
@@ -78,21 +113,41 @@ def _share(share: float) -> str:
 def many_factors(evidence: Evidence) -> Found:
     """Comparisons of arms that differ in more than one idea."""
     study = evidence.results.study
-    if not study.pairs:
-        return not_applicable("The study asks for no comparison.")
-    differing = {pair: factors(study, *pair) for pair in study.pairs}
+    if not study.known_pairs:
+        return not_applicable(_nothing_to_compare(study))
+    differing = {pair: factors(study, *pair) for pair in study.known_pairs}
     several = [
         f"'{arm}' against '{against}' differ in {len(found)} ({some(found, 6)})"
         for (arm, against), found in differing.items()
         if len(found) > 1
     ]
-    return warn_if(
-        bool(several),
-        lambda: (
-            f"{len(several)} of {counted(len(study.pairs), 'comparison')}: {some(several, 3)}. Each tells what its "
-            "changes do together, not which of them does it."
-        ),
-    )
+    if several:
+        return "warning", (
+            f"{len(several)} of {counted(len(study.known_pairs), 'comparison')}: {some(several, 3)}. Each tells what "
+            "its changes do together, not which of them does it."
+        )
+    return "passed", _together(evidence)
+
+
+def _together(evidence: Evidence) -> str:
+    """Modalities that every comparison adds or takes away only with others, in words; empty where there is none.
+
+    Their set is one idea, and the study may well ask about it: no warning, but worth knowing.
+    """
+    study, every = evidence.results.study, evidence.results.corpus.get("modalities", ())
+    if not every:
+        return ""
+    sets = {arm.name: frozenset(arm.config.model.modalities or every) for arm in study.arms}
+    changed = {pair: sets[pair[0]] ^ sets[pair[1]] for pair in study.known_pairs}
+    alone = frozenset().union(*(names for names in changed.values() if len(names) == 1))
+    told = [
+        f"{listing(sorted(names))} change together between '{arm}' and '{against}', which cannot tell them apart"
+        for (arm, against), names in changed.items()
+        if len(names) > 1 and not names <= alone
+    ]
+    if not told:
+        return ""
+    return f"Counted as one thing: {some(told, 3)}. The design modality_lattice would change one at a time."
 
 
 def unequal_size(evidence: Evidence) -> Found:
@@ -101,7 +156,7 @@ def unequal_size(evidence: Evidence) -> Found:
     if study.match is not None:
         return not_applicable("The study brings its arms to one size.")
     sizes = {arm.name: arm.parameters for arm in evidence.arms}
-    asked = [pair for pair in study.pairs if not _only(_paths(study, *pair), SIZE_ALONE)]
+    asked = [pair for pair in study.known_pairs if not _only(_paths(study, *pair), SIZE_ALONE)]
     if not asked:
         return not_applicable("No comparison asks about anything but size.")
     known = [(arm, against) for arm, against in asked if sizes[arm] and sizes[against]]
@@ -133,7 +188,7 @@ def unequal_training(evidence: Evidence) -> Found:
         if run["status"] == "done" and not run["stopped_early"]
     }
     unequal, known = [], 0
-    for arm, against in study.pairs:
+    for arm, against in study.known_pairs:
         common = [r for r in study.numbers if (arm, r) in steps and (against, r) in steps]
         if not common or _only(_paths(study, arm, against), BUDGET):
             continue

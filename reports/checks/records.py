@@ -28,8 +28,9 @@ def failed(evidence: Evidence) -> Found:
 def fewer_repeats(evidence: Evidence) -> Found:
     """Repeats that have not been run."""
     asked, sequential = evidence.results.study.repeats, evidence.results.study.sequential is not None
+    done = Counter(run["arm"] for run in evidence.results.run_rows if run["status"] == "done")
     # Every arm is named: how many repeats each has is the very thing to know.
-    counts = listing([f"{arm.n} of '{arm.name}'" for arm in evidence.arms])
+    counts = listing([f"{done[arm.name]} of '{arm.name}'" for arm in evidence.arms])
     return warn_if(
         any(arm.missing for arm in evidence.arms),
         lambda: f"The study asks for {'up to ' * sequential}{counted(asked, 'repeat')}; finished are {counts}.",
@@ -45,6 +46,22 @@ def uneven_failures(evidence: Evidence) -> Found:
     return warn_if(
         counts[most] - counts[least] >= FAILED_MORE,
         lambda: f"{counts[most]} runs of '{most}' failed, {counts[least] or 'none'} of '{least}'.",
+    )
+
+
+def without_score(evidence: Evidence) -> Found:
+    """Finished runs whose score on the study's metric is NaN or infinite, by arm."""
+    done = Counter(run["arm"] for run in evidence.results.run_rows if run["status"] == "done")
+    if not done:
+        return not_run("No run finished.")
+    unknown = [
+        f"{counted(missing, 'run')} of '{arm.name}' ({arm.n} of {done[arm.name]} have a score)"
+        for arm in evidence.arms
+        if (missing := done[arm.name] - arm.n) > 0
+    ]
+    return warn_if(
+        bool(unknown),
+        lambda: f"Finished, and {evidence.results.study.metric.name} is NaN or infinite: {some(unknown)}.",
     )
 
 

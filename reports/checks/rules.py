@@ -66,7 +66,8 @@ RULES = (
         "Too few repeats for any claim",
         "The smallest p that the number of repeats allows, 2/2ⁿ, is above alpha after Holm's correction.",
         "However large the effect, the test cannot tell it from chance: no verdict is possible, not even in principle.",
-        "Add repeats (--repeats), or compare fewer arms.",
+        "Add repeats (--repeats), or compare fewer arms. Where the study asks for enough and runs failed, are "
+        "missing or have no score, see to these first (ABL002, ABL003, ABL030).",
         design.too_few_repeats,
     ),
     Rule(
@@ -133,7 +134,8 @@ RULES = (
     Rule(
         "ABL012",
         "All runs share one split",
-        "All finished runs are of a single repeat.",
+        "All finished runs are of a single repeat. Where the corpus fixes the test items, or split.test_drawn is once, "
+        "all runs share them on purpose, and the check does not apply.",
         "How much scores vary by chance is unknown, and with it whether any difference is more than chance.",
         "Add repeats (--repeats).",
         design.one_split,
@@ -142,7 +144,9 @@ RULES = (
         "ABL013",
         "Arms differ in more than one thing",
         "Two arms that are compared differ in two or more settings. A part of another kind counts once, and so do "
-        "width, feed-forward and layers together; what matching changed does not count.",
+        "width, feed-forward and layers together; what matching changed does not count. The set of modalities is one "
+        "setting, however many it gains or loses, since a study may ask about the set: where a comparison changes "
+        "several at once, and no other changes each of them by itself, the check passes and says so.",
         "The comparison is sound, but it is about the changes together: which of them brings the difference stays "
         "open.",
         "Add an arm for each change by itself (design one_factor), or all combinations (design factorial).",
@@ -305,5 +309,26 @@ RULES = (
         "A setting that was chosen on some items suits just these; a score on them promises too much for other items.",
         "Leave split.test_drawn at once, or fill the column split of items.csv, and run the study under another name.",
         search.seen_by_the_search,
+    ),
+    Rule(
+        "ABL030",
+        "Finished runs have no score",
+        "A run finished, and its score on the study's metric is NaN or infinite: its test items hold nothing that the "
+        "metric could be measured on, or a naive loss is 0.",
+        "Means, intervals and comparisons leave such runs out, so they rest on fewer repeats than were trained, and on "
+        "those whose draw of test items suited the metric.",
+        "Look at what the metric needs on the test items of these repeats. Choose one that every draw has a value for, "
+        "or let the corpus fix a test side that holds enough.",
+        records.without_score,
+    ),
+    Rule(
+        "ABL031",
+        "The search is not finished",
+        "The study has a search, and its budget is not used up, or nothing was searched with these options: a search "
+        "belongs to a study with its corpus, preset, metric, repeats and changed settings.",
+        "Arms that the search is to find are in no table, arms that it is to tune stand as written, and Holm's "
+        "correction counts only the comparisons that are there: with the others every p after it may rise.",
+        "Run the study with the same options: that finishes the search and trains what it finds.",
+        search.unfinished,
     ),
 )

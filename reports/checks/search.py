@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reports.analyses.search_numbers import edges
-from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, some
-from reports.numerals import number, percent
+from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some
+from reports.numerals import counted, number, percent
 
 
 def edge(evidence: Evidence) -> Found:
@@ -34,3 +34,20 @@ def seen_by_the_search(evidence: Evidence) -> Found:
     share = results.study.arms[0].config.split.test
     seen = 1 - share ** max(search["repeats"] for search in results.search)
     return "warning", f"About {percent(seen)} of the test groups were trained on or validated on when the search chose."
+
+
+def unfinished(evidence: Evidence) -> Found:
+    """Whether the study's search is yet to be begun or finished, and which arms that leaves open."""
+    results = evidence.results
+    study, searches = results.study, results.search
+    if study.search is None:
+        return not_applicable("nothing is searched")
+    if searches and all(search["complete"] for search in searches):
+        return PASSED
+    ahead = study.to_be_found
+    untuned = [name for one in study.search.searches if (name := one.arm) in {arm.name for arm in study.arms}]
+    told = [f"{counted(len(ahead), 'arm')} still to be found: {quoted(ahead)}"] if ahead else []
+    told += [f"still as written, not yet tuned: {quoted(untuned)}"] if untuned else []
+    text = f"The search {'is not finished' if searches else 'has not begun with these options'}; {'; '.join(told)}."
+    command = results.provenance.get("command")
+    return "warning", f"{text} Next: {command}" if command else text

@@ -38,6 +38,12 @@ def _block(check: Check) -> str:
     if check.outcome != "warning":
         return line + (f". {check.text}" if check.text else "")
     parts = (check.text, f"Why it matters: {check.reason}", f"What to do: {check.advice} See {check.more}")
-    return "\n".join(
-        [line, *(textwrap.fill(p, COLUMNS, initial_indent=INDENT, subsequent_indent=INDENT + "  ") for p in parts)]
+    # Paths and commands stay whole.
+    fill = textwrap.TextWrapper(
+        COLUMNS,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return "\n".join([line, *map(fill.fill, parts)])

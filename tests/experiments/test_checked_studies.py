@@ -190,4 +190,5 @@ def test_a_sound_study_triggers_none(sound):
         "ABL010",
         "ABL028",
         "ABL029",
+        "ABL031",
     }

@@ -21,6 +21,7 @@ def test_a_clean_study_warns_of_nothing(summary_of):
         "ABL010",
         "ABL028",
         "ABL029",
+        "ABL031",
     }  # nothing matched, nothing searched
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
@@ -98,6 +99,7 @@ def test_nothing_is_judged_without_runs(study_of):
         "ABL015",
         "ABL028",
         "ABL029",
+        "ABL031",
     }
     assert [code for code, outcome in found.items() if outcome == "passed"] == ["ABL013"]
 

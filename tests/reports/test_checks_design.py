@@ -144,3 +144,88 @@ def test_an_arm_that_trained_for_longer_in_some_repeats_alone_is_not_blamed_for_
     for record in records:
         record["steps"] = 36 + 10 * record["repeat"]  # splits differ in size, alike for both arms
     assert found(study, records, "ABL015")[0] == "passed"
+
+
+def test_one_comparison_needs_and_several_need_repeats(study_of, records_of):
+    few = study_of(repeats=5)
+    outcome, text = found(few, records_of(few, components=("active",)), "ABL004")
+    assert outcome == "warning"
+    assert "1 comparison on the study's metric at 0.05 needs at least 6 repeats." in text
+    more = study_of(("a", "b", "c"), repeats=5)
+    text = found(more, records_of(more, components=("active",)), "ABL004")[1]
+    assert "2 comparisons on the study's metric at 0.05 need at least 7 repeats." in text
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"failures": [("b", r) for r in range(8)]}, "of these arms' runs 8 failed."),
+        ({"failures": [("b", r) for r in range(2)], "absent": [("b", 7)]}, "2 failed and 1 is missing."),
+    ],
+)
+def test_a_study_of_enough_repeats_is_not_told_to_ask_for_more(study_of, records_of, options, what):
+    study = study_of(("a", "b"))
+    outcome, text = found(study, records_of(study, components=("active",), **options), "ABL004")
+    assert outcome == "warning"
+    assert "The study asks for 8, which would be enough, but" in text
+    assert text.endswith(what)
+
+
+def test_too_few_repeats_are_asked_for_whatever_failed(study_of, records_of):
+    study = study_of(("a", "b"), repeats=4)
+    records = records_of(study, components=("active",), failures=[("b", 1)])
+    text = found(study, records, "ABL004")[1]
+    assert "would be enough" not in text
+    assert "needs at least 6 repeats." in text
+
+
+@pytest.mark.parametrize(
+    ("drawn", "outcome", "words"),
+    [
+        ("each_repeat", "passed", ""),
+        ("once", "not applicable", "drawn once (split.test_drawn)"),
+        ("corpus", "not applicable", "The corpus fixes its test items"),
+    ],
+)
+def test_shared_test_items_are_no_passed_check(study_of, records_of, drawn, outcome, words):
+    study = study_of(("a", "b"))
+    got, text = found(study, records_of(study, drawn=drawn), "ABL012")
+    assert got == outcome
+    assert words in text
+    single = study_of(("a", "b"), repeats=1)
+    assert found(single, records_of(single, drawn=drawn), "ABL012")[0] == "warning"
+
+
+def chosen(**arms):
+    """Overrides by arm, from the names of its modalities; None: all."""
+    return {arm: {} if names is None else {"model.modalities": names.split()} for arm, names in arms.items()}
+
+
+@pytest.mark.parametrize(
+    ("arms", "pairs", "words"),
+    [
+        # Two come together, and nothing tells them apart: the set is what the study asks about, but it must be said.
+        (
+            {"a": "track", "b": None},
+            None,
+            "audio and visual change together between 'b' and 'a', which cannot tell them",
+        ),
+        ({"a": "audio", "b": "visual"}, None, "audio and visual change together between 'b' and 'a'"),
+        ({"a": "track", "b": "audio track"}, None, ""),
+        ({"a": None, "b": None}, None, ""),
+        # Others change each of them by itself.
+        (
+            {"a": "track", "b": None, "c": "track audio", "d": "track visual"},
+            [("b", "a"), ("c", "a"), ("d", "a")],
+            "",
+        ),
+        # … or only one of the two.
+        ({"a": "track", "b": None, "c": "track audio"}, [("b", "a"), ("c", "a")], "audio and visual change together"),
+    ],
+)
+def test_modalities_that_change_together_are_one_factor_and_told(study_of, records_of, arms, pairs, words):
+    study = varied(study_of(tuple(arms), pairs=pairs), **chosen(**arms))
+    outcome, text = found(study, records_of(study), "ABL013")
+    assert outcome == "passed"
+    assert words in text
+    assert bool(text) == bool(words)

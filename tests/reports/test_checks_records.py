@@ -1,5 +1,6 @@
 """The runs and what they scored: failures, machines, naive predictions."""
 
+import math
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from reports.checks.page import page
 from reports.checks.rules import RULES
 from reports.frame import tidy
 from reports.summary import summarise
+from reports.text import as_text
 
 
 def look(summary, code):
@@ -114,3 +116,47 @@ def test_every_setting_and_option_that_an_advice_names_exists():
 def test_the_page_of_checks_is_the_one_that_the_rules_make():
     path = Path(__file__).parents[2] / "docs" / "checks.md"
     assert path.read_text(encoding="utf-8") == page(), "python -m reports.checks.page > docs/checks.md"
+
+
+def without_scores(record, value=math.nan, arm="multimodal", repeats=(1, 4, 6)):
+    if record["arm"] == arm and record["repeat"] in repeats:
+        for score in record["scores"]:
+            if score["metric"] == "skill" and score["component"] is None and score["baseline"] is None:
+                score["value"] = value
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_finished_run_without_a_score_counts_for_no_mean_and_is_told(study_of, records_of, value):
+    study = study_of()
+    records = records_of(study)
+    for record in records:
+        without_scores(record, value)
+    summary = summarise(tidy(study, records))
+    arms = {arm.name: arm for arm in summary.arms}
+    assert (arms["track_only"].n, arms["multimodal"].n) == (8, 5)
+    assert arms["multimodal"].n == arms["multimodal"].score.n
+    assert look(summary, "ABL030") == (
+        "warning",
+        "Finished, and skill is NaN or infinite: 3 runs of 'multimodal' (5 of 8 have a score).",
+    )
+    # They did finish, and none failed.
+    assert look(summary, "ABL002") == look(summary, "ABL003") == ("passed", "")
+    lines = {line.split()[0]: line for line in as_text(summary).splitlines() if line}
+    assert lines["multimodal"].endswith("5 of 8 have a score")
+    assert lines["track_only"].endswith("8 of 8")
+
+
+def test_where_every_finished_run_has_a_score_there_is_nothing_to_tell(summary_of):
+    assert look(summary_of(failures=[("multimodal", 1)]), "ABL030") == ("passed", "")
+    failures = [(arm, r) for arm in ("track_only", "multimodal") for r in range(8)]
+    assert look(summary_of(failures=failures), "ABL030")[0] == "not run"
+
+
+def test_missing_repeats_are_told_by_what_finished_not_by_what_has_a_score(study_of, records_of):
+    study = study_of()
+    records = records_of(study, absent=[("multimodal", 7)])
+    for record in records:
+        without_scores(record)
+    outcome, text = look(summarise(tidy(study, records)), "ABL003")
+    assert outcome == "warning"
+    assert "finished are 8 of 'track_only' and 7 of 'multimodal'" in text

@@ -12,6 +12,8 @@ from reports.checks.rules import RULES
 from reports.frame import tidy
 from reports.summary import summarise
 from studies.matching import Match
+from studies.search import Budget
+from studies.tuning import ResolvedSearch
 
 
 def records(change, **options):
@@ -61,6 +63,14 @@ def put(part, **values):
     return change
 
 
+def unscored(record):
+    """A run that finished and has no skill as a whole."""
+    if (record["arm"], record["repeat"]) == ("multimodal", 1):
+        for score in record["scores"]:
+            if (score["metric"], score["component"], score["baseline"]) == ("skill", None, None):
+                score["value"] = math.nan
+
+
 def parameters(n):
     return lambda record: record.update(parameters={"total": n})
 
@@ -69,7 +79,7 @@ def steps(n):
     return lambda record: record.update(steps=n)
 
 
-def searched(rate, drawn="once"):
+def searched(rate, drawn="once", complete=True):
     """A study whose learning rate was searched from 0.0001 to 0.01."""
 
     def build(study_of, records_of):
@@ -77,6 +87,8 @@ def searched(rate, drawn="once"):
         space = {"training.optimiser.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-2}}
         search = {"arm": "multimodal", "best": [0], "trials": [trial], "space": space, "repeats": 2}
         made, found = SOUND(study_of, records_of)
+        asked = ResolvedSearch((), (), (), "random", "none", Budget(trials=1), 2, 1)
+        made, search = dataclasses.replace(made, search=asked), {**search, "complete": complete}
         for record in found:
             record["split"]["drawn"] = drawn
         return made, found, (search,)
@@ -131,6 +143,8 @@ CASES = {
     "ABL027": (records(put("split", twins=[["video_1", "video_2"]])), SOUND),
     "ABL028": (searched(rate=0.0098), searched(rate=0.001)),
     "ABL029": (searched(rate=0.001, drawn="each_repeat"), searched(rate=0.001)),
+    "ABL030": (records(unscored), SOUND),
+    "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
 }
 
 
