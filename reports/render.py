@@ -41,12 +41,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 LONG = ("items", "scores", "history")
 """Tables with a row for everything that runs recorded: a hundred megabytes for thousands of runs."""
 
+WRITTEN = ("figures/*.svg", "tables/*.csv")
+"""Files whose names depend on what a report has to say."""
+
 
 def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
 
     Args:
-        folder: made when missing; files of an earlier report are replaced.
+        folder: made when missing; files of an earlier report are replaced, and those of its figures and tables that
+            this one does not have are removed.
 
     Returns:
         The page's path.
@@ -64,6 +68,10 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
+    for pattern in WRITTEN:
+        for path in folder.glob(pattern):
+            if path.relative_to(folder).as_posix() not in files:
+                path.unlink()
     return folder / "report.html"
 
 
@@ -230,11 +238,14 @@ def _held_together(text: str) -> str:
     return text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&dollar;"}
+
+
 def literally(text: object) -> str:
     """Text that Markdown takes literally, also inside a table."""
-    escaped = re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", str(text))
-    # A backslash does not stop a tag in every renderer; an entity does.
-    return re.sub(r"\s+", " ", escaped.replace(r"\<", "&lt;").replace(r"\>", "&gt;"))
+    escaped = re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", str(text))
+    # A backslash does not stop a tag or a formula in every renderer; an entity does.
+    return re.sub(r"\s+", " ", re.sub("[&<>$]", lambda found: _ENTITIES[found[0]], escaped))
 
 
 def _data_uri(csv: str) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from reports.frame import tidy
-from reports.render import as_html, as_markdown, write_report
+from reports.render import as_html, as_markdown, literally, write_report
 from reports.summary import summarise
 from reports.text import as_json, as_text
 
@@ -85,6 +85,33 @@ def test_files_of_a_report(written):
     links = re.findall(r"\]\((figures/[^)]+)\)", (folder / "report.md").read_text())
     assert links
     assert all((folder / link).exists() for link in links)
+
+
+def test_nothing_of_an_earlier_report_stays(results_of, study_of, tmp_path):
+    def files():
+        return {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+
+    kept = {"notes.csv", "mine/old.svg", "figures/notes.txt", "tables/mine/old.csv"}
+    for name in kept:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    small = results_of(study_of(("a",), repeats=2))
+    write_report(summarise(small), small, tmp_path)
+    first = files()
+    large = results_of(study_of(("a", "b", "c"), repeats=6), items=6, calibrated=True)
+    write_report(summarise(large), large, tmp_path)
+    assert len(files() - first) > 5
+    write_report(summarise(small), small, tmp_path)
+    assert files() == first
+    assert kept < first
+
+
+@pytest.mark.parametrize("name", ["a&lt;b", "&copy;", "&#35;", "$x$ and $y$", "a & b", r"\$", "# <b> |"])
+def test_markdown_takes_names_literally(name):
+    told = literally(name)
+    assert "$" not in told
+    # What a reader of Markdown undoes: backslashes before punctuation, then entities.
+    assert html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", told)) == name
 
 
 def test_same_records_same_bytes_in_any_order_and_at_any_time(study_of, records_of, tmp_path):
