@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.comparisons import compare
+from reports.statistics.comparisons import Paired, compare
 from reports.statistics.floors import family_floors, floor, needed
+from reports.statistics.intervals import Estimate
 from reports.statistics.multiplicity import holm
 from reports.statistics.verdicts import FAR, NO_DIFFERENCE, OVERLAP, decide
 
@@ -139,6 +140,72 @@ def test_where_splits_vary_the_interval_is_corrected_for_the_family_too():
     alone, among = decide([d])[0], decide([d, nothing, nothing])[0]
     assert (alone.verdict, among.verdict) == ("better", "undecided")
     assert among.p_holm <= 0.05 < among.p_t == pytest.approx(3 * d.p_t)
+
+
+def observed(n, mean, overlap):
+    """A comparison of this mean and a deviation of 1; a t-test's p stands for the sign flips', which takes long."""
+
+    def around(level):
+        half = stats.t.ppf((1 + level) / 2, n - 1) * math.sqrt(1 / n + overlap)
+        return Estimate(n, mean, 1.0, mean - half, mean + half)
+
+    p, p_t = (2 * stats.t.sf(abs(mean) / math.sqrt(variance), n - 1) for variance in (1 / n, 1 / n + overlap))
+    return Paired(around(0.95), around(0.9), max(floor(n), p), p_t, floor(n), mean, n, 0, overlap)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.005, 0.05])
+@pytest.mark.parametrize("n", [6, 10, 25])
+@pytest.mark.parametrize("mean", [-0.3, 0.0, 0.1, 0.45])
+@pytest.mark.parametrize("margin", [None, 0.2, 0.5, 0.7])
+def test_the_number_is_the_first_at_which_the_rule_itself_decides(margin, mean, n, overlap):
+    def at(n):
+        return decide([observed(n, mean, overlap)], margin=margin)[0]
+
+    decision = at(n)
+    if decision.verdict != "undecided":
+        assert (decision.more, decision.would_be, decision.reason) == (None, None, None)
+    elif decision.more is None:
+        assert decision.would_be is None
+        assert {at(n + k).verdict for k in range(0, FAR, 50)} == {"undecided"}
+        if decision.reason in (OVERLAP, NO_DIFFERENCE):
+            assert at(10**9).verdict == "undecided"
+    else:
+        assert {at(n + k).verdict for k in range(decision.more)} == {"undecided"}
+        assert at(n + decision.more).verdict == decision.would_be
+
+
+def test_a_margin_that_a_few_repeats_reach_is_not_told_as_many():
+    # The difference is small beside the margin: to tell it from 0 takes far more repeats than to call it none.
+    d = spread(12, 0.2, 1.0)
+    without, within = verdict_of(d), verdict_of(d, margin=0.6)
+    assert (without.verdict, within.verdict) == ("undecided", "undecided")
+    assert (without.would_be, within.would_be) == ("better", "equivalent")
+    assert without.more is not None
+    assert within.more is not None
+    assert within.more < without.more
+    beyond = verdict_of(spread(12, -0.5, 1.0), margin=0.4)
+    assert beyond.would_be == "worse"
+    assert verdict_of(spread(12, -0.5, 1.0), margin=0.4, higher_is_better=False).would_be == "better"
+
+
+def test_a_difference_of_0_can_be_shown_to_be_none_where_a_margin_is_set():
+    d = [0.05, -0.05] * 5
+    assert (verdict_of(d).more, verdict_of(d).reason) == (None, NO_DIFFERENCE)
+    decision = verdict_of(d, margin=0.02)
+    assert (decision.verdict, decision.would_be, decision.reason) == ("undecided", "equivalent", None)
+    assert decision.more is not None
+    n = len(d) + decision.more
+    assert verdict_of(spread(n, 0.0, np.std(d, ddof=1)), margin=0.02).verdict == "equivalent"
+    assert verdict_of(spread(n - 1, 0.0, np.std(d, ddof=1)), margin=0.02).verdict == "undecided"
+
+
+def test_overlap_stands_in_the_way_only_where_equivalence_is_out_of_reach_too():
+    # At infinitely many repeats the interval at 90 % still reaches 1.645 · √(1/3) = 0.950 deviations far.
+    d = spread(8, 0.1, 1.0)
+    assert verdict_of(d, overlap=1 / 3, margin=1.04).reason == OVERLAP
+    assert verdict_of(d, overlap=1 / 3, margin=1.1).would_be == "equivalent"
+    assert verdict_of(spread(8, 0.0, 1.0), overlap=1 / 3, margin=0.9).reason == OVERLAP
+    assert verdict_of([1.0, -1.0] * 4, overlap=1 / 3).reason == NO_DIFFERENCE
 
 
 def test_a_silly_number_is_not_named():
