@@ -44,18 +44,32 @@ def interval(low: float, high: float) -> str:
     return NOTHING if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
 
 
-def probability(p: float | None) -> str:
+LEVELS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1)
+"""What a p is usually held against."""
+
+
+def probability(p: float | None, alpha: float | None = None) -> str:
     """A p value with two significant digits, three from 0.1 on.
 
+    There are more where a rounded p would seem to equal alpha or to lie on its other side; so for :data:`LEVELS` too.
+
+    Args:
+        p: NaN and None become a dash.
+        alpha: what the p is held against; None: none but the usual levels.
+
     Example:
-        >>> probability(0.0078125), probability(0.125), probability(0.00001)
-        ('0.0078', '0.125', 'below 0.0001')
+        >>> probability(0.0078125), probability(0.125), probability(0.00001), probability(0.0499)
+        ('0.0078', '0.125', 'below 0.0001', '0.0499')
     """
     if p is None or math.isnan(p):
         return NOTHING
     if p < 0.0001:
         return "below 0.0001"
-    return f"{p:.2g}" if p < 0.1 else f"{p:.3g}"
+    # What differs from a level by rounding alone is that level.
+    sides = [(level, p > level) for level in (*LEVELS, alpha or LEVELS[0]) if not math.isclose(p, level, rel_tol=1e-9)]
+    texts = [f"{p:.{digits}g}" for digits in range(2 if p < 0.1 else 3, 12)]
+    kept = (text for text in texts if all(float(text) != v and (float(text) > v) == above for v, above in sides))
+    return next(kept, texts[-1])
 
 
 def percent(share: float) -> str:

@@ -9,10 +9,11 @@ import numpy as np
 
 from mmcore.result import Drawn
 from reports.contents import ComparisonRow, MetricFacts, VerdictText
-from reports.looks import adjusted, at_the_end, open_text, sequential_p
+from reports.looks import adjusted, open_text, sequential_p
 from reports.numerals import counted, interval, listing, number, percent, probability
 from reports.statistics.floors import ENUMERATED, PATTERNS, needed
 from reports.statistics.verdicts import Verdict
+from reports.undecided import equals, undecided_cell, undecided_text
 
 
 def verdict_text(
@@ -89,9 +90,9 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
     else:
         text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
         text += f" and level in {paired.tied}." if paired.tied else "."
-    p = f" p = {probability(paired.p)}".replace("= below", "below")
+    p = f" {equals('p', paired.p, alpha)}"
     if decision.family > 1:
-        p += f", and {probability(decision.p_holm)} after Holm's correction for {decision.family} comparisons"
+        p += f", and {probability(decision.p_holm, alpha)} after Holm's correction for {decision.family} comparisons"
     if not math.isnan(paired.effect_size):
         p += f"; effect size {number(paired.effect_size)}"
     return text + p + sequential_p(row.looks) + "."
@@ -116,29 +117,9 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
                 f"±{number(margin)} that this study counts as no difference. Not shown: that there is none at all."
             )
         case "undecided":
-            return f"Not shown: that one is better, nor that both are equal. {_more(row, alpha)}{at_the_end(row.looks)}"
+            return f"Not shown: that one is better, nor that both are equal. {undecided_text(row, alpha)}"
         case "too few repeats":
             return _too_few(row, alpha)
-
-
-def _more(row: ComparisonRow, alpha: float) -> str:
-    decision = row.decision
-    blocked = ""
-    if decision.p_holm <= alpha:
-        blocked = (
-            "The p alone would speak for a difference; the interval, which allows for the training data that repeats "
-            "share, does not. "
-        )
-    elif row.paired.p <= alpha:
-        blocked = "It would stand alone, but not once all comparisons of the study are accounted for. "
-    if decision.more is None:
-        reason = decision.reason or ""
-        return blocked + (
-            f"It would take {reason}." if reason.startswith("over") else f"{reason[:1].upper()}{reason[1:]}."
-        )
-    return blocked + (
-        f"About {counted(decision.more, 'more repeat')} would decide it, if difference and deviation stay as observed."
-    )
 
 
 def _too_few(row: ComparisonRow, alpha: float) -> str:
@@ -149,9 +130,9 @@ def _too_few(row: ComparisonRow, alpha: float) -> str:
         return f"With {asked} no number of repeats can show anything at {alpha:g}."
     text = ""
     if paired.n:
-        text = f"With {counted(paired.n, 'paired repeat')} no p can be below {probability(paired.floor)}"
+        text = f"With {counted(paired.n, 'paired repeat')} no p can be below {probability(paired.floor, alpha)}"
         if decision.family > 1:
-            text += f", or {probability(decision.floor_holm)} after Holm's correction for {asked}"
+            text += f", or {probability(decision.floor_holm, alpha)} after Holm's correction for {asked}"
         text += ", however large the effect. "
     text += f"To show anything at {alpha:g}, {asked} need{'s' if decision.family == 1 else ''} at least {least} repeats"
     return text + (f": {least - paired.n} more." if paired.n and least > paired.n else ".")
@@ -172,15 +153,10 @@ def _parts(components: Sequence[ComparisonRow], nothing: Sequence[str]) -> str:
 
 
 def comparison_verdict(row: ComparisonRow) -> str:
-    """The verdict in a table's cell: ``undecided (about 12 more repeats)``."""
-    decision = row.decision
-    if decision.verdict != "undecided":
-        return decision.verdict
-    if row.looks is not None and row.looks.next is not None:
-        return f"undecided (next look at {row.looks.next})"
-    if decision.more is not None:
-        return f"undecided (about {counted(decision.more, 'more repeat')})"
-    return f"undecided ({decision.reason})"
+    """The verdict in a table's cell: ``undecided (about 12 more repeats for better)``."""
+    if row.verdict != "undecided":
+        return row.verdict
+    return undecided_cell(row)
 
 
 def families_text(metric: MetricFacts, primary: int, by_component: int, overlap: float) -> str:

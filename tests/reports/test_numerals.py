@@ -24,6 +24,20 @@ def test_signed_number():
     )
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.1, 0.025, 0.033, 0.2])
+def test_a_p_is_never_printed_as_alpha_nor_on_its_other_side(alpha):
+    for off in (1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 0.1):
+        assert float(probability(alpha * (1 - off), alpha)) < alpha
+        assert float(probability(alpha * (1 + off), alpha)) > alpha
+    assert probability(alpha, alpha) == f"{alpha:g}" == probability(alpha * (1 - 1e-12), alpha)
+
+
+def test_a_p_near_a_usual_level_has_more_digits_and_others_do_not():
+    assert [probability(p) for p in (0.0499, 0.0501, 0.04996, 0.0304, 0.0996, 0.1004)] == [
+        "0.0499", "0.0501", "0.04996", "0.03", "0.0996", "0.1004",
+    ]  # fmt: skip
+
+
 def test_the_rest():
     assert [probability(p) for p in (0.0078125, 0.125, 0.05, 1.0, 1e-5, None)] == [
         "0.0078", "0.125", "0.05", "1", "below 0.0001", "–",

@@ -69,7 +69,8 @@ def test_undecided_says_what_stands_in_the_way(study_of, records_of):
     records = records_of(study, {"b": 0.03}, noise=0.025, seed=1)
     overlapping = summarise(tidy(study, records))
     assert overlapping.primary[0].decision.p_holm <= 0.05
-    assert "The p alone would speak for a difference; the interval" in overlapping.verdicts[0].not_shown
+    assert "The sign-flip test speaks for a difference (p = " in overlapping.verdicts[0].not_shown
+    assert "allows for the training data that repeats share" in overlapping.verdicts[0].not_shown
     for record in records:
         record["split"]["drawn"] = "corpus"
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
