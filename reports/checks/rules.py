@@ -215,13 +215,14 @@ RULES = (
     Rule(
         "ABL020",
         "Over-fitting",
-        f"At the scored epochs an arm's mean validation loss is more than {training.GAP:g} times its mean training "
-        f"loss (and the gap over {percent(training.GAP_SHARE)} of the first epoch's validation loss); or in more "
-        f"than half of its runs validation loss ends more than {percent(round(training.RISES - 1, 3))} above its "
-        "minimum while training loss fell on.",
-        "The model knows its training items by heart better than it predicts others. The epoch with the best "
-        "validation score is what counts here, so no score is taken from later ones; but differences between arms "
-        "may be differences in how fast they over-fit.",
+        "Losses are taken as shares of the first epoch's, mean over components: so it does not matter which side has "
+        "the harder items or how large a component's loss is. In more than half of an arm's runs, what is left of "
+        f"validation loss at the scored epoch is over {training.GAP:g} more than what is left of training loss; or "
+        f"validation loss ends more than {percent(round(training.RISES - 1, 3))} above its minimum while training loss "
+        "fell on.",
+        "What the model learned of its training items does not carry over to others: it knows them by heart. The epoch "
+        "with the best validation score is what counts here, so no score is taken from later ones; but differences "
+        "between arms may be differences in how fast they over-fit.",
         "More items, a smaller model, dropout or augmentation; training.patience ends a run that no longer gains.",
         training.over_fitting,
     ),
