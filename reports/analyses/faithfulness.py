@@ -12,7 +12,8 @@ from typing import Literal
 
 from reports.numerals import counted, interval, number, percent
 from reports.sections import Tone
-from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.bounded import estimate_correlation
+from reports.statistics.intervals import Estimate
 
 STRONG = 0.5
 """From here on a picture is faithful: at ρ = 0.5 it puts two of three pairs in the right order (ρ is about 1.5 τ, and
@@ -36,7 +37,7 @@ RULE = (
     f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
     f"{WEAK}; weakly faithful: above 0, and neither; not shown: it reaches down to 0, or there are fewer than two "
     f"repeats. At {STRONG} a picture puts two of three pairs in the right order, at {WEAK} three of five; a coin "
-    "gets one of two."
+    "gets one of two. Means and intervals of rank correlations are made on Fisher's scale (z)."
 )
 """The rule in words, for a section's lead or limits."""
 
@@ -46,7 +47,8 @@ class Faithfulness:
     """How far a picture can be believed.
 
     Args:
-        label: a word of the closed list. correlation: over repeats, with its interval. level: of the interval.
+        label: a word of the closed list. correlation: over repeats, with its interval, on Fisher's scale. level: of the
+            interval.
     """
 
     label: Label
@@ -81,7 +83,7 @@ def judge(correlations: Sequence[float | None], overlap: float = 0.0, level: flo
         >>> judge([0.7, 0.72, 0.69]).label, judge([0.0, 0.0]).label, judge([0.9]).label
         ('faithful', 'not faithful', 'not shown')
     """
-    rho = estimate([value for value in correlations if value is not None], level, overlap)
+    rho = estimate_correlation([value for value in correlations if value is not None], level, overlap)
     return Faithfulness(_label(rho), rho, level)
 
 

@@ -38,7 +38,7 @@ def test_overlapping_splits_ask_for_more():
 
 
 def test_the_evidence_has_interval_and_number_of_repeats():
-    assert judge([0.6, 0.7, 0.8]).evidence == "ρ = 0.700, 95 % interval 0.452 to 0.948, 3 repeats"
+    assert judge([0.6, 0.7, 0.8]).evidence == "ρ = 0.710, 95 % interval 0.364 to 0.884, 3 repeats"
     assert judge([0.6]).evidence == "ρ = 0.600, 1 repeat"
     assert judge([]).evidence == "no run could be measured"
     assert "90 % interval" in judge([0.6, 0.7, 0.8], level=0.9).evidence
@@ -47,3 +47,9 @@ def test_the_evidence_has_interval_and_number_of_repeats():
 def test_the_rule_tells_the_thresholds():
     assert str(STRONG) in RULE
     assert str(WEAK) in RULE
+
+
+@pytest.mark.parametrize("rho", [[-0.08, 1.0], [0.99, 0.2, 0.99], [-0.95, -0.2], [0.9, 1.0, 1.0]])
+def test_the_interval_of_a_correlation_is_possible(rho):
+    found = judge(rho).correlation
+    assert -1 <= found.low <= found.mean <= found.high <= 1
