@@ -30,7 +30,8 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         ),
         SectionTable(
             "conditions",
-            f"Mean gate while something is so and while not: means over repeats, {level} interval of the difference.",
+            f"Mean gate while something is so and while not: means over repeats, {level} interval of the difference, "
+            "p of its t-test after Holm over the conditions of a gate.",
             _conditions_table(gating),
         ),
         SectionTable(
@@ -93,11 +94,12 @@ def _conditions_table(gating: Gating) -> Table:
     rows = []
     for arm in gating.arms:
         for modality in gating.modalities(arm):
-            for condition in gating.conditions(arm):
-                d = gating.difference(arm, modality, condition)
-                told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high)
-                rows.append((arm, modality, condition, *told, d.difference.n))
-    columns = ("arm", "modality", "condition", "gate while so", "else", "difference", "low", "high", "repeats")
+            for d in gating.differences(arm, modality):
+                told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high, d.p_holm)
+                rows.append((arm, modality, d.condition, *told, d.difference.n))
+    columns = (
+        "arm", "modality", "condition", "gate while so", "else", "difference", "low", "high", "p after Holm", "repeats",
+    )  # fmt: skip
     return plain_table(columns, rows)
 
 

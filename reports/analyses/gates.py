@@ -74,7 +74,11 @@ def _lead(gating: Gating) -> str:
 
 def _limits(gating: Gating) -> str:
     told = f" Sentences are about {listing(list(gating.told))}; the tables have all arms with gates."
-    edits = "Edits stand close together, so the steps around one hold others, too. "
+    edits = (
+        "That a gate is wider while something is so is told of the clearest of all that may be so, and only where it "
+        "holds after correcting for their number (Holm, each gate by itself). Edits stand close together, so the steps "
+        "around one hold others, too. "
+    )
     return (
         f"{THRESHOLDS} {RULE} The loss at a single step also depends on chance, which no gate can know: ρ stays below "
         f"1 even for gates that decide. {edits}What is said holds for this corpus."
@@ -92,7 +96,9 @@ def _modality(gating: Gating, arm: str, modality: str) -> Finding:
     mean = gating.distribution(arm, modality, "mean")
     who = f"The gate of {modality} in '{arm}'"
     if not mean.n:
-        return Finding(f"{who} never has a choice: no test step has another modality beside it.", "not shown", "open")
+        # A modality that is nowhere in the test items and one that is always alone leave the same answer.
+        told = f"{who} never has a choice: at no test step are {modality} and another modality there at once."
+        return Finding(told, "not shown", "open")
     parts = [f"{who} is {number(mean.mean)} open on average"]
     clearest = gating.clearest(arm, modality)
     if clearest is not None:
@@ -117,9 +123,10 @@ def _judgement(belief: Belief, modality: str, by: str) -> str:
         case "weakly faithful":
             return f"It is a weak sign: where it lets more pass, the model tends to lose more without {modality}."
         case "not faithful" if belief.gate_is_silent:
+            part = "no part" if belief.gate_has_no_part else "little part"
             return (
                 f"It does not say what the model uses: how much {modality} matters {at} goes with the length of its "
-                "vector, and the gate has no part in that."
+                f"vector, and the gate has {part} in that."
             )
         case "not faithful":
             return f"It does not say what the model uses: what passes does not go with what is lost without {modality}."

@@ -16,12 +16,18 @@ from reports.analyses.faithfulness import Faithfulness, Label, judge, tone_of
 from reports.frame import StudyResults
 from reports.sections import Tone
 from reports.statistics.agreement import icc
+from reports.statistics.bounded import estimate_correlation, estimate_within
+from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.multiplicity import holm
 
 KIND = "gates"
 
 Row = dict[str, Any]
 By = Literal["steps", "items"]
+
+LENGTHS = ("norm", "passing")
+"""Of what is told of a gate's distribution, lengths of vectors; all else lies between 0 and 1."""
 
 RULE = (
     "A gate is judged by two rank correlations with what the model loses without the modality at that step: that of "
@@ -53,8 +59,13 @@ class Belief:
 
     @property
     def gate_is_silent(self) -> bool:
-        """What passes would do, but the gate has no part in it."""
+        """What passes would do, but the gate has little part in it."""
         return self.opening.label == "not faithful" and self.passing.label in ("faithful", "weakly faithful")
+
+    @property
+    def gate_has_no_part(self) -> bool:
+        """That it has any part is not even shown: the gate's interval reaches down to 0, or lies below."""
+        return self.gate_is_silent and self.opening.correlation.low <= 0
 
 
 def believe(
@@ -79,22 +90,30 @@ def believe(
     label = of_passing.label
     if label in ("faithful", "weakly faithful") and of_opening.label in ("not faithful", "not shown"):
         label = of_opening.label
-    return Belief(label, of_passing, of_opening, estimate([v for v in norm if v is not None], level, overlap))
+    of_norm = estimate_correlation([v for v in norm if v is not None], level, overlap)
+    return Belief(label, of_passing, of_opening, of_norm)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much wider a gate is open while something is so, over repeats."""
+    """How much wider a gate is open while something is so, over repeats.
+
+    Args:
+        p_holm: of the interval's t-test, after Holm over all conditions of this gate; 1 for fewer than two repeats.
+        alpha: what it must not be above.
+    """
 
     condition: str
     so: Estimate
     otherwise: Estimate
     difference: Estimate
+    p_holm: float
+    alpha: float
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.difference.low > 0 or self.difference.high < 0
+        """Whether it is more than the largest of so many chance differences."""
+        return self.p_holm <= self.alpha
 
 
 @dataclass(frozen=True)
@@ -144,12 +163,21 @@ class Gating:
         return np.array([math.nan if v is None else v for v in found], float)
 
     def estimated(self, values_R: np.ndarray) -> Estimate:
-        """Mean and interval over repeats."""
+        """Mean and interval over repeats, of numbers without an end."""
         return estimate(values_R, self.level, self.overlap)
+
+    def within(self, values_R: np.ndarray, lowest: float = 0.0, highest: float = 1.0) -> Estimate:
+        """The same of numbers that have one."""
+        return estimate_within(values_R, lowest, highest, self.level, self.overlap)
+
+    def correlated(self, values_R: np.ndarray) -> Estimate:
+        """The same of correlations."""
+        return estimate_correlation(values_R, self.level, self.overlap)
 
     def distribution(self, arm: str, modality: str, what: str) -> Estimate:
         """One number of how far a gate opens; NaN in repeats in which it had no choice."""
-        return self.estimated(self.over_repeats(arm, lambda one: one["distribution"][modality].get(what)))
+        value_R = self.over_repeats(arm, lambda one: one["distribution"][modality].get(what))
+        return self.within(value_R, highest=math.inf if what in LENGTHS else 1.0)
 
     def quantile(self, arm: str, modality: str, i: int) -> Estimate:
         """One quantile of a gate's values: 5, 25, 50, 75 and 95 %."""
@@ -158,7 +186,7 @@ class Gating:
             quantiles = one["distribution"][modality].get("quantiles")
             return None if quantiles is None else quantiles[i]
 
-        return self.estimated(self.over_repeats(arm, value))
+        return self.within(self.over_repeats(arm, value))
 
     def histogram(self, arm: str, modality: str) -> np.ndarray:
         """Share of the gate's values in each bin, mean over repeats: every repeat counts the same."""
@@ -168,11 +196,11 @@ class Gating:
 
     def share(self, arm: str, modality: str) -> Estimate:
         """The modality's mean share of the lengths of all that passes."""
-        return self.estimated(self.over_repeats(arm, lambda one: one["shares"]["passing"][modality]))
+        return self.within(self.over_repeats(arm, lambda one: one["shares"]["passing"][modality]))
 
     def entropy(self, arm: str, of: str) -> Estimate:
         """Entropy over modalities of ``opening`` or ``passing``: 1 where all have equal shares."""
-        return self.estimated(self.over_repeats(arm, lambda one: one["shares"][f"entropy_{of}"]))
+        return self.within(self.over_repeats(arm, lambda one: one["shares"][f"entropy_{of}"]))
 
     def follows(self, arm: str, modality: str) -> tuple[str, float, int] | None:
         """The feature that the gate goes along with in most repeats, mean r there, and in how many."""
@@ -188,15 +216,23 @@ class Gating:
         """Everything that was so at some steps and not at others."""
         return tuple(dict.fromkeys(row["condition"] for one in self.by_arm[arm].values() for row in one["conditions"]))
 
-    def difference(self, arm: str, modality: str, condition: str) -> Difference:
-        """A gate while something is so, and while not."""
-        so_R, else_R = self._condition(arm, modality, condition)
-        return Difference(condition, *(self.estimated(x) for x in (so_R, else_R, so_R - else_R)))
+    def differences(self, arm: str, modality: str) -> list[Difference]:
+        """A gate while something is so, and while not, for every condition; corrected together (Holm)."""
+        conditions, alpha = self.conditions(arm), 1 - self.level
+        sides = [self._condition(arm, modality, condition) for condition in conditions]
+        tested = [compare(so_R, else_R, alpha=alpha, overlap=self.overlap) for so_R, else_R in sides]
+        return [
+            Difference(
+                condition, self.within(so_R), self.within(else_R), self.within(so_R - else_R, -1.0), p_holm, alpha
+            )
+            for condition, (so_R, else_R), p_holm in zip(
+                conditions, sides, holm([one.p_t for one in tested]), strict=True
+            )
+        ]
 
     def clearest(self, arm: str, modality: str) -> Difference | None:
-        """The largest difference whose interval leaves out 0; None where there is none."""
-        found = [self.difference(arm, modality, condition) for condition in self.conditions(arm)]
-        shown = [one for one in found if one.shown]
+        """The largest difference that is shown; None where there is none."""
+        shown = [one for one in self.differences(arm, modality) if one.shown]
         return max(shown, key=lambda one: abs(one.difference.mean), default=None)
 
     def _condition(self, arm: str, modality: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
@@ -220,7 +256,7 @@ class Gating:
         mean_RL = np.array([one["mean"][modality] for one in told], float)
         some_R = ~np.isnan(mean_RL).all(1)
         mean_RL = mean_RL[some_R] - np.nanmean(mean_RL[some_R], axis=1, keepdims=True)
-        return [(lag, self.estimated(mean_RL[:, i])) for i, lag in enumerate(lags)]
+        return [(lag, self.within(mean_RL[:, i], -1.0)) for i, lag in enumerate(lags)]
 
     # Faithfulness ---------------------------------------------------------------------------------------------------
     def rho(self, arm: str, modality: str | None, shown: str, by: By) -> np.ndarray:
@@ -250,7 +286,8 @@ class Gating:
         def value(one: Row) -> float | None:
             return one["faithfulness"]["by_component"][modality][component][what]
 
-        return self.estimated(self.over_repeats(arm, value))
+        value_R = self.over_repeats(arm, value)
+        return self.correlated(value_R) if what == "rho" else self.estimated(value_R)
 
     def clamping(self, arm: str, gate: str | None, held: str, component: str | None = None) -> Estimate:
         """How much the skill (of a component) falls with a gate held; gate None: all of them at their means."""

@@ -151,17 +151,15 @@ class GateConditions(_Dots):
         """What the figure shows, in words."""
         return (
             "Mean gate at steps where something is so less the mean elsewhere, one plot a modality: mean over repeats "
-            f"with its {self.interval}. Right of 0 the gate is open wider then. Tracks are numbered from 0."
-            + arms_told(self.gating)
+            f"with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider then. Tracks "
+            "are numbered from 0." + arms_told(self.gating)
         )
 
     def compute(self, gating: Gating | None) -> pd.DataFrame:
         """One row per arm, modality and condition: ``arm, modality, condition, mean, low, high, n``."""
         rows = []
         for known, arm, modality in pairs(gating):
-            for condition in known.conditions(arm):
-                e = known.difference(arm, modality, condition).difference
-                rows.append((arm, modality, condition, *_numbers(e)))
+            rows += [(arm, modality, d.condition, *_numbers(d.difference)) for d in known.differences(arm, modality)]
         return pd.DataFrame(rows, columns=["arm", "modality", "condition", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
