@@ -50,7 +50,7 @@ class AttentionAnalysis(Frozen):
 class CoalitionsAnalysis(Frozen):
     """What the trained model scores when it reads each subset of its modalities, the others masked."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["coalitions"] = "coalitions"
     absences: Annotated[tuple[Absence, ...], Field(min_length=1)] = ABSENCES
@@ -65,7 +65,7 @@ class CoalitionsAnalysis(Frozen):
 class CorruptionAnalysis(Frozen):
     """How the score falls as the inputs get worse, in several ways and at several levels."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["corruption"] = "corruption"
     levels: Annotated[int, Field(ge=2)] = 10

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mmcore.analyses import MOST_EXACT, CoalitionsAnalysis
@@ -40,7 +41,8 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
         projection, and ``uncorrected`` with what few draws add to its loss left in; ``perceptual``: modality →
         component with classes → ``drop`` of accuracy where it is permuted, and ``score``, that drop ÷ the model's
         accuracy; ``alone``: modalities that a single test item has: then nothing can be permuted, and what rests on
-        that is missing. Numbers that do not exist are None.
+        that is missing; ``single_donor``: whether some test item has one other item alone to take values from: then
+        draws cannot be told from one another, and ``emap`` is None. Numbers that do not exist are None.
 
     Raises:
         ConfigError: more modalities than all subsets can be asked of, and no ``samples``.
@@ -74,10 +76,11 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
             "skill": _skill(board.additive_losses(), naive),
             "uncorrected": _skill(board.losses("additive", "all"), naive),
         }
-        if board.donors
+        if board.additive_draws is not None
         else None,
         "perceptual": board.perceptual() if board.donors else None,
         "alone": board.alone,
+        "single_donor": board.donors is not None and board.additive_draws is None,
     }
 
 
@@ -119,6 +122,7 @@ class _Board:
         donors = Donors(trained, settings.draws) if "permuted" in settings.absences else None
         self.alone = list(donors.alone) if donors else []
         self.donors = None if self.alone else donors
+        self.additive_draws = None if self.donors is None else _even(self.donors.distinct_W)
         self.absences = [a for a in settings.absences if a != "permuted" or self.donors]
         self.stand_in = {"mean": means(trained), "zero": zeros(trained)}
         self.tallies: dict[tuple[Any, ...], Tally] = {}
@@ -139,14 +143,15 @@ class _Board:
                 self._add((absence, s), predict(masked), batch)
         if self.donors is None:
             return
-        additive = _Additive(self.M, self.draws)
+        additive = None if self.additive_draws is None else _Additive(self.M, self.additive_draws[windows_B])
         for d in range(self.draws):
             values = self.donors.values(windows_B, d)
             for s in self.lacking:
                 outputs = predict(replaced(batch, self._outside(s), values))
                 self._add(("permuted", s, d), outputs, batch, detailed=s.bit_count() == self.M - 1)
-                additive.add(s, d, outputs)
-        for part, outputs in additive.parts().items():
+                if additive is not None:
+                    additive.add(s, d, outputs)
+        for part, outputs in additive.parts().items() if additive is not None else ():
             self._add(("additive", part), outputs, batch)
 
     def losses(self, *key: Any) -> Losses:
@@ -199,19 +204,23 @@ class _Board:
 
 
 class _Additive:
-    """The nearest sum of functions of single modalities, for the windows of a batch, from D draws of the others.
+    """The nearest sum of functions of single modalities, for the windows of a batch, from draws of the others.
 
     A draw gives Σ_m f(x_m, others drawn) − (M − 1) f(all drawn), which is exact in each draw where f is such a sum. The
-    mean over draws has the loss of the projection plus a part, from what interacts, that falls with 1/D. A half of the
-    draws has that part twice, so 2 · loss(all) − loss(half) is without it: exactly so, in expectation, for squared
-    errors, and to first order for cross-entropy.
+    mean over D draws has the loss of the projection plus a part, from what interacts, that falls with 1/D. A half of
+    the draws has that part twice, so 2 · loss(all) − loss(half) is without it: exactly so, in expectation, for squared
+    errors, and to first order for cross-entropy. That holds of draws from D different items alone, so that a window
+    with few other items has fewer draws.
+
+    Args:
+        M: number of modalities. draws_B: D of each window, even: its first draws, from as many items.
 
     Source: Hessel & Lee 2020, eq. 2. NOTE[DIFF] they average over all N² pairs of items and two modalities; here over
     draws, and over modalities that are drawn apart from one another, where there are more than two.
     """
 
-    def __init__(self, M: int, draws: int) -> None:
-        self.M, self.draws = M, draws
+    def __init__(self, M: int, draws_B: np.ndarray) -> None:
+        self.M, self.draws_B = M, torch.from_numpy(draws_B)
         self.sums: dict[str, Tensor] = {}
 
     def add(self, subset: int, draw: int, outputs: Tensor) -> None:
@@ -219,12 +228,22 @@ class _Additive:
         weight = 1 - self.M if subset == 0 else 1 if subset.bit_count() == 1 else 0
         if weight:
             half = "odd" if draw % 2 else "even"
-            self.sums[half] = weight * outputs + self.sums.get(half, 0.0)
+            counts_B = self._by_row(draw < self.draws_B, outputs)
+            self.sums[half] = torch.where(counts_B, weight * outputs, 0.0) + self.sums.get(half, 0.0)
 
     def parts(self) -> dict[str, Tensor]:
         """Outputs from all draws, and from each half."""
-        halves = {half: 2 * total / self.draws for half, total in self.sums.items()}
+        halves = {half: 2 * total / self._by_row(self.draws_B, total) for half, total in self.sums.items()}
         return {"all": (halves["even"] + halves["odd"]) / 2, **halves}
+
+    def _by_row(self, value_B: Tensor, outputs: Tensor) -> Tensor:
+        return value_B.view(-1, *[1] * (outputs.ndim - 1))
+
+
+def _even(distinct_W: np.ndarray) -> np.ndarray | None:
+    """The draws that each window's projection takes, two halves of them; None where some window has no two."""
+    even_W = distinct_W // 2 * 2
+    return even_W if (even_W > 0).all() else None
 
 
 def _accuracies(tally: Tally) -> dict[str, float]:

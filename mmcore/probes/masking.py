@@ -13,7 +13,7 @@ B batch, T steps, M modalities, F raw features, W windows, D draws.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -95,7 +95,7 @@ class Donors:
     def __init__(self, trained: Trained, draws: int) -> None:
         self.draws = draws
         test = trained.test
-        item_W = test.table_W4[:, 0]
+        self.item_W = item_W = test.table_W4[:, 0]
         self.loaders: dict[str, Loader] = {}
         self.donor_WD: dict[str, np.ndarray] = {}
         groups = np.array([item.group for item in trained.prepared.items])
@@ -111,6 +111,14 @@ class Donors:
     def alone(self) -> tuple[str, ...]:
         """Modalities that only one test item has, so that no other can give its values."""
         return tuple(name for name, donor_WD in self.donor_WD.items() if (donor_WD == _NOBODY).any())
+
+    @property
+    def distinct_W(self) -> np.ndarray:
+        """By window, (W,): draws of its item before a donor of some modality comes again, D at most.
+
+        Modalities that an item does not have limit nothing; 0 where nobody can give one that it has.
+        """
+        return _distinct(self.item_W, list(self.donor_WD.values()), self.draws)
 
     def values(self, windows_B: np.ndarray, draw: int) -> dict[str, Tensor]:
         """Another item's values for some windows, (B, T, F) by modality.
@@ -153,6 +161,18 @@ def _assigned(
             at = dict(zip((giving - first_of[donor]).tolist(), giving.tolist(), strict=True))
             donor_WD[own_W, d] = [at.get(n, int(giving[n % len(giving)])) for n in number_W.tolist()]
     return donor_WD
+
+
+def _distinct(item_W: np.ndarray, donors: Sequence[np.ndarray], draws: int) -> np.ndarray:
+    """See :attr:`Donors.distinct_W`; ``donors`` has (W, D) for each modality."""
+    distinct_W = np.full(len(item_W), draws, np.int64)
+    for donor_WD in donors:
+        for w, donor_D in enumerate(donor_WD):
+            if donor_D[0] != _ANYBODY:
+                same_W = item_W == item_W[w]
+                givers = len(np.unique(item_W[donor_D])) if donor_D[0] != _NOBODY else 0
+                distinct_W[same_W] = np.minimum(distinct_W[same_W], givers)
+    return distinct_W
 
 
 def _in_a_circle(x_BTF: Tensor, present_BT: Tensor) -> Tensor:

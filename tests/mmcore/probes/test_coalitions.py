@@ -12,8 +12,8 @@ from mmcore.analyse import analyse
 from mmcore.analyses import CoalitionsAnalysis, applies, build_analysis
 from mmcore.data.prepared import prepare
 from mmcore.errors import ConfigError
-from mmcore.probes.coalitions import _Additive, chosen_subsets, probe_coalitions
-from mmcore.probes.masking import Donors, means, replaced, zeros
+from mmcore.probes.coalitions import _Additive, _even, chosen_subsets, probe_coalitions
+from mmcore.probes.masking import Donors, _assigned, _distinct, means, replaced, zeros
 from mmcore.probes.removal import removing
 from mmcore.run import run
 from mmcore.trained import open_trained
@@ -163,7 +163,7 @@ def projected(f, M, draws, seed=0, n=4000):
     rng = np.random.default_rng(seed)
     x = rng.choice([-1.0, 1.0], (M, n))
     y = f(*x)
-    additive = _Additive(M, draws)
+    additive = _Additive(M, np.full(n, draws))
     for d in range(draws):
         other = rng.choice([-1.0, 1.0], (M, n))
         for s in range(2**M):
@@ -187,6 +187,55 @@ def test_of_a_product_nothing_remains_whatever_the_number_of_draws():
         every, corrected = projected(lambda x, y: x * y, 2, draws)
         assert corrected == pytest.approx(1.0, abs=0.12)
         assert every == pytest.approx(1.0 + 3.0 / draws, abs=0.12)
+
+
+@pytest.mark.parametrize("items", [3, 4, 5, 8, 12])
+def test_of_a_product_nothing_remains_however_few_items_there_are(items):
+    """Donors as a study of that many test items draws them: 8 draws of 2 to 11 other items."""
+    rng, draws, tries = np.random.default_rng(items), 8, 300
+    order, has_W, groups = np.arange(items), np.ones(items, bool), np.array([f"g{i}" for i in range(items)])
+    found = []
+    for repeat in range(tries):
+        donors = [_assigned(order, has_W, groups, draws, repeat, name) for name in ("x", "y")]
+        even_W = _even(_distinct(order, donors, draws))
+        # Each assignment is used for many values: what the predictor says depends on those alone.
+        x, y = rng.standard_normal((2, items, 80))
+        additive = _Additive(2, even_W)
+        for d in range(draws):
+            other_x, other_y = x[donors[0][:, d]], y[donors[1][:, d]]
+            for s, outputs in enumerate((other_x * other_y, x * other_y, other_x * y)):
+                additive.add(s, d, torch.from_numpy(outputs))
+        error = {part: float(((guess.numpy() - x * y) ** 2).mean()) for part, guess in additive.parts().items()}
+        found.append(2 * error["all"] - (error["even"] + error["odd"]) / 2)
+    assert np.mean(found) == pytest.approx(1.0, abs=4 * np.std(found) / math.sqrt(tries))
+    assert np.std(found) / math.sqrt(tries) < 0.03
+
+
+def test_where_an_item_has_one_donor_there_is_no_projection():
+    two = np.arange(2)
+    donors = [_assigned(two, np.ones(2, bool), np.array(["a", "b"]), 8, 0, name) for name in ("x", "y")]
+    assert _distinct(two, donors, 8).tolist() == [1, 1]
+    assert _even(_distinct(two, donors, 8)) is None
+
+
+def test_draws_are_counted_by_item_and_modality():
+    """Item 2 has windows with and without x; nobody else has what item 3 has of y."""
+    item_W = np.array([0, 1, 2, 2, 3])
+    x_WD = np.array([[1, 2], [0, 0], [0, 1], [-1, -1], [-1, -1]])
+    y_WD = np.array([[1, 2], [0, 2], [0, 0], [0, 0], [-2, -2]])
+    assert _distinct(item_W, [x_WD], 2).tolist() == [2, 1, 2, 2, 2]
+    assert _distinct(item_W, [x_WD, y_WD], 2).tolist() == [2, 1, 1, 1, 0]
+
+
+def test_two_test_items_give_everything_but_the_projection(trained):
+    """As a run of two test items: what rests on one donor is told, what needs two is missing."""
+    other = copy_of(trained, split=replace(trained.split, test=trained.split.test[-2:]))
+    for cached in ("test", "data", "naive", "baselines", "validation"):
+        other.__dict__.pop(cached, None)
+    found = probe_coalitions(other, CoalitionsAnalysis(draws=4, absences=("permuted",)))
+    assert (found["emap"], found["single_donor"], found["alone"]) == (None, True, [])
+    assert found["perceptual"] is not None
+    assert None not in found["skill"]["permuted"]["whole"]
 
 
 def test_of_three_modalities_the_sum_remains_and_the_product_goes():
