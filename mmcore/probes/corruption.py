@@ -45,7 +45,8 @@ def levels_of(kind: Kind, count: int, window: int) -> list[float]:
         window: steps of a window.
 
     Returns:
-        Noise: training deviations. Drop, gap, lost: shares. Delay: steps, close together where they are short.
+        Noise: training deviations. Drop, gap: shares of steps. Lost: the chance that an item has lost it, hence the
+        expected share of items. Delay: steps, close together where they are short.
 
     Example:
         >>> levels_of("delay", 10, 100)
@@ -135,7 +136,7 @@ class _Probe:
                     case "gap":
                         tally = self.score(damage.gap(name, level))
                     case "lost":
-                        tally = self._mixed(gone, damage.order_of_loss(name), level)
+                        tally = self._expected(gone, level)
                     case "delay":
                         tally = self.score(damage.delayed(name, int(level)))
                 points.append(self.skills(tally))
@@ -155,13 +156,16 @@ class _Probe:
         """Skill per component, against the naive predictors on the undamaged sample."""
         return skills(tally.component_losses(), self.naive)
 
-    def _mixed(self, gone: Tally, order: Sequence[int], share: float) -> Tally:
-        """Some items have lost the modality and the others not: rows of a batch do not see each other."""
-        lost = torch.zeros(len(gone.loss_IP), dtype=torch.bool)
-        lost[list(order[: round(share * len(order))])] = True
+    def _expected(self, gone: Tally, share: float) -> Tally:
+        """The expected losses where each item has lost the modality with this chance, by itself.
+
+        Both losses of each item are known, and rows of a batch do not see each other, so that no item need be drawn: of
+        few items a share could otherwise be had in steps alone.
+        """
         data = self.trained.data
         mixed = Tally(data.targets, data.complete, data.deviation_P, detailed=False)
-        mixed.loss_IP, mixed.count_IP = torch.where(lost[:, None], gone.loss_IP, self.clean.loss_IP), gone.count_IP
+        mixed.loss_IP = torch.lerp(self.clean.loss_IP, gone.loss_IP, share)
+        mixed.count_IP = gone.count_IP
         return mixed
 
     def _digest(self) -> str:

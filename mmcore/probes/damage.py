@@ -114,6 +114,9 @@ class Damage:
     def delayed(self, name: str, steps: int) -> Batch:
         """The modality arrives late: each position reads what lay this many steps before; absent where nothing did.
 
+        Never early: an early stream would show a forecast what its content look-ahead rules out, so that the score
+        could rise with a leak instead of falling with damage.
+
         Read from the store, so that a window's first positions show what lies before the window.
         """
         if steps == 0:
@@ -129,13 +132,6 @@ class Damage:
             present_BT[b, into] = loader.present_NM[known, loader.columns[name]]
         loader.scaling[name].apply(x_BTF, present_BT, loader.clip)
         return self._with(name, x_BTF, present_BT)
-
-    def order_of_loss(self, name: str) -> list[int]:
-        """Items of the sample that have the modality, in the order in which they lose it."""
-        has_B = self._present(name).any(1)
-        has = set(self.batch.item_B.numpy()[has_B].tolist())
-        drawn = generator(self.repeat, f"corruption/lost/{name}").permutation(len(self.loader.prepared.items))
-        return [item for item in drawn.tolist() if item in has]
 
     def _present(self, name: str) -> np.ndarray:
         return self.batch.present_BTM[..., self.batch.modalities.index(name)].numpy()

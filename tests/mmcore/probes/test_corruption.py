@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -14,9 +16,11 @@ from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import prepare
 from mmcore.probes.corruption import KINDS, levels_of, probe_corruption
 from mmcore.probes.damage import Damage, sample_windows
+from mmcore.probes.gate_faithfulness import absent_at
 from mmcore.probes.removal import without
 from mmcore.run import run
 from mmcore.trained import open_trained
+from mmcore.training.tally import Tally
 
 ALL = ("speech", "noise", "track")
 
@@ -255,6 +259,33 @@ def test_what_is_lost_by_all_items_is_one_number_however_it_is_lost(found):
     for of_modality in found["modalities"].values():
         ends = [of_modality["curves"][kind]["skill"][-1] for kind in ("drop", "gap", "lost")]
         assert ends[0] == ends[1] == ends[2]
+
+
+def test_half_lost_is_the_mean_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
+    """Four items, two of which lose speech: six ways, each scored as it is."""
+    few = copy_of(trained, split=replace(trained.split, test=trained.split.test[-4:]))
+    curve = probe_corruption(few, CorruptionAnalysis(levels=7))["modalities"]["speech"]["curves"]["lost"]
+    assert curve["levels"] == pytest.approx([i / 6 for i in range(7)], abs=1e-6)
+    assert (np.diff(curve["skill"]) < 0).all(), "no two levels are the same"
+    naive, found = few.naive.losses(), []
+    for gone in combinations(few.split.test, 2):
+        tally = Tally(few.targets, few.data.complete, few.data.deviation_P, detailed=False)
+        for batch in few.test.batches():
+            lost_BT = torch.isin(batch.item_B, torch.tensor(gone))[:, None].expand(batch.valid_BT.shape)
+            tally.add(few.predict(absent_at(batch, "speech", lost_BT)), batch)
+        losses = tally.component_losses()
+        found.append({c: 1 - losses[c] / naive[c] for c in losses})
+    for component, values in curve["components"].items():
+        assert values[3] == pytest.approx(np.mean([one[component] for one in found]), abs=2e-5)
+
+
+def copy_of(trained, **changed):
+    """The same run with parts of it changed; what depends on these is made anew."""
+    other = object.__new__(type(trained))
+    other.__dict__.update(trained.__dict__, **changed)
+    for cached in ("test", "data", "naive", "baselines", "validation"):
+        other.__dict__.pop(cached, None)
+    return other
 
 
 def test_the_answer_is_plain_data(found, trained):
