@@ -16,8 +16,9 @@ import numpy as np
 from reports.analyses.faithfulness import Faithfulness, judge
 from reports.frame import StudyResults
 from reports.statistics.agreement import icc, mean_rank_correlation
+from reports.statistics.bounded import estimate_correlation, estimate_within
 from reports.statistics.comparisons import Paired, compare
-from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, decide
 
 KIND = "attention"
@@ -31,6 +32,9 @@ MEASURES: dict[str, str] = {
     "apart": "how far heads differ",
 }
 """What is compared between arms, in words; each is a mean over layers and heads."""
+
+_ENDS = {"distance": (0.0, math.inf), "events": (-1.0, 1.0)}
+"""Between which numbers a measure of a layer can lie, where that is not 0 to 1."""
 
 
 def apart(row: Row) -> float:
@@ -120,9 +124,32 @@ class Attending:
         found = [None if one is None else value(one) for one in told]
         return np.array([math.nan if one is None else one for one in found])
 
-    def estimated(self, values_R: np.ndarray) -> Estimate:
-        """Mean and interval over repeats."""
-        return estimate(values_R, self.level, self.overlap)
+    def shared(self, values_R: np.ndarray, lowest: float = 0.0, highest: float = 1.0) -> Estimate:
+        """Mean and interval over repeats of shares, or of numbers with other ends."""
+        return estimate_within(values_R, lowest, highest, self.level, self.overlap)
+
+    def correlated(self, arm: str, measure: str) -> Estimate:
+        """The same of :meth:`rho`."""
+        return estimate_correlation(self.rho(arm, measure), self.level, self.overlap)
+
+    # What is ranked ------------------------------------------------------------------------------------------------
+    @property
+    def of_items(self) -> bool:
+        """Whether targets belong to items: no span is nearer to such an output than another, and all count."""
+        checked = [one["faithfulness"] for answers in self.by_arm.values() for one in answers.values()]
+        return any(one and one["occlusion"] is not None and one["nearness"] is None for one in checked)
+
+    def ranked(self, arm: str) -> str:
+        """The steps that are ranked for an output of an arm: ``earlier steps``, ``other steps`` or ``steps``."""
+        if self.of_items:
+            return "steps"
+        return "earlier steps" if next(iter(self.by_arm[arm].values()))["causal"] else "other steps"
+
+    @property
+    def ranked_of_all(self) -> str:
+        """The same of all arms, for words about all of them."""
+        told = list(dict.fromkeys(map(self.ranked, self.arms)))
+        return told[0] if len(told) == 1 else "other steps (earlier ones where a model cannot look ahead)"
 
     # Layers --------------------------------------------------------------------------------------------------------
     def layers(self, arm: str) -> tuple[tuple[str, int], ...]:
@@ -140,7 +167,12 @@ class Attending:
                     return layer_value(row, measure, self.step or 1.0)
             return None
 
-        return self.estimated(self.over_repeats(arm, value))
+        return self.shared(self.over_repeats(arm, value), *_ENDS.get(measure, (0.0, 1.0)))
+
+    def measured(self, arm: str, measure: str, uniform: bool = False) -> Estimate:
+        """The same over all layers; see :meth:`measure`."""
+        ends = (0.0, 1.0) if uniform and measure == "events" else _ENDS.get(measure, (0.0, 1.0))
+        return self.shared(self.measure(arm, measure, uniform), *ends)
 
     def measure(self, arm: str, measure: str, uniform: bool = False) -> np.ndarray:
         """A measure by repeat, the mean over all layers that attend over time.
@@ -199,7 +231,7 @@ class Attending:
             return next((f["share"] for f in one["flow"] if (f["source"], f["target"], f["layer"]) == name), None)
 
         return {
-            name: self.estimated(self.over_repeats(arm, lambda one, name=name: share(one, name)))
+            name: self.shared(self.over_repeats(arm, lambda one, name=name: share(one, name)))
             for name in dict.fromkeys(names)
         }
 

@@ -17,12 +17,12 @@ TOKENS = "bottleneck"
 """The name of bottleneck tokens among sources and targets of a flow."""
 
 _BELIEVE: dict[Label, str] = {
-    "faithful": "What attention shows of {arm} is what it uses: earlier steps to which rollout gives more weight "
+    "faithful": "What attention shows of {arm} is what it uses: {ranked} to which rollout gives more weight "
     "matter more to the outputs.",
-    "weakly faithful": "What attention shows of {arm} is a weak guide to the earlier steps that matter to its outputs.",
-    "not faithful": "What attention shows of {arm} does not say which earlier steps matter to its outputs: its maps "
+    "weakly faithful": "What attention shows of {arm} is a weak guide to the {ranked} that matter to its outputs.",
+    "not faithful": "What attention shows of {arm} does not say which {ranked} matter to its outputs: its maps "
     "are no explanation.",
-    "not shown": "Whether attention shows which earlier steps matter to {arm} is not known.",
+    "not shown": "Whether attention shows which {ranked} matter to {arm} is not known.",
 }
 
 
@@ -36,14 +36,7 @@ def section(results: StudyResults) -> Section | None:
         key=KIND,
         title="Attention",
         question="Where does attention look, and is what it shows what the model uses?",
-        lead=(
-            "Attention was read off on every test window. Rollout follows it through all layers, half of each residual "
-            "sum passing by. Whether it is true was measured: on up to 24 windows spread over the test items, the "
-            "content of one span of steps after another was taken away from all modalities, and for every output the "
-            "earlier spans were ranked by how far the output moved and by the weight that rollout gives them. The step "
-            "itself is left out, since the residual sum alone would be right there. ρ is the mean rank correlation "
-            f"over outputs, then over items. {RULE}"
-        ),
+        lead=_lead(found),
         findings=(
             *(_believed(found, arm) for arm in told),
             *_others(found, told),
@@ -77,22 +70,44 @@ def section(results: StudyResults) -> Section | None:
     )  # fmt: skip
 
 
+def _lead(found: Attending) -> str:
+    if found.of_items:
+        ranked = (
+            "for the output of each item all spans were ranked by how far it moved and by the weight that rollout, "
+            "taken over all steps, gives them. ρ is the rank correlation, its mean over windows, then over items."
+        )
+    else:
+        spans = found.ranked_of_all.replace("steps", "spans")
+        ranked = (
+            f"for every output the {spans} were ranked by how far the output moved and by the weight that rollout "
+            "gives them. The step itself is left out, since the residual sum alone would be right there. ρ is the "
+            "mean rank correlation over outputs, then over items."
+        )
+    return (
+        "Attention was read off on every test window. Rollout follows it through all layers, half of each residual "
+        "sum passing by. Whether it is true was measured: on up to 24 windows spread over the test items, the "
+        f"content of one span of steps after another was taken away from all modalities, and {ranked} {RULE}"
+    )
+
+
 # Findings ----------------------------------------------------------------------------------------------------------
 def _believed(found: Attending, arm: str) -> Finding:
     judged = found.faithfulness(arm)
     if not judged.correlation.n:
         return Finding(f"Nothing in {arm} attends over time, or its outputs could not be ranked.", "not shown", "open")
-    text = _BELIEVE[judged.label].format(arm=arm)
-    beyond = found.estimated(found.rho(arm, "beyond"))
-    if judged.label in ("faithful", "weakly faithful") and beyond.n > 1 and beyond.low <= 0:
-        text += " But it says no more than that near steps matter most."
+    text = _BELIEVE[judged.label].format(arm=arm, ranked=found.ranked(arm))
+    beyond, near = found.correlated(arm, "beyond"), found.correlated(arm, "nearness")
+    believed = judged.label in ("faithful", "weakly faithful")
+    # Only where nearness alone would be right to some degree can it be what speaks.
+    if believed and beyond.n > 1 and beyond.low <= 0 and near.low > 0:
+        text += " But it is not shown to say more than that near steps matter most."
     more = [f"with what taking steps away does: {judged.evidence}"]
     for name, words in (
         ("gradient", "with gradient × input"),
         ("beyond", "with nearness held fixed"),
         ("nearness", "of nearness alone"),
     ):
-        rho = found.estimated(found.rho(arm, name))
+        rho = found.correlated(arm, name)
         if rho.n:
             more.append(f"{words}: ρ = {_mean(rho)}")
     return Finding(text, judged.label, judged.tone, "Rank correlation " + "; ".join(more))
@@ -110,16 +125,18 @@ def _others(found: Attending, told: tuple[str, ...]) -> list[Finding]:
 
 
 def _overstated(found: Attending, arm: str) -> list[Finding]:
-    """Whether rollout makes more, or less, of earlier steps than taking them away does."""
+    """Whether rollout makes more, or less, of all steps but the own one than taking them away does."""
     rollout_R, effect_R = found.past(arm, "rollout"), found.past(arm, "occlusion")
-    difference = found.estimated(rollout_R - effect_R)
+    difference = found.shared(rollout_R - effect_R, -1.0)
     if difference.n < 2 or difference.low <= 0 <= difference.high:
         return []
     word = "overstates" if difference.mean > 0 else "understates"
-    said, true = found.estimated(rollout_R), found.estimated(effect_R)
+    said, true = found.shared(rollout_R), found.shared(effect_R)
+    ranked = found.ranked(arm)
+    what = "the past" if ranked == "earlier steps" else f"the {ranked}"
     return [
         Finding(
-            f"Rollout {word} the past of {arm}: it gives {_percent(said)} of its weight to earlier steps, which make "
+            f"Rollout {word} {what} of {arm}: it gives {_percent(said)} of its weight to {ranked}, which make "
             f"{_percent(true)} of the change when single steps are taken away.",
             evidence=f"Difference {number(difference.mean, signed=True)}, {_interval(found, difference)}",
         )
@@ -127,10 +144,8 @@ def _overstated(found: Attending, arm: str) -> list[Finding]:
 
 
 def _looks(found: Attending, arm: str) -> Finding:
-    entropy, away = (found.estimated(found.measure(arm, name)) for name in ("entropy", "distance"))
-    uniform = found.estimated(found.measure(arm, "distance", uniform=True))
-    events = found.estimated(found.measure(arm, "events"))
-    base = found.estimated(found.measure(arm, "events", uniform=True))
+    entropy, away, events = (found.measured(arm, name) for name in ("entropy", "distance", "events"))
+    uniform, base = (found.measured(arm, name, uniform=True) for name in ("distance", "events"))
     text = (
         f"Attention of {arm} looks {number(away.mean)} {found.unit} away on average, where equal weights would look "
         f"{number(uniform.mean)} {found.unit}, and spreads {_percent(entropy)} as widely as it could."
@@ -138,7 +153,8 @@ def _looks(found: Attending, arm: str) -> Finding:
     if events.n > 1 and base.mean > 0:
         sure = not events.low <= 0 <= events.high
         word = "more" if events.mean > 0 else "less"
-        text += f" Steps with an edit get {word} than their share." if sure else " Steps with an edit get their share."
+        get = f"get {word}" if sure else "are not shown to get more or less"
+        text += f" Steps with an edit {get} than their share."
     return Finding(
         text,
         evidence=(

@@ -15,15 +15,16 @@ def faithfulness_table(found: Attending) -> Table:
     columns = ["arm", "label"]
     for word in words:
         columns += [word, "low", "high"]
-    columns += ["past in rollout", "past in occlusion", "stability of rollout over repeats", "repeats"]
+    beside = "other steps" if any(found.ranked(arm) == "other steps" for arm in found.arms) else "past"
+    columns += [f"{beside} in rollout", f"{beside} in occlusion", "stability of rollout over repeats", "repeats"]
     rows = []
     for arm in found.arms:
         judged = found.faithfulness(arm)
         row: list[object] = [arm, judged.label]
         for name in names:
-            rho = found.estimated(found.rho(arm, name))
+            rho = found.correlated(arm, name)
             row += [_known(rho.mean), _known(rho.low), _known(rho.high)]
-        row += [_known(found.estimated(found.past(arm, of)).mean) for of in ("rollout", "occlusion")]
+        row += [_known(found.shared(found.past(arm, of)).mean) for of in ("rollout", "occlusion")]
         rows.append([*row, _known(found.stability(arm)), judged.correlation.n])
     return plain_table(columns, rows)
 

@@ -37,8 +37,9 @@ class AttentionFaithfulness:
     def description(self) -> str:
         """What the figure shows, in words."""
         arms, level = (len(self.found.arms), self.found.level) if self.found else (0, 0.95)
+        ranked = self.found.ranked_of_all if self.found else "earlier steps"
         return (
-            "Rank correlation, over earlier steps, of the weight that attention rollout gives them with how far "
+            f"Rank correlation, over {ranked}, of the weight that attention rollout gives them with how far "
             "outputs move when they are taken away (circle: this decides the word), with gradient × input (square), "
             "and with the former once nearness is held fixed (diamond). Open triangle: what a picture gets that knows "
             f"nothing of the model and says that near steps matter more. Means over repeats with {percent(level)} "
@@ -54,7 +55,7 @@ class AttentionFaithfulness:
                 assert self.found is not None
                 label = self.found.faithfulness(arm).label
                 for name, words in _WORDS.items():
-                    e = self.found.estimated(self.found.rho(arm, name))
+                    e = self.found.correlated(arm, name)
                     if e.n:
                         rows.append((arm, words, e.mean, e.low, e.high, e.n, label))
             self._frame = pd.DataFrame(rows, columns=["arm", "measure", "rho", "low", "high", "n", "label"])

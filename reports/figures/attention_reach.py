@@ -30,8 +30,9 @@ class AttentionReach:
     def description(self) -> str:
         """What the figure shows, in words."""
         arms, level = (len(self._arms()), self.found.level) if self.found else (0, 0.95)
+        where = "just before" if not self.found or self.found.ranked_of_all == "earlier steps" else "around"
         return (
-            "Of what lies just before an output, the share at each distance: in the weight that attention rollout "
+            f"Of what lies {where} an output, the share at each distance: in the weight that attention rollout "
             "gives (solid line, circles), and in the change of the output when that step is taken away from all "
             "modalities (dashed, squares). Where the lines agree, attention shows what is used. Both add up to 1 over "
             f"the distances drawn. Means over repeats; bands are {percent(level)} intervals.{only_first(arms)}"
@@ -47,7 +48,7 @@ class AttentionReach:
                 lags = found.lags(arm)
                 for name, words in _WORDS.items() if len(lags) else ():
                     for lag, share_R in zip(lags.tolist(), found.reach(arm, name).T, strict=True):
-                        e = found.estimated(share_R)
+                        e = found.shared(share_R)
                         rows.append((arm, words, lag, found.unit, e.mean, e.low, e.high, e.n))
             columns = ["arm", "measure", "lag", "unit", "mean", "low", "high", "n"]
             self._frame = pd.DataFrame(rows, columns=columns)

@@ -39,6 +39,8 @@ def attention_answer(
     distance: float = 4.0,
     places: Sequence[tuple[str, int]] = (("encoder", 0), ("encoder", 1)),
     beyond: float = 0.5,
+    nearness: float | None = 0.6,
+    causal: bool = True,
     noise: float = 0.01,
     maps: int = 1,
 ) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def attention_answer(
     share = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
     checked = {
         "occlusion": None if rho is None else noisy(rho), "gradient": None if rho is None else noisy(rho - 0.1),
-        "nearness": 0.6, "beyond": noisy(beyond), "items": [], "span": 1, "windows": 24,
+        "nearness": nearness, "beyond": noisy(beyond), "items": [], "span": 1, "windows": 24,
         "reach": {"lags": list(range(1, LAGS + 1)), "rollout": [noisy(s) for s in share], "occlusion": share.tolist()},
         "past": {"rollout": noisy(0.7), "occlusion": noisy(0.4)},
     }  # fmt: skip
@@ -71,7 +73,7 @@ def attention_answer(
     window = {"item": "video_3", "start": 0, "steps": T, "pooled": 1, "events": [2, 7], "maps": shown}
     return {
         "step": 0.1,
-        "causal": True,
+        "causal": causal,
         "layers": [layer(*place) for place in places],
         "flow": [
             {"source": s, "target": t, "layer": n, "share": noisy(0.2 + 0.1 * i)}
