@@ -45,7 +45,7 @@ def disagreements(dossier: Dossier, truth: Truth) -> list[str]:
     for (modality, name), needed in declared(truth).items():
         part = dossier.part(modality, name)
         # A little of position's past carries over, so its tracks help where the footage is missing: redundant, used.
-        helps = ("useful",) if needed else ("redundant", "harmful", "not needed", "not shown")
+        helps = ("useful",) if needed else ("redundant", "partly redundant", "harmful", "not needed", "not shown")
         if part.useful not in helps:
             found.append(f"{modality} for {name} is called {part.useful}")
         if needed != (part.used == "used") and not (modality == "track" and name == "position"):

@@ -9,7 +9,7 @@ R repeats, S subsets, M modalities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -55,6 +55,8 @@ class _Maker:
         every = [c for c in self.results.components if np.isfinite(self._whole(c)).any()]
         # With a single component the whole is that component.
         families: list[list[str | None]] = [[None], [*every] if len(every) > 1 else []]
+        parts = tuple(part for family in families for part in self._parts(family))
+        bring = {(part.modality, part.component): part.brings for part in parts}
         return Dossier(
             arm=self.arm,
             modalities=self.modalities,
@@ -62,8 +64,8 @@ class _Maker:
             lattice=self.lattice,
             masked=self.masked,
             main=self.main,
-            parts=tuple(part for family in families for part in self._parts(family)),
-            pairs=tuple(pair for family in families for pair in self._pairs(family)),
+            parts=parts,
+            pairs=tuple(pair for family in families for pair in self._pairs(family, bring)),
             additive=tuple(one for family in families for one in self._additive(family)),
         )
 
@@ -133,7 +135,7 @@ class _Maker:
         told = self._estimate(self.masked.perceptual(self.modalities[m], c, part))
         return told if told.n else None
 
-    def _pairs(self, family: Sequence[str | None]) -> list[Pair]:
+    def _pairs(self, family: Sequence[str | None], bring: Mapping[tuple[str, str | None], bool]) -> list[Pair]:
         complete = self.lattice is not None and self.lattice.complete
         retrained = {c: interactions(self.lattice.values(c)) for c in family if self.lattice and complete}
         of_masked: dict[str | None, dict[Absence, np.ndarray]] = {
@@ -145,6 +147,7 @@ class _Maker:
             Pair(
                 self.modalities[i], self.modalities[j], c, test,
                 {a: self._estimate(pair_RMM[:, i, j]) for a, pair_RMM in of_masked[c].items()},
+                (bring[self.modalities[i], c], bring[self.modalities[j], c]),
             )
             for (c, i, j), test in zip(asked, tests, strict=True)
         ]  # fmt: skip

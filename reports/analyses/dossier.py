@@ -16,9 +16,9 @@ from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision
 
-Useful = Literal["useful", "redundant", "harmful", "not needed", "not shown"]
+Useful = Literal["useful", "redundant", "partly redundant", "harmful", "not needed", "not shown"]
 Used = Literal["used", "misleading", "not used", "not shown"]
-Interplay = Literal["together", "overlap", "apart", "not shown"]
+Interplay = Literal["together", "overlap", "hinder", "apart", "not shown"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ class Test:
     @property
     def none(self) -> bool:
         """Whether it is shown to be no more than the study counts as none."""
-        within = self.margin is not None and abs(self.estimate.mean) <= self.margin
-        return self.decision.verdict == "equivalent" or (self.decision.verdict in ("better", "worse") and within)
+        narrow, verdict = self.paired.narrow, self.decision.verdict
+        # A difference that is real may still be shown to be a small one: its whole interval, not its mean alone.
+        within = self.margin is not None and -self.margin <= narrow.low and narrow.high <= self.margin
+        return verdict == "equivalent" or (verdict in ("better", "worse") and within)
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,15 @@ class Part:
             return None
         if self.gain.sign:
             return "useful" if self.gain.sign > 0 else "harmful"
-        if self.share and self.share.sign > 0 and (self.gain.none or (self.overlap and self.overlap.sign > 0)):
-            return "redundant"
-        return "not needed" if self.gain.none else "not shown"
+        brings = self.share is not None and self.share.sign > 0
+        if self.gain.none:
+            return "redundant" if brings else "not needed"
+        return "partly redundant" if brings and self.overlap and self.overlap.sign > 0 else "not shown"
+
+    @property
+    def brings(self) -> bool:
+        """Whether it is shown to bring anything: on average over all subsets, or read alone."""
+        return (self.share is not None and self.share.sign > 0) or (self.alone is not None and self.alone.low > 0)
 
     @property
     def used(self) -> Used | None:
@@ -117,7 +125,8 @@ class Pair:
 
     Args:
         retrained: interaction index over all subsets, each trained anew. masked: the same of the trained model, for
-            each way of masking.
+            each way of masking. bring: whether each of the two is shown to bring anything, without which there is
+            nothing in which they could overlap.
     """
 
     one: str
@@ -125,6 +134,7 @@ class Pair:
     component: str | None
     retrained: Test | None
     masked: Mapping[Absence, Estimate]
+    bring: tuple[bool, bool]
 
     @property
     def word(self) -> Interplay | None:
@@ -132,7 +142,8 @@ class Pair:
         if self.retrained is None:
             return None
         if self.retrained.sign:
-            return "together" if self.retrained.sign > 0 else "overlap"
+            less = "overlap" if all(self.bring) else "hinder"
+            return "together" if self.retrained.sign > 0 else less
         return "apart" if self.retrained.none else "not shown"
 
 

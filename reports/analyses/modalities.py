@@ -70,7 +70,8 @@ def _lead(found: Sequence[Dossier]) -> str:
         parts.append(
             "A modality's share (Shapley) is what it adds on average over all orders of adding modalities one by one, "
             "starting from a prediction that reads nothing. Two modalities work together where both bring more than "
-            "the sum of what each brings, and overlap where they bring less."
+            "the sum of what each brings, overlap where they bring less and each brings something, and else hinder "
+            "each other."
         )
     if any(d.additive for d in found):
         parts.append(
@@ -91,7 +92,7 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
                 f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
             )
         )  # fmt: skip
-    pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap")]
+    pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap", "hinder")]
     findings += [_paired(results, pair) for pair in _largest(pairs, lambda pair: pair.retrained)]
     additive = _needs(results, dossier.additive, of)
     return findings + ([additive] if additive else [])
@@ -143,6 +144,8 @@ def _opening(part: Part, name: str, of: str) -> str:
     useful = {
         "useful": "is useful: models trained without it score less",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
+        "partly redundant": "is at least partly redundant: part of what it brings the others bring as well, and "
+        "whether it helps beyond them is not shown",
         "harmful": "is harmful: models trained without it score more",
         "not needed": "is not needed: models trained without it score the same",
         "not shown": "is not shown to be useful or useless",
@@ -165,27 +168,38 @@ def _paired(results: StudyResults, pair: Pair) -> Finding:
     text = {
         "together": f"{both} work together{_for(pair.component)}: both bring more than the sum of what each brings.",
         "overlap": f"{both} overlap{_for(pair.component)}: what one brings, the other brings in part as well.",
+        "hinder": f"{both} hinder each other{_for(pair.component)}: both bring less than the sum of what each brings.",
     }[pair.word or ""]
     return Finding(text, pair.word or "", "plain", _told("Interaction index", pair.retrained, results, "is"))
 
 
 def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Finding | None:
     """How much of the score needs any interaction."""
-    needing = [one for one in additive if one.component is not None and one.gap.sign > 0]
-    without = [one.component for one in additive if one.component is not None and one.gap.none]
+    parts = [one for one in additive if one.component is not None] or list(additive)
+    needing = [one for one in parts if one.gap.sign > 0]
+    harmed = [one for one in parts if one.gap.sign < 0]
+    without = [one.component for one in parts if one.component is not None and one.gap.none]
     if not additive:
         return None
-    told = [f"{one.component} ({number(one.skill.mean)} with, {number(one.projected.mean)} without)" for one in needing]
+    changes = [f"{verb} {_skills(ones)}" for verb, ones in (("lose skill", needing), ("gain skill", harmed)) if ones]
     text = (
-        f"Without any interaction of modalities the trained model{of} would lose skill in {listing(told)}."
-        if needing
+        f"Without any interaction of modalities the trained model{of} would {' and '.join(changes)}."
+        if changes
         else f"It is not shown that the trained model{of} needs any interaction of modalities."
     )
     if without:
         text += f" It needs none for {listing([c for c in without if c])}."
     return Finding(
-        text, "interaction" if needing else "", "plain", _told("Over all components", additive[0].gap, results)
+        text, "interaction" if changes else "", "plain", _told("Over all components", additive[0].gap, results)
     )
+
+
+def _skills(told: Sequence[Additive]) -> str:
+    """``in scale (0.400 with, 0.200 without)``; without a name where there is one component alone."""
+    numbers = [f"({number(one.skill.mean)} with, {number(one.projected.mean)} without)" for one in told]
+    if told[0].component is None:
+        return numbers[0]
+    return f"in {listing([f'{one.component} {skills}' for one, skills in zip(told, numbers, strict=True)])}"
 
 
 def _for(component: str | None) -> str:
@@ -236,7 +250,7 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
             "alone: ways of masking are shown side by side, and a difference between them is a warning."
         )
     if results.study.margin is None:
-        told.append("The study sets no margin, so 'not needed', 'not used' and 'apart' cannot be shown.")
+        told.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
     if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
         told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
     return " ".join(told)

@@ -20,8 +20,13 @@ RULES = (
     ("harmful", "Trained without it, the skill is higher, beyond chance and by more than the margin."),
     (
         "redundant",
-        "Neither of these, and its share over all subsets is above the margin beyond chance, while its gain next to "
-        "all others is shown to be within the margin or below its share.",
+        "Its share over all subsets is above the margin beyond chance, and trained without it, next to all others, the "
+        "skill is shown to be within the margin.",
+    ),
+    (
+        "partly redundant",
+        "None of these; its share is above the margin beyond chance, and so is what this share exceeds its gain next "
+        "to all others by. Whether that gain is anything is not known.",
     ),
     ("not needed", "None of these, and trained without it the skill is shown to be within the margin."),
     (
@@ -31,7 +36,12 @@ RULES = (
     ("misleading", "With the modality masked, it is higher, beyond chance and by more than the margin."),
     ("not used", "With the modality masked, the skill is shown to be within the margin."),
     ("together", "The interaction index of two modalities is above 0, beyond chance and by more than the margin."),
-    ("overlap", "It is below 0, beyond chance and by more than the margin."),
+    (
+        "overlap",
+        "It is below 0, beyond chance and by more than the margin, and each of the two is shown to bring something: "
+        "its share is, or the interval of its skill alone is above that of reading nothing.",
+    ),
+    ("hinder", "It is below 0 in the same way, and not both are shown to bring anything."),
     ("apart", "It is shown to be within the margin."),
     ("not shown", "None of the words can be shown with these repeats."),
 )

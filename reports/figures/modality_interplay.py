@@ -21,7 +21,7 @@ NUMBERS = 7
 DEEPEST = 0.5
 """Opacity of the largest index: text on it stays legible on a light and on a dark page."""
 TINTS = {"together": COLOURS[0], "overlap": COLOURS[1]}
-MARKS = {"together": "o", "overlap": "s"}
+MARKS = {"together": "o", "overlap": "s", "hinder": "v"}
 LOWEST = -0.3
 
 
@@ -41,9 +41,10 @@ class ModalityInterplay:
         how = self._how()
         return (
             "Shapley interaction index in skill, a row for each pair of modalities and a column for each component, "
-            f"{how}. Blue: the two bring more together than the sum of what each brings; orange: less, they bring the "
-            "same; the deeper, the larger. Marks: shown beyond chance and beyond the margin; circle "
-            "together, square overlap."
+            f"{how}. Blue: the two bring more together than the sum of what each brings; orange: less; "
+            "the deeper, the larger. Marks: shown beyond chance and beyond the margin; circle "
+            "together, square overlap (what one brings the other brings, too), triangle hinder (not both bring "
+            "anything)."
         )
 
     def _how(self) -> str:
@@ -102,7 +103,7 @@ class ModalityInterplay:
                 handles = [
                     Line2D([], [], color=INK, marker=MARKS[w], linestyle="none", label=w, markersize=5) for w in found
                 ]
-                figure.legend(handles=handles, loc="outside lower center", ncols=2, handletextpad=0.1)
+                figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.1)
         return figure
 
 

@@ -9,7 +9,7 @@ from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lat
 
 from reports.analyses import modalities
 from reports.analyses.assess import assess
-from reports.analyses.dossier import Interplay, Used, Useful
+from reports.analyses.dossier import Interplay, Part, Test, Used, Useful
 from reports.analyses.lattice import lattices
 from reports.analyses.modality_tables import RULES
 from reports.statistics.comparisons import compare
@@ -56,11 +56,73 @@ def test_a_modality_under_a_second_name_is_redundant(study_of, records_of):
     assert useful["track", "scale"] == "useful"
 
 
-def test_redundant_can_be_shown_without_a_margin(study_of, records_of):
-    """The gain next to all others is then shown to be below the share."""
-    useful = words(trained(lattice_study(study_of, margin=None), records_of))
-    assert useful["visual", "position"] == "redundant"
+def test_without_a_margin_nothing_is_shown_to_be_as_good(study_of, records_of):
+    """That the share is above the gain is shown; that the gain is none cannot be."""
+    results = asked(trained(lattice_study(study_of, margin=None), records_of), "+".join(NAMES))
+    useful = words(results)
+    assert useful["visual", "position"] == "partly redundant"
     assert useful["audio", "crop"] == "not shown"
+    (dossier,) = assess(results)
+    assert not any("does as well" in (p.disagreement or "") for p in dossier.parts if p.useful != "useful")
+    texts = " ".join(f.text for f in modalities.section(results).findings)
+    assert "partly redundant for position" in texts
+
+
+def made(values, margin=0.02):
+    """A test of some differences, alone in its family."""
+    paired = compare(np.asarray(values), np.zeros(len(values)), overlap=1 / 3)
+    return Test(paired, decide([paired], margin=margin)[0], margin)
+
+
+def test_what_is_merely_undecided_is_not_called_redundant():
+    """The gain's mean is 0.12 and its interval reaches 0: a model without it may do as well, or much worse."""
+    gain = np.array([0.20, 0.16, 0.02, 0.18, -0.04, 0.22, 0.0, 0.19, 0.15, 0.05, 0.21, 0.10])
+    wave = 0.01 * np.sin(np.arange(12))
+    over = 0.15 + wave
+    part = Part(
+        "audio", None, made(gain), made(gain + over), made(over), None, made(0.3 + wave), {}, {}, None, None
+    )  # fmt: skip
+    assert part.gain.estimate.low < 0 < 0.1 < part.gain.estimate.mean
+    assert (part.useful, part.used, part.disagreement) == ("partly redundant", "used", None)
+    none = replace(part, gain=made(0.001 * wave))
+    assert (none.useful, none.disagreement) == ("redundant", "is used, yet a model trained without it does as well")
+
+
+def test_a_small_mean_with_a_wide_interval_is_not_shown_to_be_none():
+    values = 0.018 + 0.008 * np.array([1, -1] * 6)
+    found = made(values)
+    assert (found.decision.verdict, found.paired.narrow.high > 0.02, found.none, found.sign) == (
+        "better",
+        True,
+        False,
+        0,
+    )
+    assert made(0.01 + 1e-4 * np.array([1, -1] * 6)).none
+
+
+def test_two_that_bring_nothing_do_not_overlap(study_of, records_of):
+    """Either of visual and track harms audio's part, and each by itself brings nothing."""
+
+    def harm(reads):
+        clash = 0.3 * ({"visual", "track"} <= set(reads))
+        return {"active": 0.4 * ("audio" in reads) - clash, "scale": 0.3 * bool({"visual", "track"} & set(reads))}
+
+    results = trained(lattice_study(study_of), records_of, harm, components=("active", "scale"))
+    (dossier,) = assess(results)
+    pairs = {(p.one, p.other, p.component): p.word for p in dossier.pairs}
+    assert pairs["visual", "track", "active"] == "hinder"
+    assert pairs["visual", "track", "scale"] == "overlap"
+    texts = [f.text for f in modalities.section(results).findings]
+    assert (
+        "'visual' and 'track' hinder each other for active: both bring less than the sum of what each brings." in texts
+    )
+
+
+def test_components_that_interaction_harms_are_told(study_of, records_of):
+    results = asked(trained(lattice_study(study_of), records_of), "+".join(NAMES), emap={"scale": 0.3, "active": -0.2})
+    text = modalities.section(results).findings[-1].text
+    assert "would lose skill in scale (" in text
+    assert "and gain skill in active (" in text
 
 
 def test_what_makes_models_worse_is_harmful(study_of, records_of):
