@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from reports.analyses.arms import told_arms
-from reports.analyses.robustness import KIND_WORDS, Comparison, Curve, Robustness
+from reports.analyses.falls import fall
+from reports.analyses.robustness import KIND_WORDS, Comparison, Robustness
 from reports.frame import StudyResults
-from reports.numerals import counted, interval, listing, number, percent, probability
+from reports.numerals import counted, interval, listing, number, probability
 from reports.sections import Finding, Section, SectionTable, Table, Tone, plain_table
 from reports.statistics.intervals import estimate
 from reports.statistics.verdicts import Decision
@@ -45,7 +46,8 @@ def section(results: StudyResults) -> Section | None:
         tables=(
             SectionTable(
                 "areas",
-                "Mean skill over all levels, and the level at which skill falls below 0, by arm, modality and damage",
+                "Mean skill over all levels, and the level at which skill first falls below 0 (0: undamaged), by arm, "
+                "modality and damage",
                 _areas(found, level, overlap),
             ),
             SectionTable(
@@ -61,35 +63,9 @@ def section(results: StudyResults) -> Section | None:
 
 def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
     """Where the reference and the best arm fall below the naive predictors."""
-    findings = []
-    for arm in told_arms(results, found.arms):
-        curves = [curve for curve in found.curves if curve.arm == arm and curve.reads]
-        if not curves:
-            continue
-        below = sorted((c for c in curves if math.isfinite(c.crossing)), key=lambda c: c.crossing / c.levels[-1])
-        kept = [KIND_WORDS[kind] for kind in KIND_WORDS if kind not in {c.kind for c in below}]
-        label, tone, text = _fall_words(arm, below, kept)
-        steepest = max(curves, key=lambda c: estimate(c.cost_R).mean)
-        fall = estimate(steepest.cost_R, 1 - results.study.alpha, results.overlap)
-        spread = f"{percent(1 - results.study.alpha)} interval {interval(fall.low, fall.high)}, n = {fall.n}"
-        costly = f"{KIND_WORDS[steepest.kind]} of {steepest.modality}"
-        evidence = f"Costs most: {costly}, {number(fall.mean)} of skill on average over all levels ({spread})."
-        findings.append(Finding(text, label, tone, evidence))
-    return findings
-
-
-def _fall_words(arm: str, below: list[Curve], kept: list[str]) -> tuple[str, Tone, str]:
-    if not below:
-        return "holds", "good", f"'{arm}' stays above the naive predictors under every damage that was tried."
-    told = [f"{KIND_WORDS[c.kind]} of {c.modality} (from {_amount(c.crossing, c.unit)} on)" for c in below]
-    rest = f" It does not with {listing(kept)}." if kept else ""
-    return "falls below", "bad", f"'{arm}' falls below the naive predictors with {listing(told)}.{rest}"
-
-
-def _amount(level: float, unit: str) -> str:
-    """A level in words: ``17 % of the steps``, ``1.68 training deviations``."""
-    share, _, whole = unit.partition("share of ")
-    return f"{100 * level:.0f} % of {whole}" if whole else f"{level:.2f} {share}"
+    level = 1 - results.study.alpha
+    curves = {arm: [c for c in found.curves if c.arm == arm and c.reads] for arm in told_arms(results, found.arms)}
+    return [fall(arm, mine, level, results.overlap) for arm, mine in curves.items() if mine]
 
 
 def _verdicts(found: Robustness) -> list[Finding]:
@@ -208,8 +184,9 @@ def _limits(found: Robustness) -> str:
         "Noise: normal, in deviations of each feature on the training items; embeddings get noise of that length and "
         "unit length again; a binary feature is turned over as often as noise of that many halves would. Dropped: "
         "each step absent by itself. Gap: one contiguous part of each window. Lost: the modality gone from this share "
-        "of the items that have it. Delay: the stream arrives late. Targets are never damaged. This is no claim about "
-        "damage of other kinds, or to several modalities at once."
+        "of the items that have it. Delay: the stream arrives late. Targets are never damaged. An arm is said "
+        "to be above or below the naive predictors at a level where the whole interval over repeats is; each interval "
+        "stands by itself. This is no claim about damage of other kinds, or to several modalities at once."
     )
     if found.excluded:
         text += (

@@ -16,6 +16,7 @@ import numpy as np
 
 from reports.frame import StudyResults
 from reports.statistics.comparisons import Paired, compare
+from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.verdicts import Decision, decide
 
 KIND_WORDS = {
@@ -27,8 +28,11 @@ KIND_WORDS = {
 }
 """Kinds of damage in words, in the order of the page."""
 
+WHOLE = ("lost", "delay")
+"""Kinds whose levels are whole items or whole steps: nothing lies between two of them."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """Skill of an arm over the levels of one kind of damage to one modality.
 
@@ -60,17 +64,29 @@ class Curve:
     @cached_property
     def crossing_R(self) -> np.ndarray:
         """For each repeat the level at which skill falls below 0; infinite where it does not, NaN without an answer."""
-        return np.array([crossing(self.levels, skill_L) for skill_L in self.skill_RL])
+        return np.array([crossing(self.levels, skill_L, self.kind in WHOLE) for skill_L in self.skill_RL])
 
     @cached_property
     def crossing(self) -> float:
         """The same of the mean over repeats."""
-        known = np.isfinite(self.skill_RL).all(axis=1)
-        return crossing(self.levels, self.skill_RL[known].mean(axis=0)) if known.any() else math.nan
+        known_RL = self.known_RL
+        return crossing(self.levels, known_RL.mean(axis=0), self.kind in WHOLE) if len(known_RL) else math.nan
+
+    @cached_property
+    def known_RL(self) -> np.ndarray:
+        """Skill of the repeats that have one at every level; without rows where none has."""
+        return self.skill_RL[np.isfinite(self.skill_RL).all(axis=1)]
+
+    def estimates(self, level: float, overlap: float) -> list[Estimate]:
+        """Skill at every level over :attr:`known_RL`, with its interval; arguments as for ``estimate``."""
+        return [estimate(skill_R, level, overlap) for skill_R in self.known_RL.T]
 
 
-def crossing(levels: Sequence[float], skill_L: np.ndarray) -> float:
+def crossing(levels: Sequence[float], skill_L: np.ndarray, whole: bool = False) -> float:
     """The first level at which a curve falls below 0, between two levels by a straight line.
+
+    Args:
+        whole: nothing lies between two levels: the first of them that is below 0.
 
     Returns:
         Infinity where it never does, the first level where it is below 0 from the start, NaN for unknown values.
@@ -85,8 +101,8 @@ def crossing(levels: Sequence[float], skill_L: np.ndarray) -> float:
     if not len(below):
         return math.inf
     at = int(below[0])
-    if at == 0:
-        return float(levels[0])
+    if at == 0 or whole:
+        return float(levels[at])
     high, low = float(skill_L[at - 1]), float(skill_L[at])
     return float(levels[at - 1] + (levels[at] - levels[at - 1]) * high / (high - low))
 

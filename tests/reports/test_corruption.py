@@ -8,7 +8,8 @@ import pytest
 
 from reports.analyses.arms import told_arms
 from reports.analyses.corruption import section
-from reports.analyses.robustness import KIND_WORDS, Robustness, crossing
+from reports.analyses.falls import fall
+from reports.analyses.robustness import KIND_WORDS, Curve, Robustness, crossing
 from reports.figures.corruption import CorruptionCurves
 from reports.figures.svg import inline, to_svg
 from reports.render import as_html
@@ -127,7 +128,7 @@ def test_runs_on_another_sample_are_left_out_and_told(results_of):
 def test_findings_say_what_the_numbers_say(results):
     told = section(results)
     assert [finding.label for finding in told.findings] == ["falls below", "holds", "mixed"]
-    assert "dropped steps of track (from 51 % of the steps on)" in told.findings[0].text
+    assert "dropped steps of track (at 100 % of the steps)" in told.findings[0].text
     assert "0.100 of skill on average" in told.findings[1].evidence
     assert "keeps more skill than 'track_only' with noise (track)" in told.findings[2].text
     assert "keeps less than 'track_only' with noise (audio)" in told.findings[2].text
@@ -173,5 +174,74 @@ def test_many_arms_and_modalities_are_drawn_as_far_as_they_can_be_told_apart(res
 def test_one_run_alone_gives_a_curve_and_no_verdict(results_of, study_of):
     results = results_of(study_of(["alone"], repeats=1), effects={})
     told = section(asked(results, fall=0.5, reads=("track",)))
-    assert [finding.label for finding in told.findings] == ["falls below"]
+    assert [finding.label for finding in told.findings] == ["not shown"], "one repeat has no interval"
     assert told.tables[1].table.rows == ()
+
+
+# Above and below ------------------------------------------------------------------------------------------------------
+LINE = (0.0, 0.1, 0.2, 0.3)
+
+
+def curve(*skills, kind="noise", unit="training deviations", noise=0.01, repeats=8):
+    """Skill at the levels of LINE, by turns above and below these means by ``noise``; None: no answer."""
+    rows = [[math.nan if s is None else s + noise * (-1) ** r for s in skills] for r in range(repeats)]
+    return Curve("all", "audio", kind, unit, True, LINE[: len(skills)], np.array(rows), {})
+
+
+def told_of(*curves):
+    return fall("all", curves, 0.95, 0.25)
+
+
+def test_without_a_number_nothing_holds():
+    found = told_of(curve(None, None, None), curve(None, None, None, kind="gap", unit="share of the window"))
+    assert (found.label, found.tone) == ("not known", "open")
+    assert "stays above" not in found.text
+    some = told_of(curve(None, None, None), curve(0.5, 0.4, 0.3, kind="gap", unit="share of the window"))
+    assert some.label == "holds"
+    assert "noise" not in some.evidence
+
+
+def test_who_is_below_undamaged_does_not_fall():
+    found = told_of(curve(-0.2, -0.3, -0.4), curve(-0.2, -0.1, 0.2, kind="gap", unit="share of the window"))
+    assert (found.label, found.text) == ("below undamaged", "'all' is below the naive predictors without any damage.")
+    assert "Undamaged: −0.200 (−0.2" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("skills", "where"),
+    [
+        ((0.2, 0.1, -0.1, -0.2), "(from 0.20 training deviations on)"),
+        ((0.2, -0.1, -0.1, 0.2), "(between 0.10 training deviations and 0.20 training deviations)"),
+        ((0.2, -0.1, 0.1, -0.1), "(at 0.10 training deviations and at 0.30 training deviations)"),
+    ],
+)
+def test_from_a_level_on_only_where_it_stays_below(skills, where):
+    found = told_of(curve(*skills))
+    assert found.label == "falls below"
+    assert found.text == f"'all' falls below the naive predictors with noise of audio {where}."
+
+
+def test_what_intervals_leave_open_is_not_shown():
+    spread = told_of(curve(0.4, 0.2, 0.01, -0.01, noise=0.1))
+    assert (spread.label, spread.tone) == ("not shown", "open")
+    assert spread.text.startswith("That 'all' falls below the naive predictors is not shown, nor that it stays above.")
+    two = told_of(curve(0.4, 0.2, 0.1, -0.05, noise=0.05, repeats=2))
+    assert two.label == "not shown"
+    even = told_of(curve(0.0, 0.0, -0.3, -0.4))
+    assert even.text == (
+        "'all' is not shown to be above the naive predictors, even without damage. 'all' is below the naive predictors "
+        "with noise of audio (from 0.20 training deviations on)."
+    )
+    mixed = told_of(
+        curve(0.4, 0.2, 0.1, -0.3), curve(0.4, 0.3, 0.3, 0.3, kind="gap", unit="share of the window"),
+        curve(0.4, 0.3, 0.0, 0.0, noise=0.05, kind="drop", unit="share of the steps"),
+    )  # fmt: skip
+    assert mixed.text.endswith("It stays above with one gap. Not shown either way: dropped steps.")
+
+
+def test_levels_between_which_nothing_lies_are_named_as_they_were_tested():
+    late = curve(0.3, -0.2, -0.3, kind="delay", unit="seconds")
+    assert late.crossing == 0.1
+    assert set(late.crossing_R) == {0.1}
+    assert "from 0.10 seconds on" in told_of(late).text
+    assert curve(0.3, -0.2, -0.3).crossing == pytest.approx(0.06, abs=0.01)
