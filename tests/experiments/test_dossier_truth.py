@@ -17,6 +17,7 @@ from experiments.driver import run_study
 from experiments.plan import Options
 from mmcore.data.sources.simulated import read_truth, simulate
 from reports.analyses.assess import assess
+from reports.analyses.dossier import Dossier
 
 SMALL = {
     "data": {"window": 50, "stride": 25},
@@ -29,6 +30,12 @@ SMALL = {
 }
 HELPS, NOTHING = 0.08, 0.06
 """Skill gained or lost: more than the one is something, less than the other is nothing."""
+
+
+def said(dossier: Dossier) -> set[str | None]:
+    """Every word of a dossier: of two repeats none may claim anything, whatever the means look like."""
+    of_parts = {word for part in dossier.parts for word in (part.useful, part.used, part.disagreement)}
+    return of_parts | {pair.word for pair in dossier.pairs}
 
 
 def asked(folder: Path, corpus: Path, base: dict, design: dict, reference: str, repeats: int, **more):
@@ -70,6 +77,8 @@ def test_the_declared_truth_is_recovered(tmp_path: Path, seed: int):
         assert (pair.retrained.estimate.mean > 0.3) == told.together, f"audio and visual for {component}"
         (additive,) = [a for a in dossier.additive if a.component == component]
         assert (additive.gap.estimate.mean > 0.3) == told.together, f"interaction for {component}"
+        assert (additive.gap.sign, additive.gap.none) == (0, False)
+    assert said(dossier) == {"not shown", None}, "None: no disagreement"
 
 
 @pytest.mark.slow
@@ -87,6 +96,7 @@ def test_audio_permuted_between_items_is_of_no_use(tmp_path: Path):
         assert part.drop is not None
         assert part.gain.estimate.mean < 0.03
         assert part.drop.estimate.mean < 0.03
+    assert said(dossier) <= {"not shown", None}
     kept = dossier.part("visual", "position").gain
     assert kept is not None
     assert kept.estimate.mean > HELPS
@@ -115,5 +125,6 @@ def test_a_modality_under_a_second_name_is_called_redundant(tmp_path: Path, tiny
     assert [dossier.part(name, None).useful for name in ("audio", "echo")] == ["redundant", "redundant"]
     (pair,) = dossier.pairs
     assert pair.word == "overlap"
+    assert not said(dossier) & {"useful", "harmful", "misleading", "hinder"}, "what contradicts a copy"
     (page,) = (tmp_path / "home" / "reports").glob("*/report.html")
     assert "is redundant: it helps, but not beyond what the others bring as well" in page.read_text(encoding="utf-8")
