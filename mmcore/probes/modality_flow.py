@@ -53,7 +53,8 @@ def _flows(
 ) -> Iterator[tuple[str, str, int, np.ndarray, np.ndarray]]:
     """Source, target, layer, a share per step, and where it counts.
 
-    - Pooling by attention, decision, addition: the weight of each modality at steps where two or more are usable.
+    - Pooling by attention, decision, addition: the weight of each modality among the usable ones, at steps where two or
+      more are usable.
     - Hierarchical: what the gate lets pass of either side, where both are usable.
     - Cross-modal: ‖read‖ / (‖own‖ + ‖read‖), where target and source are usable at the step. Attention itself always
       adds up to 1 over the source's steps: it cannot tell how much was read.
@@ -73,8 +74,11 @@ def _flows(
                 for m, modality in enumerate(seen.modalities):
                     yield modality, PREDICTION, 0, value[:, :, m].mean(-1), counts
             case "weights" if "modality_weights" not in arrays:
+                # What is absent adds exactly zero, whatever its weight.
+                share_BTM = value * seen.usable_BTM
+                share_BTM = share_BTM / np.where(several_BT, share_BTM.sum(-1), 1.0)[..., None]
                 for m, modality in enumerate(seen.modalities):
-                    yield modality, FUSED, 0, np.broadcast_to(value[m], several_BT.shape), several_BT
+                    yield modality, FUSED, 0, share_BTM[..., m], several_BT
             case "gates" if "|" in rest:
                 left, right = _sides(rest)
                 share_BT = value.mean(-1)

@@ -18,7 +18,7 @@ from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
 from mmcore.probes.attention import probe_attention, traced
 from mmcore.probes.attention_maps import AttentionMap, HeadSums, Seen, attention_maps, divergences
-from mmcore.probes.modality_flow import reading
+from mmcore.probes.modality_flow import FlowSums, reading
 from mmcore.probes.rollout import rollout
 from mmcore.trained import Trained
 
@@ -273,6 +273,22 @@ def test_what_reads_nothing_has_no_share(trained_of: Any) -> None:
     }
     assert found["noise", "speech"] == 0.0
     assert found["speech", "noise"] > 0.0
+
+
+@pytest.mark.parametrize("kind", ["add", "attention", "decision", "hierarchical", "cross_modal", "bottleneck"])
+def test_a_modality_that_is_never_there_passes_nothing_on(trained_of: Any, kind: str) -> None:
+    trained = trained_of(fusion={"kind": kind})
+    batch = holey(trained)
+    present = batch.present_BTM.clone()
+    present[..., batch.modalities.index("noise")] = False
+    sums = FlowSums()
+    sums.add(*traced(trained, replace(batch, present_BTM=present)))
+    told = {(row["source"], row["target"]): row["share"] for row in sums.told()}
+    assert told
+    assert all(share == 0.0 for (source, target), share in told.items() if "noise" in (source, target)), told
+    if kind in ("add", "attention", "decision"):
+        assert sum(told.values()) == pytest.approx(1.0, abs=1e-3)
+        assert told["speech", "prediction" if kind == "decision" else "fused"] > 0.1
 
 
 def test_attention_is_asked_of_every_run_that_attends() -> None:
