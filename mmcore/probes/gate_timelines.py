@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
+from mmcore.config import Forecast
 from mmcore.probes.events import edit_events
 from mmcore.probes.gate_sums import look, told
 from mmcore.seeding import generator
@@ -41,7 +42,9 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
         ``{"item", "first", "gates": {modality: […]}, "passing": …, "features": {modality: {"name", "values"}},
         "targets": [{"parameter", "track", "kind", "true", "predicted"}], "events": [steps]}`` per item; ``first`` is
         the grid step of the first number. Targets: the first class parameter and the first continuous one, track 0;
-        of a class the probability of the one that is true most often is predicted; normalised values else.
+        of a class the probability of the one that is true most often is predicted; normalised values else. All have
+        the clock of the corpus: targets and edits stand where they happen, a gate at the step that it helps to predict,
+        a feature where it was measured. What is read before the first gate's step is not shown.
     """
     return [_timeline(trained, item, follows) for item in draw_items(trained, number)]
 
@@ -49,7 +52,8 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
 def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> dict[str, Any]:
     names = trained.modalities
     windows = np.flatnonzero(trained.test.table_W4[:, 0] == item)
-    S = min(MOST_STEPS, trained.prepared.items[item].steps)
+    ahead = trained.task.horizon if isinstance(trained.task, Forecast) else 0
+    S = min(MOST_STEPS + ahead, trained.prepared.items[item].steps)
     gates, passing, features = ({name: np.full(S, np.nan) for name in names} for _ in range(3))
     targets = _targets(trained)
     lines = [np.full((2, S), np.nan) for _ in targets]
@@ -61,16 +65,19 @@ def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) ->
         happens_BT = edit_events(batch, trained.targets, trained.task).numpy()
         for b, start in enumerate(batch.start_B.tolist()):
             there_T = np.flatnonzero(batch.valid_BT[b].numpy())
-            there_T = there_T[start + there_T < S]
-            at_T = start + there_T
+            there_T = there_T[start + ahead + there_T < S]
+            at_T = start + ahead + there_T
             first = min(first, *at_T.tolist(), S)
             for m, name in enumerate(names):
                 gates[name][at_T] = shown.opening[name][b, there_T]
                 passing[name][at_T] = shown.passing[name][b, there_T]
-                features[name][at_T] = _feature(trained, batch, name, follows.get(name), b, there_T)
-                absent_T = at_T[~shown.choice_BTM[b, there_T, m]]
-                for line in (gates, passing, features):
-                    line[name][absent_T] = np.nan
+                absent_T = ~shown.choice_BTM[b, there_T, m]
+                read_T = at_T - ahead + trained.test.shifts[name]
+                # Content may be read further ahead than what is predicted, beyond what is drawn.
+                values_T = np.where(absent_T, np.nan, _feature(trained, batch, name, follows.get(name), b, there_T))
+                features[name][read_T[read_T < S]] = values_T[read_T < S]
+                for line in (gates, passing):
+                    line[name][at_T[absent_T]] = np.nan
             if trained.targets.scope == "step":
                 for line, p in zip(lines, targets, strict=True):
                     line[:, at_T] = _track(trained, batch, outputs_BTKO, p)[:, b, there_T]

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import spearmanr
@@ -212,7 +213,7 @@ def test_timelines_are_those_of_whole_items(trained, result):
         shown, outputs = look(trained, batch), trained.predict(batch)
         for b, t in batch.valid_BT.nonzero().tolist():
             if int(batch.item_B[b]) == item:
-                step = int(batch.start_B[b]) + t
+                step = int(batch.start_B[b]) + t + 1  # the horizon
                 opening[step] = shown.opening["track"][b, t]
                 chance[step] = outputs[b, t, 0, :2].softmax(-1)[1].item()
     expected = [opening[line["first"] + i] for i in range(len(line["gates"]["track"]))]
@@ -223,6 +224,30 @@ def test_timelines_are_those_of_whole_items(trained, result):
     assert set(line["targets"][0]["true"]) <= {0.0, 1.0, None}
     assert line["events"] == sorted(line["events"])
     assert line["features"]["speech"]["name"] == "level"
+
+
+@pytest.mark.parametrize("lookahead", [None, 2, 9])
+def test_timelines_have_the_clock_of_the_corpus_whatever_the_horizon(config, prepared, editing_corpus, lookahead):
+    task = {"kind": "forecast", "horizon": 5, "content_lookahead": lookahead}
+    trained = untrained(config, prepared, task=task)
+    (line, *_) = probe_gates(trained, GatesAnalysis(timelines=1))["timelines"]
+    track = pd.read_parquet(editing_corpus / "track" / f"{line['item']}.parquet")
+    first, active = line["first"], line["targets"][0]
+    assert (first, active["parameter"]) == (5, "active")
+    steps = range(first, first + len(active["true"]))
+    assert len(steps) > 40
+    assert active["true"] == [float(track["0_active"][s]) for s in steps]
+    classes = [name for name in track if name.endswith(("_active", "_asset"))]
+    changes = {s for s in range(1, len(track)) if (track[classes].iloc[s] != track[classes].iloc[s - 1]).any()}
+    assert set(line["events"]) <= changes
+    assert len(line["events"]) > 3
+    name = line["features"]["speech"]["name"]
+    speech = pd.read_parquet(editing_corpus / "speech" / f"{line['item']}.parquet")[name].to_numpy(float)
+    drawn = np.array([np.nan if v is None else v for v in line["features"]["speech"]["values"]])
+    known = ~np.isnan(drawn)
+    assert known.sum() > 30
+    # Normalised: one straight line through all pairs.
+    assert np.corrcoef(drawn[known], speech[first : first + len(drawn)][known])[0, 1] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_the_model_is_left_as_it_is(trained, result):
