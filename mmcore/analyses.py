@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt, TypeAdapter
 
 from mmcore.config import RunConfig
+from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 
 GATED = ("gated", "gated_softmax")
@@ -30,7 +31,7 @@ MOST_EXACT = 8
 class GatesAnalysis(Frozen):
     """How far gates open, when, and whether that says what the model uses."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["gates"] = "gates"
     timelines: PositiveInt = 3
@@ -40,7 +41,7 @@ class GatesAnalysis(Frozen):
 class AttentionAnalysis(Frozen):
     """Where attention looks, and whether that says what the model uses."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["attention"] = "attention"
     maps: PositiveInt = 2
@@ -131,3 +132,20 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
             return len(modalities) > 1
         case CorruptionAnalysis() | ErrorsAnalysis():
             return True
+
+
+def refuse_inexact(modalities: int, samples: int | None) -> None:
+    """All subsets are asked of few modalities only.
+
+    Args:
+        modalities: how many a model reads. samples: as :class:`CoalitionsAnalysis` has it.
+
+    Raises:
+        ConfigError: too many modalities for all subsets.
+    """
+    if samples is None and modalities > MOST_EXACT:
+        raise ConfigError(
+            f"all subsets of more than {MOST_EXACT} modalities are too many to score",
+            found=f"{modalities} modalities, {2**modalities:,} subsets",
+            next_step="Estimate from random orders: analyses: [{kind: coalitions, samples: 20}]",
+        )

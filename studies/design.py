@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
+from mmcore.analyses import MOST_EXACT
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
 from mmcore.yamlfile import Place
@@ -18,9 +20,17 @@ Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
 class ModalityLattice(Frozen):
-    """Every non-empty subset of the modalities, whatever their names; the full set is the base itself."""
+    """Every non-empty subset of the modalities, whatever their names; the full set is the base itself.
+
+    Of more than 8 modalities there are too many: with ``sample`` the full set, each modality without the others, all
+    without each modality, and some subsets more. Exact shares of modalities then cannot be told.
+    """
 
     kind: Literal["modality_lattice"] = "modality_lattice"
+    sample: NonNegativeInt | None = None
+    """How many subsets more, drawn at random; all where there are no more. None: every subset."""
+    seed: int = 0
+    """Decides the draw."""
 
 
 class LeaveOneOut(Frozen):
@@ -115,11 +125,12 @@ def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overri
         is_base: whether overrides leave the base as it is.
 
     Raises:
-        StudyError: the rule needs two modalities and there is one; a value makes a name that no arm can have.
+        StudyError: the rule needs two modalities and there is one; there are too many for every subset; a value makes a
+            name that no arm can have.
     """
     match rule:
         case ModalityLattice():
-            arms = _lattice(modalities)
+            arms = _lattice(modalities, rule)
         case LeaveOneOut(parts=None):
             arms = (Arm("all", {}), *(_read(f"without {m}", _but(modalities, m)) for m in _several(modalities, rule)))
         case LeaveOneOut(parts=parts, none=none):
@@ -145,13 +156,39 @@ def illegal(name: str) -> str | None:
     return None
 
 
-def _lattice(modalities: tuple[str, ...]) -> tuple[Arm, ...]:
-    arms = []
-    for size in range(len(modalities), 0, -1):
-        for subset in combinations(modalities, size):
-            whole = size == len(modalities)
-            arms.append(Arm("+".join(subset), {}) if whole else _read("+".join(subset), subset))
-    return tuple(arms)
+def _lattice(modalities: tuple[str, ...], rule: ModalityLattice) -> tuple[Arm, ...]:
+    """Larger subsets first, those of one size in the corpus's order."""
+    M = len(modalities)
+    if rule.sample is None and M > MOST_EXACT:
+        raise StudyError(
+            f"all subsets of more than {MOST_EXACT} modalities are too many to train",
+            found=f"{M} modalities, {2**M - 1:,} arms",
+            next_step="Train some of them: design: {kind: modality_lattice, sample: 50}",
+        )
+    if rule.sample is None:
+        subsets = [subset for size in range(M, 0, -1) for subset in combinations(range(M), size)]
+    else:
+        subsets = sorted(_drawn(M, rule.sample, rule.seed), key=lambda subset: (-len(subset), subset))
+    names = [tuple(modalities[m] for m in subset) for subset in subsets]
+    return tuple(Arm("+".join(n), {}) if len(n) == M else _read("+".join(n), n) for n in names)
+
+
+def _edges(M: int) -> set[tuple[int, ...]]:
+    """All modalities, each by itself, all but each."""
+    every = tuple(range(M))
+    ends = {every, *((m,) for m in every), *(tuple(one for one in every if one != m) for m in every)}
+    return ends - {()}
+
+
+def _drawn(M: int, sample: int, seed: int) -> set[tuple[int, ...]]:
+    """The edges and as many subsets more: each modality is in one or not with even chance."""
+    rng, found = random.Random(seed), _edges(M)
+    wanted = min(len(found) + sample, 2**M - 1)
+    while len(found) < wanted:
+        bits = rng.getrandbits(M)
+        if bits:
+            found.add(tuple(m for m in range(M) if bits >> m & 1))
+    return found
 
 
 def _read(name: str, modalities: Sequence[str]) -> Arm:

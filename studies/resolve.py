@@ -14,6 +14,7 @@ from mmcore.fingerprint import fingerprint
 from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import Place, YamlFile
+from studies.analysis_rules import refuse_endless
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
 from studies.design import arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
@@ -100,6 +101,8 @@ def resolve(
                 where=where_of(twin.name)(""),
                 next_step="Call the arm otherwise",
             )
+    base = [config({}, pointer(written, ("base",)))] if study.search else []
+    refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
     yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
     own = yardstick == parse_metric(study.metric)
     chosen = repeats or study.repeats or (preset.repeats if preset else None)

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmcore.analyses import MOST_EXACT, CoalitionsAnalysis
+from mmcore.analyses import CoalitionsAnalysis, refuse_inexact
 from mmcore.batch import Batch
-from mmcore.errors import ConfigError
 from mmcore.probes.masking import Donors, means, replaced, zeros
 from mmcore.probes.removal import without
 from mmcore.seeding import generator
@@ -93,13 +92,8 @@ def chosen_subsets(M: int, samples: int | None, repeat: int) -> tuple[list[int],
         ConfigError: too many modalities for all subsets.
     """
     whole = 2**M - 1
+    refuse_inexact(M, samples)
     if samples is None:
-        if M > MOST_EXACT:
-            raise ConfigError(
-                f"all subsets of more than {MOST_EXACT} modalities are too many to score",
-                found=f"{M} modalities, {2**M:,} subsets",
-                next_step="Estimate from random orders: analyses: [{kind: coalitions, samples: 20}]",
-            )
         return list(range(whole + 1)), None
     orders = [generator(repeat, "orders of modalities", index=i).permutation(M).tolist() for i in range(samples)]
     asked = {0, whole, *(1 << m for m in range(M)), *(whole ^ 1 << m for m in range(M))}

@@ -46,6 +46,37 @@ def test_the_lattice_holds_every_subset_once() -> None:
     assert all(arms[name] == {"model.modalities": name.split("+")} for name in arms if name != "a+b+c")
 
 
+NINE = tuple("abcdefghi")
+
+
+def test_a_lattice_of_too_many_modalities_is_refused_unless_it_is_sampled() -> None:
+    assert len(made({"kind": "modality_lattice"}, NINE[:8])) == 255
+    with pytest.raises(StudyError, match="more than 8 modalities are too many to train") as refused:
+        made({"kind": "modality_lattice"}, NINE)
+    assert refused.value.found == "9 modalities, 511 arms"
+    assert len(made({"kind": "modality_lattice", "sample": 5}, NINE)) == 1 + 9 + 9 + 5
+
+
+def test_a_sampled_lattice_has_the_whole_the_singles_and_all_but_each() -> None:
+    arms = made({"kind": "modality_lattice", "sample": 4}, NINE)
+    assert arms["+".join(NINE)] == {}
+    for one in NINE:
+        assert arms[one] == {"model.modalities": [one]}
+        assert "+".join(m for m in NINE if m != one) in arms
+    assert all(name.split("+") == sorted(name.split("+")) for name in arms)
+    assert [name.count("+") for name in arms] == sorted((name.count("+") for name in arms), reverse=True)
+    assert arms == made({"kind": "modality_lattice", "sample": 4}, NINE)
+    assert arms != made({"kind": "modality_lattice", "sample": 4, "seed": 1}, NINE)
+    assert set(arms) > set(made({"kind": "modality_lattice", "sample": 0}, NINE))
+
+
+@pytest.mark.parametrize("modalities", [("a",), ("a", "b"), ("a", "b", "c", "d")])
+def test_a_sample_of_all_subsets_is_the_lattice(modalities: tuple[str, ...]) -> None:
+    assert made({"kind": "modality_lattice", "sample": 99}, modalities) == made(
+        {"kind": "modality_lattice"}, modalities
+    )
+
+
 def test_leave_one_out_lacks_each_modality_once() -> None:
     arms = made({"kind": "leave_one_out"})
     assert arms.pop("all") == {}
