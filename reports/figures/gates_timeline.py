@@ -58,8 +58,8 @@ class GateTimeline:
         return (
             f"Test item '{self._line['item']}' in repeat {repeat} of '{self._arm}': mean gate of each modality; below, "
             "the raw feature with which each gate goes along most closely over all test items (normalised); then a "
-            "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets and "
-            "edits stand where they happen, gates at the step that they help to predict, features where they were "
+            "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets "
+            "and edits stand where they happen, gates at the step that they help to predict, features where they were "
             "measured. "
             "Items are drawn by chance, not chosen."
         )
