@@ -26,6 +26,7 @@ from reports.analyses import figures
 from reports.contents import Summary
 from reports.frame import StudyResults
 from reports.glossary import TERMS
+from reports.headings import explained, terms
 from reports.latex import arms_table, as_latex
 from reports.overviews import overview_figures
 from reports.quality import heading
@@ -148,7 +149,8 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             summary=summary,
             figures=[_embedded(f) for f in figures if f.name not in in_sections(summary)],
             embedded={f.name: _embedded(f) for f in figures},
-            terms=TERMS,
+            terms=terms(),
+            names=_names(summary),
             with_runs=list(dict.fromkeys(run.arm for run in summary.runs)),
             style=Markup(style),
             style_hash=_hash(style),
@@ -156,6 +158,11 @@ def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             script_hash=_hash(script),
         )
     )
+
+
+def _names(summary: Summary) -> frozenset[str]:
+    """What heads a column by its name and may read like a term."""
+    return frozenset((*summary.components, *(a.name for a in summary.arms), *(b.name for b in summary.baselines)))
 
 
 def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
@@ -203,6 +210,7 @@ def _environment(autoescape: bool) -> Environment:
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
     environment.filters["cell"] = _cell
+    environment.filters["explained"] = explained
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = literally

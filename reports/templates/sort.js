@@ -17,8 +17,8 @@ for (const table of document.querySelectorAll("table")) {
     const empty = (row) => (numeric ? Number.isNaN(number(row.cells[i])) : word(row.cells[i]) === "–");
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...header.childNodes);
-    header.append(button);
+    button.append(...[...header.childNodes].filter((node) => !node.classList?.contains("term")));
+    header.prepend(button);
     button.addEventListener("click", () => {
       const next = { ascending: "descending", descending: null }[header.getAttribute("aria-sort")];
       for (const other of headers) other.removeAttribute("aria-sort");
@@ -30,6 +30,17 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+
+// Paper has nothing to unfold: what is shut is opened for it, and shut again afterwards.
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened.push(...document.querySelectorAll("details:not([open])"));
+  for (const fold of opened) fold.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const fold of opened) fold.open = false;
+  opened = [];
+});
 
 // A link to a run opens the fold that holds it, also where the browser does not do so by itself.
 const unfold = () => document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");

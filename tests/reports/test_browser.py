@@ -1,10 +1,14 @@
 """The page in a real browser: what no parser can tell. Skips without Chromium unless MMSTUDY_REQUIRE_BROWSER=1."""
 
+import importlib.util
 import json
 import os
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from contracts import made_lattices
 
 from reports.render import write_report
 from reports.summary import summarise
@@ -61,11 +65,55 @@ def page(request, results_of, study_of, tmp_path_factory):
     return write_report(summarise(results), results, tmp_path_factory.mktemp("report")).as_uri()
 
 
+def made(file):
+    """A module of tests beside this one, for the answers that it makes up."""
+    place = Path(__file__).parent / file
+    spec = importlib.util.spec_from_file_location(f"made_up_{place.stem}", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def page_of_sections(study_of, records_of, tmp_path_factory):
+    """A report with a section of every analysis, and of a search."""
+    study = made_lattices.lattice_study(study_of, repeats=6)
+    results = made_lattices.trained(study, records_of)
+    whole = "+".join(made_lattices.NAMES)
+    gates, attention, corruption, errors = map(
+        made, ("test_gates.py", "analyses/conftest.py", "test_corruption.py", "test_errors.py")
+    )
+    errors.SPEECH = dict.fromkeys((arm.name for arm in study.arms), 0.7)
+    answers = list(made_lattices.asked(results, whole).analyses)
+    for repeat in range(study.repeats):
+        told = attention.attention_answer(whole, repeat)
+        answers += [
+            gates.answer(whole, repeat),
+            {**gates.answer(whole, repeat), "kind": "attention", "result": told},
+            corruption.answer(whole, repeat, fall=0.3, reads=made_lattices.NAMES, noise=0.01 * repeat),
+            errors.answer(whole, repeat, 1 + 0.05 * repeat),
+        ]
+    results = replace(results, analyses=tuple(answers), search=(made("test_search.py").make_search(whole),))
+    summary = summarise(results)
+    assert {"gates", "attention", "modalities", "corruption", "errors", "search"} <= {s.key for s in summary.sections}
+    return write_report(summary, results, tmp_path_factory.mktemp("sections")).as_uri()
+
+
+def violations(browser, part=None):
+    """Of the rules of accessibility, on the page or a part of it, all unfolded: rule and first elements."""
+    from axe_core_python.selenium import Axe
+
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    result = Axe().run(browser, part)
+    assert len(result["passes"]) > (20 if part is None else 10)
+    return [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
+
+
 def open_at(browser, page, width, theme="light"):
     """Load the page at a width in CSS pixels; a headless window itself cannot be narrower than 500."""
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    media = {"media": "", "features": [{"name": "prefers-color-scheme", "value": theme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     for log in ("browser", "performance"):
         browser.get_log(log)
@@ -227,7 +275,7 @@ def test_the_page_is_whole_without_its_script(browser, page):
         open_at(browser, page, 1280)
         assert browser.find_elements("css selector", "thead button") == []
         headers = browser.find_elements("css selector", "#arms thead th")
-        assert headers[1].text == "skill"
+        assert headers[1].text == "skill ?"
         assert browser.find_element("css selector", "#arms tbody td").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
@@ -247,14 +295,70 @@ def test_an_arm_leads_to_its_runs(browser, page):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", [400, 1280, 1920])
 def test_automated_rules_of_accessibility_find_nothing(browser, page, width, theme):
-    from axe_core_python.selenium import Axe
-
     open_at(browser, page, width, theme)
-    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-    result = Axe().run(browser)
-    assert len(result["passes"]) > 20
-    found = [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
-    assert found == []
+    assert violations(browser) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [400, 1280, 1920])
+def test_sections_of_analyses_are_accessible_too(browser, page_of_sections, width, theme):
+    open_at(browser, page_of_sections, width, theme)
+    # Rows are alike, and each cell takes the rules its time: three of a table stand for all.
+    browser.execute_script("document.querySelectorAll('.analysis tbody tr:nth-child(n + 4)').forEach(r => r.remove())")
+    assert violations(browser, ".analysis") == []
+    shown, needed = browser.execute_script(
+        "const e = document.documentElement; return [e.clientWidth, Math.max(e.scrollWidth, document.body.scrollWidth)]"
+    )
+    assert needed <= shown
+
+
+VISIBLE = "return [...document.querySelectorAll('table, figure svg, dl, pre')].map(e => e.checkVisibility())"
+
+
+def test_nothing_is_folded_on_paper(browser, page):
+    open_at(browser, page, 1280)
+    assert set(browser.execute_script(VISIBLE)) == {True, False}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    printed = browser.execute_script(VISIBLE)
+    assert len(printed) > 10
+    assert set(printed) == {True}
+
+
+def test_folds_are_open_while_the_page_is_printed(browser, page):
+    open_at(browser, page, 1280)
+    browser.find_element("css selector", "#details-runs > summary").click()
+    opened = "return [...document.querySelectorAll('details')].map(d => d.open)"
+    before = browser.execute_script(opened)
+    assert {True, False} == set(before)
+    for _ in range(2):
+        assert set(browser.execute_script(f"dispatchEvent(new Event('beforeprint')); {opened}")) == {True}
+        assert browser.execute_script(f"dispatchEvent(new Event('afterprint')); {opened}") == before
+
+
+def test_a_heading_leads_to_its_meaning_by_keyboard(browser, page):
+    from selenium.webdriver.common.keys import Keys
+
+    open_at(browser, page, 1280)
+    header = browser.find_element("css selector", "#arms thead th:nth-child(3)")
+    link = header.find_element("css selector", "a.term")
+    assert link.accessible_name == "What “interval” means"
+    assert "true mean" in link.get_attribute("title")
+    link.send_keys(Keys.ENTER)
+    word = browser.find_element("css selector", ".words :target")
+    assert word.find_element("tag name", "dd").text == link.get_attribute("title")
+    assert header.get_attribute("aria-sort") is None
+
+
+def test_a_number_leads_to_the_runs_of_its_arm(browser, page):
+    open_at(browser, page, 1280)
+    row = browser.find_element("css selector", "#arms tbody tr:last-child")
+    name = row.find_element("tag name", "a").text
+    numbers = row.find_elements("css selector", "td a")
+    assert len(numbers) > 3
+    # The keyboard stops once a row, at the name.
+    assert {number.get_attribute("tabindex") for number in numbers} == {"-1"}
+    browser.execute_script("arguments[0].click()", numbers[-1])
+    assert browser.find_element("css selector", "#details-runs tr:target th").text == name
 
 
 def test_the_rules_of_accessibility_would_find_something(browser, page):

@@ -271,6 +271,28 @@ def test_markdown_has_verdicts_warnings_arms_and_baselines(summary_of):
     assert "| persistence (naive) |" in text
 
 
+def test_markdown_names_the_runs(summary_of):
+    summary = summary_of(failures=[("multimodal", 3)])
+    rows = [line for line in as_markdown(summary).split("## Runs")[1].split("##")[0].splitlines() if "|" in line]
+    assert len(rows) == 2 + len(summary.runs)
+    for row, run in zip(rows[2:], summary.runs, strict=True):
+        assert run.fingerprint in row
+        assert f"| {run.repeat} |" in row
+        assert ("failed" in row) == (run.failure is not None)
+
+
+def test_numbers_lead_to_the_runs_of_their_arm(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b"), repeats=6), nothing=["scale"])
+    text = as_html(summary)
+    arms = text.split('id="arms"')[1].split("</table>")[0]
+    links = re.findall(r'<td data-value="([^"]+)"><a tabindex="-1" href="#runs-(\d+)">', arms)
+    for i, arm in enumerate(summary.arms):
+        numbers = [arm.score.mean, *(e.mean for e in arm.components if e.n), arm.complete.mean]
+        assert [float(value) for value, run in links if run == str(i)] == pytest.approx(numbers)
+    differences = text.split('id="details-comparisons"')[1].split("</table>")[0]
+    assert differences.count('<a tabindex="-1" href="#runs-1">') == len(summary.comparisons)
+
+
 def test_text_is_aligned_and_safe_for_any_terminal(summary_of):
     text = as_text(summary_of(failures=[("multimodal", 3)]))
     assert text.startswith("track_vs_multimodal: Do audio")
