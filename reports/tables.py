@@ -77,7 +77,7 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
     columns = [
         "arm", "reference", "component", "n", "difference", "low", "high", "bca_low", "bca_high", "deviation", "p",
         "p_holm", "p_floor", "p_floor_holm", "p_interval", "p_equivalence", "effect_size", "won", "tied", "share_won",
-        "family", "verdict", "more_repeats", "reason",
+        "family", "verdict", "more_repeats", "more_verdict", "reason",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
@@ -94,7 +94,7 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
                 c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *edges, d.deviation, paired.p,
                 decision.p_holm, paired.floor, decision.floor_holm, decision.p_t, p_equivalence, paired.effect_size,
                 paired.won, paired.tied, paired.share_won, decision.family, decision.verdict, decision.more,
-                decision.reason,
+                decision.would_be, decision.reason,
             )
         )  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})

@@ -183,8 +183,9 @@ def _limits(found: Robustness) -> str:
     text = (
         "Noise: normal, in deviations of each feature on the training items; embeddings get noise of that length and "
         "unit length again; a binary feature is turned over as often as noise of that many halves would. Dropped: "
-        "each step absent by itself. Gap: one contiguous part of each window. Lost: the modality gone from this share "
-        "of the items that have it. Delay: the stream arrives late. Targets are never damaged. An arm is said "
+        "each step absent by itself. Gap: one contiguous part of each window. Lost: the score to be expected "
+        "where the modality is gone from this share of the items that have it. Delay: the stream arrives late (none is "
+        "made early: that would show what is to come). Targets are never damaged. An arm is said "
         "to be above or below the naive predictors at a level where the whole interval over repeats is; each interval "
         "stands by itself. This is no claim about damage of other kinds, or to several modalities at once."
     )

@@ -58,6 +58,11 @@ class Masked:
         return self.first["orders"] is not None
 
     @property
+    def single_donor(self) -> bool:
+        """Whether a repeat has no additive projection, for a test item has a single other one to take values from."""
+        return any(answer.get("single_donor", False) for answer in self.answers.values())
+
+    @property
     def alone(self) -> tuple[str, ...]:
         """Modalities that could not be permuted in some repeat."""
         return tuple(dict.fromkeys(name for answer in self.answers.values() for name in answer["alone"]))

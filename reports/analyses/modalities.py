@@ -241,6 +241,11 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
         told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
     if any(d.masked and d.masked.sampled for d in found):
         told.append("Shares of masked modalities are estimates from random orders; their interactions are missing.")
+    if any(d.masked and d.masked.single_donor for d in found):
+        told.append(
+            "In some repeat a test item has a single other item to take values from: what would remain without "
+            "interaction cannot be told there."
+        )
     alone = sorted({name for d in found if d.masked for name in d.masked.alone})
     if alone:
         told.append(f"In some repeat a single test item has {listing(alone)}: nothing could be permuted there.")

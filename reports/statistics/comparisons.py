@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr
@@ -179,7 +179,7 @@ def _sums_of_all_patterns(d_NS: np.ndarray) -> np.ndarray:
     return sums
 
 
-@cache
+@lru_cache(maxsize=32)
 def _drawn_signs(n: int) -> np.ndarray:
     drawn = generator(0, "sign flips", index=n).integers(0, 2, size=(PATTERNS - 1, n), dtype=np.int8)
     return (2 * drawn - 1).astype(np.float64)

@@ -297,6 +297,9 @@ def test_what_could_not_be_permuted_is_said_and_the_next_way_taken(study_of, rec
     assert "here by the training mean" in section.lead
     assert "a single test item has visual" in section.limits
     assert "additive" not in [t.name for t in section.tables]
+    assert "without interaction cannot be told there" not in section.limits
+    results.analyses[0]["result"] |= {"single_donor": True}
+    assert "without interaction cannot be told there" in modalities.section(results).limits
 
 
 def test_sampled_orders_give_shares_and_no_interactions(study_of, records_of):
