@@ -23,6 +23,11 @@ TERMS: tuple[tuple[str, str], ...] = (
         "A part of what is predicted, with a loss of its own. The study's skill is the mean over components.",
     ),
     (
+        "verdict",
+        "Better or worse: both tests of the difference, each after Holm, speak for it. Equivalent: the difference is "
+        "shown to lie within the margin. Undecided: neither is shown, which does not mean that the arms are equal.",
+    ),
+    (
         "interval",
         "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. It "
         "is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits.",

@@ -16,6 +16,8 @@ _ENTRIES = {
     "comparison": "arm",
     "its bootstrap interval": "bootstrap interval",
     "floor after holm": "floor",
+    "better": "verdict",
+    "worse": "verdict",
     "too few repeats": "floor",
     "low": "interval",
     "high": "interval",

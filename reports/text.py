@@ -24,8 +24,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
     ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
     1 − alpha; ``p_floor`` is the smallest p that the number of repeats allows before correction. ``margin`` is in the
-    metric's unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what they would
-    decide if mean and deviation stayed as they are.
+    metric's unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what
+    they would decide if mean and deviation stayed as they are.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
     return finite(

@@ -11,7 +11,7 @@ from reports.render import as_html
 from reports.summary import summarise
 
 PLAIN = {
-    "verdict", "difference", "failed", "parameters", "time a run", "time", "mean", "on", "of", "measure", "setting",
+    "difference", "failed", "parameters", "time a run", "time", "mean", "on", "of", "measure", "setting",
     "value", "code", "outcome", "looks for", "found", "fingerprint", "status", "modality", "item", "items",
     "items without it", "coverage", "largest gap (s)", "NaN", "constant", "groups", "items gained",
     "expected calibration error", "mean confidence", "accuracy", "error", "warnings", "predictions", "confidence",

@@ -41,8 +41,8 @@ def test_json_is_the_stable_interface(summary_of):
     ]  # fmt: skip
     assert list(data["comparisons"][0]) == [
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
-        "effect_size", "verdict", "sentence", "n", "more_repeats", "looks", "stopped_at", "p_sequential",
-        "more_seconds",
+        "effect_size", "verdict", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
+        "p_sequential", "more_seconds",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]

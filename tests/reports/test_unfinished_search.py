@@ -61,6 +61,8 @@ def test_where_every_comparison_waits_for_the_search_nothing_is_compared(study_o
 def test_one_arm_is_compared_with_nothing_and_told_so(study_of, records_of):
     summary = summarise(tidy(study := study_of(("alone",)), records_of(study)))
     assert summary.families == "There is nothing to compare: the study has one arm."
+    assert "## Verdicts\n\nThere is nothing to compare: the study has one arm." in as_markdown(summary)
+    assert "Verdicts</h2>\n<p>There is nothing to compare: the study has one arm.</p>" in as_html(summary)
     assert summary.families in as_text(summary)
 
 
