@@ -91,8 +91,10 @@ class Part:
 
     @property
     def brings(self) -> bool:
-        """Whether it is shown to bring anything: on average over all subsets, or read alone."""
-        return (self.share is not None and self.share.sign > 0) or (self.alone is not None and self.alone.low > 0)
+        """Whether it is shown to bring more than the study counts as none: over all subsets, or read alone."""
+        least = (self.gain.margin if self.gain else None) or 0.0
+        alone = self.alone is not None and self.alone.low > 0 and self.alone.mean > least
+        return alone or (self.share is not None and self.share.sign > 0)
 
     @property
     def used(self) -> Used | None:

@@ -13,6 +13,7 @@ from reports.analyses.dossier import Interplay, Part, Test, Used, Useful
 from reports.analyses.lattice import lattices
 from reports.analyses.modality_tables import RULES
 from reports.statistics.comparisons import compare
+from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import decide
 
 
@@ -116,6 +117,16 @@ def test_two_that_bring_nothing_do_not_overlap(study_of, records_of):
     assert (
         "'visual' and 'track' hinder each other for active: both bring less than the sum of what each brings." in texts
     )
+
+
+@pytest.mark.parametrize(("mean", "brings"), [(0.012, False), (0.03, True)])
+def test_what_a_modality_brings_alone_counts_beyond_the_margin(study_of, records_of, mean, brings):
+    """Skill of 0.012 is surely above 0, yet less than the margin of 0.02."""
+    nothing = trained(lattice_study(study_of), records_of, lambda r: truth(r) | {"active": 0.4 * ("audio" in r)})
+    part = assess(nothing)[0].part("track", "active")
+    assert not part.brings
+    alone = Estimate(n=12, mean=mean, deviation=0.001, low=mean - 0.001, high=mean + 0.001)
+    assert replace(part, alone=alone).brings == brings
 
 
 def test_components_that_interaction_harms_are_told(study_of, records_of):
