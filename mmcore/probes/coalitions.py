@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmcore.analyses import CoalitionsAnalysis, refuse_inexact
 from mmcore.batch import Batch
-from mmcore.probes.masking import Donors, means, replaced, zeros
+from mmcore.probes.masking import Donors, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import without
 from mmcore.seeding import generator
 from mmcore.trained import Trained
@@ -41,7 +41,9 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
         component with classes → ``drop`` of accuracy where it is permuted, and ``score``, that drop ÷ the model's
         accuracy; ``alone``: modalities that a single test item has: then nothing can be permuted, and what rests on
         that is missing; ``single_donor``: whether some test item has one other item alone to take values from: then
-        draws cannot be told from one another, and ``emap`` is None. Numbers that do not exist are None.
+        draws cannot be told from one another, and ``emap`` is None; ``learned``: modality → share of the steps of
+        training windows at which its learned embedding of absence stood for it, 0: it was never trained; None: nothing
+        of absence is learned, or being absent is not asked. Numbers that do not exist are None.
 
     Raises:
         ConfigError: more modalities than all subsets can be asked of, and no ``samples``.
@@ -80,6 +82,7 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
         "perceptual": board.perceptual() if board.donors else None,
         "alone": board.alone,
         "single_donor": board.donors is not None and board.additive_draws is None,
+        "learned": _seen_absent(trained) if "absent" in settings.absences else None,
     }
 
 
@@ -103,6 +106,12 @@ def chosen_subsets(M: int, samples: int | None, repeat: int) -> tuple[list[int],
             had |= 1 << m
             asked.add(had)
     return sorted(asked), orders
+
+
+def _seen_absent(trained: Trained) -> dict[str, float] | None:
+    shares = absence_learned(trained)
+    # Rounded up, so that what is not 0 never looks like never.
+    return shares and {name: math.ceil(share * 10**DIGITS) / 10**DIGITS for name, share in shares.items()}
 
 
 class _Board:

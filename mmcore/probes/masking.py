@@ -3,8 +3,8 @@
     permuted   the values of another test item at the same steps: what is read is real, but of something else
     mean       each column's mean over the training items
     zero       raw values 0, before normalisation
-    absent     the model is told that the modality is not there, as where an item lacks it: its embedding is zero,
-               or the learned one
+    absent     the model is told that the modality is not there, as where an item lacks it: its embedding is zero and
+               left out, or with ``model.absence: learned`` a vector of its own, see :func:`absence_learned`
 
 Of the first three the model is not told. Where an item lacks the modality anyway, nothing is changed.
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
+from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import SCALED
 from mmcore.seeding import generator
@@ -76,6 +77,31 @@ def means(trained: Trained) -> dict[str, Tensor]:
         mean_F[kept] = sum_F / np.maximum(count_F, 1)
         values[name] = torch.from_numpy(mean_F)
     return values
+
+
+def absence_learned(trained: Trained) -> dict[str, float] | None:
+    """What the learned embeddings of absence were trained on, by modality; None: absence is zero, nothing is learned.
+
+    Returns:
+        The share of the steps of training windows at which the modality is absent, 0 to 1, augmentation included: in
+        items without it, gaps, dropped modalities, masked spans. 0: its embedding never had a gradient. Without
+        augmentation all epochs have the same windows and one is counted; with it as many as it takes until each
+        modality was absent once, at most those of a whole training.
+    """
+    config = trained.config
+    if config.model.absence != "learned":
+        return None
+    loader = trained.data.loader("training", trained.split.train, config.data.stride)
+    absent_M, steps = torch.zeros(len(trained.modalities), dtype=torch.int64), 0
+    for epoch in range(1, config.training.epochs + 1):
+        augment = build_augmenter(config.augmentation, trained.schema, config.repeat, epoch)
+        for batch in loader.batches(augment=augment):
+            valid_BT1 = batch.valid_BT[..., None]
+            absent_M += (valid_BT1 & ~batch.present_BTM).sum((0, 1))
+            steps += int(valid_BT1.sum())
+        if augment is None or absent_M.all():
+            break
+    return dict(zip(trained.modalities, (absent_M / max(steps, 1)).tolist(), strict=True))
 
 
 class Donors:

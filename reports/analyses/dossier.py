@@ -5,7 +5,7 @@ Every number is a skill or a difference of skills. The rules by which a word is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -181,6 +181,12 @@ class Dossier:
     parts: tuple[Part, ...]
     pairs: tuple[Pair, ...]
     additive: tuple[Additive, ...]
+
+    def way(self, absence: Absence | None, names: Sequence[str] | None = None) -> str:
+        """A way of masking these modalities, in words; None: all of them. Empty where nothing was masked."""
+        if self.masked is None or absence is None:
+            return ""
+        return self.masked.word(absence, self.modalities if names is None else names)
 
     def part(self, modality: str, component: str | None) -> Part:
         """The part of that modality and component."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmcore.analyses import Absence
 from reports.frame import StudyResults
+from reports.numerals import listing
 from reports.statistics.coalitions import interactions, shapley, shapley_of_orders
 
 KIND = "coalitions"
@@ -22,7 +23,10 @@ WORDS: dict[Absence, str] = {
     "zero": "raw zeros",
     "absent": "told to be absent",
 }
-"""Ways of masking, in words."""
+"""Ways of masking, in words; see :meth:`Masked.word` for a learned embedding of absence."""
+
+LEARNED = "absent (learned embedding)"
+"""Told to be absent, where the model learned what stands for that."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,34 @@ class Masked:
     def alone(self) -> tuple[str, ...]:
         """Modalities that could not be permuted in some repeat."""
         return tuple(dict.fromkeys(name for answer in self.answers.values() for name in answer["alone"]))
+
+    @property
+    def learned(self) -> dict[str, float] | None:
+        """What the learned embeddings of absence were trained on: mean share of the steps of training windows at which
+        a modality was absent; None: nothing of absence is learned, or no answer tells."""
+        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        return {name: float(np.mean([one[name] for one in told])) for name in self.modalities} if told else None
+
+    @property
+    def zero_absence(self) -> bool:
+        """Whether some answer is known to have been told to be absent with nothing learned."""
+        return any("absent" in a["skill"] and a.get("learned", ()) is None for a in self.answers.values())
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Modalities whose learned embedding of absence was never trained in some repeat."""
+        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        return tuple(name for name in self.modalities if any(not one[name] for one in told))
+
+    def word(self, absence: Absence, names: Sequence[str]) -> str:
+        """How these modalities were masked, in words: a learned embedding is named, and that it was never trained."""
+        if absence != "absent" or self.learned is None:
+            return WORDS[absence]
+        never = [name for name in names if name in self.untrained]
+        if not never:
+            return LEARNED
+        told = "" if len(never) == len(names) else f" for {listing(never)}"
+        return f"{LEARNED.removesuffix(')')}, never trained{told})"
 
     def skill(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
         """Skill by repeat, (R,), where all but a subset is masked; None: over all components."""

@@ -8,7 +8,7 @@ from typing import TypeVar, get_args
 from reports.analyses.arms import told_arms
 from reports.analyses.assess import assess
 from reports.analyses.dossier import Additive, Dossier, Pair, Part, Test, Used, Useful
-from reports.analyses.masked import WORDS
+from reports.analyses.masked import WORDS, Masked
 from reports.analyses.modality_tables import tables
 from reports.frame import StudyResults
 from reports.numerals import interval, listing, number, percent, probability
@@ -61,7 +61,7 @@ def _lead(found: Sequence[Dossier]) -> str:
             "whatever these have in common with it."
         )
     if any(d.main for d in found):
-        way = next(WORDS[d.main] for d in found if d.main)
+        way = next(d.way(d.main) for d in found if d.main)
         parts.append(
             f"Used: the trained model scores less where the modality is masked, here by {way}; nothing is trained "
             "anew. A model may use what it could do without, and the other way round."
@@ -254,8 +254,35 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
             "Masked inputs are unlike what the model was trained on, and a model may answer them badly for that reason "
             "alone: ways of masking are shown side by side, and a difference between them is a warning."
         )
+    told += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
     if results.study.margin is None:
         told.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
     if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
         told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
-    return " ".join(told)
+    return " ".join(one for one in told if one)
+
+
+def _absence(masked: Masked) -> str:
+    """What stood for a modality that the model was told is absent; empty where no answer tells."""
+    if masked.learned is None:
+        return (
+            f"'{WORDS['absent'].capitalize()}': the modality is left out as where an item lacks it; no embedding of "
+            "absence is learned with model.absence: zero."
+            if masked.zero_absence
+            else ""
+        )
+    shares = [(name, share) for name, share in masked.learned.items() if share]
+    trained = listing([f"{percent(float(f'{share:.2g}'))} for {name}" for name, share in shares])
+    told = "A learned embedding stands for a modality told to be absent"
+    if trained:
+        told += (
+            f"; it was trained at the steps of training windows that lack the modality ({trained}), in the "
+            "combinations that occur there"
+        )
+    never = [name if not masked.learned[name] else f"{name} (in some repeats)" for name in masked.untrained]
+    if never:
+        told += (
+            f". For {listing(never)} it was never trained, for no training window lacks "
+            f"{'it' if len(never) == 1 else 'them'}: what the model says there is not what it learned of absence"
+        )
+    return f"{told}."

@@ -9,7 +9,6 @@ import numpy as np
 
 from mmcore.analyses import MOST_EXACT
 from reports.analyses.dossier import Dossier, Test
-from reports.analyses.masked import WORDS
 from reports.frame import StudyResults
 from reports.numerals import percent
 from reports.sections import SectionTable, Table, plain_table
@@ -108,7 +107,7 @@ def _dossier(found: Sequence[Dossier]) -> Table:
 
 def _masks(found: Sequence[Dossier]) -> Table:
     rows = [
-        (d.arm, p.modality, _whole(p.component), WORDS[a], *_interval(e), *_interval(p.shares[a]), e.n)
+        (d.arm, p.modality, _whole(p.component), d.way(a, [p.modality]), *_interval(e), *_interval(p.shares[a]), e.n)
         for d in found for p in d.parts for a, e in p.drops.items()
     ]  # fmt: skip
     columns = ("drop", "drop_low", "drop_high", "share", "share_low", "share_high", "n")
@@ -122,7 +121,7 @@ def _pairs(found: Sequence[Dossier]) -> Table:
             told = (d.arm, p.one, p.other, _whole(p.component))
             if p.retrained is not None:
                 rows.append((*told, "trained anew", p.word, *_test(p.retrained)))
-            rows += [(*told, WORDS[a], None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
+            rows += [(*told, d.way(a), None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
     return plain_table(
         ("arm", "one", "other", "component", "how", "word", "index", "low", "high", "n", "p_holm"), rows
     )  # fmt: skip
@@ -168,8 +167,9 @@ def _scored(dossier: Dossier, component: str | None, subset: int) -> Iterator[tu
     elif lattice is not None and lattice.blind and not subset:
         yield f"naive '{lattice.blind}'", lattice.skill(component, subset)
     if masked is not None:
+        gone = [name for m, name in enumerate(dossier.modalities) if not subset >> m & 1]
         for absence in masked.absences:
-            yield WORDS[absence], masked.skill(absence, component, subset)
+            yield dossier.way(absence, gone), masked.skill(absence, component, subset)
 
 
 def _whole(component: str | None) -> str:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.dossier import Dossier
-from reports.analyses.masked import WORDS
 from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, shortened
 from reports.numerals import number
 from reports.statistics.intervals import Estimate
@@ -43,7 +42,7 @@ class ModalityEffects:
         if any(p.share for p in dossier.parts):
             ways.append("diamonds: its share, mean over all orders of adding modalities, each subset trained anew")
         if dossier.main:
-            ways.append(f"squares: of the trained model with the modality masked by {WORDS[dossier.main]}")
+            ways.append(f"squares: of the trained model with the modality masked by {dossier.way(dossier.main)}")
         more = len(dossier.modalities) > MOST_MODALITIES or len(dossier.components) > MOST_ROWS
         return (
             f"Skill that leaving a modality out costs '{dossier.arm}', one plot a modality and one row a component; "

@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from reports.analyses.dossier import Dossier
-from reports.analyses.masked import WORDS
 from reports.figures.style import COLOURS, INK, PAPER, WIDTH, colour, house_style, shortened
 from reports.numerals import number
 
@@ -50,8 +49,8 @@ class ModalityInterplay:
     def _how(self) -> str:
         if self._retrained():
             return "every subset trained anew"
-        main = self.told[0].main if self.told else None
-        return f"of the trained model, masked by {WORDS[main]}" if main else ""
+        way = self.told[0].way(self.told[0].main) if self.told else ""
+        return f"of the trained model, masked by {way}" if way else ""
 
     def _retrained(self) -> bool:
         return any(pair.retrained is not None for dossier in self.told for pair in dossier.pairs)

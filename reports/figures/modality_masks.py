@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.dossier import Dossier
-from reports.analyses.masked import WORDS
 from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, marker, shortened
 
 ANEW = "trained anew without it"
@@ -44,14 +43,17 @@ class ModalityMasks:
                 if p.gain is not None:
                     e = p.gain.estimate
                     rows.append((dossier.arm, p.modality, ANEW, e.mean, e.low, e.high, e.n))
-                rows += [(dossier.arm, p.modality, WORDS[a], e.mean, e.low, e.high, e.n) for a, e in p.drops.items()]
+                rows += [
+                    (dossier.arm, p.modality, dossier.way(a, [p.modality]), e.mean, e.low, e.high, e.n)
+                    for a, e in p.drops.items()
+                ]
         return pd.DataFrame(rows, columns=["arm", "modality", "way", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
         """Modalities from top to bottom, a mark for each way."""
         frame = self.frame()
         modalities = list(dict.fromkeys(frame["modality"]))[:MOST_ARMS]
-        ways = [way for way in (ANEW, *WORDS.values()) if way in set(frame["way"])]
+        ways = sorted(dict.fromkeys(frame["way"]), key=lambda way: way != ANEW)
         with house_style():
             figure = Drawing(
                 figsize=(WIDTH, 1.3 + (0.25 + 0.14 * len(ways)) * max(len(modalities), 1)), layout="constrained"

@@ -269,6 +269,11 @@ def test_studies_that_are_not_about_the_tracks_resolve_on_any_corpus(schema: Cor
     assert not {"audio", "visual", "track"} & set(re.findall(r"[a-z_]+", shown))
 
 
+def test_the_study_of_modalities_learns_what_absence_is(schema: CorpusSchema) -> None:
+    """So that being told to be absent is a way of masking of its own, besides zeros."""
+    assert {arm.config.model.absence for arm in of_catalogue("modalities", "quick", schema).arms} == {"learned"}
+
+
 def test_placements_have_equally_many_layers_on_the_way(schema: CorpusSchema) -> None:
     for preset in ("quick", "seed"):
         arms = of_catalogue("placement", preset, schema).arms

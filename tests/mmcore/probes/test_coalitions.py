@@ -10,14 +10,16 @@ import torch
 
 from mmcore.analyse import analyse
 from mmcore.analyses import CoalitionsAnalysis, applies, build_analysis
+from mmcore.config import build_config, override
 from mmcore.data.prepared import prepare
 from mmcore.errors import ConfigError
+from mmcore.model.multimodal import build_model
 from mmcore.probes.coalitions import _Additive, _even, chosen_subsets, probe_coalitions
-from mmcore.probes.masking import Donors, _assigned, _distinct, means, replaced, zeros
+from mmcore.probes.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import removing
 from mmcore.run import run
 from mmcore.trained import open_trained
-from mmcore.training.evaluation import skills
+from mmcore.training.evaluation import predictor, skills
 from reports.statistics.coalitions import last_gains, shapley, shapley_of_orders
 
 WHOLE = 7
@@ -155,6 +157,64 @@ def _donated(donors, windows, d):
 
 def _by_modality(attributions):
     return [float(a.flatten()[0]) for a in attributions]
+
+
+# A learned embedding of absence ---------------------------------------------------------------------------------------
+@pytest.fixture
+def learned(trained):
+    """The model with embeddings of absence, one per modality: fresh, and all else as trained."""
+    config = override_absence(trained.config)
+    model = build_model(config.model, trained.schema, True, 0, config.data.window)
+    model.load_state_dict(trained.model.state_dict(), strict=False)
+    model.eval()
+    return copy_of(trained, config=config, model=model, predict=predictor(model, trained.device))
+
+
+def override_absence(config):
+    return config.model_copy(update={"model": config.model.model_copy(update={"absence": "learned"})})
+
+
+def test_absent_is_the_learned_embedding_where_there_is_one(learned):
+    asked = CoalitionsAnalysis(absences=("zero", "absent"))
+    before = probe_coalitions(learned, asked)["skill"]
+    with torch.no_grad():
+        learned.model.embedding.absent["from_speech"].state_D.fill_(3.0)
+    after = probe_coalitions(learned, asked)["skill"]
+    # All items that are tested have speech: where it is read its embedding of absence says nothing.
+    assert after["zero"] == before["zero"]
+    for s in range(8):
+        read = bool(s & 1)
+        assert (after["absent"]["whole"][s] == before["absent"]["whole"][s]) == read
+
+
+def test_the_answer_tells_what_the_embeddings_of_absence_were_trained_on(learned, trained):
+    train = trained.split.train
+    steps = sum(trained.prepared.items[i].steps for i in train)
+    found = probe_coalitions(learned, CoalitionsAnalysis(absences=("absent",)))["learned"]
+    for m, name in enumerate(trained.modalities):
+        lacking = sum(trained.prepared.items[i].steps for i in train if not trained.prepared.items[i].has[m])
+        assert found[name] == pytest.approx(lacking / steps, abs=2e-6)
+    assert found["track"] == 0.0
+    assert any(found.values())
+    assert probe_coalitions(trained, CoalitionsAnalysis(absences=("absent",)))["learned"] is None
+    assert probe_coalitions(learned, CoalitionsAnalysis(absences=("mean",)))["learned"] is None
+
+
+@pytest.mark.parametrize(("rate", "seen"), [(0.5, True), ({"speech": 0.5}, False)])
+def test_dropped_modalities_train_embeddings_of_absence_too(learned, rate, seen):
+    changed = override(learned.config.model_dump(mode="json"), {"augmentation.modality_dropout": {"rate": rate}})
+    shares = absence_learned(copy_of(learned, config=build_config(changed)))
+    assert (shares["track"] > 0.1) == seen
+    assert shares["speech"] > 0.1
+
+
+def test_gaps_of_items_train_embeddings_of_absence_too(learned):
+    present = np.array(learned.prepared.present)
+    item = learned.prepared.items[learned.split.train[0]]
+    present[item.offset + 3 : item.offset + 5, 2] = False
+    other = copy_of(learned, prepared=replace(learned.prepared, present=present))
+    other.__dict__.pop("data", None)
+    assert absence_learned(other)["track"] > 0.0
 
 
 # Additive projection -------------------------------------------------------------------------------------------------

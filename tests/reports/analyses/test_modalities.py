@@ -313,6 +313,61 @@ def test_what_could_not_be_permuted_is_said_and_the_next_way_taken(study_of, rec
     assert "without interaction cannot be told there" in modalities.section(results).limits
 
 
+def ways(results, table):
+    """Words for ways of masking in a table of the section, by the modalities of the row."""
+    (found,) = [t.table for t in modalities.section(results).tables if t.name == table]
+    by, of = [found.columns.index({"masks": "masked_by", "subsets": "others"}[table]), 1]
+    return {(row[of], row[by]) for row in found.rows if "absent" in row[by]}
+
+
+def test_absence_that_is_not_learned_is_said(study_of, records_of):
+    lattice = trained(lattice_study(study_of), records_of)
+    results = asked(lattice, "+".join(NAMES), learned=None)
+    assert ways(results, "masks") == {(name, "told to be absent") for name in NAMES}
+    assert "no embedding of absence is learned" in modalities.section(results).limits
+    unknown = modalities.section(asked(lattice, "+".join(NAMES))).limits
+    assert "embedding" not in unknown, "older answers do not tell"
+    unasked = asked(lattice, "+".join(NAMES), absences=("mean",), learned=None)
+    assert "embedding" not in modalities.section(unasked).limits
+
+
+def test_a_learned_embedding_of_absence_is_named_and_so_is_one_never_trained(study_of, records_of):
+    lattice = trained(lattice_study(study_of), records_of)
+    results = asked(lattice, "+".join(NAMES), learned={"audio": 0.2713, "visual": 0.25, "track": 0.0})
+    assert ways(results, "masks") == {
+        ("audio", "absent (learned embedding)"),
+        ("visual", "absent (learned embedding)"),
+        ("track", "absent (learned embedding, never trained)"),
+    }
+    told = dict(ways(results, "subsets"))
+    assert told["audio+visual"] == "absent (learned embedding, never trained)"
+    assert told["visual+track"] == "absent (learned embedding)"
+    assert told["visual"] == "absent (learned embedding, never trained for track)"
+    limits = modalities.section(results).limits
+    assert "(27 % for audio and 25 % for visual)" in limits
+    assert "For track it was never trained, for no training window lacks it" in limits
+
+
+def test_embeddings_of_absence_may_be_trained_in_no_or_in_some_repeats(study_of, records_of):
+    lattice = trained(lattice_study(study_of), records_of)
+    none = modalities.section(asked(lattice, "+".join(NAMES), learned=dict.fromkeys(NAMES, 0.0))).limits
+    assert "For audio, visual and track it was never trained, for no training window lacks them" in none
+    assert "it was trained at" not in none
+    results = asked(lattice, "+".join(NAMES), learned=dict.fromkeys(NAMES, 0.1))
+    every = modalities.section(results).limits
+    assert "never trained" not in every
+    results.analyses[0]["result"]["learned"] = {"audio": 0.0, "visual": 0.1, "track": 0.1}
+    assert "For audio (in some repeats) it was never trained" in modalities.section(results).limits
+
+
+def test_absence_may_be_the_only_way_of_masking(study_of, records_of):
+    results = asked(
+        trained(lattice_study(study_of), records_of), "+".join(NAMES), absences=("absent",),
+        learned=dict.fromkeys(NAMES, 0.1),
+    )  # fmt: skip
+    assert "masked, here by absent (learned embedding);" in modalities.section(results).lead
+
+
 def test_sampled_orders_give_shares_and_no_interactions(study_of, records_of):
     orders = [[0, 1, 2], [2, 1, 0]]
     results = trained(lattice_study(study_of), records_of)

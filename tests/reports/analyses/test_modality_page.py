@@ -44,6 +44,21 @@ def test_pictures_draw_the_numbers_of_the_dossier(told):
     }  # fmt: skip
 
 
+def test_the_picture_of_masks_tells_learned_embeddings_from_those_never_trained(study_of, records_of):
+    shares = {"audio": 0.3, "visual": 0.3, "track": 0.0}
+    results = asked(trained(lattice_study(study_of), records_of), "+".join(NAMES), learned=shares)
+    figure = ModalityMasks(modalities.told_dossiers(results, assess(results)))
+    frame = figure.frame()
+    told = frame[frame["way"].str.startswith("absent")].set_index("modality")["way"].to_dict()
+    assert told == {
+        "audio": "absent (learned embedding)", "visual": "absent (learned embedding)",
+        "track": "absent (learned embedding, never trained)",
+    }  # fmt: skip
+    legend = [text.get_text() for text in figure.draw().legends[0].get_texts()]
+    assert legend[0] == "trained anew without it"
+    assert set(legend) == set(frame["way"])
+
+
 @pytest.mark.parametrize("figure", FIGURES)
 def test_pictures_are_sound(told, figure):
     drawn = figure(told)
