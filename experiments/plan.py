@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,6 +73,7 @@ class Asked:
         content: the corpus's content key; None while a simulated corpus is not made.
         key: name of this study on this corpus with these options, for report folders; a catalogue study's name alone
             where nothing was changed.
+        search_key: name of its searches in their storage: ``key`` without metric and repeats, which change no trial.
         options: as given.
         searches: what the study's searches have found so far, see search_results.py; () where it has none, or none has
             begun. Once all are complete, the study has the arms that they found.
@@ -84,6 +85,7 @@ class Asked:
     schema: CorpusSchema
     content: str | None
     key: str
+    search_key: str
     options: Options
     searches: tuple[dict[str, Any], ...] = ()
 
@@ -226,7 +228,8 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         preset_name=preset_name,
         count=Costs(schema),
     )
-    asked = Asked(resolved, path, place, schema, place.content(), _key(path, place, options), options)
+    key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
+    asked = Asked(resolved, path, place, schema, place.content(), key, search_key, options)
     if resolved.search is None:
         return asked
     # Optuna is for studies that search; others need not wait for its import.
@@ -260,7 +263,16 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
 
 def variant(asked: Asked) -> str:
     """Tells the same study on another corpus, or with other settings, apart within its experiment."""
-    return f"{asked.key}@{(asked.content or 'none')[:12]}"
+    return _on(asked.key, asked)
+
+
+def search_variant(asked: Asked) -> str:
+    """The same for its searches."""
+    return _on(asked.search_key, asked)
+
+
+def _on(key: str, asked: Asked) -> str:
+    return f"{key}@{(asked.content or 'none')[:12]}"
 
 
 def plan(asked: Asked, home: Home) -> Plan:

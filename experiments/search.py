@@ -45,7 +45,7 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
     assert search is not None
     assert content is not None
     url = storage_url(asked.options.storage)
-    with open_storage(home, asked.key, url) as storage:
+    with open_storage(home, asked.search_key, url) as storage:
         studies = [_begin(storage, asked, search, arm) for arm in search.searches]
         open_ones = [
             (arm, study)
@@ -54,7 +54,7 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
         ]
         if open_ones:
             _tune(asked, home, search, open_ones, display, prepare)
-        place = place_of(home, asked.key, url)
+        place = place_of(home, asked.search_key, url)
         return [
             export(study, search, arm, asked.schema, content, place)
             for arm, study in zip(search.searches, studies, strict=True)
@@ -66,7 +66,7 @@ def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
     search = asked.study.search
     assert search is not None
     mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
-    with open_storage(home, asked.key, storage_url(asked.options.storage)) as storage:
+    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
         for told, arm in zip(asked.searches, search.searches, strict=True):
             study = find_study(storage, told["study"]) if told["study"] else None
             if study is not None:
@@ -83,7 +83,7 @@ def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
 def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> optuna.Study:
     return open_study(
         storage,
-        study_name(asked.key, arm.arm),
+        study_name(asked.search_key, arm.arm),
         search.identity(arm, asked.content or ""),
         ["maximize" if one.maximise else "minimize" for one in search.objective],
         build_sampler(search, arm),

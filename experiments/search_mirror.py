@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
-from experiments.plan import Asked, variant
+from experiments.plan import Asked, search_variant
 from experiments.search_claims import CLOSED, RETRY_OF, RUNS, SETTINGS
 from experiments.search_results import state_of
 from studies.tuning import ResolvedSearch
@@ -89,7 +89,7 @@ class SearchMirror(Background):
     def _begin(self, arm: str, tags: Mapping[str, str], trials: Sequence[FrozenTrial]) -> None:
         store, study = self._ready(), self._asked.study
         self._experiment = store.experiment(study.name, study.question)
-        self._parents[arm] = store.search(self._experiment, study.name, variant(self._asked), arm, tags)
+        self._parents[arm] = store.search(self._experiment, study.name, search_variant(self._asked), arm, tags)
         self._settle(arm, trials)
 
     def _start(self, arm: str, number: int, settings: dict[str, Any], names: list[str], retry: int | None) -> None:

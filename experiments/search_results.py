@@ -102,13 +102,13 @@ def looked_up(asked: Asked, home: Home) -> Asked:
     """
     url = storage_url(asked.options.storage)
     search = asked.study.search
-    if search is None or asked.content is None or not (url or journal(home, asked.key).exists()):
+    if search is None or asked.content is None or not (url or journal(home, asked.search_key).exists()):
         return asked
-    place = place_of(home, asked.key, url)
+    place = place_of(home, asked.search_key, url)
     found: list[dict[str, Any]] = []
-    with open_storage(home, asked.key, url) as storage:
+    with open_storage(home, asked.search_key, url) as storage:
         for arm in search.searches:
-            study = find_study(storage, study_name(asked.key, arm.arm))
+            study = find_study(storage, study_name(asked.search_key, arm.arm))
             if study is not None:
                 check_identity(study, search.identity(arm, asked.content))
             found.append(export(study, search, arm, asked.schema, asked.content, place))
@@ -123,7 +123,7 @@ def with_importances(asked: Asked, home: Home) -> tuple[dict[str, Any], ...]:
         return told
     from experiments.search_importance import importances
 
-    with open_storage(home, asked.key, storage_url(asked.options.storage)) as storage:
+    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
         studies = [find_study(storage, one["study"]) if one["study"] else None for one in told]
         return tuple(
             {**one, "importances": {} if study is None else importances(study, search)}

@@ -326,7 +326,7 @@ RULES = (
         "ABL031",
         "The search is not finished",
         "The study has a search, and its budget is not used up, or nothing was searched with these options: a search "
-        "belongs to a study with its corpus, preset, metric, repeats and changed settings.",
+        "belongs to a study with its corpus, preset and changed settings, whatever metric and repeats a report has.",
         "Arms that the search is to find are in no table, arms that it is to tune stand as written, and Holm's "
         "correction counts only the comparisons that are there: with the others every p after it may rise.",
         "Run the study with the same options: that finishes the search and trains what it finds.",

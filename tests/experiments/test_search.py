@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from contracts.made_searches import BASE, LAYERS, RATE
 from optuna.trial import TrialState, create_trial
+from typer.testing import CliRunner
 
 from experiments import search as engine
 from experiments import search_work
+from experiments.cli import app
 from experiments.home import Home
 from experiments.launchers.messages import Finished, Job, Message, Started, Stopped, Told
 from experiments.plan import Asked, Options, ask
@@ -23,10 +28,12 @@ from experiments.records import write_record
 from experiments.search import tune
 from experiments.search_claims import SILENT_SECONDS, Watch
 from experiments.search_storage import journal
+from experiments.trial import trial as train
 from mmcore.config import RunConfig
 from mmcore.data.prepared import prepare
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
+from mmcore.fingerprint import fingerprint
 
 
 def skill(config: RunConfig) -> float:
@@ -299,11 +306,69 @@ def test_another_question_is_refused_with_what_differs(asking: Callable[..., Ask
         asking(text, BASE.replace("batch: 8", "batch: 4"))
 
 
+@pytest.mark.parametrize(
+    "changed", [{"metric": "loss"}, {"metric": "position/mae"}, {"repeats": 5}, {"metric": "loss", "repeats": 1}]
+)
+def test_a_search_is_that_of_its_study_whatever_metric_and_repeats_a_report_has(
+    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool], changed: dict[str, Any]
+) -> None:
+    """Neither says anything about a trial: its objective and its own repeats are the search's."""
+    asked = asking(block(RATE, budget="{trials: 4}", repeats="1"))
+    found = done(asked, home)
+    trained = len(pretend.trained)
+    other = ask(str(asked.file), home, replace(asked.options, **changed))
+    assert not other.tunes
+    assert list(other.searches) == found
+    assert "tuned" in [arm.name for arm in other.study.arms]
+    assert other.key != asked.key, "reports are apart"
+    assert done(other, home) == found
+    assert len(pretend.trained) == trained
+
+
+def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Asked], home: Home) -> None:
+    asked = asking(block(RATE, budget="{trials: 2}", repeats="1"))
+    done(asked, home)
+    for changed in ({"changes": (("training.batch", 4),)}, {"preset": "quick"}):
+        other = ask(str(asked.file), home, replace(asked.options, **changed))
+        assert other.tunes
+        assert other.searches == ()
+
+
+def test_a_report_about_another_metric_tells_what_the_search_found(asking: Callable[..., Asked], home: Home) -> None:
+    text = block(RATE, budget="{trials: 4}", repeats="1")
+    done(asking(text), home)
+    asked = asking(text)
+    confirmed(asked, home)
+    words = [str(asked.file), "--corpus", str(asked.place.folder), "--metric", "loss", "--format", "json"]
+    for command in ("report", "check"):
+        told = CliRunner().invoke(app, ["--home", str(home.root), command, *words])
+        assert told.exit_code == 0, told.output
+        checks = {c["code"]: c["outcome"] for c in json.loads(told.stdout)["checks"]}
+        assert checks["ABL031"] == "passed"
+    (page,) = (home.root / "reports").glob("*/report.md")
+    markdown = " ".join(page.read_text(encoding="utf-8").split())
+    assert "The search for 'tuned' took 36 epochs" in markdown
+    assert "The objective is skill on validation items, on repeat 0" in markdown
+
+
+def confirmed(asked: Asked, home: Home) -> None:
+    """All runs of a study whose search is complete, really trained, in this process."""
+    threads = torch.get_num_threads()
+    prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
+    for arm in asked.study.arms:
+        for repeat in asked.study.numbers:
+            config = arm.config.model_copy(update={"repeat": repeat, "threads": 1})
+            identity = fingerprint(config, prepared.content)
+            named = {"study": asked.study.name, "arm": arm.name, "fingerprint": identity}
+            train(config, home.run(identity), lambda: prepared, on_event=lambda event: None, **named)
+    torch.set_num_threads(threads)
+
+
 def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     asked = asking(text)
     (found,) = done(asked, home)
-    with open(journal(home, asked.key), "a", encoding="utf-8") as file:
+    with open(journal(home, asked.search_key), "a", encoding="utf-8") as file:
         file.write('{"op_code": 4, "worker')
     (grown,) = done(asking(text.replace("2}", "4}")), home)
     assert grown["trials"][:2] == found["trials"]

@@ -111,8 +111,8 @@ def start(home: Home, study: Path, corpus: Path, storage: str | None, log: Path)
 
 
 def trials(asked: Asked, home: Home, storage: str | None) -> list[optuna.trial.FrozenTrial]:
-    with open_storage(home, asked.key, storage) as opened:
-        study = find_study(opened, study_name(asked.key, "tuned"))
+    with open_storage(home, asked.search_key, storage) as opened:
+        study = find_study(opened, study_name(asked.search_key, "tuned"))
         return [] if study is None else trials_of(study)
 
 
