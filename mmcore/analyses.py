@@ -16,7 +16,7 @@ from mmcore.config import RunConfig
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 
-GATED = ("gated", "gated_softmax")
+GATED = ("gated", "gated_softmax", "hierarchical")
 """Fusions whose gates open and close by what they read."""
 ATTENDING = ("attention", "cross_modal", "bottleneck")
 """Fusions that attend to steps or modalities themselves, whatever layers follow."""
@@ -31,7 +31,7 @@ MOST_EXACT = 8
 class GatesAnalysis(Frozen):
     """How far gates open, when, and whether that says what the model uses."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     kind: Literal["gates"] = "gates"
     timelines: PositiveInt = 3
@@ -76,7 +76,7 @@ class CorruptionAnalysis(Frozen):
 class ErrorsAnalysis(Frozen):
     """Where the model is wrong: items, spans and conditions."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     kind: Literal["errors"] = "errors"
     cases: PositiveInt = 3

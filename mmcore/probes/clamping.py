@@ -17,24 +17,27 @@ from mmcore.model.multimodal import MultimodalModel
 def clamped(model: MultimodalModel, values: Mapping[str, Tensor]) -> Iterator[None]:
     """Hold gates at a value for as long as the block lasts; parameters are left as they are.
 
-    In ``gated_softmax`` the gates of the other modalities stay as they were: shares then no longer sum to 1.
+    In ``gated_softmax`` and ``hierarchical`` the gates beside it stay as they were: shares then no longer sum to 1.
+    Where only one of those that share can be read it passes whole, held or not: there is nothing to decide. In
+    ``hierarchical`` the gates above read what passes those below.
 
     Args:
         model: with a fusion of :class:`mmcore.model.fusion.gates.GateFusion`.
-        values: gate by modality, (D,) or a single number, 0 (nothing passes) to 1 (all does); left out: the gate is
+        values: value by gate, (D,) or a single number, 0 (nothing passes) to 1 (all does); left out: the gate is
             free. They replace what an outer block holds.
 
     Raises:
-        ConfigError: the fusion has no such gates, or not for that modality.
+        ConfigError: the fusion has no gates, or none of that name.
 
     Example:
         >>> with clamped(model, {"audio": torch.tensor(0.0)}):              # doctest: +SKIP
         ...     outputs = model(batch)
     """
-    fusion = _gates_of(model)
+    fusion = gates_of(model)
+    known = [gate.name for place in fusion.places for gate in place]
     for name in values:
-        if name not in model.modalities:
-            raise ConfigError(f"there is no gate of '{name}' to hold", expected=" or ".join(model.modalities))
+        if name not in known:
+            raise ConfigError(f"there is no gate of '{name}' to hold", expected=" or ".join(known))
     before, fusion.held = fusion.held, MappingProxyType(dict(values))
     try:
         yield
@@ -42,11 +45,16 @@ def clamped(model: MultimodalModel, values: Mapping[str, Tensor]) -> Iterator[No
         fusion.held = before
 
 
-def _gates_of(model: MultimodalModel) -> GateFusion:
+def gates_of(model: MultimodalModel) -> GateFusion:
+    """The fusion of a model that has gates.
+
+    Raises:
+        ConfigError: it has none.
+    """
     if not isinstance(model.fusion, GateFusion):
         raise ConfigError(
-            "only a fusion with a gate for each modality has gates to hold",
-            expected="gated or gated_softmax",
+            "this fusion has no gates to look at or to hold",
+            expected="gated, gated_softmax or hierarchical",
             found=type(model.fusion).__name__,
         )
     return model.fusion

@@ -1,6 +1,6 @@
 """Does a gate say what the model uses? It is asked by taking away what the gate lets through.
 
-B batch, T steps, M modalities, K tracks, P parameters, C components, N steps (or items) that count, I sampled items.
+B batch, T steps, G gates, K tracks, P parameters, C components, N steps (or items) that count, I sampled items.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
+from mmcore.model.fusion.gates import Gate
 from mmcore.probes.clamping import clamped
 from mmcore.probes.gate_sample import Sample, mean_known
-from mmcore.probes.gate_sums import Shown, look, told
+from mmcore.probes.gate_sums import Shown, look, places_of, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
 from mmcore.probes.steps import step_losses
@@ -33,7 +34,7 @@ SHOWN = ("passing", "opening", "norm")
 
 @dataclass(frozen=True)
 class Points:
-    """Pairs of what is shown of a modality and what the model loses without it, one per step or per item.
+    """Pairs of what a gate shows and what the model loses without what is behind it, one per step or per item.
 
     Args:
         shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss.
@@ -58,17 +59,17 @@ def measure_faithfulness(sample: Sample) -> dict[str, Any]:
     """Rank correlations of gate × norm, gate and norm with what masking costs, per step and per item.
 
     Returns:
-        ``{"steps": …, "items": …}``, each ``{"modalities": {name: correlations}, "together": correlations}``, where
-        ``together`` has the points of all modalities in one row: whether gates tell *which* modality matters. ``steps``
-        is None for targets of whole items. ``by_component`` has ``{modality: {component: {"rho", "increase"}}}`` by
+        ``{"steps": …, "items": …}``, each ``{"gates": {name: correlations}, "together": correlations}``, where
+        ``together`` has the points of all gates in one row: whether gates tell *which* modality matters. ``steps``
+        is None for targets of whole items. ``by_component`` has ``{gate: {component: {"rho", "increase"}}}`` by
         step (else by item): ρ of gate × norm, and the mean increase of the loss in units of the naive loss.
     """
     shown = [look(sample.trained, batch) for batch in sample.batches]
-    names = sample.trained.modalities
+    gates = _gates(sample)
     steps = None
     if sample.trained.targets.scope == "step":
-        steps = {name: _by_step(sample, shown, m) for m, name in enumerate(names)}
-    items = {name: _by_item(sample, shown, m) for m, name in enumerate(names)}
+        steps = {gate.name: _by_step(sample, shown, g) for g, gate in enumerate(gates)}
+    items = {gate.name: _by_item(sample, shown, g) for g, gate in enumerate(gates)}
     return {
         "steps": None if steps is None else _summary(steps),
         "items": _summary(items),
@@ -89,14 +90,14 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
     """What the model loses when a gate is held shut, at its mean or open, and when all are held at their means.
 
     Args:
-        means: each modality's mean gate by feature, (D,).
+        means: each gate's mean by feature, (D,).
 
     Returns:
-        Rows ``{"gate": modality or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
+        Rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
         …}``: increase of the loss on the sampled items in units of the naive loss; ``whole``, the mean over components,
         is how much the skill falls.
     """
-    names = sample.trained.modalities
+    names = [gate.name for gate in _gates(sample)]
     mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
     asked: list[tuple[str | None, str, dict[str, Tensor]]] = []
     for name in names:
@@ -122,6 +123,10 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
     return rows
 
 
+def _gates(sample: Sample) -> list[Gate]:
+    return [gate for place in places_of(sample.trained) for gate in place]
+
+
 def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:
     """Loss by component over the whole sample, in units of the naive loss."""
     layout = layout_of(sample.trained.targets)
@@ -130,9 +135,9 @@ def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:
     return sample.in_naive_losses(sums_P[None], counts_P[None])[0]
 
 
-def _by_step(sample: Sample, shown: list[Shown], m: int) -> Points:
-    """The modality is absent at a step; what does the prediction of that very step lose?"""
-    name = sample.trained.modalities[m]
+def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
+    """What is behind the gate is absent at a step; what does the prediction of that very step lose?"""
+    gate = _gates(sample)[g]
     layout = layout_of(sample.trained.targets)
     kept: dict[str, list[np.ndarray]] = {kind: [] for kind in SHOWN}
     losses = []
@@ -141,19 +146,19 @@ def _by_step(sample: Sample, shown: list[Shown], m: int) -> Points:
         turn_BT = _turns(sample.trained.config.repeat, batch)
         for turn in range(TURNS):
             now_BT = turn_BT == turn
-            masked = absent_at(batch, name, torch.from_numpy(now_BT))
+            masked = absent_at(batch, gate.modalities, torch.from_numpy(now_BT))
             masked_BTP, _ = step_losses(sample.trained.predict(masked), batch, layout)
-            counts_BT = now_BT & seen.choice_BTM[..., m]
+            counts_BT = now_BT & seen.choice_BTG[..., g]
             where_BT = torch.from_numpy(counts_BT)
             losses.append(sample.in_naive_losses((masked_BTP - sums_BTP)[where_BT], counts_BTP[where_BT]))
             for kind in SHOWN:
-                kept[kind].append(getattr(seen, kind)[name][counts_BT])
+                kept[kind].append(getattr(seen, kind)[gate.name][counts_BT])
     return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses))
 
 
-def _by_item(sample: Sample, shown: list[Shown], m: int) -> Points:
-    """The modality is absent in a whole item; what do all predictions of that item lose?"""
-    name = sample.trained.modalities[m]
+def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
+    """What is behind the gate is absent in a whole item; what do all predictions of that item lose?"""
+    gate = _gates(sample)[g]
     layout = layout_of(sample.trained.targets)
     place = {item: i for i, item in enumerate(sample.items)}
     P = len(sample.trained.targets.parameters)
@@ -163,24 +168,24 @@ def _by_item(sample: Sample, shown: list[Shown], m: int) -> Points:
     for batch, free_BTKO, seen in zip(sample.batches, sample.free, shown, strict=True):
         at_B = torch.tensor([place[item] for item in batch.item_B.tolist()])
         free_BP, counts_BP = row_losses(free_BTKO, batch, layout, torch.float64)
-        masked_BP, _ = row_losses(sample.trained.predict(without(batch, (name,))), batch, layout, torch.float64)
+        masked_BP, _ = row_losses(sample.trained.predict(without(batch, gate.modalities)), batch, layout, torch.float64)
         change_IP.index_add_(0, at_B, masked_BP - free_BP)
         counts_IP.index_add_(0, at_B, counts_BP)
-        where_BT = seen.choice_BTM[..., m]
+        where_BT = seen.choice_BTG[..., g]
         np.add.at(steps_I, at_B.numpy(), where_BT.sum(1))
         for kind in SHOWN:
-            np.add.at(sums[kind], at_B.numpy(), np.where(where_BT, getattr(seen, kind)[name], 0.0).sum(1))
+            np.add.at(sums[kind], at_B.numpy(), np.where(where_BT, getattr(seen, kind)[gate.name], 0.0).sum(1))
     has_I = steps_I > 0
     mean = {kind: value_I[has_I] / steps_I[has_I] for kind, value_I in sums.items()}
     return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)])
 
 
-def absent_at(batch: Batch, name: str, where_BT: Tensor) -> Batch:
-    """The batch with one modality absent at some steps."""
-    m = batch.modalities.index(name)
-    present_BTM = batch.present_BTM.clone()
-    present_BTM[..., m] &= ~where_BT
-    values = {**batch.values, name: batch.values[name].masked_fill(where_BT.unsqueeze(-1), 0.0)}
+def absent_at(batch: Batch, names: tuple[str, ...], where_BT: Tensor) -> Batch:
+    """The batch with modalities absent at some steps."""
+    present_BTM, values = batch.present_BTM.clone(), dict(batch.values)
+    for name in names:
+        present_BTM[..., batch.modalities.index(name)] &= ~where_BT
+        values[name] = values[name].masked_fill(where_BT.unsqueeze(-1), 0.0)
     return replace(batch, values=values, present_BTM=present_BTM)
 
 
@@ -202,6 +207,6 @@ def _summary(points: dict[str, Points]) -> dict[str, Any]:
         torch.cat([one.loss_NC for one in points.values()]),
     )
     return {
-        "modalities": {name: one.correlations() for name, one in points.items()},
+        "gates": {name: one.correlations() for name, one in points.items()},
         "together": together.correlations(),
     }

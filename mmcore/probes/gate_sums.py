@@ -1,9 +1,10 @@
 """What is gathered of gates while windows stream by: sums whose size does not grow with windows or steps.
 
-A gate counts where it has a choice: at steps at which its modality and at least one other are present. With one alone
-there is nothing to choose between, and gates that share a sum of 1 have no choice at all.
+A gate counts where it has a choice: at steps at which something is present behind it and behind at least one other
+gate at its place. With one alone there is nothing to choose between, and gates that share a sum of 1 have no choice at
+all.
 
-B batch, T steps, M modalities, D width, F raw features, N steps that count, L lags, S steps of an item.
+B batch, T steps, G gates, D width, F raw features, N steps that count, L lags, S steps of an item.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 
 from mmcore.batch import Batch
+from mmcore.model.fusion.gates import Gate
+from mmcore.probes.clamping import gates_of
 from mmcore.probes.saturation import OPEN, SHUT
 from mmcore.trace import Trace
 from mmcore.trained import Trained
@@ -31,16 +34,22 @@ class Shown:
     """The gates of one batch.
 
     Args:
-        gates: by modality, (B, T, D). opening, norm, passing: by modality, (B, T): mean of the gate over its features;
-            length of the modality's vector before and after the gate. NaN where the modality cannot be read.
-        choice_BTM: where the gate counts.
+        gates: by name, (B, T, D). opening, norm, passing: by name, (B, T): mean of the gate over its features; length
+            of the vector before and after the gate. NaN at least where nothing is present behind it.
+        there_BTG: where something is present behind the gate. choice_BTG: where the gate counts.
     """
 
     gates: dict[str, np.ndarray]
     opening: dict[str, np.ndarray]
     norm: dict[str, np.ndarray]
     passing: dict[str, np.ndarray]
-    choice_BTM: np.ndarray
+    there_BTG: np.ndarray
+    choice_BTG: np.ndarray
+
+
+def places_of(trained: Trained) -> tuple[tuple[Gate, ...], ...]:
+    """The gates of a model by the place at which they stand."""
+    return gates_of(trained.model).places
 
 
 def look(trained: Trained, batch: Batch) -> Shown:
@@ -49,27 +58,35 @@ def look(trained: Trained, batch: Batch) -> Shown:
     with torch.inference_mode():
         trained.model.look_at_fusion(batch.to(trained.device), trace)
     present_BTM = trace.arrays["present"]
-    names = trained.modalities
+    there, choice = [], []
+    for place in places_of(trained):
+        behind_BTG = np.stack(
+            [present_BTM[..., [trained.modalities.index(m) for m in gate.modalities]].any(-1) for gate in place], -1
+        )
+        there.append(behind_BTG)
+        choice.append(behind_BTG & (behind_BTG.sum(-1, keepdims=True) >= 2))
+    names = [gate.name for place in places_of(trained) for gate in place]
     gates = {name: trace.arrays[f"gates/{name}"] for name in names}
     return Shown(
         gates,
         {name: gate_BTD.mean(-1, dtype=np.float64) for name, gate_BTD in gates.items()},
         {name: trace.arrays[f"embedding_norm/{name}"].astype(np.float64) for name in names},
         {name: trace.arrays[f"gated_norm/{name}"].astype(np.float64) for name in names},
-        present_BTM & (present_BTM.sum(-1, keepdims=True) >= 2),
+        np.concatenate(there, -1),
+        np.concatenate(choice, -1),
     )
 
 
-class ModalitySums:
-    """How far one modality's gate opens.
+class OpeningSums:
+    """How far one gate opens.
 
     Args:
-        width: D. features: names of the modality's F columns.
+        width: D. features: names of the F columns of the modality behind it; none where several are.
     """
 
     def __init__(self, width: int, features: tuple[str, ...]) -> None:
         self.features = features
-        self.steps = 0
+        self.steps = self.present = 0
         self.sum_D, self.square_D = np.zeros((2, width))
         self.histogram = np.zeros(BINS, np.int64)
         self.shut = self.open = 0
@@ -77,8 +94,11 @@ class ModalitySums:
         self.opening = self.opening_square = 0.0
         self.x_F, self.x_square_F, self.cross_F = np.zeros((3, len(features)))
 
-    def add(self, gate_ND: np.ndarray, norm_N: np.ndarray, passing_N: np.ndarray, x_NF: np.ndarray) -> None:
-        """Count some steps."""
+    def add(
+        self, gate_ND: np.ndarray, norm_N: np.ndarray, passing_N: np.ndarray, x_NF: np.ndarray, present: int
+    ) -> None:
+        """Count some steps with a choice, and how many there are with something behind the gate."""
+        self.present += present
         self.steps += len(gate_ND)
         wide_ND = gate_ND.astype(np.float64)
         self.sum_D += wide_ND.sum(0)
@@ -103,7 +123,7 @@ class ModalitySums:
     def result(self) -> dict[str, Any]:
         """Plain numbers; see :func:`mmcore.probes.gates.probe_gates`."""
         if not self.steps:
-            return {"steps": 0}
+            return {"steps": 0, "present": self.present}
         mean_D = self.mean_D()
         # The law of total variance: what differs between features, and what differs between inputs within each.
         between_inputs = float((self.square_D / self.steps - mean_D**2).clip(0).mean())
@@ -113,6 +133,7 @@ class ModalitySums:
         driver = self._driver()
         return {
             "steps": self.steps,
+            "present": self.present,
             "mean": told(opening),
             "deviation": told(math.sqrt(variance)),
             "deviation_over_steps": told(math.sqrt(max(0.0, self.opening_square / self.steps - opening**2))),
@@ -152,39 +173,45 @@ class ModalitySums:
 
 
 class ShareSums:
-    """How evenly modalities share a step: by opening, and by the length of what passes. M modalities."""
+    """How evenly the gates at a place share: by opening, and by the length of what passes."""
 
-    def __init__(self, modalities: tuple[str, ...]) -> None:
-        self.modalities = modalities
+    def __init__(self, places: tuple[tuple[Gate, ...], ...]) -> None:
+        self.places = tuple(tuple(gate.name for gate in place) for place in places)
         self.number = 0
         self.entropy = {"opening": 0.0, "passing": 0.0}
-        self.passing_M, self.counted_M = np.zeros((2, len(modalities)))
+        self.passing, self.counted = ({name: 0.0 for place in self.places for name in place} for _ in range(2))
 
     def add(self, shown: Shown) -> None:
-        """Count a batch: the steps at which two modalities or more are present."""
-        some_BT = shown.choice_BTM.any(-1)
-        there_NM = shown.choice_BTM[some_BT]
-        self.number += len(there_NM)
-        for kind, parts in (("opening", shown.opening), ("passing", shown.passing)):
-            size_NM = np.stack([parts[name][some_BT] for name in self.modalities], -1)
-            size_NM = np.where(there_NM, size_NM, 0.0)
-            whole_N1 = size_NM.sum(-1, keepdims=True)
-            share_NM = np.divide(size_NM, whole_N1, out=there_NM / there_NM.sum(-1, keepdims=True), where=whole_N1 > 0)
-            log_NM = np.log(np.where(share_NM > 0, share_NM, 1.0))
-            self.entropy[kind] -= float(((share_NM * log_NM).sum(-1) / np.log(there_NM.sum(-1))).sum())
-            if kind == "passing":
-                self.passing_M += share_NM.sum(0)
-                self.counted_M += there_NM.sum(0)
+        """Count a batch: at each place the steps at which two gates or more have something behind them."""
+        first = 0
+        for place in self.places:
+            choice_BTG = shown.choice_BTG[..., first : first + len(place)]
+            first += len(place)
+            some_BT = choice_BTG.any(-1)
+            there_NG = choice_BTG[some_BT]
+            self.number += len(there_NG)
+            for kind, parts in (("opening", shown.opening), ("passing", shown.passing)):
+                size_NG = np.stack([parts[name][some_BT] for name in place], -1)
+                size_NG = np.where(there_NG, size_NG, 0.0)
+                whole_N1 = size_NG.sum(-1, keepdims=True)
+                even_NG = there_NG / there_NG.sum(-1, keepdims=True)
+                share_NG = np.divide(size_NG, whole_N1, out=even_NG, where=whole_N1 > 0)
+                log_NG = np.log(np.where(share_NG > 0, share_NG, 1.0))
+                self.entropy[kind] -= float(((share_NG * log_NG).sum(-1) / np.log(there_NG.sum(-1))).sum())
+                for name, share_N, there_N in zip(place, share_NG.T, there_NG.T, strict=True):
+                    if kind == "passing":
+                        self.passing[name] += float(share_N.sum())
+                        self.counted[name] += int(there_N.sum())
 
     def result(self) -> dict[str, Any]:
-        """Mean entropies, 0 (one modality has all) to 1 (equal shares); mean share of what passes by modality."""
+        """Mean entropies, 0 (one gate has all) to 1 (equal shares); each gate's mean share of what passes its place."""
         return {
             "steps": self.number,
             **{f"entropy_{kind}": told(value / self.number if self.number else None) for kind, value in
                self.entropy.items()},
             "passing": {
-                name: told(total / counted if counted else None)
-                for name, total, counted in zip(self.modalities, self.passing_M, self.counted_M, strict=True)
+                name: told(total / self.counted[name] if self.counted[name] else None)
+                for name, total in self.passing.items()
             },
         }  # fmt: skip
 
@@ -192,8 +219,8 @@ class ShareSums:
 class ConditionSums:
     """The mean opening of each gate while something is so, and while it is not."""
 
-    def __init__(self, modalities: tuple[str, ...]) -> None:
-        self.modalities = modalities
+    def __init__(self, gates: tuple[str, ...]) -> None:
+        self.gates = gates
         self.sums: dict[str, np.ndarray] = {}
 
     def add(self, shown: Shown, conditions: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
@@ -203,24 +230,24 @@ class ConditionSums:
             conditions: name → (B, T) bool whether it is so, and whether that is known.
         """
         for name, (so_BT, known_BT) in conditions.items():
-            sums_M22 = self.sums.setdefault(name, np.zeros((len(self.modalities), 2, 2)))
-            for m, modality in enumerate(self.modalities):
+            sums_G22 = self.sums.setdefault(name, np.zeros((len(self.gates), 2, 2)))
+            for g, gate in enumerate(self.gates):
                 for side, where_BT in enumerate((so_BT & known_BT, ~so_BT & known_BT)):
-                    opening_N = shown.opening[modality][where_BT & shown.choice_BTM[..., m]]
-                    sums_M22[m, side] += (opening_N.sum(), len(opening_N))
+                    opening_N = shown.opening[gate][where_BT & shown.choice_BTG[..., g]]
+                    sums_G22[g, side] += (opening_N.sum(), len(opening_N))
 
     def result(self) -> list[dict[str, Any]]:
-        """One row per condition and modality that was seen both ways."""
+        """One row per condition and gate that was seen both ways."""
         return [
             {
                 "condition": name,
-                "modality": modality,
+                "gate": gate,
                 "so": told(sums_22[0, 0] / sums_22[0, 1]),
                 "else": told(sums_22[1, 0] / sums_22[1, 1]),
                 "steps": [int(sums_22[0, 1]), int(sums_22[1, 1])],
             }
-            for name, sums_M22 in self.sums.items()
-            for modality, sums_22 in zip(self.modalities, sums_M22, strict=True)
+            for name, sums_G22 in self.sums.items()
+            for gate, sums_22 in zip(self.gates, sums_G22, strict=True)
             if sums_22[:, 1].all()
         ]
 
@@ -232,13 +259,13 @@ class AlignedSums:
         lag: steps to each side. steps: of each item of the corpus.
     """
 
-    def __init__(self, modalities: tuple[str, ...], lag: int, steps: list[int]) -> None:
-        self.modalities, self.steps = modalities, steps
+    def __init__(self, gates: tuple[str, ...], lag: int, steps: list[int]) -> None:
+        self.gates, self.steps = gates, steps
         self.lags = np.arange(-lag, lag + 1)
-        self.sum_ML, self.number_ML = np.zeros((2, len(modalities), len(self.lags)))
+        self.sum_GL, self.number_GL = np.zeros((2, len(gates), len(self.lags)))
         self.events = 0
         self.item = -1
-        self.opening_MS = np.zeros((len(modalities), 0))
+        self.opening_GS = np.zeros((len(gates), 0))
         self.events_S = np.zeros(0, bool)
 
     def add(self, shown: Shown, batch: Batch, events_BT: np.ndarray) -> None:
@@ -247,26 +274,26 @@ class AlignedSums:
             if item != self.item:
                 self._close()
                 self.item = item
-                self.opening_MS = np.full((len(self.modalities), self.steps[item]), np.nan)
+                self.opening_GS = np.full((len(self.gates), self.steps[item]), np.nan)
                 self.events_S = np.zeros(self.steps[item], bool)
             there_T = batch.valid_BT[b].numpy()
             at_T = start + np.flatnonzero(there_T)
             self.events_S[at_T] = events_BT[b, there_T]
-            for m, name in enumerate(self.modalities):
-                counts_T = shown.choice_BTM[b, there_T, m]
-                self.opening_MS[m, at_T[counts_T]] = shown.opening[name][b, there_T][counts_T]
+            for g, name in enumerate(self.gates):
+                counts_T = shown.choice_BTG[b, there_T, g]
+                self.opening_GS[g, at_T[counts_T]] = shown.opening[name][b, there_T][counts_T]
 
     def result(self) -> dict[str, Any]:
-        """Means by lag and modality, and the number of edits."""
+        """Means by lag and gate, and the number of edits."""
         self._close()
         self.item = -1
-        mean_ML = np.divide(
-            self.sum_ML, self.number_ML, out=np.full_like(self.sum_ML, np.nan), where=self.number_ML > 0
+        mean_GL = np.divide(
+            self.sum_GL, self.number_GL, out=np.full_like(self.sum_GL, np.nan), where=self.number_GL > 0
         )
         return {
             "lags": self.lags.tolist(),
             "events": self.events,
-            "mean": {name: [told(v) for v in row] for name, row in zip(self.modalities, mean_ML.tolist(), strict=True)},
+            "mean": {name: [told(v) for v in row] for name, row in zip(self.gates, mean_GL.tolist(), strict=True)},
         }
 
     def _close(self) -> None:
@@ -276,9 +303,9 @@ class AlignedSums:
         self.events += len(at_E)
         place_EL = at_E[:, None] + self.lags
         inside_EL = (place_EL >= 0) & (place_EL < len(self.events_S))
-        opening_MEL = np.where(inside_EL, self.opening_MS[:, np.where(inside_EL, place_EL, 0)], np.nan)
-        self.sum_ML += np.nan_to_num(opening_MEL).sum(1)
-        self.number_ML += (~np.isnan(opening_MEL)).sum(1)
+        opening_GEL = np.where(inside_EL, self.opening_GS[:, np.where(inside_EL, place_EL, 0)], np.nan)
+        self.sum_GL += np.nan_to_num(opening_GEL).sum(1)
+        self.number_GL += (~np.isnan(opening_GEL)).sum(1)
 
 
 def told(value: float | None) -> float | None:

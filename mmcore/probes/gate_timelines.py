@@ -15,7 +15,7 @@ from torch import Tensor
 from mmcore.batch import Batch
 from mmcore.config import Forecast
 from mmcore.probes.events import edit_events
-from mmcore.probes.gate_sums import look, told
+from mmcore.probes.gate_sums import look, places_of, told
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from mmcore.training.losses import layout_of
@@ -35,11 +35,11 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
     """Everything about a few items that a picture needs, one row a step of the grid at most; None where nothing is.
 
     Args:
-        number: items at most. follows: by modality, the raw feature to show beside its gate; None: the length of the
-            modality's vector of features.
+        number: items at most. follows: by gate, the raw feature to show beside it; None: the length of the vector of
+            all that its modality has. A gate with several modalities behind it has none.
 
     Returns:
-        ``{"item", "first", "gates": {modality: […]}, "passing": …, "features": {modality: {"name", "values"}},
+        ``{"item", "first", "gates": {gate: […]}, "passing": …, "features": {gate: {"name", "values"}},
         "targets": [{"parameter", "track", "kind", "true", "predicted"}], "events": [steps]}`` per item; ``first`` is
         the grid step of the first number. Targets: the first class parameter and the first continuous one, track 0;
         of a class the probability of the one that is true most often is predicted; normalised values else. All have
@@ -50,7 +50,7 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
 
 
 def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> dict[str, Any]:
-    names = trained.modalities
+    names = [gate.name for place in places_of(trained) for gate in place]
     windows = np.flatnonzero(trained.test.table_W4[:, 0] == item)
     ahead = trained.task.horizon if isinstance(trained.task, Forecast) else 0
     S = min(MOST_STEPS + ahead, trained.prepared.items[item].steps)
@@ -68,16 +68,18 @@ def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) ->
             there_T = there_T[start + ahead + there_T < S]
             at_T = start + ahead + there_T
             first = min(first, *at_T.tolist(), S)
-            for m, name in enumerate(names):
+            for g, name in enumerate(names):
                 gates[name][at_T] = shown.opening[name][b, there_T]
                 passing[name][at_T] = shown.passing[name][b, there_T]
-                absent_T = ~shown.choice_BTM[b, there_T, m]
+                absent_T = ~shown.choice_BTG[b, there_T, g]
+                for line in (gates, passing):
+                    line[name][at_T[absent_T]] = np.nan
+                if name not in trained.modalities:
+                    continue
                 read_T = at_T - ahead + trained.test.shifts[name]
                 # Content may be read further ahead than what is predicted, beyond what is drawn.
                 values_T = np.where(absent_T, np.nan, _feature(trained, batch, name, follows.get(name), b, there_T))
                 features[name][read_T[read_T < S]] = values_T[read_T < S]
-                for line in (gates, passing):
-                    line[name][at_T[absent_T]] = np.nan
             if trained.targets.scope == "step":
                 for line, p in zip(lines, targets, strict=True):
                     line[:, at_T] = _track(trained, batch, outputs_BTKO, p)[:, b, there_T]
@@ -92,7 +94,11 @@ def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) ->
         "first": first,
         "gates": {name: listed(line) for name, line in gates.items()},
         "passing": {name: listed(line) for name, line in passing.items()},
-        "features": {name: {"name": follows.get(name), "values": listed(line)} for name, line in features.items()},
+        "features": {
+            name: {"name": follows.get(name), "values": listed(line)}
+            for name, line in features.items()
+            if name in trained.modalities
+        },
         "targets": [
             {
                 "parameter": trained.targets.parameters[p].name,

@@ -1,6 +1,6 @@
 """How far the gates of a trained model open, when, and whether that says what the model uses.
 
-B batch, T steps, K tracks, M modalities, D width.
+B batch, T steps, K tracks, G gates, D width.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import numpy as np
 
 from mmcore.analyses import GatesAnalysis
 from mmcore.batch import Batch
+from mmcore.model.fusion.gates import Gate
 from mmcore.probes.events import edit_events
 from mmcore.probes.gate_faithfulness import measure_clamping, measure_faithfulness
 from mmcore.probes.gate_sample import draw_sample
-from mmcore.probes.gate_sums import AlignedSums, ConditionSums, ModalitySums, ShareSums, look
+from mmcore.probes.gate_sums import AlignedSums, ConditionSums, OpeningSums, ShareSums, look, places_of
 from mmcore.probes.gate_timelines import keep_timelines
 from mmcore.trained import Trained
 
@@ -32,32 +33,38 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
     """Gates on the test items in one streaming pass, then what happens to a sample of them when gates or inputs go.
 
     Args:
-        trained: a model with ``gated`` or ``gated_softmax`` fusion of two modalities or more.
+        trained: a model with ``gated``, ``gated_softmax`` or ``hierarchical`` fusion of two modalities or more.
 
     Returns:
-        - ``modalities``, ``components``, ``step`` (seconds, or None);
-        - ``distribution``: by modality, ``{"steps": 0}`` if it never had a choice, else mean; deviation over features
-          and steps; deviation of the mean gate over steps; quantiles; histogram; shares shut and open;
-          ``between_inputs`` (of the variance of gate values, the share within a feature between steps: 0 for a gate
-          that ignores what it reads); ``norm`` and ``passing`` (mean length of the vector before and after the gate);
-          ``follows`` (the raw feature that goes along most closely with the gate's mean, and Pearson's r);
-        - ``shares``: entropy over modalities of opening and of what passes; mean share of what passes;
+        - ``gates``: ``{"name", "modalities"}`` of each, ``modalities`` being those that pass it; ``places``: their
+          names by the place at which they stand: one with the gates of all modalities, or one for each pair;
+        - ``components``, ``step`` (seconds, or None);
+        - ``distribution``: by gate, ``steps`` with a choice, steps at which something is ``present`` behind it and,
+          unless it never had a choice, mean; deviation over features and steps; deviation of the mean gate over steps;
+          quantiles; histogram; shares shut and open; ``between_inputs`` (of the variance of gate values, the share
+          within a feature between steps: 0 for a gate that ignores what it reads); ``norm`` and ``passing`` (mean
+          length of the vector before and after the gate); ``follows`` (the raw feature that goes along most closely
+          with the gate's mean, and Pearson's r);
+        - ``shares``: entropy over the gates at a place of opening and of what passes; mean share of what passes;
         - ``conditions``, ``around``: mean opening while something is so and while not; by steps from an edit;
         - ``faithfulness``, ``clamping``: see :mod:`mmcore.probes.gate_faithfulness`; ``sample``: what they rest on;
         - ``timelines``: see :func:`mmcore.probes.gate_timelines.keep_timelines`.
     """
-    names = trained.modalities
-    width = trained.config.model.width
-    distribution = {name: ModalitySums(width, trained.schema.modalities[name].columns) for name in names}
-    shares, conditions = ShareSums(names), ConditionSums(names)
+    places = places_of(trained)
+    gates = [gate for place in places for gate in place]
+    names = tuple(gate.name for gate in gates)
+    distribution = {gate.name: OpeningSums(trained.config.model.width, _features(trained, gate)) for gate in gates}
+    shares, conditions = ShareSums(places), ConditionSums(names)
     around = AlignedSums(names, _lag(trained.schema.step), [item.steps for item in trained.prepared.items])
     for batch in trained.test.batches():
         shown = look(trained, batch)
-        for m, name in enumerate(names):
-            counts_BT = shown.choice_BTM[..., m]
-            x_NF = batch.values[name].numpy()[counts_BT]
-            parts = (shown.norm[name][counts_BT], shown.passing[name][counts_BT])
-            distribution[name].add(shown.gates[name][counts_BT], *parts, x_NF)
+        for g, gate in enumerate(gates):
+            counts_BT, present = shown.choice_BTG[..., g], int(shown.there_BTG[..., g].sum())
+            x_NF = np.empty((int(counts_BT.sum()), 0))
+            if _features(trained, gate):
+                x_NF = batch.values[gate.name].numpy()[counts_BT]
+            parts = (shown.norm[gate.name][counts_BT], shown.passing[gate.name][counts_BT])
+            distribution[gate.name].add(shown.gates[gate.name][counts_BT], *parts, x_NF, present)
         shares.add(shown)
         events_BT = edit_events(batch, trained.targets, trained.task).numpy()
         conditions.add(shown, _conditions(trained, batch, events_BT))
@@ -67,7 +74,8 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
     told = {name: sums.result() for name, sums in distribution.items()}
     follows = {name: (told[name].get("follows") or {}).get("feature") for name in names}
     return {
-        "modalities": list(names),
+        "gates": [{"name": gate.name, "modalities": list(gate.modalities)} for gate in gates],
+        "places": [[gate.name for gate in place] for place in places],
         "components": list(trained.targets.components),
         "step": trained.schema.step,
         "distribution": told,
@@ -84,6 +92,11 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
         },
         "timelines": keep_timelines(trained, settings.timelines, follows),
     }
+
+
+def _features(trained: Trained, gate: Gate) -> tuple[str, ...]:
+    """Columns of the modality behind a gate; none where several are, of which one column would say little."""
+    return trained.schema.modalities[gate.name].columns if gate.modalities == (gate.name,) else ()
 
 
 def _lag(step: float | None) -> int:

@@ -13,7 +13,6 @@ import torch
 
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import GateFusion
-from mmcore.model.fusion.hierarchical import HierarchicalFusion
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.trace import Trace
 
@@ -33,7 +32,7 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
         batch: windows as the loader made them, on the CPU.
 
     Returns:
-        ``{name: {"mean", "saturated"}}``, name as in ``audio`` or, in hierarchical fusion, ``audio|visual``; mean
+        ``{name: {"mean", "saturated"}}``, name as in ``audio`` or, in hierarchical fusion, ``(audio|visual)``; mean
         opening, and share of values below 0.05 or above 0.95. {} for a fusion without gates. A gate of which no value
         counts is left out.
 
@@ -59,8 +58,8 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
 
 
 def has_gates(model: MultimodalModel) -> bool:
-    """Whether the fusion opens gates by what it reads, one of each modality or one of each pair."""
-    return isinstance(model.fusion, GateFusion | HierarchicalFusion)
+    """Whether the fusion opens gates by what it reads, one for each modality or for each side of a pair."""
+    return isinstance(model.fusion, GateFusion)
 
 
 def gate_columns(gates: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

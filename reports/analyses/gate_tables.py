@@ -13,13 +13,14 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
     return (
         SectionTable(
             "faithfulness",
-            "Rank correlation of what a gate shows with what is lost without the modality: means over repeats, "
-            f"{level} interval of gate × norm. Modality 'all': points of all modalities in one row.",
+            "Rank correlation of what a gate shows with what is lost without the modality behind it: means over "
+            f"repeats, {level} interval of gate × norm. Gate 'all': points of all gates in one row.",
             _faithfulness_table(gating),
         ),
         SectionTable(
             "distribution",
-            "How far gates open, over features and the test steps at which they have a choice: means over repeats.",
+            "How far gates open, over features and the test steps at which they have a choice: means over repeats. "
+            "The share of what passes is that among the gates at one place: all modalities', or the two of a pair.",
             _distribution_table(gating),
         ),
         SectionTable(
@@ -36,8 +37,8 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         ),
         SectionTable(
             "components",
-            "By component: what is lost at a step without the modality, in units of the naive loss, and its rank "
-            f"correlation with gate × norm; means over repeats with {level} intervals.",
+            "By component: what is lost at a step without the modality behind a gate, in units of the naive loss, and "
+            f"its rank correlation with gate × norm; means over repeats with {level} intervals.",
             _components_table(gating),
         ),
     )
@@ -47,15 +48,15 @@ def _faithfulness_table(gating: Gating) -> Table:
     rows = []
     for arm in gating.arms:
         for by in dict.fromkeys((gating.by(arm), "items")):
-            for modality in (*gating.modalities(arm), None):
-                b = gating.belief(arm, modality, by)
+            for gate in (*gating.gates(arm), None):
+                b = gating.belief(arm, gate, by)
                 rho = b.passing.correlation
                 rows.append((
-                    arm, modality or "all", by.removesuffix("s"), b.label, rho.mean, rho.low, rho.high,
+                    arm, gate or "all", by.removesuffix("s"), b.label, rho.mean, rho.low, rho.high,
                     b.opening.correlation.mean, b.norm.mean, rho.n,
                 ))  # fmt: skip
     columns = (
-        "arm", "modality", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone", "repeats",
+        "arm", "gate", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
 
@@ -64,14 +65,14 @@ def _distribution_table(gating: Gating) -> Table:
     kept = ("mean", "deviation", "deviation_over_steps", "shut", "open", "between_inputs", "norm", "passing")
     rows = []
     for arm in gating.arms:
-        for modality in gating.modalities(arm):
-            values = [gating.distribution(arm, modality, what) for what in kept]
-            quantiles = [gating.quantile(arm, modality, i).mean for i in range(5)]
+        for gate in gating.gates(arm):
+            values = [gating.distribution(arm, gate, what) for what in kept]
+            quantiles = [gating.quantile(arm, gate, i).mean for i in range(5)]
             means = [e.mean for e in values]
-            share = gating.share(arm, modality).mean
-            rows.append((arm, modality, values[0].n, *means[:3], *quantiles, *means[3:], share))
+            share = gating.share(arm, gate).mean
+            rows.append((arm, gate, values[0].n, *means[:3], *quantiles, *means[3:], share))
     columns = (
-        "arm", "modality", "repeats", "mean", "deviation", "deviation over steps", "5 %", "25 %", "50 %", "75 %",
+        "arm", "gate", "repeats", "mean", "deviation", "deviation over steps", "5 %", "25 %", "50 %", "75 %",
         "95 %", "shut (below 0.05)", "open (above 0.95)", "share of variance between inputs", "norm", "gate × norm",
         "share of what passes",
     )  # fmt: skip
@@ -82,7 +83,7 @@ def _clamping_table(gating: Gating) -> Table:
     components = gating.first(gating.arms[0])["components"]
     rows = []
     for arm in gating.arms:
-        asked = [(gate, held) for gate in gating.modalities(arm) for held in ("shut", "mean", "open")]
+        asked = [(gate, held) for gate in gating.gates(arm) for held in ("shut", "mean", "open")]
         for gate, held in (*asked, (None, "mean")):
             e = gating.clamping(arm, gate, held)
             parts = [gating.clamping(arm, gate, held, component).mean for component in components]
@@ -93,12 +94,12 @@ def _clamping_table(gating: Gating) -> Table:
 def _conditions_table(gating: Gating) -> Table:
     rows = []
     for arm in gating.arms:
-        for modality in gating.modalities(arm):
-            for d in gating.differences(arm, modality):
+        for gate in gating.gates(arm):
+            for d in gating.differences(arm, gate):
                 told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high, d.p_holm)
-                rows.append((arm, modality, d.condition, *told, d.difference.n))
+                rows.append((arm, gate, d.condition, *told, d.difference.n))
     columns = (
-        "arm", "modality", "condition", "gate while so", "else", "difference", "low", "high", "p after Holm", "repeats",
+        "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p after Holm", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
 
@@ -106,11 +107,11 @@ def _conditions_table(gating: Gating) -> Table:
 def _components_table(gating: Gating) -> Table:
     rows = []
     for arm in gating.arms:
-        for modality in gating.modalities(arm):
+        for gate in gating.gates(arm):
             for component in gating.first(arm)["components"]:
-                lost = gating.component(arm, modality, component, "increase")
-                rho = gating.component(arm, modality, component, "rho")
+                lost = gating.component(arm, gate, component, "increase")
+                rho = gating.component(arm, gate, component, "rho")
                 told = (lost.mean, lost.low, lost.high, rho.mean, rho.low, rho.high, rho.n)
-                rows.append((arm, modality, component, *told))
-    columns = ("arm", "modality", "component", "lost", "low", "high", "ρ", "ρ low", "ρ high", "repeats")
+                rows.append((arm, gate, component, *told))
+    columns = ("arm", "gate", "component", "lost", "low", "high", "ρ", "ρ low", "ρ high", "repeats")
     return plain_table(columns, rows)

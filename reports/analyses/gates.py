@@ -68,7 +68,20 @@ def _lead(gating: Gating) -> str:
     return (
         "A gate is a number from 0 (nothing of the modality passes) to 1 (all does), for each feature of its vector. "
         "It counts where it has a choice: at test steps at which another modality is present, too. A wide gate means "
-        f"nothing by itself: the vector behind it may be short. So each modality was {masked}."
+        f"nothing by itself: the vector behind it may be short. So each modality was {masked}.{_pairs(gating)}"
+    )
+
+
+def _pairs(gating: Gating) -> str:
+    """What must be known of gates that weigh two sides at a time; empty where there are none."""
+    arm = next((arm for arm in gating.arms if gating.in_pairs(arm)), None)
+    if arm is None:
+        return ""
+    inner = next(gate for gate in gating.gates(arm) if gate.startswith("("))
+    return (
+        f" In '{arm}' gates weigh two sides at a time: {inner} stands for what became of {gating.behind(arm, inner)}, "
+        "which are masked together to judge it. Such a gate speaks of its own pair alone: what passes it meets further "
+        "gates."
     )
 
 
@@ -88,61 +101,67 @@ def _limits(gating: Gating) -> str:
 
 # Findings -----------------------------------------------------------------------------------------------------------
 def _findings(gating: Gating, arm: str) -> list[Finding]:
-    found = [_modality(gating, arm, modality) for modality in gating.modalities(arm)]
+    found = [_gate(gating, arm, gate) for gate in gating.gates(arm)]
     return [*found, _together(gating, arm), _moving(gating, arm), _repeats(gating, arm)]
 
 
-def _modality(gating: Gating, arm: str, modality: str) -> Finding:
-    mean = gating.distribution(arm, modality, "mean")
-    who = f"The gate of {modality} in '{arm}'"
+def _gate(gating: Gating, arm: str, gate: str) -> Finding:
+    mean = gating.distribution(arm, gate, "mean")
+    who, behind = f"The gate of {gate} in '{arm}'", gating.behind(arm, gate)
     if not mean.n:
-        # A modality that is nowhere in the test items and one that is always alone leave the same answer.
-        told = f"{who} never has a choice: at no test step are {modality} and another modality there at once."
-        return Finding(told, "not shown", "open")
+        steps = gating.present(arm, gate)
+        return Finding(
+            f"{who} never has a choice: {behind} is at no test step."
+            if steps == 0
+            else f"{who} never has a choice: at none of the {counted(steps, 'test step')} with {behind} is there "
+            f"anything of {listing(gating.beside(arm, gate))}.",
+            "not shown",
+            "open",
+        )
     parts = [f"{who} is {number(mean.mean)} open on average"]
-    clearest = gating.clearest(arm, modality)
+    clearest = gating.clearest(arm, gate)
     if clearest is not None:
         wider = "wider" if clearest.difference.mean > 0 else "less"
         parts.append(
             f"{wider} at steps with {clearest.condition} ({number(clearest.so.mean)}) than at others "
             f"({number(clearest.otherwise.mean)})"
         )
-    stuck = gating.distribution(arm, modality, "shut").mean + gating.distribution(arm, modality, "open").mean
+    stuck = gating.distribution(arm, gate, "shut").mean + gating.distribution(arm, gate, "open").mean
     if stuck >= MUCH_SATURATED:
         parts.append(f"and stuck open or shut in {percent(round(stuck, 2))} of its values")
-    belief = gating.belief(arm, modality)
-    text = f"{', '.join(parts)}. {_judgement(belief, modality, gating.by(arm))}"
-    return Finding(text, belief.label, belief.tone, _evidence(gating, arm, modality, belief))
+    belief = gating.belief(arm, gate)
+    text = f"{', '.join(parts)}. {_judgement(belief, behind, gating.by(arm))}"
+    return Finding(text, belief.label, belief.tone, _evidence(gating, arm, gate, belief))
 
 
-def _judgement(belief: Belief, modality: str, by: str) -> str:
+def _judgement(belief: Belief, behind: str, by: str) -> str:
     at = "at a step" if by == "steps" else "in an item"
     match belief.label:
         case "faithful":
-            return f"It can be believed: the more it lets pass {at}, the more the model loses there without {modality}."
+            return f"It can be believed: the more it lets pass {at}, the more the model loses there without {behind}."
         case "weakly faithful":
-            return f"It is a weak sign: where it lets more pass, the model tends to lose more without {modality}."
+            return f"It is a weak sign: where it lets more pass, the model tends to lose more without {behind}."
         case "not faithful" if belief.gate_is_silent:
             part = "no part" if belief.gate_has_no_part else "little part"
             return (
-                f"It does not say what the model uses: how much {modality} matters {at} goes with the length of its "
-                f"vector, and the gate has {part} in that."
+                f"It does not say what the model uses: what is lost {at} without {behind} goes with the length of the "
+                f"vector that is gated, and the gate has {part} in that."
             )
         case "not faithful":
-            return f"It does not say what the model uses: what passes does not go with what is lost without {modality}."
+            return f"It does not say what the model uses: what passes does not go with what is lost without {behind}."
         case "not shown":
             return "Whether it says what the model uses is not shown."
 
 
-def _evidence(gating: Gating, arm: str, modality: str | None, belief: Belief) -> str:
+def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str:
     told = f"Gate × norm: {belief.passing.evidence}; the gate alone: ρ = {_brief(belief.opening.correlation)}"
     told += f"; the norm alone: ρ = {number(belief.norm.mean)}"
     if gating.by(arm) == "steps":
-        by_item = gating.belief(arm, modality, "items").passing.correlation
+        by_item = gating.belief(arm, gate, "items").passing.correlation
         if by_item.n:
             told += f"; gate × norm by item: ρ = {_brief(by_item)}"
-    if modality is not None:
-        follows = gating.follows(arm, modality)
+    if gate is not None:
+        follows = gating.follows(arm, gate)
         if follows is not None:
             name, r, times = follows
             told += f"; of all features the gate goes with {name} most (r = {number(r)}, {times} of "
@@ -159,7 +178,7 @@ def _together(gating: Gating, arm: str) -> Finding:
         "not shown": "are not shown to be comparable",
     }[belief.label]
     return Finding(
-        f"Gates of different modalities in '{arm}' {what}.", belief.label, belief.tone,
+        f"The gates of '{arm}' {what}.", belief.label, belief.tone,
         _evidence(gating, arm, None, belief),
     )  # fmt: skip
 
@@ -167,7 +186,7 @@ def _together(gating: Gating, arm: str) -> Finding:
 def _moving(gating: Gating, arm: str) -> Finding:
     """Whether anything rests on gates that move: all of them held at their means."""
     held = gating.clamping(arm, None, "mean")
-    dearest = max(gating.modalities(arm), key=lambda name: _or_less(gating.clamping(arm, name, "mean").mean))
+    dearest = max(gating.gates(arm), key=lambda name: _or_less(gating.clamping(arm, name, "mean").mean))
     one = gating.clamping(arm, dearest, "mean")
     if held.n < 2:
         text = f"Whether it matters that the gates of '{arm}' move is not shown."
@@ -192,9 +211,9 @@ def _repeats(gating: Gating, arm: str) -> Finding:
     return Finding(
         told,
         evidence=(
-            f"ICC(3,1) {number(how_far)} over {counted(len(gating.modalities(arm)), 'modality', 'modalities')} and "
-            f"{number(when)} over what is so at some steps. Modalities share what passes with an entropy of "
-            f"{number(entropy.mean)} (1: equal shares)."
+            f"ICC(3,1) {number(how_far)} over {counted(len(gating.gates(arm)), 'gate')} and {number(when)} over what "
+            f"is so at some steps. {'The two of a pair' if gating.in_pairs(arm) else 'They'} share what passes with an "
+            f"entropy of {number(entropy.mean)} (1: equal shares)."
         ),
     )
 

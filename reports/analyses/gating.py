@@ -14,6 +14,7 @@ import numpy as np
 from reports.analyses.arms import told_arms
 from reports.analyses.faithfulness import Faithfulness, Label, judge, tone_of
 from reports.frame import StudyResults
+from reports.numerals import listing
 from reports.sections import Tone
 from reports.statistics.agreement import icc
 from reports.statistics.bounded import estimate_correlation, estimate_within
@@ -30,9 +31,9 @@ LENGTHS = ("norm", "passing")
 """Of what is told of a gate's distribution, lengths of vectors; all else lies between 0 and 1."""
 
 RULE = (
-    "A gate is judged by two rank correlations with what the model loses without the modality at that step: that of "
-    "gate × norm, which is what passes, and that of the gate alone. The word is that of gate × norm; it is 'not "
-    "faithful' all the same where the gate alone is, for then the length of the modality's vector speaks and the gate "
+    "A gate is judged by two rank correlations with what the model loses at that step without the modality behind it: "
+    "that of gate × norm, which is what passes, and that of the gate alone. The word is that of gate × norm; it is "
+    "'not faithful' all the same where the gate alone is, for then the length of the vector speaks and the gate "
     "does not."
 )
 """How two correlations become one word, in words."""
@@ -142,15 +143,28 @@ class Gating:
             return None
         return cls(arms, told_arms(results, arms), by_arm, results.overlap, 1 - results.study.alpha)
 
-    def modalities(self, arm: str) -> tuple[str, ...]:
-        """Those that the arm's model reads."""
-        return tuple(self.first(arm)["modalities"])
+    def gates(self, arm: str) -> tuple[str, ...]:
+        """Those of the arm's model: one for each modality that it reads, or for each side of a pair."""
+        return tuple(gate["name"] for gate in self.first(arm)["gates"])
+
+    def behind(self, arm: str, gate: str) -> str:
+        """The modalities that pass a gate, in words."""
+        return listing([name for one in self.first(arm)["gates"] if one["name"] == gate for name in one["modalities"]])
+
+    def beside(self, arm: str, gate: str) -> tuple[str, ...]:
+        """The other gates at its place."""
+        return tuple(n for place in self.first(arm)["places"] if gate in place for n in place if n != gate)
+
+    def in_pairs(self, arm: str) -> bool:
+        """Whether gates weigh two sides at a time, and the result against the next."""
+        return len(self.first(arm)["places"]) > 1
 
     @cached_property
-    def all_modalities(self) -> tuple[str, ...]:
-        """Those of all arms, in the order of mention by the arm that reads most: each has one colour everywhere."""
-        most = sorted(self.arms, key=lambda arm: -len(self.modalities(arm)))
-        return tuple(dict.fromkeys(name for arm in most for name in self.modalities(arm)))
+    def all_gates(self) -> tuple[str, ...]:
+        """Those of all arms: each has one colour everywhere. Arms with one place of gates come first, and of these
+        the one that reads most; so that the sides of pairs, which are more, change no modality's colour."""
+        most = sorted(self.arms, key=lambda arm: (self.in_pairs(arm), -len(self.gates(arm))))
+        return tuple(dict.fromkeys(name for arm in most for name in self.gates(arm)))
 
     def first(self, arm: str) -> Row:
         """The answer of an arm's first repeat."""
@@ -174,37 +188,41 @@ class Gating:
         """The same of correlations."""
         return estimate_correlation(values_R, self.level, self.overlap)
 
-    def distribution(self, arm: str, modality: str, what: str) -> Estimate:
+    def distribution(self, arm: str, gate: str, what: str) -> Estimate:
         """One number of how far a gate opens; NaN in repeats in which it had no choice."""
-        value_R = self.over_repeats(arm, lambda one: one["distribution"][modality].get(what))
+        value_R = self.over_repeats(arm, lambda one: one["distribution"][gate].get(what))
         return self.within(value_R, highest=math.inf if what in LENGTHS else 1.0)
 
-    def quantile(self, arm: str, modality: str, i: int) -> Estimate:
+    def present(self, arm: str, gate: str) -> int:
+        """Test steps of all repeats at which something is behind a gate, with a choice or without."""
+        return sum(one["distribution"][gate]["present"] for one in self.by_arm[arm].values())
+
+    def quantile(self, arm: str, gate: str, i: int) -> Estimate:
         """One quantile of a gate's values: 5, 25, 50, 75 and 95 %."""
 
         def value(one: Row) -> float | None:
-            quantiles = one["distribution"][modality].get("quantiles")
+            quantiles = one["distribution"][gate].get("quantiles")
             return None if quantiles is None else quantiles[i]
 
         return self.within(self.over_repeats(arm, value))
 
-    def histogram(self, arm: str, modality: str) -> np.ndarray:
+    def histogram(self, arm: str, gate: str) -> np.ndarray:
         """Share of the gate's values in each bin, mean over repeats: every repeat counts the same."""
-        told = [one["distribution"][modality].get("histogram") for one in self.by_arm[arm].values()]
+        told = [one["distribution"][gate].get("histogram") for one in self.by_arm[arm].values()]
         shares = [np.array(h) / sum(h) for h in told if h]
         return np.mean(shares, axis=0) if shares else np.empty(0)
 
-    def share(self, arm: str, modality: str) -> Estimate:
-        """The modality's mean share of the lengths of all that passes."""
-        return self.within(self.over_repeats(arm, lambda one: one["shares"]["passing"][modality]))
+    def share(self, arm: str, gate: str) -> Estimate:
+        """The gate's mean share of the lengths of all that passes at its place."""
+        return self.within(self.over_repeats(arm, lambda one: one["shares"]["passing"][gate]))
 
     def entropy(self, arm: str, of: str) -> Estimate:
-        """Entropy over modalities of ``opening`` or ``passing``: 1 where all have equal shares."""
+        """Entropy over the gates at a place of ``opening`` or ``passing``: 1 where all have equal shares."""
         return self.within(self.over_repeats(arm, lambda one: one["shares"][f"entropy_{of}"]))
 
-    def follows(self, arm: str, modality: str) -> tuple[str, float, int] | None:
+    def follows(self, arm: str, gate: str) -> tuple[str, float, int] | None:
         """The feature that the gate goes along with in most repeats, mean r there, and in how many."""
-        told = [one["distribution"][modality].get("follows") for one in self.by_arm[arm].values()]
+        told = [one["distribution"][gate].get("follows") for one in self.by_arm[arm].values()]
         found = [one for one in told if one is not None]
         if not found:
             return None
@@ -216,10 +234,10 @@ class Gating:
         """Everything that was so at some steps and not at others."""
         return tuple(dict.fromkeys(row["condition"] for one in self.by_arm[arm].values() for row in one["conditions"]))
 
-    def differences(self, arm: str, modality: str) -> list[Difference]:
+    def differences(self, arm: str, gate: str) -> list[Difference]:
         """A gate while something is so, and while not, for every condition; corrected together (Holm)."""
         conditions, alpha = self.conditions(arm), 1 - self.level
-        sides = [self._condition(arm, modality, condition) for condition in conditions]
+        sides = [self._condition(arm, gate, condition) for condition in conditions]
         tested = [compare(so_R, else_R, alpha=alpha, overlap=self.overlap) for so_R, else_R in sides]
         return [
             Difference(
@@ -230,16 +248,16 @@ class Gating:
             )
         ]
 
-    def clearest(self, arm: str, modality: str) -> Difference | None:
+    def clearest(self, arm: str, gate: str) -> Difference | None:
         """The largest difference that is shown; None where there is none."""
-        shown = [one for one in self.differences(arm, modality) if one.shown]
+        shown = [one for one in self.differences(arm, gate) if one.shown]
         return max(shown, key=lambda one: abs(one.difference.mean), default=None)
 
-    def _condition(self, arm: str, modality: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
+    def _condition(self, arm: str, gate: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
         def side(name: str) -> np.ndarray:
             def value(one: Row) -> float | None:
                 for row in one["conditions"]:
-                    if (row["condition"], row["modality"]) == (condition, modality):
+                    if (row["condition"], row["gate"]) == (condition, gate):
                         return row[name]
                 return None
 
@@ -247,26 +265,26 @@ class Gating:
 
         return side("so"), side("else")
 
-    def around(self, arm: str, modality: str) -> list[tuple[int, Estimate]]:
+    def around(self, arm: str, gate: str) -> list[tuple[int, Estimate]]:
         """Mean opening by steps from an edit, less each repeat's mean over them; empty where there are no edits."""
         lags = self.first(arm)["around"]["lags"]
         told = [one["around"] for _, one in sorted(self.by_arm[arm].items()) if one["around"]["events"]]
         if not told:
             return []
-        mean_RL = np.array([one["mean"][modality] for one in told], float)
+        mean_RL = np.array([one["mean"][gate] for one in told], float)
         some_R = ~np.isnan(mean_RL).all(1)
         mean_RL = mean_RL[some_R] - np.nanmean(mean_RL[some_R], axis=1, keepdims=True)
         return [(lag, self.within(mean_RL[:, i], -1.0)) for i, lag in enumerate(lags)]
 
     # Faithfulness ---------------------------------------------------------------------------------------------------
-    def rho(self, arm: str, modality: str | None, shown: str, by: By) -> np.ndarray:
-        """Rank correlations by repeat with what is lost; modality None: all modalities in one row."""
+    def rho(self, arm: str, gate: str | None, shown: str, by: By) -> np.ndarray:
+        """Rank correlations by repeat with what is lost; gate None: the points of all in one row."""
 
         def value(one: Row) -> float | None:
             told = one["faithfulness"][by]
             if told is None:
                 return None
-            return (told["together"] if modality is None else told["modalities"][modality])[shown]
+            return (told["together"] if gate is None else told["gates"][gate])[shown]
 
         return self.over_repeats(arm, value)
 
@@ -274,17 +292,17 @@ class Gating:
         """What a point is: a step, or an item where targets belong to items."""
         return "items" if self.first(arm)["faithfulness"]["steps"] is None else "steps"
 
-    def belief(self, arm: str, modality: str | None, by: By | None = None) -> Belief:
-        """Whether a gate (None: the gates of all modalities together) says what the model uses."""
+    def belief(self, arm: str, gate: str | None, by: By | None = None) -> Belief:
+        """Whether a gate (None: all gates together) says what the model uses."""
         of = by or self.by(arm)
-        rho = {shown: self.rho(arm, modality, shown, of).tolist() for shown in ("passing", "opening", "norm")}
+        rho = {shown: self.rho(arm, gate, shown, of).tolist() for shown in ("passing", "opening", "norm")}
         return believe(**rho, overlap=self.overlap, level=self.level)
 
-    def component(self, arm: str, modality: str, component: str, what: str) -> Estimate:
-        """By component: ``rho`` of gate × norm, or the ``increase`` of the loss without the modality."""
+    def component(self, arm: str, gate: str, component: str, what: str) -> Estimate:
+        """By component: ``rho`` of gate × norm, or the ``increase`` of the loss without what is behind it."""
 
         def value(one: Row) -> float | None:
-            return one["faithfulness"]["by_component"][modality][component][what]
+            return one["faithfulness"]["by_component"][gate][component][what]
 
         value_R = self.over_repeats(arm, value)
         return self.correlated(value_R) if what == "rho" else self.estimated(value_R)
@@ -302,8 +320,8 @@ class Gating:
 
     # Agreement ------------------------------------------------------------------------------------------------------
     def agreement(self, arm: str) -> tuple[float, float]:
-        """ICC over repeats of how far gates open (rated: modalities), and of when (rated: modality and condition)."""
-        names = self.modalities(arm)
+        """ICC over repeats of how far gates open (rated: gates), and of when (rated: gate and condition)."""
+        names = self.gates(arm)
         how_far = [self.over_repeats(arm, lambda one, n=n: one["distribution"][n].get("mean")) for n in names]
         sides = [self._condition(arm, name, condition) for name in names for condition in self.conditions(arm)]
         return icc(np.array(how_far)), icc(np.array([so - other for so, other in sides])) if sides else math.nan

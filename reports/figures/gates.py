@@ -28,24 +28,24 @@ from reports.frame import StudyResults
 from reports.numerals import percent
 from reports.statistics.intervals import Estimate
 
-MOST_MODALITIES = 4
+MOST_GATES = 4
 """Modalities that fit side by side, and in one plot."""
 ALL = "together"
-"""What stands for the points of all modalities in one row."""
+"""What stands for the points of all gates in one row."""
 _KINDS = {"passing": ("gate × norm", "o"), "opening": ("gate alone", "D"), "norm": ("norm alone", "|")}
 
 
-def shade(gating: Gating, modality: str) -> str:
-    """A modality's colour in every figure about gates: further round the circle than the first arms'."""
-    return colour(gating.all_modalities.index(modality) + 3)
+def shade(gating: Gating, gate: str) -> str:
+    """A gate's colour in every figure about gates: further round the circle than the first arms'."""
+    return colour(gating.all_gates.index(gate) + 3)
 
 
 def pairs(gating: Gating | None, together: bool = False) -> Iterator[tuple[Gating, str, Any]]:
-    """Every arm with each of its modalities, and with None for all of them where ``together`` is asked for."""
+    """Every arm with each of its gates, and with None for all of them where ``together`` is asked for."""
     if gating is not None:
         for arm in gating.arms:
-            for modality in (*gating.modalities(arm), None) if together else gating.modalities(arm):
-                yield gating, arm, modality
+            for gate in (*gating.gates(arm), None) if together else gating.gates(arm):
+                yield gating, arm, gate
 
 
 class _Dots(ABC):
@@ -84,27 +84,27 @@ class GateFaithfulness(_Dots):
         """What the figure shows, in words."""
         arms = len(self.gating.arms) if self.gating else 0
         return (
-            "Rank correlation ρ of what is shown of a modality with what the model loses where it is masked: dots are "
-            f"gate × norm with its {self.interval} over repeats, open diamonds the gate alone, ticks the norm alone. "
-            f"From {STRONG} on (solid line) gates are faithful, below {WEAK} (dotted line) they are not; the word "
-            f"stands at the right. '{ALL}': the points of all modalities in one row.{only_first(arms)}"
+            "Rank correlation ρ of what a gate shows with what the model loses where the modality behind it is masked: "
+            f"dots are gate × norm with its {self.interval} over repeats, open diamonds the gate alone, ticks the norm "
+            f"alone. From {STRONG} on (solid line) gates are faithful, below {WEAK} (dotted line) they are not; the "
+            f"word stands at the right. '{ALL}': the points of all gates in one row.{only_first(arms)}"
         )
 
     def compute(self, gating: Gating | None) -> pd.DataFrame:
-        """One row per arm, modality and kind: ``arm, modality, shown, mean, low, high, n, label``."""
+        """One row per arm, gate and kind: ``arm, gate, shown, mean, low, high, n, label``."""
         rows = []
-        for known, arm, modality in pairs(gating, together=True):
-            belief = known.belief(arm, modality)
+        for known, arm, gate in pairs(gating, together=True):
+            belief = known.belief(arm, gate)
             parts = (belief.passing.correlation, belief.opening.correlation, belief.norm)
             for kind, e in zip(_KINDS, parts, strict=True):
-                rows.append((arm, modality or ALL, kind, *_numbers(e), belief.label))
-        return pd.DataFrame(rows, columns=["arm", "modality", "shown", "mean", "low", "high", "n", "label"])
+                rows.append((arm, gate or ALL, kind, *_numbers(e), belief.label))
+        return pd.DataFrame(rows, columns=["arm", "gate", "shown", "mean", "low", "high", "n", "label"])
 
     def draw(self) -> Drawing:
-        """One row an arm and modality, from top to bottom."""
+        """One row an arm and gate, from top to bottom."""
         frame = self.frame()
         arms = list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]
-        rows = [(a, m) for a in arms for m in dict.fromkeys(frame.query("arm == @a")["modality"])]
+        rows = [(a, m) for a in arms for m in dict.fromkeys(frame.query("arm == @a")["gate"])]
         heights = [float(i) + 0.9 * arms.index(arm) for i, (arm, _) in enumerate(rows)]
         with house_style():
             figure = Drawing(figsize=(WIDTH, 1.3 + 0.3 * (heights[-1] + 1 if heights else 1)), layout="constrained")
@@ -113,7 +113,7 @@ class GateFaithfulness(_Dots):
             axes.axvline(WEAK, color=INK, alpha=0.5, linewidth=0.9, linestyle=":")
             axes.axvline(0.0, color=INK, alpha=0.25, linewidth=0.9)
             for k, (kind, (label, mark)) in enumerate(_KINDS.items()):
-                part = frame.query("shown == @kind").set_index(["arm", "modality"]).loc[rows]
+                part = frame.query("shown == @kind").set_index(["arm", "gate"]).loc[rows]
                 tint = colour(0) if kind == "passing" else INK
                 if kind == "passing":
                     axes.hlines(heights, part["low"], part["high"], color=tint, linewidth=1.8)
@@ -123,7 +123,7 @@ class GateFaithfulness(_Dots):
                     part["mean"], y, linestyle="none", marker=mark, color=tint, label=label, zorder=4 - k,
                     markersize=(7, 5.5, 11)[k], markerfacecolor=(tint, PAPER, tint)[k], markeredgewidth=1.4,
                 )  # fmt: skip
-            labels = frame.query("shown == 'passing'").set_index(["arm", "modality"]).loc[rows]["label"]
+            labels = frame.query("shown == 'passing'").set_index(["arm", "gate"]).loc[rows]["label"]
             for y, word in zip(heights, labels, strict=True):
                 axes.text(1.02, y, word, va="center", ha="left", fontsize=9, transform=axes.get_yaxis_transform())
             axes.set_yticks(heights, [shortened(m, 18) for _, m in rows])
@@ -150,35 +150,35 @@ class GateConditions(_Dots):
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            "Mean gate at steps where something is so less the mean elsewhere, one plot a modality: mean over repeats "
+            "Mean gate at steps where something is so less the mean elsewhere, one plot a gate: mean over repeats "
             f"with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider then. Tracks "
             "are numbered from 0." + arms_told(self.gating)
         )
 
     def compute(self, gating: Gating | None) -> pd.DataFrame:
-        """One row per arm, modality and condition: ``arm, modality, condition, mean, low, high, n``."""
+        """One row per arm, gate and condition: ``arm, gate, condition, mean, low, high, n``."""
         rows = []
-        for known, arm, modality in pairs(gating):
-            rows += [(arm, modality, d.condition, *_numbers(d.difference)) for d in known.differences(arm, modality)]
-        return pd.DataFrame(rows, columns=["arm", "modality", "condition", "mean", "low", "high", "n"])
+        for known, arm, gate in pairs(gating):
+            rows += [(arm, gate, d.condition, *_numbers(d.difference)) for d in known.differences(arm, gate)]
+        return pd.DataFrame(rows, columns=["arm", "gate", "condition", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
         """Modalities side by side, conditions from top to bottom, arms by mark."""
         gating = self.gating
         assert gating is not None
         frame = self.frame().query("arm in @gating.told")
-        modalities = [m for m in gating.all_modalities if m in set(frame["modality"])][:MOST_MODALITIES]
+        gates = [m for m in gating.all_gates if m in set(frame["gate"])][:MOST_GATES]
         conditions = list(dict.fromkeys(frame["condition"]))
         with house_style():
             figure = Drawing(figsize=(WIDTH, 1.3 + 0.3 * len(conditions)), layout="constrained")
-            plots = figure.subplots(1, max(1, len(modalities)), sharex=True, sharey=True, squeeze=False).flatten()
-            for axes, modality in zip(plots, modalities, strict=False):
-                axes.set_title(shortened(modality, 44 // len(modalities)), loc="left")
+            plots = figure.subplots(1, max(1, len(gates)), sharex=True, sharey=True, squeeze=False).flatten()
+            for axes, gate in zip(plots, gates, strict=False):
+                axes.set_title(shortened(gate, 44 // len(gates)), loc="left")
                 axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
                 for i, arm in enumerate(gating.told):
-                    part = frame.query("arm == @arm and modality == @modality")
+                    part = frame.query("arm == @arm and gate == @gate")
                     y = [conditions.index(c) + 0.24 * (i - (len(gating.told) - 1) / 2) for c in part["condition"]]
-                    _dots(axes, part, y, shade(gating, modality), i, shortened(arm))
+                    _dots(axes, part, y, shade(gating, gate), i, shortened(arm))
                 axes.set_yticks(range(len(conditions)), [shortened(c, 22) for c in conditions])
                 axes.set_ylim(len(conditions) - 0.5, -0.5)
                 axes.locator_params(axis="x", nbins=3)
@@ -200,41 +200,41 @@ class GateComponents(_Dots):
         """What the figure shows, in words."""
         arm = f" of '{self.gating.told[-1]}'" if self.gating else ""
         return (
-            f"By component{arm}: on the left what is lost where a modality is masked, in units of the naive loss (1: "
-            "as much as a naive predictor has); on the right the rank correlation of gate × norm with that loss, which "
-            "says little where next to nothing is lost. Means over repeats with their "
-            f"{self.interval}, one mark a modality."
+            f"By component{arm}: on the left what is lost where the modality behind a gate is masked, in units of the "
+            "naive loss (1: as much as a naive predictor has); on the right the rank correlation of gate × norm with "
+            "that loss, which says little where next to nothing is lost. Means over repeats with their "
+            f"{self.interval}, one mark a gate."
         )
 
     def compute(self, gating: Gating | None) -> pd.DataFrame:
-        """One row per arm, modality, component and ``what`` (increase, rho): ``mean, low, high, n``."""
+        """One row per arm, gate, component and ``what`` (increase, rho): ``mean, low, high, n``."""
         rows = []
-        for known, arm, modality in pairs(gating):
+        for known, arm, gate in pairs(gating):
             for component in known.first(arm)["components"]:
                 for what in ("increase", "rho"):
-                    e = known.component(arm, modality, component, what)
-                    rows.append((arm, modality, component, what, *_numbers(e)))
-        return pd.DataFrame(rows, columns=["arm", "modality", "component", "what", "mean", "low", "high", "n"])
+                    e = known.component(arm, gate, component, what)
+                    rows.append((arm, gate, component, what, *_numbers(e)))
+        return pd.DataFrame(rows, columns=["arm", "gate", "component", "what", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
-        """Two plots side by side, components from top to bottom, modalities by mark."""
+        """Two plots side by side, components from top to bottom, gates by mark."""
         gating = self.gating
         assert gating is not None
         arm = gating.told[-1]
         frame = self.frame().query("arm == @arm")
         components = list(dict.fromkeys(frame["component"]))
-        modalities = gating.modalities(arm)[:MOST_MODALITIES]
-        step = 0.8 / max(len(modalities), 1)
+        gates = gating.gates(arm)[:MOST_GATES]
+        step = 0.8 / max(len(gates), 1)
         with house_style():
             figure = Drawing(figsize=(WIDTH, 1.3 + 0.42 * len(components)), layout="constrained")
             plots = figure.subplots(1, 2, sharey=True)
             for axes, what, label in zip(plots, ("increase", "rho"), ("lost", "ρ of gate × norm"), strict=True):
                 of_what = frame.query(f"what == '{what}'")
                 axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
-                for i, modality in enumerate(modalities):
-                    part = of_what.query("modality == @modality")
-                    y = [components.index(c) + step * (i - (len(modalities) - 1) / 2) for c in part["component"]]
-                    _dots(axes, part, y, shade(gating, modality), i, shortened(modality))
+                for i, gate in enumerate(gates):
+                    part = of_what.query("gate == @gate")
+                    y = [components.index(c) + step * (i - (len(gates) - 1) / 2) for c in part["component"]]
+                    _dots(axes, part, y, shade(gating, gate), i, shortened(gate))
                 axes.set_xlabel(label)
                 axes.set_yticks(range(len(components)), [shortened(c, 18) for c in components])
                 axes.set_ylim(len(components) - 0.5, -0.5)
@@ -259,7 +259,7 @@ def _plain_rows(axes: Axes) -> None:
 
 
 def _arm_legend(figure: Drawing, arms: tuple[str, ...]) -> None:
-    """Arms by mark alone: colours stand for modalities."""
+    """Arms by mark alone: colours stand for gates."""
     if len(arms) < 2:
         return
     from matplotlib.lines import Line2D

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.gating import Gating
-from reports.figures.gates import MOST_MODALITIES, arms_told, pairs, shade
+from reports.figures.gates import MOST_GATES, arms_told, pairs, shade
 from reports.figures.style import INK, MOST_ARMS, WIDTH, house_style, line, only_first, shortened
 from reports.frame import StudyResults
 from reports.numerals import percent
@@ -34,20 +34,20 @@ class GateDistribution:
         """What the figure shows, in words."""
         return (
             "Share of a gate's values, over features and test steps, by how far it is open: 0 shut, 1 open; mean over "
-            "repeats, one line a modality. A gate that is ½ everywhere was hardly trained; values at the ends "
+            "repeats, one line a gate. A gate that is ½ everywhere was hardly trained; values at the ends "
             f"hardly follow their input.{only_first(len(self.gating.arms) if self.gating else 0)}"
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per arm, modality and bin: ``arm, modality, gate`` (the bin's middle), ``share`` (per 0.1)."""
+        """One row per arm, gate and bin: ``arm, gate, opening`` (the bin's middle), ``share`` (per 0.1)."""
         rows = []
-        for gating, arm, modality in pairs(self.gating):
-            share = gating.histogram(arm, modality)
+        for gating, arm, gate in pairs(self.gating):
+            share = gating.histogram(arm, gate)
             if len(share):
                 wide = share.reshape(-1, BINS_TOGETHER).sum(1) * (len(share) / BINS_TOGETHER / 10)
                 middle = (np.arange(len(wide)) + 0.5) / len(wide)
-                rows += [(arm, modality, x, y) for x, y in zip(middle.tolist(), wide.tolist(), strict=True)]
-        return pd.DataFrame(rows, columns=["arm", "modality", "gate", "share"])
+                rows += [(arm, gate, x, y) for x, y in zip(middle.tolist(), wide.tolist(), strict=True)]
+        return pd.DataFrame(rows, columns=["arm", "gate", "opening", "share"])
 
     def draw(self) -> Drawing:
         """One plot an arm, two side by side, on common axes."""
@@ -55,11 +55,11 @@ class GateDistribution:
         assert gating is not None
         highest = float(max(frame["share"]))
 
-        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
-            part = frame.query("arm == @arm and modality == @modality")
-            tint = shade(gating, modality)
+        def curve(axes: Axes, arm: str, gate: str, i: int) -> None:
+            part = frame.query("arm == @arm and gate == @gate")
+            tint = shade(gating, gate)
             axes.fill_between(part["gate"], 0, part["share"], color=tint, alpha=0.12, linewidth=0)
-            axes.plot(part["gate"], part["share"], color=tint, linestyle=line(i), linewidth=1.8, label=modality)
+            axes.plot(part["opening"], part["share"], color=tint, linestyle=line(i), linewidth=1.8, label=gate)
             axes.set_xlim(0, 1)
             axes.set_ylim(0, 1.06 * highest)
 
@@ -88,14 +88,14 @@ class GatesAround:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per arm, modality and time: ``arm, modality, time, mean, low, high, n``."""
+        """One row per arm, gate and time: ``arm, gate, time, mean, low, high, n``."""
         if self._frame is None:
             rows = [
-                (arm, modality, lag * (gating.first(arm)["step"] or 1.0), e.mean, e.low, e.high, e.n)
-                for gating, arm, modality in pairs(self.gating)
-                for lag, e in gating.around(arm, modality)
+                (arm, gate, lag * (gating.first(arm)["step"] or 1.0), e.mean, e.low, e.high, e.n)
+                for gating, arm, gate in pairs(self.gating)
+                for lag, e in gating.around(arm, gate)
             ]
-            self._frame = pd.DataFrame(rows, columns=["arm", "modality", "time", "mean", "low", "high", "n"])
+            self._frame = pd.DataFrame(rows, columns=["arm", "gate", "time", "mean", "low", "high", "n"])
         return self._frame
 
     def draw(self) -> Drawing:
@@ -103,11 +103,11 @@ class GatesAround:
         gating, frame = self.gating, self.frame()
         assert gating is not None
 
-        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
-            part = frame.query("arm == @arm and modality == @modality")
-            tint = shade(gating, modality)
+        def curve(axes: Axes, arm: str, gate: str, i: int) -> None:
+            part = frame.query("arm == @arm and gate == @gate")
+            tint = shade(gating, gate)
             axes.fill_between(part["time"], part["low"], part["high"], color=tint, alpha=0.16, linewidth=0)
-            axes.plot(part["time"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=modality)
+            axes.plot(part["time"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=gate)
             if i == 0:
                 axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
                 axes.axhline(0.0, color=INK, alpha=0.25, linewidth=0.9)
@@ -137,28 +137,28 @@ class GateDrift:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per arm, modality and epoch: ``arm, modality, epoch, mean, low, high, n``, all over repeats."""
+        """One row per arm, gate and epoch: ``arm, gate, epoch, mean, low, high, n``, all over repeats."""
         rows = []
-        for _, arm, modality in pairs(self.gating):
-            column = f"gate/{modality}"
+        for _, arm, gate in pairs(self.gating):
+            column = f"gate/{gate}"
             # Runs of an earlier version did not look.
             if column not in self.history:
                 continue
             mine = self.history.query("arm == @arm").dropna(subset=[column])
             for epoch, values in mine.groupby("epoch")[column]:
-                rows.append((arm, modality, epoch, values.mean(), values.min(), values.max(), len(values)))
-        return pd.DataFrame(rows, columns=["arm", "modality", "epoch", "mean", "low", "high", "n"])
+                rows.append((arm, gate, epoch, values.mean(), values.min(), values.max(), len(values)))
+        return pd.DataFrame(rows, columns=["arm", "gate", "epoch", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:
         """One plot an arm, two side by side, on common axes."""
         gating, frame = self.gating, self.frame()
         assert gating is not None
 
-        def curve(axes: Axes, arm: str, modality: str, i: int) -> None:
-            part = frame.query("arm == @arm and modality == @modality")
-            tint = shade(gating, modality)
+        def curve(axes: Axes, arm: str, gate: str, i: int) -> None:
+            part = frame.query("arm == @arm and gate == @gate")
+            tint = shade(gating, gate)
             axes.fill_between(part["epoch"], part["low"], part["high"], color=tint, alpha=0.16, linewidth=0)
-            axes.plot(part["epoch"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=modality)
+            axes.plot(part["epoch"], part["mean"], color=tint, linestyle=line(i), linewidth=1.7, label=gate)
             axes.locator_params(axis="x", integer=True)
 
         return _small_multiples(gating, gating.arms[:MOST_ARMS], "epoch", "mean gate", curve)
@@ -167,7 +167,7 @@ class GateDrift:
 def _small_multiples(
     gating: Gating, arms: tuple[str, ...], x: str, y: str, curve: Callable[[Axes, str, str, int], None]
 ) -> Drawing:
-    """One plot an arm, two side by side on common axes; ``curve`` draws one modality of one arm."""
+    """One plot an arm, two side by side on common axes; ``curve`` draws one gate of one arm."""
     across = min(2, len(arms))
     down = -(-len(arms) // across)
     with house_style():
@@ -176,9 +176,9 @@ def _small_multiples(
         for p, (axes, arm) in enumerate(zip(plots, arms, strict=False)):
             if len(arms) > 1:
                 axes.set_title(shortened(arm, 48 // across), loc="left")
-            for i, modality in enumerate(gating.all_modalities[:MOST_MODALITIES]):
-                if modality in gating.modalities(arm):
-                    curve(axes, arm, modality, i)
+            for i, gate in enumerate(gating.all_gates[:MOST_GATES]):
+                if gate in gating.gates(arm):
+                    curve(axes, arm, gate, i)
             axes.grid(axis="y")
             if p % across == 0:
                 axes.set_ylabel(y)

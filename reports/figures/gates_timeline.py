@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.gating import Gating
-from reports.figures.gates import MOST_MODALITIES, shade
+from reports.figures.gates import MOST_GATES, shade
 from reports.figures.style import INK, WIDTH, colour, house_style, line, shortened
 from reports.frame import StudyResults
 
@@ -56,7 +56,7 @@ class GateTimeline:
             return "No item."
         repeat = min(self.gating.by_arm[self._arm or ""])
         return (
-            f"Test item '{self._line['item']}' in repeat {repeat} of '{self._arm}': mean gate of each modality; below, "
+            f"Test item '{self._line['item']}' in repeat {repeat} of '{self._arm}': how far each gate is open; below, "
             "the raw feature with which each gate goes along most closely over all test items (normalised); then a "
             "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets "
             "and edits stand where they happen, gates at the step that they help to predict, features where they were "
@@ -80,8 +80,8 @@ class GateTimeline:
         told, gating, frame = self._line, self.gating, self.frame()
         assert told is not None
         assert gating is not None
-        modalities = list(told["gates"])[:MOST_MODALITIES]
-        features = [m for m in modalities if any(v is not None for v in told["features"][m]["values"])]
+        gates = list(told["gates"])[:MOST_GATES]
+        features = [m for m in gates if any(v is not None for v in told["features"].get(m, {}).get("values", ()))]
         targets = told["targets"]
         heights = [2.2, *[0.8] * len(features), *[1.2] * len(targets)]
         with house_style():
@@ -92,7 +92,7 @@ class GateTimeline:
                 part = frame.query("lane == @lane and name == @name")
                 axes.plot(part["time"], part["value"], color=tint, linestyle=dash, **{"linewidth": 1.3, **more})
 
-            for i, m in enumerate(modalities):
+            for i, m in enumerate(gates):
                 curve(lanes[0], "gates", m, shade(gating, m), line(i), label=shortened(m), linewidth=1.6)
             lanes[0].set_ylabel("gate")
             for axes, m in zip(lanes[1:], features, strict=False):

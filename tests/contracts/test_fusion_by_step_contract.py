@@ -199,7 +199,9 @@ class TestHierarchical(FusionContract):
         usable_BTM, trace = holes(3), Trace()
         streams = random_streams(3, usable_BTM)
         found = fusion(streams, trace=trace)
-        assert set(trace.arrays) == {f"gates/{inner}", f"gates/{outer}"}
+        lower, upper = f"({inner})", outer.replace(f"({inner})", "").strip("|")
+        kinds = ("gates", "embedding_norm", "gated_norm")
+        assert set(trace.arrays) == {f"{kind}/{gate}" for kind in kinds for gate in (*inner.split("|"), lower, upper)}
 
         parameters = {name: dict(fusion.units[key_of(name)].named_parameters()) for name in (inner, outer)}
         of, usable = (
@@ -223,10 +225,22 @@ class TestHierarchical(FusionContract):
         torch.testing.assert_close(found[without_BT], torch.tanh(pair_BTD @ through.T)[without_BT])
 
         both = {inner: usable[left] & usable[right], outer: (usable[left] | usable[right]) & usable[alone]}
+        pairs = {inner: inner.split("|"), outer: (lower, upper) if outer.endswith(upper) else (upper, lower)}
+        inputs = {inner: (of[left], of[right]), outer: sides}
         for name, both_BT in both.items():
-            z_BTD = torch.from_numpy(trace.arrays[f"gates/{name}"])
-            assert ((z_BTD > 0) & (z_BTD < 1))[both_BT].all()
-            assert z_BTD[~both_BT].isnan().all()
+            shown = [{kind: torch.from_numpy(trace.arrays[f"{kind}/{gate}"]) for kind in kinds} for gate in pairs[name]]
+            full_BT = both_BT if name == inner else both_BT & usable[left] & usable[right]
+            for way, x_BTD, one in zip(("first", "second"), inputs[name], shown, strict=True):
+                g_BTD, h_BTD = one["gates"], torch.tanh(x_BTD @ parameters[name][f"{way}.weight"].T)
+                assert ((g_BTD > 0) & (g_BTD < 1))[both_BT].all()
+                torch.testing.assert_close(one["embedding_norm"][full_BT], h_BTD.norm(dim=-1)[full_BT])
+                torch.testing.assert_close(one["gated_norm"][full_BT], (g_BTD * h_BTD).norm(dim=-1)[full_BT])
+                assert all(x[~both_BT].isnan().all() for x in one.values())
+            z_BTD = torch.sigmoid(torch.cat(inputs[name], -1) @ parameters[name]["gate.weight"].T)
+            torch.testing.assert_close(shown[0]["gates"][full_BT], z_BTD[full_BT])
+            torch.testing.assert_close(
+                (shown[0]["gates"] + shown[1]["gates"])[both_BT], torch.ones(D).expand_as(z_BTD)[both_BT]
+            )
 
     @pytest.mark.parametrize("order", [["audio", "visual"], ["audio", ["visual", "audio"], "track"], ["a", "b", "c"]])
     def test_an_order_that_does_not_fit_is_refused(self, order: list) -> None:

@@ -25,7 +25,7 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
     def correlations(passing, opening, norm):
         return {"passing": passing + drift, "opening": opening + drift, "norm": norm + drift, "n": 900}
 
-    points = {"modalities": {m: correlations(*RHO[m]) for m in names}, "together": correlations(0.4, 0.1, 0.3)}
+    points = {"gates": {m: correlations(*RHO[m]) for m in names}, "together": correlations(0.4, 0.1, 0.3)}
     histogram = np.zeros(100, int)
     histogram[[2, 40, 50, 60, 97]] = (30, 20, 20, 20, 10)
     lags = [-2, -1, 0, 1, 2]
@@ -33,9 +33,11 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
     return {
         "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "gates", "settings": {}, "seconds": 1.0,
         "result": {
-            "modalities": list(names), "components": list(COMPONENTS), "step": 0.1,
+            "gates": [{"name": m, "modalities": [m]} for m in names], "places": [list(names)],
+            "components": list(COMPONENTS), "step": 0.1,
             "distribution": {m: {
-                "steps": 900, "mean": 0.5 + 0.1 * i + drift, "deviation": 0.2, "deviation_over_steps": 0.1,
+                "steps": 900, "present": 1000, "mean": 0.5 + 0.1 * i + drift, "deviation": 0.2,
+                "deviation_over_steps": 0.1,
                 "quantiles": [0.1, 0.3, 0.5, 0.7, 0.9], "histogram": histogram.tolist(), "shut": 0.3, "open": 0.1,
                 "between_inputs": 0.6, "norm": 5.0, "passing": 3.0,
                 "follows": {"feature": f"{m}_energy", "correlation": 0.9},
@@ -43,7 +45,7 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
             "shares": {"steps": 900, "entropy_opening": 0.9, "entropy_passing": 0.8 + drift,
                        "passing": {m: 1 / len(names) for m in names}},
             "conditions": [
-                {"condition": "speech", "modality": m, "so": 0.6 + drift if m == "audio" else 0.5, "else": 0.5 + drift,
+                {"condition": "speech", "gate": m, "so": 0.6 + drift if m == "audio" else 0.5, "else": 0.5 + drift,
                  "steps": [400, 500]} for m in names
             ],
             "around": {"lags": lags, "events": 80 if edits else 0,
@@ -100,7 +102,7 @@ def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
     assert "wider at steps with speech (0.604) than at others (0.504)" in audio.text
     assert "the more the model loses there without audio" in audio.text
     assert "weak sign" in visual.text
-    assert "length of its vector" in track.text
+    assert "length of the vector that is gated" in track.text
     assert "cannot be compared" in together.text
     assert "ρ = 0.704, 95 % interval" in audio.evidence
     assert "6 repeats" in audio.evidence
@@ -144,17 +146,17 @@ def test_tables_have_every_arm_and_as_many_cells_as_columns(results_of):
 def test_figures_hold_the_numbers_of_the_answers(results_of):
     results = answered(results_of)
     faithful = GateFaithfulness(results).frame()
-    row = faithful.query("modality == 'visual' and shown == 'opening'").iloc[0]
+    row = faithful.query("gate == 'visual' and shown == 'opening'").iloc[0]
     assert row["mean"] == pytest.approx(0.404, abs=1e-4), "the mean on Fisher's scale of alike numbers"
     assert (row["label"], row["n"]) == ("weakly faithful", 6)
-    share = GateDistribution(results).frame().query("modality == 'audio'")
+    share = GateDistribution(results).frame().query("gate == 'audio'")
     assert share["share"].sum() * 0.04 / 0.1 == pytest.approx(1.0)
-    around = GatesAround(results).frame().query("modality == 'track'")
+    around = GatesAround(results).frame().query("gate == 'track'")
     assert around["mean"].tolist() == pytest.approx([-0.02, -0.02, 0.08, -0.02, -0.02])
     assert around["time"].tolist() == pytest.approx([-0.2, -0.1, 0.0, 0.1, 0.2])
-    condition = GateConditions(results).frame().query("modality == 'audio'").iloc[0]
+    condition = GateConditions(results).frame().query("gate == 'audio'").iloc[0]
     assert (condition["condition"], condition["mean"]) == ("speech", pytest.approx(0.1))
-    drift = GateDrift(results).frame().query("modality == 'audio' and epoch == 3").iloc[0]
+    drift = GateDrift(results).frame().query("gate == 'audio' and epoch == 3").iloc[0]
     assert (drift["mean"], drift["n"]) == (pytest.approx(0.53), 8)
     assert len(GateComponents(results).frame()) == 3 * 3 * 2
     line = GateTimeline(results, 1).frame()
@@ -181,8 +183,8 @@ def test_arms_may_read_different_modalities(results_of):
     results = replace(results, analyses=tuple(told))
     gating = Gating.of(results)
     assert gating is not None
-    assert gating.all_modalities == NAMES
-    assert gating.modalities("track_only") == ("visual", "track")
+    assert gating.all_gates == NAMES
+    assert gating.gates("track_only") == ("visual", "track")
     assert section_of(results)
     assert all(f.draw() for f in gates.figures(results) if len(f.frame()))
 
@@ -210,15 +212,70 @@ def test_a_gate_that_goes_along_a_little_is_not_said_to_have_no_part():
     assert [text.split("the gate has ")[1] for text in told] == ["little part in that.", "no part in that."]
 
 
-def test_a_modality_that_is_never_there_is_not_said_to_be_alone(results_of):
+@pytest.mark.parametrize(("present", "said"), [
+    (0, "track is at no test step."),
+    (40, "at none of the 240 test steps with track is there anything of audio and visual."),
+])  # fmt: skip
+def test_a_modality_that_is_never_there_is_not_said_to_be_alone(results_of, present, said):
     results = answered(results_of)
     for one in results.analyses:
-        one["result"]["distribution"]["track"] = {"steps": 0}
+        one["result"]["distribution"]["track"] = {"steps": 0, "present": present}
     (text,) = [f.text for f in section_of(results).findings if "never has a choice" in f.text]
-    assert text == (
-        "The gate of track in 'multimodal' never has a choice: at no test step are track and another modality there "
-        "at once."
-    )
+    assert text == f"The gate of track in 'multimodal' never has a choice: {said}"
+
+
+def in_pairs(one):
+    """An answer as a tree of pairs gives it: audio and visual first, what became of them and the track next."""
+    inner, told = "(audio|visual)", one["result"]
+    told["gates"].insert(2, {"name": inner, "modalities": ["audio", "visual"]})
+    told["places"] = [["audio", "visual"], [inner, "track"]]
+    points = told["faithfulness"]["steps"]["gates"]
+    for by_gate in (
+        told["distribution"],
+        told["shares"]["passing"],
+        told["around"]["mean"],
+        points,
+        told["faithfulness"]["by_component"],
+        *(t[k] for t in told["timelines"] for k in ("gates", "passing")),
+    ):
+        by_gate[inner] = by_gate["audio"]
+    told["distribution"][inner] = {**told["distribution"]["audio"], "follows": None}
+    told["conditions"] += [{**row, "gate": inner} for row in told["conditions"] if row["gate"] == "audio"]
+    told["clamping"] += [{**row, "gate": inner} for row in told["clamping"] if row["gate"] == "audio"]
+    return one
+
+
+def test_gates_of_pairs_are_told_with_what_is_behind_them(results_of):
+    results = results_of()
+    analyses = [answer("track_only", r) for r in range(6)] + [in_pairs(answer("multimodal", r)) for r in range(6)]
+    history = results.history.copy()
+    for gate in (*NAMES, "(audio|visual)"):
+        history[f"gate/{gate}"] = 0.5
+    results = replace(results, analyses=tuple(analyses), history=history)
+    section = section_of(results)
+    assert "In 'multimodal' gates weigh two sides at a time: (audio|visual) stands for what became of" in section.lead
+    (inner,) = [f for f in section.findings if f.text.startswith("The gate of (audio|visual) in 'multimodal'")]
+    assert "the more the model loses there without audio and visual" in inner.text
+    assert inner.label == "faithful"
+    assert "goes with" not in inner.evidence
+    assert any("The two of a pair share what passes" in f.evidence for f in section.findings)
+    gating = Gating.of(results)
+    assert gating is not None
+    assert gating.all_gates == (*NAMES, "(audio|visual)")
+    assert [row[1] for row in section.tables[0].table.rows if row[0] == "multimodal"][:5] == [
+        "audio", "visual", "(audio|visual)", "track", "all"
+    ]  # fmt: skip
+    for figure in gates.figures(results):
+        assert figure.draw()
+    lanes = GateTimeline(results, 0).frame()
+    assert set(lanes.query("lane == 'gates'")["name"]) == {*NAMES, "(audio|visual)"}
+    assert set(lanes.query("lane == 'features'")["name"]) == set(NAMES)
+
+
+def test_gates_of_one_place_are_not_said_to_be_pairs(results_of):
+    section = section_of(answered(results_of))
+    assert "two sides" not in section.lead
+    assert not any("of a pair" in f.evidence for f in section.findings)
 
 
 def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_of):
@@ -228,7 +285,7 @@ def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_o
     for _ in range(studies):
         chance_CR = rng.normal(0, 0.01, (13, 12))
         rows = [
-            {"conditions": [{"condition": c, "modality": "audio", "so": 0.5 + x, "else": 0.5}
+            {"conditions": [{"condition": c, "gate": "audio", "so": 0.5 + x, "else": 0.5}
                             for c, x in zip(names, chance_R, strict=True)]} for chance_R in chance_CR.T
         ]  # fmt: skip
         gating = Gating(("a",), ("a",), {"a": dict(enumerate(rows))}, 0.0, 0.95)
@@ -246,7 +303,7 @@ def test_intervals_of_shares_and_correlations_are_possible(results_of):
         told = one["result"]
         told["distribution"]["audio"] |= {"mean": 0.98 if far else 0.4, "norm": 9.0 if far else 1.0}
         told["shares"] |= {"entropy_passing": 0.9 if far else 0.2}
-        told["faithfulness"]["steps"]["modalities"]["audio"]["passing"] = 0.99 if far else -0.03
+        told["faithfulness"]["steps"]["gates"]["audio"]["passing"] = 0.99 if far else -0.03
         told["faithfulness"]["by_component"]["audio"]["scale"]["rho"] = 0.9 if far else 0.1
     gating = Gating.of(results)
     assert gating is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmcore.model.fusion.gates import GateFusion, keep_gate
+from mmcore.model.fusion.gates import ModalityGates, keep_gate
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
 
-class GatedFusion(GateFusion):
+class GatedFusion(ModalityGates):
     """Σ_m σ(W_m e_m + b_m) ⊙ e_m: every modality opens a gate of its own for each of its features.
 
     Shape: M × e_BTD → fused_BTD. Trace: see :func:`mmcore.model.fusion.gates.keep_gate`.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmcore.model.fusion.gates import GateFusion, keep_gate
+from mmcore.model.fusion.gates import ModalityGates, keep_gate
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
 
-class GatedSoftmaxFusion(GateFusion):
+class GatedSoftmaxFusion(ModalityGates):
     """Σ_m g_m ⊙ e_m with g = softmax_m(W_m e_m + b_m): for each feature, the modalities that can be read compete.
 
     A modality that is not usable takes no share, so the others' sum to 1 without it, and one alone passes unchanged. A
@@ -38,7 +38,9 @@ class GatedSoftmaxFusion(GateFusion):
         gates_BTMD = logits_BTMD.masked_fill(out_BTM1, -torch.inf).softmax(dim=2)
         if self.held:
             shares_BTMD = zip(streams.modalities, gates_BTMD.unbind(2), strict=True)
-            gates_BTMD = torch.stack([self.settled(name, gate_BTD) for name, gate_BTD in shares_BTMD], dim=2)
+            held_BTMD = torch.stack([self.settled(name, gate_BTD) for name, gate_BTD in shares_BTMD], dim=2)
+            choice_BT11 = (usable_BTM.sum(-1) >= 2)[..., None, None]
+            gates_BTMD = torch.where(choice_BT11, held_BTMD, gates_BTMD)
         if trace is not None:
             for m, (name, gate_BTD) in enumerate(zip(streams.modalities, gates_BTMD.unbind(2), strict=True)):
                 keep_gate(trace, name, gate_BTD, streams.embedded[m], streams.usable(m))

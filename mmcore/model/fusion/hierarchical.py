@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmcore.config.model import Order
 from mmcore.model.embedding import key_of
-from mmcore.model.fusion.base import Fusion
+from mmcore.model.fusion.gates import Gate, GateFusion, keep_gate
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -33,16 +33,22 @@ class BimodalUnit(nn.Module):
         z_BTD = self.gate(torch.cat([a_BTD, b_BTD], dim=-1)).sigmoid()
         z_BTD = torch.where(b_usable_BT.unsqueeze(-1), z_BTD, 1.0)
         z_BTD = torch.where(a_usable_BT.unsqueeze(-1), z_BTD, 0.0)
-        return torch.lerp(self.second(b_BTD).tanh(), self.first(a_BTD).tanh(), z_BTD), z_BTD
+        h_a_BTD, h_b_BTD = self.sides(a_BTD, b_BTD)
+        return torch.lerp(h_b_BTD, h_a_BTD, z_BTD), z_BTD
+
+    def sides(self, a_BTD: Tensor, b_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """h_a and h_b: what the gate weighs."""
+        return self.first(a_BTD).tanh(), self.second(b_BTD).tanh()
 
 
-class HierarchicalFusion(Fusion):
+class HierarchicalFusion(GateFusion):
     """Bimodal units along a tree: pairs first, their results next.
 
     A node can be read where either of its two can.
 
-    Shape: M × e_BTD → fused_BTD. Trace: ``gates/<left>|<right>`` (B, T, D) for each pair, e.g. ``gates/audio|visual``
-    and ``gates/(audio|visual)|track``: how much of the left one passes, NaN unless both can be read.
+    Shape: M × e_BTD → fused_BTD. Trace: see :func:`mmcore.model.fusion.gates.keep_gate`, for both sides of each pair,
+    e.g. ``gates/audio`` and ``gates/visual``, then ``gates/(audio|visual)`` and ``gates/track``: z and 1 − z, with the
+    length of h; NaN unless both sides can be read, for one alone is not weighed.
 
     Args:
         modalities: names, in the order of M.
@@ -54,7 +60,7 @@ class HierarchicalFusion(Fusion):
     """
 
     def __init__(self, modalities: tuple[str, ...], width: int, tree: Order) -> None:
-        super().__init__()
+        super().__init__(tuple((Gate(_side(a), _leaves(a)), Gate(_side(b), _leaves(b))) for a, b in _pairs(tree)))
         self.modalities = modalities
         self.tree = tree
         self.units = nn.ModuleDict({key_of(_name(*pair)): BimodalUnit(width) for pair in _pairs(tree)})
@@ -70,12 +76,36 @@ class HierarchicalFusion(Fusion):
         left, right = order
         a_BTD, a_usable_BT = self._read(left, streams, trace)
         b_BTD, b_usable_BT = self._read(right, streams, trace)
-        name = _name(left, right)
-        h_BTD, z_BTD = self.units[key_of(name)](a_BTD, b_BTD, a_usable_BT, b_usable_BT)
-        if trace is not None:
-            both_BT1 = (a_usable_BT & b_usable_BT).unsqueeze(-1)
-            trace.keep(f"gates/{name}", z_BTD.masked_fill(~both_BT1, torch.nan))
+        unit = self.units[key_of(_name(left, right))]
+        assert isinstance(unit, BimodalUnit)
+        h_BTD, z_BTD = unit(a_BTD, b_BTD, a_usable_BT, b_usable_BT)
+        names = _side(left), _side(right)
+        if trace is not None or not self.held.keys().isdisjoint(names):
+            both_BT = a_usable_BT & b_usable_BT
+            h_BTD = self._shown(h_BTD, unit.sides(a_BTD, b_BTD), z_BTD, names, both_BT, trace)
         return h_BTD, a_usable_BT | b_usable_BT
+
+    def _shown(
+        self,
+        h_BTD: Tensor,
+        sides_BTD: tuple[Tensor, Tensor],
+        z_BTD: Tensor,
+        names: tuple[str, str],
+        both_BT: Tensor,
+        trace: Trace | None,
+    ) -> Tensor:
+        """A pair's result with gates at what they are held at; without that h_BTD, bit by bit."""
+        both_BT1 = both_BT.unsqueeze(-1)
+        gates_BTD = [
+            torch.where(both_BT1, self.settled(name, g_BTD), g_BTD)
+            for name, g_BTD in zip(names, (z_BTD, 1.0 - z_BTD), strict=True)
+        ]
+        if trace is not None:
+            for name, gate_BTD, side_BTD in zip(names, gates_BTD, sides_BTD, strict=True):
+                keep_gate(trace, name, gate_BTD, side_BTD, both_BT)
+        if self.held.keys().isdisjoint(names):
+            return h_BTD
+        return gates_BTD[0] * sides_BTD[0] + gates_BTD[1] * sides_BTD[1]
 
 
 def _pairs(order: Order) -> list[tuple[Order, Order]]:
@@ -88,4 +118,14 @@ def _pairs(order: Order) -> list[tuple[Order, Order]]:
 
 def _name(left: Order, right: Order) -> str:
     """A pair in words: no modality's name can hold a bar or a bracket, so two pairs never share one."""
-    return "|".join(side if isinstance(side, str) else f"({_name(*side)})" for side in (left, right))
+    return f"{_side(left)}|{_side(right)}"
+
+
+def _side(order: Order) -> str:
+    """One side of a pair in words."""
+    return order if isinstance(order, str) else f"({_name(*order)})"
+
+
+def _leaves(order: Order) -> tuple[str, ...]:
+    """The modalities below."""
+    return (order,) if isinstance(order, str) else tuple(name for side in order for name in _leaves(side))

@@ -1,5 +1,6 @@
 """Held gates pass what they are told to, and let go again."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,8 @@ from mmcore.trace import Trace
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}
 NAMES = ("speech", "noise", "track")
-BOTH = pytest.mark.parametrize("fusion", ["gated", "gated_softmax"])
+EVERY = pytest.mark.parametrize("fusion", ["gated", "gated_softmax", "hierarchical"])
+COMPETING = pytest.mark.parametrize("fusion", ["gated_softmax", "hierarchical"])
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def predicted(model, batch):
     return model(batch)
 
 
-@BOTH
+@EVERY
 def test_a_held_gate_stands_in_the_trace_and_the_others_are_as_they_were(prepared, batch, fusion):
     model, free, held = built(prepared, fusion), Trace(), Trace()
     value_D = torch.linspace(0, 1, 16)
@@ -40,10 +42,12 @@ def test_a_held_gate_stands_in_the_trace_and_the_others_are_as_they_were(prepare
         model(batch, trace=free)
         with clamped(model, {"noise": value_D}):
             model(batch, trace=held)
-    there = held.arrays["present"][..., 1]
+    # Noise is never alone here, nor is it weighed against anything but what is there.
+    there = ~np.isnan(held.arrays["gates/noise"]).any(-1) & (held.arrays["present"].sum(-1) >= 2)
     assert there.any()
     assert (held.arrays["gates/noise"][there] == value_D.numpy()).all()
-    for name in ("speech", "track"):
+    # The track is weighed against what passes the gates below.
+    for name in ("speech",) if fusion == "hierarchical" else ("speech", "track"):
         same = torch.from_numpy(held.arrays[f"gates/{name}"]), torch.from_numpy(free.arrays[f"gates/{name}"])
         assert torch.equal(*(x.nan_to_num(nan=-1.0) for x in same))
 
@@ -69,7 +73,28 @@ def test_gates_held_open_add_embeddings(prepared, batch):
     torch.testing.assert_close(wide, predicted(model, batch))
 
 
-@BOTH
+@COMPETING
+def test_one_that_is_alone_passes_whole_though_its_gate_is_held(prepared, batch, fusion):
+    model, alone = built(prepared, fusion), without(batch, ("speech", "track"))
+    free = predicted(model, alone)
+    with clamped(model, {"noise": torch.tensor(0.3)}):
+        assert torch.equal(predicted(model, alone), free)
+        assert not torch.equal(predicted(model, batch), free)
+
+
+def test_an_inner_gate_held_shut_keeps_out_all_that_is_behind_it(prepared, batch):
+    """With the track's side held open: then it does not matter what was behind the other."""
+    model = built(prepared, "hierarchical")
+    complete = torch.nonzero(batch.present_BTM.any(1).all(-1))[:, 0]
+    assert len(complete)
+    with clamped(model, {"(speech|noise)": torch.tensor(0.0), "track": torch.tensor(1.0)}):
+        shut = predicted(model, batch)
+    gone = predicted(model, without(batch, ("speech", "noise")))
+    torch.testing.assert_close(shut[complete], gone[complete])
+    assert not torch.allclose(predicted(model, batch)[complete], gone[complete])
+
+
+@EVERY
 def test_gates_are_free_again_even_after_an_error(prepared, batch, fusion):
     model = built(prepared, fusion)
     free = predicted(model, batch)
@@ -86,7 +111,7 @@ def test_gates_are_free_again_even_after_an_error(prepared, batch, fusion):
     assert torch.equal(predicted(model, batch), free)
 
 
-@BOTH
+@EVERY
 def test_showing_gates_changes_no_bit_of_what_is_fused(prepared, batch, fusion):
     model, seen = built(prepared, fusion), []
     model.fusion.register_forward_hook(lambda module, inputs, output: seen.append(output))
@@ -98,7 +123,7 @@ def test_showing_gates_changes_no_bit_of_what_is_fused(prepared, batch, fusion):
     assert torch.equal(seen[0], seen[2])
 
 
-@BOTH
+@pytest.mark.parametrize("fusion", ["gated", "gated_softmax"])
 def test_norms_are_those_of_what_goes_in_and_passes(prepared, batch, fusion):
     model, trace, embedded = built(prepared, fusion), Trace(), []
     model.fusion.register_forward_hook(lambda module, inputs, output: embedded.extend(inputs[0].embedded))
@@ -115,7 +140,10 @@ def test_norms_are_those_of_what_goes_in_and_passes(prepared, batch, fusion):
 
 @pytest.mark.parametrize("model", [{"fusion": "concat"}, {"fusion": "gated", "modalities": ("track",)}])
 def test_without_gates_there_is_nothing_to_hold(prepared, model):
-    with pytest.raises(ConfigError, match="gated or gated_softmax"), clamped(built(prepared, **model), {}):
+    with (
+        pytest.raises(ConfigError, match="gated, gated_softmax or hierarchical"),
+        clamped(built(prepared, **model), {}),
+    ):
         pass
 
 

@@ -18,10 +18,10 @@ from mmcore.probes.clamping import clamped
 from mmcore.probes.events import edit_events
 from mmcore.probes.gate_faithfulness import TURNS, _turns, absent_at
 from mmcore.probes.gate_sample import draw_sample
-from mmcore.probes.gate_sums import AlignedSums, ModalitySums, look
+from mmcore.probes.gate_sums import AlignedSums, OpeningSums, look, places_of
 from mmcore.probes.gate_timelines import draw_items
 from mmcore.probes.gates import probe_gates
-from mmcore.probes.removal import removing
+from mmcore.probes.removal import removing, without
 from mmcore.task import resolve_causal, resolve_task
 from mmcore.trace import Trace
 from mmcore.trained import Trained
@@ -33,8 +33,9 @@ def untrained(config, prepared, **overrides):
     built = config("corpora/tiny", **overrides)
     causal = resolve_causal(built, resolve_task(built, prepared.schema))
     model = build_model(built.model, prepared.schema, causal, built.repeat, built.data.window)
+    units = getattr(model.fusion, "units", {}).values()
     with torch.no_grad():
-        for gate in model.fusion.gates.values():
+        for gate in [unit.gate for unit in units] or model.fusion.gates.values():
             gate.weight.mul_(4.0)
     return Trained(built, prepared, model, torch.device("cpu"), ignore)
 
@@ -72,7 +73,8 @@ def slow(trained):
 def test_the_answer_is_plain_and_small(result):
     text = json.dumps(result, allow_nan=False)
     assert len(text) < 60_000
-    assert result["modalities"] == list(NAMES)
+    assert result["gates"] == [{"name": name, "modalities": [name]} for name in NAMES]
+    assert result["places"] == [list(NAMES)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,7 +104,7 @@ def test_the_feature_that_a_gate_follows_is_the_closest(trained, result, slow):
 
 
 def test_conditions_equal_the_slow_ones(result, slow):
-    rows = {(row["condition"], row["modality"]): row for row in result["conditions"]}
+    rows = {(row["condition"], row["gate"]): row for row in result["conditions"]}
     assert {condition for condition, _ in rows} == {"track 0 active", "track 1 active", "an edit"}
     for name in NAMES:
         opening, event = slow[name]["gate"].mean(1), slow[name]["event"]
@@ -129,7 +131,7 @@ def test_entropy_is_one_where_shares_are_equal_and_zero_where_one_has_all(traine
 def probe_shares(trained):
     from mmcore.probes.gate_sums import ShareSums
 
-    sums = ShareSums(NAMES)
+    sums = ShareSums(places_of(trained))
     for batch in trained.test.batches():
         sums.add(look(trained, batch))
     return sums.result()
@@ -142,7 +144,7 @@ def test_alignment_equals_a_slow_one(trained, result):
         shown, events = look(trained, batch), edit_events(batch, trained.targets, trained.task)
         for b, t in batch.valid_BT.nonzero().tolist():
             step = int(batch.start_B[b]) + t
-            opening = shown.opening["noise"][b, t] if shown.choice_BTM[b, t, 1] else math.nan
+            opening = shown.opening["noise"][b, t] if shown.choice_BTG[b, t, 1] else math.nan
             by_item.setdefault(int(batch.item_B[b]), {})[step] = (opening, bool(events[b, t]))
     sums, counts, number = np.zeros(2 * lag + 1), np.zeros(2 * lag + 1), 0
     for steps in by_item.values():
@@ -177,13 +179,13 @@ def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
     passing = {}
     for batch in trained.test.batches():
         shown = look(trained, batch)
-        for b, t in np.argwhere(shown.choice_BTM[..., 1]):
+        for b, t in np.argwhere(shown.choice_BTG[..., 1]):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["noise"][b, t])
     items = sorted(passing)
     lost = [
         np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
     ]
-    told = result["faithfulness"]["items"]["modalities"]["noise"]
+    told = result["faithfulness"]["items"]["gates"]["noise"]
     assert told["n"] == len(items)
     expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
     assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
@@ -197,7 +199,7 @@ def test_every_step_is_masked_once_and_one_in_four_at_a_time(trained):
     assert not np.array_equal(turn_BT, _turns(4, batch))
     assert np.array_equal(turn_BT, _turns(3, batch))
     where = torch.from_numpy(turn_BT == 0)
-    masked = absent_at(batch, "speech", where)
+    masked = absent_at(batch, ("speech",), where)
     assert not masked.present_BTM[..., 0][where].any()
     assert torch.equal(masked.present_BTM[..., 0][~where], batch.present_BTM[..., 0][~where])
     assert torch.equal(masked.present_BTM[..., 1:], batch.present_BTM[..., 1:])
@@ -263,14 +265,14 @@ def test_memory_is_independent_of_the_corpus(trained):
     """What streams by leaves sums of one size; what is asked again is bounded."""
     batch = next(trained.test.batches())
     shown = look(trained, batch)
-    where = shown.choice_BTM[..., 0]
+    where = shown.choice_BTG[..., 0]
     parts = (shown.gates["speech"][where], shown.norm["speech"][where], shown.passing["speech"][where])
-    sums = ModalitySums(16, ("level",))
+    sums = OpeningSums(16, ("level",))
     around = AlignedSums(NAMES, 10, [item.steps for item in trained.prepared.items])
     sizes = []
     for times in (1, 40):
         for _ in range(times):
-            sums.add(*parts, batch.values["speech"].numpy()[where])
+            sums.add(*parts, batch.values["speech"].numpy()[where], 7)
             around.add(shown, batch, np.ones_like(where))
         sizes.append([sum(np.size(v) for v in vars(one).values()) for one in (sums, around)])
     assert sizes[0] == sizes[1]
@@ -301,12 +303,99 @@ def test_softmax_gates_are_read_where_there_is_a_choice(config, prepared, absenc
     assert json.dumps(found, allow_nan=False)
 
 
+@pytest.fixture(scope="module")
+def tree(config, prepared):
+    """Speech and noise first, what became of them and the track next."""
+    return untrained(config, prepared, model__fusion={"kind": "hierarchical"})
+
+
+@pytest.fixture(scope="module")
+def tree_result(tree):
+    return probe_gates(tree, GatesAnalysis(timelines=1))
+
+
+BEHIND = {"speech": NAMES[:1], "noise": NAMES[1:2], "(speech|noise)": NAMES[:2], "track": NAMES[2:]}
+BESIDE = {"speech": "noise", "noise": "speech", "(speech|noise)": "track", "track": "(speech|noise)"}
+
+
+def behind(batch, gate):
+    there_BT = batch.present_BTM[..., [NAMES.index(name) for name in BEHIND[gate]]].any(-1)
+    return (there_BT & batch.valid_BT).numpy()
+
+
+def test_gates_of_pairs_count_where_both_sides_are_there(tree, tree_result):
+    assert {gate["name"]: tuple(gate["modalities"]) for gate in tree_result["gates"]} == BEHIND
+    assert tree_result["places"] == [["speech", "noise"], ["(speech|noise)", "track"]]
+    assert json.dumps(tree_result, allow_nan=False)
+    for gate, beside in BESIDE.items():
+        kept, present = [], 0
+        for batch in tree.test.batches():
+            shown, there = look(tree, batch), behind(batch, gate)
+            present += there.sum()
+            kept.append(shown.gates[gate][there & behind(batch, beside)].astype(float))
+        values, told = np.concatenate(kept), tree_result["distribution"][gate]
+        assert (told["steps"], told["present"]) == (len(values), present)
+        assert told["mean"] == pytest.approx(values.mean(), abs=1e-5)
+        assert told["deviation"] == pytest.approx(values.std(), abs=1e-5)
+    distribution = tree_result["distribution"]
+    assert distribution["(speech|noise)"]["follows"] is None
+    assert distribution["speech"]["follows"]["feature"] == "level"
+    shares = tree_result["shares"]
+    assert shares["steps"] == distribution["speech"]["steps"] + distribution["track"]["steps"]
+    for place in tree_result["places"]:
+        assert sum(shares["passing"][gate] for gate in place) == pytest.approx(1.0, abs=1e-4)
+        assert sum(distribution[gate]["mean"] for gate in place) == pytest.approx(1.0, abs=1e-4)
+    assert set(tree_result["timelines"][0]["gates"]) == set(BEHIND)
+    assert set(tree_result["timelines"][0]["features"]) == set(NAMES)
+
+
+def test_a_side_that_is_alone_has_no_choice_and_the_pair_above_still_has(tree):
+    batch = without(next(tree.test.batches()), ("speech",))
+    shown, valid_BT = look(tree, batch), batch.valid_BT.numpy()
+    there, choice = (dict(zip(BEHIND, x.transpose(2, 0, 1), strict=True)) for x in (shown.there_BTG, shown.choice_BTG))
+    assert not there["speech"].any()
+    assert (there["noise"] & valid_BT).any()
+    assert not choice["noise"].any()
+    assert np.array_equal(choice["(speech|noise)"], there["noise"] & there["track"])
+    assert choice["track"].any()
+    assert np.isnan(shown.gates["noise"]).all()
+    assert not np.isnan(shown.gates["track"][choice["track"]]).any()
+
+
+def test_an_inner_gate_is_held_against_the_loss_without_all_that_is_behind_it(tree, tree_result):
+    naive, components = tree.naive.losses(), tree.targets.components
+    free, masked = tree.tally(), tree.tally(removing(("speech", "noise"), tree.predict))
+    passing = {}
+    for batch in tree.test.batches():
+        shown = look(tree, batch)
+        for b, t in np.argwhere(behind(batch, "(speech|noise)") & behind(batch, "track")):
+            passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["(speech|noise)"][b, t])
+    items = sorted(passing)
+    lost = [
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+    ]
+    told = tree_result["faithfulness"]["items"]["gates"]["(speech|noise)"]
+    assert told["n"] == len(items)
+    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
+    assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
+    held = [row["gate"] for row in tree_result["clamping"]]
+    assert held == [*(gate for gate in BEHIND for _ in range(3)), None]
+
+
+def test_one_that_is_never_there_differs_from_one_that_is_always_alone():
+    sums = OpeningSums(4, ())
+    sums.add(np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 0)), 0)
+    assert sums.result() == {"steps": 0, "present": 0}
+    sums.add(np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 0)), 12)
+    assert sums.result() == {"steps": 0, "present": 12}
+
+
 def test_labels_of_whole_items_are_asked_by_item(config, label_corpus, tmp_path):
     built = config(label_corpus)
     prepared = prepare(label_corpus, built.data, tmp_path)
     found = probe_gates(untrained(config, prepared), GatesAnalysis())
     assert found["faithfulness"]["steps"] is None
-    assert found["faithfulness"]["items"]["modalities"]["sensor"]["n"] >= 5
+    assert found["faithfulness"]["items"]["gates"]["sensor"]["n"] >= 5
     assert found["around"]["events"] == 0
     assert found["conditions"] == []
     assert found["timelines"][0]["targets"] == []

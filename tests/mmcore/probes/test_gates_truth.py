@@ -28,6 +28,11 @@ LOUD, QUIET = 0.9, 0.1
 
 @pytest.fixture(scope="module")
 def corpus(corpus_writer, tmp_path_factory):
+    return written(corpus_writer, tmp_path_factory.mktemp("by hand") / "corpus", in_turn=False)
+
+
+def written(corpus_writer, folder, in_turn):
+    """In turn: one of the two counts at every step, and the other does not."""
     schema = {
         "format": 1,
         "name": "by hand",
@@ -42,15 +47,16 @@ def corpus(corpus_writer, tmp_path_factory):
     tables = {name: {} for name in (*NAMES, "truth")}
     for item in items:
         time, y = np.arange(40.0), 0.05 * rng.standard_normal(40)
-        for name in NAMES:
-            counts, reading = rng.random(40) < 0.5, rng.standard_normal(40)
+        drawn = rng.random((2, 40)) < 0.5
+        for name, one in zip(NAMES, (drawn[0], ~drawn[0] if in_turn else drawn[1]), strict=True):
+            counts, reading = one, rng.standard_normal(40)
             tables[name][item] = pd.DataFrame(
                 {"time": time, "strong": reading * counts, "weak": reading * ~counts, "counts": counts.astype(float)}
             )
             y += reading * np.where(counts, LOUD, QUIET)
         tables["truth"][item] = pd.DataFrame({"time": time, "y": y})
     listing = pd.DataFrame({"item": items, "group": items})
-    return corpus_writer(tmp_path_factory.mktemp("by hand") / "corpus", schema, tables, listing)
+    return corpus_writer(folder, schema, tables, listing)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def answers(config, corpus, tmp_path_factory):
 def belief(answers, modality):
     def rho(shown):
         steps = [one["faithfulness"]["steps"] for one in answers]
-        return [(s["together"] if modality is None else s["modalities"][modality])[shown] for s in steps]
+        return [(s["together"] if modality is None else s["gates"][modality])[shown] for s in steps]
 
     return believe(rho("passing"), rho("opening"), rho("norm"), overlap=0.25)
 
@@ -147,7 +153,7 @@ def test_constant_gates_are_known_as_such(answers):
             assert told["deviation_over_steps"] == 0.0
             assert told["between_inputs"] == 0.0
             assert told["follows"] is None
-            assert one["faithfulness"]["steps"]["modalities"][name]["opening"] == 0.0
+            assert one["faithfulness"]["steps"]["gates"][name]["opening"] == 0.0
         held = next(r for r in one["clamping"] if r["gate"] is None)
         assert held["whole"] == pytest.approx(0.0, abs=1e-5)
 
@@ -163,3 +169,78 @@ def test_a_gate_follows_the_feature_that_opens_it(answers):
             told = one["distribution"]["left"]["follows"]
             assert told["feature"] == "counts"
             assert told["correlation"] == pytest.approx(sign, abs=1e-3)
+
+
+# Two sides of one pair ----------------------------------------------------------------------------------------------
+PAIRS = {"decides": Gate(LOUD, QUIET), "constant": Gate(0.5, 0.5)}
+TINY = 1e-3
+"""So short that tanh is a straight line."""
+
+
+def pair_by_hand(config, corpus, prepared, gate, repeat):
+    """The same readings through one bimodal unit: z lets the side pass that counts, or neither more than the other."""
+    built = config(
+        corpus, repeat=repeat, model__width=4, model__layers=0, model__positions="rotary",
+        model__head__kind="per_track", model__fusion={"kind": "hierarchical"},
+    )  # fmt: skip
+    model = build_model(built.model, prepared.schema, False, repeat, built.data.window)
+    trained = Trained(built, prepared, model, torch.device("cpu"), ignore)
+    normaliser = trained.normaliser
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        for name, linear in zip(NAMES, model.embedding.linears.values(), strict=True):
+            for f, factor in enumerate(gate.vector):
+                linear.weight[0, f] = TINY * factor * float(normaliser.deviation[name][f])
+                linear.bias[0] += TINY * factor * float(normaliser.mean[name][f])
+            linear.weight[1, 2] = 2.0 * TINY
+            linear.bias[1] = -TINY
+        (unit,) = model.fusion.units.values()
+        for way in (unit.first, unit.second):
+            way.weight[0, 0] = 1.0
+        # Of the left one alone: +TINY while it counts, else −TINY.
+        unit.gate.weight[:, 1] = logit(gate.loud) / TINY
+        model.head.hidden.weight.copy_(torch.eye(4))
+        deviation = float(normaliser.target_deviation_P[0])
+        model.head.output.weight[0, 0] = 1.0 / TINY / deviation
+        model.head.output.bias[0] = -float(normaliser.target_mean_P[0]) / deviation
+    return trained
+
+
+@pytest.fixture(scope="module")
+def pair_answers(config, corpus_writer, tmp_path_factory):
+    """Kind → answers of three repeats, and the first repeat's predictions."""
+    corpus = written(corpus_writer, tmp_path_factory.mktemp("in turn") / "corpus", in_turn=True)
+    prepared = prepare(corpus, config(corpus).data, tmp_path_factory.mktemp("prepared in turn"))
+    told, predictions = {}, {}
+    for kind, gate in PAIRS.items():
+        models = [pair_by_hand(config, corpus, prepared, gate, repeat) for repeat in range(3)]
+        told[kind] = [probe_gates(model, GatesAnalysis(timelines=1)) for model in models]
+        predictions[kind] = models[0].predict(next(models[0].test.batches()))
+    return told, predictions
+
+
+@pytest.mark.parametrize("modality", [*NAMES, None])
+def test_a_pair_whose_sides_are_weighed_is_faithful_and_one_whose_are_not_is_not(pair_answers, modality):
+    told, predictions = pair_answers
+    torch.testing.assert_close(predictions["constant"], predictions["decides"], atol=1e-3, rtol=1e-3)
+    assert belief(told["decides"], modality).label == "faithful"
+    constant = belief(told["constant"], modality)
+    assert constant.label == "not faithful"
+    assert constant.gate_is_silent
+
+
+def test_the_sides_of_a_pair_share_one_and_follow_what_counts(pair_answers):
+    for one in pair_answers[0]["decides"]:
+        left, right = (one["distribution"][name] for name in NAMES)
+        assert left["mean"] + right["mean"] == pytest.approx(1.0, abs=1e-4)
+        assert left["quantiles"][0] == pytest.approx(QUIET, abs=0.01)
+        assert left["quantiles"][-1] == pytest.approx(LOUD, abs=0.011)
+        assert left["follows"]["feature"] == "counts"
+        assert right["follows"]["feature"] == "counts"
+        held = {(row["gate"], row["held"]): row["whole"] for row in one["clamping"]}
+        assert held[None, "mean"] > 0.1
+        assert held["left", "shut"] > held["left", "mean"] > 0.05
+    for one in pair_answers[0]["constant"]:
+        held = next(row for row in one["clamping"] if row["gate"] is None)
+        assert held["whole"] == pytest.approx(0.0, abs=1e-5)
