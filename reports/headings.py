@@ -23,6 +23,7 @@ _ENTRIES = {
     "high": "interval",
     "p after holm": "holm",
     "repeats": "repeat",
+    "repeats with a score": "repeat",
     "won": "share of repeats won",
     "average rank": "critical difference",
 }

@@ -305,6 +305,18 @@ def test_text_is_aligned_and_safe_for_any_terminal(summary_of):
     assert max(len(line) for line in text.split("\n\n")[1].splitlines()) <= 100
 
 
+def test_the_count_of_repeats_says_that_they_have_a_score(summary_of, study_of):
+    """A failed run has none, and a finished one may have none."""
+    summary = summary_of(study_of(("a", "b"), repeats=8), failures=[("b", 2)])
+    told = as_markdown(summary).split("## Arms")[1].split("\n\n")[1]
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in told.splitlines()}
+    assert rows["b"][rows["arm"].index("repeats with a score")] == "7 of 8"
+    page = as_html(summary)
+    for table in ("arms", "details-arms"):
+        (shown,) = re.findall(rf'id="{table}".*?</table>', page, re.DOTALL)
+        assert re.search(r'<th scope="col"[^>]*>repeats with a score <a class="term" href="#word-repeat"', shown)
+
+
 def test_a_report_of_no_runs_can_be_written(study_of, tmp_path):
     results = tidy(study_of(), [])
     summary = summarise(results)
