@@ -58,7 +58,7 @@ class GateDistribution:
         def curve(axes: Axes, arm: str, gate: str, i: int) -> None:
             part = frame.query("arm == @arm and gate == @gate")
             tint = shade(gating, gate)
-            axes.fill_between(part["gate"], 0, part["share"], color=tint, alpha=0.12, linewidth=0)
+            axes.fill_between(part["opening"], 0, part["share"], color=tint, alpha=0.12, linewidth=0)
             axes.plot(part["opening"], part["share"], color=tint, linestyle=line(i), linewidth=1.8, label=gate)
             axes.set_xlim(0, 1)
             axes.set_ylim(0, 1.06 * highest)

@@ -176,6 +176,13 @@ def test_every_figure_with_numbers_can_be_drawn(results_of, options):
     assert all(f.description.endswith(".") for f in gates.figures(results))
 
 
+def test_gates_are_drawn_by_how_far_they_are_open(results_of):
+    drawing = GateDistribution(answered(results_of)).draw()
+    drawing.draw_without_rendering()
+    ticks = [label.get_text() for label in drawing.axes[0].get_xticklabels()]
+    assert [float(text) for text in ticks] == sorted({float(text) for text in ticks})
+
+
 def test_arms_may_read_different_modalities(results_of):
     results = results_of()
     told = [answer("track_only", r, names=("visual", "track")) for r in range(3)]
