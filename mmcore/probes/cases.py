@@ -15,10 +15,11 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Forecast
+from mmcore.probes.attention import traced
+from mmcore.probes.attention_maps import ENCODER, HEAD, AttentionMap, attention_maps
 from mmcore.probes.events import edit_events
 from mmcore.probes.steps import step_losses
 from mmcore.schema import Modality
-from mmcore.trace import Trace
 from mmcore.trained import Trained
 from mmcore.training.losses import counted_targets, layout_of
 
@@ -26,6 +27,10 @@ LINES = 2
 """Tracks and parameters of a case that are kept: those with the largest loss in its span."""
 WIDEST = 100
 """Steps of a case at most, around its span: what a picture can show."""
+MOST_ROWS = 6
+"""Rows of attention of a case that are kept: more lines cannot be told apart."""
+LATEST = (ENCODER, HEAD, "fusion", "before")
+"""Parts of a model that may look over steps. The attention of a case is that of the first of these that does."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,10 @@ def draw_cases(trained: Trained, cases: Sequence[Case]) -> list[dict[str, Any]]:
         None where rows are steps), ``span`` (first place and place after the last), ``loss``, ``naive``; ``lines``: a
         list of ``track``, ``parameter``, ``kind``, ``unit``, ``true`` and ``predicted`` (original units; probability of
         yes; class); ``features``: one of each modality but the targets' own: ``modality``, ``feature``, ``unit``,
-        ``values``; ``events``: places of edits; ``gates``: mean over width by modality; ``attention``: of the last
-        layer, mean over heads, from the place with the largest loss in the span (``place``, ``row``), None where the
-        model keeps none. Series have one entry a place; None where there is nothing.
+        ``values``; ``events``: places of edits; ``gates``: mean over width by the gate's name; ``shares``: of each
+        modality at its step, where the fusion attends to modalities (mean over heads) or weighs their predictions (mean
+        over the component's parameters); ``attention``: over steps, see :meth:`_Drawing.attention`. Series have one
+        entry a place; None where there is nothing.
     """
     return [_Drawing(trained, case).told() for case in cases]
 
@@ -69,9 +75,9 @@ class _Drawing:
         self.trained, self.case = trained, case
         self.layout, self.targets = layout_of(trained.targets), trained.targets
         self.batch = next(trained.test.batches(np.array([case.window])))
-        self.trace = Trace()
+        self.arrays, self.seen, _ = traced(trained, self.batch)
         with torch.inference_mode():
-            outputs = trained.model(self.batch.to(trained.device), trace=self.trace).cpu()
+            outputs = trained.predict(self.batch)
             self.outputs_TKO: Tensor = outputs[0]
             judge = outputs
             if case.who is not None:
@@ -105,10 +111,11 @@ class _Drawing:
             "events": torch.nonzero(happens_T)[:, 0].tolist(),
             "gates": {
                 name.removeprefix("gates/"): _series(_mean(gate_BTD[0, self.low : self.high], -1))
-                for name, gate_BTD in self.trace.arrays.items()
+                for name, gate_BTD in self.arrays.items()
                 if name.startswith("gates/")
             },
-            "attention": self._attention(),
+            "shares": self._shares(),
+            "attention": self.attention(),
         }
 
     def _span_losses(self) -> np.ndarray:
@@ -164,16 +171,59 @@ class _Drawing:
             "values": _series(np.where(there_T, values_T, np.nan)),
         }
 
-    def _attention(self) -> dict[str, Any] | None:
-        layers = sorted(
-            (name for name in self.trace.arrays if name.rpartition("/")[0] == "attention" and name[10:].isdigit()),
-            key=lambda name: int(name[10:]),
-        )
-        if not layers:
+    def _shares(self) -> dict[str, list[float | None]]:
+        """What each modality has in its own step; {} where the fusion gives none by step."""
+        if "modality_attention" in self.arrays:
+            share_TM = _mean(self.arrays["modality_attention"][0], 1)
+        elif "modality_weights" in self.arrays:
+            members = list(self.layout.membership[self.case.component])
+            share_TM = _mean(self.arrays["modality_weights"][0][..., members], -1)
+        else:
+            return {}
+        shown_TM = share_TM[self.low : self.high]
+        return {name: _series(shown_TM[:, m]) for m, name in enumerate(self.trained.modalities)}
+
+    def attention(self) -> dict[str, Any] | None:
+        """Where the model looks from the place with the largest loss in the span.
+
+        Told is the part of :data:`LATEST` that comes first there: the encoder, else the head, else the fusion, else the
+        layers before it; of each of its streams the last layer.
+
+        Returns:
+            ``at``: the place. ``rows``: at most :data:`MOST_ROWS`, in the model's order, each with ``place`` and
+            ``layer`` (counted from 0) as :class:`mmcore.probes.attention_maps.AttentionMap` names them, and ``row``:
+            mean over heads (in a head over tracks too), keys of a step together. Weights of steps before those shown
+            are not in it. ``of``: rows that there are. None where nothing looks over steps, or nothing can be seen.
+        """
+        streams: dict[str, dict[str, AttentionMap]] = {}
+        for one in attention_maps(self.arrays, self.seen):
+            # Layers come in the order of the model: the last one of a stream stays.
+            streams.setdefault(_part(one.place), {})[one.place] = one
+        part = next((part for part in LATEST if part in streams), None)
+        if part is None:
             return None
-        place = self.case.first + int(self._span_losses().sum((1, 2)).argmax())
-        row_T = _mean(self.trace.arrays[layers[-1]][0, :, place, self.low : self.high], 0)
-        return {"place": place - self.low, "row": _series(row_T)}
+        at = self.case.first + int(self._span_losses().sum((1, 2)).argmax())
+        rows = [
+            {"place": one.place, "layer": one.layer, "row": _series(row_T[self.low : self.high])}
+            for one in streams[part].values()
+            if (row_T := _row(one, at, self.seen.valid_BT.shape[1])) is not None
+        ]
+        return {"at": at - self.low, "rows": rows[:MOST_ROWS], "of": len(rows)} if rows else None
+
+
+def _part(place: str) -> str:
+    """The part of the model that a place of attention belongs to, as :data:`LATEST` names it."""
+    kind = place.partition("/")[0]
+    return kind if kind in LATEST and "←" not in place else "fusion"
+
+
+def _row(one: AttentionMap, at: int, steps: int) -> np.ndarray | None:
+    """Weights by step (T,) of what is asked at a step, mean over heads and queries; None where it may see nothing."""
+    asks_Q = (one.step_Q == at) & one.allowed_BQS[0].any(-1)
+    if not asks_Q.any():
+        return None
+    weights_QS = np.where(one.allowed_BQS[0, asks_Q], one.weights_BHQS[0][:, asks_Q].mean(0), 0.0)
+    return np.bincount(one.step_S, weights_QS.mean(0), minlength=steps)
 
 
 def _track_losses(outputs_BTKO: Tensor, batch: Batch, trained: Trained) -> Tensor:

@@ -42,6 +42,8 @@ def probe_errors(trained: Trained, settings: ErrorsAnalysis) -> dict[str, Any]:
         and ``groups``, each with ``group`` (None: the condition is not known there), ``count`` (counted targets),
         ``loss`` and ``naive`` by component. ``items`` and ``spans``: by component ``worst`` and ``best``, each a list
         of ``item``, ``loss``, ``naive`` (spans: ``start`` and ``steps`` too), from the most extreme one; ties by name.
+        ``spans`` have ``hardest`` too: the worst of that naive predictor, so the same in every arm, and what this model
+        loses there; those of items that have all modalities come first.
         ``cases``: see :func:`mmcore.probes.cases.draw_cases`. None where nothing counts.
     """
     return _Pass(trained, settings.cases).answer()
@@ -152,9 +154,8 @@ class _Pass:
                 for b, s in places.tolist()
             ]
             for name in self.predictors:
-                keep = self.listed if name is MODEL else 1
                 self.worst[name, component] = _first(
-                    spans + self.worst.get((name, component), []), name, component, -1, keep
+                    spans + self.worst.get((name, component), []), name, component, -1, self.listed
                 )
             self.best[component] = _first(spans + self.best.get(component, []), MODEL, component, 1, self.listed)
 
@@ -215,19 +216,22 @@ class _Pass:
                 for s in spans
             ]
 
-        return {"worst": listed(self.worst.get((MODEL, component), [])), "best": listed(self.best.get(component, []))}
+        return {why: listed(spans) for why, _, spans in self._extremes(component)}
+
+    def _extremes(self, component: str) -> list[tuple[str, str | None, list[_Span]]]:
+        """Why spans are looked at, by whose loss, and those spans."""
+        naive = self.chosen[component]
+        return [
+            ("hardest", naive, [] if naive is None else self.worst.get((naive, component), [])),
+            ("worst", MODEL, self.worst.get((MODEL, component), [])),
+            ("best", MODEL, self.best.get(component, [])),
+        ]
 
     def _cases(self) -> list[Case]:
         """Of each component the hardest span for the naive predictor, which all arms share, the worst and the best."""
         cases = []
         for component in self.components:
-            naive = self.chosen[component]
-            kept = [
-                ("hardest", naive, [] if naive is None else self.worst.get((naive, component), [])),
-                ("worst", MODEL, self.worst.get((MODEL, component), [])),
-                ("best", MODEL, self.best.get(component, [])),
-            ]
-            for why, who, spans in kept:
+            for why, who, spans in self._extremes(component):
                 for s in spans[:1]:
                     told = rounded(s.losses[MODEL][component]), rounded(self._of_chosen(s.losses, component))
                     cases.append(Case(component, why, who, s.window, s.first, s.steps, *told))

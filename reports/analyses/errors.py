@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.analyses.arms import told_arms
 from reports.analyses.conditions import Gain, Place, Ratio, gains, ratios
 from reports.frame import StudyResults
-from reports.numerals import interval, listing, number
+from reports.numerals import counted, interval, listing, number
 from reports.sections import Finding, Section, SectionTable, Table, plain_table
 
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ MOST_PLACES = 8
 """Conditions that are told in words, the strongest first; the table has all."""
 MOST_GAINS = 6
 """The same for gains."""
+MOST_DRAWN = 6
+"""Components whose cases are drawn."""
+MOST_TOLD = 2
+"""Arms that :func:`told_arms` names at most."""
 HARD = "errors_hardest"
-WORST = "errors_worst"
+ENDS = "errors_ends"
 """First parts of the names of the pictures of cases."""
 
 
@@ -33,7 +37,8 @@ def section(results: StudyResults) -> Section | None:
     told = told_arms(results, {answer["arm"] for answer in answers})
     found, gained = ratios(results), gains(results)
     listed = max(answer["settings"].get("cases", 3) for answer in answers)
-    cases = [f"{kind}_{i}" for i in range(len(results.components)) for kind in (HARD, WORST)]
+    drawn = range(min(MOST_DRAWN, len(results.components)))
+    cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_TOLD)))]
     return Section(
         key="errors",
         title="Where the errors are",
@@ -62,15 +67,35 @@ def section(results: StudyResults) -> Section | None:
             SectionTable(
                 "items", "Worst and best items of each arm, and all arms on the same items", _items(results, listed)
             ),
-            SectionTable("spans", "Worst and best spans of every run, within its test items", _spans(answers)),
+            SectionTable(
+                "spans",
+                "Worst and best spans of every run, within its test items, and what it loses in those that are hardest "
+                "for the naive predictor, which are the same for all arms of a repeat",
+                _spans(answers),
+            ),
         ),
         limits=(
             "Conditions are not independent of one another: where one modality is absent another one often is, too. "
             "Which of them is the cause is not asked here. Intervals over repeats hold test items that are drawn anew "
             "where splits are. Pictures show the reference and the best arm, in the first repeat that has both: spans "
-            "that are hardest for the naive predictors, so that all arms show the same ones, and the worst of the best "
-            "arm. They are extremes, not examples of the usual."
+            "that are hardest for the naive predictors, so that both arms show the same ones, and the worst and the "
+            "best of each by itself, which may be different ones. They are extremes, not examples of the usual; a best "
+            f"span may be one in which hardly anything happens.{_left_out(results)}"
         ),
+    )
+
+
+def _left_out(results: StudyResults) -> str:
+    """What has no picture, and where it is."""
+    arms = {answer["arm"] for answer in results.answers("errors")}
+    others, components = len(arms) - len(told_arms(results, arms)), results.components[MOST_DRAWN:]
+    parts = [counted(others, "more arm")] if others else []
+    parts += [counted(len(components), "component") + f" ({listing(components)})"] if components else []
+    if not parts:
+        return ""
+    return (
+        f" Not drawn: {listing(parts)}. Their items and spans are in the tables, their cases in the answers beside the "
+        "records (runs/FINGERPRINT/analyses/errors-….json)."
     )
 
 
@@ -195,12 +220,11 @@ def _spans(answers: Sequence[dict[str, Any]]) -> Table:
 
 
 def figures(results: StudyResults) -> tuple[Figure, ...]:
-    """Losses by condition, then for each component the hardest span and the worst. Imports the drawing library."""
-    from reports.figures.errors_case import ErrorCase
+    """Losses by condition, then by component the hardest span and the arms' own. Imports the drawing library."""
+    from reports.figures.errors_case import ErrorCase, ErrorEnds
     from reports.figures.errors_conditions import ErrorConditions
 
-    whys = ("hardest", "worst")
-    return (
-        ErrorConditions(results),
-        *(ErrorCase(results, i, why) for i in range(len(results.components)) for why in whys),
-    )
+    cases: list[Figure] = []
+    for i in range(min(MOST_DRAWN, len(results.components))):
+        cases += [ErrorCase(results, i), *(ErrorEnds(results, i, place) for place in range(MOST_TOLD))]
+    return (ErrorConditions(results), *cases)

@@ -1,207 +1,179 @@
-"""One case as a timeline: truth and predictions, features, edit events, gates and attention, one below the other."""
+"""Cases as timelines: the span that is hardest for a naive predictor, and where an arm is worst and best."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.analyses.arms import told_arms
-from reports.analyses.errors import HARD, WORST
-from reports.figures.style import INK, WIDTH, colour, house_style, line, marker, shortened
+from reports.analyses.errors import ENDS, HARD
+from reports.figures.errors_timeline import (
+    HEIGHTS,
+    Case,
+    Timeline,
+    cropped,
+    loss_words,
+    naive_words,
+    names_above,
+    whole_repeats,
+    words_inside,
+)
+from reports.figures.style import WIDTH, house_style
 from reports.frame import StudyResults
-from reports.numerals import NOTHING, number
 
-WHY = {"hardest": HARD, "worst": WORST}
+AROUND = 10
+"""Places on either side of a span where two of them stand side by side: a second at ten steps a second."""
+COLUMNS = ["series", "name", "arm", "time", "value"]
+SHADED = "The shaded span is the one that was chosen; small ticks below the first line are edits."
+DRAWN = "Truth where it counts, in ink; predictions in colour."
 
 
 class ErrorCase:
-    """A span of a test window that one component is hardest to predict in, or that an arm predicts worst.
+    """The span in which one component is hardest for the naive predictor, with the reference and the best arm.
 
     Args:
         results: of the study. number: which of the corpus's components.
-        why: ``hardest``: for the naive predictor, with the reference and the best arm; ``worst``: of the best arm.
     """
 
     value = "value"
 
-    def __init__(self, results: StudyResults, number: int, why: str) -> None:
-        self.component, self.why = results.components[number], why
-        self.name = f"{WHY[why]}_{number}"
+    def __init__(self, results: StudyResults, number: int) -> None:
+        self.component = results.components[number]
+        self.name = f"{HARD}_{number}"
+        self.title = f"Hardest span: {self.component}"
         answers = results.answers("errors")
-        told = told_arms(results, {answer["arm"] for answer in answers})
-        self.arms = told if why == "hardest" else told[-1:]
-        # An arm has the same colour in all figures.
-        self.order = {arm.name: i for i, arm in enumerate(results.study.arms)}
-        what = "Hardest span" if why == "hardest" else f"Worst span of {self.arms[-1] if self.arms else 'an arm'}"
-        self.title = f"{what}: {self.component}"
+        self.arms = told_arms(results, {answer["arm"] for answer in answers})
+        self.order = _order(results)
         self.repeat, self.cases = self._found(answers)
 
-    def _found(self, answers: Sequence[dict[str, Any]]) -> tuple[int | None, dict[str, dict[str, Any]]]:
+    def _found(self, answers: Sequence[dict[str, Any]]) -> tuple[int | None, dict[str, Case]]:
         """The case of each arm, in the first repeat that has it for all of them; of another window: left out."""
-        by_repeat: dict[int, dict[str, dict[str, Any]]] = {}
-        for answer in answers:
-            for case in answer["result"]["cases"]:
-                if answer["arm"] in self.arms and (case["component"], case["why"]) == (self.component, self.why):
-                    by_repeat.setdefault(answer["repeat"], {})[answer["arm"]] = case
-        whole = [repeat for repeat, cases in sorted(by_repeat.items()) if len(cases) == len(self.arms)]
-        if not whole:
-            return None, {}
-        cases = {arm: by_repeat[whole[0]][arm] for arm in self.arms}
-        first = next(iter(cases.values()))
-        same = ("item", "start", "span")
-        return whole[0], {a: c for a, c in cases.items() if all(c[part] == first[part] for part in same)}
+        for repeat, by_arm in whole_repeats(answers, self.component, ["hardest"]).items():
+            if all(arm in by_arm for arm in self.arms):
+                cases = {arm: by_arm[arm]["hardest"] for arm in self.arms}
+                first = cases[self.arms[0]]
+                same = ("item", "start", "span")
+                return repeat, {a: c for a, c in cases.items() if all(c[part] == first[part] for part in same)}
+        return None, {}
 
     @property
     def description(self) -> str:
         """What the figure shows, in words."""
         if not self.cases:
             return "No case."
-        case = next(iter(self.cases.values()))
-        losses = ", ".join(f"'{arm}' {_loss(c['loss'])}" for arm, c in self.cases.items())
-        parts = ["The shaded span is the one that was chosen; small ticks below the first line are edits."]
-        last = list(self.cases)[-1]
-        if any(c["gates"] for c in self.cases.values()):
-            parts.append(f"Gates: mean opening by modality, of '{last}'.")
-        if self._attention():
-            parts.append(
-                f"Attention of '{last}': of its last layer, mean over heads, from the step with the largest loss in "
-                "the span (dotted line)."
-            )
-        chosen = "hardest for the naive predictor" if self.why == "hardest" else "worst for this arm"
-        return (
-            f"Item {case['item']}, repeat {self.repeat}: the span whose {self.component} is {chosen}, with the two "
-            f"tracks and parameters of the largest loss in it. Loss in the span: {losses}, naive predictor "
-            f"{_loss(case['naive'])}. Truth where it counts, in ink; predictions in colour. {' '.join(parts)}"
-        )
+        case, last = next(iter(self.cases.values())), list(self.cases)[-1]
+        losses = ", ".join(f"'{arm}' {loss_words(c)}" for arm, c in self.cases.items())
+        inside = words_inside([self.cases[last]], last)
+        return " ".join([
+            f"Item {case['item']}, repeat {self.repeat}: the span whose {self.component} is hardest for the naive "
+            "predictor, with the two tracks and parameters of its largest loss there. Loss in the span: "
+            f"{losses}, naive predictor {naive_words(case)}. {DRAWN} {SHADED}",
+            *inside,
+        ])  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
-        """One row per ``series`` (truth, prediction, feature, edit, gate, attention), ``name``, ``arm`` and step."""
-        rows: list[tuple[Any, ...]] = []
-        for i, (arm, case) in enumerate(self.cases.items()):
-            for told in case["lines"]:
-                name = f"track {told['track']} {told['parameter']}"
-                rows += [
-                    ("prediction", name, arm, at, v) for at, v in zip(self._times(case), told["predicted"], strict=True)
-                ]
-                if i == 0:
-                    rows += [
-                        ("truth", name, None, at, v) for at, v in zip(self._times(case), told["true"], strict=True)
-                    ]
-            if i == 0:
-                for f in case["features"]:
-                    name = f"{f['modality']}: {f['feature']}"
-                    rows += [
-                        ("feature", name, None, at, v) for at, v in zip(self._times(case), f["values"], strict=True)
-                    ]
-                times = self._times(case)
-                rows += [("edit", "edit", None, times[place], 1.0) for place in case["events"]]
-            for name, gate in case["gates"].items():
-                rows += [("gate", name, arm, at, v) for at, v in zip(self._times(case), gate, strict=True)]
-            if case["attention"]:
-                row = case["attention"]["row"]
-                rows += [("attention", "last layer", arm, at, v) for at, v in zip(self._times(case), row, strict=True)]
-        frame = pd.DataFrame(rows, columns=["series", "name", "arm", "time", "value"])
-        return frame.astype({"value": float})
-
-    def _times(self, case: dict[str, Any]) -> np.ndarray:
-        places = len(case["lines"][0]["true"]) if case["lines"] else 0
-        return np.round((case["start"] + np.arange(places)) * (case["step"] or 1.0), 6)
-
-    def _attention(self) -> dict[str, Any] | None:
-        return list(self.cases.values())[-1]["attention"] if self.cases else None
+        """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
+        rows = Timeline(self.cases, self.order).told() if self.cases else []
+        case = next(iter(self.cases.values()), {"item": None})
+        frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
+        return frame.assign(item=case["item"], repeat=self.repeat)
 
     def draw(self) -> Drawing:
         """Plots below one another on a common axis of time."""
-        case, last = next(iter(self.cases.values())), list(self.cases.values())[-1]
-        x, attention = self._times(case), self._attention()
-        heights = [1.3] * len(case["lines"]) + [0.75] * len(case["features"])
-        heights += ([0.9] if last["gates"] else []) + ([0.7] if attention else [])
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.9 + sum(heights) * 0.95), layout="constrained")
-            plots = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
-            half = (x[1] - x[0]) / 2 if len(x) > 1 else 0.5
-            low, high = case["span"]
-            for axes in plots:
-                axes.axvspan(x[low] - half, x[high - 1] + half, color=INK, alpha=0.07, linewidth=0)
-                axes.tick_params(labelsize=8)
-                axes.locator_params(axis="y", nbins=3)
-            rest = iter(plots)
-            for n, told in enumerate(case["lines"]):
-                axes = next(rest)
-                self._line(axes, x, n, told)
-                if n == 0:
-                    axes.plot(
-                        x[case["events"]], np.full(len(case["events"]), 0.02), "|", color=INK, alpha=0.7, markersize=5,
-                        transform=axes.get_xaxis_transform(), label="edit",
-                    )  # fmt: skip
-            for feature in case["features"]:
-                axes, values = next(rest), _array(feature["values"])
-                axes.plot(x, values, color=INK, alpha=0.8, linewidth=1.0)
-                if np.isnan(values).all():
-                    axes.set_yticks([])
-                    axes.text(0.5, 0.4, "absent", transform=axes.transAxes, ha="center", fontsize=8)
-                _label(axes, shortened(feature["modality"], 12), shortened(feature["feature"], 16))
-            if last["gates"]:
-                self._gates(next(rest), x, last["gates"])
-            if attention:
-                axes = next(rest)
-                axes.bar(x, np.nan_to_num(_array(attention["row"])), width=1.6 * half, color=INK, alpha=0.55)
-                axes.axvline(x[attention["place"]], color=INK, linewidth=0.9, linestyle=":")
-                _label(axes, "attention", "")
-            plots[-1].set_xlabel("seconds" if case["step"] else "steps")
-            handles, labels = plots[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper left", ncols=4, columnspacing=1.4)
-            figure.align_ylabels(plots)
-        return figure
-
-    def _line(self, axes: Axes, x: np.ndarray, n: int, told: dict[str, Any]) -> None:
-        style = "steps-mid" if told["kind"] != "continuous" else "default"
-        axes.plot(
-            x,
-            _array(told["true"]),
-            color=INK,
-            linewidth=1.3,
-            marker=".",
-            markersize=3.5,
-            drawstyle=style,
-            label="truth",
-        )
-        for arm, case in self.cases.items():
-            shade = self.order[arm]
-            axes.plot(
-                x, _array(case["lines"][n]["predicted"]), color=colour(shade), linewidth=1.2, linestyle=line(shade),
-                marker=marker(shade), markersize=2.6, label=shortened(arm),
-            )  # fmt: skip
-        unit = f" ({told['unit']})" if told["unit"] else ""
-        what = "probability" if told["kind"] == "binary" else "class" if told["kind"] == "categorical" else ""
-        _label(axes, f"track {told['track']}", shortened(told["parameter"], 14) + unit, what)
-
-    def _gates(self, axes: Axes, x: np.ndarray, gates: dict[str, Any]) -> None:
-        for i, (name, values) in enumerate(gates.items()):
-            axes.plot(
-                x, _array(values), color=colour(i + 3), linestyle=line(i), linewidth=1.3, label=shortened(name, 14)
-            )
-        # Names at the ends of the lines would lie on one another.
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(4, len(gates)), fontsize=7.5, borderpad=0,
-            borderaxespad=0.1, handlelength=2.2, columnspacing=1.2,
-        )  # fmt: skip
-        _label(axes, "gates", "")
+        return _drawn([Timeline(self.cases, self.order)], [""], 0.95)
 
 
-def _label(axes: Axes, *parts: str) -> None:
-    axes.set_ylabel("\n".join(part for part in parts if part), fontsize=8, rotation=0, ha="right", va="center")
+class ErrorEnds:
+    """The spans that one arm predicts worst and best, side by side.
+
+    Args:
+        results: of the study. number: which of the corpus's components. place: which of the arms that are told about.
+    """
+
+    value = "value"
+
+    def __init__(self, results: StudyResults, number: int, place: int) -> None:
+        self.component = results.components[number]
+        self.name = f"{ENDS}_{number}_{place}"
+        answers = results.answers("errors")
+        arms = told_arms(results, {answer["arm"] for answer in answers})
+        self.arm = arms[place] if place < len(arms) else None
+        self.title = f"Worst and best span of {self.arm}: {self.component}"
+        self.order = _order(results)
+        self.repeat, self.cases = self._found(answers, arms)
+
+    def _found(self, answers: Sequence[dict[str, Any]], arms: Sequence[str]) -> tuple[int | None, dict[str, Case]]:
+        """Both ends in the first repeat that has them for all arms, so that test items are the same; else its first."""
+        found = whole_repeats(answers, self.component, ["worst", "best"])
+        own = [repeat for repeat, by_arm in found.items() if self.arm in by_arm]
+        if not own:
+            return None, {}
+        repeat = min(own, key=lambda r: (not all(arm in found[r] for arm in arms), r))
+        cases = found[repeat][str(self.arm)]
+        return repeat, {why: cropped(cases[why], AROUND) for why in ("worst", "best")}
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        if not self.cases:
+            return "No case."
+        told = [
+            f"the {end}: item {case['item']}, loss {loss_words(case)}, naive predictor {naive_words(case)}"
+            for end, case in self.cases.items()
+        ]
+        inside = words_inside(list(self.cases.values()), str(self.arm))
+        return " ".join([
+            f"Repeat {self.repeat}, the spans whose {self.component} '{self.arm}' predicts worst (left) and best "
+            f"(right), with the two tracks and parameters of its largest loss in each. Shown are {' and '.join(told)}. "
+            "A loss may be low because there is little to predict; the naive predictor's says whether. "
+            f"{DRAWN} {SHADED}",
+            *inside,
+        ])  # fmt: skip
+
+    def frame(self) -> pd.DataFrame:
+        """As :meth:`ErrorCase.frame`, with ``end``: worst or best."""
+        parts = [
+            pd.DataFrame(Timeline({str(self.arm): case}, self.order).told(), columns=COLUMNS)
+            .astype({"value": float})
+            .assign(item=case["item"], repeat=self.repeat, end=end)
+            for end, case in self.cases.items()
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "item"])
+
+    def draw(self) -> Drawing:
+        """Two columns of plots, each with its own time; plots of one row show the same thing."""
+        spans = [Timeline({str(self.arm): case}, self.order) for case in self.cases.values()]
+        heads = [f"{end}: loss {loss_words(case)}" for end, case in self.cases.items()]
+        return _drawn(spans, heads, 0.85)
 
 
-def _array(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([math.nan if v is None else v for v in values], float)
+def _order(results: StudyResults) -> dict[str, int]:
+    """An arm has the same colour in all figures."""
+    return {arm.name: i for i, arm in enumerate(results.study.arms)}
 
 
-def _loss(value: float | None) -> str:
-    return NOTHING if value is None else number(value)
+def _drawn(spans: Sequence[Timeline], heads: Sequence[str], size: float) -> Drawing:
+    """A column for each span; several have a head each, and names of predictions above the plots."""
+    rows = list(dict.fromkeys(row for span in spans for row in span.rows()))
+    rows.sort(key=lambda row: list(HEIGHTS).index(row[0]))
+    heights = [HEIGHTS[part] for part, _ in rows]
+    with house_style():
+        figure = Drawing(figsize=(WIDTH, 0.9 + sum(heights) * size), layout="constrained")
+        plots = figure.subplots(len(rows), len(spans), sharex="col", height_ratios=heights, squeeze=False)
+        for row, across in zip(rows, plots, strict=True):
+            names = list(dict.fromkeys(name for span in spans for name in span.series(row[0])))
+            for span, axes in zip(spans, across, strict=True):
+                span.draw(row, axes, names, titled=len(spans) > 1)
+            next(span for span in spans if row in span.rows()).label(row, across[0])
+            names_above(across[0], names)
+        for span, head, column in zip(spans, heads, plots.T, strict=True):
+            if head:
+                column[0].set_title(f"{head}\n{column[0].get_title(loc='left')}", loc="left", fontsize=8, pad=3)
+            column[-1].set_xlabel("seconds" if span.case["step"] else "steps")
+        handles, labels = plots[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=4, columnspacing=1.4)
+        figure.align_ylabels(list(plots[:, 0]))
+    return figure

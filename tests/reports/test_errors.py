@@ -8,8 +8,9 @@ import pytest
 
 from reports.analyses.conditions import gains, ratios
 from reports.analyses.errors import figures, section
-from reports.figures.errors_case import ErrorCase
+from reports.figures.errors_case import ErrorCase, ErrorEnds
 from reports.figures.errors_conditions import ErrorConditions
+from reports.figures.errors_timeline import cropped
 from reports.figures.svg import inline, to_svg
 from reports.render import as_html
 from reports.statistics.comparisons import compare
@@ -23,7 +24,12 @@ SPEECH = {"track_only": 1.0, "multimodal": 0.5}
 """Loss in speech ÷ loss in silence."""
 
 
-def answer(arm, repeat, noise, *, start=10, gates=True, cases=True):
+def attended(*places, of=None):
+    rows = [{"place": place, "layer": 1, "row": [0.05] * 20} for place in places]
+    return {"at": 9, "rows": rows, "of": of or len(rows)}
+
+
+def answer(arm, repeat, noise, *, start=10, gates=True, cases=True, attention=None):
     rng = np.random.default_rng(repeat)
 
     def group(name, factor):
@@ -49,10 +55,12 @@ def answer(arm, repeat, noise, *, start=10, gates=True, cases=True):
                 {"modality": "visual", "feature": "motion", "unit": "", "values": [None] * 20},
             ],
             "gates": {"audio": [0.5] * 20, "track": [None] * 20} if gates else {},
-            "attention": {"place": 9, "row": [0.05] * 20} if gates else None,
+            "shares": {"audio": [0.75] * 20, "track": [0.25] * 20} if attention else {},
+            "attention": attention or (attended("encoder") if gates else None),
         }  # fmt: skip
 
-    spans = {"worst": [{"item": "video_0", "start": 5, "steps": 20, "loss": 2.0, "naive": None}], "best": []}
+    one = {"item": "video_0", "start": 5, "steps": 20, "loss": 2.0, "naive": None}
+    spans = {"hardest": [one | {"start": 25}], "worst": [one], "best": []}
     return {
         "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "errors", "settings": {"cases": 2},
         "seconds": 1.0,
@@ -167,31 +175,126 @@ def test_items_are_those_of_the_records(results):
     assert {row[5] for row in rows} == {"track_only", "multimodal"}
 
 
-def test_the_hardest_case_shows_both_arms_and_the_worst_the_best_one(results):
-    hardest, worst = ErrorCase(results, 0, "hardest"), ErrorCase(results, 0, "worst")
+def test_the_hardest_case_shows_both_arms(results):
+    hardest = ErrorCase(results, 0)
     assert list(hardest.cases) == ["track_only", "multimodal"]
-    assert list(worst.cases) == ["multimodal"]
-    assert worst.title == "Worst span of multimodal: active"
     frame = hardest.frame()
     assert set(frame["series"]) == {"truth", "prediction", "feature", "edit", "gate", "attention"}
     assert frame.query("series == 'edit'")["time"].tolist() == pytest.approx([1.3, 1.9])
     assert (frame.query("series == 'truth'").groupby("name").size() == 20).all()
+    assert set(frame["item"]) == {"video_0"}
+
+
+@pytest.mark.parametrize(("place", "arm"), [(0, "track_only"), (1, "multimodal")])
+def test_the_reference_and_the_best_arm_have_their_own_worst_and_best_span(results, place, arm):
+    ends = ErrorEnds(results, 1, place)
+    assert ends.title == f"Worst and best span of {arm}: scale"
+    assert list(ends.cases) == ["worst", "best"]
+    frame = ends.frame()
+    assert set(frame.query("series == 'prediction'")["arm"]) == {arm}
+    assert frame.groupby("end").size().index.tolist() == ["best", "worst"]
+    labels = [axes.get_title(loc="left") for axes in ends.draw().axes[:2]]
+    assert labels == [f"{end}: loss 1.500\ntrack 0 scale (px)" for end in ("worst", "best")]
+
+
+def test_the_best_span_is_the_best(results_of):
+    plain = results_of(items=6)
+    made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
+    for one in made:
+        for case in one["result"]["cases"]:
+            case["loss"] = {"hardest": 1.5, "worst": 3.0, "best": 0.25}[case["why"]] + one["repeat"]
+    ends = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1)
+    assert (ends.repeat, ends.cases["worst"]["loss"], ends.cases["best"]["loss"]) == (0, 3.0, 0.25)
+    assert "loss 3.000" in ends.description
+    assert "loss 0.250" in ends.description
+
+
+def test_both_ends_are_of_a_repeat_that_both_arms_have(results_of):
+    plain = results_of(items=6)
+    made = [answer(a.name, r, 1.0, cases=(a.name, r) != ("track_only", 0)) for a in plain.study.arms for r in range(3)]
+    results = replace(plain, analyses=tuple(made))
+    assert [ErrorEnds(results, 0, place).repeat for place in (0, 1)] == [1, 1]
+    alone = replace(results, analyses=tuple(a for a in made if a["repeat"] == 0))
+    assert [ErrorEnds(alone, 0, place).repeat for place in (0, 1)] == [None, 0]
+
+
+def test_a_span_is_cropped_with_all_that_belongs_to_it(results):
+    case = ErrorCase(results, 0).cases["multimodal"]
+    short = cropped(case, 2)
+    assert short["span"] == [2, 9]
+    assert short["start"] == case["start"] + 3
+    assert short["events"] == [0, 6]
+    assert short["attention"]["at"] == 6
+    assert short["attention"]["rows"][0]["row"] == case["attention"]["rows"][0]["row"][3:14]
+    assert short["lines"][0]["true"] == case["lines"][0]["true"][3:14]
+    assert short["features"][0]["values"] == case["features"][0]["values"][3:14]
+    assert short["gates"]["audio"] == case["gates"]["audio"][3:14]
+    assert cropped(case, 100) == case
 
 
 def test_cases_of_another_window_are_not_laid_over_one_another(results):
     moved = [
         a if a["arm"] == "track_only" else answer("multimodal", a["repeat"], 1.0, start=99) for a in results.analyses
     ]
-    assert list(ErrorCase(replace(results, analyses=tuple(moved)), 0, "hardest").cases) == ["track_only"]
+    assert list(ErrorCase(replace(results, analyses=tuple(moved)), 0).cases) == ["track_only"]
 
 
 @pytest.mark.parametrize("gates", [True, False])
 def test_every_case_can_be_drawn(results_of, gates):
     results = asked(results_of(items=6), gates=gates)
-    figure = ErrorCase(results, 0, "hardest" if gates else "worst")
-    drawing = figure.draw()
-    assert len(drawing.axes) == (6 if gates else 4)
-    assert "absent" in inline(to_svg(drawing), figure.name, figure.title, figure.description)
+    for figure, columns in ((ErrorCase(results, 0), 1), (ErrorEnds(results, 0, 1), 2)):
+        drawing = figure.draw()
+        assert len(drawing.axes) == columns * (6 if gates else 4)
+        assert "absent" in inline(to_svg(drawing), figure.name, figure.title, figure.description)
+
+
+def test_attention_is_drawn_and_told_of_the_layer_that_it_comes_from(results_of):
+    def told(*places, of=None):
+        figure = ErrorCase(asked(results_of(items=6), attention=attended(*places, of=of)), 0)
+        axes = figure.draw().axes[-1]
+        return axes.get_ylabel(), figure.description, axes.get_legend()
+
+    label, words, legend = told("encoder")
+    assert (label, legend) == ("attention\nencoder layer 2", None)
+    assert "of the encoder, layer 2, mean over heads, from the step" in words
+    label, words, legend = told("before/audio", "before/track")
+    assert label == "attention\nbefore layer 2"
+    assert [text.get_text() for text in legend.get_texts()] == ["audio", "track"]
+    assert "of the layers before fusion, layer 2" in words
+    label, words, legend = told("audio←track", "track←audio", of=9)
+    assert label == "attention\nfusion layer 2"
+    assert [text.get_text() for text in legend.get_texts()] == ["audio←track", "track←audio"]
+    assert "(the first 2 of 9)" in words
+    assert "Shares: what the fusion of 'multimodal' gives each modality." in words
+
+
+def test_gates_that_are_not_known_in_a_span_are_said_to_be_none(results_of):
+    plain = results_of(items=6)
+    made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
+    for one in made:
+        for case in one["result"]["cases"]:
+            case["gates"] = {"audio": [None if case["why"] == "worst" else 0.5] * 20}
+    axes = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes[-4:-2]
+    assert [[text.get_text() for text in one.texts] for one in axes] == [["none"], []]
+
+
+def test_an_end_whose_attention_is_not_known_keeps_the_colours_of_the_other(results_of):
+    plain = results_of(items=6)
+    made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
+    for one in made:
+        for case in one["result"]["cases"]:
+            case["attention"] = {"worst": None, "best": attended("encoder/b")}.get(case["why"])
+            case["gates"] = {"worst": {"b": [0.1] * 20}, "best": {"a": [0.2] * 20, "b": [0.3] * 20}}.get(case["why"])
+    *_, left, right = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes
+    assert left.texts[0].get_text() == "none"
+    assert left.get_ylabel() == "attention\nencoder layer 2"
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["b"]
+    assert not right.texts
+    gates = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes[-4:-2]
+    colours = [
+        {float(one.get_ydata()[0]): one.get_color() for one in axes.lines if len(one.get_xdata())} for axes in gates
+    ]
+    assert colours[0][0.1] == colours[1][0.3] != colours[1][0.2]
 
 
 def test_the_conditions_are_drawn_for_the_reference_and_the_best(results):
@@ -224,5 +327,26 @@ def test_every_component_has_its_pictures_and_the_section_names_them(results):
     made = {figure.name: figure for figure in figures(results)}
     assert set(section(results).figures) == set(made)
     drawn = {figure.title for figure in made.values() if not figure.frame().dropna(subset=[figure.value]).empty}
-    assert {"Loss by condition", "Hardest span: active", "Worst span of multimodal: scale"} <= drawn
-    assert "Hardest span: position" not in drawn
+    ends = {f"Worst and best span of {arm}: {c}" for arm in SPEECH for c in COMPONENTS[:2]}
+    assert drawn == {"Loss by condition", *(f"Hardest span: {c}" for c in COMPONENTS[:2]), *ends}
+
+
+def test_a_large_study_has_few_pictures_and_says_what_has_none(results_of, study_of, monkeypatch):
+    from reports.analyses import errors
+
+    arms = tuple(f"arm{i}" for i in range(8))
+    monkeypatch.setattr(errors, "MOST_DRAWN", 2)
+    plain = results_of(study_of(arms), items=6)
+    told = [answer("track_only", repeat, 1.0) | {"arm": arm} for arm in arms for repeat in range(8)]
+    results = replace(plain, analyses=tuple(told))
+    drawn = [figure for figure in figures(results) if not figure.frame().dropna(subset=[figure.value]).empty]
+    assert len(drawn) <= 1 + 2 * 3
+    limits = section(results).limits
+    assert "Not drawn: 6 more arms and 1 component (position)." in limits
+    # What is not drawn stands in the tables: every arm, both ends, and the spans that all arms share.
+    spans = next(t.table for t in section(results).tables if t.name == "spans")
+    assert {(row[0], row[3]) for row in spans.rows} == {(arm, end) for arm in arms for end in ("hardest", "worst")}
+
+
+def test_a_small_study_leaves_nothing_out(results):
+    assert "Not drawn" not in section(results).limits

@@ -129,6 +129,12 @@ def test_conditions_do_not_depend_on_what_an_arm_reads(config, editing_corpus, p
     ]
     assert len(shared[0]) == 3
     assert shared[0] == shared[1]
+    hardest = [
+        [(s["item"], s["start"], s["steps"], s["naive"]) for c in one["spans"].values() for s in c["hardest"]]
+        for one in (found, other)
+    ]
+    assert len(hardest[0]) == 2 * 3
+    assert hardest[0] == hardest[1]
 
 
 # The worst and the best ------------------------------------------------------------------------------------------
@@ -208,9 +214,79 @@ def test_a_case_has_features_gates_and_attention_of_its_places(found, trained):
         assert all(len(gate) == places for gate in case["gates"].values())
         assert all(0 <= place < places for place in case["events"])
         # Attention of a causal model looks at its own place and back; it lies within the window shown.
-        row = case["attention"]["row"]
+        told = case["attention"]
+        assert [(one["place"], one["layer"]) for one in told["rows"]] == [("encoder", 0)]
+        row = told["rows"][0]["row"]
         assert sum(row) == pytest.approx(1.0, abs=0.01)
-        assert not any(row[case["attention"]["place"] + 1 :])
+        assert not any(row[told["at"] + 1 :])
+
+
+@pytest.fixture(scope="module")
+def cases_of(config, editing_corpus, prepared, tmp_path_factory):
+    """The cases of a model that hardly learned anything."""
+
+    def ask(**overrides):
+        folder = tmp_path_factory.mktemp("other")
+        asked = config(
+            editing_corpus, data__window=30, repeat=3, training__epochs=1, training__steps_per_epoch=2, **overrides
+        )
+        run(asked, folder, prepared=prepared)
+        trained = open_trained(asked, prepared, folder)
+        return trained, probe_errors(trained, ErrorsAnalysis(cases=1))["cases"]
+
+    return ask
+
+
+FROM_EACH = [f"encoder/{name}" for name in ("speech", "noise", "track")]
+PAIRS = [f"{a}←{b}" for a in ("speech", "noise", "track") for b in ("speech", "noise", "track") if a != b]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "places", "layer"),
+    [
+        ({"model__layers": 2, "model__layers_before": 1}, ["encoder"], 1),
+        ({"model__fusion": {"kind": "decision"}, "model__layers": 2}, FROM_EACH, 1),
+        ({"model__layers": 0, "model__layers_before": 1}, [f.replace("encoder", "before") for f in FROM_EACH], 0),
+        ({"model__layers": 0, "model__fusion": {"kind": "cross_modal", "layers": 2}}, PAIRS, 1),
+        (
+            {"model__layers": 0, "model__layers_before": 1, "model__fusion": {"kind": "bottleneck"}},
+            [f.replace("encoder", "bottleneck") for f in FROM_EACH],
+            1,
+        ),
+        ({"model__layers": 0, "model__layers_before": 1, "model__head": {"kind": "track_tokens"}}, ["head"], 0),
+        ({"model__layers": 0}, None, 0),
+    ],
+)
+def test_the_attention_of_a_case_is_of_the_latest_part_that_looks_over_steps(cases_of, overrides, places, layer):
+    _, cases = cases_of(**overrides)
+    assert cases
+    for case in cases:
+        told = case["attention"]
+        if places is None:
+            assert told is None
+            continue
+        # A stream that is absent at the step may look at nothing and has no row.
+        names = [one["place"] for one in told["rows"]]
+        assert names
+        assert names == [place for place in places if place in names]
+        assert {one["layer"] for one in told["rows"]} == {layer}
+        assert told["of"] == len(names)
+        for one in told["rows"]:
+            assert sum(one["row"]) == pytest.approx(1.0, abs=0.02)
+            assert not any(one["row"][told["at"] + 1 :])
+    if places:
+        assert any([one["place"] for one in case["attention"]["rows"]] == places for case in cases)
+
+
+def test_what_a_fusion_gives_each_modality_is_told_by_step(cases_of):
+    for kind in ("attention", "decision"):
+        trained, cases = cases_of(model__fusion={"kind": kind})
+        for case in cases:
+            assert list(case["shares"]) == list(trained.modalities)
+            sums = [sum(v or 0.0 for v in step) for step in zip(*case["shares"].values(), strict=True)]
+            assert sums == pytest.approx([1.0] * len(sums), abs=0.005)
+    _, cases = cases_of(model__fusion={"kind": "concat"})
+    assert all(case["shares"] == {} for case in cases)
 
 
 def test_probabilities_and_classes_are_told_as_such(found):
@@ -240,5 +316,5 @@ def test_items_with_one_label_are_counted_too(label_corpus, config, tmp_path):
         losses.component_losses()["exercise"], rel=1e-4
     )
     assert len(found["items"]["exercise"]["worst"]) == 3
-    assert found["spans"]["exercise"] == {"worst": [], "best": []}
+    assert found["spans"]["exercise"] == {"hardest": [], "worst": [], "best": []}
     assert found["cases"] == []
