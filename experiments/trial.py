@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import is_final, read_record, write_record
+from experiments.records import RECORD, is_final, read_record, write_record
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
@@ -86,7 +86,11 @@ def trial(
             told = str(error) or repr(error)
             result = failed_result(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        return keep(result, workdir, config, study, arm, started)
+        record = keep(result, workdir, config, study, arm, started)
+        # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
+        with contextlib.suppress(Exception):
+            _tidy(workdir, done=record["status"] == "done")
+        return record
     finally:
         lock.release()
 
@@ -138,6 +142,30 @@ def _train(
     from mmcore.run import run
 
     return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)
+
+
+def _tidy(workdir: Path, done: bool) -> None:
+    """Leave of a run what a study can still use; the caller holds its lock, and its record is written.
+
+    Files that killed processes left half-written go. A training that is done keeps its last checkpoint, since it may be
+    tested in another way from it, without the optimiser's state: two numbers a weight, of use to further epochs alone.
+    """
+    checkpoints = workdir / "checkpoints"
+    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(f"{RECORD}.*.tmp")):
+        torn.unlink(missing_ok=True)
+    last = checkpoints / "last.pt"
+    if not done or not last.exists():
+        return
+    import torch
+
+    content = torch.load(last, map_location="cpu", weights_only=True)
+    _rewrite(last, content | {"optimiser": content["optimiser"] | {"state": {}}})
+
+
+def _rewrite(path: Path, content: dict[str, Any]) -> None:
+    from mmcore.training.checkpoint import save_checkpoint
+
+    save_checkpoint(path, content)
 
 
 def keep(

@@ -1,0 +1,143 @@
+"""What a run leaves in the home once its record is written: all that a study can still use, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments import trial as trials
+from experiments.home import Home
+from experiments.plan import Options, ask
+from experiments.records import read_record
+from experiments.trial import trial
+from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.data.prepared import Prepared, prepare
+from mmcore.events import EpochDone
+from mmcore.fingerprint import fingerprint
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def config(tiny_study: Path, tiny_corpus: Path, home: Home) -> RunConfig:
+    """Of an arm that reads both modalities, three epochs."""
+    asked = ask(str(tiny_study), home.make(), Options(corpus=str(tiny_corpus), changes=(("training.epochs", 3),)))
+    return asked.study.arms[0].config.model_copy(update={"threads": 1})
+
+
+@pytest.fixture
+def prepared(config: RunConfig, home: Home) -> Prepared:
+    return prepare(Path(config.corpus), config.data, home.prepared)
+
+
+def folder_of(config: RunConfig, prepared: Prepared, home: Home) -> Path:
+    return home.run(fingerprint(config, prepared.content))
+
+
+def trained(
+    config: RunConfig, prepared: Prepared, home: Home, on_event: Callable[[Any], None] = lambda event: None
+) -> dict[str, Any]:
+    folder = folder_of(config, prepared, home)
+    return trial(
+        config, folder, lambda: prepared, study="s", arm="a", fingerprint=folder.name, on_event=on_event
+    )  # fmt: skip
+
+
+def last(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
+
+
+def interrupt(epoch: int) -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        if isinstance(event, EpochDone) and event.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return on_event
+
+
+def scores(record: dict[str, Any]) -> list[Any]:
+    return record["scores"]
+
+
+def test_a_finished_run_keeps_no_state_of_the_optimiser(config: RunConfig, prepared: Prepared, home: Home) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained(config, prepared, home, interrupt(2))
+    folder = folder_of(config, prepared, home)
+    assert read_record(folder) is None
+    assert last(folder)["optimiser"]["state"], "an interrupted run goes on from it"
+    before = (folder / "checkpoints" / "last.pt").stat().st_size
+    record = trained(config, prepared, home)
+    assert record["epochs"] == 3
+    assert last(folder)["optimiser"]["state"] == {}
+    assert (folder / "checkpoints" / "last.pt").stat().st_size < 0.7 * before
+    undisturbed = Home(home.root.with_name("undisturbed")).make()
+    assert scores(trained(config, prepared, undisturbed)) == scores(record)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_its_training_can_still_be_tested_in_another_way(
+    config: RunConfig, prepared: Prepared, home: Home, test: bool
+) -> None:
+    """Trained for itself, or as a trial of a search; the other one's history is that of the training."""
+    if not test:
+        config = config.model_copy(update={"evaluation": EvaluationConfig(test=False)})
+    record = trained(config, prepared, home)
+    assert last(folder_of(config, prepared, home))["optimiser"]["state"] == {}
+    told: list[Any] = []
+    other = config.model_copy(update={"evaluation": EvaluationConfig(without=("audio",), test=test)})
+    assert not other.trains
+    found = trained(other, prepared, home, told.append)
+    assert found["status"] == "done"
+    assert not any(isinstance(event, EpochDone) for event in told), "nothing is trained"
+    for same in ("history", "best_epoch", "epochs", "steps", "stopped_early"):
+        assert found[same] == record[same]
+    assert scores(found) != scores(record)
+
+
+def test_what_killed_processes_left_half_written_goes(config: RunConfig, prepared: Prepared, home: Home) -> None:
+    folder = folder_of(config, prepared, home)
+    (folder / "checkpoints").mkdir(parents=True)
+    torn = [
+        folder / "checkpoints" / ".last.pt.x1y2z3", folder / "checkpoints" / ".best.pt.abc",
+        folder / "record.json.99999.tmp",
+    ]  # fmt: skip
+    for path in torn:
+        path.write_bytes(b"half")
+    trained(config, prepared, home)
+    assert not any(path.exists() for path in torn)
+    kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert kept == {
+        "checkpoints/best.pt", "checkpoints/last.pt", "config.json", "history.json", "items.csv", "normalisation.json",
+        "record.json", "run.lock",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", [OSError("no space"), RuntimeError("stream"), KeyboardInterrupt()])
+def test_the_record_is_written_first_and_stands_whatever_happens_then(
+    config: RunConfig, prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch, problem: BaseException
+) -> None:
+    folder = folder_of(config, prepared, home)
+
+    def full(path: Path, content: dict[str, Any]) -> None:
+        assert read_record(folder) is not None
+        raise problem
+
+    monkeypatch.setattr(trials, "_rewrite", full)
+    if isinstance(problem, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            trained(config, prepared, home)
+    else:
+        assert trained(config, prepared, home)["status"] == "done"
+    assert last(folder)["optimiser"]["state"], "whole, as training left it"
+    stamp = (folder / "record.json").stat().st_mtime_ns
+    assert trained(config, prepared, home)["status"] == "done"
+    assert (folder / "record.json").stat().st_mtime_ns == stamp
