@@ -79,11 +79,10 @@ def _flows(
                 share_BTM = share_BTM / np.where(several_BT, share_BTM.sum(-1), 1.0)[..., None]
                 for m, modality in enumerate(seen.modalities):
                     yield modality, FUSED, 0, share_BTM[..., m], several_BT
-            case "gates" if "|" in rest:
+            case "pairs":
                 left, right = _sides(rest)
-                share_BT = value.mean(-1)
-                yield left, rest, 0, share_BT, ~np.isnan(share_BT)
-                yield right, rest, 0, 1 - share_BT, ~np.isnan(share_BT)
+                yield left, rest, 0, value, ~np.isnan(value)
+                yield right, rest, 0, 1 - value, ~np.isnan(value)
             case "bottleneck":
                 modality, _, layer = rest.rpartition("/")
                 mean_BSS, T = value.mean(1), seen.valid_BT.shape[1]

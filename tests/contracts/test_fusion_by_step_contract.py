@@ -201,7 +201,8 @@ class TestHierarchical(FusionContract):
         found = fusion(streams, trace=trace)
         lower, upper = f"({inner})", outer.replace(f"({inner})", "").strip("|")
         kinds = ("gates", "embedding_norm", "gated_norm")
-        assert set(trace.arrays) == {f"{kind}/{gate}" for kind in kinds for gate in (*inner.split("|"), lower, upper)}
+        gates = {f"{kind}/{gate}" for kind in kinds for gate in (*inner.split("|"), lower, upper)}
+        assert set(trace.arrays) == gates | {f"pairs/{inner}", f"pairs/{outer}"}
 
         parameters = {name: dict(fusion.units[key_of(name)].named_parameters()) for name in (inner, outer)}
         of, usable = (
@@ -238,6 +239,9 @@ class TestHierarchical(FusionContract):
                 assert all(x[~both_BT].isnan().all() for x in one.values())
             z_BTD = torch.sigmoid(torch.cat(inputs[name], -1) @ parameters[name]["gate.weight"].T)
             torch.testing.assert_close(shown[0]["gates"][full_BT], z_BTD[full_BT])
+            mean_BT = torch.from_numpy(trace.arrays[f"pairs/{name}"])
+            torch.testing.assert_close(mean_BT[full_BT], z_BTD.mean(-1)[full_BT])
+            assert mean_BT[~both_BT].isnan().all()
             torch.testing.assert_close(
                 (shown[0]["gates"] + shown[1]["gates"])[both_BT], torch.ones(D).expand_as(z_BTD)[both_BT]
             )

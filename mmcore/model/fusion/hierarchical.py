@@ -48,7 +48,8 @@ class HierarchicalFusion(GateFusion):
 
     Shape: M × e_BTD → fused_BTD. Trace: see :func:`mmcore.model.fusion.gates.keep_gate`, for both sides of each pair,
     e.g. ``gates/audio`` and ``gates/visual``, then ``gates/(audio|visual)`` and ``gates/track``: z and 1 − z, with the
-    length of h; NaN unless both sides can be read, for one alone is not weighed.
+    length of h; NaN unless both sides can be read, for one alone is not weighed. ``pairs/audio|visual`` and
+    ``pairs/(audio|visual)|track`` (B, T) are the means of z.
 
     Args:
         modalities: names, in the order of M.
@@ -103,6 +104,7 @@ class HierarchicalFusion(GateFusion):
         if trace is not None:
             for name, gate_BTD, side_BTD in zip(names, gates_BTD, sides_BTD, strict=True):
                 keep_gate(trace, name, gate_BTD, side_BTD, both_BT)
+            trace.keep(f"pairs/{'|'.join(names)}", gates_BTD[0].mean(-1).masked_fill(~both_BT, torch.nan))
         if self.held.keys().isdisjoint(names):
             return h_BTD
         return gates_BTD[0] * sides_BTD[0] + gates_BTD[1] * sides_BTD[1]

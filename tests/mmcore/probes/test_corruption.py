@@ -272,7 +272,7 @@ def test_half_lost_is_the_mean_over_all_ways_to_lose_half_of_few_items(trained, 
         tally = Tally(few.targets, few.data.complete, few.data.deviation_P, detailed=False)
         for batch in few.test.batches():
             lost_BT = torch.isin(batch.item_B, torch.tensor(gone))[:, None].expand(batch.valid_BT.shape)
-            tally.add(few.predict(absent_at(batch, "speech", lost_BT)), batch)
+            tally.add(few.predict(absent_at(batch, ("speech",), lost_BT)), batch)
         losses = tally.component_losses()
         found.append({c: 1 - losses[c] / naive[c] for c in losses})
     for component, values in curve["components"].items():
