@@ -11,6 +11,8 @@ from reports.analyses.dossier import Dossier
 from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, marker, shortened
 
 ANEW = "trained anew without it"
+LONGEST_OF_TWO = 28
+"""Letters of a name beside which another has room in a legend."""
 
 
 class ModalityMasks:
@@ -54,10 +56,12 @@ class ModalityMasks:
         frame = self.frame()
         modalities = list(dict.fromkeys(frame["modality"]))[:MOST_ARMS]
         ways = sorted(dict.fromkeys(frame["way"]), key=lambda way: way != ANEW)
+        # Two long names do not fit beside one another.
+        columns = 2 if max((len(way) for way in ways), default=0) <= LONGEST_OF_TWO else 1
         with house_style():
-            figure = Drawing(
-                figsize=(WIDTH, 1.3 + (0.25 + 0.14 * len(ways)) * max(len(modalities), 1)), layout="constrained"
-            )
+            legend = 0.2 * (len(ways) - -(-len(ways) // 2)) if columns == 1 else 0.0
+            height = 1.3 + legend + (0.25 + 0.14 * len(ways)) * max(len(modalities), 1)
+            figure = Drawing(figsize=(WIDTH, height), layout="constrained")
             axes = figure.add_subplot()
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
             for i, way in enumerate(ways):
@@ -74,5 +78,5 @@ class ModalityMasks:
             axes.spines["left"].set_visible(False)
             axes.grid(axis="x")
             axes.set_xlabel("skill lost")
-            figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2, columnspacing=1.2)
+            figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.2, columnspacing=1.2)
         return figure

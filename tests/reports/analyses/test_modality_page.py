@@ -54,7 +54,11 @@ def test_the_picture_of_masks_tells_learned_embeddings_from_those_never_trained(
         "audio": "absent (learned embedding)", "visual": "absent (learned embedding)",
         "track": "absent (learned embedding, never trained)",
     }  # fmt: skip
-    legend = [text.get_text() for text in figure.draw().legends[0].get_texts()]
+    drawing = figure.draw()
+    drawing.draw_without_rendering()
+    right = max(text.get_window_extent().x1 for text in drawing.legends[0].get_texts())
+    assert right <= drawing.bbox.x1, "the legend lies within the picture"
+    legend = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert legend[0] == "trained anew without it"
     assert set(legend) == set(frame["way"])
 
