@@ -80,7 +80,8 @@ def naive(study: str, home: Home, options: Options) -> tuple[dict[str, Any], flo
     weighted = WeightedLoss("weighted_loss", parse_metric("loss"))
     misled = dataclasses.replace(asked.study, search=dataclasses.replace(search, objective=(weighted,)))
     # Under a name of its own: the file, opened again, is a study with another objective.
-    asked = dataclasses.replace(asked, study=misled, key=f"{asked.key}-weighted")
+    key, search_key = f"{asked.key}-weighted", f"{asked.search_key}-weighted"
+    asked = dataclasses.replace(asked, study=misled, key=key, search_key=search_key)
     data = misled.arms[0].config.data
     store = prepare(asked.place.folder, data, home.prepared, lambda event: None)
     with Screen() as screen:
