@@ -34,7 +34,7 @@ def clamped(model: MultimodalModel, values: Mapping[str, Tensor]) -> Iterator[No
         ...     outputs = model(batch)
     """
     fusion = gates_of(model)
-    known = [gate.name for place in fusion.places for gate in place]
+    known = [gate.name for gate in fusion.every]
     for name in values:
         if name not in known:
             raise ConfigError(f"there is no gate of '{name}' to hold", expected=" or ".join(known))

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
-from mmcore.probes.clamping import clamped
+from mmcore.probes.clamping import clamped, gates_of
 from mmcore.probes.gate_sample import Sample, mean_known
-from mmcore.probes.gate_sums import Shown, look, places_of, told
+from mmcore.probes.gate_sums import Shown, look, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
 from mmcore.probes.steps import step_losses
@@ -123,8 +123,8 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
     return rows
 
 
-def _gates(sample: Sample) -> list[Gate]:
-    return [gate for place in places_of(sample.trained) for gate in place]
+def _gates(sample: Sample) -> tuple[Gate, ...]:
+    return gates_of(sample.trained.model).every
 
 
 def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:

@@ -65,7 +65,7 @@ def look(trained: Trained, batch: Batch) -> Shown:
         )
         there.append(behind_BTG)
         choice.append(behind_BTG & (behind_BTG.sum(-1, keepdims=True) >= 2))
-    names = [gate.name for place in places_of(trained) for gate in place]
+    names = [gate.name for gate in gates_of(trained.model).every]
     gates = {name: trace.arrays[f"gates/{name}"] for name in names}
     return Shown(
         gates,

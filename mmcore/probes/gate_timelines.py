@@ -14,8 +14,9 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Forecast
+from mmcore.probes.clamping import gates_of
 from mmcore.probes.events import edit_events
-from mmcore.probes.gate_sums import look, places_of, told
+from mmcore.probes.gate_sums import look, told
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from mmcore.training.losses import layout_of
@@ -50,7 +51,7 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
 
 
 def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> dict[str, Any]:
-    names = [gate.name for place in places_of(trained) for gate in place]
+    names = [gate.name for gate in gates_of(trained.model).every]
     windows = np.flatnonzero(trained.test.table_W4[:, 0] == item)
     ahead = trained.task.horizon if isinstance(trained.task, Forecast) else 0
     S = min(MOST_STEPS + ahead, trained.prepared.items[item].steps)

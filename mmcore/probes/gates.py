@@ -12,6 +12,7 @@ import numpy as np
 from mmcore.analyses import GatesAnalysis
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
+from mmcore.probes.clamping import gates_of
 from mmcore.probes.events import edit_events
 from mmcore.probes.gate_faithfulness import measure_clamping, measure_faithfulness
 from mmcore.probes.gate_sample import draw_sample
@@ -51,7 +52,7 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
         - ``timelines``: see :func:`mmcore.probes.gate_timelines.keep_timelines`.
     """
     places = places_of(trained)
-    gates = [gate for place in places for gate in place]
+    gates = gates_of(trained.model).every
     names = tuple(gate.name for gate in gates)
     distribution = {gate.name: OpeningSums(trained.config.model.width, _features(trained, gate)) for gate in gates}
     shares, conditions = ShareSums(places), ConditionSums(names)

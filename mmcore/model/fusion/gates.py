@@ -44,6 +44,11 @@ class GateFusion(Fusion):
         self.places = places
         self.held = NOTHING_HELD
 
+    @property
+    def every(self) -> tuple[Gate, ...]:
+        """All gates, place by place."""
+        return tuple(gate for place in self.places for gate in place)
+
     def settled(self, name: str, gate_BTD: Tensor) -> Tensor:
         """The gate, or the value at which it is held."""
         value = self.held.get(name)
