@@ -50,6 +50,7 @@ class VerdictText:
 
     Args:
         opening, middle: the words before the arm's and before the reference's name.
+        closing: the words behind the reference's name: what the verdict is limited to; empty where it is not.
         evidence: the numbers behind it.
         not_shown: what it does not say.
         parts: the verdicts per component, in words; empty where there are none.
@@ -67,11 +68,12 @@ class VerdictText:
     parts: str
     units: str = ""
     cost: str = ""
+    closing: str = ""
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'."
+        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,8 @@ class ComparisonRow:
         margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
         looks: at it, in a study that adds repeats: then ``paired`` is what the last look saw, with the sequential p
             and intervals adjusted for all looks; None where repeats are fixed.
+        tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
+        without_skill: whether neither arm is shown to beat the naive prediction on this component.
     """
 
     arm: str
@@ -206,6 +210,8 @@ class ComparisonRow:
     decision: Decision
     margin: float | None
     looks: Looks | None = None
+    tested: str = ""
+    without_skill: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -300,6 +306,11 @@ class Summary:
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats tested the same items."""
+        return any(c.paired.shared for c in self.comparisons)
 
     @property
     def many(self) -> bool:

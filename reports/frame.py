@@ -30,7 +30,8 @@ FORMAT = 1
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
-    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "drawn", "commit", "dirty",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "validation_groups", "test_groups", "drawn",
+    "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
     "twins",
@@ -44,6 +45,9 @@ OUTCOME_COLUMNS = (
 )  # fmt: skip
 
 Table = TypeVar("Table")
+
+_NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
+"""Stands for the runs where none is finished."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,17 @@ class StudyResults:
         if self.drawn != "each_repeat" or not done:
             return 0.0
         return fmean(run["test_groups"] / run["train_groups"] for run in done)
+
+    @cached_property
+    def left_out(self) -> float:
+        """Groups that a training side leaves out ÷ groups that it holds, mean over finished runs; 0 without any."""
+        done = [run for run in self.run_rows if run["status"] == "done"]
+        return fmean((run["validation_groups"] + run["test_groups"]) / run["train_groups"] for run in done or [_NONE])
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats test the same items: then repeats alone say nothing about other items of the corpus."""
+        return self.drawn != "each_repeat"
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
@@ -295,6 +310,7 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "parameters": (record["parameters"] or {}).get("total"),
         "flops": (record["flops"] or {}).get("total"),
         "train_groups": split.get("train", {}).get("groups"),
+        "validation_groups": split.get("validation", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
         "drawn": drawn_of(split) if split else None,
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
