@@ -29,6 +29,7 @@ def verdict_text(
     nothing_to_predict: Sequence[str],
     units: str = "",
     cost: str = "",
+    lead: str = "",
 ) -> VerdictText:
     """One comparison on the study's metric, told to a reader who knows no statistics.
 
@@ -38,7 +39,7 @@ def verdict_text(
         repeats: repeats that the study asks for.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
-        units, cost: sentences of :mod:`reports.effects`.
+        units, cost: sentences of :mod:`reports.effects`. lead: a sentence of :mod:`reports.dominance`.
     """
     opening, middle = _WORDS[row.decision.side]
     return VerdictText(
@@ -53,6 +54,7 @@ def verdict_text(
         units=units,
         cost=cost,
         closing=_closing(row),
+        lead=lead,
     )
 
 

@@ -16,6 +16,7 @@ from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.result import Score
 from mmcore.schema import Targets
+from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
 from mmcore.training.losses import layout_of
 from mmcore.training.metrics import (
@@ -25,7 +26,6 @@ from mmcore.training.metrics import (
     f1,
     macro_f1,
     mean_of_known,
-    skill,
 )
 from mmcore.training.tally import SUBSETS, Subset, Tally
 
@@ -276,9 +276,12 @@ def _rows(
     whole_loss = sum(losses[c] for c in counted) if counted else math.nan
     # A predictor whose loss is not defined on a component has no whole skill either.
     whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
-    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss)]
+    relative = {c: relative_skill(losses[c], naive[c]) for c in losses}
+    whole_relative = math.nan if math.isnan(whole_loss) else mean_of_known([*relative.values()])
+    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss), row("relative_skill", None, whole_relative)]
     for component in losses:
         rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
+        rows.append(row("relative_skill", component, relative[component]))
     for metric, by_component in _class_measures(tally, subset).items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]

@@ -26,7 +26,7 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         SectionTable(
             "clamping",
             "How much skill falls with a gate held shut (0), at its mean by feature, or open (1): mean over repeats "
-            f"with its {level} interval; by component the loss in units of the naive loss.",
+            f"with its {level} interval, and the mean by component.",
             _clamping_table(gating),
         ),
         SectionTable(

@@ -19,6 +19,7 @@ from mmcore.probes.damage import Damage, sample_windows
 from mmcore.probes.gate_faithfulness import absent_at
 from mmcore.probes.removal import without
 from mmcore.run import run
+from mmcore.skill import skill
 from mmcore.trained import open_trained
 from mmcore.training.tally import Tally
 
@@ -252,7 +253,7 @@ def test_level_0_is_the_score_of_the_sample_to_the_bit(found, trained):
     # This corpus is small enough to be sampled whole: the clean score is the run's own.
     assert found["sample"]["windows"] == found["sample"]["of"]
     losses, naive = trained.tally().component_losses(), trained.naive.losses()
-    assert clean["components"] == pytest.approx({c: 1 - losses[c] / naive[c] for c in losses}, abs=1e-5)
+    assert clean["components"] == pytest.approx({c: skill(losses[c], naive[c]) for c in losses}, abs=1e-5)
 
 
 def test_what_is_lost_by_all_items_is_one_number_however_it_is_lost(found):
@@ -261,7 +262,7 @@ def test_what_is_lost_by_all_items_is_one_number_however_it_is_lost(found):
         assert ends[0] == ends[1] == ends[2]
 
 
-def test_half_lost_is_the_mean_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
+def test_half_lost_has_the_mean_loss_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
     """Four items, two of which lose speech: six ways, each scored as it is."""
     few = copy_of(trained, split=replace(trained.split, test=trained.split.test[-4:]))
     curve = probe_corruption(few, CorruptionAnalysis(levels=7))["modalities"]["speech"]["curves"]["lost"]
@@ -273,10 +274,10 @@ def test_half_lost_is_the_mean_over_all_ways_to_lose_half_of_few_items(trained, 
         for batch in few.test.batches():
             lost_BT = torch.isin(batch.item_B, torch.tensor(gone))[:, None].expand(batch.valid_BT.shape)
             tally.add(few.predict(absent_at(batch, ("speech",), lost_BT)), batch)
-        losses = tally.component_losses()
-        found.append({c: 1 - losses[c] / naive[c] for c in losses})
+        found.append(tally.component_losses())
     for component, values in curve["components"].items():
-        assert values[3] == pytest.approx(np.mean([one[component] for one in found]), abs=2e-5)
+        expected = np.mean([losses[component] for losses in found])
+        assert values[3] == pytest.approx(skill(expected, naive[component]), abs=2e-5)
 
 
 def copy_of(trained, **changed):

@@ -22,6 +22,7 @@ from mmcore.probes.gate_sums import AlignedSums, OpeningSums, look, places_of
 from mmcore.probes.gate_timelines import draw_items
 from mmcore.probes.gates import probe_gates
 from mmcore.probes.removal import removing, without
+from mmcore.skill import skill
 from mmcore.task import resolve_causal, resolve_task
 from mmcore.trace import Trace
 from mmcore.trained import Trained
@@ -166,7 +167,8 @@ def test_clamping_equals_doing_it_by_hand(trained, result):
         shut = trained.tally(detailed=False).component_losses()
     row = next(r for r in result["clamping"] if r["gate"] == "track" and r["held"] == "shut")
     for component, value in row["increase"].items():
-        assert value == pytest.approx((shut[component] - free[component]) / naive[component], abs=1e-4)
+        before, after = (skill(losses[component], naive[component]) for losses in (free, shut))
+        assert value == pytest.approx(before - after, abs=1e-4)
     assert row["whole"] == pytest.approx(np.mean([*row["increase"].values()]), abs=1e-4)
     assert [(r["gate"], r["held"]) for r in result["clamping"]] == [
         *((name, held) for name in NAMES for held in ("shut", "mean", "open")), (None, "mean"),
@@ -182,8 +184,10 @@ def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
         for b, t in np.argwhere(shown.choice_BTG[..., 1]):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["noise"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = result["faithfulness"]["items"]["gates"]["noise"]
     assert told["n"] == len(items)
@@ -371,8 +375,10 @@ def test_an_inner_gate_is_held_against_the_loss_without_all_that_is_behind_it(tr
         for b, t in np.argwhere(behind(batch, "(speech|noise)") & behind(batch, "track")):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["(speech|noise)"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = tree_result["faithfulness"]["items"]["gates"]["(speech|noise)"]
     assert told["n"] == len(items)
