@@ -20,6 +20,7 @@ from typing import Any
 from experiments.analyses import Question, chosen, still_open
 from experiments.environment import environment
 from experiments.evidence import conclude, gather
+from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
@@ -89,6 +90,7 @@ def run_study(
         asked = ask(name, place, options)
     for arm in asked.study.arms:
         check_packages(arm.config)
+    _warn(asked, place, display)
     if asked.tunes:
         from experiments.search import tune
 
@@ -120,6 +122,13 @@ def run_study(
         str(mirror.error) if mirror.error else None,
         unanswered,
     )
+
+
+def _warn(asked: Asked, home: Home, display: Display) -> None:
+    """What the study cannot decide, told before the hours are spent; nothing where no hours are."""
+    if asked.tunes or plan(asked, home).count("to do", "resume"):
+        for text in prospects(asked).warnings:
+            display.say(f"warning: {text}")
 
 
 def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:

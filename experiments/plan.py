@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from experiments.corpora import CorpusPlace, locate
 from experiments.costs import Costs
 from experiments.estimate import SECONDS_TO_TEST, Estimator
+from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_head
@@ -172,6 +173,7 @@ class Plan:
             "fingerprints": [
                 {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in self.runs
             ],
+            "verdicts": prospects(self.asked).as_dict(),
             "sequential": self._sequential(),
             "search": as_dict(self.searches, self.asked),
         }

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
@@ -56,6 +57,7 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
+    lines += [f"warning: {text}" for text in prospects(plan.asked).warnings]
     if study.search is not None:
         lines += search_text(plan.asked, plan.searches, plan.workers)
     todo = plan.count("to do", "resume")

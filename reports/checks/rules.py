@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reports.checks import data, design, records, search, training
 from reports.checks.evidence import Evidence, Found
 from reports.numerals import percent
+from reports.prospects import FEW_GROUPS
 from reports.statistics.search import EDGE
 
 
@@ -331,5 +332,15 @@ RULES = (
         "correction counts only the comparisons that are there: with the others every p after it may rise.",
         "Run the study with the same options: that finishes the search and trains what it finds.",
         search.unfinished,
+    ),
+    Rule(
+        "ABL034",
+        "Few groups are tested",
+        f"All repeats share their test items, and these come from fewer than {FEW_GROUPS} groups; or each repeat draws "
+        f"its test groups anew from a corpus of fewer than {FEW_GROUPS}.",
+        "A verdict about new items rests on how much the tested groups agree: few of them often agree by chance, and "
+        "one alone says nothing about another.",
+        "Test more groups: raise split.test, mark more in the column split of items.csv, or record more.",
+        design.few_groups,
     ),
 )

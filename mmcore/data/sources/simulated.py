@@ -130,6 +130,15 @@ def simulated_schema(size: Size) -> CorpusSchema:
     return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
 
 
+def simulated_steps(size: Size, seed: int = 0) -> tuple[int, ...]:
+    """Steps of each item of a simulated corpus, without making one; every item is a group of its own.
+
+    Raises:
+        CorpusError: the size is unknown.
+    """
+    return _plan(size, seed).steps
+
+
 def read_truth(folder: Path) -> Truth:
     """The declaration of a simulated corpus.
 
