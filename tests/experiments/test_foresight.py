@@ -83,7 +83,7 @@ class Heard(Silent):
         self.runs = 0
         self.said: list[tuple[int, str]] = []
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, group: str = "") -> None:
         self.runs += 1
 
     def say(self, text: str) -> None:
