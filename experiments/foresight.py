@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from experiments.corpora import CorpusPlace
 from mmcore.config import SplitConfig
 from mmcore.data.sources.folder import Item, read_items
-from mmcore.data.sources.simulated import simulated_steps
+from mmcore.data.sources.simulated import simulated_items
 from mmcore.data.splits import draw_split
 from mmcore.errors import SplitError
 from reports.prospects import GroupCounts, Prospects, prospects_of
@@ -53,7 +53,7 @@ def side_of(place: CorpusPlace, config: SplitConfig, repeat: int) -> GroupCounts
 
 
 def items_of(place: CorpusPlace) -> tuple[Item, ...]:
-    """The items of a corpus; of a simulated one that is not made, by number: every item is a group of its own."""
+    """The items of a corpus; those of a simulated one are known before it is made."""
     if place.exists or place.simulated is None:
         return read_items(place.folder / "items.csv")
-    return tuple(Item(f"{index}", f"{index}", None, {}) for index in range(len(simulated_steps(*place.simulated))))
+    return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))

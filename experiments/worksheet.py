@@ -16,7 +16,7 @@ from experiments.work import Sides, Work, work_of
 from mmcore.config import DataConfig, RunConfig, SplitConfig
 from mmcore.data.prepared import store_path
 from mmcore.data.sources.folder import Item
-from mmcore.data.sources.simulated import simulated_steps
+from mmcore.data.sources.simulated import simulated_items
 from mmcore.data.splits import draw_split
 from mmcore.errors import CorpusError, SplitError
 from mmcore.schema import CorpusSchema
@@ -98,7 +98,7 @@ class Worksheet:
     def _counted_steps(self) -> list[int]:
         """By the number of rows of the modality that gives the grid."""
         if not self._place.exists:
-            return list(simulated_steps(*self._place.simulated)) if self._place.simulated else []
+            return list(simulated_items(*self._place.simulated).values()) if self._place.simulated else []
         name = self.schema.reference or next(iter(self.schema.modalities))
         found: dict[str, int] = {}
         for item in self._items[:LOOKED_AT]:
