@@ -34,7 +34,7 @@ RUN_COLUMNS = (
     "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
-    "twins",
+    "twins", "all_groups",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -300,6 +300,9 @@ def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterable[S
     return [[row.get(name) for row in rows] for name in names]
 
 
+_SIDES = ("train", "validation", "test")
+
+
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
     split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
     leakage, hardware = record.get("leakage") or {}, record.get("hardware") or {}
@@ -312,6 +315,7 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "train_groups": split.get("train", {}).get("groups"),
         "validation_groups": split.get("validation", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
+        "all_groups": sum(side["groups"] for side in map(split.get, _SIDES) if side) or None,
         "drawn": drawn_of(split) if split else None,
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
