@@ -31,8 +31,8 @@ class Trained:
     """What probes are given: everything about a finished run, read when first asked for.
 
     Args:
-        config: of the run. prepared: its corpus; what it reads instead of a placebo's values is drawn as in the run. model: with the weights that were scored, on ``device``, in the state
-            in which it predicts.
+        config: of the run. prepared: its corpus; placebos are drawn as in the run. model: with the weights that were
+            scored, on ``device``, in the state in which it predicts.
     """
 
     def __init__(

@@ -72,10 +72,10 @@ def _pairs(items: Sequence[PreparedItem], having: Sequence[int], rng: np.random.
     by_group: dict[str, list[int]] = {}
     for i in sorted(having, key=lambda i: items[i].name):
         by_group.setdefault(items[i].group, []).append(i)
-    # With a single group, its items are told apart in its place.
-    groups = (
-        [by_group[g] for g in sorted(by_group)] if len(by_group) > 1 else [[i] for g in by_group.values() for i in g]
-    )
+    groups = [by_group[g] for g in sorted(by_group)]
+    if len(groups) == 1:
+        # Within a single group another item is the best that can be had.
+        groups = [[i] for i in groups[0]]
     circle = [int(i) for g in rng.permutation(len(groups)) for i in rng.permutation(groups[g])]
     n, largest = len(circle), max(groups, key=len, default=[])
     if 2 * len(largest) <= n:

@@ -65,7 +65,8 @@ def test_a_window_reads_the_donors_stream_turned_and_in_a_circle(store: Prepared
     normaliser = fit_normaliser(store, SPLIT.train)
     for b, (i, start) in enumerate(zip(batch.item_B.tolist(), batch.start_B.tolist(), strict=True)):
         donor, turn = int(placebo.donor_I[i]), int(placebo.turn_I[i])
-        assert donor in items and donor != i
+        assert donor in items
+        assert donor != i
         other = store.items[donor]
         for t in range(int(batch.valid_BT[b].sum())):
             # Content of a forecast is read one step ahead, as it is of the item's own.
@@ -140,7 +141,8 @@ def test_donors_are_of_another_group_and_as_evenly_used_as_can_be(groups: list[s
         if not has[i]:
             assert donor == OWN
             continue
-        assert donor != i and has[donor]
+        assert donor != i
+        assert has[donor]
         assert groups[donor] != groups[i] or not several
     used = np.bincount(donor_I[donor_I != OWN], minlength=len(groups))
     largest = max((sum(groups[i] == g for i in having) for g in groups), default=0)
