@@ -145,9 +145,13 @@ def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
         table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
     )
     lines += ["", "modalities"]
-    lines += [f"{_named(a)}: {', '.join(a['modalities'])}" for a in arms]
+    lines += [f"{_named(a)}: {', '.join(_reads(a))}" for a in arms]
     lines.append("* the reference")
     return "\n".join(lines)
+
+
+def _reads(arm: dict[str, Any]) -> list[str]:
+    return [f"{name} (placebo)" if name in arm["placebo"] else name for name in arm["modalities"]]
 
 
 def status_text(plan: Plan, home: Home) -> str:

@@ -16,7 +16,7 @@ from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import Place, YamlFile
 from studies.analysis_rules import refuse_endless
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
-from studies.design import arms_of, neighbours, same_conditions
+from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import Sequential
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
@@ -152,7 +152,10 @@ class _Wanted:
 def _wanted(
     study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[dict[str, Any], Where], RunConfig]
 ) -> dict[str, _Wanted]:
-    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm."""
+    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm.
+
+    So is the base itself, whatever rules call it: it has the name that the first of them gives.
+    """
     base = config({}, pointer(written, ("base",)))
     modalities = schema.chosen(base.model.modalities)
     wanted: dict[str, _Wanted] = {}
@@ -171,7 +174,10 @@ def _wanted(
             raise StudyError(
                 error.rule, found=error.found, next_step=error.next_step, where=written.where(at)
             ) from None
+        has_base = any(not known.overrides for known in wanted.values())
         for arm in made:
+            if has_base and not arm.overrides and arm.name not in wanted:
+                continue
             places = tuple((*at, *place) for place in arm.places)
             known = wanted.setdefault(arm.name, _Wanted(arm.name, arm.overrides, places))
             if known.overrides != arm.overrides:
@@ -269,6 +275,10 @@ def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
     return metric
 
 
+def _reads(config: RunConfig, schema: CorpusSchema) -> Reads:
+    return Reads(frozenset(schema.chosen(config.model.modalities)), frozenset(config.data.placebo))
+
+
 def _pairs(
     study: Study,
     arms: tuple[ResolvedArm, ...],
@@ -285,7 +295,7 @@ def _pairs(
         case "pairs":
             pairs = tuple(combinations(names, 2))
         case "neighbours":
-            pairs = neighbours({arm.name: frozenset(schema.chosen(arm.config.model.modalities)) for arm in arms})
+            pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
         case "conditions":
             pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
         case listed:

@@ -45,8 +45,9 @@ class Study(Frozen):
     """The arm that the others are compared with."""
     comparisons: Literal["reference", "pairs", "neighbours", "conditions"] | tuple[tuple[str, str], ...] = "reference"
     """``reference``: each arm against the reference; ``pairs``: all pairs; ``neighbours`` (modality designs): each
-    subset against those with one modality less, and the single modalities among themselves; ``conditions``: arms that
-    are tested without the same modalities, each against the first of them; or a list of [arm, against]."""
+    subset against those with one modality less and against its placebos, and the single modalities among themselves;
+    ``conditions``: arms that are tested without the same modalities, each against the first of them; or a list of
+    [arm, against]."""
     match: Match | None = None
     """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
     repeats: Repeats | None = None
