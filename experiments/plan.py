@@ -24,7 +24,7 @@ from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
-from studies.repeats import Sequential
+from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
@@ -52,7 +52,7 @@ class Options:
 
     corpus: str | None = None
     preset: str | None = None
-    repeats: int | Sequential | None = None
+    repeats: AnyRepeats | None = None
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
@@ -162,6 +162,7 @@ class Plan:
             "reference": study.reference,
             "comparisons": [list(pair) for pair in study.pairs],
             "repeats": study.repeats,
+            "first_repeat": study.first_repeat,
             "match": None if study.match is None else study.match.model_dump(),
             "arms": [_arm(arm, costs) for arm in study.arms],
             "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},

@@ -80,11 +80,13 @@ def plan_text(plan: Plan) -> str:
 
 
 def _repeats(study: ResolvedStudy) -> str:
-    rule = study.sequential
+    rule, first, last = study.sequential, study.numbers[0], study.numbers[-1]
     if rule is None:
-        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
+        numbered = "" if not first else f" ({first} to {last})" if last > first else f" ({first})"
+        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}{numbered}"
     step = "" if rule.step == 1 else f", {rule.step} at a time"
-    return f"{rule.min} to {rule.max} paired repeats{step}, until decided"
+    numbered = f" from repeat {first} on" if first else ""
+    return f"{rule.min} to {rule.max} paired repeats{numbered}{step}, until decided"
 
 
 def _arms_table(plan: Plan) -> str:

@@ -16,7 +16,7 @@ from mmcore.measures import parse_metric
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
-from studies.repeats import Repeats, Sequential
+from studies.repeats import Counted, Repeats, Sequential
 from studies.search import Budget, Confirm, Search
 from studies.space import KNOBS
 
@@ -51,8 +51,8 @@ class Study(Frozen):
     match: Match | None = None
     """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
     repeats: Repeats | None = None
-    """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, see
-    studies/repeats.py; None: the preset's."""
+    """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
+    numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
     metric: str = "skill"
     """The yardstick: a measure, or COMPONENT/MEASURE."""
     analyses: tuple[Analysis, ...] = ()
@@ -222,6 +222,8 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
             model = Confirm
         case ("search", _):
             model = Search
+        case ("repeats", "counted", _):
+            model = Counted
         case ("repeats", _, _):
             model = Sequential
     return list(model.model_fields)
