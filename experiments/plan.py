@@ -25,7 +25,7 @@ from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
-from studies.repeats import Sequential
+from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
@@ -53,7 +53,7 @@ class Options:
 
     corpus: str | None = None
     preset: str | None = None
-    repeats: int | Sequential | None = None
+    repeats: AnyRepeats | None = None
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None

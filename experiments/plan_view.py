@@ -25,6 +25,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "reference": study.reference,
         "comparisons": [list(pair) for pair in study.pairs],
         "repeats": study.repeats,
+        "first_repeat": study.first_repeat,
         "match": None if study.match is None else study.match.model_dump(),
         "arms": [_arm(arm, costs) for arm in study.arms],
         "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},

@@ -104,11 +104,13 @@ def span(outlook: Outlook) -> str:
 
 
 def _repeats(study: ResolvedStudy) -> str:
-    rule = study.sequential
+    rule, first, last = study.sequential, study.numbers[0], study.numbers[-1]
     if rule is None:
-        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
+        numbered = "" if not first else f" ({first} to {last})" if last > first else f" ({first})"
+        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}{numbered}"
     step = "" if rule.step == 1 else f", {rule.step} at a time"
-    return f"{rule.min} to {rule.max} paired repeats{step}, until decided"
+    numbered = f" from repeat {first} on" if first else ""
+    return f"{rule.min} to {rule.max} paired repeats{numbered}{step}, until decided"
 
 
 def _arms_table(plan: Plan) -> str:
@@ -169,9 +171,13 @@ def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
         table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
     )
     lines += ["", "modalities"]
-    lines += [f"{_named(a)}: {', '.join(a['modalities'])}" for a in arms]
+    lines += [f"{_named(a)}: {', '.join(_reads(a))}" for a in arms]
     lines.append("* the reference")
     return "\n".join(lines)
+
+
+def _reads(arm: dict[str, Any]) -> list[str]:
+    return [f"{name} (placebo)" if name in arm["placebo"] else name for name in arm["modalities"]]
 
 
 def status_text(plan: Plan, home: Home) -> str:

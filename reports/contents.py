@@ -269,7 +269,7 @@ class Summary:
 
     Args:
         level: coverage of intervals, 1 − alpha.
-        repeats: repeats that the study asks for.
+        repeats, first_repeat: how many repeats the study asks for, and the number of the first one.
         verdicts: one per comparison of the study, on its metric.
         components: those with a column of their own, in the corpus's order.
         nothing_to_predict: components whose target never varies, or whose naive loss is 0: no score exists.
@@ -289,6 +289,7 @@ class Summary:
     level: float
     margin: float | None
     repeats: int
+    first_repeat: int
     reference: str
     verdicts: tuple[VerdictText, ...]
     checks: tuple[Check, ...]

@@ -345,7 +345,7 @@ def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, A
     if record["arm"] not in arms or record["repeat"] not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
-            expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",
+            expected=f"one of the arms {', '.join(arms)} and a repeat from {study.numbers[0]} to {study.numbers[-1]}",
             found=run_name(record),
             where=record["fingerprint"],
         )

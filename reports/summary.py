@@ -66,6 +66,7 @@ def summarise(results: StudyResults) -> Summary:
         level=1 - study.alpha,
         margin=study.margin,
         repeats=study.repeats,
+        first_repeat=study.first_repeat,
         reference=study.reference,
         verdicts=tuple(
             verdict_text(

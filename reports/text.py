@@ -74,6 +74,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
+            "first_repeat": summary.first_repeat,
             "sequential": None if summary.sequential is None else asdict(summary.sequential),
         }
     )

@@ -65,7 +65,7 @@ def levels_of(kind: Kind, count: int, window: int) -> list[float]:
 
 
 def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> dict[str, Any]:
-    """Curves of skill over levels of damage, for every modality that the model reads.
+    """Curves of skill over levels of damage, for every modality that the model reads; a placebo is none.
 
     Args:
         trained: a finished run. settings: number of levels.
@@ -110,7 +110,9 @@ class _Probe:
             "delay_unit": trained.schema.step,
             "naive": {component: _rounded(loss) for component, loss in self.naive.items()},
             "clean": _point(self.skills(self.clean)),
-            "modalities": {name: self.curves(name) for name in trained.modalities},
+            "modalities": {
+                name: self.curves(name) for name in trained.modalities if name not in trained.config.data.placebo
+            },
         }
 
     def curves(self, name: str) -> dict[str, Any]:

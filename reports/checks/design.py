@@ -173,7 +173,10 @@ def _together(evidence: Evidence) -> str:
     study, every = evidence.results.study, evidence.results.corpus.get("modalities", ())
     if not every:
         return ""
-    sets = {arm.name: frozenset(arm.config.model.modalities or every) for arm in study.arms}
+    # A placebo is read and tells nothing: what an arm can learn from is the rest.
+    sets = {
+        arm.name: frozenset(arm.config.model.modalities or every) - set(arm.config.data.placebo) for arm in study.arms
+    }
     changed = {pair: sets[pair[0]] ^ sets[pair[1]] for pair in study.known_pairs}
     alone = frozenset().union(*(names for names in changed.values() if len(names) == 1))
     told = [

@@ -197,6 +197,7 @@ def _study_changes(a: Report, b: Report) -> Iterator[Change]:
             "question": report.question,
             "metric": report.metric,
             "repeats": report.repeats,
+            "first_repeat": report.first_repeat,
             "alpha": report.alpha,
             "margin": report.margin,
             "reference": report.reference,

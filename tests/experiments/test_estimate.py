@@ -64,7 +64,7 @@ def asked_for(home: Home, recorded: dict[str, Any]) -> Asked:
     return ask(recorded["study"], home, Options(changes=tuple(recorded["set"].items())))
 
 
-# The formula ---------------------------------------------------------------------------------------------------------
+# The formula ---------------------------------------------------------------------------
 @pytest.mark.parametrize("recorded", RECORDED["steps"], ids=lambda r: f"{r['corpus']} {sorted(r['set'].items())[-1]}")
 def test_the_formula_is_within_a_factor_of_two_of_recorded_steps(recorded: dict[str, Any], home: Home) -> None:
     place = locate(f"simulated:{recorded['corpus']}", home)
@@ -102,7 +102,7 @@ def test_this_machine_is_measured_within_bounds() -> None:
     assert 0.1 < pace().products < 10
 
 
-# What was timed here ---------------------------------------------------------------------------------------------------
+# What was timed here ---------------------------------------------------------------------------
 def test_runs_of_the_same_config_say_most_whatever_their_repeat(home: Home) -> None:
     asked = asked_for(home, RECORDED["runs"][0])
     one, other = (arm.config for arm in asked.study.arms)
@@ -167,7 +167,7 @@ def test_patience_is_expected_to_save_what_it_saved_before(home: Home) -> None:
     assert share == pytest.approx(0.25, abs=0.1)
 
 
-# The times themselves ------------------------------------------------------------------------------------------------
+# The times themselves ---------------------------------------------------------------------------
 def test_a_stopwatch_writes_a_line_for_each_job_that_was_done(home: Home) -> None:
     home.make()
     clock = Clock()
@@ -207,7 +207,7 @@ def test_torn_lines_and_an_absent_file_cost_nothing(home: Home) -> None:
     assert [t.run for t in read(home)] == ["r"]
 
 
-# The whole command -----------------------------------------------------------------------------------------------------
+# The whole command ---------------------------------------------------------------------------
 def test_stages_add_up_and_so_do_their_doubts() -> None:
     assert makespan([5.0, 1.0, 1.0, 1.0], 2) == 5
     lead = Estimate(2.0, 2.0)
