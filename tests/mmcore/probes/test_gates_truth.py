@@ -19,7 +19,7 @@ from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
 from mmcore.probes.gates import probe_gates
 from mmcore.trained import Trained
-from reports.analyses.gating import believe
+from reports.analyses.gate_belief import believe
 
 NAMES = ("left", "right")
 LOUD, QUIET = 0.9, 0.1
@@ -121,7 +121,8 @@ def belief(answers, modality):
         steps = [one["faithfulness"]["steps"] for one in answers]
         return [(s["together"] if modality is None else s["gates"][modality])[shown] for s in steps]
 
-    return believe(rho("passing"), rho("opening"), rho("norm"), overlap=0.25)
+    costs = [cost(one, modality) for one in answers]
+    return believe(rho("passing"), rho("opening"), rho("norm"), costs, overlap=0.25, margin=0.02)
 
 
 def cost(one, gate, held="mean"):
