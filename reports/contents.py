@@ -55,6 +55,7 @@ class VerdictText:
         parts: the verdicts per component, in words; empty where there are none.
         units: the two arms in original units; empty where nothing was measured in any.
         cost: what it would cost to decide the comparison; empty where it is decided, or that cannot be said.
+        lead: what must be read before the numbers: one component makes most of it, or components disagree; else empty.
     """
 
     arm: str
@@ -67,6 +68,7 @@ class VerdictText:
     parts: str
     units: str = ""
     cost: str = ""
+    lead: str = ""
 
     @property
     def headline(self) -> str:

@@ -1,8 +1,8 @@
 """From the records of a study to tidy tables: the only place that knows what a record looks like.
 
 ``runs`` has one row a run, ``scores`` one row a number of a finished run, ``baselines`` one row a number of a naive
-predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component. Everything after
-this file reads these tables.
+predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component, ``outcomes`` one
+row a scored test item and parameter. Everything after this file reads these tables.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "para
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
 CALIBRATION_COLUMNS = ("arm", "repeat", "component", "bin", "count", "confidence", "accuracy")
 ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
-
+OUTCOME_COLUMNS = (
+    "arm", "repeat", "item", "parameter", "component", "count", "loss", "naive_loss", "error", "cells",
+)  # fmt: skip
 
 Table = TypeVar("Table")
 
@@ -55,6 +57,9 @@ class StudyResults:
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
         history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
         items: losses of finished runs by test item; columns :data:`ITEM_COLUMNS`. NaN: no target of it counts.
+        outcomes: what finished runs did on each test item and parameter; columns :data:`OUTCOME_COLUMNS`. ``error`` is
+            NaN for classes, ``cells`` None for continuous parameters; see :class:`mmcore.result.RunResult`. Without the
+            runs whose records are of before it was kept.
         calibration: confidence against accuracy of class predictions on test items; columns
             :data:`CALIBRATION_COLUMNS`. Without the runs whose records are of before it was measured.
         quality: rows of the corpus's quality report.
@@ -72,6 +77,7 @@ class StudyResults:
     baselines: pd.DataFrame
     history: pd.DataFrame
     items: pd.DataFrame
+    outcomes: pd.DataFrame
     calibration: pd.DataFrame
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
@@ -231,6 +237,9 @@ def tidy(
         history=history if len(history) else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
         items=_long([(r, r["items"]) for r in done], columns=ITEM_COLUMNS).astype(
             {"loss": float, "count": int, "naive_loss": float}
+        ),
+        outcomes=_long([(r, r.get("outcomes", ())) for r in done], columns=OUTCOME_COLUMNS).astype(
+            {"count": int, "loss": float, "naive_loss": float, "error": float}
         ),
         calibration=_long([(r, r.get("calibration", ())) for r in done], columns=CALIBRATION_COLUMNS),
         quality=[dict(row) for row in quality],

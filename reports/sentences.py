@@ -28,6 +28,7 @@ def verdict_text(
     nothing_to_predict: Sequence[str],
     units: str = "",
     cost: str = "",
+    lead: str = "",
 ) -> VerdictText:
     """One comparison on the study's metric, told to a reader who knows no statistics.
 
@@ -37,7 +38,7 @@ def verdict_text(
         repeats: repeats that the study asks for.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
-        units, cost: sentences of :mod:`reports.effects`.
+        units, cost: sentences of :mod:`reports.effects`. lead: a sentence of :mod:`reports.dominance`.
     """
     opening, middle = _WORDS[row.decision.verdict]
     return VerdictText(
@@ -51,6 +52,7 @@ def verdict_text(
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
+        lead=lead,
     )
 
 

@@ -15,6 +15,7 @@ from reports.analyses import sections
 from reports.checks import run_checks
 from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.course import Course, by_repeat, compare_in_course, course_of
+from reports.dominance import dominance_of, dominance_text
 from reports.effects import cost_to_decide, in_original_units
 from reports.frame import StudyResults
 from reports.looks import looks_text, sequential_facts
@@ -75,6 +76,7 @@ def summarise(results: StudyResults) -> Summary:
                 nothing_to_predict=nothing,
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
+                lead=dominance_text(dominance_of(results, row, by_component)),
             )
             for row in primary
         ),

@@ -25,9 +25,11 @@ def as_json(summary: Summary) -> dict[str, Any]:
     ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
     1 − alpha; ``p_floor`` is the smallest p that the number of repeats allows before correction. ``margin`` is in the
     metric's unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what
-    they would decide if mean and deviation stayed as they are.
+    they would decide if mean and deviation stayed as they are. ``lead`` says that one component makes most of a
+    comparison on the metric, or that components disagree; None where neither is so.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
+    leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
     return finite(
         {
             "study": summary.study,
@@ -49,7 +51,10 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 for arm in summary.arms
             ],
             "comparisons": [
-                _comparison(c) | {"more_seconds": seconds_to_decide(c, seconds)} for c in summary.comparisons
+                _comparison(c)
+                | {"more_seconds": seconds_to_decide(c, seconds)}
+                | {"lead": None if c.component is not None else leads[c.arm, c.reference] or None}
+                for c in summary.comparisons
             ],
             "baselines": [
                 {
@@ -141,7 +146,7 @@ def as_text(summary: Summary) -> str:
         blocks.append(_verdict_lines(summary))
     else:
         for v in summary.verdicts:
-            parts = [wrapped(t, "  ") for t in (v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
+            parts = [wrapped(t, "  ") for t in (v.lead, v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
             blocks.append("\n".join([v.headline, *parts]))
     if summary.sequential is not None:
         blocks.append(wrapped(summary.sequential.text))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.skill import skills_of
 from reports.frame import StudyResults
 from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate
@@ -111,9 +112,8 @@ class _Losses:
         return self.loss_R.get(key, nothing_R), self.naive_R.get(key, nothing_R)
 
     def skill(self, arm: str, condition: str, group: str, component: str) -> np.ndarray:
-        """1 − loss ÷ naive loss."""
-        loss_R, naive_R = self.get(arm, condition, group, component)
-        return 1.0 - loss_R / np.where(naive_R > 0, naive_R, math.nan)
+        """Skill in the group, by repeat."""
+        return skills_of(*self.get(arm, condition, group, component))
 
 
 def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]]) -> Iterator[Place]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
+from reports.dominance import dominance_of, dominance_text
 from reports.numerals import counted, listing, percent
 from reports.statistics.floors import needed
 from studies.resolved import ResolvedStudy
@@ -42,6 +43,31 @@ def too_few_repeats(evidence: Evidence) -> Found:
         )
 
     return warn_if(bool(short), text)
+
+
+def one_component(evidence: Evidence) -> Found:
+    """Comparisons on a whole that one component decides, or in which components disagree."""
+    primary = [c for c in evidence.comparisons if c.component is None]
+    by_component = [c for c in evidence.comparisons if c.component is not None]
+    if not primary:
+        return not_applicable(_nothing_to_compare(evidence.results.study))
+    if evidence.results.scores.empty:
+        return not_run("No run is finished.")
+    found = {(c.arm, c.reference): dominance_of(evidence.results, c, by_component) for c in primary}
+    if all(one is None for one in found.values()):
+        return not_applicable("The study's metric is not a mean or sum over several components.")
+    texts = [f"'{a}' against '{b}': {text}" for (a, b), one in found.items() if (text := dominance_text(one))]
+    return warn_if(bool(texts), lambda: _sentences(texts))
+
+
+MOST_TOLD = 3
+"""Comparisons that a warning tells in whole sentences before it counts the rest."""
+
+
+def _sentences(texts: list[str]) -> str:
+    left = len(texts) - MOST_TOLD
+    more = [f"The same kind of thing holds for {counted(left, 'more comparison')}."] if left > 0 else []
+    return " ".join(texts[:MOST_TOLD] + more)
 
 
 def _nothing_to_compare(study: ResolvedStudy) -> str:

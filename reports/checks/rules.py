@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reports import dominance
 from reports.checks import data, design, records, search, training
 from reports.checks.evidence import Evidence, Found
 from reports.numerals import percent
@@ -331,5 +332,19 @@ RULES = (
         "correction counts only the comparisons that are there: with the others every p after it may rise.",
         "Run the study with the same options: that finishes the search and trains what it finds.",
         search.unfinished,
+    ),
+    Rule(
+        "ABL032",
+        "One component decides for all",
+        "In a comparison on a metric over several components, components are shown to disagree (one better, another "
+        f"worse); or the arms are shown to differ, and one component makes more than {round(100 * dominance.MOST)} % "
+        "of the sum of the components' absolute differences (of two components, "
+        f"{percent(dominance.MOST_OF_TWO)}); or, from "
+        f"{dominance.LEAST_PAIRS} pairs of repeats on, it makes more than that of the sum of their variances.",
+        "A mean over components then says little of most of them: what one gains or loses hides the others, or its "
+        "noise does.",
+        "Read the verdicts by component. A metric COMPONENT/MEASURE asks about one of them; of components that differ "
+        "in scale, look at the target of the one that decides.",
+        design.one_component,
     ),
 )

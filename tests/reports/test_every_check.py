@@ -145,6 +145,7 @@ CASES = {
     "ABL029": (searched(rate=0.001, drawn="each_repeat"), searched(rate=0.001)),
     "ABL030": (records(unscored), SOUND),
     "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
+    "ABL032": (records(lambda r: None, effects={"multimodal": {"active": 0.5}}), SOUND),
 }
 
 

@@ -118,7 +118,7 @@ def test_items_are_sorted_from_gain_to_loss(results):
     assert len(frame) == 3 * 40
     for _, mine in frame.groupby("arm"):
         assert mine["difference"].is_monotonic_increasing
-    # In a study of skill: each component in units of its naive loss, and the mean over the three.
+    # In a study of skill, with losses below the naive ones: in units of these, and the mean over the three.
     rows = results.items.drop_duplicates(["item", "repeat", "component"])
     sums = (rows["naive_loss"] * rows["count"]).groupby(rows["component"]).sum()
     naive = results.items["component"].map(sums / rows.groupby("component")["count"].sum())
