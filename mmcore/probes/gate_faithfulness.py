@@ -20,11 +20,11 @@ from mmcore.probes.gate_sample import Sample, mean_known
 from mmcore.probes.gate_sums import Shown, look, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
+from mmcore.probes.scores import point
 from mmcore.probes.steps import step_losses
 from mmcore.seeding import generator
-from mmcore.skill import skills_of
+from mmcore.training.evaluation import MODEL, Measured, evaluate, measured
 from mmcore.training.losses import layout_of, row_losses
-from mmcore.training.metrics import mean_of_known
 
 TURNS = 4
 """Every step is masked once, in one of so many passes: of four steps in a row one is gone at a time, so that what
@@ -90,15 +90,16 @@ def measure_faithfulness(sample: Sample) -> dict[str, Any]:
     }
 
 
-def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """What the model loses when a gate is held shut, at its mean or open, and when all are held at their means.
+def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the model scores when a gate is held shut, at its mean or open, and when all are held at their means.
 
     Args:
         means: each gate's mean by feature, (D,).
 
     Returns:
-        Rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
-        …}``: by how much each component's skill on the sampled items falls; ``whole`` is the mean over components.
+        ``free``: measure → ``whole`` and ``components`` of the model on the sampled items with all gates free.
+        ``held``: rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "scores": the same}``. Skill
+        is against the naive loss on all test items.
     """
     names = [gate.name for gate in _gates(sample)]
     mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
@@ -108,27 +109,24 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
             if value is not None:
                 asked.append((name, held, {name: value}))
     asked.append((None, "mean", mean))
-    free_C = skills_of(sample.free_C.numpy(), 1.0)
     rows = []
     for name, held, values in asked:
         with clamped(sample.trained.model, values):
-            held_C = sample.losses([sample.trained.predict(batch) for batch in sample.batches])
-        fall_C = free_C - skills_of(held_C.numpy(), 1.0)
-        rows.append(
-            {
-                "gate": name,
-                "held": held,
-                "increase": {
-                    c: told(v) for c, v in zip(sample.trained.targets.components, fall_C.tolist(), strict=True)
-                },
-                "whole": told(mean_of_known(fall_C.tolist())),
-            }
-        )
-    return rows
+            rows.append({"gate": name, "held": held, "scores": point(_scores(sample))})
+    return {"free": point(_scores(sample)), "held": rows}
 
 
 def _gates(sample: Sample) -> tuple[Gate, ...]:
     return gates_of(sample.trained.model).every
+
+
+def _scores(sample: Sample) -> Measured:
+    """Every measure of the model on the whole sample, as it is now."""
+    trained = sample.trained
+    tally = evaluate(
+        {MODEL: trained.predict}, sample.batches, trained.targets, trained.data.complete, trained.data.deviation_P
+    )[MODEL]
+    return measured(tally, tally.component_losses(), trained.naive.losses())
 
 
 def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
