@@ -44,7 +44,8 @@ class Options:
         preset: a preset's name; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
-        workers: worker processes; None: one per core.
+        workers: worker processes; None: as many as the cores can serve.
+        threads: CPU threads of each run; None: one.
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
@@ -56,6 +57,7 @@ class Options:
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
+    threads: int | None = None
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
@@ -303,7 +305,7 @@ def plan(asked: Asked, home: Home) -> Plan:
     searches = planned_searches(asked, estimator.seconds)
     trials = sum(one.left for one in searches)
     open_jobs = max(1, len(left) + len(ahead) + trials)
-    workers, threads, _ = share_of_cores(open_jobs, asked.options.workers, asked.options.device)
+    workers, threads, _ = share_of_cores(open_jobs, asked.options.workers, asked.options.device, asked.options.threads)
     start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
     total = sum(run.seconds for run in left) / workers + start
     most = total + sum(run.seconds for run in ahead) / workers
