@@ -248,10 +248,11 @@ RULES = (
     ),
     Rule(
         "ABL023",
-        "Runs on different machines",
-        "Device, precision, platform or number of threads is not the same for all runs.",
+        "Runs differ in machine or threads",
+        "Device, precision, platform or number of threads is not the same for all runs. Such runs are mixed all the "
+        "same; the text names those that differ from most.",
         "Sums in another order round differently, and times of runs on unlike machines cannot be compared.",
-        "Train all arms on one kind of machine, into a fresh home.",
+        "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
     ),
     Rule(
