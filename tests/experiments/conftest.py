@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from factories.once import made_once
+from factories.workers import WarmPool
 
+from experiments import driver, search, store
 from experiments.home import Home
+
+MAKE_DATABASE = store._create_database
 
 CORPUS = """\
 format: 1
@@ -72,6 +79,41 @@ def tiny_study(tmp_path: Path, tiny_study_text: str) -> Path:
     path = tmp_path / "level.yaml"
     path.write_text(tiny_study_text, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store's database, made once: creating one costs seconds, copying it nothing."""
+    return made_once(tmp_path_factory, "migrated", lambda folder: MAKE_DATABASE(Home(folder).make())) / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def with_database(migrated: Path) -> Callable[[Home], Home]:
+    """Gives a home its database before a process of its own opens it."""
+
+    def copied(home: Home) -> Home:
+        if not (home.make().root / "mlflow.db").exists():
+            shutil.copy(migrated, home.root / "mlflow.db")
+        return home
+
+    return copied
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
+    """In this process, homes get a copy of the database and studies get workers that are there already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_create_database", with_database)
+        patch.setattr(driver, "LocalPool", WarmPool)
+        patch.setattr(search, "LocalPool", WarmPool)
+        yield
+        WarmPool.end()
+
+
+@pytest.fixture
+def database_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test about how a database comes about."""
+    monkeypatch.setattr(store, "_create_database", MAKE_DATABASE)
 
 
 @pytest.fixture
