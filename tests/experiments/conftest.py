@@ -50,7 +50,10 @@ arms:
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve items of 40 steps; x copies the level of the same step, which history cannot know."""
-    folder = tmp_path_factory.mktemp("corpus") / "tiny"
+    return made_once(tmp_path_factory, "tiny_corpus", lambda folder: _write_tiny(folder / "tiny")) / "tiny"
+
+
+def _write_tiny(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("audio", "track"):
         (folder / name).mkdir(parents=True)
@@ -64,7 +67,6 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append({"item": item, "group": item})
     pd.DataFrame(rows).to_csv(folder / "items.csv", index=False)
     (folder / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="session")
