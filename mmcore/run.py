@@ -14,6 +14,7 @@ import torch
 
 from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
+from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.twins import divided_twins
@@ -92,6 +93,7 @@ def run(
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
+    prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride)
     validation = data.loader("validation", split.validation)
@@ -155,7 +157,7 @@ def run(
             _write_items(folder / "items.csv", items)
             twins = divided_twins(prepared, split)
             calibration = reliability_rows(tally)
-        leakage = probe_leakage(model, handful, task, schema, normaliser).as_dict()
+        leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo).as_dict()
         gates = probe_saturation(model, handful)
 
     windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}

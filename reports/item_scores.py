@@ -6,6 +6,7 @@ R repeats, G groups of items, P parameters of a component, B resamples, C classe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -13,9 +14,12 @@ import pandas as pd
 
 from mmcore.measures import MEASURES
 from mmcore.skill import skills_of
+from reports.course import Course
 from reports.frame import StudyResults
+from reports.numerals import counted
+from reports.statistics.comparisons import Paired
 from reports.statistics.measured import CLASS_MEASURES, mean_of_known, of_classes, ratio, sum_of_known
-from reports.statistics.new_items import times_drawn
+from reports.statistics.new_items import NewItems, on_new_items, times_drawn
 
 
 class ItemScores:
@@ -124,3 +128,53 @@ class ItemScores:
             return np.stack(sums, -1)
 
         return of_classes(measure, by_class(true_N, right_N), by_class(true_N, count_N), by_class(predicted_N, count_N))
+
+
+def with_new_items(
+    results: StudyResults,
+    paired: Paired,
+    pair: tuple[str, str],
+    measure: str,
+    component: str | None,
+    difference_R: np.ndarray,
+    course: Course | None = None,
+) -> Paired:
+    """The comparison with its second witness, the groups of test items; as it is where repeats test their own.
+
+    Args:
+        pair: arm and reference. measure, component: what is compared.
+        difference_R: arm − reference by repeat, in the order of the study's repeats.
+        course: of a study that adds repeats: then those of the pair's last look are read.
+    """
+    if not results.shared:
+        return paired
+    read = slice(None if course is None else course.looks[pair].repeats)
+    return replace(paired, shared=True, new_items=_new_items(results, pair, measure, component, difference_R, read))
+
+
+def _new_items(
+    results: StudyResults,
+    pair: tuple[str, str],
+    measure: str,
+    component: str | None,
+    difference_R: np.ndarray,
+    read: slice,
+) -> NewItems | None:
+    scores = results.once(ItemScores)
+    one_RB, other_RB = (scores.resampled(measure, component, arm) for arm in pair)
+    if one_RB is None or other_RB is None:
+        return None
+    return on_new_items(
+        difference_R[read],
+        (one_RB - other_RB)[read],
+        scores.groups,
+        alpha=results.study.alpha,
+        left_out=results.left_out,
+    )
+
+
+def tested_text(results: StudyResults) -> str:
+    """The test items that all repeats share, in words: ``31 test items``, with their groups where these are fewer."""
+    items, groups = len(set(results.items["item"])), len(set(results.items["group"]))
+    text = counted(items, "test item")
+    return text if groups == items else f"{text} of {counted(groups, 'group')}"

@@ -16,6 +16,7 @@ from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.result import Score
 from mmcore.schema import Targets
+from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
 from mmcore.training.losses import layout_of
 from mmcore.training.metrics import (
@@ -25,7 +26,6 @@ from mmcore.training.metrics import (
     f1,
     macro_f1,
     mean_of_known,
-    skill,
 )
 from mmcore.training.tally import SUBSETS, Subset, Tally
 
@@ -181,6 +181,32 @@ def score_rows(split: str, model: Tally, naive: Naive) -> list[Score]:
     return rows
 
 
+Measured = dict[str, dict[str | None, float]]
+"""Measure to component (None: the whole) to value; NaN where there is nothing to measure."""
+
+
+def measured(tally: Tally, losses: Mapping[str, float], naive: Mapping[str, float]) -> Measured:
+    """Every measure of one predictor on all items.
+
+    A measure that has values for parameters only (``mae``) gives a component the mean over its parameters.
+
+    Args:
+        tally: detailed: what measures other than the loss are read from.
+        losses: by component; they may differ from the tally's own, where a probe corrects them.
+        naive: the naive loss by component, on the same items.
+    """
+    found: Measured = {}
+    by_parameter: dict[tuple[str, str | None], list[float]] = {}
+    for row in _rows("test", "all", MODEL, tally, dict(losses), dict(naive)):
+        if row.parameter is None:
+            found.setdefault(row.metric, {})[row.component] = row.value
+        else:
+            by_parameter.setdefault((row.metric, row.component), []).append(row.value)
+    for (metric, component), values in by_parameter.items():
+        found.setdefault(metric, {}).setdefault(component, sum(values) / len(values))
+    return found
+
+
 def item_rows(
     items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
 ) -> list[dict[str, Any]]:
@@ -276,9 +302,12 @@ def _rows(
     whole_loss = sum(losses[c] for c in counted) if counted else math.nan
     # A predictor whose loss is not defined on a component has no whole skill either.
     whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
-    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss)]
+    relative = {c: relative_skill(losses[c], naive[c]) for c in losses}
+    whole_relative = math.nan if math.isnan(whole_loss) else mean_of_known([*relative.values()])
+    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss), row("relative_skill", None, whole_relative)]
     for component in losses:
         rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
+        rows.append(row("relative_skill", component, relative[component]))
     for metric, by_component in _class_measures(tally, subset).items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]

@@ -1,6 +1,7 @@
 """What each modality is good for, as data: retrained without it, masked in the trained model, together with others.
 
-Every number is a skill or a difference of skills. The rules by which a word is chosen stand here and nowhere else.
+Every number is a score in the study's metric, or a difference of scores, signed so that more is better. The rules by
+which a word is chosen stand here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,59 +11,38 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.analyses import Absence
+from reports.analyses.family import Test
 from reports.analyses.lattice import Lattice
 from reports.analyses.masked import Masked
-from reports.statistics.comparisons import Paired
+from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance
 from reports.statistics.intervals import Estimate
-from reports.statistics.verdicts import Decision
 
-Useful = Literal["useful", "redundant", "partly redundant", "harmful", "not needed", "not shown"]
-Used = Literal["used", "misleading", "not used", "not shown"]
-Interplay = Literal["together", "overlap", "hinder", "apart", "not shown"]
+Useful = Literal[
+    "useful", "redundant", "partly redundant", "harmful", "not needed", "differs by component", "not shown"
+]
+Used = Literal["used", "misleading", "not used", "differs by component", "not shown"]
+Interplay = Literal["together", "overlap", "hinder", "apart", "differs by component", "not shown"]
 
 
-@dataclass(frozen=True)
-class Test:
-    """A mean over repeats against 0, and its decision within its family."""
-
-    __test__ = False
-
-    paired: Paired
-    decision: Decision
-    margin: float | None
-
-    @property
-    def estimate(self) -> Estimate:
-        """Mean and interval."""
-        return self.paired.difference
-
-    @property
-    def sign(self) -> int:
-        """1 above 0, −1 below, where that is decided and more than the study counts as none; else 0."""
-        mean, least = self.estimate.mean, self.margin or 0.0
-        if self.decision.verdict == "better" and mean > least:
-            return 1
-        return -1 if self.decision.verdict == "worse" and mean < -least else 0
-
-    @property
-    def none(self) -> bool:
-        """Whether it is shown to be no more than the study counts as none."""
-        narrow, verdict = self.paired.narrow, self.decision.verdict
-        # A difference that is real may still be shown to be a small one: its whole interval, not its mean alone.
-        within = self.margin is not None and -self.margin <= narrow.low and narrow.high <= self.margin
-        return verdict == "equivalent" or (verdict in ("better", "worse") and within)
+def differs(test: Test | None, made_of: Dominance | None) -> bool:
+    """Whether a word for all components would be that of one of them, or an average of some that disagree."""
+    if test is None or made_of is None:
+        return False
+    return made_of.disagree or (test.sign != 0 and made_of.dominated)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One modality and one component; None: all components.
+    """One modality and one component; None: the study's metric itself.
 
     Args:
-        gain: skill with all modalities − skill of models trained without this one. share: Shapley value over all
-            subsets, each trained anew. overlap: share − gain. alone: skill of reading it alone − of reading nothing.
-        drop: skill − skill where it is masked in the main way. drops, shares: the same, and Shapley values, for each
+        gain: score with all modalities − score of models trained without this one. share: Shapley value over all
+            subsets, each trained anew. overlap: share − gain. alone: score of reading it alone − of reading nothing.
+        drop: score − score where it is masked in the main way. drops, shares: the same, and Shapley values, for each
             way of masking.
         accuracy, perceptual: drop of accuracy where it is permuted, and that ÷ accuracy.
+        gain_of, drop_of: which components the gain and the drop of the whole come from; None: it has no components.
     """
 
     modality: str
@@ -70,18 +50,22 @@ class Part:
     gain: Test | None
     share: Test | None
     overlap: Test | None
-    alone: Estimate | None
+    alone: Test | None
     drop: Test | None
     drops: Mapping[Absence, Estimate]
     shares: Mapping[Absence, Estimate]
     accuracy: Estimate | None
     perceptual: Estimate | None
+    gain_of: Dominance | None = None
+    drop_of: Dominance | None = None
 
     @property
     def useful(self) -> Useful | None:
         """Does training with it help? None: no models were trained without it."""
         if self.gain is None:
             return None
+        if differs(self.gain, self.gain_of):
+            return "differs by component"
         if self.gain.sign:
             return "useful" if self.gain.sign > 0 else "harmful"
         brings = self.share is not None and self.share.sign > 0
@@ -91,16 +75,16 @@ class Part:
 
     @property
     def brings(self) -> bool:
-        """Whether it is shown to bring more than the study counts as none: over all subsets, or read alone."""
-        least = (self.gain.margin if self.gain else None) or 0.0
-        alone = self.alone is not None and self.alone.low > 0 and self.alone.mean > least
-        return alone or (self.share is not None and self.share.sign > 0)
+        """Whether it is shown to bring more than counts as none: next to all others, over all subsets, or alone."""
+        return any(test is not None and test.sign > 0 for test in (self.gain, self.share, self.alone))
 
     @property
     def used(self) -> Used | None:
         """Does the trained model rely on it? None: it was not asked."""
         if self.drop is None:
             return None
+        if differs(self.drop, self.drop_of):
+            return "differs by component"
         if self.drop.sign:
             return "used" if self.drop.sign > 0 else "misleading"
         return "not used" if self.drop.none else "not shown"
@@ -128,7 +112,7 @@ class Pair:
     Args:
         retrained: interaction index over all subsets, each trained anew. masked: the same of the trained model, for
             each way of masking. bring: whether each of the two is shown to bring anything, without which there is
-            nothing in which they could overlap.
+            nothing that they could do together or twice. made_of: which components the index of the whole comes from.
     """
 
     one: str
@@ -137,16 +121,20 @@ class Pair:
     retrained: Test | None
     masked: Mapping[Absence, Estimate]
     bring: tuple[bool, bool]
+    made_of: Dominance | None = None
 
     @property
     def word(self) -> Interplay | None:
         """Do they need each other? None: not every subset was trained."""
         if self.retrained is None:
             return None
-        if self.retrained.sign:
-            less = "overlap" if all(self.bring) else "hinder"
-            return "together" if self.retrained.sign > 0 else less
-        return "apart" if self.retrained.none else "not shown"
+        if differs(self.retrained, self.made_of):
+            return "differs by component"
+        if self.retrained.none:
+            return "apart"
+        if self.retrained.sign < 0:
+            return "overlap" if all(self.bring) else "hinder"
+        return "together" if self.retrained.sign > 0 and all(self.bring) else "not shown"
 
 
 @dataclass(frozen=True)
@@ -154,11 +142,11 @@ class Additive:
     """What a model scores without any interaction of modalities, by component; None: all components.
 
     Args:
-        gap: its skill − that of its additive projection.
+        gap: its score − that of its additive projection, more is better.
     """
 
     component: str | None
-    skill: Estimate
+    score: Estimate
     projected: Estimate
     uncorrected: Estimate
     gap: Test
@@ -173,6 +161,7 @@ class Dossier:
     """
 
     arm: str
+    yardstick: Yardstick
     modalities: tuple[str, ...]
     components: tuple[str | None, ...]
     lattice: Lattice | None

@@ -142,8 +142,18 @@ def test_describe_counts_parameters_and_operations_of_each_part(
     assert both["parameters"]["fusion"] == 2 * (8 * 8 + 8)  # a gate per modality at width 8
     assert track["parameters"]["fusion"] == 0
     assert both["modalities"] == ["audio", "track"]
+    assert both["placebo"] == []
     text = mmstudy(home, "describe", tiny_study, "--corpus", tiny_corpus).stdout
     assert "trained parameters" in text
+    assert "both: audio, track\n" in text
+    control = tiny_study.with_name("control.yaml")
+    control.write_text(tiny_study.read_text() + "  control: {data.placebo: [audio]}\n", encoding="utf-8")
+    told = as_json(mmstudy(home, "describe", control, "--corpus", tiny_corpus, "--format", "json"))
+    assert told["arms"][2]["placebo"] == ["audio"]
+    assert told["arms"][2]["parameters"] == told["arms"][0]["parameters"]
+    assert told["arms"][2]["flops"] == told["arms"][0]["flops"]
+    text = mmstudy(home, "describe", control, "--corpus", tiny_corpus).stdout
+    assert "control: audio (placebo), track" in text
 
 
 def test_a_whole_study_from_the_command_line(

@@ -1,7 +1,6 @@
 """What a record keeps of each test item, from which every score of the test side follows."""
 
 import json
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -208,4 +207,4 @@ def test_a_component_without_a_counted_target_has_no_row(targets, make_batch):
 
 
 def _skill(loss, naive):
-    return 1 - loss / naive if not math.isnan(naive) else math.nan
+    return 1 - loss / naive if loss <= naive else naive / loss - 1
