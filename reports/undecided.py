@@ -8,7 +8,7 @@ from reports.numerals import counted, listing, probability
 
 BEFOREHAND = (
     "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "
-    "comparison is decided is a second look at it, and makes false claims more frequent (docs/calibration.md)."
+    "comparison is decided is a second look at it, and makes false claims more frequent (docs/error_rates.md)."
 )
 """Stands before every number of further repeats."""
 

@@ -15,7 +15,7 @@ weaker one: ``better on these items``, ``worse on these items`` or ``equivalent 
 
 Why rule 3 asks for more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
 on it corrects nothing. Six null comparisons of 16 repeats with n_test/n_train = 1/3 gave a false claim in 27 % of
-simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/calibration.md has error
+simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/error_rates.md has error
 rates and power under other assumptions, and where they are above alpha.
 
 In a sequential study the same rules hold at every look, with the sequential p, t-test and intervals of

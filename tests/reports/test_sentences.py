@@ -112,7 +112,7 @@ def test_the_number_says_which_verdict_it_would_give_and_that_it_is_to_be_fixed_
     assert f"About {row.decision.more} more repeat" in text
     assert f"would decide it as {word}" in text
     assert "decided on beforehand, or be left to --repeats MIN..MAX" in text
-    assert "docs/calibration.md" in text
+    assert "docs/error_rates.md" in text
     assert comparison_verdict(row).startswith(f"undecided (about {row.decision.more} more repeat")
     assert f" for {word}" in comparison_verdict(row)
 
