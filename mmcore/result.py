@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -56,6 +56,11 @@ class Score:
     value: float
     parameter: str | None = None
     baseline: str | None = None
+
+
+def scores_of(record: Mapping[str, Any]) -> Iterator[Score]:
+    """The scores of a record that was read, None back to NaN."""
+    return (Score(**{**s, "value": math.nan if s["value"] is None else s["value"]}) for s in record["scores"])
 
 
 def value_of(metric: Metric, scores: Iterable[Score], split: str) -> float:
@@ -112,6 +117,9 @@ class RunResult:
             empty for a failed run.
         calibration: confidence against accuracy of the test side's class predictions: ``{"component", "bin", "count",
             "confidence", "accuracy"}``, see :func:`mmcore.training.evaluation.reliability_rows`.
+        naive_classes: the class that naive predictors name, for each parameter with classes: ``{"parameter",
+            "component", "classes"}``, see :func:`mmcore.training.baselines.naive_classes`. Empty in records of earlier
+            versions.
         selection: ``{"metric", "by", "test_windows_read"}``: the metric by which the epoch was to be chosen, by what it
             was chosen (``metric``; ``loss`` or ``last`` where it has no value on the validation items), and how many
             windows of test items this run had read through :class:`mmcore.scoring.Data` then. Records of earlier
@@ -143,6 +151,7 @@ class RunResult:
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     leakage: dict[str, Any] = field(default_factory=dict)
     calibration: list[dict[str, Any]] = field(default_factory=list)
+    naive_classes: list[dict[str, Any]] = field(default_factory=list)
     selection: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, dict[str, Any]] = field(default_factory=dict)
     hardware: dict[str, str] = field(default_factory=dict)

@@ -28,7 +28,7 @@ from mmcore.probes.saturation import gate_columns, probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
-from mmcore.training.baselines import fit_baselines
+from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
@@ -186,6 +186,7 @@ def run(
         outcomes=outcomes,
         leakage=leakage,
         calibration=calibration,
+        naive_classes=naive_classes(baselines),
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),

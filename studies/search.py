@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
-from mmcore.result import Score, value_of
+from mmcore.result import scores_of, value_of
 from studies.space import Choice, Knob, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
@@ -155,9 +154,7 @@ class Objective:
 
     def of(self, record: Mapping[str, Any]) -> float:
         """Its value in a record: the model's, on all validation items; NaN where there is none."""
-        scores = (s for s in record["scores"] if s["split"] == "validation" and s["baseline"] is None)
-        known = (Score(**{**s, "value": math.nan if s["value"] is None else s["value"]}) for s in scores)
-        return value_of(self.metric, known, "validation")
+        return value_of(self.metric, scores_of(record), "validation")
 
 
 def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:
