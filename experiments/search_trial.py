@@ -35,7 +35,7 @@ class OpenTrial:
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
-        best: the criterion and the objective at the best epoch of the first repeat so far.
+        best: what chooses the epoch, higher is better, and the objective at the best epoch of the first repeat so far.
         steps: what was reported.
         pruned: whether it is to end early.
         shown: whether the user has heard of it.
@@ -75,11 +75,14 @@ class OpenTrial:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch of the first repeat: report what would count if it were the last."""
-        column = self.search.objective[0].column
+        select = self.search.select(self.config)
+        column = self.search.objective[0].column(select)
         if len(self.search.objective) > 1 or column is None or self.search.pruner == "wilcoxon":
             return
-        criterion = row.get("validation/skill")
-        if criterion is None or not math.isfinite(criterion):
+        criterion = row.get(select.column)
+        if criterion is not None and math.isfinite(criterion):
+            criterion = criterion if select.measure.higher_is_better else -criterion
+        else:
             loss = row.get("validation/loss")
             criterion = float(row["epoch"]) if loss is None or not math.isfinite(loss) else -loss
         value = row.get(column)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmcore.config import EvaluationConfig, RunConfig, override
 from mmcore.fingerprint import fingerprint, identity
+from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.checking import Where, config_of
@@ -73,6 +74,7 @@ class ResolvedSearch:
         sampler, pruner, budget: equal for all searches.
         repeats: S; a trial is trained for repeats 0 … S−1.
         best: how many of the best settings of scientific knobs are confirmed.
+        usual: the metric that chooses the epoch of a config that names none.
     """
 
     searches: tuple[ArmSearch, ...]
@@ -83,6 +85,11 @@ class ResolvedSearch:
     budget: Budget
     repeats: int
     best: int
+    usual: str = "skill"
+
+    def select(self, config: RunConfig) -> Metric:
+        """The metric by which the epoch of a trial is chosen."""
+        return parse_metric(config.training.select or self.usual)
 
     def epochs_full(self, search: ArmSearch) -> int:
         """Epochs of a trial that is not pruned; where ``training.epochs`` is searched, those of the longest trial, so
