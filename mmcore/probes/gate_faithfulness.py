@@ -20,8 +20,10 @@ from mmcore.probes.gate_sample import Sample, mean_known
 from mmcore.probes.gate_sums import Shown, look, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
+from mmcore.probes.scores import point
 from mmcore.probes.steps import step_losses
 from mmcore.seeding import generator
+from mmcore.training.evaluation import MODEL, Measured, evaluate, measured
 from mmcore.training.losses import layout_of, row_losses
 
 TURNS = 4
@@ -86,16 +88,16 @@ def measure_faithfulness(sample: Sample) -> dict[str, Any]:
     }
 
 
-def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """What the model loses when a gate is held shut, at its mean or open, and when all are held at their means.
+def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the model scores when a gate is held shut, at its mean or open, and when all are held at their means.
 
     Args:
         means: each gate's mean by feature, (D,).
 
     Returns:
-        Rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
-        …}``: increase of the loss on the sampled items in units of the naive loss; ``whole``, the mean over components,
-        is how much the skill falls.
+        ``free``: measure → ``whole`` and ``components`` of the model on the sampled items with all gates free.
+        ``held``: rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "scores": the same}``. Skill
+        is against the naive loss on all test items.
     """
     names = [gate.name for gate in _gates(sample)]
     mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
@@ -105,34 +107,24 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
             if value is not None:
                 asked.append((name, held, {name: value}))
     asked.append((None, "mean", mean))
-    free_C = _losses(sample, list(sample.free))
     rows = []
     for name, held, values in asked:
         with clamped(sample.trained.model, values):
-            increase_C = _losses(sample, [sample.trained.predict(batch) for batch in sample.batches]) - free_C
-        rows.append(
-            {
-                "gate": name,
-                "held": held,
-                "increase": {
-                    c: told(v) for c, v in zip(sample.trained.targets.components, increase_C.tolist(), strict=True)
-                },
-                "whole": told(increase_C.nanmean().item()),
-            }
-        )
-    return rows
+            rows.append({"gate": name, "held": held, "scores": point(_scores(sample))})
+    return {"free": point(_scores(sample)), "held": rows}
 
 
 def _gates(sample: Sample) -> tuple[Gate, ...]:
     return gates_of(sample.trained.model).every
 
 
-def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:
-    """Loss by component over the whole sample, in units of the naive loss."""
-    layout = layout_of(sample.trained.targets)
-    rows = [row_losses(o, b, layout, torch.float64) for o, b in zip(outputs, sample.batches, strict=True)]
-    sums_P, counts_P = (torch.cat(part).sum(0) for part in zip(*rows, strict=True))
-    return sample.in_naive_losses(sums_P[None], counts_P[None])[0]
+def _scores(sample: Sample) -> Measured:
+    """Every measure of the model on the whole sample, as it is now."""
+    trained = sample.trained
+    tally = evaluate(
+        {MODEL: trained.predict}, sample.batches, trained.targets, trained.data.complete, trained.data.deviation_P
+    )[MODEL]
+    return measured(tally, tally.component_losses(), trained.naive.losses())
 
 
 def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:

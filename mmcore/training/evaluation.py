@@ -180,6 +180,32 @@ def score_rows(split: str, model: Tally, naive: Naive) -> list[Score]:
     return rows
 
 
+Measured = dict[str, dict[str | None, float]]
+"""Measure to component (None: the whole) to value; NaN where there is nothing to measure."""
+
+
+def measured(tally: Tally, losses: Mapping[str, float], naive: Mapping[str, float]) -> Measured:
+    """Every measure of one predictor on all items.
+
+    A measure that has values for parameters only (``mae``) gives a component the mean over its parameters.
+
+    Args:
+        tally: detailed: what measures other than the loss are read from.
+        losses: by component; they may differ from the tally's own, where a probe corrects them.
+        naive: the naive loss by component, on the same items.
+    """
+    found: Measured = {}
+    by_parameter: dict[tuple[str, str | None], list[float]] = {}
+    for row in _rows("test", "all", MODEL, tally, dict(losses), dict(naive)):
+        if row.parameter is None:
+            found.setdefault(row.metric, {})[row.component] = row.value
+        else:
+            by_parameter.setdefault((row.metric, row.component), []).append(row.value)
+    for (metric, component), values in by_parameter.items():
+        found.setdefault(metric, {}).setdefault(component, sum(values) / len(values))
+    return found
+
+
 def item_rows(
     items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
 ) -> list[dict[str, Any]]:
