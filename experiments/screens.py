@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
 from experiments.search_plan import search_text, standing
+from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
+from reports.numerals import counted, listing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
@@ -56,27 +59,48 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
+    lines += [f"warning: {text}" for text in prospects(plan.asked).warnings]
     if study.search is not None:
         lines += search_text(plan.asked, plan.searches, plan.workers)
-    todo = plan.count("to do", "resume")
-    if todo:
-        lines.append(
-            f"{todo} runs on {plan.workers} worker{'s' if plan.workers > 1 else ''} × {plan.threads} "
-            f"thread{'s' if plan.threads > 1 else ''}: about {duration(plan.seconds)} "
-            f"(estimated from {plan.basis})"
-        )
-        if plan.later:
-            lines.append(
-                f"then, while a comparison is undecided, up to {len(plan.runs) + len(plan.later)} runs: "
-                f"at most {duration(plan.seconds_at_most)} in all"
-            )
-    elif plan.asked.tunes:
-        lines.append("the arms that are known have their runs; the search and what it finds are still to be trained")
-    else:
-        lines.append("nothing to train; mmstudy run only writes the report anew")
+    lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
+
+
+def _time_text(plan: Plan) -> list[str]:
+    """What is to be done and how long it will take."""
+    todo = plan.count("to do", "resume")
+    time = f"about {duration(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
+    workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
+    if not todo and not plan.asked.tunes:
+        return ["nothing to train; mmstudy run only writes the report anew"]
+    if not todo:
+        lines = ["the arms that are known have their runs; the search and what it finds are still to be trained"]
+        return [*lines, f"in all {workers}: {time}"]
+    more = [stage.name for stage in plan.stages if stage.jobs and stage.name != TRAIN]
+    named = dict.fromkeys(_STAGES.get(name, "the search") for name in more)
+    with_ = f", with {listing([*named])}"
+    lines = [f"{counted(todo, 'run')} {workers}{with_}: {time}"]
+    if plan.later:
+        most = len(plan.runs) + len(plan.later)
+        lines.append(
+            f"then, while a comparison is undecided, up to {most} runs: at most {duration(plan.seconds_at_most)} in all"
+        )
+    return lines
+
+
+_STAGES = {PREPARE: "preparing the corpus", ANALYSE: "analyses", REPORT: "the report"}
+
+
+def span(outlook: Outlook) -> str:
+    """Between which times a command will likely take.
+
+    Example:
+        >>> span(Outlook(600.0, 300.0, 1200.0))
+        '5 min to 20 min'
+    """
+    return f"{duration(outlook.low)} to {duration(outlook.high)}"
 
 
 def _repeats(study: ResolvedStudy) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from mmcore.config import NOT_NUMBERS, EvaluationConfig, RunConfig
 from mmcore.frozen import without_defaults
 
-NUMERICS = 2
+NUMERICS = 3
 """Version of the numerics. Raise it with every change that makes an unchanged config give other numbers."""
 
 

@@ -45,8 +45,16 @@ MEASURES: dict[str, Measure] = {
             "skill",
             True,
             "skill",
-            "How much of the naive baseline's loss the model removes: 1 is perfect, 0 is no better than the better of "
-            "two naive predictions, below 0 is worse.",
+            "How the model's loss compares with that of the better of two naive predictions: 1 is perfect, 0 is no "
+            "better, −1 is infinitely worse. Above 0 it is the share of the naive loss that the model removes; below "
+            "0, minus the share of its own loss that the naive prediction would remove.",
+        ),
+        Measure(
+            "relative_skill",
+            True,
+            "relative skill",
+            "1 − loss ÷ naive loss. The same as skill above 0; below 0 it has no limit, so one component on which the "
+            "naive prediction is nearly exact can outweigh all others in the mean.",
         ),
         Measure(
             "loss",

@@ -84,6 +84,13 @@ class RunResult:
             is minimised.
         items: one row per scored test item and component: ``{"item", "group", "complete", "component", "loss",
             "count", "naive_loss"}`` (loss: mean over the item's counted targets).
+        outcomes: one row per scored test item and parameter with a counted target, from which every measure but average
+            precision can be recomputed on any resample of items: ``{"item", "parameter", "component", "count", "loss",
+            "naive_loss", "error", "cells"}``. ``loss``: mean over the item's counted targets. ``naive_loss``: the same
+            of the baseline that is the better one for the component on the whole test side. ``error``: mean absolute
+            error in original units, None for classes. ``cells``: non-empty cells of the confusion matrix as
+            ``[true class, predicted class, count]``, None for continuous parameters. Empty in records of earlier
+            versions.
         leakage: ``{"forbidden_gradient", "copy_skill", "windows"}``, see :class:`mmcore.probes.leakage.Leakage`;
             empty for a failed run.
         calibration: confidence against accuracy of the test side's class predictions: ``{"component", "bin", "count",
@@ -114,6 +121,7 @@ class RunResult:
     scores: list[Score]
     history: list[dict[str, float]]
     items: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
     leakage: dict[str, Any] = field(default_factory=dict)
     calibration: list[dict[str, Any]] = field(default_factory=list)
     selection: dict[str, int] = field(default_factory=dict)

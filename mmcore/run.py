@@ -31,7 +31,7 @@ from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
 from mmcore.training.baselines import fit_baselines
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
-from mmcore.training.evaluation import item_rows, predictor, reliability_rows, score_rows
+from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
 from mmcore.training.weighting import build_weighting, refuse_unusable
@@ -115,6 +115,7 @@ def run(
     scores: list[Score] = []
     items: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
+    outcomes: list[dict[str, Any]] = []
     calibration: list[dict[str, Any]] = []
     selection: dict[str, int] = {}
     gates: dict[str, dict[str, Any]] = {}
@@ -148,9 +149,11 @@ def run(
             # Only now, with the choice of the checkpoint behind us, are test items read.
             test = data.loader("test", split.test)
             test_windows = test.windows
-            tally, naive = data.tally(tested, test), data.naive(baselines, split.test)
+            tally, naive = data.tally(tested, test, by_item=True), data.naive(baselines, split.test)
             scores += score_rows("test", tally, naive)
-            items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
+            scored = data.scored(tally, split.test)
+            items = item_rows(scored, data.names, data.groups, tally, naive)
+            outcomes = outcome_rows(scored, data.names, tally, naive)
             _write_items(folder / "items.csv", items)
             twins = divided_twins(prepared, split)
             calibration = reliability_rows(tally)
@@ -176,6 +179,7 @@ def run(
         scores=scores,
         history=state.history,
         items=items,
+        outcomes=outcomes,
         leakage=leakage,
         calibration=calibration,
         selection=selection,

@@ -50,11 +50,13 @@ class VerdictText:
 
     Args:
         opening, middle: the words before the arm's and before the reference's name.
+        closing: the words behind the reference's name: what the verdict is limited to; empty where it is not.
         evidence: the numbers behind it.
         not_shown: what it does not say.
         parts: the verdicts per component, in words; empty where there are none.
         units: the two arms in original units; empty where nothing was measured in any.
         cost: what it would cost to decide the comparison; empty where it is decided, or that cannot be said.
+        lead: what must be read before the numbers: one component makes most of it, or components disagree; else empty.
     """
 
     arm: str
@@ -67,11 +69,13 @@ class VerdictText:
     parts: str
     units: str = ""
     cost: str = ""
+    closing: str = ""
+    lead: str = ""
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'."
+        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,8 @@ class ComparisonRow:
         margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
         looks: at it, in a study that adds repeats: then ``paired`` is what the last look saw, with the sequential p
             and intervals adjusted for all looks; None where repeats are fixed.
+        tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
+        without_skill: whether neither arm is shown to beat the naive prediction on this component.
     """
 
     arm: str
@@ -206,6 +212,8 @@ class ComparisonRow:
     decision: Decision
     margin: float | None
     looks: Looks | None = None
+    tested: str = ""
+    without_skill: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -301,6 +309,11 @@ class Summary:
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats tested the same items."""
+        return any(c.paired.shared for c in self.comparisons)
 
     @property
     def many(self) -> bool:

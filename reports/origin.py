@@ -9,8 +9,8 @@ from typing import Any
 from mmcore.frozen import without_defaults
 from mmcore.result import Drawn
 from reports.frame import StudyResults
+from reports.methods import drawn_text
 from reports.numerals import counted, listing, percent
-from reports.sentences import drawn_text
 from reports.splits import splits_of
 from studies.resolved import ResolvedStudy
 

@@ -39,16 +39,18 @@ class Points:
     """Pairs of what a gate shows and what the model loses without what is behind it, one per step or per item.
 
     Args:
-        shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss.
+        shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss. weight_C: what
+            such a unit costs of the component's skill.
     """
 
     shown: dict[str, np.ndarray]
     loss_NC: Tensor
+    weight_C: Tensor
 
     @property
     def loss_N(self) -> np.ndarray:
-        """Increase over all components that count."""
-        return mean_known(self.loss_NC).numpy()
+        """Mean over components that count, each by what it costs of its skill: no component can outweigh the others."""
+        return mean_known(self.loss_NC * self.weight_C).numpy()
 
     def correlations(self) -> dict[str, Any]:
         """Rank correlations, by what is shown, and the number of points."""
@@ -145,7 +147,7 @@ def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
             losses.append(sample.in_naive_losses((masked_BTP - sums_BTP)[where_BT], counts_BTP[where_BT]))
             for kind in SHOWN:
                 kept[kind].append(getattr(seen, kind)[gate.name][counts_BT])
-    return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses))
+    return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses), sample.weight_C)
 
 
 def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
@@ -169,7 +171,7 @@ def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
             np.add.at(sums[kind], at_B.numpy(), np.where(where_BT, getattr(seen, kind)[gate.name], 0.0).sum(1))
     has_I = steps_I > 0
     mean = {kind: value_I[has_I] / steps_I[has_I] for kind, value_I in sums.items()}
-    return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)])
+    return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)], sample.weight_C)
 
 
 def absent_at(batch: Batch, names: tuple[str, ...], where_BT: Tensor) -> Batch:
@@ -197,6 +199,7 @@ def _summary(points: dict[str, Points]) -> dict[str, Any]:
     together = Points(
         {kind: np.concatenate([one.shown[kind] for one in points.values()]) for kind in SHOWN},
         torch.cat([one.loss_NC for one in points.values()]),
+        next(iter(points.values())).weight_C,
     )
     return {
         "gates": {name: one.correlations() for name, one in points.items()},

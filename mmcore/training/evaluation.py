@@ -16,6 +16,7 @@ from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.result import Score
 from mmcore.schema import Targets
+from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
 from mmcore.training.losses import layout_of
 from mmcore.training.metrics import (
@@ -25,7 +26,6 @@ from mmcore.training.metrics import (
     f1,
     macro_f1,
     mean_of_known,
-    skill,
 )
 from mmcore.training.tally import SUBSETS, Subset, Tally
 
@@ -53,13 +53,14 @@ def evaluate(
     complete: Sequence[bool],
     deviation_P: Tensor,
     detailed: bool = True,
+    by_item: bool = False,
 ) -> dict[str | None, Tally]:
     """Score several predictors on the same batches in one pass.
 
     For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
-    the one prediction of each item is scored.
+    the one prediction of each item is scored. ``detailed`` and ``by_item`` are those of :class:`Tally`.
     """
-    tallies = {name: Tally(targets, complete, deviation_P, detailed) for name in predictors}
+    tallies = {name: Tally(targets, complete, deviation_P, detailed, by_item) for name in predictors}
     votes = {name: Votes(targets, len(complete)) for name in predictors} if targets.scope == "item" else None
     with torch.inference_mode():
         for batch in batches:
@@ -228,6 +229,47 @@ def item_rows(
     return rows
 
 
+def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive: Naive) -> list[dict[str, Any]]:
+    """What the model did on each item and parameter, so that measures can be recomputed on any resample of items.
+
+    Every measure but ``average_precision`` follows from these rows; see :class:`mmcore.result.RunResult`, ``outcomes``.
+
+    Args:
+        items: the items of the split.
+        name: of each item of the corpus.
+        model: a tally ``by_item``.
+        naive: the baselines on the same split.
+
+    Returns:
+        one plain row for each item and parameter that has a counted target there.
+    """
+    rows = []
+    for p, parameter in enumerate(model.targets.parameters):
+        best = naive.chosen()[parameter.component]
+        if best is None:
+            continue
+        continuous = p in model.layout.continuous
+        count_I, loss_I = model.count_IP[:, p].tolist(), model.item_means(p).tolist()
+        naive_I = naive.tallies[best].item_means(p).tolist()
+        error_I = model.item_errors(p).tolist() if continuous else []
+        cells = {} if continuous else model.item_cells(p)
+        rows += [
+            {
+                "item": name[item],
+                "parameter": parameter.name,
+                "component": parameter.component,
+                "count": int(count_I[item]),
+                "loss": loss_I[item],
+                "naive_loss": naive_I[item],
+                "error": error_I[item] if continuous else None,
+                "cells": None if continuous else cells[item],
+            }
+            for item in items
+            if count_I[item]
+        ]
+    return rows
+
+
 def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
     """How often predictions of a confidence are right: a plain row for each component with classes and bin in use.
 
@@ -260,9 +302,12 @@ def _rows(
     whole_loss = sum(losses[c] for c in counted) if counted else math.nan
     # A predictor whose loss is not defined on a component has no whole skill either.
     whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
-    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss)]
+    relative = {c: relative_skill(losses[c], naive[c]) for c in losses}
+    whole_relative = math.nan if math.isnan(whole_loss) else mean_of_known([*relative.values()])
+    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss), row("relative_skill", None, whole_relative)]
     for component in losses:
         rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
+        rows.append(row("relative_skill", component, relative[component]))
     for metric, by_component in _class_measures(tally, subset).items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]

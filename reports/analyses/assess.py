@@ -17,7 +17,8 @@ R repeats, S subsets, M modalities.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
@@ -30,6 +31,7 @@ from reports.analyses.lattice import Lattice, lattices
 from reports.analyses.masked import Masked, masked
 from reports.analyses.placebos import Placebos, placebos
 from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance, dominance
 from reports.frame import StudyResults
 from reports.statistics.coalitions import interactions, last_gains, shapley
 from reports.statistics.intervals import Estimate, estimate
@@ -62,7 +64,7 @@ def assess(results: StudyResults) -> list[Dossier]:
 
 def _judged(results: StudyResults, makers: list[_Maker]) -> list[dict[_Question, Test]]:
     """Every question of every maker, in at most two families."""
-    every = [(i, q, value_R) for i, maker in enumerate(makers) for q, value_R in maker.questions().items()]
+    every = [(i, q, value_R) for i, maker in enumerate(makers) for q, value_R in maker.questions.items()]
     families = [[one for one in every if (one[1].component is None) == of_whole] for of_whole in (True, False)]
     families = [family for family in families if family]
     yardstick = Yardstick.of(results)
@@ -89,9 +91,9 @@ class _Maker:
     ) -> None:
         self.results, self.lattice, self.masked, self.placebos = results, lattice, masked, placebos
         self.yardstick = Yardstick.of(results)
-        known = lattice or masked or placebos
-        assert known is not None
-        self.arm, self.modalities = known.arm, known.modalities
+        first = lattice or masked or placebos
+        assert first is not None
+        self.arm, self.modalities = first.arm, first.modalities
         self.M = len(self.modalities)
         self.absences: tuple[Absence, ...] = masked.absences if masked is not None else ()
         self.main: Absence | None = next(iter(self.absences), None)
@@ -100,6 +102,7 @@ class _Maker:
         alone = self.yardstick.component is None and len(known) == 1
         self.components: tuple[str | None, ...] = (None, *(() if alone else known))
 
+    @cached_property
     def questions(self) -> dict[_Question, np.ndarray]:
         """Everything that is held against 0, (R,) each; what is known in no repeat is left out."""
         found: dict[_Question, np.ndarray] = {}
@@ -145,7 +148,18 @@ class _Maker:
             {a: self._estimate(self._masked_drops(c, a)[:, m]) for a in self.absences},
             {a: self._estimate(self.masked.shares(a, c)[:, m]) for a in self.absences if self.masked},
             self._perceptual(m, c, "drop"), self._perceptual(m, c, "score"), placebo,
+            self._made_of(tests, _Question("gain" if placebo is None else "placebo", c, (m,))),
+            self._made_of(tests, _Question("drop", c, (m,))),
         )  # fmt: skip
+
+    def _made_of(self, tests: Mapping[_Question, Test], question: _Question) -> Dominance | None:
+        """Which components an effect on the whole comes from; None for a whole that is one component, or is one."""
+        if question.component is not None or self.yardstick.component is not None or len(self.components) < 3:
+            return None
+        asked = [replace(question, component=c) for c in self.components if c is not None]
+        values = {q.component: self.questions[q] for q in asked if q in self.questions}
+        signs = {q.component: tests[q].sign for q in asked if q in tests}
+        return dominance({c: v for c, v in values.items() if c}, {c: sign for c, sign in signs.items() if c})
 
     def _whole(self, component: str | None) -> np.ndarray:
         """Score with all modalities, (R,)."""
@@ -195,6 +209,7 @@ class _Maker:
                 self.modalities[i], self.modalities[j], c, tests.get(_Question("pair", c, (i, j))),
                 {a: self._estimate(pair_RMM[:, i, j]) for a, pair_RMM in of_masked.items()},
                 (bring[self.modalities[i], c], bring[self.modalities[j], c]),
+                self._made_of(tests, _Question("pair", c, (i, j))),
             )
             for i, j in combinations(range(self.M), 2)
         ]  # fmt: skip

@@ -15,11 +15,21 @@ from reports.analyses.family import Test
 from reports.analyses.lattice import Lattice
 from reports.analyses.masked import Masked
 from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance
 from reports.statistics.intervals import Estimate
 
-Useful = Literal["useful", "redundant", "partly redundant", "harmful", "not needed", "not shown"]
-Used = Literal["used", "misleading", "not used", "not shown"]
-Interplay = Literal["together", "overlap", "hinder", "apart", "not shown"]
+Useful = Literal[
+    "useful", "redundant", "partly redundant", "harmful", "not needed", "differs by component", "not shown"
+]
+Used = Literal["used", "misleading", "not used", "differs by component", "not shown"]
+Interplay = Literal["together", "overlap", "hinder", "apart", "differs by component", "not shown"]
+
+
+def differs(test: Test | None, made_of: Dominance | None) -> bool:
+    """Whether a word for all components would be that of one of them, or an average of some that disagree."""
+    if test is None or made_of is None:
+        return False
+    return made_of.disagree or (test.sign != 0 and made_of.dominated)
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Part:
         accuracy, perceptual: drop of accuracy where it is permuted, and that ÷ accuracy.
         placebo: score with all modalities − score of models trained with a placebo of this one: of the same size, so
             that size explains none of it. What is useful rests on it where the study has that arm.
+        gain_of, drop_of: which components the gain (over the placebo, where there is one) and the drop of the whole
+            come from; None: it has no components.
     """
 
     modality: str
@@ -48,6 +60,8 @@ class Part:
     accuracy: Estimate | None
     perceptual: Estimate | None
     placebo: Test | None = None
+    gain_of: Dominance | None = None
+    drop_of: Dominance | None = None
 
     @property
     def anew(self) -> Test | None:
@@ -60,6 +74,8 @@ class Part:
         test = self.anew
         if test is None:
             return None
+        if differs(test, self.gain_of):
+            return "differs by component"
         if test.sign:
             return "useful" if test.sign > 0 else "harmful"
         brings = self.share is not None and self.share.sign > 0
@@ -77,6 +93,8 @@ class Part:
         """Does the trained model rely on it? None: it was not asked."""
         if self.drop is None:
             return None
+        if differs(self.drop, self.drop_of):
+            return "differs by component"
         if self.drop.sign:
             return "used" if self.drop.sign > 0 else "misleading"
         return "not used" if self.drop.none else "not shown"
@@ -107,7 +125,7 @@ class Pair:
     Args:
         retrained: interaction index over all subsets, each trained anew. masked: the same of the trained model, for
             each way of masking. bring: whether each of the two is shown to bring anything, without which there is
-            nothing that they could do together or twice.
+            nothing that they could do together or twice. made_of: which components the index of the whole comes from.
     """
 
     one: str
@@ -116,12 +134,15 @@ class Pair:
     retrained: Test | None
     masked: Mapping[Absence, Estimate]
     bring: tuple[bool, bool]
+    made_of: Dominance | None = None
 
     @property
     def word(self) -> Interplay | None:
         """Do they need each other? None: not every subset was trained."""
         if self.retrained is None:
             return None
+        if differs(self.retrained, self.made_of):
+            return "differs by component"
         if self.retrained.none:
             return "apart"
         if self.retrained.sign < 0:

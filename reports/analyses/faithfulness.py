@@ -37,8 +37,8 @@ RULE = (
     f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
     f"{WEAK}; weakly faithful: above 0, and neither; not shown: it is not above 0 after correction for the number of "
     f"questions, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
-    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are made on Fisher's "
-    "scale (z)."
+    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are made on "
+    "Fisher's scale (z)."
 )
 """The rule in words, for a section's lead or limits."""
 

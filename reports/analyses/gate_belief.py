@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.analyses.faithfulness import Faithfulness, Label, judge, tone_of
 from reports.sections import Tone
-from reports.statistics.bounded import estimate_correlation
+from reports.statistics.bounded import estimate_correlation, p_of_correlations
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate
 
@@ -101,13 +101,6 @@ class Corrected:
     passing: float
     opening: float
     cost: float
-
-
-def p_of_correlations(values: Sequence[float | None] | np.ndarray, overlap: float) -> float:
-    """Two-sided p of the t-test of correlations against 0 on Fisher's scale; 1 for fewer than two."""
-    rho_R = np.array([np.nan if v is None else v for v in values], float)
-    z_R = np.arctanh(np.clip(rho_R, -0.999, 0.999))
-    return compare(z_R, np.zeros_like(z_R), overlap=overlap).p_t
 
 
 def believe(

@@ -173,7 +173,8 @@ def _effect(effect: Effect, what: str) -> str:
         case "helps":
             return f"{start}, the same model scores better by {number(-cost.mean)}{told}."
         case "none":
-            return f"{start}, the score of the same model changes by no more than the margin: {number(0.0 - cost.mean, signed=True)}."
+            mean = number(0.0 - cost.mean, signed=True)
+            return f"{start}, the score of the same model changes by no more than the margin: {mean}."
         case "open":
             mean = number(0.0 - cost.mean, signed=True)
             return f"{start}, the score of the same model is not shown to change: {mean}{_turned(cost)}."

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from reports.analyses.arms import told_arms
-from reports.analyses.gate_belief import Belief, Corrected, believe, p_of_correlations
+from reports.analyses.gate_belief import Belief, Corrected, believe
 from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
 from reports.numerals import listing
 from reports.statistics.agreement import icc
-from reports.statistics.bounded import estimate_correlation, estimate_within
+from reports.statistics.bounded import estimate_correlation, estimate_within, p_of_correlations
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.multiplicity import holm

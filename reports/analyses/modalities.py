@@ -12,6 +12,7 @@ from reports.analyses.family import Test
 from reports.analyses.masked import WORDS, Masked
 from reports.analyses.modality_tables import tables
 from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance
 from reports.frame import StudyResults
 from reports.numerals import interval, listing, number, percent, probability
 from reports.sections import Finding, Section, Tone
@@ -22,6 +23,7 @@ PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
     "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
+    "differs by component": "open",
 }  # fmt: skip
 
 
@@ -165,6 +167,7 @@ def _opening(part: Part, name: str, of: str) -> str:
         "whether it helps beyond them is not shown",
         "harmful": f"is harmful: models {anew} score better",
         "not needed": f"is not needed: models {anew} score the same",
+        "differs by component": f"differs by component: {_why(part.gain_of)}",
         "not shown": "is not shown to be useful or useless",
         None: "",
     }[part.useful]
@@ -172,12 +175,22 @@ def _opening(part: Part, name: str, of: str) -> str:
         "used": "uses it",
         "misleading": "does better with it masked",
         "not used": "does not use it",
+        "differs by component": f"uses it differently by component: {_why(part.drop_of)}",
         "not shown": "is not shown to use it",
         None: "",
     }[part.used]
     if useful:
         return f"{name}{of} {useful}" + (f", and the trained model {used}." if used else ".")
     return f"The trained model{of} {used.replace('it', name, 1)}." if used else ""
+
+
+def _why(made_of: Dominance | None) -> str:
+    """Why there is no word for all components together."""
+    if made_of is None:
+        return ""
+    if made_of.disagree:
+        return f"it helps {listing(made_of.better)} and harms {listing(made_of.worse)}"
+    return f"{percent(round(made_of.share, 2))} of the effect is on {made_of.component}"
 
 
 def _paired(results: StudyResults, pair: Pair) -> Finding:

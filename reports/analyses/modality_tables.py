@@ -52,6 +52,11 @@ RULES = (
     ),
     ("hinder", "It is below 0 in the same way, and not both are shown to bring anything."),
     ("apart", "It is shown to be within the margin."),
+    (
+        "differs by component",
+        "Of all components: one of them makes most of the effect, or some are shown to be helped and others to be "
+        "harmed. A word would be that of one component, or an average of opposites.",
+    ),
     ("not shown", "None of the words can be shown with these repeats."),
 )
 """Each word with its rule."""

@@ -44,7 +44,7 @@ class Yardstick:
     @property
     def naive_is_zero(self) -> bool:
         """Whether 0 is what the better naive predictor scores."""
-        return self.measure.name == "skill"
+        return self.measure.name in ("skill", "relative_skill")
 
     @property
     def bounded(self) -> bool:

@@ -4,7 +4,7 @@ from mmcore.errors import ConfigError
 from mmcore.measures import MEASURES, parse_metric
 
 
-@pytest.mark.parametrize("text", ["skill", "loss", "active/f1", "position/mae", "a/b/accuracy"])
+@pytest.mark.parametrize("text", ["skill", "relative_skill", "loss", "active/f1", "position/mae", "a/b/accuracy"])
 def test_a_metric_is_read_and_written_alike(text):
     assert parse_metric(text).name == text
 

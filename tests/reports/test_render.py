@@ -42,7 +42,7 @@ def test_json_is_the_stable_interface(summary_of):
     assert list(data["comparisons"][0]) == [
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
         "effect_size", "verdict", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
-        "p_sequential", "more_seconds",
+        "p_sequential", "more_seconds", "lead",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]

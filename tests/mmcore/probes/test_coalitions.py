@@ -18,6 +18,7 @@ from mmcore.probes.coalitions import _Additive, _even, chosen_subsets, probe_coa
 from mmcore.probes.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import removing
 from mmcore.run import run
+from mmcore.skill import relative_skill
 from mmcore.trained import open_trained
 from mmcore.training.evaluation import measured, predictor, skills
 from mmcore.training.tally import Tally
@@ -138,7 +139,10 @@ def all_at_once(trained):
 
 @pytest.mark.parametrize("absence", ["mean", "zero", "permuted"])
 def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absence):
-    """captum is given the same model, the same windows and the same stand-ins, and the skill of a component."""
+    """captum is given the same model, the same windows and the same stand-ins, and the loss of a component.
+
+    Scores are the skill of the mean loss over draws, so it is in losses that draws can be asked one by one.
+    """
     attr = pytest.importorskip("captum.attr", exc_type=ImportError)
     batch, naive = all_at_once(trained), trained.naive.losses()
     names = list(batch.values)
@@ -148,9 +152,9 @@ def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absen
     windows = np.arange(trained.test.windows)
     for component in naive:
 
-        def skill(*values, component=component):
+        def score(*values, component=component):
             losses = _losses(trained, replace(batch, values=dict(zip(names, values, strict=True))))
-            return torch.tensor(1.0 - losses[component] / naive[component])
+            return torch.tensor(relative_skill(losses[component], naive[component]))
 
         shares, drops = [], []
         for d in range(4 if draws else 1):
@@ -160,9 +164,9 @@ def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absen
             # Where an item lacks the modality, masking must change nothing: captum replaces everything it is given.
             masked = replaced(batch, names, stand_in).values
             baselines = tuple(masked[name] for name in names)
-            shares.append(_by_modality(attr.ShapleyValues(skill).attribute(inputs, baselines, feature_mask=marks)))
-            drops.append(_by_modality(attr.FeatureAblation(skill).attribute(inputs, baselines, feature_mask=marks)))
-        ours = np.array(skill_of(found)[absence]["components"][component])
+            shares.append(_by_modality(attr.ShapleyValues(score).attribute(inputs, baselines, feature_mask=marks)))
+            drops.append(_by_modality(attr.FeatureAblation(score).attribute(inputs, baselines, feature_mask=marks)))
+        ours = np.array(found["scores"][absence]["relative_skill"]["components"][component])
         assert shapley(ours) == pytest.approx(np.mean(shares, 0), abs=2e-5)
         assert last_gains(ours) == pytest.approx(np.mean(drops, 0), abs=2e-5)
 

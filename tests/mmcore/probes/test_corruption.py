@@ -273,7 +273,7 @@ def test_what_is_lost_by_all_items_is_one_number_however_it_is_lost(found):
         assert ends[0] == ends[1] == ends[2]
 
 
-def test_half_lost_is_the_mean_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
+def test_half_lost_has_the_mean_loss_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
     """Four items, two of which lose speech: six ways, each scored as it is."""
     few = copy_of(trained, split=replace(trained.split, test=trained.split.test[-4:]))
     curve = probe_corruption(few, CorruptionAnalysis(levels=7))["modalities"]["speech"]["curves"]["lost"]

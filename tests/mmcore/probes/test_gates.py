@@ -189,8 +189,10 @@ def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
         for b, t in np.argwhere(shown.choice_BTG[..., 1]):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["noise"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = result["faithfulness"]["items"]["gates"]["noise"]
     assert told["n"] == len(items)
@@ -378,8 +380,10 @@ def test_an_inner_gate_is_held_against_the_loss_without_all_that_is_behind_it(tr
         for b, t in np.argwhere(behind(batch, "(speech|noise)") & behind(batch, "track")):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["(speech|noise)"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = tree_result["faithfulness"]["items"]["gates"]["(speech|noise)"]
     assert told["n"] == len(items)

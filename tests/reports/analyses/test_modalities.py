@@ -33,12 +33,44 @@ def test_what_was_put_in_is_found(study_of, records_of):
     assert (useful["visual", "position"], useful["track", "position"]) == ("redundant", "redundant")
     assert useful["audio", "position"] == "not needed"
     assert {useful[name, "crop"] for name in NAMES} == {"not needed"}
-    assert (useful["audio", None], useful["visual", None]) == ("useful", "useful")
+    assert (useful["audio", None], useful["visual", None]) == ("useful", "differs by component")
     (dossier,) = assess(results)
     pairs = {(p.one, p.other, p.component): p.word for p in dossier.pairs}
     assert pairs["audio", "visual", "scale"] == "together"
     assert pairs["visual", "track", "position"] == "overlap"
     assert {pairs["audio", "visual", "active"], pairs["audio", "track", "crop"]} <= {"apart", "not shown"}
+
+
+def test_what_one_component_makes_or_components_disagree_on_is_not_said_of_the_whole(study_of, records_of):
+    """Audio acts on one of three components; the track helps one and harms another; visual helps all alike."""
+
+    def of(reads):
+        audio, visual, track = (name in reads for name in NAMES)
+        return {
+            "active": 0.9 * audio + 0.2 * visual + 0.4 * track, "scale": 0.2 * visual - 0.1 * track,
+            "position": 0.2 * visual,
+        }  # fmt: skip
+
+    names = ("active", "scale", "position")
+    results = asked(trained(lattice_study(study_of), records_of, of, components=names), "+".join(NAMES), of)
+    for which, words_of in (("useful", ("useful", "harmful")), ("used", ("used", "misleading"))):
+        word = words(results, which)
+        assert (word["audio", None], word["track", None]) == ("differs by component",) * 2
+        assert word["visual", None] == words_of[0]
+        assert (word["audio", "active"], word["track", "active"], word["track", "scale"]) == (
+            *words_of[:1] * 2,
+            words_of[1],
+        )
+    audio, visual, track = modalities.section(results).findings[:3]
+    assert (audio.label, audio.tone) == ("differs by component", "open")
+    assert audio.text.startswith("'audio' differs by component: ")
+    assert "% of the effect is on active, and the trained model uses it differently by component" in audio.text
+    assert "By component it is useful for active" in audio.text
+    assert visual.label == "useful"
+    assert "it helps active and harms scale" in track.text
+    # Where the study's metric is one component's, that component is the whole.
+    one = words(trained(lattice_study(study_of, metric="active/skill"), records_of, of, components=names))
+    assert (one["audio", None], one["track", None], one["track", "scale"]) == ("useful", "useful", "harmful")
 
 
 def test_shares_add_up_from_nothing_to_all(study_of, records_of):
@@ -183,7 +215,8 @@ def test_words_are_of_the_studys_own_metric_and_its_margin(study_of, records_of)
 
 def test_of_a_loss_less_is_better(study_of, records_of):
     def of(reads):
-        return {"active": 0.5 * ("audio" in reads) - 0.3 * ("track" in reads), "scale": 0.2 * ("visual" in reads)}
+        both = 0.25 * ("audio" in reads) - 0.15 * ("track" in reads) + 0.1 * ("visual" in reads)
+        return {"active": both, "scale": both}
 
     study = lattice_study(study_of, metric="loss", margin=0.05)
     results = asked(trained(study, records_of, of, components=("active", "scale")), "+".join(NAMES), of)
@@ -193,7 +226,7 @@ def test_of_a_loss_less_is_better(study_of, records_of):
     }  # fmt: skip
     assert dossier.part("audio", None).gain.estimate.mean == pytest.approx(0.5, abs=0.01)
     # A margin of the sum of losses is none of its parts: without one nothing is shown to be none.
-    assert dossier.part("track", "scale").useful == "not shown"
+    assert {p.gain.margin for p in dossier.parts if p.component} == {None}
     section = modalities.section(results)
     assert "the study's metric, loss, of which less is better" in section.lead
     table = next(t.table for t in section.tables if t.name == "subsets")
@@ -293,7 +326,6 @@ def test_disagreement_between_useful_and_used_is_pointed_out(study_of, records_o
     assert (odd.useful, odd.used) == ("useful", "not used")
     told = [f for f in modalities.section(results).findings if f.label == "disagreement"]
     assert [f.text for f in told] == [
-        "'track' is used, yet a model trained without it does as well.",
         "'audio' helps in training, yet the trained model does as well without it for active.",
         "'track' is used, yet a model trained without it does as well for position.",
     ]
