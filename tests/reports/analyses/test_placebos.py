@@ -166,6 +166,26 @@ def test_tests_of_placebos_are_corrected_with_the_others(study_of, records_of):
     assert sizes == {next(p.gain.family for p in plain.parts if p.component is None) + len(NAMES)}
 
 
+def test_repeats_that_start_elsewhere_give_the_same_words(study_of, records_of):
+    """Everything is counted from the study's first repeat: nothing is lost or misplaced under other numbers."""
+    study = study_with(study_of)
+    here = asked(trained(study, records_of), FULL)
+    gain = {a.name: truth([n for n in a.config.model.modalities if n not in a.config.data.placebo]) for a in study.arms}
+    gain = {name: {c: v + FLOOR - 0.3 for c, v in told.items()} for name, told in gain.items()}
+    records = records_of(study, gain, components=list(COMPONENTS), noise=0.004)
+    moved = [{**record, "repeat": record["repeat"] + 100} for record in records]
+    answers = tuple({**answer, "repeat": answer["repeat"] + 100} for answer in here.analyses)
+    there = replace(tidy(replace(study, first_repeat=100), moved), analyses=answers)
+    ((one,), (other,)) = assess(here), assess(there)
+    told = [
+        [(p.modality, p.component, p.useful, p.used, p.gain.p, p.placebo.p, p.share.p) for p in d.parts]
+        for d in (one, other)
+    ]
+    assert told[0] == told[1]
+    assert {pair.word for pair in other.pairs} == {pair.word for pair in one.pairs} >= {"together"}
+    assert modalities.section(here).findings == modalities.section(there).findings
+
+
 def test_the_trained_model_is_asked_as_before(study_of, records_of):
     """Answers are of the arm that reads everything; arms with a placebo have no dossier of their own."""
     results = asked(trained(study_with(study_of), records_of), FULL)
