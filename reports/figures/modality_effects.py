@@ -88,7 +88,9 @@ class ModalityEffects:
         bounded = dossier.yardstick.bounded
         edges = (NEAREST, FARTHEST) if bounded else (float(np.nanmin(shown)), float(np.nanmax(shown)))
         with house_style():
-            height = 0.8 + len(modalities) * (0.45 + 0.27 * len(components))
+            # Four labels are wider than the page: they take two lines.
+            lines = 1 if len(ways) < len(WAYS) else 2
+            height = 0.55 + 0.25 * lines + len(modalities) * (0.45 + 0.27 * len(components))
             figure = Drawing(figsize=(WIDTH, height), layout="constrained")
             plots = figure.subplots(len(modalities), 1, sharex=True, squeeze=False).flatten()
             for axes, name in zip(plots, modalities, strict=True):
@@ -110,7 +112,12 @@ class ModalityEffects:
             plots[-1].set_xlabel(dossier.yardstick.lost)
             handles, labels = plots[0].get_legend_handles_labels()
             figure.legend(
-                handles, labels, loc="outside upper left", ncols=len(labels), handletextpad=0.2, columnspacing=1.0
+                handles,
+                labels,
+                loc="outside upper left",
+                ncols=-(-len(labels) // lines),
+                handletextpad=0.2,
+                columnspacing=1.0,
             )
         return figure
 

@@ -150,6 +150,19 @@ def test_placebos_alone_answer_what_is_useful(study_of, records_of):
     assert "with a placebo of the same size in its place" in as_html(summarise(results))
 
 
+def test_the_legend_with_all_ways_lies_within_the_picture(study_of, records_of):
+    (dossier,) = assess(asked(trained(study_with(study_of), records_of), FULL))
+    figure = ModalityEffects([dossier]).draw()
+    figure.canvas.draw()
+    legend = figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "trained anew without it", "share over all subsets", "masked", "a placebo in its place",
+    ]  # fmt: skip
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+
+
 def test_a_modality_without_a_score_of_its_placebo_is_judged_by_models_without_it(study_of, records_of):
     results = trained(study_with(study_of, controls=("audio",)), records_of)
     (dossier,) = assess(results)
