@@ -20,13 +20,15 @@ from typing import Any
 from experiments.analyses import Question, chosen, still_open
 from experiments.environment import environment
 from experiments.evidence import conclude, gather
+from experiments.foresight import prospects
 from experiments.home import Home
-from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
-from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, variant
+from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
 from experiments.progress import Display, Silent, duration
 from experiments.records import forget, read_record
+from experiments.stages import ANALYSE, REPORT, TRAIN, analysis_stages, report_guess
 from experiments.trial import failed_result, keep
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
@@ -83,12 +85,16 @@ def run_study(
     """
     place = Home.choose(Path(home) if home is not None else None).make()
     options, display = options or Options(), display or Silent()
+    _say_threads(options, display)
     asked = ask(name, place, options)
     if not asked.place.exists:
         asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         asked = ask(name, place, options)
     for arm in asked.study.arms:
         check_packages(arm.config)
+    ahead = plan(asked, place)
+    _warn(asked, ahead, display)
+    display.expect(ahead.stages)
     if asked.tunes:
         from experiments.search import tune
 
@@ -103,6 +109,7 @@ def run_study(
 
     mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
     try:
+        display.expect(todo.stages)
         _train(todo, place, mirror, display)
         unanswered = _analyse(plan(asked, place), place, asked.study.analyses, display)
     except BaseException:
@@ -110,7 +117,10 @@ def run_study(
         mirror.close(timeout=30)
         raise
     display.say("writing the report")
-    outcome = report_study(asked, place, mirror=mirror)
+    display.begin(REPORT)
+    _, stopwatch = timing_of(asked, place, todo.threads)
+    with stopwatch.taking("report", asked.key, report_guess(len(asked.study.arms), asked.study.repeats)):
+        outcome = report_study(asked, place, mirror=mirror)
     mirror.close()
     return Outcome(
         outcome.results,
@@ -120,6 +130,13 @@ def run_study(
         str(mirror.error) if mirror.error else None,
         unanswered,
     )
+
+
+def _warn(asked: Asked, todo: Plan, display: Display) -> None:
+    """What the study cannot decide, told before the hours are spent; nothing where no hours are."""
+    if asked.tunes or todo.count("to do", "resume"):
+        for text in prospects(asked).warnings:
+            display.say(f"warning: {text}")
 
 
 def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
@@ -138,7 +155,9 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
             f"study '{asked.study.name}' asks for no analysis",
             next_step=f"Name some: {', '.join(KINDS)}, or all",
         )
-    unanswered = _analyse(plan(asked, home), home, wanted, display or Silent())
+    display = display or Silent()
+    _say_threads(asked.options, display)
+    unanswered = _analyse(plan(asked, home), home, wanted, display)
     return replace(report_study(asked, home), unanswered=unanswered)
 
 
@@ -176,6 +195,12 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     return str(mirror.error) if mirror.error else behind
 
 
+def _say_threads(options: Options, display: Display) -> None:
+    note = thread_note(options.threads or 1)
+    if note is not None:
+        display.say(note)
+
+
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     asked = todo.asked
@@ -189,8 +214,10 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     if not open_runs:
         return
     most = len(open_runs) + len(todo.later)
-    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
+    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
     by_name: dict[str | None, PlannedRun] = {}
+    display.begin(TRAIN)
+    estimator, stopwatch = timing_of(asked, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
@@ -198,9 +225,10 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
         def on_message(message: Message) -> None:
             run = by_name[message.fingerprint]
             label = f"{run.arm} r{run.repeat}"
+            stopwatch.hear(message, lambda: estimator.described(run.config) if run.config.trains else None)
             match message:
                 case Started():
-                    display.started(label)
+                    display.started(label, run.arm)
                     mirror.started(_stub(run, asked))
                 case Told(_, event):
                     display.event(label, event)
@@ -212,19 +240,19 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     # Whoever was first is named in a record: with a shared training that may be another arm.
                     told = {**record, "arm": run.arm, "corpus": _stub(run, asked)["corpus"]}
                     mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
-                    display.finished(label, _outcome(record), record["status"] != "done")
+                    display.finished(label, _outcome(record), record["status"] != "done", run.arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = _give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(record, home.run(fingerprint), None)
-                    display.finished(label, _outcome(record), True)
+                    display.finished(label, _outcome(record), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            display.begin(len(open_runs), todo.seconds)
             pool.run([_job(run, asked, home, threads, prepared) for run in open_runs], on_message)
             todo, open_runs = _next_round(todo, by_name, home, mirror, display)
+            display.expect(todo.stages)
 
 
 def _open_runs(todo: Plan) -> list[PlannedRun]:
@@ -259,7 +287,9 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
     if not by_run:
         return 0
-    workers, threads, gpus = share_of_cores(len(by_run), asked.options.workers, asked.options.device)
+    workers, threads, gpus = share_of_cores(
+        len(by_run), asked.options.workers, asked.options.device, asked.options.threads
+    )
     failed = 0
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
@@ -267,26 +297,31 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
             replace(_job(q[0].run, asked, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
             for q in by_run.values()
         ]
-        display.begin(len(jobs), 0.0)
+        estimator, stopwatch = timing_of(asked, home, threads)
+        display.expect(analysis_stages(by_run.values(), estimator, workers, asked))
+        display.begin(ANALYSE)
 
         def on_message(message: Message) -> None:
             nonlocal failed
             about = by_run[message.fingerprint]
-            label = f"{about[0].run.arm} r{about[0].run.repeat}"
+            arm, config = about[0].run.arm, about[0].run.config
+            label = f"{arm} r{about[0].run.repeat}"
+            wanted = [question.analysis for question in about]
+            stopwatch.hear(message, lambda: estimator.described_analyses(config, wanted))
             match message:
                 case Started():
-                    display.started(label)
+                    display.started(label, arm)
                 case Told(_, event):
                     display.event(label, event)
                 case Finished(_, status):
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
-                    display.finished(label, f"{kinds}: {status}", status == "failed")
+                    display.finished(label, f"{kinds}: {status}", status == "failed", arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
                 case GivenUp(_, deaths, log):
                     failed += 1
-                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True)
+                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)
 
         pool.run(jobs, on_message)
     return failed

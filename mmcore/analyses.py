@@ -129,7 +129,8 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
             attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
             return attends or config.model.layers + config.model.layers_before > 0
         case CoalitionsAnalysis():
-            return len(modalities) > 1
+            # What a model makes of a placebo says nothing about the modality.
+            return len(modalities) > 1 and not config.data.placebo
         case CorruptionAnalysis() | ErrorsAnalysis():
             return True
 

@@ -69,16 +69,20 @@ def resolve_causal(config: RunConfig, task: Task) -> bool:
 
 
 def check_names(config: RunConfig, schema: CorpusSchema) -> None:
-    """Whether the modalities that augmentation and evaluation name can be dropped or taken away.
+    """Whether the modalities that augmentation, evaluation and placebos name can be dropped or taken away.
 
     Raises:
-        ConfigError: a name that the corpus does not have; a modality taken away from the test items that the model does
-            not read anyway, or all that it reads.
+        ConfigError: a name that the corpus does not have; a modality taken away from the test items, or made a placebo,
+            that the model does not read anyway, or all that it reads.
     """
     dropout = config.augmentation.modality_dropout
     named = [] if dropout is None or not isinstance(dropout.rate, dict) else [*dropout.rate]
-    taken = config.evaluation.without
-    for names, where in ((named, "augmentation.modality_dropout.rate"), (taken, "evaluation.without")):
+    taken, placebo = config.evaluation.without, config.data.placebo
+    for names, where in (
+        (named, "augmentation.modality_dropout.rate"),
+        (taken, "evaluation.without"),
+        (placebo, "data.placebo"),
+    ):
         for name in names:
             if name not in schema.modalities:
                 raise ConfigError(
@@ -87,17 +91,21 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
                     where=where,
                 )
     read = schema.chosen(config.model.modalities)
-    unread = [name for name in taken if name not in read]
-    if unread or len(set(taken)) == len(read):
-        raise ConfigError(
-            f"the model does not read {', '.join(unread)}, so taking it away would change nothing"
-            if unread
-            else "one of the modalities that the model reads must be left",
-            expected=f"some of {', '.join(read)}, not all",
-            found=", ".join(taken),
-            next_step="Mend evaluation.without, or let the model read more in model.modalities",
-            where="evaluation.without",
-        )
+    for names, where, doing, left in (
+        (taken, "evaluation.without", "taking it away", "be left"),
+        (placebo, "data.placebo", "a placebo of it", "be the item's own"),
+    ):
+        unread = [name for name in names if name not in read]
+        if unread or len(set(names)) == len(read):
+            raise ConfigError(
+                f"the model does not read {', '.join(unread)}, so {doing} would change nothing"
+                if unread
+                else f"one of the modalities that the model reads must {left}",
+                expected=f"some of {', '.join(read)}, not all",
+                found=", ".join(names),
+                next_step=f"Mend {where}, or let the model read more in model.modalities",
+                where=where,
+            )
 
 
 def check_packages(config: RunConfig) -> None:

@@ -50,6 +50,7 @@ class VerdictText:
 
     Args:
         opening, middle: the words before the arm's and before the reference's name.
+        closing: the words behind the reference's name: what the verdict is limited to; empty where it is not.
         evidence: the numbers behind it.
         not_shown: what it does not say.
         parts: the verdicts per component, in words; empty where there are none.
@@ -68,12 +69,13 @@ class VerdictText:
     parts: str
     units: str = ""
     cost: str = ""
+    closing: str = ""
     lead: str = ""
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'."
+        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,8 @@ class ComparisonRow:
         margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
         looks: at it, in a study that adds repeats: then ``paired`` is what the last look saw, with the sequential p
             and intervals adjusted for all looks; None where repeats are fixed.
+        tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
+        without_skill: whether neither arm is shown to beat the naive prediction on this component.
     """
 
     arm: str
@@ -208,6 +212,8 @@ class ComparisonRow:
     decision: Decision
     margin: float | None
     looks: Looks | None = None
+    tested: str = ""
+    without_skill: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -263,7 +269,7 @@ class Summary:
 
     Args:
         level: coverage of intervals, 1 − alpha.
-        repeats: repeats that the study asks for.
+        repeats, first_repeat: how many repeats the study asks for, and the number of the first one.
         verdicts: one per comparison of the study, on its metric.
         components: those with a column of their own, in the corpus's order.
         nothing_to_predict: components whose target never varies, or whose naive loss is 0: no score exists.
@@ -283,6 +289,7 @@ class Summary:
     level: float
     margin: float | None
     repeats: int
+    first_repeat: int
     reference: str
     verdicts: tuple[VerdictText, ...]
     checks: tuple[Check, ...]
@@ -302,6 +309,11 @@ class Summary:
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats tested the same items."""
+        return any(c.paired.shared for c in self.comparisons)
 
     @property
     def many(self) -> bool:

@@ -30,10 +30,11 @@ FORMAT = 1
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
-    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "drawn", "commit", "dirty",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "validation_groups", "test_groups", "drawn",
+    "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
-    "twins",
+    "twins", "all_groups",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -44,6 +45,9 @@ OUTCOME_COLUMNS = (
 )  # fmt: skip
 
 Table = TypeVar("Table")
+
+_NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
+"""Stands for the runs where none is finished."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,17 @@ class StudyResults:
         if self.drawn != "each_repeat" or not done:
             return 0.0
         return fmean(run["test_groups"] / run["train_groups"] for run in done)
+
+    @cached_property
+    def left_out(self) -> float:
+        """Groups that a training side leaves out ÷ groups that it holds, mean over finished runs; 0 without any."""
+        done = [run for run in self.run_rows if run["status"] == "done"]
+        return fmean((run["validation_groups"] + run["test_groups"]) / run["train_groups"] for run in done or [_NONE])
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats test the same items: then repeats alone say nothing about other items of the corpus."""
+        return self.drawn != "each_repeat"
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
@@ -285,6 +300,9 @@ def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterable[S
     return [[row.get(name) for row in rows] for name in names]
 
 
+_SIDES = ("train", "validation", "test")
+
+
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
     split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
     leakage, hardware = record.get("leakage") or {}, record.get("hardware") or {}
@@ -295,7 +313,9 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "parameters": (record["parameters"] or {}).get("total"),
         "flops": (record["flops"] or {}).get("total"),
         "train_groups": split.get("train", {}).get("groups"),
+        "validation_groups": split.get("validation", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
+        "all_groups": sum(side["groups"] for side in map(split.get, _SIDES) if side) or None,
         "drawn": drawn_of(split) if split else None,
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
@@ -325,7 +345,7 @@ def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, A
     if record["arm"] not in arms or record["repeat"] not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
-            expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",
+            expected=f"one of the arms {', '.join(arms)} and a repeat from {study.numbers[0]} to {study.numbers[-1]}",
             found=run_name(record),
             where=record["fingerprint"],
         )

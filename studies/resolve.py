@@ -16,13 +16,14 @@ from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import Place, YamlFile
 from studies.analysis_rules import refuse_endless
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
-from studies.design import arms_of, neighbours, same_conditions
+from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
-from studies.repeats import Sequential
+from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.search import baselines
 from studies.study import Preset, Study
+from studies.tuning import ResolvedSearch
 
 
 def resolve(
@@ -35,7 +36,7 @@ def resolve(
     schema: CorpusSchema,
     *,
     changes: dict[str, Any] | None = None,
-    repeats: int | Sequential | None = None,
+    repeats: AnyRepeats | None = None,
     metric: str | None = None,
     match: Literal["parameters", "flops", "none"] | None = None,
     preset_name: str | None = None,
@@ -105,7 +106,7 @@ def resolve(
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
     yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
     own = yardstick == parse_metric(study.metric)
-    chosen = repeats or study.repeats or (preset.repeats if preset else None)
+    chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
             "the number of repeats is not set", where=written.where(), next_step="Add repeats: N, or a preset"
@@ -121,7 +122,7 @@ def resolve(
         arms=arms,
         reference=reference,
         pairs=_pairs(study, arms, found_names(search), reference, schema, written),
-        repeats=chosen.max if isinstance(chosen, Sequential) else chosen,
+        repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
@@ -131,8 +132,32 @@ def resolve(
         match=rule,
         analyses=study.analyses,
         search=search,
-        first_repeat=search.repeats if search else 0,
+        first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _first(
+    chosen: Counted | Sequential, search: ResolvedSearch | None, written: YamlFile, on_command_line: AnyRepeats | None
+) -> int:
+    """The number of the first repeat: those that a search has used for its choice cannot confirm it."""
+    used = search.repeats if search else 0
+    if chosen.first is None:
+        return used
+    if chosen.first < used:
+        asked = isinstance(on_command_line, Counted | Sequential) and on_command_line.first is not None
+        place: Place = ("repeats", "first") if isinstance(written.data.get("repeats"), dict) else ("repeats",)
+        raise StudyError(
+            "the repeats that confirm what a search finds must not be among those that it was tuned on",
+            expected=f"a first repeat from {used} on, since trials use repeat{_span(used)}",
+            found=str(chosen.first),
+            where="--repeats" if asked else written.where(place),
+            next_step=f"Start at {used} or above, or leave the first repeat out",
+        )
+    return chosen.first
+
+
+def _span(used: int) -> str:
+    return " 0" if used == 1 else f"s 0 to {used - 1}"
 
 
 # Arms ----------------------------------------------------------------------------------------------------------------
@@ -152,7 +177,10 @@ class _Wanted:
 def _wanted(
     study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[dict[str, Any], Where], RunConfig]
 ) -> dict[str, _Wanted]:
-    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm."""
+    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm.
+
+    So is the base itself, whatever rules call it: it has the name that the first of them gives.
+    """
     base = config({}, pointer(written, ("base",)))
     modalities = schema.chosen(base.model.modalities)
     wanted: dict[str, _Wanted] = {}
@@ -171,7 +199,10 @@ def _wanted(
             raise StudyError(
                 error.rule, found=error.found, next_step=error.next_step, where=written.where(at)
             ) from None
+        has_base = any(not known.overrides for known in wanted.values())
         for arm in made:
+            if has_base and not arm.overrides and arm.name not in wanted:
+                continue
             places = tuple((*at, *place) for place in arm.places)
             known = wanted.setdefault(arm.name, _Wanted(arm.name, arm.overrides, places))
             if known.overrides != arm.overrides:
@@ -269,6 +300,10 @@ def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
     return metric
 
 
+def _reads(config: RunConfig, schema: CorpusSchema) -> Reads:
+    return Reads(frozenset(schema.chosen(config.model.modalities)), frozenset(config.data.placebo))
+
+
 def _pairs(
     study: Study,
     arms: tuple[ResolvedArm, ...],
@@ -285,7 +320,7 @@ def _pairs(
         case "pairs":
             pairs = tuple(combinations(names, 2))
         case "neighbours":
-            pairs = neighbours({arm.name: frozenset(schema.chosen(arm.config.model.modalities)) for arm in arms})
+            pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
         case "conditions":
             pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
         case listed:

@@ -165,7 +165,7 @@ _SCORED = ("task", "data", "split", "evaluation")
 def _refuse(path: str, where: Where) -> None:
     """Trials must be comparable: no knob may change what they are scored on, or only where they run."""
     head, _, rest = path.partition(".")
-    if head in NOT_NUMBERS:
+    if head in NOT_NUMBERS or path == "data.placebo":
         raise StudyError(f"'{path}' is no setting that could be tuned", where=where(path))
     if head in _SCORED and (head, rest) not in (("data", "window"), ("data", "stride"), ("data", "clip")):
         raise StudyError(

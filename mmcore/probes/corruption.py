@@ -66,7 +66,7 @@ def levels_of(kind: Kind, count: int, window: int) -> list[float]:
 
 
 def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> dict[str, Any]:
-    """Curves of scores over levels of damage, for every modality that the model reads.
+    """Curves of scores over levels of damage, for every modality that the model reads; a placebo is none.
 
     Args:
         trained: a finished run. settings: number of levels.
@@ -134,7 +134,9 @@ class _Probe:
             "delay_unit": trained.schema.step,
             "naive": {name: point(scores) for name, scores in self.naive_scores.items()},
             "clean": point(self.clean.scores),
-            "modalities": {name: self.curves(name) for name in trained.modalities},
+            "modalities": {
+                name: self.curves(name) for name in trained.modalities if name not in trained.config.data.placebo
+            },
         }
 
     def curves(self, name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ B batch, T steps, K tracks, P parameters, F raw features, O outputs per track.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -36,8 +37,8 @@ class Leakage:
         copy_skill: the highest skill over the components of a predictor that copies the target's own features, see
             :mod:`mmcore.skill`: of squared error or the share of wrong classes, where the naive predictor is the better
             of persistence and the best constant on the windows themselves. At most 0 for a sound forecast (up to the
-            rounding of the store); 1 where the answer is in the input. None: the model does not read these features,
-            or no naive predictor ever errs.
+            rounding of the store); 1 where the answer is in the input. None: the model does not read these features
+            of the item, or no naive predictor ever errs.
         windows: number of windows probed.
     """
 
@@ -51,7 +52,12 @@ class Leakage:
 
 
 def probe_leakage(
-    model: MultimodalModel, batch: Batch, task: Task, schema: CorpusSchema, normaliser: Normaliser
+    model: MultimodalModel,
+    batch: Batch,
+    task: Task,
+    schema: CorpusSchema,
+    normaliser: Normaliser,
+    placebo: Collection[str] = (),
 ) -> Leakage:
     """Ask both questions about a handful of windows.
 
@@ -60,9 +66,10 @@ def probe_leakage(
         batch: windows as the loader made them, on the CPU.
         task: decides what is forbidden.
         schema, normaliser: with which the loader made them.
+        placebo: modalities whose values in the windows are another item's: copying those is luck, and no leak.
     """
     forbidden = forbidden_gradient(model, batch) if isinstance(task, Forecast) else None
-    reads = schema.targets.from_ in model.modalities
+    reads = schema.targets.from_ in model.modalities and schema.targets.from_ not in placebo
     skills = copy_skills(batch, schema, normaliser) if reads else {}
     return Leakage(forbidden, max(skills.values(), default=None), len(batch.item_B))
 

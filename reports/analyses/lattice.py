@@ -87,7 +87,8 @@ def lattices(results: StudyResults) -> list[Lattice]:
     every = tuple(results.corpus.get("modalities", ()))
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
     for arm in results.study.arms:
-        if arm.config.trains:
+        # A placebo is read and tells nothing: an arm with one is no subset of any.
+        if arm.config.trains and not arm.config.data.placebo:
             reads = arm.config.model.modalities
             alike.setdefault(_rest(results, arm), []).append((frozenset(every if reads is None else reads), arm.name))
     found = []

@@ -6,6 +6,7 @@ from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
 from reports.dominance import dominance_of, dominance_text
 from reports.numerals import counted, listing, percent
+from reports.prospects import COMPONENTS, METRIC, asks, groups_text
 from reports.statistics.floors import needed
 from studies.resolved import ResolvedStudy
 
@@ -30,9 +31,7 @@ def too_few_repeats(evidence: Evidence) -> Found:
         least = {primary: needed(study.alpha, size) for primary, size in families.items()}
         parts = []
         for primary, size in families.items():
-            what = "on the study's metric" if primary else "by component"
-            asks = f"at {study.alpha:g} need{'s' if size == 1 else ''} at least {least[primary] or 'more'} repeats"
-            parts.append(f"{counted(size, 'comparison')} {what} {asks}")
+            parts.append(asks(size, METRIC if primary else COMPONENTS, study.alpha, least[primary]))
         told = f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
         lost = _lost(evidence, {name for c in short for name in (c.arm, c.reference)})
         if not lost or not all(n and n <= study.repeats for n in least.values()):
@@ -109,6 +108,17 @@ def one_split(evidence: Evidence) -> Found:
             return PASSED
 
 
+def few_groups(evidence: Evidence) -> Found:
+    """Verdicts about new items that rest on few test groups, or on one; as the plan says it before."""
+    study = evidence.results.study
+    done = [run for run in evidence.results.run_rows if run["status"] == "done" and run["test_groups"]]
+    if not done:
+        return not_run("No run finished.")
+    one = min(done, key=lambda run: run["test_groups"])
+    text = groups_text(evidence.results.drawn, one["test_groups"], one["all_groups"], study.repeats)
+    return warn_if(bool(text), lambda: text)
+
+
 def unmatched(evidence: Evidence) -> Found:
     """By what the runs say of their models, not by what was planned."""
     study = evidence.results.study
@@ -163,7 +173,10 @@ def _together(evidence: Evidence) -> str:
     study, every = evidence.results.study, evidence.results.corpus.get("modalities", ())
     if not every:
         return ""
-    sets = {arm.name: frozenset(arm.config.model.modalities or every) for arm in study.arms}
+    # A placebo is read and tells nothing: what an arm can learn from is the rest.
+    sets = {
+        arm.name: frozenset(arm.config.model.modalities or every) - set(arm.config.data.placebo) for arm in study.arms
+    }
     changed = {pair: sets[pair[0]] ^ sets[pair[1]] for pair in study.known_pairs}
     alone = frozenset().union(*(names for names in changed.values() if len(names) == 1))
     told = [

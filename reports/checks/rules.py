@@ -12,6 +12,7 @@ from reports import dominance
 from reports.checks import data, design, records, search, training
 from reports.checks.evidence import Evidence, Found
 from reports.numerals import percent
+from reports.prospects import FEW_GROUPS
 from reports.statistics.search import EDGE
 
 
@@ -247,10 +248,11 @@ RULES = (
     ),
     Rule(
         "ABL023",
-        "Runs on different machines",
-        "Device, precision, platform or number of threads is not the same for all runs.",
+        "Runs differ in machine or threads",
+        "Device, precision, platform or number of threads is not the same for all runs. Such runs are mixed all the "
+        "same; the text names those that differ from most.",
         "Sums in another order round differently, and times of runs on unlike machines cannot be compared.",
-        "Train all arms on one kind of machine, into a fresh home.",
+        "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
     ),
     Rule(
@@ -346,5 +348,15 @@ RULES = (
         "Read the verdicts by component. A metric COMPONENT/MEASURE asks about one of them; of components that differ "
         "in scale, look at the target of the one that decides.",
         design.one_component,
+    ),
+    Rule(
+        "ABL034",
+        "Few groups are tested",
+        f"All repeats share their test items, and these come from fewer than {FEW_GROUPS} groups; or each repeat draws "
+        f"its test groups anew from a corpus of fewer than {FEW_GROUPS}.",
+        "A verdict about new items rests on how much the tested groups agree: few of them often agree by chance, and "
+        "one alone says nothing about another.",
+        "Test more groups: raise split.test, mark more in the column split of items.csv, or record more.",
+        design.few_groups,
     ),
 )

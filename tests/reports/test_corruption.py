@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmcore.config import DataConfig
 from reports.analyses.arms import told_arms
 from reports.analyses.corruption import section
 from reports.analyses.falls import fall, questions_of
@@ -177,6 +178,11 @@ def test_told_are_the_reference_and_the_best(results_of, study_of):
     assert told_arms(results, {}) == ()
     worse = results_of(study, effects={"middling": -0.3, "best": -0.3})
     assert told_arms(worse, {"reference", "best"}) == ("reference",)
+    control = study.arm("best").config.model_copy(update={"data": DataConfig(placebo=("audio",))})
+    arms = tuple(replace(arm, config=control) if arm.name == "best" else arm for arm in study.arms)
+    controlled = replace(results, study=replace(study, arms=arms))
+    assert told_arms(controlled, {"reference", "middling", "best"}) == ("reference", "middling")
+    assert told_arms(controlled, {"best"}) == ("best",)
 
 
 def test_the_page_holds_the_section_and_its_tables(results):

@@ -71,6 +71,11 @@ def unscored(record):
                 score["value"] = math.nan
 
 
+def few_tested(record):
+    """All repeats test the same three groups."""
+    record["split"].update(drawn="once", test={"items": 8, "groups": 3, "windows": 32})
+
+
 def parameters(n):
     return lambda record: record.update(parameters={"total": n})
 
@@ -146,6 +151,7 @@ CASES = {
     "ABL030": (records(unscored), SOUND),
     "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
     "ABL032": (records(lambda r: None, effects={"multimodal": {"active": 0.5}}), SOUND),
+    "ABL034": (records(few_tested), SOUND),
 }
 
 

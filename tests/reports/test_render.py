@@ -34,7 +34,7 @@ def test_json_is_the_stable_interface(summary_of):
     data = as_json(summary_of(failures=[("multimodal", 1)], nothing=["scale"]))
     assert list(data) == [
         "study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance", "sections", "margin",
-        "alpha", "repeats", "sequential",
+        "alpha", "repeats", "first_repeat", "sequential",
     ]  # fmt: skip
     assert list(data["arms"][0]) == [
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "flops", "seconds", "components",

@@ -149,6 +149,7 @@ def test_an_objective_that_would_mislead_is_refused(
         (GOOD.replace("learning_rate", "learning_rat"), 10, "learning_rate"),
         (GOOD.replace("training.optimiser.learning_rate", "split.test"), 10, "what trials are scored on"),
         (GOOD.replace("training.optimiser.learning_rate", "device"), 10, "no setting that could be tuned"),
+        (GOOD.replace("training.optimiser.learning_rate", "data.placebo"), 10, "no setting that could be tuned"),
         (GOOD.replace("training.optimiser.learning_rate", "evaluation.test"), 10, "what trials are scored on"),
         (GOOD + "  sampler: best\n", 12, "tpe"),
         (GOOD + "  sampler: grid\n", None, "points: N"),

@@ -12,7 +12,7 @@ from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
 from reports.statistics.floors import needed
-from studies.design import ModalityLattice, arms_of, neighbours
+from studies.design import ModalityLattice, Reads, arms_of, neighbours
 from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolve_search import found_names
@@ -183,8 +183,21 @@ def never(overrides: dict[str, Any]) -> bool:
 
 def test_neighbours_differ_by_one_modality_or_are_single() -> None:
     arms = arms_of(ModalityLattice(), ("a", "b"), never)
-    subsets = {arm.name: frozenset(arm.name.split("+")) for arm in arms}
+    subsets = {arm.name: Reads(frozenset(arm.name.split("+"))) for arm in arms}
     assert neighbours(subsets) == (("a+b", "a"), ("a+b", "b"), ("a", "b"))
+
+
+def test_a_placebo_is_a_neighbour_of_the_same_subset_alone() -> None:
+    """It reads all modalities, and is no subset: nothing is compared with it for having one modality less."""
+    subsets = {name: Reads(frozenset(name)) for name in ("abc", "ab", "ac", "bc", "a", "b", "c")}
+    controls = {
+        "placebo a": Reads(frozenset("abc"), frozenset("a")),
+        "placebo ab": Reads(frozenset("ab"), frozenset("b")),
+    }
+    pairs = neighbours(subsets | controls)
+    assert [pair for pair in pairs if "placebo" in pair[0]] == []
+    assert [pair for pair in pairs if "placebo" in pair[1]] == [("abc", "placebo a"), ("ab", "placebo ab")]
+    assert tuple(pair for pair in pairs if "placebo" not in pair[1]) == neighbours(subsets)
 
 
 def test_an_unknown_study_names_the_nearest() -> None:
