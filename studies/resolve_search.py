@@ -89,6 +89,7 @@ def resolve_search(
         search.budget,
         search.repeats,
         search.confirm.best,
+        search.parallel,
     )
     refuse_budget(resolved, written)
     return resolved

@@ -73,6 +73,7 @@ class ResolvedSearch:
         sampler, pruner, budget: equal for all searches.
         repeats: S; a trial is trained for repeats 0 … S−1.
         best: how many of the best settings of scientific knobs are confirmed.
+        parallel: trials that go on at a time at most, where one learns from others.
     """
 
     searches: tuple[ArmSearch, ...]
@@ -83,6 +84,13 @@ class ResolvedSearch:
     budget: Budget
     repeats: int
     best: int
+    parallel: int = 4
+
+    @property
+    def lag(self) -> int | None:
+        """How many places before a trial those are that its proposal and its pruning may know; None: it needs none."""
+        learns = self.sampler not in ("random", "grid") or self.pruner != "none" or self.budget.trials is None
+        return self.parallel if learns else None
 
     def epochs_full(self, search: ArmSearch) -> int:
         """Epochs of a trial that is not pruned; where ``training.epochs`` is searched, those of the longest trial, so
@@ -100,6 +108,7 @@ class ResolvedSearch:
             "numerics": identity(search.config, content)["numerics"],
             "sampler": self.sampler,
             "pruner": self.pruner,
+            "parallel": self.lag,
         }
 
 
