@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.analyses import Question, chosen, still_open
+from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.environment import environment
 from experiments.evidence import conclude, gather
 from experiments.foresight import prospects
@@ -146,13 +146,14 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
     """Analyse the finished runs of a study and write its report; trains nothing.
 
     Args:
-        kinds: of :data:`mmcore.analyses.KINDS`, or ``all``; none: those that the study asks for.
+        kinds: of :data:`mmcore.analyses.KINDS`, or ``all``; they belong to the study from now on. None: those that
+            the study asks for, in its file or in an earlier call.
 
     Raises:
         StudyError: no such kind, or none is asked for.
         RecordError: no run of the study is finished.
     """
-    wanted = chosen(kinds, asked.study)
+    wanted = chosen(kinds, asked.study) if kinds else belonging(asked, home)
     if not wanted:
         raise StudyError(
             f"study '{asked.study.name}' asks for no analysis",
@@ -160,6 +161,8 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
         )
     display = display or Silent()
     _say_threads(asked.options, display)
+    if kinds:
+        remember(asked, home, wanted)
     unanswered = _analyse(plan(asked, home), home, wanted, display)
     return replace(report_study(asked, home), unanswered=unanswered)
 

@@ -101,6 +101,7 @@ def resolve_search(
         search.repeats,
         search.confirm.best,
         default_metric(resolve_task(base, schema), schema).name,
+        search.parallel,
     )
     refuse_budget(resolved, written)
     return resolved

@@ -81,6 +81,11 @@ class Search(Frozen):
     """Who ends trials early that do badly."""
     budget: Budget
     """Effort of each arm's search, the same for all."""
+    parallel: PositiveInt = 4
+    """Trials that go on at a time at most, on however many workers. A proposal knows the trials that are at least so
+    many places before it, and no others, so that it does not depend on which of them ended first; it waits for those.
+    1: every proposal knows all trials before it. Without meaning where nothing is learned from other trials, with
+    sampler random or grid, no pruner, and a budget of trials."""
     repeats: PositiveInt = 2
     """S: repeats 0 … S−1 of every trial, the same for all trials and arms."""
     confirm: Confirm = Confirm()
