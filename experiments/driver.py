@@ -11,6 +11,7 @@ Usable from Python:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,9 +27,9 @@ from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
-from experiments.progress import Display, Silent, duration
+from experiments.progress import Display, Silent, outcome_text
 from experiments.records import forget, read_record
-from experiments.stages import ANALYSE, REPORT, TRAIN, analysis_stages, report_guess
+from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
 from experiments.trial import failed_result, keep
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
@@ -207,11 +208,11 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     most = len(open_runs) + len(todo.later)
     workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
     by_name: dict[str | None, PlannedRun] = {}
-    display.begin(TRAIN)
     estimator, stopwatch = timing_of(asked, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
+        display.begin(TRAIN)
 
         def on_message(message: Message) -> None:
             run = by_name[message.fingerprint]
@@ -231,13 +232,13 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     # Whoever was first is named in a record: with a shared training that may be another arm.
                     told = {**record, "arm": run.arm, "corpus": _stub(run, asked)["corpus"]}
                     mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
-                    display.finished(label, _outcome(record), record["status"] != "done", run.arm)
+                    display.finished(label, outcome_text(record), record["status"] != "done", run.arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = _give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(record, home.run(fingerprint), None)
-                    display.finished(label, _outcome(record), True, run.arm)
+                    display.finished(label, outcome_text(record), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
@@ -329,7 +330,12 @@ def _forget_failed(run: PlannedRun, asked: Asked, home: Home) -> None:
 def _prepare(asked: Asked, home: Home, display: Display) -> Path:
     """The prepared store that all runs of the study share: arms may not differ in alignment."""
     config = asked.study.arms[0].config.data
-    store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+    estimator, stopwatch = timing_of(asked, home, 1)
+    fresh = not estimator.worksheet.prepared(config)
+    display.begin(PREPARE)
+    guess = prepare_guess(estimator.worksheet.numbers(config))
+    with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
+        store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if store.content != asked.content:
         raise CorpusError(
             "the corpus changed while the study was being planned",
@@ -385,15 +391,3 @@ def _mirror_record(mirror: Mirror, home: Home, asked: Asked, run: PlannedRun) ->
 
 def _reused_from(record: dict[str, Any], asked: Asked) -> str | None:
     return None if record["study"] == asked.study.name else str(record["study"])
-
-
-def _outcome(record: dict[str, Any]) -> str:
-    if record["status"] != "done":
-        return f"failed: {record['failure']['message']}"
-    skill = next(
-        s["value"]
-        for s in record["scores"]
-        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == ("test", "all", "skill", None, None)
-    )
-    told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
-    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -241,3 +241,16 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     hours, minutes = divmod(round(whole / 60), 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def outcome_text(record: Mapping[str, Any]) -> str:
+    """What a run came to, in a few words."""
+    if record["status"] != "done":
+        return f"failed: {record['failure']['message']}"
+    skill = next(
+        s["value"]
+        for s in record["scores"]
+        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == ("test", "all", "skill", None, None)
+    )
+    told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
+    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

@@ -102,7 +102,7 @@ def test_this_machine_is_measured_within_bounds() -> None:
     assert 0.1 < pace().products < 10
 
 
-# What was timed here ---------------------------------------------------------------------------------------------------
+# What was timed here --------------------------------------------------------------------------------------------
 def test_runs_of_the_same_config_say_most_whatever_their_repeat(home: Home) -> None:
     asked = asked_for(home, RECORDED["runs"][0])
     one, other = (arm.config for arm in asked.study.arms)
@@ -207,7 +207,7 @@ def test_torn_lines_and_an_absent_file_cost_nothing(home: Home) -> None:
     assert [t.run for t in read(home)] == ["r"]
 
 
-# The whole command -----------------------------------------------------------------------------------------------------
+# The whole command ----------------------------------------------------------------------------------------------
 def test_stages_add_up_and_so_do_their_doubts() -> None:
     assert makespan([5.0, 1.0, 1.0, 1.0], 2) == 5
     lead = Estimate(2.0, 2.0)
@@ -289,7 +289,7 @@ def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(p
     asked = ask("loss_weights", home, Options())
     search = asked.study.search
     assert search is not None
-    search = dataclasses.replace(search, pruner=pruner, repeats=2)  # pyright: ignore[reportArgumentType]
+    search = dataclasses.replace(search, pruner=pruner, repeats=2)
     arm = search.searches[0]
     share = share_trained(search, arm, 0, 0, 40)
     assert share == 1 if pruner == "none" else 0.1 < share < 0.8

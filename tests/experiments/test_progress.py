@@ -65,6 +65,16 @@ def test_search_training_and_analyses_are_counted_together_and_the_report_is_not
     assert lines() == ["[1/3] a job: search tuned", "[2/3] a job: train", "[3/3] a job: analyse"]
 
 
+def test_a_stage_that_nobody_expected_takes_nothing_from_those_that_were(lines: Callable[[], list[str]]) -> None:
+    screen = Screen()
+    screen.expect([stage(TRAIN, ("a", 2, 1.0)), stage(ANALYSE, ("a", 1, 1.0))])
+    screen.begin("prepare")
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    screen.finished("a r0", "done", failed=False, group="a")
+    assert lines() == ["[1/3] a r0: done"]
+
+
 def test_a_pipe_hears_each_minute_how_far_the_command_is(lines: Callable[[], list[str]]) -> None:
     clock = Clock()
     screen = Screen(clock)
