@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.remaining import Remaining
-from experiments.stages import Stage
+from experiments.stages import REPORT, Stage
 from mmcore import events
 
 HEARTBEAT = 60.0
@@ -134,7 +134,7 @@ class Screen:
         """A stage begins."""
         with self._lock:
             self._remaining.begin(stage)
-            self._headline = ""
+            self._headline = "writing the report" if stage == REPORT else ""
             self._refresh()
 
     def say(self, text: str) -> None:
@@ -223,7 +223,8 @@ class Screen:
         if self._remaining.failed:
             words += f", {self._remaining.failed} failed"
         left = self._remaining.left()
-        return words if left is None else f"{words}, about {duration(left)} left"
+        # What takes longer than expected is not said to take no time.
+        return words if left is None or left < 1 else f"{words}, about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:

@@ -104,3 +104,17 @@ def test_nothing_is_told_while_nothing_is_expected(lines: Callable[[], list[str]
     clock.now += 1000
     screen.heartbeat()
     assert lines() == []
+
+
+def test_what_is_overdue_is_not_said_to_take_no_time(lines: Callable[[], list[str]]) -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    screen.expect([stage(TRAIN, ("a", 1, 10.0)), stage(REPORT, ("", 1, 30.0))])
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    clock.now += 10
+    screen.finished("a r0", "done", failed=False, group="a")
+    screen.begin(REPORT)
+    clock.now += HEARTBEAT
+    screen.heartbeat()
+    assert lines() == ["[1/1] a r0: done", "1 of 1 done, 0 running"]
