@@ -89,7 +89,9 @@ class Estimator:
         self._speed, self._slowed, self._workers = speed, slowed, workers
         every = read(home) if timings is None else list(timings)
         self._elsewhere = {timing.run for timing in every if timing.machine != identity()}
-        self._here = [t for t in every if (t.machine, t.device, t.threads) == (identity(), device, threads)]
+        here = [timing for timing in every if timing.machine == identity()]
+        # The driver's own work is the same whatever workers have.
+        self._here = [t for t in here if t.kind in _DRIVERS or (t.device, t.threads) == (device, threads)]
         self._known: dict[str, list[float]] = {}
         for timing in self._here:
             if timing.kind == "train" and timing.whole:
@@ -205,6 +207,7 @@ class Estimator:
         return Pace(here.calls * slowed, products * slowed)
 
 
+_DRIVERS: tuple[Kind, ...] = ("start", "prepare", "report")
 _FADING = 0.97
 _LATEST = 200
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.remaining import Remaining
-from experiments.stages import Stage
+from experiments.stages import REPORT, Stage
 from mmcore import events
+from mmcore.measures import Metric
+from mmcore.result import scores_of, value_of
 
 HEARTBEAT = 60.0
 """Seconds after which a pipe is told how far the command is, where nothing else was said."""
@@ -134,7 +137,7 @@ class Screen:
         """A stage begins."""
         with self._lock:
             self._remaining.begin(stage)
-            self._headline = ""
+            self._headline = "writing the report" if stage == REPORT else ""
             self._refresh()
 
     def say(self, text: str) -> None:
@@ -223,7 +226,8 @@ class Screen:
         if self._remaining.failed:
             words += f", {self._remaining.failed} failed"
         left = self._remaining.left()
-        return words if left is None else f"{words}, about {duration(left)} left"
+        # What takes longer than expected is not said to take no time.
+        return words if left is None or left < 1 else f"{words}, about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
@@ -241,3 +245,12 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     hours, minutes = divmod(round(whole / 60), 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def outcome_text(record: Mapping[str, Any], metric: Metric) -> str:
+    """What a run came to on the study's metric, in a few words."""
+    if record["status"] != "done":
+        return f"failed: {record['failure']['message']}"
+    value = value_of(metric, scores_of(record), "test")
+    told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
+    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

@@ -75,12 +75,10 @@ class Remaining:
             self._stages.append(live)
 
     def begin(self, stage: str) -> None:
-        """A stage begins; those before it are over."""
+        """A stage begins; those before it are over. One that nobody expected comes before all that is expected."""
         if all(live.name != stage for live in self._stages):
-            self._stages.append(_Live(stage))
-        for live in self._stages:
-            if live.name == stage:
-                break
+            self._stages.insert(0, _Live(stage))
+        for live in self._stages[: [live.name for live in self._stages].index(stage)]:
             live.waiting = []
         self._stage, self._stage_began, self._idle = stage, self._clock(), True
 

@@ -142,7 +142,7 @@ def stages_of(
     nothing = Estimate(0.0, 1.0)
     stages: list[Stage] = []
     if trains(searches, runs) and not estimator.worksheet.prepared(study.arms[0].config.data):
-        guess = Guess(_PREPARE * estimator.worksheet.numbers(study.arms[0].config.data), 0.0)
+        guess = Guess(prepare_guess(estimator.worksheet.numbers(study.arms[0].config.data)), 0.0)
         stages.append(Stage(PREPARE, (Part("", 1, estimator.fixed("prepare", guess)),), 1, nothing))
     stages += [
         Stage(
@@ -197,12 +197,18 @@ def trains(searches: Sequence[PlannedSearch], runs: Sequence[PlannedRun]) -> boo
     return bool(runs) or any(search.trials for search in searches)
 
 
+_PREPARE_ANY = 0.2
 _PREPARE = 4e-8
-"""Seconds for each number of the corpus that is read and aligned."""
+"""Seconds in any case, and for each number of the corpus that is read and aligned."""
 _REPORT = 6.0
 _REPORT_ARM = 0.5
 _REPORT_RUN = 0.01
 """Seconds of statistics and figures: always, for each arm, for each run."""
+
+
+def prepare_guess(numbers: int) -> float:
+    """What the formula gives for preparing a corpus, by its numbers: steps times columns."""
+    return _PREPARE_ANY + _PREPARE * numbers
 
 
 def report_guess(arms: int, repeats: int) -> float:

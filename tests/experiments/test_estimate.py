@@ -289,7 +289,7 @@ def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(p
     asked = ask("loss_weights", home, Options())
     search = asked.study.search
     assert search is not None
-    search = dataclasses.replace(search, pruner=pruner, repeats=2)  # pyright: ignore[reportArgumentType]
+    search = dataclasses.replace(search, pruner=pruner, repeats=2)
     arm = search.searches[0]
     share = share_trained(search, arm, 0, 0, 40)
     assert share == 1 if pruner == "none" else 0.1 < share < 0.8

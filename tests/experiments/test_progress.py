@@ -65,6 +65,16 @@ def test_search_training_and_analyses_are_counted_together_and_the_report_is_not
     assert lines() == ["[1/3] a job: search tuned", "[2/3] a job: train", "[3/3] a job: analyse"]
 
 
+def test_a_stage_that_nobody_expected_takes_nothing_from_those_that_were(lines: Callable[[], list[str]]) -> None:
+    screen = Screen()
+    screen.expect([stage(TRAIN, ("a", 2, 1.0)), stage(ANALYSE, ("a", 1, 1.0))])
+    screen.begin("prepare")
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    screen.finished("a r0", "done", failed=False, group="a")
+    assert lines() == ["[1/3] a r0: done"]
+
+
 def test_a_pipe_hears_each_minute_how_far_the_command_is(lines: Callable[[], list[str]]) -> None:
     clock = Clock()
     screen = Screen(clock)
@@ -94,3 +104,17 @@ def test_nothing_is_told_while_nothing_is_expected(lines: Callable[[], list[str]
     clock.now += 1000
     screen.heartbeat()
     assert lines() == []
+
+
+def test_what_is_overdue_is_not_said_to_take_no_time(lines: Callable[[], list[str]]) -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    screen.expect([stage(TRAIN, ("a", 1, 10.0)), stage(REPORT, ("", 1, 30.0))])
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    clock.now += 10
+    screen.finished("a r0", "done", failed=False, group="a")
+    screen.begin(REPORT)
+    clock.now += HEARTBEAT
+    screen.heartbeat()
+    assert lines() == ["[1/1] a r0: done", "1 of 1 done, 0 running"]
