@@ -1,9 +1,9 @@
 """A real learner on simulated corpora: how often verdicts are wrong and how often right, by design and number of groups.
 
 A family is one corpus with two modalities that carry equally much, two arms that read one of them each, and
-:data:`REPEATS` repeats. Each repeat fits ridge regressions to a resample of its training items and is scored on its
-test items by the bounded skill, for three targets (the components) and their mean (the metric). Every number goes
-through the functions that reports call, so a ``better`` or ``worse`` is a false claim about new items.
+:data:`REPEATS` repeats. Each repeat fits ridge regressions to its training items and is scored on its test items by the
+bounded skill, for three targets (the components) and their mean (the metric). Verdicts come from the functions that
+reports call. Without an effect a ``better`` or ``worse`` is a false claim about new items.
 
 S families, A = 2 arms, R repeats, G groups, N items, P features of a modality, C components, B resamples of groups.
 """
@@ -27,6 +27,7 @@ from reports.statistics.verdicts import THESE_ITEMS, Verdict, decide
 
 Design = Literal["each_repeat", "once", "given"]
 Tails = Literal["normal", "heavy"]
+Luck = Literal["items", "seed"]
 
 STUDIES = 2000
 REPEATS = 10
@@ -34,10 +35,11 @@ GROUPS = (4, 10, 30, 60)
 EFFECT = 0.8
 """By how much more the first modality weighs where there is an effect; its weight is about 1."""
 
-ITEMS, FEATURES, COMPONENTS = 2, 4, 3
+ITEMS, FEATURES, COMPONENTS = 2, 12, 3
 """Items of a group; features of a modality; targets."""
 TEST_SHARE = VALIDATION_SHARE = 0.2
 RIDGE = 1.0
+"""Strength of the pull towards the weights that a training starts from."""
 AT_ONCE = 100
 
 DESIGNS: dict[Design, str] = {
@@ -49,6 +51,11 @@ TAILS: dict[Tails, str] = {
     "normal": "what a group adds to a modality's weight is log-normal (σ = 0.5), the noise is normal",
     "heavy": "log-normal with σ = 0.9, and noise of Student's t with 3 degrees of freedom",
 }
+LUCKS: dict[Luck, str] = {
+    "items": "each training reads a resample of its training items",
+    "seed": "each training reads every training item once; weights are pulled to a start of its own, not to 0",
+}
+"""In what trainings differ that have the same training items."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,13 @@ class Cell:
     """One kind of family.
 
     Args:
-        design: one of :data:`DESIGNS`. tails: one of :data:`TAILS`.
+        design: one of :data:`DESIGNS`. luck: one of :data:`LUCKS`. tails: one of :data:`TAILS`.
         groups: groups of the corpus. repeats: paired repeats.
         effect: by how much more the first arm's modality weighs; 0: the arms are equally good.
     """
 
     design: Design
+    luck: Luck
     tails: Tails
     groups: int
     effect: float = 0.0
@@ -89,7 +97,7 @@ class Cell:
         return (self.sides[0] + self.sides[1]) / self.sides[2]
 
 
-CELLS = tuple(Cell(*kind) for kind in product(DESIGNS, TAILS, GROUPS))
+CELLS = tuple(Cell(*kind) for kind in product(DESIGNS, LUCKS, TAILS, GROUPS))
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ def _with_metric(skill_C: np.ndarray) -> np.ndarray:
 
 def simulate(cell: Cell, studies: int) -> Iterator[Trained]:
     """Families of one kind, the same for every call."""
-    rng = generator(0, f"learner {cell.design} {cell.tails} {cell.effect}", index=cell.groups)
+    rng = generator(0, f"learner {cell.design} {cell.luck} {cell.tails} {cell.effect}", index=cell.groups)
     for start in range(0, studies, AT_ONCE):
         loss_SARGC, naive_SRGC = _train(cell, min(AT_ONCE, studies - start), rng)
         yield from (Trained(loss, naive) for loss, naive in zip(loss_SARGC, naive_SRGC, strict=True))
@@ -136,7 +144,8 @@ def _train(cell: Cell, S: int, rng: np.random.Generator) -> tuple[np.ndarray, np
     G, R = cell.groups, cell.repeats
     x_SANP, y_SNC = _corpora(cell, S, rng)
     side_SRG = _sides(cell, S, rng)
-    times_SRN = _draw_training_items(side_SRG == 2, rng)
+    training_SRN = np.repeat(side_SRG == 2, ITEMS, axis=-1)
+    times_SRN = _resampled(training_SRN, rng) if cell.luck == "items" else training_SRN.astype(np.float64)
     size_SR11 = times_SRN.sum(-1)[..., None, None]
     # Sums over the drawn items are products with how often each was drawn: all fits at once.
     mean_SR1C = (times_SRN @ y_SNC)[:, :, None] / size_SR11
@@ -148,6 +157,8 @@ def _train(cell: Cell, S: int, rng: np.random.Generator) -> tuple[np.ndarray, np
     )
     x_SARP = times_SRN[:, None] @ x_SANP
     cross_SARPC -= x_SARP[..., None] * mean_SR1C[:, None]
+    if cell.luck == "seed":
+        cross_SARPC += RIDGE * rng.normal(size=cross_SARPC.shape)
     weight_SARPC = np.linalg.solve(gram_SARPP + RIDGE * np.eye(FEATURES), cross_SARPC)
     rest_SRNC = y_SNC[:, None] - mean_SR1C
     loss_SARNC = (rest_SRNC[:, None] - x_SANP[:, :, None] @ weight_SARPC) ** 2
@@ -191,19 +202,15 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return values.argsort(axis=-1).argsort(axis=-1)
 
 
-def _draw_training_items(training_SRG: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How often each item is drawn, times_SRN: as many draws as there are training items, with replacement.
-
-    It stands for the luck of a training. Without it a ridge regression on given items would be the same in all repeats.
-    """
-    S, R, _ = training_SRG.shape
-    member_SRN = np.repeat(training_SRG, ITEMS, axis=-1)
-    size = int(member_SRN[0, 0].sum())
-    item_SRK = np.argsort(~member_SRN, axis=-1, kind="stable")[..., :size]
+def _resampled(training_SRN: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often each item is drawn, times_SRN: as many draws as there are training items, with replacement."""
+    S, R, N = training_SRN.shape
+    size = int(training_SRN[0, 0].sum())
+    item_SRK = np.argsort(~training_SRN, axis=-1, kind="stable")[..., :size]
     drawn_SRK = np.take_along_axis(item_SRK, rng.integers(size, size=(S, R, size)), axis=-1)
-    row_SR1 = np.arange(S * R).reshape(S, R, 1) * member_SRN.shape[-1]
-    times = np.bincount((row_SR1 + drawn_SRK).ravel(), minlength=member_SRN.size)
-    return times.reshape(member_SRN.shape).astype(np.float64)
+    row_SR1 = np.arange(S * R).reshape(S, R, 1) * N
+    times = np.bincount((row_SR1 + drawn_SRK).ravel(), minlength=training_SRN.size)
+    return times.reshape(training_SRN.shape).astype(np.float64)
 
 
 def paired(cell: Cell, trained: Trained) -> list[Paired]:
