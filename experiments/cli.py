@@ -26,6 +26,7 @@ from experiments.cli_options import (
     SetOption,
     StrictOption,
     StudyArgument,
+    ThreadsOption,
     WorkersOption,
     options_of,
     own_options_first,
@@ -108,6 +109,7 @@ def plan(
     match: MatchOption = None,
     set_: SetOption = None,
     workers: WorkersOption = None,
+    threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
     format: FormatOption = Format.text,
 ) -> None:
@@ -115,7 +117,7 @@ def plan(
     from experiments import plan as planning
     from experiments.screens import plan_text
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
     found = planning.plan(planning.ask(study, context.obj, options), context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
@@ -158,6 +160,7 @@ def run(
     match: MatchOption = None,
     set_: SetOption = None,
     workers: WorkersOption = None,
+    threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
@@ -171,7 +174,7 @@ def run(
     from experiments.driver import run_study
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
     try:
         with Screen() as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -277,6 +280,7 @@ def analyse(
     match: MatchOption = None,
     set_: SetOption = None,
     workers: WorkersOption = None,
+    threads: ThreadsOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
@@ -287,7 +291,9 @@ def analyse(
     from experiments.plan import ask
     from experiments.progress import Screen
 
-    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu))
+    asked = ask(
+        study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
+    )
     try:
         with Screen() as screen:
             outcome = analyse_study(asked, context.obj, kinds or (), screen)

@@ -72,7 +72,18 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a config value for all arms; may be repeated."),
 ]
-WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes; default one per core.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default as many as the cores can serve.")
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="CPU threads of each run; default 1, whatever OMP_NUM_THREADS says. Another number rounds differently.",
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
@@ -87,6 +98,7 @@ def options_of(
     changes: list[str] | None,
     workers: int | None,
     device: Device,
+    threads: int | None = None,
 ) -> Options:
     from experiments.plan import Options
 
@@ -99,6 +111,7 @@ def options_of(
         changes=tuple(_change(text) for text in changes or ()),
         workers=workers,
         device=device.value,
+        threads=threads,
     )
 
 

@@ -22,7 +22,7 @@ from experiments.environment import environment
 from experiments.evidence import conclude, gather
 from experiments.foresight import prospects
 from experiments.home import Home
-from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
@@ -85,6 +85,7 @@ def run_study(
     """
     place = Home.choose(Path(home) if home is not None else None).make()
     options, display = options or Options(), display or Silent()
+    _say_threads(options, display)
     asked = ask(name, place, options)
     if not asked.place.exists:
         asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
@@ -154,7 +155,9 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
             f"study '{asked.study.name}' asks for no analysis",
             next_step=f"Name some: {', '.join(KINDS)}, or all",
         )
-    unanswered = _analyse(plan(asked, home), home, wanted, display or Silent())
+    display = display or Silent()
+    _say_threads(asked.options, display)
+    unanswered = _analyse(plan(asked, home), home, wanted, display)
     return replace(report_study(asked, home), unanswered=unanswered)
 
 
@@ -192,6 +195,12 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     return str(mirror.error) if mirror.error else behind
 
 
+def _say_threads(options: Options, display: Display) -> None:
+    note = thread_note(options.threads or 1)
+    if note is not None:
+        display.say(note)
+
+
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     asked = todo.asked
@@ -205,7 +214,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     if not open_runs:
         return
     most = len(open_runs) + len(todo.later)
-    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
+    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
     by_name: dict[str | None, PlannedRun] = {}
     display.begin(TRAIN)
     estimator, stopwatch = timing_of(asked, home, threads)
@@ -278,7 +287,9 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
     if not by_run:
         return 0
-    workers, threads, gpus = share_of_cores(len(by_run), asked.options.workers, asked.options.device)
+    workers, threads, gpus = share_of_cores(
+        len(by_run), asked.options.workers, asked.options.device, asked.options.threads
+    )
     failed = 0
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)

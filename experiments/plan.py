@@ -45,7 +45,8 @@ class Options:
         preset: a preset's name; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
-        workers: worker processes; None: one per core.
+        workers: worker processes; None: as many as the cores can serve.
+        threads: CPU threads of each run; None: one.
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
@@ -57,6 +58,7 @@ class Options:
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
+    threads: int | None = None
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
@@ -265,7 +267,9 @@ def plan(asked: Asked, home: Home) -> Plan:
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
     course, now, later = _divide(study, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(asked)
-    workers, threads, _ = share_of_cores(max(1, jobs), asked.options.workers, asked.options.device)
+    workers, threads, _ = share_of_cores(
+        max(1, jobs), asked.options.workers, asked.options.device, asked.options.threads
+    )
     estimator = estimator_of(asked, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)

@@ -102,7 +102,7 @@ def _tune(
     """One search after the other, on one pool."""
     mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
     most = search.budget.trials or search.budget.epochs or 1
-    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device)
+    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
     estimator, stopwatch = timing_of(asked, home, threads)
     try:
         with LocalPool(workers, threads, home.logs, gpus) as pool:

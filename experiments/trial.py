@@ -176,7 +176,7 @@ def keep(
         **result.as_dict(),
         "study": study,
         "arm": arm,
-        "environment": environment() | {"device": config.device, "threads": config.threads},
+        "environment": environment() | {"device": config.device, "threads": config.threads or 1},
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

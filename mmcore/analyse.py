@@ -19,6 +19,7 @@ from mmcore.probes.corruption import probe_corruption
 from mmcore.probes.errors import probe_errors
 from mmcore.probes.gates import probe_gates
 from mmcore.trained import Trained
+from mmcore.training.threads import with_threads
 
 
 def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
@@ -31,7 +32,8 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
         ``{kind, settings, version, seconds, result}``; what ``result`` holds is told by the analysis's probe.
     """
     clock = time.perf_counter()
-    result = _probe(trained, analysis)
+    with with_threads(trained.config.threads):
+        result = _probe(trained, analysis)
     return {
         "kind": analysis.kind,
         "settings": analysis.model_dump(mode="json"),

@@ -34,6 +34,7 @@ from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
+from mmcore.training.threads import with_threads
 from mmcore.training.weighting import build_weighting, refuse_unusable
 
 
@@ -48,7 +49,8 @@ def run(
 
     What is left in ``workdir``: config.json, normalisation.json, history.json, items.csv, checkpoints/. A run that was
     interrupted goes on from ``checkpoints/last.pt`` and ends bit for bit as if it had not been, on the same machine
-    and number of threads. Test items are not read before the best epoch is chosen.
+    and number of threads. That number is ``config.threads``, else one, whatever the process has set before; its own
+    setting is restored afterwards. Test items are not read before the best epoch is chosen.
 
     Modalities in ``config.evaluation.without`` are there while the model is trained and its epoch chosen, and absent
     from all items when it is scored in the end, on the validation and the test side alike. Baselines and the history
@@ -79,10 +81,21 @@ def run(
     folder = Path(workdir)
     home = folder if trained is None else Path(trained)
     device = resolve_device(config.device)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
     if prepared is None:
         prepared = prepare(Path(config.corpus), config.data, folder / "prepared", on_event)
+    with with_threads(config.threads):
+        return _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
+
+
+def _run(
+    config: RunConfig,
+    folder: Path,
+    home: Path,
+    device: torch.device,
+    on_event: OnEvent,
+    prepared: Prepared,
+    reused: bool,
+) -> RunResult:
     schema, targets = prepared.schema, prepared.schema.targets
 
     task = resolve_task(config, schema)
@@ -105,8 +118,8 @@ def run(
     model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
     shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
-    state = start_or_resume(model, weighting, config, shared, home, on_event if trained is None else ignore)
-    if trained is not None and not state.finished(config.training):
+    state = start_or_resume(model, weighting, config, shared, home, ignore if reused else on_event)
+    if reused and not state.finished(config.training):
         raise _unfinished(home)
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
     _write_text(folder / "normalisation.json", normaliser.to_json())
@@ -175,7 +188,7 @@ def run(
         best_epoch=state.best_epoch,
         stopped_early=state.stopped_early(config.training),
         steps=state.step,
-        seconds=state.elapsed() - (0.0 if trained is None else state.seconds),
+        seconds=state.elapsed() - (state.seconds if reused else 0.0),
         scores=scores,
         history=state.history,
         items=items,

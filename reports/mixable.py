@@ -19,6 +19,9 @@ ALIGN = (
 def check_mixable(records: Sequence[dict[str, Any]]) -> None:
     """Refuse records that differ in corpus, task, numerics or, within a repeat, in split or scored targets.
 
+    Runs on unlike machines or with other numbers of threads differ by rounding alone: they are mixed, and check ABL023
+    names them.
+
     Raises:
         RecordError: names two runs that disagree and what about.
     """

@@ -91,7 +91,7 @@ def refuse_machine(overrides: dict[str, Any], where: Where) -> None:
     """A study says what is asked; where it runs, and on what, is said on the command line."""
     for name in override({}, overrides):
         if name in NOT_NUMBERS:
-            flag = {"repeat": "--repeats", "threads": "--workers"}.get(name, f"--{name}")
+            flag = {"repeat": "--repeats"}.get(name, f"--{name}")
             raise StudyError(
                 f"'{name}' is no part of what a study asks",
                 where=where(name),

@@ -22,6 +22,11 @@ MAX_DEATHS = 3
 
 _STARTUP_DEATHS = 3
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
+)  # fmt: skip
+"""From which libraries learn their number of threads as they are imported; workers are given all of them."""
+
 
 @dataclass
 class _Worker:
@@ -39,7 +44,7 @@ class LocalPool:
 
     Args:
         workers: number of processes.
-        threads: CPU threads of each.
+        threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
 
@@ -200,8 +205,7 @@ class LocalPool:
 
     def _start(self, number: int) -> _Worker:
         environment = os.environ | {
-            "OMP_NUM_THREADS": str(self._threads),
-            "MKL_NUM_THREADS": str(self._threads),
+            **dict.fromkeys(THREAD_VARIABLES, str(self._threads)),
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join([str(_code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
@@ -254,22 +258,35 @@ def _tail(log: Path) -> str:
     return " / ".join(lines[-2:]) if lines else "none"
 
 
-def share_of_cores(runs: int, workers: int | None, device: str) -> tuple[int, int, int]:
+def share_of_cores(runs: int, workers: int | None, device: str, threads: int | None = None) -> tuple[int, int, int]:
     """How many workers, threads for each, and CUDA devices to deal out.
 
     Args:
         runs: runs to do; more workers than runs would idle.
-        workers: as asked for; None: one per core on the CPU, one per CUDA device otherwise.
+        workers: as asked for; None: on the CPU as many as the cores can serve, one per CUDA device otherwise.
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        threads: of each run, as asked for; None: one. It never follows from the number of runs, workers or cores: sums
+            over another number of threads round differently, so the last run of a study would differ from the others.
 
-    Two workers with one thread each train 1.26 times as much as one with two on a two-core machine, so cores go to
-    workers first; cores left over go to threads.
+    Two workers with one thread each train 1.26 times as much as one with two on a two-core machine.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = _cuda_devices() if device in ("cuda", "auto") else 0
-    wanted = workers or (gpus if gpus else 1 if device == "mps" else cores)
+    each = threads or 1
+    wanted = workers or (gpus if gpus else 1 if device == "mps" else max(1, cores // each))
     count = max(1, min(wanted, runs))
-    return count, max(1, cores // count), gpus if gpus > 1 else 0
+    return count, each, gpus if gpus > 1 else 0
+
+
+def thread_note(threads: int) -> str | None:
+    """What a user should know who has set threads in the environment, where runs have another number; else None."""
+    told = [
+        f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name, str(threads)) != str(threads)
+    ]
+    if not told:
+        return None
+    runs = "one thread each" if threads == 1 else f"{threads} threads each"
+    return f"{', '.join(told)} is not used: runs have {runs}; --threads N sets another number"
 
 
 def _cuda_devices() -> int:

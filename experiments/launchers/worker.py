@@ -55,7 +55,9 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
     from mmcore.errors import MMStudyError, RunStopped
     from mmcore.events import Event
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    # Only possible before torch has computed anything; a run sets the threads within an operation itself.
+    torch.set_num_interop_threads(1)
+    torch.set_num_threads(1)
     opened = cache(open_prepared)
 
     while True:

@@ -54,7 +54,7 @@ class RunConfig(Frozen):
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     """Where to train; auto: cuda, then mps, then cpu."""
     threads: PositiveInt | None = None
-    """CPU threads of the run; None: as torch finds best."""
+    """CPU threads of the run; None: one."""
 
     @property
     def trains(self) -> bool:

@@ -97,14 +97,26 @@ def mixed_versions(evidence: Evidence) -> Found:
 def mixed_machines(evidence: Evidence) -> Found:
     """Device, precision, platform and threads, across runs; names only those that differ."""
     mixed, known = [], False
-    for key in ("device", "precision", "platform", "threads"):
-        found = Counter(str(run[key]) for run in evidence.results.run_rows if run[key] is not None)
+    for key, words in _RAN_ON.items():
+        runs = [(run, str(run[key])) for run in evidence.results.run_rows if run[key] is not None]
+        found = Counter(value for _, value in runs)
         known = known or bool(found)
         if len(found) > 1:
-            mixed.append(f"{key} {_with_counts(found)}")
+            usual = found.most_common(1)[0][0]
+            others = [f"'{run['arm']}' repeat {run['repeat']}" for run, value in runs if value != usual]
+            mixed.append(f"{words}: {_with_counts(found)}; other than most: {some(others)}")
     if not known:
         return not_run("No run tells what it ran on.")
-    return warn_if(bool(mixed), lambda: f"Runs differ in what they ran on: {'; '.join(mixed)}.")
+    return warn_if(bool(mixed), lambda: f"{'. '.join(mixed)}.")
+
+
+_RAN_ON = {
+    "device": "Devices differ",
+    "precision": "Precision differs",
+    "platform": "Platforms differ",
+    "threads": "Numbers of threads differ",
+}
+"""What a run ran on, by its column, with the words for runs that differ in it."""
 
 
 def _with_counts(values: Counter[str]) -> str:

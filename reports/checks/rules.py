@@ -248,10 +248,11 @@ RULES = (
     ),
     Rule(
         "ABL023",
-        "Runs on different machines",
-        "Device, precision, platform or number of threads is not the same for all runs.",
+        "Runs differ in machine or threads",
+        "Device, precision, platform or number of threads is not the same for all runs. Such runs are mixed all the "
+        "same; the text names those that differ from most.",
         "Sums in another order round differently, and times of runs on unlike machines cannot be compared.",
-        "Train all arms on one kind of machine, into a fresh home.",
+        "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
     ),
     Rule(
@@ -347,6 +348,16 @@ RULES = (
         "Read the verdicts by component. A metric COMPONENT/MEASURE asks about one of them; of components that differ "
         "in scale, look at the target of the one that decides.",
         design.one_component,
+    ),
+    Rule(
+        "ABL033",
+        "A verdict holds for the tested items alone",
+        "All repeats share their test items, and a verdict on the study's metric holds “on these items” only.",
+        "Other items of the same corpus may not agree: equally good arms get such a verdict in most studies whose "
+        "repeats share their test items.",
+        "Test more items, in more groups. Or let each repeat draw its own: leave out the column split of items.csv, "
+        "and set split.test_drawn: each_repeat.",
+        design.only_these_items,
     ),
     Rule(
         "ABL034",

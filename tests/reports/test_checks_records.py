@@ -41,10 +41,13 @@ def test_failures_that_are_unequal(summary_of, failures, outcome):
     ("change", "words"),
     [
         ({}, ""),
-        ({"device": "cuda NVIDIA"}, "device cuda NVIDIA (1 run) and cpu (15 runs)"),
-        ({"precision": "float32, high in products"}, "precision float32, high in products (1 run)"),
-        ({"platform": "Darwin arm64"}, "platform Darwin arm64 (1 run)"),
-        ({"threads": 4}, "threads 4 (1 run) and 1 (15 runs)"),
+        ({"device": "cuda NVIDIA"}, "Devices differ: cuda NVIDIA (1 run) and cpu (15 runs)"),
+        ({"precision": "float32, high in products"}, "Precision differs: float32, high in products (1 run)"),
+        ({"platform": "Darwin arm64"}, "Platforms differ: Darwin arm64 (1 run)"),
+        (
+            {"threads": 4},
+            "Numbers of threads differ: 4 (1 run) and 1 (15 runs); other than most: 'track_only' repeat 0.",
+        ),
     ],
 )
 def test_machines(study_of, records_of, change, words):
@@ -62,7 +65,7 @@ def test_of_older_records_the_device_is_the_one_that_was_asked_for(study_of, rec
     records = [{k: v for k, v in record.items() if k != "hardware"} for record in records_of(study)]
     assert look(summarise(tidy(study, records)), "ABL023") == ("passed", "")
     records[0]["environment"] = {**records[0]["environment"], "device": "cuda"}
-    assert "device cuda (1 run) and cpu (15 runs)" in look(summarise(tidy(study, records)), "ABL023")[1]
+    assert "Devices differ: cuda (1 run) and cpu (15 runs)" in look(summarise(tidy(study, records)), "ABL023")[1]
 
 
 def test_an_arm_that_is_not_shown_to_beat_a_naive_prediction(summary_of):
