@@ -216,7 +216,9 @@ def _resampled(training_SRN: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def paired(cell: Cell, trained: Trained) -> list[Paired]:
     """First arm against second on the metric and on each component, as a report compares them."""
     skill_ARX = trained.skill_ARX
-    found = [compare(arm, other, overlap=cell.overlap) for arm, other in zip(*skill_ARX.transpose(0, 2, 1), strict=True)]
+    found = [
+        compare(arm, other, overlap=cell.overlap) for arm, other in zip(*skill_ARX.transpose(0, 2, 1), strict=True)
+    ]
     if not cell.shared:
         return found
     resampled_RBX, groups = trained.resampled_RBX(), cell.sides[0]
