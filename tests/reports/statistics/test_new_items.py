@@ -78,6 +78,18 @@ def test_null_families_are_claimed_for_new_items_at_most_at_alpha(groups, left_o
     assert (p <= 0.05).mean() <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / studies)
 
 
+@pytest.mark.parametrize("train", [12, 36])
+def test_what_training_items_bring_by_luck_is_no_claim_though_all_repeats_train_on_them(train):
+    """The trainings hardly differ, so the repeats cannot tell how much other training items would have moved them."""
+    studies, groups = 1000, 12
+    luck = np.random.default_rng(1).normal(size=studies) / math.sqrt(train)
+    p = [
+        witness(loss_differences(seed, groups=groups, gain=luck[seed]), left_out=2 * groups / train).p
+        for seed in range(studies)
+    ]
+    assert (np.array(p) <= 0.05).mean() <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / studies)
+
+
 @settings(deadline=None)
 @given(st.integers(0, 999), st.integers(2, 12), st.integers(2, 12), st.floats(0, 1))
 def test_interval_p_and_error_agree(seed, repeats, groups, left_out):
@@ -97,7 +109,9 @@ def test_the_error_follows_from_groups_and_repeats():
     group_means_G = difference_RG.mean(0)
     assert found.item_error == pytest.approx(group_means_G.std(ddof=1) / math.sqrt(15), rel=0.05)
     deviation = difference_RG.mean(1).std(ddof=1)
-    assert found.error(20) == pytest.approx(math.hypot(found.item_error, deviation * math.sqrt(1 / 20 + 0.5)))
+    larger = max(found.item_error, deviation)
+    parts = (found.item_error, deviation / math.sqrt(20), larger * math.sqrt(0.5))
+    assert found.error(20) == pytest.approx(math.hypot(*parts))
 
 
 def test_one_group_or_one_repeat_says_nothing_of_others():
