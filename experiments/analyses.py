@@ -2,6 +2,9 @@
 
 Each answer is a file ``analyses/KIND-DIGEST.json`` in its run's folder, written atomically: presence means answered. An
 analysis that failed leaves its reason there; the next call of the same command tries it again.
+
+Studies share runs, so a run's folder may hold answers that another study asked for. A report has those of its own study
+alone: what its file asks for, and what ``mmstudy analyse STUDY KIND`` has asked since, which the home remembers.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
-from experiments.plan import Plan, PlannedRun
+from experiments.plan import Asked, Plan, PlannedRun
 from experiments.records import finite
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis, key
 from mmcore.config import RunConfig
-from mmcore.errors import StudyError, nearest
+from mmcore.errors import RecordError, StudyError, nearest
 from mmcore.events import OnEvent
 from studies.resolved import ResolvedStudy
 
@@ -61,7 +64,7 @@ def questions(todo: Plan, analyses: Sequence[AnyAnalysis]) -> list[Question]:
 
 
 def chosen(kinds: Sequence[str], study: ResolvedStudy) -> tuple[AnyAnalysis, ...]:
-    """Analyses by kind, with the study's settings where the study asks for it, else as they come; no kind: the study's.
+    """Analyses by kind, with the study's settings where its file asks for it, else as they come; no kind: the file's.
 
     Raises:
         StudyError: no such kind.
@@ -74,6 +77,48 @@ def chosen(kinds: Sequence[str], study: ResolvedStudy) -> tuple[AnyAnalysis, ...
             raise StudyError(f"analysis '{kind}' is unknown", next_step=nearest(kind, ["all", *KINDS]))
     own = {one.kind: one for one in study.analyses}
     return tuple(own.get(kind) or build_analysis({"kind": kind}) for kind in wanted)
+
+
+def belonging(asked: Asked, home: Home) -> tuple[AnyAnalysis, ...]:
+    """What a study asks: the analyses of its file, then those that were asked on the command line.
+
+    Raises:
+        RecordError: what the home remembers of them is unreadable.
+    """
+    written = asked.study.analyses
+    known = {one.kind for one in written}
+    later = [kind for kind in _remembered(asked, home) if kind not in known]
+    return (*written, *(chosen(later, asked.study) if later else ()))
+
+
+def remember(asked: Asked, home: Home, analyses: Sequence[AnyAnalysis]) -> None:
+    """Let analyses belong to a study from now on, whatever metric and number of repeats its reports have."""
+    before = _remembered(asked, home)
+    kinds = list(dict.fromkeys([*before, *(one.kind for one in analyses)]))
+    if kinds == before:
+        return
+    path = home.asked(asked.search_key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps({"analyses": kinds}), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _remembered(asked: Asked, home: Home) -> list[str]:
+    """Kinds, in the order in which they were asked; those that this version does not know are left out."""
+    path = home.asked(asked.search_key)
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return [kind for kind in told["analyses"] if kind in KINDS]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise RecordError(
+            "what was asked of a study on the command line must be readable JSON",
+            found=str(problem) or repr(problem),
+            where=str(path),
+            next_step="Remove this file, then ask again: mmstudy analyse STUDY KIND; answers that are there are kept",
+        ) from None
 
 
 def read_answer(path: Path) -> dict[str, Any] | None:
@@ -94,9 +139,9 @@ def write_answer(path: Path, answer: dict[str, Any]) -> None:
 
 
 def answers(todo: Plan, home: Home) -> tuple[dict[str, Any], ...]:
-    """The answers that are there, asked by the study or not: each with the arm, repeat and fingerprint of its run."""
+    """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run."""
     found = []
-    for question in questions(todo, chosen(["all"], todo.asked.study)):
+    for question in questions(todo, belonging(todo.asked, home)):
         answer = read_answer(question.path(home))
         if answer is not None:
             run = question.run

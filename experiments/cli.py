@@ -285,7 +285,8 @@ def analyse(
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
 
-    Without KIND: what the study asks for under `analyses`. Answers are kept; only what is missing is computed.
+    Without KIND: what the study asks for under `analyses`, and what was asked of it here before. From then on a KIND
+    belongs to the study's report. Answers are kept; only what is missing is computed.
     """
     from experiments.driver import analyse_study
     from experiments.plan import ask

@@ -11,13 +11,14 @@ Usable from Python:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.analyses import Question, chosen, still_open
+from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.environment import environment
 from experiments.evidence import conclude, gather
 from experiments.foresight import prospects
@@ -35,6 +36,8 @@ from mmcore.data.prepared import prepare
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import training_fingerprint
+from mmcore.measures import Metric
+from mmcore.result import scores_of, value_of
 from mmcore.task import check_packages
 from reports.frame import StudyResults
 from reports.render import write_report
@@ -143,13 +146,14 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
     """Analyse the finished runs of a study and write its report; trains nothing.
 
     Args:
-        kinds: of :data:`mmcore.analyses.KINDS`, or ``all``; none: those that the study asks for.
+        kinds: of :data:`mmcore.analyses.KINDS`, or ``all``; they belong to the study from now on. None: those that
+            the study asks for, in its file or in an earlier call.
 
     Raises:
         StudyError: no such kind, or none is asked for.
         RecordError: no run of the study is finished.
     """
-    wanted = chosen(kinds, asked.study)
+    wanted = chosen(kinds, asked.study) if kinds else belonging(asked, home)
     if not wanted:
         raise StudyError(
             f"study '{asked.study.name}' asks for no analysis",
@@ -157,6 +161,8 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
         )
     display = display or Silent()
     _say_threads(asked.options, display)
+    if kinds:
+        remember(asked, home, wanted)
     unanswered = _analyse(plan(asked, home), home, wanted, display)
     return replace(report_study(asked, home), unanswered=unanswered)
 
@@ -240,13 +246,13 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     # Whoever was first is named in a record: with a shared training that may be another arm.
                     told = {**record, "arm": run.arm, "corpus": _stub(run, asked)["corpus"]}
                     mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
-                    display.finished(label, _outcome(record), record["status"] != "done", run.arm)
+                    display.finished(label, _outcome(record, asked.study.metric), record["status"] != "done", run.arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = _give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(record, home.run(fingerprint), None)
-                    display.finished(label, _outcome(record), True, run.arm)
+                    display.finished(label, _outcome(record, asked.study.metric), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
@@ -398,13 +404,9 @@ def _reused_from(record: dict[str, Any], asked: Asked) -> str | None:
     return None if record["study"] == asked.study.name else str(record["study"])
 
 
-def _outcome(record: dict[str, Any]) -> str:
+def _outcome(record: dict[str, Any], metric: Metric) -> str:
     if record["status"] != "done":
         return f"failed: {record['failure']['message']}"
-    skill = next(
-        s["value"]
-        for s in record["scores"]
-        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == ("test", "all", "skill", None, None)
-    )
-    told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
+    value = value_of(metric, scores_of(record), "test")
+    told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
     return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

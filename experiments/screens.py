@@ -13,6 +13,7 @@ from experiments.plan import Asked, Plan
 from experiments.progress import duration
 from experiments.search_plan import search_text, standing
 from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
+from mmcore.task import selection_metric
 from reports.numerals import counted, listing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -42,6 +43,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1
     return "\n".join(lines)
 
 
+def _chosen(plan: Plan) -> str:
+    """By what epochs are chosen, where that is not the study's metric throughout."""
+    names = dict.fromkeys(selection_metric(arm.config, plan.asked.schema).name for arm in plan.asked.study.arms)
+    return "" if [*names] == [plan.asked.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
+
+
 def plan_text(plan: Plan) -> str:
     """A plan for people."""
     study = plan.asked.study
@@ -49,7 +56,7 @@ def plan_text(plan: Plan) -> str:
     where = plan.asked.place.folder
     made = "" if plan.asked.place.exists else " (will be simulated first)"
     lines.append(f"corpus   {where}{made}")
-    lines.append(f"metric   {study.metric.name}; reference arm {study.reference}; {_repeats(study)}")
+    lines.append(f"metric   {study.metric.name}{_chosen(plan)}; reference arm {study.reference}; {_repeats(study)}")
     if study.preset:
         lines.append(f"preset   {study.preset}")
     for path, value in study.changes.items():

@@ -13,13 +13,11 @@ from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.plan import Asked, timing_of
 from experiments.progress import Display
-from experiments.search_claims import (
-    trials_of,
-)
+from experiments.search_claims import trials_of
 from experiments.search_mirror import SearchMirror
-from experiments.search_results import export, is_complete
-from experiments.search_samplers import build_pruner, build_sampler
+from experiments.search_results import export
 from experiments.search_storage import find_study, open_storage, open_study, place_of, storage_url, study_name
+from experiments.search_view import is_complete
 from experiments.search_work import Tuner
 from studies.tuning import ArmSearch, ResolvedSearch
 
@@ -86,8 +84,6 @@ def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmS
         study_name(asked.search_key, arm.arm),
         search.identity(arm, asked.content or ""),
         ["maximize" if one.maximise else "minimize" for one in search.objective],
-        build_sampler(search, arm),
-        build_pruner(search, arm),
     )
 
 
@@ -102,6 +98,7 @@ def _tune(
     """One search after the other, on one pool."""
     mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
     most = search.budget.trials or search.budget.epochs or 1
+    most = most if search.lag is None else min(most, search.lag)
     workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
     estimator, stopwatch = timing_of(asked, home, threads)
     try:

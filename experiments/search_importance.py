@@ -9,6 +9,7 @@ import optuna
 from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.search_claims import proposals
 from mmcore.seeding import generator
 from studies.tuning import ResolvedSearch
 
@@ -33,7 +34,8 @@ def importances(study: optuna.Study, search: ResolvedSearch) -> Importances:
     Source:
         fANOVA: Hutter et al. 2014. PED-ANOVA: Watanabe et al. 2023, target quantile 0.1.
     """
-    done = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
+    # By rank: resamples are drawn by place, and the places of trials must not depend on which of them began first.
+    done = [t for t in proposals(study.get_trials(deepcopy=False)).values() if t.state == TrialState.COMPLETE]
     if len(done) < FEWEST:
         return {}
     found: Importances = {}

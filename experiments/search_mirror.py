@@ -13,7 +13,7 @@ from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
 from experiments.plan import Asked, search_variant
-from experiments.search_claims import CLOSED, RETRY_OF, RUNS, SETTINGS
+from experiments.search_claims import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
 from experiments.search_results import state_of
 from studies.tuning import ResolvedSearch
 
@@ -62,8 +62,8 @@ class SearchMirror(Background):
         self, arm: str, number: int, settings: Mapping[str, Any], names: Sequence[str], attributes: Mapping[str, Any]
     ) -> None:
         """A trial begins."""
-        retry = attributes.get(RETRY_OF)
-        self._tasks.put(lambda: self._start(arm, number, dict(settings), list(names), retry))
+        told = dict(attributes)
+        self._tasks.put(lambda: self._start(arm, number, dict(settings), list(names), told))
 
     def reported(self, arm: str, number: int, step: int, value: float) -> None:
         """A step of a trial."""
@@ -92,13 +92,16 @@ class SearchMirror(Background):
         self._parents[arm] = store.search(self._experiment, study.name, search_variant(self._asked), arm, tags)
         self._settle(arm, trials)
 
-    def _start(self, arm: str, number: int, settings: dict[str, Any], names: list[str], retry: int | None) -> None:
+    def _start(
+        self, arm: str, number: int, settings: dict[str, Any], names: list[str], told: Mapping[str, Any]
+    ) -> None:
         commit = environment().get("commit")
         tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
         tags |= {"mmstudy.fingerprints": " ".join(names)}
-        if retry is not None:
-            tags["mmstudy.retry_of"] = str(retry)
-        run = self._ready().trial(self._experiment, self._parents[arm], number, settings, tags)
+        if told.get(RETRY_OF) is not None:
+            tags["mmstudy.retry_of"] = str(told[RETRY_OF])
+        name = f"trial {told.get(RANK, number)}"
+        run = self._ready().trial(self._experiment, self._parents[arm], number, name, settings, tags)
         self._runs[arm, number] = run
 
     def _report(self, arm: str, number: int, step: int, value: float) -> None:
@@ -116,7 +119,7 @@ class SearchMirror(Background):
     def _end(self, arm: str, number: int, state: str, values: list[float], why: str | None) -> None:
         self._flush()
         if (arm, number) not in self._runs:
-            self._start(arm, number, {}, [], None)
+            self._start(arm, number, {}, [], {})
         search = self._asked.study.search
         assert search is not None
         metrics = {one.name: value for one, value in zip(search.objective, values, strict=False)}
@@ -129,11 +132,15 @@ class SearchMirror(Background):
         for trial in trials:
             state = state_of(trial)
             run, status = known.get(trial.number, (None, None))
-            if trial.user_attrs.get(CLOSED) == "unused" or state in ("running", "waiting") or status == _STATUS[state]:
+            if (
+                trial.user_attrs.get(CLOSED) in (UNUSED, TWIN)
+                or state in ("running", "waiting")
+                or status == _STATUS[state]
+            ):
                 continue
             if run is None:
                 told = trial.user_attrs
-                self._start(arm, trial.number, told.get(SETTINGS, {}), told.get(RUNS, []), told.get(RETRY_OF))
+                self._start(arm, trial.number, told.get(SETTINGS, {}), told.get(RUNS, []), told)
                 self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             else:
                 self._runs[arm, trial.number] = run

@@ -12,12 +12,13 @@ One search is one mapping::
                                       # the end of each other), or "repeats" (pruner wilcoxon)
       "space": {path: knob},          # as in studies/space.py, plain: {"kind": "uniform", "low": …, "high": …, …}
       "objective": [{"name": "validation/skill", "maximise": True}],
-      "trials": [trial, …],           # by number; those that no budget was left for are left out
+      "trials": [trial, …],           # by number; one for each proposal, however often it was interrupted
       "best": [3, 17, 5],             # numbers of complete trials, best first; several objectives: the Pareto front
       "confirmed": [{"arm": "tuned", "trial": 3, "values": [0.41], "settings": {…}}],   # [] until it is complete
       "confirm": 1,                   # settings to confirm; fewer are confirmed where no more were found
       "complete": True,               # whether the budget is reached and nothing runs
-      "epochs_spent": 310,            # trained for this search, pruned and failed trials included
+      "epochs_spent": 310,            # taken by its trials, pruned and failed ones included; a run that several have
+                                      # counts once, and also where the home had it already
       "epochs_full": 960,             # what its trials would have cost at their full epochs, each trained anew
       "hash": "…",                    # of all that trials must have in common
       "storage": "…", "study": "…",   # where Optuna's own tools find it
@@ -26,20 +27,18 @@ One search is one mapping::
 A trial is::
 
     {
-      "number": 3,
-      "state": "complete",            # or pruned, failed, running, waiting, retried (its process died or was
-                                      # interrupted; a later trial has retry_of = this number)
+      "number": 3,                    # of the proposal: its rank
+      "state": "complete",            # or pruned, failed, running, waiting
       "params": {path: value},        # overrides of the config: what the trial means
       "axes": {name: number},         # what the sampler drew: differs from params for a simplex
       "values": [0.41],               # one an objective; [] where it is not complete
       "repeats": [[0.40], [0.42]],    # the same for each repeat that was finished
       "components": {"active": {"loss": 0.3, "skill": 0.5}},      # validation, mean over its finished repeats
       "intermediate": [[1, 0.1], [2, 0.2]],
-      "epochs": 24, "epochs_full": 48,
+      "epochs": 24, "epochs_full": 48,          # "epochs": beyond those that trials before it took of the same runs
       "seconds": 12.3,                # from begin to end; None while it runs
       "fingerprints": ["…", "…"],     # its runs, by repeat
-      "reused": 0,                    # how many of them were there already
-      "retry_of": None,               # number of the trial whose parameters it took over
+      "reused": 0,                    # how many of them trials before it had
       "failure": None,                # why, where it failed
       "started": "2026-…", "finished": "2026-…",
       "process": {"host": "…", "pid": 123},
@@ -61,17 +60,15 @@ from experiments.home import Home
 from experiments.search_claims import (
     AGAIN,
     CLOSED,
-    EPOCHS,
     FULL,
     PROCESS,
-    RETRY_OF,
     RUNS,
     SCORES,
     SETTINGS,
-    TRAINED,
-    is_open,
+    Cost,
+    costs,
     proposals,
-    reserved,
+    rank_of,
     trials_of,
 )
 from experiments.search_storage import (
@@ -83,6 +80,7 @@ from experiments.search_storage import (
     storage_url,
     study_name,
 )
+from experiments.search_view import is_complete
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
@@ -140,8 +138,9 @@ def export(
         study: None where it has not begun.
         place: the storage, for people and for Optuna's own tools.
     """
-    trials = [] if study is None else [t for t in trials_of(study) if t.user_attrs.get(CLOSED) != "unused"]
-    told = [_trial(trial, trials) for trial in trials]
+    trials = [] if study is None else trials_of(study)
+    cost = costs(trials)
+    told = [_trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()]
     best = ranking(search, trials)
     complete = is_complete(search, arm, trials)
     return {
@@ -155,9 +154,14 @@ def export(
         "space": {path: knob.model_dump(mode="json") for path, knob in arm.space.items()},
         "objective": [{"name": one.name, "maximise": one.maximise} for one in search.objective],
         "trials": told,
-        "best": [trial.number for trial in best],
+        "best": [rank_of(trial) for trial in best],
         "confirmed": [
-            {"arm": name, "trial": trial.number, "values": list(trial.values), "settings": trial.user_attrs[SETTINGS]}
+            {
+                "arm": name,
+                "trial": rank_of(trial),
+                "values": list(trial.values),
+                "settings": trial.user_attrs[SETTINGS],
+            }
             for name, trial in winners(search, arm, trials, schema)
         ]
         if complete
@@ -165,28 +169,11 @@ def export(
         "confirm": len(_names(search, arm)),
         "complete": complete,
         "epochs_spent": sum(trial["epochs"] for trial in told),
-        "epochs_full": sum(trial["epochs_full"] for trial in told if trial["state"] not in ("retried", "waiting")),
+        "epochs_full": sum(trial["epochs_full"] for trial in told if trial["state"] != "waiting"),
         "hash": digest(search.identity(arm, content)),
         "storage": place,
         "study": "" if study is None else study.study_name,
     }
-
-
-def is_complete(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether the budget is reached and every trial has ended."""
-    return is_full(search, arm, trials) and not any(is_open(trial) for trial in proposals(trials).values())
-
-
-def is_full(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether the budget leaves no room for another proposal."""
-    full = search.epochs_full(arm)
-    most = search.budget.trials if search.budget.trials is not None else search.budget.epochs
-    assert most is not None
-    if search.sampler == "grid" and len(proposals(trials)) >= len(arm.cells()):
-        return True
-    if search.budget.trials is not None:
-        return len(proposals(trials)) >= most
-    return reserved(trials, full) + full > most
 
 
 def ranking(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -200,7 +187,7 @@ def ranking(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> list[Froze
         return any(other != mine and all(a >= b for a, b in zip(other, mine, strict=True)) for other in points.values())
 
     front = done if len(signs) == 1 else [trial for trial in done if not beaten(trial)]
-    return sorted(front, key=lambda trial: (-points[trial.number][0], trial.number))
+    return sorted(front, key=lambda trial: (-points[trial.number][0], rank_of(trial)))
 
 
 def winners(
@@ -272,14 +259,14 @@ def confirm(study: ResolvedStudy, found: Sequence[dict[str, Any]], schema: Corpu
 
 
 # Trials ------------------------------------------------------------------------------------------------------------
-def _trial(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
+def _trial(rank: int, trial: FrozenTrial, cost: Cost) -> dict[str, Any]:
     told = trial.user_attrs
     process = told.get(PROCESS)
     scores = told.get(SCORES, {})
-    ended = state_of(trial)
+    ended = "waiting" if state_of(trial) == "retried" else state_of(trial)
     finished = trial.datetime_complete
     return {
-        "number": trial.number,
+        "number": rank,
         "state": ended,
         "params": told.get(SETTINGS, {}),
         "axes": dict(trial.params),
@@ -287,12 +274,11 @@ def _trial(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
         "repeats": scores.get("repeats", []),
         "components": scores.get("components", {}),
         "intermediate": [[step, value] for step, value in sorted(trial.intermediate_values.items())],
-        "epochs": told.get(EPOCHS, 0),
+        "epochs": cost.epochs,
         "epochs_full": told.get(FULL, 0),
         "seconds": (finished - trial.datetime_start).total_seconds() if finished and trial.datetime_start else None,
         "fingerprints": told.get(RUNS, []),
-        "reused": max(0, len(scores.get("repeats", [])) - len(told.get(TRAINED, []))),
-        "retry_of": told.get(RETRY_OF),
+        "reused": cost.reused,
         "failure": told.get(CLOSED) if ended == "failed" else None,
         "started": _utc(trial.datetime_start),
         "finished": _utc(finished),
@@ -301,7 +287,7 @@ def _trial(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> dict[str, Any]:
 
 
 def state_of(trial: FrozenTrial) -> str:
-    """A trial's state in our words; one that its process left is no failure, but retried."""
+    """A trial's state in our words; one that its process left is no failure: its proposal is tried again."""
     match trial.state:
         case TrialState.COMPLETE:
             return "complete"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_claims import rank
 from mmcore.seeding import seed_of
 from studies.search import Sampler
 from studies.space import Axis
@@ -25,11 +22,19 @@ _STARTUP = 10
 """Trials drawn at random before a model of the objective is trusted; Optuna's own choice for TPE."""
 
 
-def build_sampler(search: ResolvedSearch, arm: ArmSearch) -> BaseSampler:
-    """The sampler of a search; what it proposes for a trial follows from the trial's number and those before it."""
-    if search.sampler == "grid":
-        return Grid(arm.cells())
-    return PerTrial(search.sampler, arm.arm)
+def build_sampler(search: ResolvedSearch, arm: ArmSearch, rank: int) -> BaseSampler:
+    """The sampler of one proposal, with a seed of its rank.
+
+    Every value of a grid is set beforehand, so its sampler is asked for nothing.
+
+    One seed for all would repeat the first proposals after each restart, and a seed of a trial's number would give a
+    search that was interrupted other proposals. The seed decides on settings alone; no training knows of it.
+    """
+    # 31 bits: numpy's older generators, which Optuna uses, take no more.
+    seed = seed_of(0, f"search/{arm.arm}", 0, rank) & 0x7FFFFFFF
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return _build(search.sampler, seed)
 
 
 def build_pruner(search: ResolvedSearch, arm: ArmSearch) -> BasePruner:
@@ -80,10 +85,10 @@ def suggest(trial: optuna.Trial, axis: Axis) -> Any:
 
 def _build(kind: Sampler, seed: int) -> BaseSampler:
     match kind:
-        case "random":
+        case "random" | "grid":
             return optuna.samplers.RandomSampler(seed=seed)
         case "tpe":
-            # Trials of other processes, not yet known, count as bad (constant liar), so that nobody proposes the same.
+            # Proposals that must not be known yet count as bad (constant liar), so that nobody proposes the same.
             return optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, multivariate=True, group=True)
         case "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP)
@@ -93,87 +98,3 @@ def _build(kind: Sampler, seed: int) -> BaseSampler:
             return optuna.samplers.NSGAIISampler(seed=seed, population_size=16)
         case "nsga3":
             return optuna.samplers.NSGAIIISampler(seed=seed, population_size=16)
-        case "grid":
-            raise AssertionError("a grid is no sampler of Optuna's here")
-
-
-class PerTrial(BaseSampler):
-    """A sampler of Optuna's, made anew for each trial with a seed of the trial's number.
-
-    A sampler with one seed would repeat its first proposals in every process, and after every restart. The seed decides
-    on settings alone; no training knows of it.
-
-    Args:
-        kind: which.
-        name: the arm: two arms' searches draw different numbers.
-    """
-
-    def __init__(self, kind: Sampler, name: str) -> None:
-        self._kind: Sampler = kind
-        self._name = name
-        self._inner = self._make(0)
-
-    def _make(self, number: int) -> BaseSampler:
-        # 31 bits: numpy's older generators, which Optuna uses, take no more.
-        seed = seed_of(0, f"search/{self._name}", 0, number) & 0x7FFFFFFF
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return _build(self._kind, seed)
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """A sampler of the trial's own."""
-        self._inner = self._make(trial.number)
-        self._inner.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """As the sampler has it."""
-        return self._inner.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """As the sampler has it."""
-        return self._inner.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """As the sampler has it."""
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
-
-    def after_trial(
-        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
-        """As the sampler has it."""
-        self._inner.after_trial(study, trial, state, values)
-
-
-class Grid(BaseSampler):
-    """Every combination once: a trial's cell is its rank among the proposals, whoever asks.
-
-    Optuna's own grid lets two processes take one cell, and has no conditions.
-
-    Args:
-        cells: values by axis, in the order in which they are visited; after the last comes the first again.
-    """
-
-    def __init__(self, cells: Sequence[dict[str, Any]]) -> None:
-        self._cells = cells
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """None: each axis is looked up by itself."""
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """The cell's value."""
-        # Of the storage, not of the study: with hyperband that is one of the trial's bracket alone.
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        return self._cells[rank(trial, trials) % len(self._cells)][param_name]

@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 import optuna
 from filelock import FileLock
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -212,10 +210,8 @@ def open_study(
     name: str,
     told: dict[str, Any],
     directions: Sequence[Literal["minimize", "maximize"]],
-    sampler: BaseSampler,
-    pruner: BasePruner,
 ) -> optuna.Study:
-    """The search of that name; a new one, or the one that is there.
+    """The search of that name; a new one, or the one that is there. It has no sampler: see search_view.py.
 
     Args:
         told: what all its trials must have in common; see :meth:`studies.tuning.ResolvedSearch.identity`.
@@ -224,7 +220,12 @@ def open_study(
         StudyError: the one that is there is another search; says what differs.
     """
     study = optuna.create_study(
-        storage=storage, study_name=name, directions=directions, sampler=sampler, pruner=pruner, load_if_exists=True
+        storage=storage,
+        study_name=name,
+        directions=directions,
+        sampler=optuna.samplers.RandomSampler(),
+        pruner=optuna.pruners.NopPruner(),
+        load_if_exists=True,
     )
     if IDENTITY not in study.user_attrs:
         study.set_user_attr(IDENTITY, told)

@@ -3,6 +3,8 @@
 Pruning. A trial reports the objective after each epoch of its first repeat (the best epoch's so far, as that is the one
 that would count), and then the mean over its repeats at the end of each. Where Optuna says so, its run is stopped
 between two steps: it leaves a checkpoint, no record, and is no failure. With ``wilcoxon`` each repeat is one step.
+The pruner is asked after each report, in order, and knows the trials of search_view.py alone; so a trial ends at the
+same epoch whether its run is trained now, was interrupted, or is in the home already.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any, Literal
 
 import optuna
 
+from experiments.search_claims import RANK
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
 from studies.tuning import ResolvedSearch
@@ -28,14 +31,15 @@ class OpenTrial:
 
     Args:
         search: what it is a trial of.
-        trial: Optuna's.
+        trial: Optuna's, in the storage.
+        view: the same in memory, with what it may know.
         settings, config: what it means.
         names: fingerprints of its runs, by repeat.
-        trained: runs that were trained for it, in this process or in one that died.
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
-        best: the criterion and the objective at the best epoch of the first repeat so far.
+        best: what chooses the epoch, higher is better, and the objective at the best epoch of the first repeat so far.
+        seen: epochs of the first repeat that were looked at.
         steps: what was reported.
         pruned: whether it is to end early.
         shown: whether the user has heard of it.
@@ -43,17 +47,36 @@ class OpenTrial:
 
     search: ResolvedSearch
     trial: optuna.Trial
+    view: optuna.Trial
     settings: dict[str, Any]
     config: RunConfig
     names: list[str]
-    trained: list[str]
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     best: tuple[float, float] = (-math.inf, math.nan)
+    seen: int = 0
     steps: set[int] = field(default_factory=set)
     pruned: bool = False
     shown: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Of its proposal."""
+        return self.trial.user_attrs[RANK]
+
+    def epochs(self, record: dict[str, Any] | None) -> list[int]:
+        """Epochs of each of its runs that it took, in order.
+
+        Args:
+            record: of the run at which it ended, where that one is not among the finished repeats.
+        """
+        taken = [int(known["epochs"]) for known in self.records]
+        if len(taken) == len(self.names):
+            return taken
+        if self.pruned and not taken:
+            return [self.seen]
+        return taken if record is None else [*taken, int(record["epochs"])]
 
     def take(self, record: dict[str, Any]) -> Literal["goes on", "pruned", "no value"]:
         """A finished repeat, by its record; whether the trial goes on."""
@@ -62,7 +85,8 @@ class OpenTrial:
             return "no value"
         if not self.repeats:
             for row in record["history"]:
-                self.epoch(row)
+                if self.epoch(row):
+                    return "pruned"
         self.repeats.append(values)
         self.records.append(record)
         if len(values) > 1:
@@ -71,15 +95,28 @@ class OpenTrial:
             self._report(len(self.repeats) - 1, values[0])
         else:
             self._report(len(self.repeats) * self.config.training.epochs, fmean(r[0] for r in self.repeats))
-        return "pruned" if len(self.repeats) < self.search.repeats and self.should_prune() else "goes on"
+        self.pruned = len(self.repeats) < self.search.repeats and self.should_prune()
+        return "pruned" if self.pruned else "goes on"
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        """An epoch of the first repeat: report what would count if it were the last."""
-        column = self.search.objective[0].column
+    def epoch(self, row: dict[str, Any]) -> bool:
+        """An epoch of the first repeat: report what would count if it were the last; whether the trial ends here."""
+        epoch = int(row["epoch"])
+        if self.pruned or epoch <= self.seen:
+            return self.pruned
+        self.seen = epoch
+        self._look(row)
+        self.pruned = epoch < self.config.training.epochs and self.should_prune()
+        return self.pruned
+
+    def _look(self, row: dict[str, Any]) -> None:
+        select = self.search.select(self.config)
+        column = self.search.objective[0].column(select)
         if len(self.search.objective) > 1 or column is None or self.search.pruner == "wilcoxon":
             return
-        criterion = row.get("validation/skill")
-        if criterion is None or not math.isfinite(criterion):
+        criterion = row.get(select.column)
+        if criterion is not None and math.isfinite(criterion):
+            criterion = criterion if select.measure.higher_is_better else -criterion
+        else:
             loss = row.get("validation/loss")
             criterion = float(row["epoch"]) if loss is None or not math.isfinite(loss) else -loss
         value = row.get(column)
@@ -90,7 +127,7 @@ class OpenTrial:
 
     def should_prune(self) -> bool:
         """What the pruner says; several objectives are never pruned."""
-        return len(self.search.objective) == 1 and self.trial.should_prune()
+        return len(self.search.objective) == 1 and self.view.should_prune()
 
     def components(self) -> dict[str, dict[str, float]]:
         """Loss and skill of each component on validation items, mean over the finished repeats that have them."""
@@ -105,6 +142,7 @@ class OpenTrial:
     def _report(self, step: int, value: float) -> None:
         if step not in self.steps:
             self.steps.add(step)
+            self.view.report(value, step)
             self.trial.report(value, step)
             self.on_report(step, value)
 

@@ -4,7 +4,8 @@ A trial is one setting trained on repeats 0 … S−1, one after another; severa
 runs are those of any study but for one thing: their test items are not read. So runs that are there already are reused,
 and what was interrupted is resumed. Trials are judged on validation items at the epoch that the run itself chose.
 
-Several processes may work on one search; see search_claims.py for how they share it.
+Several processes may work on one search; see search_claims.py for how they share it, and search_view.py for why it ends
+the same however many there are.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from filelock import FileLock
+from optuna.trial import FrozenTrial, TrialState
 
 from experiments.estimate import Estimator
 from experiments.home import Home
@@ -29,30 +32,34 @@ from experiments.search_claims import (
     BEAT,
     BEAT_SECONDS,
     CLOSED,
+    ENDED,
     EPOCHS,
     FULL,
     PROCESS,
-    ROOT,
+    RANK,
     RUNS,
     SCORES,
     SETTINGS,
-    TRAINED,
+    TWIN,
+    UNUSED,
     Owner,
     Watch,
     close,
     hand_back,
     is_open,
+    is_twin,
     owner_of,
     proposals,
-    rank,
+    rank_of,
     reap,
-    reserved,
     trials_of,
 )
 from experiments.search_mirror import SearchMirror
-from experiments.search_results import as_text, is_complete, is_full, ranking
+from experiments.search_results import as_text, ranking
 from experiments.search_samplers import suggest
+from experiments.search_storage import storage_url
 from experiments.search_trial import OpenTrial, history, in_trial
+from experiments.search_view import again, is_complete, next_rank, propose, state_of
 from experiments.stages import search_stage
 from experiments.timings import Stopwatch
 from mmcore.errors import StudyError
@@ -84,6 +91,7 @@ class Tuner:
     open: list[OpenTrial] = field(default_factory=list)
     by_run: dict[str, list[OpenTrial]] = field(default_factory=dict)
     looked: float = -math.inf
+    blocked: bool = False
     waiting_told: bool = False
     beat: int = 0
     watch: Watch = field(default_factory=Watch)
@@ -118,23 +126,22 @@ class Tuner:
         if quiet:
             self.looked = time.monotonic()
             self._give_signs_of_life()
-            for number in [*reap(self.study, self.home.root / "search.lock"), *self._reap_elsewhere()]:
-                self.display.say(
-                    f"trial {number} of {self.arm.arm} ended with its process; its settings are tried again"
-                )
-                self.mirror.ended(self.arm.arm, number, "retried", [])
-        while len(self.open) < self.workers and self.pool.idle:
+            for trial in [*reap(self.study, self._lock, self._alone), *self._reap_elsewhere()]:
+                what = f"trial {rank_of(trial)} of {self.arm.arm}"
+                self.display.say(f"{what} ended with its process; its settings are tried again")
+                self.mirror.ended(self.arm.arm, trial.number, "retried", [])
+        self.blocked = self.blocked and not quiet
+        while not self.blocked and len(self.open) < self.workers and self.pool.idle:
             one = self._claim()
-            if one is None:
-                break
-            self.waiting_told = False
-            self._advance(one)
+            if one is not None:
+                self.waiting_told = False
+                self._advance(one)
         if self.open:
             return True
         complete = is_complete(self.search, self.arm, trials_of(self.study))
         if not complete and not self.waiting_told and quiet:
             self.waiting_told = True
-            self.display.say(f"the last trials of {self.arm.arm} are with other processes; waiting for them")
+            self.display.say(f"trials of {self.arm.arm} are with other processes; waiting for them")
         return not complete
 
     def _give_signs_of_life(self) -> None:
@@ -144,28 +151,42 @@ class Tuner:
             for one in self.open:
                 one.trial.set_user_attr(BEAT, beat)
 
-    def _reap_elsewhere(self) -> list[int]:
+    def _reap_elsewhere(self) -> list[FrozenTrial]:
         silent = self.watch.silent(trials_of(self.study), time.monotonic())
-        return [trial.number for trial in silent if hand_back(self.study, trial, "died")]
+        return [trial for trial in silent if hand_back(self.study, trial, "died")]
 
     def _claim(self) -> OpenTrial | None:
         """The next trial, where the budget has one; somebody else's that was handed back comes first."""
+        with FileLock(self._lock):
+            trials = trials_of(self.study)
+            if not any(trial.state == TrialState.WAITING for trial in trials):
+                rank = next_rank(self.search, self.arm, trials)
+                if rank is None:
+                    self.blocked = True  # until a trial ends here, or it is time to look at what others do
+                    return None
+                propose(self.study, self.search, self.arm, rank)
+            trial = self.study.ask()
+            me = Owner.me()
+            trial.set_user_attr(PROCESS, {"host": me.host, "pid": me.pid, "created": me.created})
         trials = trials_of(self.study)
-        waits = any(trial.state == TrialState.WAITING for trial in trials)
-        if not waits and is_full(self.search, self.arm, trials):
+        mine = next(t for t in trials if t.number == trial.number)
+        # Somebody on another machine, where there is another lock, was as quick.
+        if RANK not in mine.user_attrs or is_twin(mine, trials):
+            close(self.study, trial, TWIN)
             return None
-        trial = self.study.ask()
-        me = Owner.me()
-        trial.set_user_attr(PROCESS, {"host": me.host, "pid": me.pid, "created": me.created})
-        if self._is_beyond(trial):
-            close(self.study, trial, "unused")
+        if self.search.budget.trials is not None and rank_of(mine) >= self.search.budget.trials:
+            close(self.study, trial, UNUSED)
             return None
+        return self._open(trial, again(self.search, self.arm, mine, trials))
+
+    def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
+        rank = trial.user_attrs[RANK]
         try:
             settings = self.arm.settings(lambda axis: suggest(trial, axis))
             config = self.arm.candidate(settings, self.asked.schema)
         except StudyError as error:
             close(self.study, trial, error.message)
-            self.display.finished(self._label(trial.number), f"failed: {error.message}", True, self.arm.arm)
+            self.display.finished(self._label(rank), f"failed: {error.message}", True, self.arm.arm)
             return None
         update = {"device": self.asked.options.device, "threads": self.threads}
         config = config.model_copy(update=update)
@@ -180,28 +201,25 @@ class Tuner:
         one = OpenTrial(
             self.search,
             trial,
+            view,
             settings,
             config,
             names,
-            list(trial.user_attrs.get(TRAINED, [])),
             lambda step, value: self.mirror.reported(self.arm.arm, trial.number, step, value),
         )
         self.open.append(one)
         self.mirror.started(self.arm.arm, trial.number, settings, names, trial.user_attrs)
         return one
 
-    def _is_beyond(self, trial: optuna.Trial) -> bool:
-        """Whether others have used up the budget in the meantime; see search_claims.py."""
-        trials = trials_of(self.study)
-        mine = next(t for t in trials if t.number == trial.number)
-        if self.search.sampler == "grid" and rank(mine, trials) >= len(self.arm.cells()):
-            return True
-        if self.search.budget.trials is not None:
-            return rank(mine, trials) >= self.search.budget.trials
-        assert self.search.budget.epochs is not None
-        full = self.search.epochs_full(self.arm)
-        before = [t for t in trials if t.number < trial.number]
-        return ROOT not in mine.user_attrs and reserved(before, full) + full > self.search.budget.epochs
+    @property
+    def _lock(self) -> Path:
+        """Under which the processes of this home take trials."""
+        return self.home.root / "search.lock"
+
+    @property
+    def _alone(self) -> bool:
+        """Whether the search is this home's alone; a database may serve others."""
+        return storage_url(self.asked.options.storage) is None
 
     # One trial -------------------------------------------------------------------------------------------------
     def _advance(self, one: OpenTrial) -> None:
@@ -211,17 +229,22 @@ class Tuner:
             name = one.names[repeat]
             record = read_record(self.home.run(name))
             if record is None or not is_final(record):
-                self._train(one, name, repeat)
+                # What an interrupted run has trained already may be enough to end the trial.
+                if any(one.epoch(row) for row in (history(self.home.run(name)) if repeat == 0 else ())):
+                    self._end(one, TrialState.PRUNED)
+                else:
+                    self._train(one, name, repeat)
                 return
             if record["status"] == "failed":
-                self._end(one, TrialState.FAIL, why=record["failure"]["message"])
+                self._end(one, TrialState.FAIL, why=record["failure"]["message"], record=record)
                 return
             verdict = one.take(record)
             if verdict == "pruned":
                 self._end(one, TrialState.PRUNED)
                 return
             if verdict == "no value":
-                self._end(one, TrialState.FAIL, why="the objective has no value: no validation target counts")
+                why = "the objective has no value: no validation target counts"
+                self._end(one, TrialState.FAIL, why=why, record=record)
                 return
         self._end(one, TrialState.COMPLETE)
 
@@ -230,9 +253,6 @@ class Tuner:
         sharing.append(one)
         if len(sharing) > 1:
             return  # another trial with these settings is at it
-        if name not in one.trained:
-            one.trained.append(name)
-            one.trial.set_user_attr(TRAINED, one.trained)
         self.pool.add(
             Job(
                 fingerprint=name,
@@ -245,12 +265,17 @@ class Tuner:
             )
         )
 
-    def _end(self, one: OpenTrial, state: TrialState, why: str | None = None) -> None:
-        """Tell Optuna, the tracking store and the user."""
+    def _end(
+        self, one: OpenTrial, state: TrialState, why: str | None = None, record: dict[str, Any] | None = None
+    ) -> None:
+        """Tell Optuna, the tracking store and the user; ``record``: of the run that made it fail."""
         self.open.remove(one)
+        self.blocked = False
         number = one.trial.number
-        epochs = sum(self._epochs_of(name) for name in one.trained)
-        one.trial.set_user_attr(EPOCHS, epochs)
+        taken = one.epochs(record)
+        epochs = sum(taken)
+        one.trial.set_user_attr(EPOCHS, taken)
+        one.trial.set_user_attr(ENDED, state_of(one.view))
         one.trial.set_user_attr(SCORES, {"repeats": one.repeats, "components": one.components()})
         values = [fmean(column) for column in zip(*one.repeats, strict=True)] if state == TrialState.COMPLETE else []
         if why is not None:
@@ -259,14 +284,14 @@ class Tuner:
         told = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, told, values, why)
         outcome = self._outcome(one, state, values, epochs, why)
-        self.display.finished(self._label(number), outcome, state == TrialState.FAIL, self.arm.arm)
+        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
         self.display.headline(self._standing())
 
     def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
         """A trial's end in a line, with the best so far."""
         settings = ", ".join(f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.settings.items())
         ranked = ranking(self.search, trials_of(self.study))
-        best = f"; best so far {ranked[0].values[0]:.3f} (trial {ranked[0].number})" if ranked else ""
+        best = f"; best so far {ranked[0].values[0]:.3f} (trial {rank_of(ranked[0])})" if ranked else ""
         match state:
             case TrialState.COMPLETE:
                 return f"{', '.join(f'{value:.3f}' for value in values)} in {epochs} epochs, {settings}{best}"
@@ -283,10 +308,6 @@ class Tuner:
         text = f"{len(proposals(trials))} trials" + (f", {pruned} pruned" if pruned else "")
         return text + (f", best {ranked[0].values[0]:.3f}" if ranked else "")
 
-    def _epochs_of(self, name: str) -> int:
-        record = read_record(self.home.run(name))
-        return len(history(self.home.run(name))) if record is None else record["epochs"]
-
     # What workers say ------------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:
         about = self.by_run.get(message.fingerprint, [])
@@ -294,22 +315,19 @@ class Tuner:
             return
         one = about[0]
         repeat = len(one.repeats)
-        label = self._label(one.trial.number)
+        label = self._label(one.rank)
         self.stopwatch.hear(message, lambda: self.estimator.described(one.config.model_copy(update={"repeat": repeat})))
         match message:
             case Started(name):
                 if not one.shown:
                     one.shown = True
                     self.display.started(label, self.arm.arm)
-                for row in history(self.home.run(name)) if repeat == 0 else ():
-                    one.epoch(row)
+                if repeat == 0:
+                    self._look(name)
             case Told(name, event):
                 self.display.event(label, in_trial(event, repeat, self.search.repeats))
                 if isinstance(event, EpochDone) and repeat == 0:
-                    one.epoch(event.row)
-                    if event.epoch < event.epochs and not one.pruned and one.should_prune():
-                        one.pruned = True
-                        self.pool.stop(name)
+                    self._look(name, event.row)
             case Finished(name) | Stopped(name):
                 for each in self.by_run.pop(name):
                     if each.pruned:
@@ -317,7 +335,7 @@ class Tuner:
                     elif isinstance(message, Finished) and message.status == "failed":
                         record = read_record(self.home.run(name))
                         assert record is not None
-                        self._end(each, TrialState.FAIL, why=record["failure"]["message"])
+                        self._end(each, TrialState.FAIL, why=record["failure"]["message"], record=record)
                     else:
                         self._advance(each)
             case Lost(_, deaths, code):
@@ -326,5 +344,25 @@ class Tuner:
                 for each in self.by_run.pop(name):
                     self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")
 
-    def _label(self, number: int) -> str:
-        return f"{self.arm.arm} trial {number}"
+    def _look(self, name: str, row: dict[str, Any] | None = None) -> None:
+        """An epoch of a first repeat, for each trial that has this run; whoever is to end early ends.
+
+        Args:
+            row: None: a run begins, perhaps with epochs that were trained before.
+        """
+        about = self.by_run[name]
+        for each in about:
+            if row is None or int(row["epoch"]) > each.seen + 1:
+                for earlier in history(self.home.run(name)):
+                    each.epoch(earlier)
+            if row is not None:
+                each.epoch(row)
+        if all(each.pruned for each in about):
+            self.pool.stop(name)
+            return
+        for each in [each for each in about if each.pruned]:
+            about.remove(each)  # the run goes on for another trial
+            self._end(each, TrialState.PRUNED)
+
+    def _label(self, rank: int) -> str:
+        return f"{self.arm.arm} trial {rank}"

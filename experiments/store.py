@@ -118,11 +118,15 @@ class Store:
         return run
 
     def trial(
-        self, experiment: str, parent: str, number: int, params: Mapping[str, Any], tags: Mapping[str, str]
+        self, experiment: str, parent: str, number: int, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
     ) -> str:
-        """The run of one trial, a child of its search; RUNNING until :meth:`end_trial`."""
+        """The run of one trial, a child of its search; RUNNING until :meth:`end_trial`.
+
+        Args:
+            number: of the trial in the search's storage. name: what people call it.
+        """
         own = {TRIAL: str(number), "mmstudy.kind": "trial", "mlflow.parentRunId": parent, **tags}
-        run = self._find_or_create(experiment, f"trial {number}", own, by=("trial", parent, str(number)))
+        run = self._find_or_create(experiment, name, own, by=("trial", parent, str(number)))
         with self._talking("describe a trial"):
             known = self._client.get_run(run).data.params
             fresh = {key_of(k): str(v)[:6000] for k, v in params.items()}

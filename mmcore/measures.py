@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.errors import ConfigError, nearest
+from mmcore.schema import Targets
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ MEASURES: dict[str, Measure] = {
             kinds=_CLASSES,
         ),
         Measure(
+            "log_loss",
+            False,
+            "log loss",
+            "Mean of −ln p, with p the probability that the model gave to the right class: 0 is perfect, and being "
+            "sure and wrong costs most.",
+            kinds=_CLASSES,
+        ),
+        Measure(
             "mae",
             False,
             "mean absolute error",
@@ -113,6 +122,11 @@ class Metric:
         """As written in a study: ``skill`` or ``active/f1``."""
         return self.measure.name if self.component is None else f"{self.component}/{self.measure.name}"
 
+    @property
+    def column(self) -> str:
+        """As a column of a run's history, which has it for validation items: ``validation/f1/active``."""
+        return f"validation/{self.measure.name}" + (f"/{self.component}" if self.component else "")
+
 
 def parse_metric(text: str) -> Metric:
     """Read ``skill`` or ``active/f1``.
@@ -134,3 +148,28 @@ def parse_metric(text: str) -> Metric:
             next_step=f"Name a component: COMPONENT/{name}",
         )
     return Metric(measure, component or None)
+
+
+def refuse_unmeasured(metric: Metric, targets: Targets, called: str | None = None) -> None:
+    """Whether runs on these targets will have a value for a metric.
+
+    Args:
+        metric: a measure of the whole, or of one component.
+        targets: what is predicted.
+        called: how the message calls it; None: ``metric 'NAME'``.
+
+    Raises:
+        ConfigError: an unknown component, or one without a parameter of a kind that the measure is made for.
+    """
+    called = called or f"metric '{metric.name}'"
+    components = list(targets.components)
+    if metric.component is not None and metric.component not in components:
+        raise ConfigError(f"{called} names an unknown component", next_step=nearest(metric.component, components))
+    kinds = sorted({p.kind for p in targets.parameters if metric.component in (None, p.component)})
+    if not set(kinds) & set(metric.measure.kinds):
+        raise ConfigError(
+            f"{called} has no value here",
+            expected=f"a component with {' or '.join(metric.measure.kinds)} parameters",
+            found=", ".join(kinds),
+            next_step="Measures: " + ", ".join(f"{m.name} ({', '.join(m.kinds)})" for m in MEASURES.values()),
+        )

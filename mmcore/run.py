@@ -28,12 +28,13 @@ from mmcore.probes.removal import removing
 from mmcore.probes.saturation import gate_columns, probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
-from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
-from mmcore.training.baselines import fit_baselines
+from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
+from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
+from mmcore.training.selection import Selection
 from mmcore.training.threads import with_threads
 from mmcore.training.weighting import build_weighting, refuse_unusable
 
@@ -113,6 +114,7 @@ def _run(
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
+    chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
@@ -130,7 +132,7 @@ def _run(
     leakage: dict[str, Any] = {}
     outcomes: list[dict[str, Any]] = []
     calibration: list[dict[str, Any]] = []
-    selection: dict[str, int] = {}
+    selection: dict[str, Any] = {}
     gates: dict[str, dict[str, Any]] = {}
     twins: list[list[str]] | None = None
     test_windows = 0
@@ -140,8 +142,8 @@ def _run(
         train(
             state,
             training,
-            lambda: data.tally(predict, validation, detailed=False).component_losses(),
-            naive.losses(),
+            lambda: data.tally(predict, validation, chosen_by.detailed),
+            chosen_by,
             config,
             objective,
             shared,
@@ -157,7 +159,11 @@ def _run(
         tested = removing(config.evaluation.without, predict)
         scores = score_rows("validation", data.tally(tested, validation), naive)
         # Counted, not taken on trust.
-        selection = {"test_windows_read": data.windows_read(split.test)}
+        selection = {
+            "metric": chosen_by.metric.name,
+            "by": chosen_by.by,
+            "test_windows_read": data.windows_read(split.test),
+        }
         if config.evaluation.test:
             # Only now, with the choice of the checkpoint behind us, are test items read.
             test = data.loader("test", split.test)
@@ -195,6 +201,7 @@ def _run(
         outcomes=outcomes,
         leakage=leakage,
         calibration=calibration,
+        naive_classes=naive_classes(baselines),
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),

@@ -6,6 +6,7 @@ import importlib.util
 
 from mmcore.config import Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
 from mmcore.errors import ConfigError, nearest
+from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 
 
@@ -68,13 +69,35 @@ def resolve_causal(config: RunConfig, task: Task) -> bool:
     return config.model.causal
 
 
+def default_metric(task: Task, schema: CorpusSchema) -> Metric:
+    """What a task is judged by where nothing else is asked: skill; for labels with classes, balanced accuracy.
+
+    Labels have no past that a naive prediction could persist, so their skill is measured against the frequencies of
+    classes alone; and classes are seldom equally frequent.
+    """
+    classes = any(p.kind != "continuous" for p in schema.targets.parameters)
+    return parse_metric("balanced_accuracy" if isinstance(task, Label) and classes else "skill")
+
+
+def selection_metric(config: RunConfig, schema: CorpusSchema) -> Metric:
+    """The metric by which a run's epoch is chosen: ``training.select``, else :func:`default_metric`."""
+    written = config.training.select
+    return default_metric(resolve_task(config, schema), schema) if written is None else parse_metric(written)
+
+
 def check_names(config: RunConfig, schema: CorpusSchema) -> None:
-    """Whether the modalities that augmentation, evaluation and placebos name can be dropped or taken away.
+    """Whether what a config names is there: modalities of augmentation, evaluation and placebos, the selection metric.
 
     Raises:
         ConfigError: a name that the corpus does not have; a modality taken away from the test items, or made a placebo,
-            that the model does not read anyway, or all that it reads.
+            that the model does not read anyway, or all that it reads; a metric that has no value on the corpus.
     """
+    try:
+        refuse_unmeasured(selection_metric(config, schema), schema.targets)
+    except ConfigError as error:
+        raise ConfigError(
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where="training.select"
+        ) from None
     dropout = config.augmentation.modality_dropout
     named = [] if dropout is None or not isinstance(dropout.rate, dict) else [*dropout.rate]
     taken, placebo = config.evaluation.without, config.data.placebo

@@ -231,6 +231,21 @@ class BaselineRow:
 
 
 @dataclass(frozen=True)
+class Flip:
+    """A naive predictor that names another class in some repeats than in others, and scores otherwise there.
+
+    Args:
+        component: None for the whole.
+        groups: mean score and number of repeats, by class; the largest group first.
+    """
+
+    baseline: str
+    measure: str
+    component: str | None
+    groups: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True)
 class MeasureRow:
     """One measure of one component or parameter, for every arm and baseline.
 
@@ -274,6 +289,7 @@ class Summary:
         components: those with a column of their own, in the corpus's order.
         nothing_to_predict: components whose target never varies, or whose naive loss is 0: no score exists.
         comparisons: on the metric first, then per component.
+        flips: naive predictors whose mean over repeats stands for none of them.
         families: how the comparisons were corrected, in words.
         covers: which variation the intervals cover and which they do not, in words.
         sections: what analyses found.
@@ -309,6 +325,7 @@ class Summary:
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
+    flips: tuple[Flip, ...] = ()
 
     @property
     def shared(self) -> bool:

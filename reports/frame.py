@@ -44,6 +44,8 @@ OUTCOME_COLUMNS = (
     "arm", "repeat", "item", "parameter", "component", "count", "loss", "naive_loss", "error", "cells",
 )  # fmt: skip
 
+NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
+
 Table = TypeVar("Table")
 
 _NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
@@ -66,6 +68,9 @@ class StudyResults:
             runs whose records are of before it was kept.
         calibration: confidence against accuracy of class predictions on test items; columns
             :data:`CALIBRATION_COLUMNS`. Without the runs whose records are of before it was measured.
+        naive_classes: the class that naive predictors name, once per repeat and parameter; columns
+            :data:`NAIVE_CLASS_COLUMNS`, ``classes`` a tuple with one a track. Without the repeats whose records are of
+            before it was kept.
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
@@ -83,6 +88,7 @@ class StudyResults:
     items: pd.DataFrame
     outcomes: pd.DataFrame
     calibration: pd.DataFrame
+    naive_classes: pd.DataFrame
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
@@ -257,10 +263,25 @@ def tidy(
             {"count": int, "loss": float, "naive_loss": float, "error": float}
         ),
         calibration=_long([(r, r.get("calibration", ())) for r in done], columns=CALIBRATION_COLUMNS),
+        naive_classes=_naive_classes(done),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
         corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
     )
+
+
+def _naive_classes(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Arms of a repeat share their training items, so the first record that knows speaks for all."""
+    known: dict[int, list[dict[str, Any]]] = {}
+    for record in records:
+        if record.get("naive_classes"):
+            known.setdefault(record["repeat"], record["naive_classes"])
+    rows = [
+        (repeat, row["parameter"], row["component"], tuple(row["classes"]))
+        for repeat, of in known.items()
+        for row in of
+    ]
+    return pd.DataFrame(rows, columns=list(NAIVE_CLASS_COLUMNS))
 
 
 def _long(

@@ -24,6 +24,7 @@ from markupsafe import Markup
 from reports import numerals
 from reports.analyses import figures
 from reports.contents import ComparisonRow, Summary
+from reports.flips import flip_text
 from reports.frame import StudyResults
 from reports.glossary import TERMS
 from reports.headings import explained, terms
@@ -205,7 +206,7 @@ def _environment(autoescape: bool) -> Environment:
     )
     for function in (
         numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
-        numerals.duration, numerals.counted, comparison_verdict,
+        numerals.duration, numerals.counted, comparison_verdict, flip_text,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading

@@ -17,6 +17,7 @@ from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, Met
 from reports.course import Course, by_repeat, compare_in_course, course_of
 from reports.dominance import dominance_of, dominance_text
 from reports.effects import cost_to_decide, in_original_units
+from reports.flips import flips
 from reports.frame import StudyResults
 from reports.item_scores import tested_text, with_new_items
 from reports.looks import looks_text, sequential_facts
@@ -90,6 +91,7 @@ def summarise(results: StudyResults) -> Summary:
         arms=arms,
         comparisons=(*primary, *by_component),
         baselines=baselines,
+        flips=flips(results),
         measures=_measures(results, [b.name for b in baselines]),
         families=_families(results, metric, len(primary), len(by_component), course),
         covers=covers_text(results.overlap, results.drawn),
@@ -137,7 +139,7 @@ def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
         raise RecordError(
             f"no run has a score for the study's metric '{metric.name}'",
             found=", ".join(dict.fromkeys(names)),
-            next_step="Name one of these as the study's metric; nothing has to be trained again",
+            next_step="Ask for one of these with --metric; nothing has to be trained again",
         )
     parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
     units = {results.corpus.get("units", {}).get(p, "") for p in parameters}

@@ -12,6 +12,7 @@ from typing import Any
 from reports import numerals
 from reports.contents import ComparisonRow, Summary
 from reports.effects import seconds_to_decide
+from reports.flips import flip_text
 from reports.sections import Section
 from reports.sentences import sentence
 
@@ -65,6 +66,15 @@ def as_json(summary: Summary) -> dict[str, Any]:
                     "name": b.name,
                     "mean": b.score,
                     "components": dict(zip(summary.components, b.components, strict=True)),
+                    "flips": [
+                        {
+                            "measure": f.measure,
+                            "component": f.component,
+                            "values": [{"mean": mean, "repeats": repeats} for mean, repeats in f.groups],
+                        }
+                        for f in summary.flips
+                        if f.baseline == b.name
+                    ],
                 }
                 for b in summary.baselines
             ],
@@ -198,6 +208,7 @@ def as_text(summary: Summary) -> str:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
         lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
     blocks.append(aligned(lines))
+    blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"
 

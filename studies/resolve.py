@@ -11,8 +11,9 @@ from typing import Any, Literal
 from mmcore.config import RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
-from mmcore.measures import MEASURES, Metric, parse_metric
+from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
+from mmcore.task import default_metric, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 from studies.analysis_rules import refuse_endless
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
@@ -53,7 +54,9 @@ def resolve(
         corpus: the corpus's folder.
         schema: the corpus's schema; arms may name only its modalities.
         changes: dotted path to value, from ``--set``.
-        repeats, metric: from the command line; None: the study's, then the preset's.
+        repeats: from the command line; None: the study's, then the preset's.
+        metric: from the command line: judges anew what was trained, and chooses no epoch; None: the study's, or the
+            task's own where it names none (:func:`mmcore.task.default_metric`).
         match: from the command line; None: the study's; ``none``: arms keep their sizes.
         count: what a model costs; called only where arms are matched, and needed there.
 
@@ -74,11 +77,19 @@ def resolve(
         refuse_twice(overrides, where)
         values = override(values, overrides)
         config_of(values, str(corpus), schema, where)
+    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",))), schema)
+    usual = default_metric(task, schema)
+    own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
+    # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
+    values = override({"training": {"select": own.name}}, values)
 
     def config(overrides: dict[str, Any], where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
-        return config_of(override(values, overrides), str(corpus), schema, where)
+        made = config_of(override(values, overrides), str(corpus), schema, where)
+        # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
+        select = None if made.training.select == usual.name else made.training.select
+        return made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
 
     wanted = _wanted(study, written, schema, config)
 
@@ -104,8 +115,7 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
-    yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
-    own = yardstick == parse_metric(study.metric)
+    yardstick = own if metric is None else _metric(metric, schema, "--metric")
     chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
@@ -113,7 +123,7 @@ def resolve(
         )
     search = None
     if study.search is not None:
-        search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written)
+        search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written, own)
         refuse_with_search(study, search, rule, written)
     return ResolvedStudy(
         name=name,
@@ -126,7 +136,7 @@ def resolve(
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
-        margin=study.margin if own else None,
+        margin=study.margin if yardstick == own else None,
         preset=preset_name,
         changes=dict(changes or {}),
         match=rule,
@@ -278,25 +288,11 @@ def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
     """The yardstick, once it is certain that runs on this corpus will have a value for it."""
     try:
         metric = parse_metric(text)
+        refuse_unmeasured(metric, schema.targets)
     except ConfigError as error:
-        raise StudyError(error.rule, next_step=error.next_step, where=where) from None
-    components = list(schema.targets.components)
-    if metric.component is not None and metric.component not in components:
         raise StudyError(
-            f"metric '{text}' names an unknown component",
-            where=where,
-            next_step=nearest(metric.component, components),
-        )
-    members = [p for p in schema.targets.parameters if metric.component in (None, p.component)]
-    kinds = sorted({p.kind for p in members})
-    if not set(kinds) & set(metric.measure.kinds):
-        raise StudyError(
-            f"metric '{text}' has no value here",
-            expected=f"a component with {' or '.join(metric.measure.kinds)} parameters",
-            found=", ".join(kinds),
-            where=where,
-            next_step="Measures: " + ", ".join(f"{m.name} ({', '.join(m.kinds)})" for m in MEASURES.values()),
-        )
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where
+        ) from None
     return metric
 
 

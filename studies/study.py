@@ -53,8 +53,9 @@ class Study(Frozen):
     repeats: Repeats | None = None
     """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
     numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
-    metric: str = "skill"
-    """The yardstick: a measure, or COMPONENT/MEASURE."""
+    metric: str | None = None
+    """The yardstick: a measure, or COMPONENT/MEASURE. It also chooses each run's epoch (``training.select``), and a
+    search looks for it; None: the task's own, skill, and for labels with classes balanced accuracy."""
     analyses: tuple[Analysis, ...] = ()
     """What is asked of every finished run to which it applies: kinds, or mappings with settings; ``all``: each kind
     as it comes. See mmcore/analyses.py."""
@@ -147,7 +148,8 @@ def read_study(path: Path) -> tuple[Study, YamlFile]:
     written = read_yaml(path, StudyError)
     study = _checked(Study, written)
     try:
-        parse_metric(study.metric)
+        if study.metric is not None:
+            parse_metric(study.metric)
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("metric",))) from None
     return study, written

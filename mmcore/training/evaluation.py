@@ -207,6 +207,14 @@ def measured(tally: Tally, losses: Mapping[str, float], naive: Mapping[str, floa
     return found
 
 
+def model_rows(split: str, model: Tally, naive: Mapping[str, float]) -> list[Score]:
+    """The model's measures on all items of a split, against the naive losses by component.
+
+    Where the tally is not detailed, only those that follow from losses mean anything.
+    """
+    return _rows(split, "all", MODEL, model, model.component_losses(), naive)
+
+
 def item_rows(
     items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
 ) -> list[dict[str, Any]]:
@@ -292,7 +300,12 @@ def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
 
 
 def _rows(
-    split: str, subset: Subset, who: str | None, tally: Tally, losses: dict[str, float], naive: dict[str, float]
+    split: str,
+    subset: Subset,
+    who: str | None,
+    tally: Tally,
+    losses: Mapping[str, float],
+    naive: Mapping[str, float],
 ) -> list[Score]:
     def row(metric: str, component: str | None, value: float, parameter: str | None = None) -> Score:
         return Score(split, subset, metric, component, value, parameter, who)
@@ -308,7 +321,10 @@ def _rows(
     for component in losses:
         rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
         rows.append(row("relative_skill", component, relative[component]))
-    for metric, by_component in _class_measures(tally, subset).items():
+    of_classes = _class_measures(tally, subset)
+    if log_losses := _log_losses(tally, subset, losses):
+        of_classes["log_loss"] = log_losses
+    for metric, by_component in of_classes.items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]
     for p, value in tally.absolute_errors(subset).items():
@@ -338,3 +354,15 @@ def _class_measures(tally: Tally, subset: Subset) -> dict[str, dict[str, float]]
             for metric, value in found.items():
                 values.setdefault(metric, {}).setdefault(component, []).append(value)
     return {m: {c: mean_of_known(v) for c, v in by_component.items()} for m, by_component in values.items()}
+
+
+def _log_losses(tally: Tally, subset: Subset, losses: Mapping[str, float]) -> dict[str, float]:
+    """Mean cross-entropy of the class parameters of each component that has any; NaN where ``losses`` is."""
+    loss_P = tally.mean_losses(subset)
+    found = {}
+    for component, members in tally.layout.membership.items():
+        classes = [p for p in members if p not in tally.layout.continuous]
+        if classes:
+            undefined = math.isnan(losses[component])
+            found[component] = math.nan if undefined else mean_of_known([loss_P[p] for p in classes])
+    return found

@@ -75,6 +75,10 @@ class Tally:
         loss_P, count_P = self._sum(self.loss_IP, subset), self._sum(self.count_IP, subset)
         return self._by_component(loss_P, count_P)
 
+    def mean_losses(self, subset: Subset = "all") -> list[float]:
+        """Loss of each parameter over all counted targets of the subset; NaN where none counts."""
+        return (self._sum(self.loss_IP, subset) / self._sum(self.count_IP, subset)).tolist()
+
     def item_losses(self, item: int) -> dict[str, float]:
         """Loss per component over one item's counted targets; NaN where none counts."""
         return self._by_component(self.loss_IP[item], self.count_IP[item])

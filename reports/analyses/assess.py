@@ -5,7 +5,8 @@ spend half of alpha (:mod:`reports.analyses.family`), so that the chance of any 
 alpha where no modality does anything:
 
 - over the study's metric itself: of every arm that is told about, the gain, share, overlap (share − gain) and drop of
-  every modality, and what it scores alone; the interaction of every pair; and the gap to what is additive;
+  every modality, its gain over its placebo, and what it scores alone; the interaction of every pair; and the gap to
+  what is additive;
 - the same of every other component.
 
 With a single component there is one family. Whatever word is chosen (:mod:`reports.analyses.dossier`) rests on these.
@@ -28,14 +29,15 @@ from reports.analyses.dossier import Additive, Dossier, Pair, Part
 from reports.analyses.family import Test, judge_together
 from reports.analyses.lattice import Lattice, lattices
 from reports.analyses.masked import Masked, masked
+from reports.analyses.placebos import Placebos, placebos
 from reports.analyses.yardstick import Yardstick
 from reports.dominance import Dominance, dominance
 from reports.frame import StudyResults
 from reports.statistics.coalitions import interactions, last_gains, shapley
 from reports.statistics.intervals import Estimate, estimate
 
-Kind = Literal["gain", "share", "overlap", "alone", "drop", "pair", "gap"]
-OF_PARTS: tuple[Kind, ...] = ("gain", "share", "overlap", "alone", "drop")
+Kind = Literal["gain", "share", "overlap", "alone", "drop", "placebo", "pair", "gap"]
+OF_PARTS: tuple[Kind, ...] = ("gain", "share", "overlap", "alone", "drop", "placebo")
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class _Question:
 
 
 def assess(results: StudyResults) -> list[Dossier]:
-    """One for each lattice of the study, and for each arm that was asked and is in none; [] where there are neither."""
-    asked, makers, inside = masked(results), list[_Maker](), set[str]()
+    """One for each lattice of the study, and for each arm that was asked or has placebos and is in none; [] where there
+    is none of these."""
+    asked, controlled, makers, inside = masked(results), placebos(results), list[_Maker](), set[str]()
     for lattice in lattices(results):
-        makers.append(_Maker(results, lattice, asked.get(lattice.arm)))
+        makers.append(_Maker(results, lattice, asked.get(lattice.arm), controlled.get(lattice.arm)))
         inside |= set(lattice.arms.values())
-    makers += [_Maker(results, None, one) for arm, one in asked.items() if arm not in inside]
+    rest = [a.name for a in results.study.arms if a.name not in inside and (a.name in asked or a.name in controlled)]
+    makers += [_Maker(results, None, asked.get(arm), controlled.get(arm)) for arm in rest]
     judged = _judged(results, makers)
     return [maker.make(tests) for maker, tests in zip(makers, judged, strict=True)]
 
@@ -82,14 +86,14 @@ def _judged(results: StudyResults, makers: list[_Maker]) -> list[dict[_Question,
 class _Maker:
     """What is asked about one arm; None stands wherever a question was not asked."""
 
-    def __init__(self, results: StudyResults, lattice: Lattice | None, masked: Masked | None) -> None:
-        self.results, self.lattice, self.masked = results, lattice, masked
+    def __init__(
+        self, results: StudyResults, lattice: Lattice | None, masked: Masked | None, placebos: Placebos | None
+    ) -> None:
+        self.results, self.lattice, self.masked, self.placebos = results, lattice, masked, placebos
         self.yardstick = Yardstick.of(results)
-        if lattice is not None:
-            self.arm, self.modalities = lattice.arm, lattice.modalities
-        else:
-            assert masked is not None
-            self.arm, self.modalities = masked.arm, masked.modalities
+        first = lattice or masked or placebos
+        assert first is not None
+        self.arm, self.modalities = first.arm, first.modalities
         self.M = len(self.modalities)
         self.absences: tuple[Absence, ...] = masked.absences if masked is not None else ()
         self.main: Absence | None = next(iter(self.absences), None)
@@ -106,9 +110,9 @@ class _Maker:
             gain_RM = None if self.lattice is None else last_gains(self.lattice.values(c))
             share_RM = shapley(self.lattice.values(c)) if self.lattice is not None and self.lattice.complete else None
             over_RM = None if gain_RM is None or share_RM is None else share_RM - gain_RM
-            by_kind = zip(
-                OF_PARTS, (gain_RM, share_RM, over_RM, self._alone(c), self._drops(c, self.main)), strict=True
-            )
+            placebo_RM = None if self.placebos is None else self.placebos.gains(c)
+            asked = (gain_RM, share_RM, over_RM, self._alone(c), self._drops(c, self.main), placebo_RM)
+            by_kind = zip(OF_PARTS, asked, strict=True)
             for kind, x_RM in by_kind:
                 if x_RM is not None:
                     found |= {_Question(kind, c, (m,)): x_RM[:, m] for m in range(self.M)}
@@ -138,13 +142,14 @@ class _Maker:
         )
 
     def _part(self, tests: Mapping[_Question, Test], m: int, c: str | None) -> Part:
-        gain, share, overlap, alone, drop = (tests.get(_Question(kind, c, (m,))) for kind in OF_PARTS)
+        gain, share, overlap, alone, drop, placebo = (tests.get(_Question(kind, c, (m,))) for kind in OF_PARTS)
         return Part(
             self.modalities[m], c, gain, share, overlap, alone, drop,
             {a: self._estimate(self._masked_drops(c, a)[:, m]) for a in self.absences},
             {a: self._estimate(self.masked.shares(a, c)[:, m]) for a in self.absences if self.masked},
-            self._perceptual(m, c, "drop"), self._perceptual(m, c, "score"),
-            self._made_of(tests, _Question("gain", c, (m,))), self._made_of(tests, _Question("drop", c, (m,))),
+            self._perceptual(m, c, "drop"), self._perceptual(m, c, "score"), placebo,
+            self._made_of(tests, _Question("gain" if placebo is None else "placebo", c, (m,))),
+            self._made_of(tests, _Question("drop", c, (m,))),
         )  # fmt: skip
 
     def _made_of(self, tests: Mapping[_Question, Test], question: _Question) -> Dominance | None:
@@ -160,6 +165,8 @@ class _Maker:
         """Score with all modalities, (R,)."""
         if self.lattice is not None:
             return self.lattice.score(component, self.lattice.whole)
+        if self.masked is None and self.placebos is not None:
+            return self.placebos.score(component)
         return self._whole_masked(component)
 
     def _whole_masked(self, component: str | None) -> np.ndarray:

@@ -42,7 +42,10 @@ class Part:
         drop: score − score where it is masked in the main way. drops, shares: the same, and Shapley values, for each
             way of masking.
         accuracy, perceptual: drop of accuracy where it is permuted, and that ÷ accuracy.
-        gain_of, drop_of: which components the gain and the drop of the whole come from; None: it has no components.
+        placebo: score with all modalities − score of models trained with a placebo of this one: of the same size, so
+            that size explains none of it. What is useful rests on it where the study has that arm.
+        gain_of, drop_of: which components the gain (over the placebo, where there is one) and the drop of the whole
+            come from; None: it has no components.
     """
 
     modality: str
@@ -56,27 +59,34 @@ class Part:
     shares: Mapping[Absence, Estimate]
     accuracy: Estimate | None
     perceptual: Estimate | None
+    placebo: Test | None = None
     gain_of: Dominance | None = None
     drop_of: Dominance | None = None
 
     @property
+    def anew(self) -> Test | None:
+        """What its use next to all others rests on: its placebo where there is one, else models without it."""
+        return self.gain if self.placebo is None else self.placebo
+
+    @property
     def useful(self) -> Useful | None:
-        """Does training with it help? None: no models were trained without it."""
-        if self.gain is None:
+        """Does training with it help? None: no models were trained with a placebo of it, nor without it."""
+        test = self.anew
+        if test is None:
             return None
-        if differs(self.gain, self.gain_of):
+        if differs(test, self.gain_of):
             return "differs by component"
-        if self.gain.sign:
-            return "useful" if self.gain.sign > 0 else "harmful"
+        if test.sign:
+            return "useful" if test.sign > 0 else "harmful"
         brings = self.share is not None and self.share.sign > 0
-        if self.gain.none:
+        if test.none:
             return "redundant" if brings else "not needed"
         return "partly redundant" if brings and self.overlap and self.overlap.sign > 0 else "not shown"
 
     @property
     def brings(self) -> bool:
         """Whether it is shown to bring more than counts as none: next to all others, over all subsets, or alone."""
-        return any(test is not None and test.sign > 0 for test in (self.gain, self.share, self.alone))
+        return any(test is not None and test.sign > 0 for test in (self.anew, self.share, self.alone))
 
     @property
     def used(self) -> Used | None:
@@ -92,11 +102,14 @@ class Part:
     @property
     def disagreement(self) -> str | None:
         """What is odd where both are known; None: they agree, or one is not shown."""
+        if self.placebo is not None and self.placebo.none and self.gain is not None and self.gain.sign > 0:
+            return "helps in training, yet a placebo of the same size helps as much"
+        anew = "without it" if self.placebo is None else "with a placebo in its place"
         match self.useful, self.used:
             case ("redundant" | "not needed", "used"):
-                return "is used, yet a model trained without it does as well"
+                return f"is used, yet a model trained {anew} does as well"
             case ("harmful", "used"):
-                return "is used, yet a model trained without it does better"
+                return f"is used, yet a model trained {anew} does better"
             case ("useful", "not used"):
                 return "helps in training, yet the trained model does as well without it"
             case ("useful", "misleading"):
@@ -170,6 +183,11 @@ class Dossier:
     parts: tuple[Part, ...]
     pairs: tuple[Pair, ...]
     additive: tuple[Additive, ...]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the study has a placebo of some modality, on which the word ``useful`` rests."""
+        return any(part.placebo is not None for part in self.parts)
 
     def way(self, absence: Absence | None, names: Sequence[str] | None = None) -> str:
         """A way of masking these modalities, in words; None: all of them. Empty where nothing was masked."""

@@ -19,6 +19,7 @@ from reports.sections import Finding, Section, Tone
 
 MOST_TOLD = 8
 """Disagreements, and pairs, that are told one by one; the tables have all."""
+PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
     "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
@@ -27,7 +28,8 @@ TONES: dict[str | None, Tone] = {
 
 
 def section(results: StudyResults) -> Section | None:
-    """What each modality is good for; None where a study neither leaves modalities out nor masked any."""
+    """What each modality is good for; None where a study neither leaves modalities out, nor masked any, nor has a
+    placebo of any."""
     found = assess(results)
     if not found:
         return None
@@ -51,7 +53,7 @@ def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossi
 
 
 def _question(found: Sequence[Dossier]) -> str:
-    trained, masked = any(d.lattice for d in found), any(d.main for d in found)
+    trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
     if trained and masked:
         return "Which modalities are useful, which does the trained model use, and which need one another?"
     return f"Which modalities {'are useful' if trained else 'does the trained model use'}, and which need one another?"
@@ -59,7 +61,13 @@ def _question(found: Sequence[Dossier]) -> str:
 
 def _lead(results: StudyResults, found: Sequence[Dossier]) -> str:
     parts = []
-    if any(d.lattice for d in found):
+    if any(d.controlled for d in found):
+        parts.append(
+            "Useful: models trained anew with a placebo of the modality score worse. The placebo is the same modality "
+            "of another item: it has as many parameters and operations and nothing to tell, so that size explains no "
+            "difference."
+        )
+    if any(d.lattice and not d.controlled for d in found):
         parts.append(
             "Useful: models trained anew without the modality score worse, although they could learn from the others "
             "whatever these have in common with it."
@@ -94,7 +102,11 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
         findings.append(
             Finding(
                 f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
-                f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
+                " ".join(told for told in (
+                    _told(PLACEBO, part.placebo, results, "it gains"),
+                    _told("Trained without it", part.gain, results),
+                    _told("Masked", part.drop, results),
+                ) if told),
             )
         )  # fmt: skip
     pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap", "hinder")]
@@ -133,6 +145,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     if not sentences:
         return None
     evidence = [
+        _told(PLACEBO, whole.placebo, results, "it gains"),
         _told("Trained without it", whole.gain, results),
         _told("Share", whole.share, results, "is"),
         _told("Masked", whole.drop, results),
@@ -146,13 +159,14 @@ def _by_component(before: Sequence[Part]) -> str:
 
 def _opening(part: Part, name: str, of: str) -> str:
     """The words over all components, as a sentence; empty where there are none."""
+    anew = "trained without it" if part.placebo is None else "trained with a placebo of the same size in its place"
     useful = {
-        "useful": "is useful: models trained without it score worse",
+        "useful": f"is useful: models {anew} score worse",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
         "partly redundant": "is at least partly redundant: part of what it brings the others bring as well, and "
         "whether it helps beyond them is not shown",
-        "harmful": "is harmful: models trained without it score better",
-        "not needed": "is not needed: models trained without it score the same",
+        "harmful": f"is harmful: models {anew} score better",
+        "not needed": f"is not needed: models {anew} score the same",
         "differs by component": f"differs by component: {_why(part.gain_of)}",
         "not shown": "is not shown to be useful or useless",
         None: "",
@@ -249,6 +263,11 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
         )
     if any(d.lattice and not d.lattice.complete for d in found):
         told.append("Not every subset of modalities was trained: shares and interactions are missing.")
+    if any(d.controlled for d in found):
+        told.append(
+            "A placebo leaves it as it is which items have the modality: it tells what its values bring, and nothing "
+            "of what its absence tells."
+        )
     if not any(d.masked for d in found):
         told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
     if any(d.masked and d.masked.sampled for d in found):

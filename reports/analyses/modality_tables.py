@@ -17,7 +17,12 @@ from reports.sections import SectionTable, Table, plain_table
 from reports.statistics.intervals import Estimate, estimate
 
 RULES = (
-    ("useful", "Trained without it, the score is worse, beyond chance and by more than the margin."),
+    (
+        "useful",
+        "Trained without it, the score is worse, beyond chance and by more than the margin. Where the study has a "
+        "placebo of it, this word and all that say 'trained without it' rest on the arm with the placebo instead: as "
+        "large a model, whose items read the modality of other items.",
+    ),
     ("harmful", "Trained without it, the score is better, beyond chance and by more than the margin."),
     (
         "redundant",
@@ -65,7 +70,8 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
         SectionTable("rules", "What the words mean", plain_table(("word", "rule"), RULES)),
         SectionTable(
             "dossier",
-            f"Gained by training with a modality, its share, and lost by masking it, in {title} (above 0: it helps; "
+            f"Gained by training with a modality, its share, lost by masking it"
+            f"{', and gained over a placebo of it' * any(d.controlled for d in found)}, in {title} (above 0: it helps; "
             f"{level} intervals)",
             _dossier(found),
         ),
@@ -87,7 +93,7 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
 
 
 def _asked(found: Sequence[Dossier]) -> str:
-    trained, masked = any(d.lattice for d in found), any(d.main for d in found)
+    trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
     told = ("useful when trained anew" if trained else "", "used by the trained model" if masked else "")
     return " · ".join(part for part in told if part)
 
@@ -108,7 +114,7 @@ def _dossier(found: Sequence[Dossier]) -> Table:
     rows = [
         (
             d.arm, p.modality, d.yardstick.named(p.component), p.useful, *_test(p.gain), *_test(p.share),
-            *_alone(p.alone), p.used, *_test(p.drop), p.disagreement,
+            *_alone(p.alone), p.used, *_test(p.drop), *_test(p.placebo), p.disagreement,
         )
         for d in found for p in d.parts
     ]  # fmt: skip
@@ -116,7 +122,9 @@ def _dossier(found: Sequence[Dossier]) -> Table:
     for name in ("gain", "share"):
         columns += [name, f"{name}_low", f"{name}_high", f"{name}_n", f"{name}_p"]
     columns += ["alone", "alone_low", "alone_high", "used"]
-    columns += ["drop", "drop_low", "drop_high", "drop_n", "drop_p", "disagreement"]
+    for name in ("drop", "placebo"):
+        columns += [name, f"{name}_low", f"{name}_high", f"{name}_n", f"{name}_p"]
+    columns += ["disagreement"]
     return _without_empty(columns, rows)
 
 

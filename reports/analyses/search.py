@@ -128,7 +128,6 @@ def _of_one(search: Search) -> list[Finding]:
     trials = ended(search)
     text = f"The search for '{arm}' took {search['epochs_spent']:,} epochs{_savings(search)}"
     parts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]]
-    parts += [f"{states['retried']} taken over after a process ended"] if states["retried"] else []
     found = [Finding(f"{text}.", evidence=f"{counted(len(trials), 'trial')}: {', '.join(parts)}.")]
     if not search["complete"]:
         found.insert(

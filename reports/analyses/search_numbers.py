@@ -42,7 +42,7 @@ def title(objective: str) -> str:
 
 
 def ended(search: Search) -> list[Mapping[str, Any]]:
-    """Trials that were worked on to an end of any kind, by number; those that another trial took over are none."""
+    """Trials that were worked on to an end of any kind, by number."""
     return [t for t in search["trials"] if t["state"] in ("complete", "pruned", "failed")]
 
 
@@ -78,14 +78,14 @@ def values(search: Search, objective: int = 0) -> np.ndarray:
 
 def trials_frame(searches: Sequence[Search]) -> pd.DataFrame:
     """One row an ended trial: arm, number, state, each objective, ``last`` (what a pruned one had reached), epochs,
-    seconds, reused, retry_of, failure, its runs, and a column for each axis."""
+    seconds, reused, failure, its runs, and a column for each axis."""
     rows = []
     for search in searches:
         names = [name for name, _ in objectives(search)]
         for trial in ended(search):
             found = dict(zip(names, trial["values"] or [math.nan] * len(names), strict=True))
             last = trial["intermediate"][-1][1] if trial["intermediate"] else math.nan
-            kept = {k: trial[k] for k in ("epochs", "seconds", "reused", "retry_of", "failure")}
+            kept = {k: trial[k] for k in ("epochs", "seconds", "reused", "failure")}
             rows.append(
                 {"arm": search["arm"], "number": trial["number"], "state": trial["state"], **found, "last": last}
                 | kept
@@ -96,7 +96,7 @@ def trials_frame(searches: Sequence[Search]) -> pd.DataFrame:
 
 
 def history_frame(searches: Sequence[Search]) -> pd.DataFrame:
-    """One row an ended trial in the order of their ends: ``arm, trial, order, state, value, best``, first objective.
+    """One row an ended trial in the order of proposals: ``arm, trial, order, state, value, best``, first objective.
 
     ``value`` of a pruned trial is the last it reached; ``best`` is that of complete trials so far.
     """
@@ -104,7 +104,7 @@ def history_frame(searches: Sequence[Search]) -> pd.DataFrame:
     for search in searches:
         _, maximise = objectives(search)[0]
         best = math.nan
-        for order, trial in enumerate(sorted(ended(search), key=lambda t: (t["finished"] or "", t["number"])), 1):
+        for order, trial in enumerate(ended(search), 1):
             value = trial["values"][0] if trial["values"] else math.nan
             if not math.isnan(value) and (math.isnan(best) or (value > best) == maximise):
                 best = value

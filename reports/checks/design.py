@@ -108,6 +108,18 @@ def one_split(evidence: Evidence) -> Found:
             return PASSED
 
 
+def only_these_items(evidence: Evidence) -> Found:
+    """Verdicts on the metric that the repeats alone bear, where all of them tested the same items."""
+    if not evidence.results.shared:
+        return not_applicable("Each repeat tests items of its own.")
+    here = [c for c in evidence.comparisons if c.component is None and c.decision.only_these_items]
+    named = [f"'{c.arm}' against '{c.reference}' ({c.decision.side})" for c in here]
+    return warn_if(
+        bool(here),
+        lambda: f"Decided for these {here[0].tested} only, not for other items of the corpus: {some(named)}.",
+    )
+
+
 def few_groups(evidence: Evidence) -> Found:
     """Verdicts about new items that rest on few test groups, or on one; as the plan says it before."""
     study = evidence.results.study

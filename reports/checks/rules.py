@@ -350,6 +350,16 @@ RULES = (
         design.one_component,
     ),
     Rule(
+        "ABL033",
+        "A verdict holds for the tested items alone",
+        "All repeats share their test items, and a verdict on the study's metric holds “on these items” only.",
+        "Other items of the same corpus may not agree: equally good arms get such a verdict in most studies whose "
+        "repeats share their test items.",
+        "Test more items, in more groups. Or let each repeat draw its own: leave out the column split of items.csv, "
+        "and set split.test_drawn: each_repeat.",
+        design.only_these_items,
+    ),
+    Rule(
         "ABL034",
         "Few groups are tested",
         f"All repeats share their test items, and these come from fewer than {FEW_GROUPS} groups; or each repeat draws "

@@ -18,8 +18,11 @@ MOST_MODALITIES, MOST_ROWS = 8, 16
 FARTHEST, NEAREST = 1.25, -0.6
 """Loss of a score of 1 at best beyond these is written at the edge: one component that collapses would flatten all the
 others."""
-WAYS = ("trained anew", "share", "masked")
-_LABELS = {"trained anew": "trained anew without it", "share": "share over all subsets", "masked": "masked"}
+WAYS = ("trained anew", "share", "masked", "placebo")
+_LABELS = {
+    "trained anew": "trained anew without it", "share": "share over all subsets", "masked": "masked",
+    "placebo": "a placebo in its place",
+}  # fmt: skip
 
 
 class ModalityEffects:
@@ -45,6 +48,8 @@ class ModalityEffects:
             ways.append("diamonds: its share, mean over all orders of adding modalities, each subset trained anew")
         if dossier.main:
             ways.append(f"squares: of the trained model with the modality masked by {dossier.way(dossier.main)}")
+        if dossier.controlled:
+            ways.append("triangles: of models trained anew with a placebo of the same size in its place")
         more = len(dossier.modalities) > MOST_MODALITIES or len(dossier.components) > MOST_ROWS
         return (
             f"What leaving a modality out costs '{dossier.arm}' in {dossier.yardstick.title}, one plot a modality and "
@@ -58,7 +63,7 @@ class ModalityEffects:
         rows = []
         for dossier in self.told:
             for p in dossier.parts:
-                tests = (p.gain, p.share, p.drop)
+                tests = (p.gain, p.share, p.drop, p.placebo)
                 for way, test in zip(WAYS, tests, strict=True):
                     if test is not None and test.paired.n:
                         rows.append(
@@ -83,7 +88,9 @@ class ModalityEffects:
         bounded = dossier.yardstick.bounded
         edges = (NEAREST, FARTHEST) if bounded else (float(np.nanmin(shown)), float(np.nanmax(shown)))
         with house_style():
-            height = 0.8 + len(modalities) * (0.45 + 0.27 * len(components))
+            # Four labels are wider than the page: they take two lines.
+            lines = 1 if len(ways) < len(WAYS) else 2
+            height = 0.55 + 0.25 * lines + len(modalities) * (0.45 + 0.27 * len(components))
             figure = Drawing(figsize=(WIDTH, height), layout="constrained")
             plots = figure.subplots(len(modalities), 1, sharex=True, squeeze=False).flatten()
             for axes, name in zip(plots, modalities, strict=True):
@@ -105,7 +112,12 @@ class ModalityEffects:
             plots[-1].set_xlabel(dossier.yardstick.lost)
             handles, labels = plots[0].get_legend_handles_labels()
             figure.legend(
-                handles, labels, loc="outside upper left", ncols=len(labels), handletextpad=0.2, columnspacing=1.0
+                handles,
+                labels,
+                loc="outside upper left",
+                ncols=-(-len(labels) // lines),
+                handletextpad=0.2,
+                columnspacing=1.0,
             )
         return figure
 
@@ -130,6 +142,6 @@ def _marks(axes: Axes, rows: pd.DataFrame, heights: list[float], i: int, edges: 
     xs = [mean for mean, fits in zip(rows["mean"], inside, strict=True) if fits]
     ys = [y for y, fits in zip(heights, inside, strict=True) if fits]
     axes.plot(
-        xs, ys, linestyle="none", marker=("o", "D", "s")[i], markersize=5.5, markeredgewidth=1.4, color=shade,
+        xs, ys, linestyle="none", marker=("o", "D", "s", "^")[i], markersize=5.5, markeredgewidth=1.4, color=shade,
         markerfacecolor=shade if i == 0 else PAPER, label=_LABELS[WAYS[i]],
     )  # fmt: skip

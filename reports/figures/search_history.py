@@ -35,7 +35,7 @@ from reports.frame import StudyResults
 
 
 class SearchHistory:
-    """The objective of every trial in the order in which they ended, one plot a search."""
+    """The objective of every trial in the order in which they were proposed, one plot a search."""
 
     name = "search_history"
     title = "Trials and the best so far"
@@ -48,9 +48,9 @@ class SearchHistory:
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            f"{_measured(self.searches)} of every trial in the order in which they ended. Filled marks were trained to "
-            "the end, open ones were pruned and stand at the last value that they reached; the line is the best of "
-            f"those that were trained to the end.{only_first(len(self.searches))}"
+            f"{_measured(self.searches)} of every trial in the order in which they were proposed. Filled marks were "
+            "trained to the end, open ones were pruned and stand at the last value they reached; the line is the best "
+            f"of those that were trained to the end.{only_first(len(self.searches))}"
         )
 
     def frame(self) -> pd.DataFrame:
@@ -75,7 +75,7 @@ class SearchHistory:
                 axes.set_title(shortened(arm, 48), loc="left")
                 axes.grid(axis="y")
                 axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            plots[-1].set_xlabel("trial, in the order of ends")
+            plots[-1].set_xlabel("trial, in the order of proposals")
             figure.supylabel(_short(self.searches), fontsize=10)
         return figure
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.analyses import answer_path, chosen, examine, questions, read_answer, still_open
-from experiments.driver import analyse_study, run_study
+from experiments.analyses import (
+    answer_path,
+    belonging,
+    chosen,
+    examine,
+    questions,
+    read_answer,
+    remember,
+    still_open,
+)
+from experiments.driver import analyse_study, report_study, run_study
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask, plan
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path
-from mmcore.errors import CheckpointError, StudyError
+from mmcore.errors import CheckpointError, RecordError, StudyError
 from mmcore.events import ignore
 
 
@@ -109,14 +119,13 @@ def test_one_that_fails_is_told_and_tried_again(
 
     monkeypatch.setattr("mmcore.analyse._probe", broken)
     attention = build_analysis({"kind": "attention"})
+    remember(asked, home, [attention])
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
     told = read_answer(answer_path(folder, attention))
     assert told is not None
     assert told["failure"] == {"error": "RuntimeError", "message": "no such luck"}
     assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
     monkeypatch.undo()
-
-    from experiments.driver import report_study
 
     (section,) = [s for s in report_study(asked, home).summary.sections if s.key == "analyses_failed"]
     assert section.findings[0].text == "attention of 1 run failed."
@@ -140,5 +149,77 @@ def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Opti
 
 
 def test_a_study_that_asks_for_nothing_says_what_it_could(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+    trained[0].asked(asked.search_key).unlink(missing_ok=True)
     with pytest.raises(StudyError, match=r"asks for no analysis.*gates, attention"):
         analyse_study(asked, trained[0])
+
+
+def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
+    """Another study of the same runs, in the same home."""
+    home, file, options = trained
+    other = file.with_name("other.yaml")
+    other.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
+    return ask(str(other), home, options)
+
+
+def kinds_of(asked: Asked, home: Home) -> set[str]:
+    from experiments.evidence import gather
+
+    return {answer["kind"] for answer in gather(plan(asked, home), home).analyses}
+
+
+def test_a_report_has_no_answers_that_another_study_asked_for(
+    trained: tuple[Home, Path, Options], asked: Asked
+) -> None:
+    home = trained[0]
+    other = second_study(trained)
+    analyse_study(asked, home, ["errors", "attention"])
+    assert {"errors", "attention"} <= kinds_of(asked, home)
+    assert kinds_of(other, home) == set()
+    outcome = report_study(other, home)
+    assert not [s for s in outcome.summary.sections if s.key in ("errors", "attention", "analyses_failed")]
+
+
+def test_what_a_file_asks_for_is_in_its_report_whoever_had_it_computed(
+    trained: tuple[Home, Path, Options], asked: Asked
+) -> None:
+    home = trained[0]
+    analyse_study(asked, home, ["errors"])
+    assert kinds_of(second_study(trained, "analyses: [{kind: errors}]\n"), home) == {"errors"}
+
+
+def test_what_is_asked_on_the_command_line_belongs_to_the_study_whatever_its_metric(
+    trained: tuple[Home, Path, Options],
+) -> None:
+    home, file, options = trained
+    other = second_study(trained)
+    third = ask(str(other.file), home, replace(options, metric="loss"))
+    assert kinds_of(third, home) == set()
+    home.asked(other.search_key).unlink(missing_ok=True)
+    try:
+        analyse_study(other, home, ["errors"])
+        assert kinds_of(other, home) == kinds_of(third, home) == {"errors"}
+        assert [one.kind for one in belonging(third, home)] == ["errors"]
+        remember(other, home, [GatesAnalysis(), ErrorsAnalysis()])
+        assert [one.kind for one in belonging(other, home)] == ["errors", "gates"]
+        # Without a kind: all that belongs to it.
+        assert analyse_study(other, home).unanswered == 0
+    finally:
+        home.asked(other.search_key).unlink()
+    assert str(file) != str(other.file)
+
+
+def test_what_the_home_remembers_must_be_readable(trained: tuple[Home, Path, Options]) -> None:
+    home = trained[0]
+    other = second_study(trained)
+    path = home.asked(other.search_key)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{", encoding="utf-8")
+    try:
+        with pytest.raises(RecordError, match="mmstudy analyse STUDY KIND"):
+            belonging(other, home)
+        # A later version's kind says nothing here.
+        path.write_text('{"analyses": ["errors", "of the future"]}', encoding="utf-8")
+        assert [one.kind for one in belonging(other, home)] == ["errors"]
+    finally:
+        path.unlink()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import socket
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from contracts.made_searches import BASE, LAYERS, RATE
+from contracts.pretend_pool import PretendPool
 from optuna.trial import TrialState, create_trial
 from typer.testing import CliRunner
 
@@ -21,98 +20,15 @@ from experiments import search as engine
 from experiments import search_work
 from experiments.cli import app
 from experiments.home import Home
-from experiments.launchers.messages import Finished, Job, Message, Started, Stopped, Told
 from experiments.plan import Asked, Options, ask
 from experiments.progress import Silent
-from experiments.records import write_record
 from experiments.search import tune
-from experiments.search_claims import SILENT_SECONDS, Watch
-from experiments.search_storage import journal
+from experiments.search_claims import CLOSED, RANK, RETRY_OF, SILENT_SECONDS, Watch, trials_of
+from experiments.search_storage import find_study, journal, open_storage
 from experiments.trial import trial as train
-from mmcore.config import RunConfig
 from mmcore.data.prepared import prepare
 from mmcore.errors import StudyError
-from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
-
-
-def skill(config: RunConfig) -> float:
-    """Best at a learning rate of 1e-3 and three layers; the second repeat is easier."""
-    return 0.5 - 0.1 * abs(math.log10(config.training.optimiser.learning_rate) + 3) + 0.02 * config.model.layers
-
-
-class PretendPool:
-    """Does a job at a time, an epoch at a time; what it did is told in the class's lists."""
-
-    trained: list[tuple[str, int]] = []
-    fails: Callable[[RunConfig], bool] = lambda config: False
-    interrupts: int = -1
-
-    def __init__(self, *_: Any) -> None:
-        self.waiting: deque[Job] = deque()
-        self.stopped: set[str] = set()
-
-    def __enter__(self) -> PretendPool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    @property
-    def idle(self) -> int:
-        return 2 - len(self.waiting)
-
-    def add(self, *jobs: Job) -> None:
-        self.waiting.extend(jobs)
-
-    def stop(self, name: str) -> None:
-        self.stopped.add(name)
-
-    def run(self, jobs: Iterable[Job], hear: Callable[[Message], None], more: Callable[[], bool]) -> None:
-        self.add(*jobs)
-        while more() or self.waiting:
-            if self.waiting:
-                self._do(self.waiting.popleft(), hear)
-
-    def _do(self, job: Job, hear: Callable[[Message], None]) -> None:
-        kind = type(self)
-        config, folder, name = RunConfig.model_validate(job.config), Path(job.workdir), job.fingerprint
-        assert not config.evaluation.test
-        hear(Started(name))
-        value, history = skill(config) + 0.1 * config.repeat, []
-        for epoch in range(1, config.training.epochs + 1):
-            row = {
-                "epoch": epoch,
-                "validation/skill": value * epoch / config.training.epochs,
-                "validation/loss": -value,
-            }
-            history.append(row)
-            kind.trained.append((name, epoch))
-            if len(kind.trained) == kind.interrupts:
-                raise KeyboardInterrupt
-            hear(Told(name, EpochDone(epoch, config.training.epochs, row)))
-            if name in self.stopped:
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "history.json").write_text("[" + ",".join(["{}"] * epoch) + "]", encoding="utf-8")
-                hear(Stopped(name))
-                return
-        failed = kind.fails(config)
-        keys = {"split": "validation", "items": "all", "parameter": None, "baseline": None}
-        scores = [
-            {**keys, "metric": "skill", "component": component, "value": value} for component in (None, "position")
-        ]
-        scores.append({**keys, "metric": "loss", "component": None, "value": config.model.layers})
-        record = {
-            "status": "failed" if failed else "done",
-            "failure": {"error": "TrainingDiverged", "message": "NaN"} if failed else None,
-            "scores": [] if failed else scores,
-            "history": history,
-            "epochs": config.training.epochs,
-            "study": job.study,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        write_record(folder, record)
-        hear(Finished(name, record["status"]))
 
 
 @pytest.fixture(autouse=True)
@@ -184,8 +100,8 @@ def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
     (found,) = done(asking(text.replace("N", "12")), home)
     (at_once,) = done(asking(text.replace("N", "12")), Home(tmp_path / "other").make())
     assert len(found["trials"]) == 12
-    # Two workers: what is proposed may depend on which trial ended first, but not before the model of TPE begins.
-    assert [t["params"] for t in found["trials"][:10]] == [t["params"] for t in at_once["trials"][:10]]
+    assert [t["params"] for t in found["trials"]] == [t["params"] for t in at_once["trials"]]
+    assert found["best"] == at_once["best"]
 
 
 def test_a_grid_visits_every_cell_once(asking: Callable[..., Asked], home: Home) -> None:
@@ -287,12 +203,18 @@ def test_an_interrupted_search_hands_its_trials_back(
     (found,) = done(asking(text), home)
     assert found["complete"]
     assert states(found).count("complete") == 6
-    lost = [trial for trial in found["trials"] if trial["state"] == "retried"]
-    assert len(lost) == 1 + 1  # the one at which it was, and the one that waited for a worker
+    assert len(found["trials"]) == 6
+    with open_storage(home, asking(text).search_key, None) as storage:
+        study = find_study(storage, found["study"])
+        assert study is not None
+        everyone = trials_of(study)
+    lost = [trial for trial in everyone if trial.user_attrs.get(CLOSED) == "interrupted"]
+    assert len(lost) == 2  # one a worker
     for trial in lost:
-        (retry,) = [t for t in found["trials"] if t["retry_of"] == trial["number"]]
-        assert retry["params"] == trial["params"]
-        assert retry["state"] == "complete"
+        (retry,) = [t for t in everyone if t.user_attrs.get(RETRY_OF) == trial.number]
+        assert retry.params == trial.params
+        assert retry.user_attrs[RANK] == trial.user_attrs[RANK]
+        assert retry.state == TrialState.COMPLETE
 
 
 def test_another_question_is_refused_with_what_differs(asking: Callable[..., Asked], home: Home) -> None:

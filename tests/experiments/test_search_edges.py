@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -15,11 +16,26 @@ from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask
-from experiments.search_claims import SETTINGS, trials_of
+from experiments.search_claims import (
+    RANK,
+    RETRY_OF,
+    SETTINGS,
+    TWIN,
+    UNUSED,
+    close,
+    hand_back,
+    is_twin,
+    proposals,
+    reap,
+    trials_of,
+)
 from experiments.search_results import export, winners
-from experiments.search_samplers import build_pruner, build_sampler, suggest
+from experiments.search_samplers import suggest
 from experiments.search_storage import hide_password, open_storage
+from experiments.search_view import again, is_complete, next_rank, propose
 from mmcore.errors import StoreError, StudyError
+from studies.search import Budget
+from studies.tuning import ArmSearch, ResolvedSearch
 
 
 @pytest.fixture
@@ -38,17 +54,19 @@ def test_a_grid_visits_every_cell_once_under_every_pruner(asking: Callable[..., 
     search = asking(RATE, LAYERS, sampler="grid", pruner=pruner, budget="{trials: 99}", repeats="5").study.search
     assert search is not None
     (arm,) = search.searches
-    sampler, guard = build_sampler(search, arm), build_pruner(search, arm)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=guard)
-    for _ in arm.cells():
+    study = optuna.create_study(direction="maximize")
+    for rank, _ in enumerate(arm.cells()):
+        propose(study, search, arm, rank)
         trial = study.ask()
         settings = arm.settings(lambda axis, trial=trial: suggest(trial, axis))
         trial.set_user_attr(SETTINGS, settings)
-        trial.report(0.1 * settings["model.layers"], 1)
-        trial.should_prune()
+        seen = again(search, arm, trials_of(study)[rank], trials_of(study))
+        for one in (trial, seen):
+            one.report(0.1 * settings["model.layers"], 1)
+        seen.should_prune()
         study.tell(trial, 0.1 * settings["model.layers"])
     found = [trial.params for trial in trials_of(study)]
-    assert sorted(map(repr, found)) == sorted(map(repr, arm.cells()))
+    assert found == arm.cells()
 
 
 def url(folder: Path) -> str:
@@ -112,8 +130,8 @@ def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Asked])
     assert search is not None
     (arm,) = search.searches
     study = optuna.create_study(directions=["maximize", "minimize"])
-    for layers in (3, 3, 3, 2, 1):
-        told = {SETTINGS: {"model.layers": layers}}
+    for rank, layers in enumerate((3, 3, 3, 2, 1)):
+        told = {SETTINGS: {"model.layers": layers}, RANK: rank}
         study.add_trial(create_trial(values=[0.1 * layers, layers], user_attrs=told))
     found = winners(search, arm, trials_of(study), asked.schema)
     assert [(name, trial.user_attrs[SETTINGS]["model.layers"]) for name, trial in found] == [
@@ -121,3 +139,69 @@ def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Asked])
     ]  # fmt: skip
     told = export(study, search, arm, asked.schema, asked.content or "", "")
     assert told["confirm"] == 3
+
+
+def made(asking: Callable[..., Asked]) -> tuple[ResolvedSearch, ArmSearch, optuna.Study]:
+    search = asking(RATE, sampler="tpe", budget="{trials: 9}", repeats="1", parallel="2").study.search
+    assert search is not None
+    return search, search.searches[0], optuna.create_study(direction="maximize")
+
+
+def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Callable[..., Asked]) -> None:
+    search, arm, study = made(asking)
+    propose(study, search, arm, 0)
+    propose(study, search, arm, 0)
+    first, second = study.ask(), study.ask()
+    seen = trials_of(study)
+    assert seen[0].params == seen[1].params, "a proposal follows from its rank"
+    assert not is_twin(seen[first.number], seen)
+    assert is_twin(seen[second.number], seen)
+    close(study, second, TWIN)
+    assert {rank: trial.number for rank, trial in proposals(trials_of(study)).items()} == {0: first.number}
+    # Somebody who asked while nothing was waiting has a trial without a rank, which is none.
+    study.ask()
+    assert list(proposals(trials_of(study))) == [0]
+    # Where the first died before the second was closed, one of them goes on all the same.
+    assert hand_back(study, first, "died")
+    retry = study.ask()
+    assert not is_twin(trials_of(study)[retry.number], trials_of(study))
+    assert proposals(trials_of(study))[0].number == retry.number
+
+
+def test_a_proposal_waits_for_those_that_it_may_know(asking: Callable[..., Asked]) -> None:
+    search, arm, study = made(asking)
+    for rank in (0, 1):
+        assert next_rank(search, arm, trials_of(study)) == rank
+        propose(study, search, arm, rank)
+    assert next_rank(search, arm, trials_of(study)) is None, "two go on"
+    first, second = study.ask(), study.ask()
+    study.tell(second, 0.5)
+    assert next_rank(search, arm, trials_of(study)) is None, "a quick one does not let the third know it"
+    study.tell(first, 0.4)
+    assert next_rank(search, arm, trials_of(study)) == 2
+    propose(study, search, arm, 2)
+    assert next_rank(search, arm, trials_of(study)) == 3, "the second, which it may know, has ended"
+
+
+def test_a_budget_that_was_lowered_and_raised_again_leaves_no_gap(asking: Callable[..., Asked]) -> None:
+    search, arm, study = made(asking)
+    propose(study, search, arm, 0)
+    study.tell(study.ask(), 0.5)
+    propose(study, search, arm, 1)
+    close(study, study.ask(), UNUSED)
+    smaller = replace(search, budget=Budget(trials=1))
+    assert is_complete(smaller, arm, trials_of(study))
+    assert next_rank(search, arm, trials_of(study)) == 1
+
+
+def test_a_process_that_dies_as_it_takes_a_trial_is_known_at_once_where_all_take_turns(
+    asking: Callable[..., Asked], tmp_path: Path
+) -> None:
+    search, arm, study = made(asking)
+    propose(study, search, arm, 0)
+    taken = study.ask()
+    assert reap(study, tmp_path / "lock", alone=False) == [], "another machine may be about to sign it"
+    assert [trial.number for trial in reap(study, tmp_path / "lock", alone=True)] == [taken.number]
+    retry = study.ask()
+    assert retry.user_attrs[RANK] == 0
+    assert retry.user_attrs[RETRY_OF] == taken.number

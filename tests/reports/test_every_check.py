@@ -151,6 +151,10 @@ CASES = {
     "ABL030": (records(unscored), SOUND),
     "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
     "ABL032": (records(lambda r: None, effects={"multimodal": {"active": 0.5}}), SOUND),
+    "ABL033": (
+        records(lambda r: None, effects={"multimodal": 0.3}, drawn="once"),
+        records(lambda r: None, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
+    ),
     "ABL034": (records(few_tested), SOUND),
 }
 

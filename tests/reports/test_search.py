@@ -58,7 +58,7 @@ def make_search(
                 "values": [value, 0.3 * layers][:objectives] if state == "complete" else [],
                 "repeats": [], "components": {}, "intermediate": [[1, value / 2], [2, value - 0.05]],
                 "epochs": 8 if state == "pruned" else 24, "epochs_full": 24, "seconds": 10.0,
-                "fingerprints": [f"{n:032x}"], "reused": 0, "retry_of": None,
+                "fingerprints": [f"{n:032x}"], "reused": 0,
                 "failure": "RuntimeError: no memory" if state == "failed" else None,
                 "started": None, "finished": f"2026-03-01T10:{n:02d}:00+00:00", "process": None,
             }
@@ -159,11 +159,12 @@ def test_a_winner_at_the_edge_is_found_on_a_logarithmic_axis(searched: Callable[
     assert any(f.label == "edge of the space" and "upper end" in f.text for f in told.findings)
 
 
-def test_the_best_so_far_follows_the_order_of_ends() -> None:
+def test_the_best_so_far_follows_the_order_of_proposals() -> None:
+    """Which trial ended first depends on the machine, and so would the figure."""
     search = make_search()
     search["trials"][0]["finished"] = "2026-03-01T11:59:00+00:00"
     frame = history_frame([search])
-    assert frame["trial"].iloc[-1] == 0
+    assert list(frame["trial"]) == sorted(frame["trial"])
     complete = frame[frame["state"] == "complete"]
     assert frame["best"].iloc[-1] == pytest.approx(complete["value"].max())
     pruned = frame[frame["state"] == "pruned"].iloc[0]

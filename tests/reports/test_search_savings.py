@@ -33,7 +33,7 @@ def trial(
         "number": number, "state": state, "params": params, "axes": params,
         "values": list(values or (0.5, 0.5)) if state == "complete" else [],
         "repeats": [], "components": {}, "intermediate": [], "epochs": epochs, "epochs_full": full, "seconds": 1.0,
-        "fingerprints": [f"{number}a", f"{number}b"], "reused": reused, "retry_of": None,
+        "fingerprints": [f"{number}a", f"{number}b"], "reused": reused,
         "failure": "NaN" if state == "failed" else None, "started": None, "finished": f"2026-03-01T10:{number:02d}",
         "process": None,
     }  # fmt: skip

@@ -24,29 +24,6 @@ def words(results, which="useful"):
     return {(p.modality, p.component): getattr(p, which) for p in dossier.parts}
 
 
-def control_of(name, placebo, reads=NAMES):
-    """The arm that reads these, one of them of another item."""
-    arm = arm_of(reads)
-    data = arm.config.data.model_copy(update={"placebo": (placebo,)})
-    overrides = {**arm.overrides, "data.placebo": [placebo]}
-    return replace(arm, name=name, overrides=overrides, config=arm.config.model_copy(update={"data": data}))
-
-
-def test_a_placebo_is_no_subset_of_the_lattice(study_of, records_of):
-    """It reads all modalities, as the full set does, and must not stand for it or for any other subset."""
-    study = lattice_study(study_of)
-    controls = tuple(control_of(f"placebo {name}", name) for name in NAMES)
-    smaller = control_of("smaller", "audio", ("audio", "track"))
-    study = replace(study, arms=(*controls, smaller, *study.arms))
-    (lattice,) = lattices(trained(study, records_of))
-    assert lattice.arms == {
-        7: "audio+visual+track", 3: "audio+visual", 5: "audio+track", 6: "visual+track", 1: "audio", 2: "visual",
-        4: "track",
-    }  # fmt: skip
-    only = replace(study, arms=(*controls, smaller))
-    assert lattices(trained(only, records_of)) == []
-
-
 # Words ---------------------------------------------------------------------------------------------------------------
 def test_what_was_put_in_is_found(study_of, records_of):
     results = trained(lattice_study(study_of), records_of)

@@ -1,0 +1,130 @@
+"""What a proposal may know: the trials that are far enough before it, and nothing of who is working or how fast.
+
+Proposal k knows the trials of rank k − lag and below, which have all ended before it is made. Those between are to it
+trials that go on, whether they have ended or not. So a search ends with the same trials on one worker, on four, and
+after any number of kills. The price: a sampler learns of a trial up to ``lag`` places later than it could, and a quick
+trial may wait for a slow one before it. With ``parallel: 1`` a proposal knows every trial before it, and one worker is
+busy.
+
+Sampler and pruner of Optuna are given a study in memory with what the proposal may know, in which a trial's number is
+its rank. The storage keeps what they came to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from experiments.search_claims import ENDED, PROPOSED, RANK, costs, is_open, proposals, rank_of, reserved, waiting
+from experiments.search_samplers import build_pruner, build_sampler, suggest
+from studies.tuning import ArmSearch, ResolvedSearch
+
+IDLE = 30
+"""Proposals in a row without an epoch of their own, after which a budget in epochs counts as used up."""
+
+
+def next_rank(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> int | None:
+    """The proposal to make now; None where the budget has no room for one, or lower ones must end first."""
+    if is_full(search, arm, trials):
+        return None
+    known = proposals(trials)
+    rank = _first_free(known)
+    if search.lag is not None and any(is_open(known[lower]) for lower in range(rank - search.lag + 1)):
+        return None
+    return rank
+
+
+def is_full(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the budget leaves no room for another proposal.
+
+    With a budget in epochs a trial that goes on counts in full, so there may be room again once it has ended: whether a
+    proposal is made follows from what all those before it cost in the end. Such a search also ends where nothing new is
+    proposed any more, as in a space of a few settings: trials that repeat others cost no epochs.
+    """
+    rank = _first_free(proposals(trials))
+    if search.sampler == "grid" and rank >= len(arm.cells()):
+        return True
+    if search.budget.trials is not None:
+        return rank >= search.budget.trials
+    assert search.budget.epochs is not None
+    assert search.lag is not None
+    ended, last = costs(trials), rank - search.lag
+    if all(lower in ended and not ended[lower].epochs for lower in range(last - IDLE + 1, last + 1)):
+        return True
+    full = search.epochs_full(arm)
+    return reserved(trials, full) + full > search.budget.epochs
+
+
+def is_complete(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether the budget is reached and every trial has ended."""
+    return is_full(search, arm, trials) and not any(is_open(trial) for trial in proposals(trials).values())
+
+
+def propose(study: optuna.Study, search: ResolvedSearch, arm: ArmSearch, rank: int) -> None:
+    """Write down a proposal as a trial that waits, with its settings."""
+    seen = _seen_by(search, arm, rank, study.get_trials(deepcopy=False))
+    if search.sampler == "grid":
+        seen.enqueue_trial(arm.cells()[rank])
+    trial = seen.ask()
+    arm.settings(lambda axis: suggest(trial, axis))
+    told = {RANK: rank, PROPOSED: state_of(trial)}
+    study.add_trial(waiting(trial.params, trial.distributions, told))
+
+
+def again(search: ResolvedSearch, arm: ArmSearch, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> optuna.Trial:
+    """A proposed trial in a study of what it may know, in memory: there it reports, and is told whether to end early.
+
+    Args:
+        trial: of the storage. trials: all of the search.
+    """
+    seen = _seen_by(search, arm, rank_of(trial), trials)
+    kept = trial.user_attrs.get(PROPOSED, {})
+    seen.add_trial(
+        create_trial(
+            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, system_attrs=kept
+        )
+    )
+    return seen.ask()
+
+
+def state_of(trial: optuna.Trial) -> dict[str, Any]:
+    """What sampler and pruner keep of a trial in memory, as plain data."""
+    told = trial.study.get_trials(deepcopy=False)[-1].system_attrs
+    return {key: value for key, value in told.items() if key != "fixed_params"}
+
+
+def _seen_by(search: ResolvedSearch, arm: ArmSearch, rank: int, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(
+        study_name=arm.arm,  # Optuna's hyperband draws a trial's bracket from this name.
+        directions=["maximize" if one.maximise else "minimize" for one in search.objective],
+        sampler=build_sampler(search, arm, rank),
+        pruner=build_pruner(search, arm),
+    )
+    if search.lag is not None:
+        known = proposals(trials)
+        study.add_trials(_seen(known.get(lower), lower <= rank - search.lag) for lower in range(rank))
+    return study
+
+
+def _seen(trial: FrozenTrial | None, ended: bool) -> FrozenTrial:
+    """A trial as a later proposal has it: with its end, or as one that goes on."""
+    if trial is None:
+        return create_trial(state=TrialState.FAIL)
+    done = trial.state == TrialState.COMPLETE
+    return create_trial(
+        state=trial.state if ended else TrialState.RUNNING,
+        values=trial.values if ended and done else None,
+        params=trial.params,
+        distributions=trial.distributions,
+        intermediate_values=trial.intermediate_values if ended else None,
+        # What a pruner keeps of a trial comes about while it goes on, so it must not be known either.
+        system_attrs=trial.user_attrs.get(ENDED, {}) if ended else None,
+    )
+
+
+def _first_free(known: Mapping[int, FrozenTrial]) -> int:
+    return next(rank for rank in count() if rank not in known)

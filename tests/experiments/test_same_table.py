@@ -1,0 +1,117 @@
+"""The same table, always: kills, resumes, workers and whatever else is open leave no trace in a report but times."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments.driver import run_study
+from experiments.home import Home
+from experiments.plan import Options
+from reports.times import PLACES, TIMES, without_times
+
+STUDY = """\
+question: Does a tuned learning rate help?
+preset: null
+repeats: 3
+reference: both
+base:
+  data.window: 20
+  model: {width: 8, layers: 1, heads: 2, feed_forward: 8, dropout: 0.1}
+  training: {epochs: 2, batch: 8}
+arms:
+  both: {}
+  track: {model.modalities: [track]}
+analyses: [{kind: errors}]
+search:
+  space:
+    training.optimiser.learning_rate: {kind: log_uniform, low: 1e-4, high: 1e-1, role: scientific}
+  sampler: cma_es
+  pruner: halving
+  budget: {trials: 5}
+  repeats: 1
+  parallel: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "rate.yaml"
+    path.write_text(STUDY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(study: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of one worker in a home of its own."""
+    home = Home(tmp_path_factory.mktemp("alone"))
+    run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=1))
+    return table(home)
+
+
+def table(home: Home) -> str:
+    """The study's report.json, times and places aside."""
+    (file,) = [file for file in home.root.glob("reports/rate*/report.json")]
+    return json.dumps(without_times(json.loads(file.read_text(encoding="utf-8"))))
+
+
+def start(home: Home, study: Path, corpus: Path, workers: int) -> subprocess.Popen[bytes]:
+    words = ["--home", str(home.root), "run", str(study), "--corpus", str(corpus), "--workers", str(workers)]
+    with open(home.make().root / "out.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "experiments.cli", *words],
+            stdout=log, stderr=log, start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "3"},
+        )  # fmt: skip
+
+
+def kill_after(process: subprocess.Popen[bytes], home: Home, records: int) -> None:
+    """SIGKILL once so many runs have a record."""
+    deadline = time.monotonic() + 300
+    while len(list(home.runs.glob("*/record.json"))) < records:
+        assert process.poll() is None, (home.root / "out.log").read_text(encoding="utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_table_is_the_same_on_four_workers(study: Path, tiny_corpus: Path, home: Home, expected: str) -> None:
+    run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=4))
+    assert table(home) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
+def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
+    study: Path, tiny_corpus: Path, tiny_study: Path, home: Home, expected: str
+) -> None:
+    """Killed in the search and among the runs; then resumed while another study is open in the same home."""
+    for records in (2, 7):
+        kill_after(start(home, study, tiny_corpus, 2), home, records)
+    other = start(home, tiny_study, tiny_corpus, 2)
+    try:
+        run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))
+        assert table(home) == expected
+        assert other.wait(timeout=300) == 0
+    finally:
+        other.kill()
+        other.wait()
+    # Its runs and its own report have changed nothing here.
+    run_study(str(study), home.root, Options(corpus=str(tiny_corpus)))
+    assert table(home) == expected
+
+
+def test_what_is_left_of_a_report_is_everything_but_times_and_places(expected: str) -> None:
+    left = json.loads(expected)
+    assert {"arms", "comparisons", "checks", "sections", "provenance"} <= set(left)
+    assert left["sections"]
+    assert left["provenance"]["runs"]
+    assert left["provenance"]["environment"]["threads"] == [1]
+    for name in (*TIMES, *PLACES):
+        assert f'"{name}":' not in expected
