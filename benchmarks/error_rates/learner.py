@@ -1,4 +1,4 @@
-"""A real learner on simulated corpora: how often verdicts are wrong and how often right, by design and number of groups.
+"""A real learner on simulated corpora: how often verdicts are wrong and how often right, by design and groups.
 
 A family is one corpus with two modalities that carry equally much, two arms that read one of them each, and
 :data:`REPEATS` repeats. Each repeat fits ridge regressions to its training items and is scored on its test items by the
