@@ -235,8 +235,8 @@ def train_missing(home: Path, designs: Sequence[Design], families: int, repeats:
     """Train the families that the home lacks, and keep each as soon as it is there."""
     home.mkdir(parents=True, exist_ok=True)
     there = {design: read_families(home, design) for design in designs}
-    every = [(design, family) for family in range(families) for design in designs]
-    missing = [(d, i) for d, i in every if len(there[d].get(i, ())) != len(MODALITIES) * repeats]
+    every: list[tuple[Design, int]] = [(design, family) for family in range(families) for design in designs]
+    missing = [one for one in every if len(there[one[0]].get(one[1], ())) != len(MODALITIES) * repeats]
     if not missing:
         return
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -245,7 +245,7 @@ def train_missing(home: Path, designs: Sequence[Design], families: int, repeats:
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         bar = progress.add_task("families trained", total=len(missing))
-        for done in as_completed([pool.submit(_train_in_scratch, *one, repeats) for one in missing]):
+        for done in as_completed([pool.submit(_train_in_scratch, d, i, repeats) for d, i in missing]):
             design, family, records = done.result()
             with kept(home, design).open("a", encoding="utf-8") as file:
                 # A new line first ends what a killed process may have left half-written.
