@@ -11,7 +11,7 @@ import yaml
 
 from experiments.cli_data import Format
 from mmcore.errors import StudyError
-from studies.repeats import Sequential, parse_rule
+from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
     from experiments.plan import Options
@@ -44,9 +44,9 @@ CorpusOption = Annotated[
 PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
 
 
-def _repeats(text: str) -> int | Sequential:
+def _repeats(text: str) -> AnyRepeats:
     try:
-        return int(text) if text.isdecimal() and int(text) else parse_rule(text)
+        return parse_repeats(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -56,8 +56,9 @@ RepeatsOption = Annotated[
     typer.Option(
         "--repeats",
         parser=_repeats,
-        metavar="N|MIN..MAX",
-        help="Paired repeats of every arm; with MIN..MAX they are added until comparisons are decided.",
+        metavar="N|MIN..MAX[@FIRST]",
+        help="Paired repeats of every arm; with MIN..MAX they are added until comparisons are decided. @FIRST numbers "
+        "them from FIRST on: 10@100 trains repeats 100 to 109, on splits and seeds that repeats 0 to 9 do not share.",
     ),
 ]
 MetricOption = Annotated[
@@ -91,7 +92,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="text for people,
 def options_of(
     corpus: str | None,
     preset: str | None,
-    repeats: int | Sequential | None,
+    repeats: AnyRepeats | None,
     metric: str | None,
     match: Matching | None,
     changes: list[str] | None,

@@ -12,8 +12,8 @@ def describe(asked: Asked) -> list[dict[str, Any]]:
     """Build every arm's model and count.
 
     Returns:
-        One row an arm: name, reference, overrides, modalities, parameters by part, flops of one forward pass over one
-        window by part.
+        One row an arm: name, reference, overrides, modalities, placebo (those of them that are read from another item),
+        parameters by part, flops of one forward pass over one window by part.
     """
     costs = Costs(asked.schema)
     return [
@@ -22,6 +22,7 @@ def describe(asked: Asked) -> list[dict[str, Any]]:
             "reference": arm.name == asked.study.reference,
             "overrides": arm.overrides,
             "modalities": list(asked.schema.chosen(arm.config.model.modalities)),
+            "placebo": list(arm.config.data.placebo),
             "parameters": costs.parameters(arm.config),
             "flops": costs.flops(arm.config),
         }

@@ -11,28 +11,27 @@ Usable from Python:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
-from experiments.environment import environment
 from experiments.evidence import conclude, gather
+from experiments.foresight import prospects
 from experiments.home import Home
+from experiments.jobs import forget_failed, give_up, job_of, mirror_record, reused_from, stub_of
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
+from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
-from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, variant
-from experiments.progress import Display, Silent, duration
-from experiments.records import forget, read_record
-from experiments.trial import failed_result, keep
+from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
+from experiments.progress import Display, Silent, outcome_text
+from experiments.records import read_record
+from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
-from mmcore.fingerprint import training_fingerprint
 from mmcore.task import check_packages
 from reports.frame import StudyResults
 from reports.render import write_report
@@ -90,6 +89,9 @@ def run_study(
         asked = ask(name, place, options)
     for arm in asked.study.arms:
         check_packages(arm.config)
+    ahead = plan(asked, place)
+    _warn(asked, ahead, display)
+    display.expect(ahead.stages)
     if asked.tunes:
         from experiments.search import tune
 
@@ -99,11 +101,12 @@ def run_study(
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
             if run.state == "failed":
-                _forget_failed(run, asked, place)
+                forget_failed(run, asked, place)
         todo = plan(asked, place)
 
     mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
     try:
+        display.expect(todo.stages)
         _train(todo, place, mirror, display)
         unanswered = _analyse(plan(asked, place), place, asked.study.analyses, display)
     except BaseException:
@@ -111,7 +114,10 @@ def run_study(
         mirror.close(timeout=30)
         raise
     display.say("writing the report")
-    outcome = report_study(asked, place, mirror=mirror)
+    display.begin(REPORT)
+    _, stopwatch = timing_of(asked, place, todo.threads)
+    with stopwatch.taking("report", asked.key, report_guess(len(asked.study.arms), asked.study.repeats)):
+        outcome = report_study(asked, place, mirror=mirror)
     mirror.close()
     return Outcome(
         outcome.results,
@@ -121,6 +127,13 @@ def run_study(
         str(mirror.error) if mirror.error else None,
         unanswered,
     )
+
+
+def _warn(asked: Asked, todo: Plan, display: Display) -> None:
+    """What the study cannot decide, told before the hours are spent; nothing where no hours are."""
+    if asked.tunes or todo.count("to do", "resume"):
+        for text in prospects(asked).warnings:
+            display.say(f"warning: {text}")
 
 
 def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
@@ -175,7 +188,7 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     mirror = Mirror(home, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
     for run in plan(asked, home).runs:
         if run.state in ("done", "failed"):
-            _mirror_record(mirror, home, asked, run)
+            mirror_record(mirror, home, asked, run)
     results = gather(plan(asked, home), home)
     conclude(mirror, results, summarise(results))
     mirror.close()
@@ -194,7 +207,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     open_runs = _open_runs(todo)
     for run in todo.runs:
         if run.state in ("done", "failed"):
-            _mirror_record(mirror, home, asked, run)
+            mirror_record(mirror, home, asked, run)
     reused = len(todo.runs) - len(open_runs)
     if reused:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
@@ -203,17 +216,20 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     most = len(open_runs) + len(todo.later)
     workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
     by_name: dict[str | None, PlannedRun] = {}
+    estimator, stopwatch = timing_of(asked, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
+        display.begin(TRAIN)
 
         def on_message(message: Message) -> None:
             run = by_name[message.fingerprint]
             label = f"{run.arm} r{run.repeat}"
+            stopwatch.hear(message, lambda: estimator.described(run.config) if run.config.trains else None)
             match message:
                 case Started():
-                    display.started(label)
-                    mirror.started(_stub(run, asked))
+                    display.started(label, run.arm)
+                    mirror.started(stub_of(run, asked))
                 case Told(_, event):
                     display.event(label, event)
                     if isinstance(event, EpochDone):
@@ -222,21 +238,23 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     record = read_record(home.run(fingerprint))
                     assert record is not None
                     # Whoever was first is named in a record: with a shared training that may be another arm.
-                    told = {**record, "arm": run.arm, "corpus": _stub(run, asked)["corpus"]}
-                    mirror.finished(told, home.run(fingerprint), _reused_from(record, asked))
-                    display.finished(label, _outcome(record), record["status"] != "done")
+                    told = {**record, "arm": run.arm, "corpus": stub_of(run, asked)["corpus"]}
+                    mirror.finished(told, home.run(fingerprint), reused_from(record, asked))
+                    display.finished(
+                        label, outcome_text(record, asked.study.metric), record["status"] != "done", run.arm
+                    )
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
-                    record = _give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
+                    record = give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(record, home.run(fingerprint), None)
-                    display.finished(label, _outcome(record), True)
+                    display.finished(label, outcome_text(record, asked.study.metric), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            display.begin(len(open_runs), todo.seconds)
-            pool.run([_job(run, asked, home, threads, prepared) for run in open_runs], on_message)
+            pool.run([job_of(run, asked, home, threads, prepared) for run in open_runs], on_message)
             todo, open_runs = _next_round(todo, by_name, home, mirror, display)
+            display.expect(todo.stages)
 
 
 def _open_runs(todo: Plan) -> list[PlannedRun]:
@@ -259,7 +277,7 @@ def _next_round(
     display.say(told(todo.course))
     for run in todo.runs:
         if run.state in ("done", "failed") and run.fingerprint not in before:
-            _mirror_record(mirror, home, last.asked, run)
+            mirror_record(mirror, home, last.asked, run)
     # A run that took its workers down is tried again by the next call, not by this one.
     return todo, [run for run in _open_runs(todo) if run.fingerprint not in tried]
 
@@ -278,48 +296,48 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(asked, home, display)
         jobs = [
-            replace(_job(q[0].run, asked, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
+            replace(job_of(q[0].run, asked, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
             for q in by_run.values()
         ]
-        display.begin(len(jobs), 0.0)
+        estimator, stopwatch = timing_of(asked, home, threads)
+        display.expect(analysis_stages(by_run.values(), estimator, workers, asked))
+        display.begin(ANALYSE)
 
         def on_message(message: Message) -> None:
             nonlocal failed
             about = by_run[message.fingerprint]
-            label = f"{about[0].run.arm} r{about[0].run.repeat}"
+            arm, config = about[0].run.arm, about[0].run.config
+            label = f"{arm} r{about[0].run.repeat}"
+            wanted = [question.analysis for question in about]
+            stopwatch.hear(message, lambda: estimator.described_analyses(config, wanted))
             match message:
                 case Started():
-                    display.started(label)
+                    display.started(label, arm)
                 case Told(_, event):
                     display.event(label, event)
                 case Finished(_, status):
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
-                    display.finished(label, f"{kinds}: {status}", status == "failed")
+                    display.finished(label, f"{kinds}: {status}", status == "failed", arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
                 case GivenUp(_, deaths, log):
                     failed += 1
-                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True)
+                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)
 
         pool.run(jobs, on_message)
     return failed
 
 
-def _forget_failed(run: PlannedRun, asked: Asked, home: Home) -> None:
-    """Forget a failed run; also the training that it shares, where it was that which failed."""
-    assert run.fingerprint is not None
-    assert asked.content is not None
-    for name in {run.fingerprint, training_fingerprint(run.config, asked.content)}:
-        record = read_record(home.run(name))
-        if record is not None and record["status"] == "failed":
-            forget(home.run(name))
-
-
 def _prepare(asked: Asked, home: Home, display: Display) -> Path:
     """The prepared store that all runs of the study share: arms may not differ in alignment."""
     config = asked.study.arms[0].config.data
-    store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+    estimator, stopwatch = timing_of(asked, home, 1)
+    fresh = not estimator.worksheet.prepared(config)
+    display.begin(PREPARE)
+    guess = prepare_guess(estimator.worksheet.numbers(config))
+    with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
+        store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if store.content != asked.content:
         raise CorpusError(
             "the corpus changed while the study was being planned",
@@ -327,63 +345,3 @@ def _prepare(asked: Asked, home: Home, display: Display) -> Path:
             next_step="Run the same command again",
         )
     return store.path
-
-
-def _job(run: PlannedRun, asked: Asked, home: Home, threads: int, prepared: Path) -> Job:
-    assert run.fingerprint is not None
-    return Job(
-        fingerprint=run.fingerprint,
-        study=asked.study.name,
-        arm=run.arm,
-        repeat=run.repeat,
-        config=run.config.model_copy(update={"threads": threads}).model_dump(mode="json"),
-        workdir=str(home.run(run.fingerprint)),
-        prepared=str(prepared),
-    )
-
-
-def _give_up(run: PlannedRun, asked: Asked, home: Home, why: str) -> dict[str, Any]:
-    """A failed record for a run whose workers died; the next call of the same command tries it again."""
-    assert run.fingerprint is not None
-    result = failed_result(run.config, run.fingerprint, "WorkerDied", why, 0.0)
-    folder = home.run(run.fingerprint)
-    folder.mkdir(parents=True, exist_ok=True)
-    record = keep(result, folder, run.config, asked.study.name, run.arm, datetime.now(UTC))
-    return {**record, **{key: value for key, value in _stub(run, asked).items() if key == "corpus"}}
-
-
-def _stub(run: PlannedRun, asked: Asked) -> dict[str, Any]:
-    """What is known of a run before it has a record: enough to open it in the tracking store."""
-    return {
-        "study": asked.study.name,
-        "arm": run.arm,
-        "repeat": run.repeat,
-        "fingerprint": run.fingerprint,
-        "config": run.config.model_dump(mode="json"),
-        "corpus": {"name": asked.schema.name, "content": asked.content, "path": str(asked.place.folder)},
-        "environment": environment(),
-    }
-
-
-def _mirror_record(mirror: Mirror, home: Home, asked: Asked, run: PlannedRun) -> None:
-    assert run.fingerprint is not None
-    record = read_record(home.run(run.fingerprint))
-    if record is not None:
-        told = {**_stub(run, asked), **{k: v for k, v in record.items() if k not in ("arm", "study", "corpus")}}
-        mirror.finished(told, home.run(run.fingerprint), _reused_from(record, asked))
-
-
-def _reused_from(record: dict[str, Any], asked: Asked) -> str | None:
-    return None if record["study"] == asked.study.name else str(record["study"])
-
-
-def _outcome(record: dict[str, Any]) -> str:
-    if record["status"] != "done":
-        return f"failed: {record['failure']['message']}"
-    skill = next(
-        s["value"]
-        for s in record["scores"]
-        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == ("test", "all", "skill", None, None)
-    )
-    told = "nothing to predict" if skill is None else f"test skill {skill:.3f}"
-    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

@@ -1,123 +1,217 @@
-"""How long runs will take: from finished runs of the same arm where there are any, else from the size of the model.
+"""How long work will take here: from what this machine took for work like it, else from the size of the models.
 
-No torch: the formula counts the multiplications of the encoder and its surroundings.
+In this order: finished trainings of the same config on this machine; trainings of other configs on this machine, which
+tell how it compares with the formula of :mod:`experiments.work`; the formula, corrected by a measurement of 0.06 s
+(:func:`experiments.machine.pace`). Times of other machines are never taken as they are. No torch is imported.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
 from typing import Any
-
-import pyarrow.parquet as parquet
 
 from experiments.corpora import CorpusPlace
 from experiments.home import Home
-from mmcore.config import Bottleneck, CrossModal, Decision, ModelConfig, RunConfig
-from mmcore.data.sources.folder import FolderSource
-from mmcore.errors import CorpusError
+from experiments.machine import Pace, busy, identity, pace
+from experiments.timings import Described, Kind, Timing, read
+from experiments.work import FORMULA, Guess, analysing, testing, training
+from experiments.worksheet import Worksheet
+from mmcore.analyses import AnyAnalysis
+from mmcore.config import RunConfig
+from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
 
-_FLOPS_A_SECOND = 20e9
-"""A cautious guess for one CPU core in float32. Only for the first, rough estimate; finished runs replace it."""
+ROUGH = 2.0
+"""By which factor an estimate from the formula alone may be off."""
 
-_SECONDS_A_STEP = 0.006
-"""A guess at the fixed cost of an optimiser step for each layer, which rules at small sizes."""
+_LIKE = 1.5
+"""The same where this machine's times of other work correct the formula."""
+
+_SAME = 1.2
+"""The same where runs of the same config have finished here: what else the machine does still changes."""
+
+_PATIENT = 0.7
+"""Share of the epochs that trainings with patience use, as long as none has finished."""
+
+_ACCELERATOR = 0.03
+"""Time for products on a graphics card, as a share of a core's. Very rough; kernels are launched no quicker."""
 
 
-SECONDS_TO_TEST = 2.0
-"""A guess at what it takes to open the data and to test a model that another run has trained."""
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one piece of work on one worker.
+
+    Args:
+        seconds: most likely.
+        factor: the truth is likely between seconds ÷ factor and seconds × factor; 1 or more.
+    """
+
+    seconds: float
+    factor: float = ROUGH
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.seconds + other.seconds, max(self.factor, other.factor))
+
+    def __mul__(self, times: float) -> Estimate:
+        return Estimate(self.seconds * times, self.factor)
 
 
 class Estimator:
-    """Estimates the seconds of runs on one worker.
+    """Estimates times of work in a study.
 
     Args:
-        home: where finished runs lie.
-        place, schema: the corpus.
+        home: where times of earlier work lie.
+        place, schema, content: the corpus.
+        device, threads: of the workers. workers: how many there will be.
+        timings: what work has taken; None: what the home says.
+        speed, slowed: of this machine, and by other work on it; asked for where nothing has been timed on it.
     """
 
-    def __init__(self, home: Home, place: CorpusPlace, schema: CorpusSchema) -> None:
-        self._home, self._place, self._schema = home, place, schema
-        self._measured: dict[str, list[float]] = {}
-        self._steps: int | None = None
+    def __init__(
+        self,
+        home: Home,
+        place: CorpusPlace,
+        schema: CorpusSchema,
+        content: str | None = None,
+        device: str = "cpu",
+        threads: int = 1,
+        workers: int = 1,
+        timings: Sequence[Timing] | None = None,
+        speed: Callable[[], Pace] = pace,
+        slowed: Callable[[int], float] = busy,
+    ) -> None:
+        self.worksheet = Worksheet(place, schema, content, home)
+        self._content, self._device, self._threads = content, device, threads
+        self._speed, self._slowed, self._workers = speed, slowed, workers
+        every = read(home) if timings is None else list(timings)
+        self._elsewhere = {timing.run for timing in every if timing.machine != identity()}
+        here = [timing for timing in every if timing.machine == identity()]
+        # The driver's own work is the same whatever workers have.
+        self._here = [t for t in here if t.kind in _DRIVERS or (t.device, t.threads) == (device, threads)]
+        self._known: dict[str, list[float]] = {}
+        for timing in self._here:
+            if timing.kind == "train" and timing.whole:
+                self._known.setdefault(timing.name, []).append(timing.seconds)
+        self._timed = {timing.run for timing in self._here}
+        self._learned: dict[str, list[float]] = {}
+        self._used: set[str] = set()
 
     @property
     def basis(self) -> str:
         """What the estimates rest on, for a reader."""
-        runs = sum(len(seconds) for seconds in self._measured.values())
+        runs = sum(len(self._known.get(name, ())) or len(self._learned.get(name, ())) for name in self._used)
         if runs:
-            return f"{runs} finished run{'s' if runs > 1 else ''} of this study"
-        return "the size of the models, roughly; no run of this study has finished here yet"
+            return f"{runs} finished run{'s' if runs > 1 else ''} of these arms"
+        if self._like("train"):
+            return "the size of the models and other runs on this machine; no run of these arms has finished here yet"
+        return "the size of the models, roughly; no run of these arms has finished here yet"
 
-    def learn(self, arm: str, record: dict[str, Any] | None) -> None:
-        """Take a finished run of an arm into account."""
-        if record is not None and record["status"] == "done" and record["seconds"]:
-            self._measured.setdefault(arm, []).append(record["seconds"])
+    def learn(self, config: RunConfig, record: dict[str, Any] | None) -> None:
+        """Take a finished run into account that nobody timed, as in a home of an earlier version.
 
-    def seconds(self, arm: str, config: RunConfig) -> float:
-        """Seconds of a whole training of an arm."""
-        if seconds := self._measured.get(arm):
-            return sum(seconds) / len(seconds)
-        rough = self._rough(config)
-        if self._measured:
-            # Other arms tell how this machine compares with the rough formula.
-            everything = [s for many in self._measured.values() for s in many]
-            return max(rough, sum(everything) / len(everything))
-        return rough
+        One that was timed on another machine says nothing of this one.
+        """
+        if record is None or record["status"] != "done" or not record["seconds"]:
+            return
+        run = record.get("fingerprint")
+        if run not in self._elsewhere and run not in self._timed:
+            self._learned.setdefault(self.name(config), []).append(record["seconds"])
 
-    def _rough(self, config: RunConfig) -> float:
-        model, window = config.model, config.data.window
-        names = self._schema.chosen(model.modalities)
-        columns = sum(len(self._schema.modalities[name].columns) for name in names)
-        targets = self._schema.targets
-        block = 4 * model.width**2 + 2 * model.width * model.feed_forward + 2 * window * model.width
-        weights = (
-            columns * model.width
-            + len(names) * model.width**2
-            + _layers(model, len(names)) * block
-            + model.width**2
-            + model.width * targets.tracks * targets.outputs
-        )
-        share = 1.0 - config.split.test
-        flops = 6 * weights * self._grid_steps() * share * config.training.epochs
-        steps = self._grid_steps() * share / window / config.training.batch * config.training.epochs
-        return flops / _FLOPS_A_SECOND + steps * _SECONDS_A_STEP * (1 + _layers(model, len(names)))
+    def name(self, config: RunConfig) -> str:
+        """What runs of one config have in common, whatever their repeat: 32 hexadecimal digits."""
+        return fingerprint(config.model_copy(update={"repeat": 0}), self._content or "")
 
-    def _grid_steps(self) -> int:
-        """Steps of the whole corpus, from the tables' row counts."""
-        if self._steps is None:
-            self._steps = self._count_steps()
-        return self._steps
+    def training(self, config: RunConfig, epochs: float | None = None) -> Estimate:
+        """One training of an arm, with its scoring.
 
-    def _count_steps(self) -> int:
-        if not self._place.exists:
-            return 110_000 if self._place.simulated and self._place.simulated[0] == "seed" else 8_000
-        try:
-            source = FolderSource(self._place.folder)
-        except CorpusError:
-            return 0
-        name = source.schema.reference or next(iter(source.schema.modalities))
-        total = 0
-        for item in source.items:
-            path = self._place.folder / name / f"{item.name}.parquet"
-            if path.exists():
-                total += parquet.read_metadata(path).num_rows
-            elif path.with_suffix(".csv").exists():
-                with open(path.with_suffix(".csv"), "rb") as file:
-                    total += sum(1 for _ in file) - 1
-        return total
+        Args:
+            config: with its repeat.
+            epochs: epochs still to train; None: all.
+        """
+        name = self.name(config)
+        self._used.add(name)
+        share = 1.0 if epochs is None else epochs / config.training.epochs
+        if seconds := self._known.get(name) or self._learned.get(name):
+            return Estimate(fmean(seconds) * share, max(_SAME, _spread(seconds)))
+        guess = training(self.worksheet.work(config), self._epochs(config) * share)
+        return self._corrected("train", guess)
+
+    def testing(self, config: RunConfig) -> Estimate:
+        """Scoring a model that another run has trained."""
+        return self._corrected("train", testing(self.worksheet.work(config)))
+
+    def analysing(self, config: RunConfig, analyses: Sequence[AnyAnalysis]) -> Estimate:
+        """Answering analyses of one finished run."""
+        return self._corrected("analyse", self._analysing(config, analyses))
+
+    def fixed(self, kind: Kind, guess: Guess) -> Estimate:
+        """Work of the driver itself: as it took before, else as guessed.
+
+        Args:
+            guess: on the machine of the formula's fit.
+        """
+        return self._corrected(kind, guess)
+
+    def described(self, config: RunConfig) -> Described:
+        """A training for its line among the timings."""
+        work = self.worksheet.work(config)
+        return Described("train", self.name(config), lambda epochs: training(work, epochs).seconds, work.epochs)
+
+    def described_analyses(self, config: RunConfig, analyses: Sequence[AnyAnalysis]) -> Described:
+        """The same for analyses of a run."""
+        guess = self._analysing(config, analyses).seconds
+        return Described("analyse", self.name(config), lambda _: guess)
+
+    def _analysing(self, config: RunConfig, analyses: Sequence[AnyAnalysis]) -> Guess:
+        modalities = len(self.worksheet.schema.chosen(config.model.modalities))
+        return analysing(self.worksheet.work(config), analyses, modalities)
+
+    def _epochs(self, config: RunConfig) -> float:
+        """Epochs that a training is likely to use."""
+        asked = config.training.epochs
+        patience = config.training.patience
+        if patience is None or patience >= asked:
+            return asked
+        shares = [t.epochs / t.planned for t in self._here if t.kind == "train" and t.whole and t.planned]
+        return asked * (fmean(shares) if shares else _PATIENT)
+
+    def _corrected(self, kind: Kind, guess: Guess) -> Estimate:
+        """A guess of the formula, corrected by what this machine took for work like it."""
+        like = self._like(kind) or self._like("train")
+        if not like:
+            speed = self._paced
+            return Estimate(guess.calls * speed.calls + guess.products * speed.products, ROUGH)
+        weights, logs = [], []
+        for age, timing in enumerate(reversed(like)):
+            ratio = timing.seconds / timing.guess
+            apart = abs(math.log(max(timing.guess, 1e-3) / max(guess.seconds, 1e-3)))
+            # Work of about the same size says most, and so does what was done last: a machine may be busier now.
+            weights.append(math.exp(-apart) * _FADING**age + 1e-9)
+            logs.append(math.log(ratio))
+        mean = sum(w * x for w, x in zip(weights, logs, strict=True)) / sum(weights)
+        spread = math.sqrt(sum(w * (x - mean) ** 2 for w, x in zip(weights, logs, strict=True)) / sum(weights))
+        return Estimate(guess.seconds * math.exp(mean), min(ROUGH, max(_LIKE, math.exp(2 * spread))))
+
+    def _like(self, kind: Kind) -> list[Timing]:
+        return [t for t in self._here if t.kind == kind and t.guess > 0 and t.formula == FORMULA][-_LATEST:]
+
+    @cached_property
+    def _paced(self) -> Pace:
+        here, slowed = self._speed(), self._slowed(self._workers)
+        # More threads speed up products alone, and not in full.
+        products = _ACCELERATOR if self._device != "cpu" else here.products / self._threads**0.8
+        return Pace(here.calls * slowed, products * slowed)
 
 
-def _layers(model: ModelConfig, modalities: int) -> int:
-    """Transformer layers on the way, each counted once for every stream that it runs over."""
-    layers = model.layers_before * modalities
-    if modalities == 1:
-        return layers + model.layers
-    match model.fusion:
-        case CrossModal():
-            return layers + model.layers + model.fusion.layers * modalities * (modalities - 1)
-        case Bottleneck():
-            return layers + model.layers + model.fusion.layers * modalities * (1 + model.fusion.tokens)
-        case Decision():
-            return layers + model.layers * modalities
-        case _:
-            return layers + model.layers
+_DRIVERS: tuple[Kind, ...] = ("start", "prepare", "report")
+_FADING = 0.97
+_LATEST = 200
+
+
+def _spread(seconds: Sequence[float]) -> float:
+    """Twice the relative standard deviation of one run, as a factor."""
+    return 1 + 2 * stdev(seconds) / fmean(seconds) if len(seconds) > 1 else _SAME

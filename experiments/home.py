@@ -46,6 +46,11 @@ class Home:
         return self.root / "corpora"
 
     @property
+    def timings(self) -> Path:
+        """What work has taken, for estimates; see experiments/timings.py."""
+        return self.root / "timings.jsonl"
+
+    @property
     def logs(self) -> Path:
         """What workers write to their standard error."""
         return self.root / "logs"

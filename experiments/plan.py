@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,20 +12,22 @@ from filelock import FileLock, Timeout
 
 from experiments.corpora import CorpusPlace, locate
 from experiments.costs import Costs
-from experiments.estimate import SECONDS_TO_TEST, Estimator
+from experiments.estimate import Estimate, Estimator
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_head
-from experiments.search_plan import PlannedSearch, as_dict, planned_searches
+from experiments.search_plan import PlannedSearch, planned_searches, trials_at_most
+from experiments.stages import Outlook, Stage, outlook, stages_of
+from experiments.timings import Stopwatch
 from experiments.trial import LOCK
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
-from studies.repeats import Sequential
+from studies.repeats import AnyRepeats
 from studies.resolve import resolve
-from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.resolved import ResolvedStudy
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Options:
 
     corpus: str | None = None
     preset: str | None = None
-    repeats: int | Sequential | None = None
+    repeats: AnyRepeats | None = None
     metric: str | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     workers: int | None = None
@@ -108,6 +109,7 @@ class PlannedRun:
         state: done (its record is reused), failed (kept, not retried), resume, to do, running (in another process).
         epochs: epochs trained already, of a run to resume.
         seconds: estimated seconds still to train, on one worker.
+        factor: the truth is likely between seconds ÷ factor and seconds × factor.
     """
 
     arm: str
@@ -117,6 +119,7 @@ class PlannedRun:
     state: State
     epochs: int
     seconds: float
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,12 @@ class Plan:
         runs: all its runs, by repeat, then arm: so that comparisons become possible early. Of a sequential study those
             that its rule has asked for so far.
         workers, threads: how the machine is shared out.
-        seconds: estimated time from start to end of these runs.
+        outlook: estimated time of the whole command: searches, these runs, analyses and the report.
+        stages: the same, one after the other.
         basis: what the estimate rests on.
         course: how far a sequential study is; None where repeats are fixed.
         later: runs that a sequential study asks for as well, should it go on to its last repeat.
-        seconds_at_most: estimated time with those.
+        outlook_at_most: estimated time with those.
         searches: what comes before these runs; () where the study tunes nothing.
     """
 
@@ -140,12 +144,23 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     workers: int
     threads: int
-    seconds: float
+    outlook: Outlook
+    stages: tuple[Stage, ...]
     basis: str
     course: Course | None = None
     later: tuple[PlannedRun, ...] = ()
-    seconds_at_most: float = 0.0
+    outlook_at_most: Outlook | None = None
     searches: tuple[PlannedSearch, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time of the whole command."""
+        return self.outlook.seconds
+
+    @property
+    def seconds_at_most(self) -> float:
+        """The same with the runs that a sequential study may ask for later."""
+        return (self.outlook_at_most or self.outlook).seconds
 
     def count(self, *states: State) -> int:
         """Number of runs in any of the states."""
@@ -153,53 +168,9 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for ``--format json``."""
-        study, costs = self.asked.study, Costs(self.asked.schema)
-        states = Counter(run.state for run in self.runs)
-        return {
-            "study": study.name,
-            "question": study.question,
-            "preset": study.preset,
-            "corpus": {"path": str(self.asked.place.folder), "content": self.asked.content},
-            "metric": study.metric.name,
-            "reference": study.reference,
-            "comparisons": [list(pair) for pair in study.pairs],
-            "repeats": study.repeats,
-            "match": None if study.match is None else study.match.model_dump(),
-            "arms": [_arm(arm, costs) for arm in study.arms],
-            "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},
-            "workers": self.workers,
-            "threads": self.threads,
-            "seconds": round(self.seconds, 1),
-            "basis": self.basis,
-            "fingerprints": [
-                {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in self.runs
-            ],
-            "sequential": self._sequential(),
-            "search": as_dict(self.searches, self.asked),
-        }
+        from experiments.plan_view import as_dict
 
-    def _sequential(self) -> dict[str, Any] | None:
-        course, rule = self.course, self.asked.study.sequential
-        if course is None or rule is None:
-            return None
-        return {
-            "min": rule.min,
-            "max": rule.max,
-            "step": rule.step,
-            "looks": list(course.taken),
-            "waiting": course.waiting,
-            "open": [list(pair) for pair in course.open],
-            "runs_at_most": len(self.runs) + len(self.later),
-            "seconds_at_most": round(self.seconds_at_most, 1),
-        }
-
-
-def _arm(arm: ResolvedArm, costs: Costs) -> dict[str, Any]:
-    told = {"name": arm.name, "overrides": arm.overrides}
-    if arm.size is None:
-        return told
-    counts = {"parameters": costs(arm.config, "parameters"), "flops": costs(arm.config, "flops")}
-    return told | counts | {"ratio": arm.size.ratio, "within": arm.size.within}
+        return as_dict(self)
 
 
 def ask(name: str, home: Home, options: Options) -> Asked:
@@ -284,32 +255,59 @@ def plan(asked: Asked, home: Home) -> Plan:
         RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
     """
     study = asked.study
-    estimator = Estimator(home, asked.place, asked.schema)
     runs: list[PlannedRun] = []
+    records: list[tuple[RunConfig, dict[str, Any] | None]] = []
     for repeat in study.numbers:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
             name = None if asked.content is None else fingerprint(config, asked.content)
             state, epochs, record = ("to do", 0, None) if name is None else _look(home.run(name))
             if config.trains and state in ("done", "failed"):
-                estimator.learn(arm.name, record)
+                records.append((config, record))
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
-    trained = {training_fingerprint(r.config, asked.content or "") for r in runs if r.config.trains}
-    estimated = []
-    for run in runs:
-        seconds = _seconds(run, asked, home, estimator, trained)
-        estimated.append(PlannedRun(run.arm, run.repeat, run.config, run.fingerprint, run.state, run.epochs, seconds))
-    course, now, later = _divide(study, estimated, home)
-    left = [run for run in now if run.state in ("to do", "resume")]
-    ahead = [run for run in later if run.state in ("to do", "resume")]
-    searches = planned_searches(asked, estimator.seconds)
-    trials = sum(one.left for one in searches)
-    open_jobs = max(1, len(left) + len(ahead) + trials)
-    workers, threads, _ = share_of_cores(open_jobs, asked.options.workers, asked.options.device, asked.options.threads)
-    start = 10.0 if left else 0.0  # importing libraries in the workers, statistics and figures at the end
-    total = sum(run.seconds for run in left) / workers + start
-    most = total + sum(run.seconds for run in ahead) / workers
-    return Plan(asked, now, workers, threads, total, estimator.basis, course, later, most, searches)
+    course, now, later = _divide(study, runs, home)
+    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(asked)
+    workers, threads, _ = share_of_cores(
+        max(1, jobs), asked.options.workers, asked.options.device, asked.options.threads
+    )
+    estimator = estimator_of(asked, home, threads, workers)
+    for config, record in records:
+        estimator.learn(config, record)
+    estimated = _estimated(runs, asked, home, estimator)
+    now, later = (tuple(estimated[run.arm, run.repeat] for run in part) for part in (now, later))
+    searches = planned_searches(asked, estimator)
+
+    def stages(asked_for: tuple[PlannedRun, ...]) -> tuple[Stage, ...]:
+        open_runs = [run for run in asked_for if run.state in OPEN]
+        analysed = [run for run in asked_for if run.state in OPEN or _lacks_answers(run, study, home)]
+        return stages_of(asked, estimator, searches, open_runs, analysed, workers)
+
+    ahead = stages(now)
+    most = outlook(stages((*now, *later)))
+    return Plan(asked, now, workers, threads, outlook(ahead), ahead, estimator.basis, course, later, most, searches)
+
+
+OPEN: tuple[State, ...] = ("to do", "resume", "running")
+"""States of runs that this command would train, or wait for."""
+
+
+def estimator_of(asked: Asked, home: Home, threads: int, workers: int = 1) -> Estimator:
+    """What estimates times of a study's work."""
+    return Estimator(home, asked.place, asked.schema, asked.content, asked.options.device, threads, workers)
+
+
+def timing_of(asked: Asked, home: Home, threads: int) -> tuple[Estimator, Stopwatch]:
+    """The estimator of a study's work, and what takes the time of it for estimates to come."""
+    return estimator_of(asked, home, threads), Stopwatch(home, asked.options.device, threads)
+
+
+def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
+    """Whether a finished run lacks the answer to an analysis of the study."""
+    if run.state != "done" or run.fingerprint is None or not study.analyses:
+        return False
+    from experiments.analyses import answer_path
+
+    return any(not answer_path(home.run(run.fingerprint), one).exists() for one in study.analyses)
 
 
 def _divide(
@@ -329,17 +327,24 @@ def _divide(
     )
 
 
-def _seconds(run: PlannedRun, asked: Asked, home: Home, estimator: Estimator, trained: set[str]) -> float:
-    """Seconds still to go; ``trained`` names the trainings that are counted elsewhere, and grows."""
-    if run.state not in ("to do", "resume"):
-        return 0.0
-    if run.config.trains:
-        return (1 - run.epochs / run.config.training.epochs) * estimator.seconds(run.arm, run.config)
-    name = training_fingerprint(run.config, asked.content or "")
-    if name in trained or _look(home.run(name))[0] == "done":
-        return SECONDS_TO_TEST
-    trained.add(name)
-    return SECONDS_TO_TEST + estimator.seconds(run.arm, run.config)
+def _estimated(
+    runs: list[PlannedRun], asked: Asked, home: Home, estimator: Estimator
+) -> dict[tuple[str, int], PlannedRun]:
+    """The runs with the time that each still takes; a training that several share is counted once."""
+    trained = {training_fingerprint(run.config, asked.content or "") for run in runs if run.config.trains}
+    found = {}
+    for run in runs:
+        one = Estimate(0.0, 1.0)
+        if run.state in OPEN and run.config.trains:
+            one = estimator.training(run.config, run.config.training.epochs - run.epochs)
+        elif run.state in OPEN:
+            one = estimator.testing(run.config)
+            name = training_fingerprint(run.config, asked.content or "")
+            if name not in trained and _look(home.run(name))[0] != "done":
+                trained.add(name)
+                one = one + estimator.training(run.config)
+        found[run.arm, run.repeat] = replace(run, seconds=one.seconds, factor=one.factor)
+    return found
 
 
 def _look(folder: Path) -> tuple[State, int, dict[str, Any] | None]:

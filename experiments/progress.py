@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from experiments.remaining import Remaining
+from experiments.stages import REPORT, Stage
 from mmcore import events
+from mmcore.measures import Metric
+from mmcore.result import scores_of, value_of
+
+HEARTBEAT = 60.0
+"""Seconds after which a pipe is told how far the command is, where nothing else was said."""
 
 
 class Display(Protocol):
     """Shows how a study gets on; see :class:`Screen` and :class:`Silent`."""
 
-    def begin(self, total: int, left: float) -> None:
-        """``total`` runs to do, ``left`` estimated seconds."""
+    def expect(self, stages: Sequence[Stage]) -> None:
+        """What the command is still to do, all stages of it; replaces what was expected before."""
+        ...
+
+    def begin(self, stage: str) -> None:
+        """A stage begins, by its name."""
         ...
 
     def say(self, text: str) -> None:
@@ -27,23 +41,26 @@ class Display(Protocol):
         """How the whole stands, in a few words that replace the last ones, e.g. the best score so far."""
         ...
 
-    def started(self, name: str) -> None:
-        """A run begins or is resumed."""
+    def started(self, name: str, group: str = "") -> None:
+        """A job begins or is resumed; ``group`` as in its stage's parts."""
         ...
 
     def event(self, name: str, event: events.Event) -> None:
-        """A running run tells something."""
+        """A running job tells something."""
         ...
 
-    def finished(self, name: str, outcome: str, failed: bool) -> None:
-        """A run is over; ``outcome`` in a few words."""
+    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None:
+        """A job is over; ``outcome`` in a few words."""
         ...
 
 
 class Silent:
     """Shows nothing: for use from Python."""
 
-    def begin(self, total: int, left: float) -> None:
+    def expect(self, stages: Sequence[Stage]) -> None:
+        """Nothing."""
+
+    def begin(self, stage: str) -> None:
         """Nothing."""
 
     def say(self, text: str) -> None:
@@ -52,24 +69,27 @@ class Silent:
     def headline(self, text: str) -> None:
         """Nothing."""
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, group: str = "") -> None:
         """Nothing."""
 
     def event(self, name: str, event: events.Event) -> None:
         """Nothing."""
 
-    def finished(self, name: str, outcome: str, failed: bool) -> None:
+    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None:
         """Nothing."""
 
 
 class Screen:
     """Progress on standard error, so that standard output stays clean for results.
 
-    On a terminal: one bar for the study (done, running, failed, time left) and one for each running run. Elsewhere:
-    a line for each finished run.
+    On a terminal: one bar for the whole command (done, running, failed, time left) and one for each running job.
+    Elsewhere: a line for each finished job, and one each minute in which nothing else was said.
+
+    Args:
+        clock: seconds; another one for tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
@@ -82,77 +102,106 @@ class Screen:
             transient=True,
             disable=not self._console.is_terminal,
         )
+        self._clock = clock
         self._whole: TaskID | None = None
         self._bars: dict[str, TaskID] = {}
-        self._shares: dict[str, float] = {}
-        self._total = self._done = self._failed = 0
-        self._begun = 0.0
-        self._guess = 0.0
+        self._remaining = Remaining(clock)
         self._headline = ""
+        self._said = clock()
+        # The clock's thread asks how far the command is while the driver's goes on.
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._ticking: threading.Thread | None = None
 
     def __enter__(self) -> Screen:
         self._progress.start()
+        self._ticking = threading.Thread(target=self._tick, daemon=True)
+        self._ticking.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        if self._ticking is not None:
+            self._ticking.join(timeout=2)
         self._progress.stop()
 
-    def begin(self, total: int, left: float) -> None:
-        """``total`` runs to do, ``left`` estimated seconds."""
-        if self._whole is not None:
-            self._progress.remove_task(self._whole)
-        self._total, self._guess, self._begun = total, left, time.monotonic()
-        self._done = self._failed = 0
-        self._headline = ""
-        self._whole = self._progress.add_task("study", total=total, note="")
-        self._refresh()
+    def expect(self, stages: Sequence[Stage]) -> None:
+        """What the command is still to do, all stages of it."""
+        with self._lock:
+            self._remaining.expect(stages)
+            self._refresh()
+
+    def begin(self, stage: str) -> None:
+        """A stage begins."""
+        with self._lock:
+            self._remaining.begin(stage)
+            self._headline = "writing the report" if stage == REPORT else ""
+            self._refresh()
 
     def say(self, text: str) -> None:
         """A remark, above the bars."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        with self._lock:
+            self._said = self._clock()
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def headline(self, text: str) -> None:
         """How the whole stands, beside its bar."""
-        self._headline = text
-        self._refresh()
+        with self._lock:
+            self._headline = text
+            self._refresh()
 
-    def started(self, name: str) -> None:
-        """A run begins or is resumed."""
-        self._forget(name)
-        self._bars[name] = self._progress.add_task(f"  {name}", total=None, note="starting")
-        self._shares[name] = 0.0
-        # A search with a budget in epochs reaches further than its full trials would, once some are pruned.
-        if self._whole is not None and self._done + len(self._bars) > self._total:
-            self._total = self._done + len(self._bars)
-            self._progress.update(self._whole, total=self._total)
-        self._refresh()
+    def started(self, name: str, group: str = "") -> None:
+        """A job begins or is resumed."""
+        with self._lock:
+            self._forget(name)
+            self._bars[name] = self._progress.add_task(f"  {name}", total=None, note="starting")
+            self._remaining.started(name, group)
+            self._refresh()
 
     def event(self, name: str, event: events.Event) -> None:
-        """A running run tells something."""
-        match event:
-            case events.Progress(epoch, epochs, step, steps):
-                self._shares[name] = (epoch - 1 + step / max(1, steps)) / epochs
-                self._move(name, total=epochs * steps, completed=(epoch - 1) * steps + step, note=f"epoch {epoch}")
-            case events.EpochDone(epoch, epochs, row):
-                self._shares[name] = epoch / epochs
-                skill = row.get("validation/skill")
-                if skill is not None:
-                    self._move(name, note=f"epoch {epoch}, validation skill {skill:.3f}")
-            case events.Note(text):
-                self.say(f"{name}: {text}")
-        self._refresh()
+        """A running job tells something."""
+        with self._lock:
+            match event:
+                case events.Progress(epoch, epochs, step, steps):
+                    self._remaining.share(name, (epoch - 1 + step / max(1, steps)) / epochs)
+                    done = (epoch - 1) * steps + step
+                    self._move(name, total=epochs * steps, completed=done, note=f"epoch {epoch}")
+                case events.EpochDone(epoch, epochs, row):
+                    self._remaining.share(name, epoch / epochs)
+                    skill = row.get("validation/skill")
+                    if skill is not None:
+                        self._move(name, note=f"epoch {epoch}, validation skill {skill:.3f}")
+                case events.Note(text):
+                    self.say(f"{name}: {text}")
+            self._refresh()
 
-    def finished(self, name: str, outcome: str, failed: bool) -> None:
-        """A run is over."""
-        self._forget(name)
-        self._done += 1
-        self._failed += failed
-        width = len(str(self._total))
-        if failed or not self._console.is_terminal:
-            self.say(f"[{self._done:>{width}}/{self._total}] {name}: {outcome}")
-        self._refresh()
+    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None:
+        """A job is over."""
+        with self._lock:
+            self._forget(name)
+            self._remaining.finished(name, group, failed)
+            if failed or not self._console.is_terminal:
+                total = self._remaining.total
+                self.say(f"[{self._remaining.done:>{len(str(total))}}/{total}] {name}: {outcome}")
+            self._refresh()
+
+    def heartbeat(self) -> None:
+        """Say how far the command is, where nothing was said for :data:`HEARTBEAT` seconds and it is no terminal."""
+        with self._lock:
+            if self._console.is_terminal or self._clock() - self._said < HEARTBEAT:
+                return
+            total = self._remaining.total
+            if total:
+                self.say(f"{self._remaining.done} of {total} done, {self._standing()}")
+
+    def _tick(self) -> None:
+        while not self._over.wait(1.0):
+            self.heartbeat()
+            if self._console.is_terminal:
+                with self._lock:
+                    self._refresh()
 
     def _move(self, name: str, **changes: object) -> None:
         if name in self._bars:
@@ -161,28 +210,24 @@ class Screen:
     def _forget(self, name: str) -> None:
         if name in self._bars:
             self._progress.remove_task(self._bars.pop(name))
-            self._shares.pop(name)
 
     def _refresh(self) -> None:
-        if self._whole is None:
+        total = self._remaining.total
+        if not total:
             return
+        if self._whole is None:
+            self._whole = self._progress.add_task("study", total=total, note="")
         words = f"{self._headline}, " if self._headline else ""
-        words += f"{len(self._bars)} running"
-        if self._failed:
-            words += f", {self._failed} failed"
-        left = self._left()
-        if left is not None and self._done < self._total:
-            words += f", about {duration(left)} left"
-        self._progress.update(self._whole, completed=self._done, note=words)
+        self._progress.update(self._whole, total=total, completed=self._remaining.done, note=words + self._standing())
 
-    def _left(self) -> float | None:
-        spent = time.monotonic() - self._begun
-        share = (self._done + sum(self._shares.values())) / max(1, self._total)
-        if share <= 0:
-            return max(0.0, self._guess - spent) or None
-        measured = spent / share * (1 - share)
-        # Trust the measurement more as it grows; the first runs include start-up.
-        return share * measured + (1 - share) * (measured + max(0.0, self._guess - spent)) / 2
+    def _standing(self) -> str:
+        """Running, failed, and the time left."""
+        words = f"{self._remaining.running} running"
+        if self._remaining.failed:
+            words += f", {self._remaining.failed} failed"
+        left = self._remaining.left()
+        # What takes longer than expected is not said to take no time.
+        return words if left is None or left < 1 else f"{words}, about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
@@ -200,3 +245,12 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     hours, minutes = divmod(round(whole / 60), 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def outcome_text(record: Mapping[str, Any], metric: Metric) -> str:
+    """What a run came to on the study's metric, in a few words."""
+    if record["status"] != "done":
+        return f"failed: {record['failure']['message']}"
+    value = value_of(metric, scores_of(record), "test")
+    told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
+    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"

@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.plan import Asked, Plan
 from experiments.progress import duration
 from experiments.search_plan import search_text, standing
+from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
+from mmcore.task import selection_metric
+from reports.numerals import counted, listing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
@@ -39,6 +43,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1
     return "\n".join(lines)
 
 
+def _chosen(plan: Plan) -> str:
+    """By what epochs are chosen, where that is not the study's metric throughout."""
+    names = dict.fromkeys(selection_metric(arm.config, plan.asked.schema).name for arm in plan.asked.study.arms)
+    return "" if [*names] == [plan.asked.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
+
+
 def plan_text(plan: Plan) -> str:
     """A plan for people."""
     study = plan.asked.study
@@ -46,7 +56,7 @@ def plan_text(plan: Plan) -> str:
     where = plan.asked.place.folder
     made = "" if plan.asked.place.exists else " (will be simulated first)"
     lines.append(f"corpus   {where}{made}")
-    lines.append(f"metric   {study.metric.name}; reference arm {study.reference}; {_repeats(study)}")
+    lines.append(f"metric   {study.metric.name}{_chosen(plan)}; reference arm {study.reference}; {_repeats(study)}")
     if study.preset:
         lines.append(f"preset   {study.preset}")
     for path, value in study.changes.items():
@@ -56,35 +66,58 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
+    lines += [f"warning: {text}" for text in prospects(plan.asked).warnings]
     if study.search is not None:
         lines += search_text(plan.asked, plan.searches, plan.workers)
-    todo = plan.count("to do", "resume")
-    if todo:
-        lines.append(
-            f"{todo} runs on {plan.workers} worker{'s' if plan.workers > 1 else ''} × {plan.threads} "
-            f"thread{'s' if plan.threads > 1 else ''}: about {duration(plan.seconds)} "
-            f"(estimated from {plan.basis})"
-        )
-        if plan.later:
-            lines.append(
-                f"then, while a comparison is undecided, up to {len(plan.runs) + len(plan.later)} runs: "
-                f"at most {duration(plan.seconds_at_most)} in all"
-            )
-    elif plan.asked.tunes:
-        lines.append("the arms that are known have their runs; the search and what it finds are still to be trained")
-    else:
-        lines.append("nothing to train; mmstudy run only writes the report anew")
+    lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
 
 
+def _time_text(plan: Plan) -> list[str]:
+    """What is to be done and how long it will take."""
+    todo = plan.count("to do", "resume")
+    time = f"about {duration(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
+    workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
+    if not todo and not plan.asked.tunes:
+        return ["nothing to train; mmstudy run only writes the report anew"]
+    if not todo:
+        lines = ["the arms that are known have their runs; the search and what it finds are still to be trained"]
+        return [*lines, f"in all {workers}: {time}"]
+    more = [stage.name for stage in plan.stages if stage.jobs and stage.name != TRAIN]
+    named = dict.fromkeys(_STAGES.get(name, "the search") for name in more)
+    with_ = f", with {listing([*named])}"
+    lines = [f"{counted(todo, 'run')} {workers}{with_}: {time}"]
+    if plan.later:
+        most = len(plan.runs) + len(plan.later)
+        lines.append(
+            f"then, while a comparison is undecided, up to {most} runs: at most {duration(plan.seconds_at_most)} in all"
+        )
+    return lines
+
+
+_STAGES = {PREPARE: "preparing the corpus", ANALYSE: "analyses", REPORT: "the report"}
+
+
+def span(outlook: Outlook) -> str:
+    """Between which times a command will likely take.
+
+    Example:
+        >>> span(Outlook(600.0, 300.0, 1200.0))
+        '5 min to 20 min'
+    """
+    return f"{duration(outlook.low)} to {duration(outlook.high)}"
+
+
 def _repeats(study: ResolvedStudy) -> str:
-    rule = study.sequential
+    rule, first, last = study.sequential, study.numbers[0], study.numbers[-1]
     if rule is None:
-        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}"
+        numbered = "" if not first else f" ({first} to {last})" if last > first else f" ({first})"
+        return f"{study.repeats} paired repeat{'s' if study.repeats > 1 else ''}{numbered}"
     step = "" if rule.step == 1 else f", {rule.step} at a time"
-    return f"{rule.min} to {rule.max} paired repeats{step}, until decided"
+    numbered = f" from repeat {first} on" if first else ""
+    return f"{rule.min} to {rule.max} paired repeats{numbered}{step}, until decided"
 
 
 def _arms_table(plan: Plan) -> str:
@@ -145,9 +178,13 @@ def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
         table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
     )
     lines += ["", "modalities"]
-    lines += [f"{_named(a)}: {', '.join(a['modalities'])}" for a in arms]
+    lines += [f"{_named(a)}: {', '.join(_reads(a))}" for a in arms]
     lines.append("* the reference")
     return "\n".join(lines)
+
+
+def _reads(arm: dict[str, Any]) -> list[str]:
+    return [f"{name} (placebo)" if name in arm["placebo"] else name for name in arm["modalities"]]
 
 
 def status_text(plan: Plan, home: Home) -> str:

@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage
 
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
-from experiments.plan import Asked
+from experiments.plan import Asked, timing_of
 from experiments.progress import Display
 from experiments.search_claims import trials_of
 from experiments.search_mirror import SearchMirror
@@ -100,11 +100,13 @@ def _tune(
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
     workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
+    estimator, stopwatch = timing_of(asked, home, threads)
     try:
         with LocalPool(workers, threads, home.logs, gpus) as pool:
             prepared = prepare()
             for arm, study in todo:
-                Tuner(asked, home, search, arm, study, pool, prepared, threads, workers, display, mirror).work()
+                shared = (pool, prepared, threads, workers, display, mirror, estimator, stopwatch)
+                Tuner(asked, home, search, arm, study, *shared).work()
     except BaseException:
         mirror.interrupted()
         mirror.close(timeout=30)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from experiments.estimate import Estimate, Estimator
 from experiments.progress import duration
-from mmcore.config import RunConfig
+from experiments.search_cost import ENOUGH, PRUNING, one_training, share_trained
+from experiments.stages import Part
 from studies.space import Choice, Int, LogUniform, Simplex, Space, Uniform
 from studies.tuning import TUNED, ArmSearch, ResolvedSearch
 
@@ -24,9 +25,12 @@ class PlannedSearch:
         arm: who is tuned; ``tuned`` for the scientific knobs.
         knobs: path to what is drawn, in words.
         done: trials that have ended.
-        left: trials still to do at most.
+        left: trials still to do at most; at least, where a budget in epochs and pruning go together.
         epochs: epochs still to train at most; pruning and reuse save some.
-        seconds: estimated seconds on one worker at most.
+        trials: trials still to do, as expected.
+        spent: epochs still to train, as expected after pruning.
+        trial: time of a trial on one worker, as expected.
+        confirmed: runs of what it is yet to find, which no arm of the study stands for.
     """
 
     arm: str
@@ -34,31 +38,75 @@ class PlannedSearch:
     done: int
     left: int
     epochs: int
-    seconds: float
+    trials: int
+    spent: int
+    trial: Estimate
+    confirmed: tuple[Part, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Expected seconds on one worker."""
+        return self.trials * self.trial.seconds
 
 
-def planned_searches(asked: Asked, seconds: Callable[[str, RunConfig], float]) -> tuple[PlannedSearch, ...]:
+def planned_searches(asked: Asked, estimator: Estimator) -> tuple[PlannedSearch, ...]:
     """The searches of a study, () where it has none.
 
     Args:
         asked: the study, with what its searches have found so far.
-        seconds: estimated seconds of one training of an arm.
+        estimator: gives the time of one training.
     """
     search = asked.study.search
     if search is None:
         return ()
     found = {told["arm"]: told for told in asked.searches}
-    planned = []
-    for arm in search.searches:
-        told = found.get(arm.arm, {"trials": [], "epochs_spent": 0, "complete": False})
-        done = sum(trial["state"] in ("complete", "pruned", "failed") for trial in told["trials"])
-        left = 0 if told["complete"] else _left(search, arm, done, told["epochs_spent"])
-        one = seconds(arm.arm, arm.config)
+    return tuple(_planned(search, arm, found.get(arm.arm, _NOTHING), asked, estimator) for arm in search.searches)
+
+
+def _planned(
+    search: ResolvedSearch, arm: ArmSearch, told: dict[str, Any], asked: Asked, estimator: Estimator
+) -> PlannedSearch:
+    done, left = _standing(search, arm, told)
+    full = search.epochs_full(arm)
+    share = share_trained(search, arm, done, told["epochs_spent"], done + left)
+    epochs, trials = left * full, left
+    if left and search.budget.epochs is not None:
         # Where trials are pruned or short, a budget in epochs is used up all the same: by more of them.
-        rest = None if search.budget.epochs is None else search.budget.epochs - told["epochs_spent"]
-        epochs = left * search.epochs_full(arm) if rest is None or not left else rest
-        planned.append(PlannedSearch(arm.arm, in_words(arm.space), done, left, epochs, left * search.repeats * one))
-    return tuple(planned)
+        epochs = search.budget.epochs - told["epochs_spent"]
+        if search.sampler != "grid":
+            trials = max(left, round(epochs / (share * full)))
+    one = one_training(search, arm, asked.schema, estimator) if asked.tunes else Estimate(0.0, 1.0)
+    unsure = 1.0 if search.pruner == "none" or done >= ENOUGH else PRUNING
+    new = arm.arm == TUNED and asked.tunes
+    return PlannedSearch(
+        arm.arm,
+        in_words(arm.space),
+        done,
+        left,
+        epochs,
+        trials,
+        min(epochs, round(trials * share * full)),
+        Estimate(one.seconds * search.repeats * share, one.factor * unsure),
+        (Part(TUNED, search.best * len(asked.study.numbers), one),) if new else (),
+    )
+
+
+def trials_at_most(asked: Asked) -> int:
+    """Trials that a study's searches still do at most; 0 where it has none."""
+    search = asked.study.search
+    if search is None:
+        return 0
+    found = {told["arm"]: told for told in asked.searches}
+    return sum(_standing(search, arm, found.get(arm.arm, _NOTHING))[1] for arm in search.searches)
+
+
+_NOTHING: dict[str, Any] = {"trials": [], "epochs_spent": 0, "complete": False}
+
+
+def _standing(search: ResolvedSearch, arm: ArmSearch, told: dict[str, Any]) -> tuple[int, int]:
+    """Trials done, and left at most."""
+    done = sum(trial["state"] in ("complete", "pruned", "failed") for trial in told["trials"])
+    return done, 0 if told["complete"] else _left(search, arm, done, told["epochs_spent"])
 
 
 def _left(search: ResolvedSearch, arm: ArmSearch, done: int, spent: int) -> int:
@@ -117,8 +165,9 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
         lines.append(f"  without a knob, so as written: {', '.join(search.as_is)}")
     seconds = sum(one.seconds for one in planned) / workers
     if seconds:
-        epochs = sum(one.epochs for one in planned)
-        lines.append(f"  at most {epochs:,} epochs, about {duration(seconds)} on {workers} workers")
+        epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)
+        pruned = f", with pruning about {spent:,}" if spent < epochs else ""
+        lines.append(f"  at most {epochs:,} epochs{pruned}; about {duration(seconds)} on {workers} workers")
     last = study.numbers[-1]
     winners = [one.arm for one in planned if one.arm == TUNED]
     best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
@@ -176,6 +225,7 @@ def as_dict(planned: tuple[PlannedSearch, ...], asked: Asked) -> dict[str, Any] 
                 "done": one.done,
                 "left": one.left,
                 "epochs": one.epochs,
+                "epochs_expected": one.spent,
                 "seconds": round(one.seconds, 1),
             }
             for one, arm in zip(planned, search.searches, strict=True)

@@ -38,7 +38,7 @@ class OpenTrial:
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
-        best: the criterion and the objective at the best epoch of the first repeat so far.
+        best: what chooses the epoch, higher is better, and the objective at the best epoch of the first repeat so far.
         seen: epochs of the first repeat that were looked at.
         steps: what was reported.
         pruned: whether it is to end early.
@@ -105,11 +105,14 @@ class OpenTrial:
         return self.pruned
 
     def _look(self, row: dict[str, Any]) -> None:
-        column = self.search.objective[0].column
+        select = self.search.select(self.config)
+        column = self.search.objective[0].column(select)
         if len(self.search.objective) > 1 or column is None or self.search.pruner == "wilcoxon":
             return
-        criterion = row.get("validation/skill")
-        if criterion is None or not math.isfinite(criterion):
+        criterion = row.get(select.column)
+        if criterion is not None and math.isfinite(criterion):
+            criterion = criterion if select.measure.higher_is_better else -criterion
+        else:
             loss = row.get("validation/loss")
             criterion = float(row["epoch"]) if loss is None or not math.isfinite(loss) else -loss
         value = row.get(column)

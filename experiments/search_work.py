@@ -21,6 +21,7 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.estimate import Estimator
 from experiments.home import Home
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
@@ -59,6 +60,8 @@ from experiments.search_samplers import suggest
 from experiments.search_storage import storage_url
 from experiments.search_trial import OpenTrial, history, in_trial
 from experiments.search_view import again, is_complete, next_rank, propose, state_of
+from experiments.stages import search_stage
+from experiments.timings import Stopwatch
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
@@ -83,6 +86,8 @@ class Tuner:
     workers: int
     display: Display
     mirror: SearchMirror
+    estimator: Estimator
+    stopwatch: Stopwatch
     open: list[OpenTrial] = field(default_factory=list)
     by_run: dict[str, list[OpenTrial]] = field(default_factory=dict)
     looked: float = -math.inf
@@ -100,14 +105,9 @@ class Tuner:
         trials = trials_of(self.study)
         self.mirror.begin(self.arm.arm, self.search, trials)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
-        self.display.headline("")
         if done:
             self.display.say(f"search for {self.arm.arm}: {done} trials are there already")
-        if self.search.budget.trials is not None:
-            self.display.begin(max(1, self.search.budget.trials - done), 0.0)
-        else:
-            assert self.search.budget.epochs is not None
-            self.display.begin(max(1, self.search.budget.epochs // self.search.epochs_full(self.arm) - done), 0.0)
+        self.display.begin(search_stage(self.arm.arm))
         try:
             self.pool.run((), self._hear, self._more)
         finally:
@@ -186,7 +186,7 @@ class Tuner:
             config = self.arm.candidate(settings, self.asked.schema)
         except StudyError as error:
             close(self.study, trial, error.message)
-            self.display.finished(self._label(rank), f"failed: {error.message}", True)
+            self.display.finished(self._label(rank), f"failed: {error.message}", True, self.arm.arm)
             return None
         update = {"device": self.asked.options.device, "threads": self.threads}
         config = config.model_copy(update=update)
@@ -286,7 +286,7 @@ class Tuner:
         told = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, told, values, why)
         outcome = self._outcome(one, state, values, epochs, why)
-        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL)
+        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
         self.display.headline(self._standing())
 
     def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
@@ -318,11 +318,12 @@ class Tuner:
         one = about[0]
         repeat = len(one.repeats)
         label = self._label(one.rank)
+        self.stopwatch.hear(message, lambda: self.estimator.described(one.config.model_copy(update={"repeat": repeat})))
         match message:
             case Started(name):
                 if not one.shown:
                     one.shown = True
-                    self.display.started(label)
+                    self.display.started(label, self.arm.arm)
                 if repeat == 0:
                     self._look(name)
             case Told(name, event):

@@ -31,7 +31,7 @@ MOST_EXACT = 8
 class GatesAnalysis(Frozen):
     """How far gates open, when, and whether that says what the model uses."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     kind: Literal["gates"] = "gates"
     timelines: PositiveInt = 3
@@ -51,7 +51,7 @@ class AttentionAnalysis(Frozen):
 class CoalitionsAnalysis(Frozen):
     """What the trained model scores when it reads each subset of its modalities, the others masked."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     kind: Literal["coalitions"] = "coalitions"
     absences: Annotated[tuple[Absence, ...], Field(min_length=1)] = ABSENCES
@@ -66,7 +66,7 @@ class CoalitionsAnalysis(Frozen):
 class CorruptionAnalysis(Frozen):
     """How the score falls as the inputs get worse, in several ways and at several levels."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     kind: Literal["corruption"] = "corruption"
     levels: Annotated[int, Field(ge=2)] = 10
@@ -129,7 +129,8 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
             attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
             return attends or config.model.layers + config.model.layers_before > 0
         case CoalitionsAnalysis():
-            return len(modalities) > 1
+            # What a model makes of a placebo says nothing about the modality.
+            return len(modalities) > 1 and not config.data.placebo
         case CorruptionAnalysis() | ErrorsAnalysis():
             return True
 

@@ -13,7 +13,7 @@ from typing import Any
 from mmcore.config import NOT_NUMBERS, EvaluationConfig, RunConfig
 from mmcore.frozen import without_defaults
 
-NUMERICS = 2
+NUMERICS = 3
 """Version of the numerics. Raise it with every change that makes an unchanged config give other numbers."""
 
 
@@ -43,6 +43,8 @@ def identity(config: RunConfig, content: str) -> dict[str, Any]:
     if modalities is not None:
         # A set in meaning: the order in which a study writes the names changes nothing.
         values["model"] = {**values["model"], "modalities": sorted(modalities)}
+    if config.data.placebo:
+        values["data"] = {**values["data"], "placebo": sorted(config.data.placebo)}
     if config.evaluation.without:
         values["evaluation"] = {**values["evaluation"], "without": sorted(set(config.evaluation.without))}
     return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}

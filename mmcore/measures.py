@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.errors import ConfigError, nearest
+from mmcore.schema import Targets
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,16 @@ MEASURES: dict[str, Measure] = {
             "skill",
             True,
             "skill",
-            "How much of the naive baseline's loss the model removes: 1 is perfect, 0 is no better than the better of "
-            "two naive predictions, below 0 is worse.",
+            "How the model's loss compares with that of the better of two naive predictions: 1 is perfect, 0 is no "
+            "better, −1 is infinitely worse. Above 0 it is the share of the naive loss that the model removes; below "
+            "0, minus the share of its own loss that the naive prediction would remove.",
+        ),
+        Measure(
+            "relative_skill",
+            True,
+            "relative skill",
+            "1 − loss ÷ naive loss. The same as skill above 0; below 0 it has no limit, so one component on which the "
+            "naive prediction is nearly exact can outweigh all others in the mean.",
         ),
         Measure(
             "loss",
@@ -81,6 +90,14 @@ MEASURES: dict[str, Measure] = {
             kinds=_CLASSES,
         ),
         Measure(
+            "log_loss",
+            False,
+            "log loss",
+            "Mean of −ln p, with p the probability that the model gave to the right class: 0 is perfect, and being "
+            "sure and wrong costs most.",
+            kinds=_CLASSES,
+        ),
+        Measure(
             "mae",
             False,
             "mean absolute error",
@@ -105,6 +122,11 @@ class Metric:
         """As written in a study: ``skill`` or ``active/f1``."""
         return self.measure.name if self.component is None else f"{self.component}/{self.measure.name}"
 
+    @property
+    def column(self) -> str:
+        """As a column of a run's history, which has it for validation items: ``validation/f1/active``."""
+        return f"validation/{self.measure.name}" + (f"/{self.component}" if self.component else "")
+
 
 def parse_metric(text: str) -> Metric:
     """Read ``skill`` or ``active/f1``.
@@ -126,3 +148,28 @@ def parse_metric(text: str) -> Metric:
             next_step=f"Name a component: COMPONENT/{name}",
         )
     return Metric(measure, component or None)
+
+
+def refuse_unmeasured(metric: Metric, targets: Targets, called: str | None = None) -> None:
+    """Whether runs on these targets will have a value for a metric.
+
+    Args:
+        metric: a measure of the whole, or of one component.
+        targets: what is predicted.
+        called: how the message calls it; None: ``metric 'NAME'``.
+
+    Raises:
+        ConfigError: an unknown component, or one without a parameter of a kind that the measure is made for.
+    """
+    called = called or f"metric '{metric.name}'"
+    components = list(targets.components)
+    if metric.component is not None and metric.component not in components:
+        raise ConfigError(f"{called} names an unknown component", next_step=nearest(metric.component, components))
+    kinds = sorted({p.kind for p in targets.parameters if metric.component in (None, p.component)})
+    if not set(kinds) & set(metric.measure.kinds):
+        raise ConfigError(
+            f"{called} has no value here",
+            expected=f"a component with {' or '.join(metric.measure.kinds)} parameters",
+            found=", ".join(kinds),
+            next_step="Measures: " + ", ".join(f"{m.name} ({', '.join(m.kinds)})" for m in MEASURES.values()),
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from mmcore.errors import RecordError
 from mmcore.fingerprint import NUMERICS
+from mmcore.measures import Metric
 
 Drawn = Literal["each_repeat", "once", "corpus"]
 """How the test side of a split came about: by chance in each repeat; by chance, but once for all repeats; as the corpus
@@ -56,6 +58,25 @@ class Score:
     baseline: str | None = None
 
 
+def scores_of(record: Mapping[str, Any]) -> Iterator[Score]:
+    """The scores of a record that was read, None back to NaN."""
+    return (Score(**{**s, "value": math.nan if s["value"] is None else s["value"]}) for s in record["scores"])
+
+
+def value_of(metric: Metric, scores: Iterable[Score], split: str) -> float:
+    """The model's value on all items of a split, the mean over parameters where a measure has values for these alone.
+
+    NaN where there is none.
+    """
+    wanted = (split, "all", metric.measure.name, metric.component, None)
+    by_parameter = {
+        s.parameter: s.value for s in scores if (s.split, s.items, s.metric, s.component, s.baseline) == wanted
+    }
+    if None in by_parameter or not by_parameter:
+        return by_parameter.get(None, math.nan)
+    return sum(by_parameter.values()) / len(by_parameter)
+
+
 @dataclass(frozen=True)
 class RunResult:
     """Everything a run has to say.
@@ -79,17 +100,30 @@ class RunResult:
         scores: of the model and of the naive baselines.
         history: one flat row an epoch: ``epoch, steps, seconds, learning_rate, gradient_norm (mean),
             gradient_norm_max, clipped (share of steps), train/loss, train/loss/COMPONENT, validation/loss,
-            validation/loss/COMPONENT, validation/skill, validation/skill/COMPONENT``; where the weighting of losses is
-            not fixed, also ``weight/COMPONENT``, the mean weight of the epoch's steps. Losses are plain ones, whatever
-            is minimised.
+            validation/loss/COMPONENT, validation/skill, validation/skill/COMPONENT``, and the metric that chooses the
+            epoch as ``validation/MEASURE`` or ``validation/MEASURE/COMPONENT``; where the weighting of losses is not
+            fixed, also ``weight/COMPONENT``, the mean weight of the epoch's steps. Losses are plain ones, whatever is
+            minimised.
         items: one row per scored test item and component: ``{"item", "group", "complete", "component", "loss",
             "count", "naive_loss"}`` (loss: mean over the item's counted targets).
+        outcomes: one row per scored test item and parameter with a counted target, from which every measure but average
+            precision can be recomputed on any resample of items: ``{"item", "parameter", "component", "count", "loss",
+            "naive_loss", "error", "cells"}``. ``loss``: mean over the item's counted targets. ``naive_loss``: the same
+            of the baseline that is the better one for the component on the whole test side. ``error``: mean absolute
+            error in original units, None for classes. ``cells``: non-empty cells of the confusion matrix as
+            ``[true class, predicted class, count]``, None for continuous parameters. Empty in records of earlier
+            versions.
         leakage: ``{"forbidden_gradient", "copy_skill", "windows"}``, see :class:`mmcore.probes.leakage.Leakage`;
             empty for a failed run.
         calibration: confidence against accuracy of the test side's class predictions: ``{"component", "bin", "count",
             "confidence", "accuracy"}``, see :func:`mmcore.training.evaluation.reliability_rows`.
-        selection: ``{"test_windows_read": n}``: how many windows of test items this run had read through
-            :class:`mmcore.scoring.Data` when the epoch was chosen; empty for a failed run.
+        naive_classes: the class that naive predictors name, for each parameter with classes: ``{"parameter",
+            "component", "classes"}``, see :func:`mmcore.training.baselines.naive_classes`. Empty in records of earlier
+            versions.
+        selection: ``{"metric", "by", "test_windows_read"}``: the metric by which the epoch was to be chosen, by what it
+            was chosen (``metric``; ``loss`` or ``last`` where it has no value on the validation items), and how many
+            windows of test items this run had read through :class:`mmcore.scoring.Data` then. Records of earlier
+            versions have the last alone: skill chose. Empty for a failed run.
         gates: ``{name: {"mean", "saturated"}}`` on validation windows, see
             :func:`mmcore.probes.saturation.probe_saturation`; empty for a fusion without gates and for a failed run.
         hardware: ``{"device", "precision"}``, what the model was really trained or tested on: a device by its kind and
@@ -114,9 +148,11 @@ class RunResult:
     scores: list[Score]
     history: list[dict[str, float]]
     items: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
     leakage: dict[str, Any] = field(default_factory=dict)
     calibration: list[dict[str, Any]] = field(default_factory=list)
-    selection: dict[str, int] = field(default_factory=dict)
+    naive_classes: list[dict[str, Any]] = field(default_factory=list)
+    selection: dict[str, Any] = field(default_factory=dict)
     gates: dict[str, dict[str, Any]] = field(default_factory=dict)
     hardware: dict[str, str] = field(default_factory=dict)
     numerics: int = NUMERICS

@@ -14,6 +14,7 @@ import torch
 
 from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
+from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.twins import divided_twins
@@ -27,12 +28,13 @@ from mmcore.probes.removal import removing
 from mmcore.probes.saturation import gate_columns, probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
-from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task
-from mmcore.training.baselines import fit_baselines
+from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
+from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint, write_atomically
-from mmcore.training.evaluation import item_rows, predictor, reliability_rows, score_rows
+from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
+from mmcore.training.selection import Selection
 from mmcore.training.threads import with_threads
 from mmcore.training.weighting import build_weighting, refuse_unusable
 
@@ -105,12 +107,14 @@ def _run(
 
     split = draw_split(prepared.items, config.split, config.repeat)
     normaliser = fit_normaliser(prepared, split.train)
+    prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride)
     validation = data.loader("validation", split.validation)
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
+    chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
@@ -126,8 +130,9 @@ def _run(
     scores: list[Score] = []
     items: list[dict[str, Any]] = []
     leakage: dict[str, Any] = {}
+    outcomes: list[dict[str, Any]] = []
     calibration: list[dict[str, Any]] = []
-    selection: dict[str, int] = {}
+    selection: dict[str, Any] = {}
     gates: dict[str, dict[str, Any]] = {}
     twins: list[list[str]] | None = None
     test_windows = 0
@@ -137,8 +142,8 @@ def _run(
         train(
             state,
             training,
-            lambda: data.tally(predict, validation, detailed=False).component_losses(),
-            naive.losses(),
+            lambda: data.tally(predict, validation, chosen_by.detailed),
+            chosen_by,
             config,
             objective,
             shared,
@@ -154,18 +159,24 @@ def _run(
         tested = removing(config.evaluation.without, predict)
         scores = score_rows("validation", data.tally(tested, validation), naive)
         # Counted, not taken on trust.
-        selection = {"test_windows_read": data.windows_read(split.test)}
+        selection = {
+            "metric": chosen_by.metric.name,
+            "by": chosen_by.by,
+            "test_windows_read": data.windows_read(split.test),
+        }
         if config.evaluation.test:
             # Only now, with the choice of the checkpoint behind us, are test items read.
             test = data.loader("test", split.test)
             test_windows = test.windows
-            tally, naive = data.tally(tested, test), data.naive(baselines, split.test)
+            tally, naive = data.tally(tested, test, by_item=True), data.naive(baselines, split.test)
             scores += score_rows("test", tally, naive)
-            items = item_rows(data.scored(tally, split.test), data.names, data.groups, tally, naive)
+            scored = data.scored(tally, split.test)
+            items = item_rows(scored, data.names, data.groups, tally, naive)
+            outcomes = outcome_rows(scored, data.names, tally, naive)
             _write_items(folder / "items.csv", items)
             twins = divided_twins(prepared, split)
             calibration = reliability_rows(tally)
-        leakage = probe_leakage(model, handful, task, schema, normaliser).as_dict()
+        leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo).as_dict()
         gates = probe_saturation(model, handful)
 
     windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}
@@ -187,8 +198,10 @@ def _run(
         scores=scores,
         history=state.history,
         items=items,
+        outcomes=outcomes,
         leakage=leakage,
         calibration=calibration,
+        naive_classes=naive_classes(baselines),
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),

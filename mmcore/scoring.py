@@ -63,9 +63,10 @@ class Data:
         count = min(8, loader.batch, loader.windows)
         return next(loader.batches(np.linspace(0, loader.windows - 1, count).astype(int)))
 
-    def tally(self, predict: Predict, loader: Loader, detailed: bool = True) -> Tally:
+    def tally(self, predict: Predict, loader: Loader, detailed: bool = True, by_item: bool = False) -> Tally:
         """What the model does on a loader's windows."""
-        return evaluate({MODEL: predict}, loader.batches(), self.targets, self.complete, self.deviation_P, detailed)[
+        batches = loader.batches()
+        return evaluate({MODEL: predict}, batches, self.targets, self.complete, self.deviation_P, detailed, by_item)[
             MODEL
         ]
 

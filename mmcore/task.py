@@ -6,6 +6,7 @@ import importlib.util
 
 from mmcore.config import Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
 from mmcore.errors import ConfigError, nearest
+from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 
 
@@ -68,17 +69,43 @@ def resolve_causal(config: RunConfig, task: Task) -> bool:
     return config.model.causal
 
 
+def default_metric(task: Task, schema: CorpusSchema) -> Metric:
+    """What a task is judged by where nothing else is asked: skill; for labels with classes, balanced accuracy.
+
+    Labels have no past that a naive prediction could persist, so their skill is measured against the frequencies of
+    classes alone; and classes are seldom equally frequent.
+    """
+    classes = any(p.kind != "continuous" for p in schema.targets.parameters)
+    return parse_metric("balanced_accuracy" if isinstance(task, Label) and classes else "skill")
+
+
+def selection_metric(config: RunConfig, schema: CorpusSchema) -> Metric:
+    """The metric by which a run's epoch is chosen: ``training.select``, else :func:`default_metric`."""
+    written = config.training.select
+    return default_metric(resolve_task(config, schema), schema) if written is None else parse_metric(written)
+
+
 def check_names(config: RunConfig, schema: CorpusSchema) -> None:
-    """Whether the modalities that augmentation and evaluation name can be dropped or taken away.
+    """Whether what a config names is there: modalities of augmentation, evaluation and placebos, the selection metric.
 
     Raises:
-        ConfigError: a name that the corpus does not have; a modality taken away from the test items that the model does
-            not read anyway, or all that it reads.
+        ConfigError: a name that the corpus does not have; a modality taken away from the test items, or made a placebo,
+            that the model does not read anyway, or all that it reads; a metric that has no value on the corpus.
     """
+    try:
+        refuse_unmeasured(selection_metric(config, schema), schema.targets)
+    except ConfigError as error:
+        raise ConfigError(
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where="training.select"
+        ) from None
     dropout = config.augmentation.modality_dropout
     named = [] if dropout is None or not isinstance(dropout.rate, dict) else [*dropout.rate]
-    taken = config.evaluation.without
-    for names, where in ((named, "augmentation.modality_dropout.rate"), (taken, "evaluation.without")):
+    taken, placebo = config.evaluation.without, config.data.placebo
+    for names, where in (
+        (named, "augmentation.modality_dropout.rate"),
+        (taken, "evaluation.without"),
+        (placebo, "data.placebo"),
+    ):
         for name in names:
             if name not in schema.modalities:
                 raise ConfigError(
@@ -87,17 +114,21 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
                     where=where,
                 )
     read = schema.chosen(config.model.modalities)
-    unread = [name for name in taken if name not in read]
-    if unread or len(set(taken)) == len(read):
-        raise ConfigError(
-            f"the model does not read {', '.join(unread)}, so taking it away would change nothing"
-            if unread
-            else "one of the modalities that the model reads must be left",
-            expected=f"some of {', '.join(read)}, not all",
-            found=", ".join(taken),
-            next_step="Mend evaluation.without, or let the model read more in model.modalities",
-            where="evaluation.without",
-        )
+    for names, where, doing, left in (
+        (taken, "evaluation.without", "taking it away", "be left"),
+        (placebo, "data.placebo", "a placebo of it", "be the item's own"),
+    ):
+        unread = [name for name in names if name not in read]
+        if unread or len(set(names)) == len(read):
+            raise ConfigError(
+                f"the model does not read {', '.join(unread)}, so {doing} would change nothing"
+                if unread
+                else f"one of the modalities that the model reads must {left}",
+                expected=f"some of {', '.join(read)}, not all",
+                found=", ".join(names),
+                next_step=f"Mend {where}, or let the model read more in model.modalities",
+                where=where,
+            )
 
 
 def check_packages(config: RunConfig) -> None:

@@ -12,6 +12,7 @@ from mmcore.batch import Batch
 from mmcore.config import RunConfig, Task
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import Normaliser, fit_normaliser
+from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split, draw_split
 from mmcore.events import OnEvent, ignore
@@ -30,14 +31,17 @@ class Trained:
     """What probes are given: everything about a finished run, read when first asked for.
 
     Args:
-        config: of the run. prepared: its corpus. model: with the weights that were scored, on ``device``, in the state
-            in which it predicts.
+        config: of the run. prepared: its corpus; placebos are drawn as in the run. model: with the weights that were
+            scored, on ``device``, in the state in which it predicts.
     """
 
     def __init__(
         self, config: RunConfig, prepared: Prepared, model: MultimodalModel, device: torch.device, on_event: OnEvent
     ) -> None:
-        self.config, self.prepared, self.model, self.device = config, prepared, model, device
+        self.split: Split = draw_split(prepared.items, config.split, config.repeat)
+        """The sides of the run's repeat."""
+        self.prepared = with_placebos(prepared, config.data.placebo, self.split, config.repeat)
+        self.config, self.model, self.device = config, model, device
         self.on_event = on_event
         self.schema: CorpusSchema = prepared.schema
         self.targets = prepared.schema.targets
@@ -48,11 +52,6 @@ class Trained:
     def modalities(self) -> tuple[str, ...]:
         """Those that the model reads, in the order of M."""
         return self.model.modalities
-
-    @cached_property
-    def split(self) -> Split:
-        """The sides of the run's repeat."""
-        return draw_split(self.prepared.items, self.config.split, self.config.repeat)
 
     @cached_property
     def normaliser(self) -> Normaliser:

@@ -50,11 +50,13 @@ class VerdictText:
 
     Args:
         opening, middle: the words before the arm's and before the reference's name.
+        closing: the words behind the reference's name: what the verdict is limited to; empty where it is not.
         evidence: the numbers behind it.
         not_shown: what it does not say.
         parts: the verdicts per component, in words; empty where there are none.
         units: the two arms in original units; empty where nothing was measured in any.
         cost: what it would cost to decide the comparison; empty where it is decided, or that cannot be said.
+        lead: what must be read before the numbers: one component makes most of it, or components disagree; else empty.
     """
 
     arm: str
@@ -67,11 +69,13 @@ class VerdictText:
     parts: str
     units: str = ""
     cost: str = ""
+    closing: str = ""
+    lead: str = ""
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'."
+        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,8 @@ class ComparisonRow:
         margin: the study's, where it holds; None where it is not set, or set in another unit or scale.
         looks: at it, in a study that adds repeats: then ``paired`` is what the last look saw, with the sequential p
             and intervals adjusted for all looks; None where repeats are fixed.
+        tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
+        without_skill: whether neither arm is shown to beat the naive prediction on this component.
     """
 
     arm: str
@@ -206,6 +212,8 @@ class ComparisonRow:
     decision: Decision
     margin: float | None
     looks: Looks | None = None
+    tested: str = ""
+    without_skill: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -220,6 +228,21 @@ class BaselineRow:
     name: str
     score: float
     components: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A naive predictor that names another class in some repeats than in others, and scores otherwise there.
+
+    Args:
+        component: None for the whole.
+        groups: mean score and number of repeats, by class; the largest group first.
+    """
+
+    baseline: str
+    measure: str
+    component: str | None
+    groups: tuple[tuple[float, int], ...]
 
 
 @dataclass(frozen=True)
@@ -261,11 +284,12 @@ class Summary:
 
     Args:
         level: coverage of intervals, 1 − alpha.
-        repeats: repeats that the study asks for.
+        repeats, first_repeat: how many repeats the study asks for, and the number of the first one.
         verdicts: one per comparison of the study, on its metric.
         components: those with a column of their own, in the corpus's order.
         nothing_to_predict: components whose target never varies, or whose naive loss is 0: no score exists.
         comparisons: on the metric first, then per component.
+        flips: naive predictors whose mean over repeats stands for none of them.
         families: how the comparisons were corrected, in words.
         covers: which variation the intervals cover and which they do not, in words.
         sections: what analyses found.
@@ -281,6 +305,7 @@ class Summary:
     level: float
     margin: float | None
     repeats: int
+    first_repeat: int
     reference: str
     verdicts: tuple[VerdictText, ...]
     checks: tuple[Check, ...]
@@ -300,6 +325,12 @@ class Summary:
     provenance: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
+    flips: tuple[Flip, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats tested the same items."""
+        return any(c.paired.shared for c in self.comparisons)
 
     @property
     def many(self) -> bool:

@@ -98,7 +98,8 @@ def course_of(results: StudyResults) -> Course | None:
             done[pair].append(look)
         family = [compared[pair][rule.looks.index(done[pair][-1])] for pair in study.pairs]
         for pair, decision in zip(study.pairs, _decide(study, family), strict=True):
-            if pair in active and decision.verdict in DECIDED:
+            # Repeats cannot decide for other items than they share: a look asks the repeats alone.
+            if pair in active and decision.side in DECIDED:
                 stopped[pair] = look
     looks = {
         pair: Looks(tuple(done[pair]), stopped.get(pair), None if pair in stopped else waiting, len(rule.looks))

@@ -1,8 +1,8 @@
 """From the records of a study to tidy tables: the only place that knows what a record looks like.
 
 ``runs`` has one row a run, ``scores`` one row a number of a finished run, ``baselines`` one row a number of a naive
-predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component. Everything after
-this file reads these tables.
+predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component, ``outcomes`` one
+row a scored test item and parameter. Everything after this file reads these tables.
 """
 
 from __future__ import annotations
@@ -30,18 +30,26 @@ FORMAT = 1
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
-    "stopped_early", "steps", "parameters", "flops", "train_groups", "test_groups", "drawn", "commit", "dirty",
+    "stopped_early", "steps", "parameters", "flops", "train_groups", "validation_groups", "test_groups", "drawn",
+    "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
-    "twins",
+    "twins", "all_groups",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
 CALIBRATION_COLUMNS = ("arm", "repeat", "component", "bin", "count", "confidence", "accuracy")
 ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
+OUTCOME_COLUMNS = (
+    "arm", "repeat", "item", "parameter", "component", "count", "loss", "naive_loss", "error", "cells",
+)  # fmt: skip
 
+NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
 
 Table = TypeVar("Table")
+
+_NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
+"""Stands for the runs where none is finished."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,14 @@ class StudyResults:
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
         history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
         items: losses of finished runs by test item; columns :data:`ITEM_COLUMNS`. NaN: no target of it counts.
+        outcomes: what finished runs did on each test item and parameter; columns :data:`OUTCOME_COLUMNS`. ``error`` is
+            NaN for classes, ``cells`` None for continuous parameters; see :class:`mmcore.result.RunResult`. Without the
+            runs whose records are of before it was kept.
         calibration: confidence against accuracy of class predictions on test items; columns
             :data:`CALIBRATION_COLUMNS`. Without the runs whose records are of before it was measured.
+        naive_classes: the class that naive predictors name, once per repeat and parameter; columns
+            :data:`NAIVE_CLASS_COLUMNS`, ``classes`` a tuple with one a track. Without the repeats whose records are of
+            before it was kept.
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
@@ -72,7 +86,9 @@ class StudyResults:
     baselines: pd.DataFrame
     history: pd.DataFrame
     items: pd.DataFrame
+    outcomes: pd.DataFrame
     calibration: pd.DataFrame
+    naive_classes: pd.DataFrame
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
@@ -118,6 +134,17 @@ class StudyResults:
         if self.drawn != "each_repeat" or not done:
             return 0.0
         return fmean(run["test_groups"] / run["train_groups"] for run in done)
+
+    @cached_property
+    def left_out(self) -> float:
+        """Groups that a training side leaves out ÷ groups that it holds, mean over finished runs; 0 without any."""
+        done = [run for run in self.run_rows if run["status"] == "done"]
+        return fmean((run["validation_groups"] + run["test_groups"]) / run["train_groups"] for run in done or [_NONE])
+
+    @property
+    def shared(self) -> bool:
+        """Whether all repeats test the same items: then repeats alone say nothing about other items of the corpus."""
+        return self.drawn != "each_repeat"
 
     def table(
         self, metric: str, component: str | None, items: str = "all", parameter: str | None = None
@@ -232,11 +259,29 @@ def tidy(
         items=_long([(r, r["items"]) for r in done], columns=ITEM_COLUMNS).astype(
             {"loss": float, "count": int, "naive_loss": float}
         ),
+        outcomes=_long([(r, r.get("outcomes", ())) for r in done], columns=OUTCOME_COLUMNS).astype(
+            {"count": int, "loss": float, "naive_loss": float, "error": float}
+        ),
         calibration=_long([(r, r.get("calibration", ())) for r in done], columns=CALIBRATION_COLUMNS),
+        naive_classes=_naive_classes(done),
         quality=[dict(row) for row in quality],
         provenance=dict(provenance or {}),
         corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
     )
+
+
+def _naive_classes(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Arms of a repeat share their training items, so the first record that knows speaks for all."""
+    known: dict[int, list[dict[str, Any]]] = {}
+    for record in records:
+        if record.get("naive_classes"):
+            known.setdefault(record["repeat"], record["naive_classes"])
+    rows = [
+        (repeat, row["parameter"], row["component"], tuple(row["classes"]))
+        for repeat, of in known.items()
+        for row in of
+    ]
+    return pd.DataFrame(rows, columns=list(NAIVE_CLASS_COLUMNS))
 
 
 def _long(
@@ -276,6 +321,9 @@ def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterable[S
     return [[row.get(name) for row in rows] for name in names]
 
 
+_SIDES = ("train", "validation", "test")
+
+
 def _run_row(record: dict[str, Any]) -> dict[str, Any]:
     split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
     leakage, hardware = record.get("leakage") or {}, record.get("hardware") or {}
@@ -286,7 +334,9 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "parameters": (record["parameters"] or {}).get("total"),
         "flops": (record["flops"] or {}).get("total"),
         "train_groups": split.get("train", {}).get("groups"),
+        "validation_groups": split.get("validation", {}).get("groups"),
         "test_groups": split.get("test", {}).get("groups"),
+        "all_groups": sum(side["groups"] for side in map(split.get, _SIDES) if side) or None,
         "drawn": drawn_of(split) if split else None,
         **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
         # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
@@ -316,7 +366,7 @@ def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, A
     if record["arm"] not in arms or record["repeat"] not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
-            expected=f"one of the arms {', '.join(arms)} and a repeat below {study.repeats}",
+            expected=f"one of the arms {', '.join(arms)} and a repeat from {study.numbers[0]} to {study.numbers[-1]}",
             found=run_name(record),
             where=record["fingerprint"],
         )

@@ -24,13 +24,21 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "verdict",
-        "Better or worse: both tests of the difference, each after Holm, speak for it. Equivalent: the difference is "
-        "shown to lie within the margin. Undecided: neither is shown, which does not mean that the arms are equal.",
+        "What is shown about new items of this corpus. Equivalent: the difference is shown to lie within the margin. "
+        "Better or worse: every test of the difference speaks for it, each after Holm. “On these items”: it holds for "
+        "the tested items alone; whether other items of the corpus would agree is open. Undecided: nothing is shown, "
+        "which does not mean that the arms are equal.",
+    ),
+    (
+        "new items",
+        "Items of the same corpus that no run has seen. Where repeats draw their own test items, the repeats speak for "
+        "new items. Where all repeats test the same ones, the spread between the groups of test items does.",
     ),
     (
         "interval",
-        "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. It "
-        "is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits.",
+        "Where the true mean plausibly lies, for new items of the corpus. An interval of a difference that leaves out "
+        "0 speaks for a difference. It is a t interval, with the Nadeau–Bengio correction where repeats draw their "
+        "own splits, and over groups of items and repeats where all repeats test the same items.",
     ),
     (
         "deviation",
@@ -49,13 +57,25 @@ TERMS: tuple[tuple[str, str], ...] = (
     (
         "p",
         "How often a difference at least this large would come up if the two arms were equally good and only chance "
-        "decided which was ahead. Small p: chance is a poor explanation. It is a two-sided sign-flip test: exact up to "
-        f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it reads {PATTERNS:,} of the possible sign patterns.",
+        "decided which was ahead. Small p: chance is a poor explanation. A verdict needs several tests, and this is "
+        "the largest of their p: the sign-flip test's, the interval's, and that of new items where all repeats test "
+        "the same ones.",
+    ),
+    (
+        "sign-flip p",
+        "Of the test that changes the signs of the differences at random, two-sided: exact up to "
+        f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it reads {PATTERNS:,} of the possible sign patterns. "
+        "It assumes no shape of the scores, but does not know that repeats share training data.",
     ),
     (
         "p of the interval",
-        "Of the t-test that belongs to the interval. “Better” and “worse” ask that it be small as well: the sign-flip "
-        "test does not know that repeats may share training data. Where they do, it is Holm's p.",
+        "Of the t-test that belongs to the interval, which knows that repeats share training data. Where splits vary "
+        "it is corrected with Holm.",
+    ),
+    (
+        "p of new items",
+        "Of the test over groups of test items and repeats together, after Holm: would other items of the corpus "
+        "agree? Known only where all repeats test the same items.",
     ),
     (
         "sequential p",
@@ -64,8 +84,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Holm",
-        "Who asks many questions gets some yes by luck. Holm's correction raises each p so that the chance of any "
-        "false claim among all comparisons of a family stays within the accepted rate.",
+        "Test often enough and something looks significant by chance. Holm's correction raises each p so that the "
+        "chance of any false claim among all comparisons of a family stays within the accepted rate.",
     ),
     (
         "floor",
@@ -75,8 +95,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     (
         "effect size",
         "Mean difference divided by its standard deviation between repeats (Cohen's d_z): how steady the difference "
-        "is. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 large) are for d, which divides by the deviation of the "
-        "scores; they do not hold for d_z, which pairing makes larger.",
+        "is; its interval in brackets. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 large) are for d, which divides "
+        "by the deviation of the scores; they do not hold for d_z, which pairing makes larger.",
     ),
     (
         "share of repeats won",
@@ -84,8 +104,9 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "equivalent",
-        "The difference is shown to be smaller than the margin that the study set beforehand. Without a margin nothing "
-        "can be called equivalent: a missing proof of a difference is no proof of equality.",
+        "The difference is shown to be smaller than the margin that the study set beforehand, whether or not it is "
+        "shown to be other than 0. Without a margin nothing can be called equivalent: a missing proof of a difference "
+        "is no proof of equality.",
     ),
     (
         "undecided",
@@ -112,14 +133,9 @@ TERMS: tuple[tuple[str, str], ...] = (
         "same cost.",
     ),
     (
-        "Friedman",
-        "A test on ranks of all arms at once: could so clear an order come up if all were equally good? It takes "
-        "repeats as independent, and verdicts do not rest on it.",
-    ),
-    (
-        "critical difference",
-        "Arms whose average ranks are further apart than this differ by Nemenyi's test. Like Friedman's it gives an "
-        "overview; verdicts do not rest on it.",
+        "average rank",
+        "In each repeat the best arm has rank 1, the next 2, and so on; this is the mean over the repeats. It says how "
+        "often an arm is ahead, not by how much.",
     ),
 )
 """Term and meaning, in the order in which a reader meets them."""

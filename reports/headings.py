@@ -18,6 +18,10 @@ _ENTRIES = {
     "floor after holm": "floor",
     "better": "verdict",
     "worse": "verdict",
+    "better on these items": "verdict",
+    "worse on these items": "verdict",
+    "equivalent on these items": "verdict",
+    "sign-flip p after holm": "sign-flip p",
     "too few repeats": "floor",
     "low": "interval",
     "high": "interval",
@@ -25,7 +29,6 @@ _ENTRIES = {
     "repeats": "repeat",
     "repeats with a score": "repeat",
     "won": "share of repeats won",
-    "average rank": "critical difference",
 }
 """Headings in lower case that an entry of another name explains."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmcore.skill import skill_per_loss
 from reports.frame import StudyResults
 from reports.statistics.items import per_item, two_level
 from reports.statistics.multiplicity import holm
@@ -31,8 +32,9 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
     arm is better. ``low`` and ``high`` are its t interval at 1 − alpha, widened where splits overlap and not corrected
     for the number of items; ``won`` counts repeats in which the arm's loss is the lower one. Component None is all
     components together, of items that have targets in all of them. In a study of skill it is the mean over components
-    of the loss in units of the naive one, so that −difference is what the item brings to the gain in skill; elsewhere
-    losses are added up.
+    of the difference of losses, each times the skill that a unit of it costs between the two arms (see
+    :func:`mmcore.skill.skill_per_loss`, of losses over all repeats): −difference is what the item brings to the gain in
+    skill, and no component can outweigh the others. Elsewhere losses are added up.
 
     Args:
         whole: leave out single components where a comparison has all together.
@@ -53,7 +55,7 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
 def together(results: StudyResults) -> str:
     """How components are brought together, in words."""
     if results.study.metric.measure.name == "skill":
-        return "all components together, each in units of its naive loss"
+        return "all components together, each weighted by how much skill a unit of its loss costs"
     return "added up over all components"
 
 
@@ -89,11 +91,14 @@ def item_overall(results: StudyResults) -> pd.DataFrame:
 class _Losses:
     """Every loss by component, arm, repeat and item, NaN where there is none; items by name, with their groups.
 
-    ``weight_C``: what a component counts by in the whole; 0: it stays out.
+    ``naive_CRI``, ``count_CRI``: naive loss and number of counted targets, the same for all arms; 0 where not known.
+    ``skill``: whether components come together by what their losses cost of the skill.
     """
 
     loss_CARI: np.ndarray
-    weight_C: np.ndarray
+    naive_CRI: np.ndarray
+    count_CRI: np.ndarray
+    skill: bool
     components: list[str]
     arms: dict[str, int]
     items: list[str]
@@ -108,17 +113,25 @@ class _Losses:
         loss_CARI = np.full((len(components), len(arms), len(repeats), len(items)), np.nan)
         loss_CARI[component, arm, repeat, item] = rows["loss"].to_numpy(float)
         groups = rows.drop_duplicates("item").set_index("item")["group"].reindex(items)
+        naive_CRI, count_CRI = np.zeros((2, len(components), len(repeats), len(items)))
+        for values_CRI, name in ((naive_CRI, "naive_loss"), (count_CRI, "count")):
+            values_CRI[component, repeat, item] = np.nan_to_num(rows[name].to_numpy(float))
         names = {str(a): i for i, a in enumerate(arms)}
-        weight_C = np.ones(len(components))
-        if results.study.metric.measure.name == "skill":
-            sums_C, counts_C = (
-                np.bincount(component, np.nan_to_num(values.to_numpy(float)), len(components))
-                for values in (rows["naive_loss"] * rows["count"], rows["count"])
-            )
-            # Where nothing is naively wrong there is no skill.
-            weight_C = np.divide(counts_C, sums_C, out=np.zeros(len(components)), where=sums_C > 0)
-            weight_C /= max(1, np.count_nonzero(weight_C))
-        return cls(loss_CARI, weight_C, list(components), names, list(items), groups.tolist())
+        skill = results.study.metric.measure.name == "skill"
+        return cls(loss_CARI, naive_CRI, count_CRI, skill, list(components), names, list(items), groups.tolist())
+
+    def weights(self, one: int, other: int) -> np.ndarray:
+        """What each component's losses count by in the whole of two arms, (C,); 0: it stays out."""
+        if not self.skill:
+            return np.ones(len(self.components))
+        both_CARI = self.loss_CARI[:, [one, other]]
+        count_CRI = np.where(np.isfinite(both_CARI).all(axis=1), self.count_CRI, 0.0)
+        sums_C2 = (np.nan_to_num(both_CARI) * count_CRI[:, None]).sum(axis=(2, 3))
+        naive_C, counts_C = (self.naive_CRI * count_CRI).sum(axis=(1, 2)), count_CRI.sum(axis=(1, 2))
+        means = [np.divide(x_C, counts_C, out=np.zeros_like(x_C), where=counts_C > 0) for x_C in (*sums_C2.T, naive_C)]
+        # Where nothing is naively wrong there is no skill.
+        weight_C = np.nan_to_num(skill_per_loss(*means))
+        return weight_C / max(1, np.count_nonzero(weight_C))
 
     def differences(
         self, pairs: Sequence[tuple[str, str]], whole: bool = False
@@ -129,10 +142,11 @@ class _Losses:
                 continue
             difference_CRI = self.loss_CARI[:, self.arms[arm]] - self.loss_CARI[:, self.arms[reference]]
             known = np.flatnonzero(np.isfinite(difference_CRI).any(axis=(1, 2)))
-            counted = known[self.weight_C[known] > 0]
+            weight_C = self.weights(self.arms[arm], self.arms[reference])
+            counted = known[weight_C[known] > 0]
             if len(known) > 1 and len(counted):
                 # NaN where any part is: no item is compared on fewer components than the others.
-                yield arm, reference, None, np.einsum("c,cri->ri", self.weight_C[counted], difference_CRI[counted])
+                yield arm, reference, None, np.einsum("c,cri->ri", weight_C[counted], difference_CRI[counted])
                 if whole:
                     continue
             for c in known:

@@ -12,9 +12,16 @@ from collections.abc import Sequence
 
 from reports import numerals
 from reports.contents import ArmRow, ComparisonRow, Summary
-from reports.sentences import how_tested
+from reports.methods import how_tested
 
-SIGNS = {"better": "+", "worse": "-", "equivalent": "="}
+SIGNS: dict[str, str] = {
+    "better": "+",
+    "worse": "-",
+    "equivalent": "=",
+    "better on these items": "(+)",
+    "worse on these items": "(-)",
+    "equivalent on these items": "(=)",
+}
 MOST_OPPONENTS = 3
 """Arms beside the reference that marks may point to by number; a study that compares with more has none of these."""
 WIDEST = 90
@@ -150,7 +157,12 @@ def _caption(summary: Summary) -> str:
         means += f", and {metric.measure.replace('_', ' ')} by component"
     said = [escape(summary.question), escape(means + ". The best score of a column is bold.")]
     found = {c.verdict for c in compared}
-    told = [f"$^{{{sign}}}$ {verdict}" for verdict, sign in SIGNS.items() if verdict in found]
+    tested = next((c.tested for c in compared if c.tested), "items")
+    told = [
+        f"$^{{{sign}}}$ {escape(verdict.replace('these items', f'these {tested} only'))}"
+        for verdict, sign in SIGNS.items()
+        if verdict in found
+    ]
     if told:
         decided = dict.fromkeys(c.reference for c in compared if c.verdict in SIGNS)
         against = [

@@ -39,6 +39,16 @@ def number(value: float | None, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def two_digits(value: float) -> str:
+    """Two digits after the point: what an effect size bears.
+
+    Example:
+        >>> two_digits(6.7716), two_digits(-0.5)
+        ('6.77', '−0.50')
+    """
+    return f"{value:.2f}".replace("-", "−")
+
+
 def interval(low: float, high: float) -> str:
     """An interval in words: ``0.082 to 0.140``; a dash where it is not known."""
     return NOTHING if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"

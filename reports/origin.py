@@ -9,8 +9,8 @@ from typing import Any
 from mmcore.frozen import without_defaults
 from mmcore.result import Drawn
 from reports.frame import StudyResults
+from reports.methods import drawn_text
 from reports.numerals import counted, listing, percent
-from reports.sentences import drawn_text
 from reports.splits import splits_of
 from studies.resolved import ResolvedStudy
 
@@ -27,6 +27,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("Study file", caller.get("study_file")),
         ("Preset", study.preset),
         ("Changed on the command line", ", ".join(f"{k}={v}" for k, v in study.changes.items())),
+        ("Repeats", _numbered(study)),
         ("Matched", _matched(study)),
         ("Corpus", corpus.get("name")),
         ("Corpus content", corpus.get("content")),
@@ -69,6 +70,12 @@ def provenance_of(results: StudyResults) -> dict[str, Any]:
         "configs": {arm.name: without_defaults(arm.config) for arm in study.arms},
         "runs": [{k: run[k] for k in ("arm", "repeat", "fingerprint", "status", "reused_from")} for run in runs],
     }
+
+
+def _numbered(study: ResolvedStudy) -> str:
+    """Which repeats, where they are not the first ones: they share no split and no seed with those before."""
+    numbers = study.numbers
+    return f"{numbers[0]} to {numbers[-1]}" if numbers[0] else ""
 
 
 def _matched(study: ResolvedStudy) -> str:

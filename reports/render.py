@@ -23,14 +23,15 @@ from markupsafe import Markup
 
 from reports import numerals
 from reports.analyses import figures
-from reports.contents import Summary
+from reports.contents import ComparisonRow, Summary
+from reports.flips import flip_text
 from reports.frame import StudyResults
 from reports.glossary import TERMS
 from reports.headings import explained, terms
 from reports.latex import arms_table, as_latex
 from reports.overviews import overview_figures
 from reports.quality import heading
-from reports.sentences import comparison_verdict
+from reports.sentences import comparison_verdict, effect_interval_text
 from reports.tables import tables
 from reports.text import as_json, finite
 
@@ -205,10 +206,11 @@ def _environment(autoescape: bool) -> Environment:
     )
     for function in (
         numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
-        numerals.duration, numerals.counted, comparison_verdict,
+        numerals.duration, numerals.counted, comparison_verdict, flip_text,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
+    environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
     environment.filters["explained"] = explained
     environment.filters["key"] = _sort_key
@@ -216,6 +218,13 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["md"] = literally
     environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
     return environment
+
+
+def _effect(row: ComparisonRow) -> str:
+    """An effect size with its interval, each with two digits."""
+    if math.isnan(row.paired.effect_size):
+        return numerals.NOTHING
+    return f"{numerals.two_digits(row.paired.effect_size)} ({effect_interval_text(row.paired)})"
 
 
 def _cell(value: Any) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
-from mmcore.result import Drawn
 from reports.contents import ComparisonRow, MetricFacts, VerdictText
 from reports.looks import adjusted, open_text, sequential_p
-from reports.numerals import counted, interval, listing, number, percent, probability
-from reports.statistics.floors import ENUMERATED, PATTERNS, needed
-from reports.statistics.verdicts import Verdict
+from reports.numerals import NOTHING, counted, interval, listing, number, percent, probability, two_digits
+from reports.statistics.comparisons import Paired
+from reports.statistics.floors import needed
+from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.undecided import equals, undecided_cell, undecided_text
 
 
@@ -28,6 +29,7 @@ def verdict_text(
     nothing_to_predict: Sequence[str],
     units: str = "",
     cost: str = "",
+    lead: str = "",
 ) -> VerdictText:
     """One comparison on the study's metric, told to a reader who knows no statistics.
 
@@ -37,9 +39,9 @@ def verdict_text(
         repeats: repeats that the study asks for.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
-        units, cost: sentences of :mod:`reports.effects`.
+        units, cost: sentences of :mod:`reports.effects`. lead: a sentence of :mod:`reports.dominance`.
     """
-    opening, middle = _WORDS[row.decision.verdict]
+    opening, middle = _WORDS[row.decision.side]
     return VerdictText(
         arm=row.arm,
         reference=row.reference,
@@ -51,6 +53,8 @@ def verdict_text(
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
+        closing=_closing(row),
+        lead=lead,
     )
 
 
@@ -65,13 +69,23 @@ _WORDS: dict[Verdict, tuple[str, str]] = {
 
 def sentence(row: ComparisonRow) -> str:
     """A comparison's verdict in one sentence; on the metric it is the headline of its :class:`VerdictText`."""
-    opening, middle = _WORDS[row.decision.verdict]
+    opening, middle = _WORDS[row.decision.side]
     on = "" if row.component is None else f" on {row.component}"
-    return f"{opening}'{row.arm}' {middle} '{row.reference}'{on}."
+    return f"{opening}'{row.arm}' {middle} '{row.reference}'{on}{_closing(row)}."
+
+
+def _closing(row: ComparisonRow) -> str:
+    """What a verdict is limited to."""
+    said = f" on these {row.tested or 'items'}" if row.decision.only_these_items else ""
+    return said + (", where neither beats the naive prediction" if row.without_skill and _takes_sides(row) else "")
+
+
+def _takes_sides(row: ComparisonRow) -> bool:
+    return row.decision.side in ("better", "worse")
 
 
 def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFacts, alpha: float, repeats: int) -> str:
-    paired, decision = row.paired, row.decision
+    paired = row.paired
     n, difference = paired.n, paired.difference
     if n == 0:
         return f"Of {counted(repeats, 'repeat')} none has a score for both."
@@ -83,43 +97,110 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
         text += f": {number(abs(difference.mean))} {'higher' if difference.mean > 0 else 'lower'}"
     if n < 2 or math.isnan(difference.low):
         return text + "."
-    edges = interval(difference.low, difference.high)
-    text += f" ({percent(1 - alpha)} interval of the difference {edges}{adjusted(row.looks)})."
+    text += f" ({percent(1 - alpha)} interval of the difference {_edges(row)})."
     if paired.tied == n:
         text += " The scores are equal in every repeat."
     else:
         text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
         text += f" and level in {paired.tied}." if paired.tied else "."
-    p = f" {equals('p', paired.p, alpha)}"
-    if decision.family > 1:
-        p += f", and {probability(decision.p_holm, alpha)} after Holm's correction for {decision.family} comparisons"
-    if not math.isnan(paired.effect_size):
-        p += f"; effect size {number(paired.effect_size)}"
-    return text + p + sequential_p(row.looks) + "."
+    return f"{text} {_p_text(row, alpha)}{_effect(row)}{sequential_p(row.looks)}."
+
+
+def _edges(row: ComparisonRow) -> str:
+    """The interval of the difference; of these items and of new ones where all repeats tested the same."""
+    difference, claimed = row.paired.difference, row.paired.claimed
+    edges = interval(difference.low, difference.high) + adjusted(row.looks)
+    if not row.paired.shared:
+        return edges
+    beyond = "not known" if math.isnan(claimed.low) else interval(claimed.low, claimed.high)
+    return f"{edges} on these {row.tested}, {beyond} on new items of the corpus"
+
+
+def _p_text(row: ComparisonRow, alpha: float) -> str:
+    """The p of the claim, the largest of the tests that it needs; where test items are shared, that of both claims."""
+    paired, decision = row.paired, row.decision
+    after = f" after Holm's correction for {decision.family} comparisons" if decision.family > 1 else ""
+
+    def told(raw: float, corrected: float) -> str:
+        return equals("p", raw, alpha) + (f", and {probability(corrected, alpha)}{after}" if after else "")
+
+    if not paired.shared:
+        return told(decision.p, decision.p_holm)
+    here = told(max(paired.p, paired.p_t), max(decision.p_flip, decision.p_t))
+    new = paired.new_items
+    if new is None or decision.p_items is None:
+        return f"On these items {here}"
+    return f"On these items {here}; on new items of the corpus {equals('p', new.p, alpha)}" + (
+        f", and {probability(decision.p_items, alpha)}{after}" if after else ""
+    )
+
+
+def _effect(row: ComparisonRow) -> str:
+    paired = row.paired
+    if math.isnan(paired.effect_size):
+        return ""
+    return f"; effect size {two_digits(paired.effect_size)} ({effect_interval_text(paired)})"
+
+
+def effect_interval_text(paired: Paired) -> str:
+    """The interval of an effect size: ``0.21 to 1.76``."""
+    if math.isnan(paired.effect_low):
+        return NOTHING
+    return f"{two_digits(paired.effect_low)} to {two_digits(paired.effect_high)}"
 
 
 def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None) -> str:
-    paired, decision = row.paired, row.decision
+    decision = row.decision
     if waits := open_text(row):
         return waits
     match decision.verdict:
         case "better" | "worse":
-            text = "Not shown: that the same holds on another corpus, or with other settings than this study's."
-            if margin is not None and abs(paired.difference.mean) <= margin:
-                text += (
-                    f" The difference is real but small: within the ±{number(margin)} that this study counts as none."
-                )
-            return text
+            return "Not shown: that the same holds on another corpus, or with other settings than this study's."
+        case "better on these items" | "worse on these items":
+            return f"{_only_these_items(row, alpha)} Nor is it shown on another corpus, or with other settings."
         case "equivalent":
-            inside = interval(paired.narrow.low, paired.narrow.high)
-            return (
-                f"The {percent(1 - 2 * alpha)} interval of the difference, {inside}, lies within the "
-                f"±{number(margin)} that this study counts as no difference. Not shown: that there is none at all."
-            )
+            return f"{_within(row, alpha, margin)} Not shown: that there is no difference at all."
+        case "equivalent on these items":
+            return f"{_within(row, alpha, margin)} {_only_these_items(row, alpha)}"
         case "undecided":
             return f"Not shown: that one is better, nor that both are equal. {undecided_text(row, alpha)}"
         case "too few repeats":
             return _too_few(row, alpha)
+
+
+def _only_these_items(row: ComparisonRow, alpha: float) -> str:
+    """Why a verdict does not hold for other items of the corpus, and what would show more."""
+    new, decision = row.paired.new_items, row.decision
+    text = "Not shown: that the same holds for other items of this corpus."
+    if new is None or math.isnan(new.item_error):
+        why = (
+            "all of them are of one group"
+            if new is not None and new.groups < 2
+            else "the runs did not record this measure item by item"
+        )
+        return f"{text} All repeats tested the same items, and {why}, so nothing can be said of others."
+    p = new.p if decision.p_items is None else decision.p_items
+    corrected = " after Holm's correction" if decision.family > 1 else ""
+    return (
+        f"{text} All repeats tested the same {row.tested}; {counted(new.groups, 'group')} of items leave open whether "
+        f"other items would agree ({equals('p', p, alpha)}{corrected}). More test items would show more; more repeats "
+        "would not."
+    )
+
+
+def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
+    """That the difference lies within the margin; and that it is no chance, where it is none."""
+    paired, decision = row.paired, row.decision
+    narrow = paired.narrow
+    if paired.new_items is not None and not decision.only_these_items:
+        narrow = paired.new_items.narrow
+    text = (
+        f"The {percent(1 - 2 * alpha)} interval of the difference, {interval(narrow.low, narrow.high)}, lies within "
+        f"the ±{number(margin)} that this study counts as no difference."
+    )
+    if decision.p_holm <= alpha and decision.p <= alpha:
+        text += " The difference is real, but below the margin."
+    return text
 
 
 def _too_few(row: ComparisonRow, alpha: float) -> str:
@@ -141,10 +222,14 @@ def _too_few(row: ComparisonRow, alpha: float) -> str:
 def _parts(components: Sequence[ComparisonRow], nothing: Sequence[str]) -> str:
     by_verdict: dict[str, list[str]] = {}
     for row in components:
-        by_verdict.setdefault(row.decision.verdict, []).append(row.component or "")
+        name = row.component or ""
+        if row.without_skill and _takes_sides(row):
+            name += " (where neither beats the naive prediction)"
+        by_verdict.setdefault(row.decision.verdict, []).append(name)
     said = [
-        f"{verdict} {'for' if verdict == 'too few repeats' else 'on'} {listing(by_verdict[verdict])}"
-        for verdict in ("better", "worse", "equivalent", "undecided", "too few repeats")
+        f"{verdict.removesuffix(THESE_ITEMS)} {'for' if verdict == 'too few repeats' else 'on'} "
+        f"{listing(by_verdict[verdict])}{', on these items' if verdict.endswith(THESE_ITEMS) else ''}"
+        for verdict in get_args(Verdict)
         if verdict in by_verdict
     ]
     if said and nothing:
@@ -157,64 +242,6 @@ def comparison_verdict(row: ComparisonRow) -> str:
     if row.verdict != "undecided":
         return row.verdict
     return undecided_cell(row)
-
-
-def families_text(metric: MetricFacts, primary: int, by_component: int, overlap: float) -> str:
-    """How comparisons were corrected, for the methods part of the page."""
-    text = f"{counted(primary, 'comparison')} on {metric.title}"
-    if by_component:
-        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected by itself."
-    else:
-        text += f" {'is' if primary == 1 else 'are'} one family."
-    if overlap > 0:
-        text += " Since splits vary, better and worse must also hold for the interval's t-test after Holm."
-    return text + " Corrections are Holm's. Claims of equivalence are not corrected for their number."
-
-
-def how_tested(rows: Sequence[ComparisonRow]) -> str:
-    """Which test made the p of comparisons, for captions: exact only where every sign pattern was read."""
-    pairs = [row.paired.n for row in rows]
-    sampled = f"{PATTERNS:,} of the possible sign patterns"
-    if max(pairs, default=0) <= ENUMERATED:
-        return "an exact sign-flip test, two-sided"
-    if min(pairs) > ENUMERATED:
-        return f"a two-sided sign-flip test over {sampled}"
-    return f"a two-sided sign-flip test, exact up to {ENUMERATED} pairs and over {sampled} beyond"
-
-
-def drawn_text(drawn: Drawn) -> str:
-    """How the sides of the split came about, in a few words."""
-    match drawn:
-        case "corpus":
-            return "given by the corpus"
-        case "once":
-            return "test drawn once, train and validation for each repeat"
-        case "each_repeat":
-            return "drawn for each repeat"
-
-
-def covers_text(overlap: float, drawn: Drawn) -> str:
-    """Which variation the intervals cover and which they do not."""
-    match drawn:
-        case "corpus":
-            return (
-                "Intervals cover the initialisation and the draw of the validation items. The corpus fixes its "
-                "training and test items, so they do not cover other test items, and they do not cover another corpus."
-            )
-        case "once":
-            return (
-                "Intervals cover the initialisation and the draw of training and validation items. The test items are "
-                "the same in all repeats, so they do not cover other test items, and they do not cover another corpus."
-            )
-        case "each_repeat":
-            pass
-    text = "Intervals cover the draw of the split and the initialisation; they do not cover another corpus."
-    if overlap > 0:
-        text += (
-            f" Splits of different repeats share training data, so intervals use the Nadeau–Bengio correction with "
-            f"n_test/n_train = {number(overlap)}."
-        )
-    return text
 
 
 def paired_means(arm: np.ndarray, reference: np.ndarray) -> tuple[float, float]:

@@ -15,13 +15,18 @@ from reports.analyses import sections
 from reports.checks import run_checks
 from reports.contents import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.course import Course, by_repeat, compare_in_course, course_of
+from reports.dominance import dominance_of, dominance_text
 from reports.effects import cost_to_decide, in_original_units
+from reports.flips import flips
 from reports.frame import StudyResults
+from reports.item_scores import tested_text, with_new_items
 from reports.looks import looks_text, sequential_facts
+from reports.methods import covers_text, families_text
+from reports.naive import neither_beats_it
 from reports.origin import facts_of, provenance_of
 from reports.overviews import overviews
 from reports.quality import quality_by_modality, quality_table
-from reports.sentences import covers_text, families_text, paired_means, verdict_text
+from reports.sentences import paired_means, verdict_text
 from reports.statistics.bootstrap import bca, interquartile_mean, mean
 from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate, finite
@@ -62,6 +67,7 @@ def summarise(results: StudyResults) -> Summary:
         level=1 - study.alpha,
         margin=study.margin,
         repeats=study.repeats,
+        first_repeat=study.first_repeat,
         reference=study.reference,
         verdicts=tuple(
             verdict_text(
@@ -75,6 +81,7 @@ def summarise(results: StudyResults) -> Summary:
                 nothing_to_predict=nothing,
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
+                lead=dominance_text(dominance_of(results, row, by_component)),
             )
             for row in primary
         ),
@@ -84,6 +91,7 @@ def summarise(results: StudyResults) -> Summary:
         arms=arms,
         comparisons=(*primary, *by_component),
         baselines=baselines,
+        flips=flips(results),
         measures=_measures(results, [b.name for b in baselines]),
         families=_families(results, metric, len(primary), len(by_component), course),
         covers=covers_text(results.overlap, results.drawn),
@@ -103,7 +111,7 @@ def _families(
 ) -> str:
     """How comparisons were corrected, or why there is none."""
     if primary:
-        return families_text(metric, primary, by_component, results.overlap) + looks_text(course)
+        return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(course)
     if results.study.to_be_found:
         return "There is nothing to compare yet: every comparison needs an arm that the search is to find."
     why = "the study has one arm" if len(results.study.arms) == 1 else "the study asks for no comparison"
@@ -131,7 +139,7 @@ def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
         raise RecordError(
             f"no run has a score for the study's metric '{metric.name}'",
             found=", ".join(dict.fromkeys(names)),
-            next_step="Name one of these as the study's metric; nothing has to be trained again",
+            next_step="Ask for one of these with --metric; nothing has to be trained again",
         )
     parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
     units = {results.corpus.get("units", {}).get(p, "") for p in parameters}
@@ -168,15 +176,25 @@ def _comparisons(
         scores = by_repeat(results, metric.measure, component)
         for pair in study.known_pairs:
             asked.append((*pair, component if component != metric.component else None))
-            family.append(_compare(results, metric, scores, pair, course, len(components) * len(study.known_pairs)))
+            size = len(components) * len(study.known_pairs)
+            family.append(_compare(results, metric, component, scores, pair, course, size))
     whole = MEASURES[metric.measure].whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
+    tested = tested_text(results) if results.shared else ""
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
         ComparisonRow(
-            arm, reference, component, paired, decision, margin, course.looks[arm, reference] if course else None
+            arm,
+            reference,
+            component,
+            paired,
+            decision,
+            margin,
+            course.looks[arm, reference] if course else None,
+            tested,
+            neither_beats_it(results, (arm, reference), component or metric.component),
         )
         for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
@@ -185,6 +203,7 @@ def _comparisons(
 def _compare(
     results: StudyResults,
     metric: MetricFacts,
+    component: str | None,
     scores: dict[str, np.ndarray],
     pair: tuple[str, str],
     course: Course | None,
@@ -193,8 +212,12 @@ def _compare(
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
     if course is None:
-        return compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
-    return compare_in_course(course, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons)
+        paired = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
+    else:
+        paired = compare_in_course(
+            course, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
+        )
+    return with_new_items(results, paired, pair, metric.measure, component, one - other, course)
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -11,10 +11,10 @@ import pandas as pd
 from reports.contents import Summary, Table
 from reports.frame import StudyResults
 from reports.items import item_differences, item_overall
+from reports.overviews.all_arms import every_pair
 from reports.statistics.bootstrap import bca
 from reports.statistics.comparisons import equivalence_p, paired_differences
 from reports.statistics.intervals import Estimate
-from reports.statistics.ranks import ranks
 
 
 def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
@@ -24,7 +24,7 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "comparisons": _comparisons(summary, results),
         "baselines": _baselines(summary),
         "measures": _measures(summary),
-        "ranks": _ranks(summary, results),
+        "ranks": _ranks(results),
         "item_differences": item_differences(results),
         "item_overall": results.once(item_overall),
         "items": results.items,
@@ -73,15 +73,20 @@ def _scores(results: StudyResults, summary: Summary, component: str | None, arm:
 
 
 def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
-    """``p_equivalence``: of two one-sided tests against the margin, empty where none holds."""
+    """``low``, ``high``: for new items of the corpus; ``these_items``: for the tested ones, where repeats share them.
+
+    ``p_equivalence``: of two one-sided tests against the margin on the tested items, empty where none holds.
+    """
     columns = [
-        "arm", "reference", "component", "n", "difference", "low", "high", "bca_low", "bca_high", "deviation", "p",
-        "p_holm", "p_floor", "p_floor_holm", "p_interval", "p_equivalence", "effect_size", "won", "tied", "share_won",
-        "family", "verdict", "more_repeats", "more_verdict", "reason",
+        "arm", "reference", "component", "n", "difference", "low", "high", "these_items_low", "these_items_high",
+        "bca_low", "bca_high", "deviation", "p", "p_holm", "p_floor", "p_floor_holm", "p_sign_flip", "p_sign_flip_holm",
+        "p_interval", "p_new_items", "p_equivalence", "effect_size", "effect_low", "effect_high", "won", "tied",
+        "share_won", "family", "verdict", "without_skill", "more_repeats", "more_verdict", "reason",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
-        d, paired, decision = c.paired.difference, c.paired, c.decision
+        d, paired, decision = c.paired.claimed, c.paired, c.decision
+        here = (paired.difference.low, paired.difference.high) if paired.shared else (math.nan, math.nan)
         component = c.component or summary.metric.component
         arm, reference = (_scores(results, summary, component, name) for name in (c.arm, c.reference))
         edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
@@ -91,9 +96,10 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
             edges, p_equivalence = (math.nan, math.nan), math.nan
         rows.append(
             (
-                c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *edges, d.deviation, paired.p,
-                decision.p_holm, paired.floor, decision.floor_holm, decision.p_t, p_equivalence, paired.effect_size,
-                paired.won, paired.tied, paired.share_won, decision.family, decision.verdict, decision.more,
+                c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *here, *edges, d.deviation, decision.p,
+                decision.p_holm, paired.floor, decision.floor_holm, paired.p, decision.p_flip, decision.p_t,
+                decision.p_items, p_equivalence, paired.effect_size, paired.effect_low, paired.effect_high, paired.won,
+                paired.tied, paired.share_won, decision.family, decision.verdict, c.without_skill, decision.more,
                 decision.would_be, decision.reason,
             )
         )  # fmt: skip
@@ -125,16 +131,11 @@ def _measures(summary: Summary) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64"})
 
 
-def _ranks(summary: Summary, results: StudyResults) -> pd.DataFrame:
-    """All arms against all on the study's metric; the test and the critical difference are the same in every row."""
-    metric = summary.metric
-    scores = results.table(metric.measure, metric.component)
-    found = ranks(scores, higher_is_better=metric.higher_is_better, alpha=summary.alpha)
-    shared = (found.n, found.statistic, found.p, found.critical_difference)
-    return pd.DataFrame(
-        [(arm, rank, *shared) for arm, rank in zip(found.arms, found.average, strict=True)],
-        columns=["arm", "average_rank", "n", "friedman", "p_friedman", "critical_difference"],
-    )
+def _ranks(results: StudyResults) -> pd.DataFrame:
+    """All arms against all on the study's metric, the best first."""
+    found = results.once(every_pair).ranks
+    rows = [(arm, rank, found.n) for arm, rank in zip(found.arms, found.average, strict=True)]
+    return pd.DataFrame(rows, columns=["arm", "average_rank", "n"])
 
 
 def _plain(table: Table) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any
 from reports import numerals
 from reports.contents import ComparisonRow, Summary
 from reports.effects import seconds_to_decide
+from reports.flips import flip_text
 from reports.sections import Section
 from reports.sentences import sentence
 
@@ -23,11 +24,17 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """The stable interface for programs; plain data, None where there is no number.
 
     ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
-    1 − alpha; ``p_floor`` is the smallest p that the number of repeats allows before correction. ``margin`` is in the
-    metric's unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what
-    they would decide if mean and deviation stayed as they are.
+    1 − alpha. ``p`` is the largest p of the tests that the claim needs, ``p_holm`` the same after the corrections; the
+    single ones are ``p_sign_flip``, ``p_interval`` and ``p_new_items``. ``interval`` is that of new items of the
+    corpus; where all repeats tested the same items, ``these_items`` says what holds for these alone. ``p_floor`` is the
+    smallest p that the number of repeats allows before correction. ``margin`` is in the metric's
+    unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what they would
+    decide if mean and deviation stayed as they are. ``without_skill``: neither arm beats the naive prediction there.
+    ``lead`` says that one component makes most of a comparison on the metric, or that components disagree; None where
+    neither is so.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
+    leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
     return finite(
         {
             "study": summary.study,
@@ -49,13 +56,25 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 for arm in summary.arms
             ],
             "comparisons": [
-                _comparison(c) | {"more_seconds": seconds_to_decide(c, seconds)} for c in summary.comparisons
+                _comparison(c)
+                | {"more_seconds": seconds_to_decide(c, seconds)}
+                | {"lead": None if c.component is not None else leads[c.arm, c.reference] or None}
+                for c in summary.comparisons
             ],
             "baselines": [
                 {
                     "name": b.name,
                     "mean": b.score,
                     "components": dict(zip(summary.components, b.components, strict=True)),
+                    "flips": [
+                        {
+                            "measure": f.measure,
+                            "component": f.component,
+                            "values": [{"mean": mean, "repeats": repeats} for mean, repeats in f.groups],
+                        }
+                        for f in summary.flips
+                        if f.baseline == b.name
+                    ],
                 }
                 for b in summary.baselines
             ],
@@ -65,6 +84,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
+            "first_repeat": summary.first_repeat,
             "sequential": None if summary.sequential is None else asdict(summary.sequential),
         }
     )
@@ -96,19 +116,26 @@ def _section_text(section: Section) -> str:
 
 
 def _comparison(row: ComparisonRow) -> dict[str, Any]:
-    difference = row.paired.difference
+    paired, decision = row.paired, row.decision
+    difference = paired.claimed
     return {
         "arm": row.arm,
         "reference": row.reference,
         "component": row.component,
         "difference": difference.mean,
         "interval": [difference.low, difference.high],
-        "p": row.paired.p,
-        "p_holm": row.decision.p_holm,
-        "p_floor": row.paired.floor,
-        "p_interval": row.decision.p_t,
-        "effect_size": row.paired.effect_size,
-        "verdict": row.decision.verdict,
+        "p": decision.p,
+        "p_holm": decision.p_holm,
+        "p_floor": paired.floor,
+        "p_sign_flip": paired.p,
+        "p_sign_flip_holm": decision.p_flip,
+        "p_interval": decision.p_t,
+        "p_new_items": decision.p_items,
+        "effect_size": paired.effect_size,
+        "effect_interval": [paired.effect_low, paired.effect_high],
+        "verdict": decision.verdict,
+        "these_items": _these_items(row) if paired.shared else None,
+        "without_skill": row.without_skill,
         "sentence": sentence(row),
         "n": row.paired.n,
         "more_repeats": row.decision.more,
@@ -116,6 +143,17 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
         "looks": None if row.looks is None else list(row.looks.done),
         "stopped_at": None if row.looks is None else row.looks.stopped_at,
         "p_sequential": None if row.looks is None else row.paired.p,
+    }
+
+
+def _these_items(row: ComparisonRow) -> dict[str, Any]:
+    """What the repeats say of the items that all of them tested."""
+    paired, decision = row.paired, row.decision
+    return {
+        "interval": [paired.difference.low, paired.difference.high],
+        "p": max(paired.p, paired.p_t),
+        "p_holm": max(decision.p_flip, decision.p_t),
+        "groups": None if paired.new_items is None else paired.new_items.groups,
     }
 
 
@@ -141,7 +179,7 @@ def as_text(summary: Summary) -> str:
         blocks.append(_verdict_lines(summary))
     else:
         for v in summary.verdicts:
-            parts = [wrapped(t, "  ") for t in (v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
+            parts = [wrapped(t, "  ") for t in (v.lead, v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
             blocks.append("\n".join([v.headline, *parts]))
     if summary.sequential is not None:
         blocks.append(wrapped(summary.sequential.text))
@@ -170,24 +208,22 @@ def as_text(summary: Summary) -> str:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
         lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
     blocks.append(aligned(lines))
+    blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"
 
 
 def _verdict_lines(summary: Summary) -> str:
     """Many verdicts, a line each; the page has every one in words."""
-    lines = [
-        ["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm", "p of the interval"]
-    ]
+    lines = [["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]]
     for c in summary.primary:
-        difference = c.paired.difference
+        difference = c.paired.claimed
         lines.append(
             [
                 sentence(c),
                 numerals.number(difference.mean, True),
                 numerals.interval(difference.low, difference.high),
-                numerals.probability(c.decision.p_holm),
-                numerals.probability(c.decision.p_t),
+                numerals.probability(c.decision.p_holm, summary.alpha),
             ]
         )
     return aligned(lines)

@@ -8,7 +8,7 @@ from reports.numerals import counted, listing, probability
 
 BEFOREHAND = (
     "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "
-    "comparison is decided is a second look at it, and makes false claims more frequent (docs/calibration.md)."
+    "comparison is decided is a second look at it, and makes false claims more frequent (docs/error_rates.md)."
 )
 """Stands before every number of further repeats."""
 
@@ -31,7 +31,7 @@ def _hurdle(row: ComparisonRow, alpha: float) -> str:
         return _after_holm(row, alpha)
     if flip:
         corrected = (
-            f", and {probability(decision.p_holm, alpha)} after Holm's correction" if decision.family > 1 else ""
+            f", and {probability(decision.p_flip, alpha)} after Holm's correction" if decision.family > 1 else ""
         )
         why = ", which allows for the training data that repeats share," if paired.overlap > 0 else ""
         return (
@@ -48,14 +48,14 @@ def _hurdle(row: ComparisonRow, alpha: float) -> str:
 
 def _after_holm(row: ComparisonRow, alpha: float) -> str:
     paired, decision = row.paired, row.decision
-    after = (("p", decision.p_holm), ("p of the interval", decision.p_t))
+    after = (("p", decision.p_flip), ("p of the interval", decision.p_t))
     failed = [equals(name, p, alpha) for name, p in after if p > alpha]
     if not failed:
         # A sequential p is the smallest of all looks, the interval is that of the last one.
         return "Both tests spoke for a difference at an earlier look, but the interval at the last one holds 0."
     alone = (equals("p", paired.p, alpha), equals("p of the interval", paired.p_t, alpha))
     kept = [equals(name, p, alpha) for name, p in after if p <= alpha]
-    though = f", though {kept[0]}" if kept and decision.p_holm <= alpha else ""
+    though = f", though {kept[0]}" if kept and decision.p_flip <= alpha else ""
     return (
         f"Alone it would stand ({listing(alone)}), but not among the {counted(decision.family, 'comparison')} that are "
         f"corrected together: after Holm's correction {listing(failed)}{though}. The interval is not "

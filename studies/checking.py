@@ -60,6 +60,9 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
         full = len(chosen) == len(schema.modalities)
         model = config.model.model_copy(update={"modalities": None if full else chosen})
         config = config.model_copy(update={"model": model})
+    if config.data.placebo:
+        data = config.data.model_copy(update={"placebo": schema.chosen(config.data.placebo)})
+        config = config.model_copy(update={"data": data})
     return config
 
 
@@ -158,9 +161,13 @@ def refuse_unlike(arms: Sequence[ResolvedArm], schema: CorpusSchema, where_of: C
                 )
 
 
+NOT_TARGETS = ("window", "stride", "clip", "placebo")
+"""Settings under ``data`` that change what a model reads, and nothing of what it is scored on."""
+
+
 def _decides_targets(config: RunConfig, schema: CorpusSchema) -> dict[str, Any]:
     task = resolve_task(config, schema)
-    alignment = {f"data.{name}": value for name, value in config.data if name not in ("window", "stride", "clip")}
+    alignment = {f"data.{name}": value for name, value in config.data if name not in NOT_TARGETS}
     shares = {f"split.{name}": value for name, value in config.split}
     ahead = {"task.horizon": task.horizon} if isinstance(task, Forecast) else {}
     return {"task.kind": task.kind} | ahead | alignment | shares

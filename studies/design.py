@@ -57,6 +57,15 @@ class LeaveOneOut(Frozen):
         return self
 
 
+class Placebo(Frozen):
+    """Is it the modality, or the larger model? ``all``, and an arm ``placebo NAME`` for each modality.
+
+    In that arm every item reads the modality of another item: the same model, and nothing to learn from it.
+    """
+
+    kind: Literal["placebo"] = "placebo"
+
+
 class OneFactor(Frozen):
     """``base``, and an arm for each value of a factor that differs from the base's, one factor at a time."""
 
@@ -93,11 +102,12 @@ class MissingModality(Frozen):
 
 
 Design = Annotated[
-    ModalityLattice | LeaveOneOut | OneFactor | Factorial | NamedSets | MissingModality, Field(discriminator="kind")
+    ModalityLattice | LeaveOneOut | Placebo | OneFactor | Factorial | NamedSets | MissingModality,
+    Field(discriminator="kind"),
 ]
 
 
-DESIGNS = (ModalityLattice, LeaveOneOut, OneFactor, Factorial, NamedSets, MissingModality)
+DESIGNS = (ModalityLattice, LeaveOneOut, Placebo, OneFactor, Factorial, NamedSets, MissingModality)
 """The members of the family."""
 
 
@@ -135,6 +145,9 @@ def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overri
             arms = (Arm("all", {}), *(_read(f"without {m}", _but(modalities, m)) for m in _several(modalities, rule)))
         case LeaveOneOut(parts=parts, none=none):
             arms = _parts(parts or {}, none)
+        case Placebo():
+            controls = (Arm(f"placebo {m}", {"data.placebo": [m]}) for m in _several(modalities, rule))
+            arms = (Arm("all", {}), *controls)
         case OneFactor(factors=factors):
             arms = _one_factor(factors, is_base)
         case Factorial(factors=factors):
@@ -282,21 +295,42 @@ def shown(value: Any) -> str:
 
 
 # Which arms are compared ---------------------------------------------------------------------------------------------
-def neighbours(subsets: dict[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:
-    """Comparisons along the edges of the lattice: each subset against those with one modality less (what does that
-    modality add?), and the single modalities among themselves (which is worth most?).
+@dataclass(frozen=True)
+class Reads:
+    """What an arm's model reads.
 
     Args:
-        subsets: arm name to the modalities it reads, in the order of the arms.
+        modalities: all of them, placebos too.
+        placebo: those of them that are another item's.
     """
+
+    modalities: frozenset[str]
+    placebo: frozenset[str] = frozenset()
+
+
+def neighbours(arms: dict[str, Reads]) -> tuple[tuple[str, str], ...]:
+    """Comparisons along the edges of the lattice: each subset against those with one modality less (what does that
+    modality add?), then against the same subset with a placebo (what does it add beyond size?), and the single
+    modalities among themselves (which is worth most?).
+
+    Args:
+        arms: name to what it reads, in the order of the arms.
+    """
+    subsets = {name: reads.modalities for name, reads in arms.items() if not reads.placebo}
     pairs = [
         (larger, smaller)
         for larger, has in subsets.items()
         for smaller, had in subsets.items()
         if had < has and len(has) == len(had) + 1
     ]
+    controls = [
+        (name, control)
+        for name, has in subsets.items()
+        for control, reads in arms.items()
+        if reads.placebo and reads.modalities == has
+    ]
     single = [name for name, has in subsets.items() if len(has) == 1]
-    return (*pairs, *combinations(single, 2))
+    return (*pairs, *controls, *combinations(single, 2))
 
 
 def same_conditions(taken: dict[str, frozenset[str]]) -> tuple[tuple[str, str], ...]:

@@ -11,18 +11,20 @@ from typing import Any, Literal
 from mmcore.config import RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
-from mmcore.measures import MEASURES, Metric, parse_metric
+from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
+from mmcore.task import default_metric, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 from studies.analysis_rules import refuse_endless
 from studies.checking import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
-from studies.design import arms_of, neighbours, same_conditions
+from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
-from studies.repeats import Sequential
+from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.search import baselines
 from studies.study import Preset, Study
+from studies.tuning import ResolvedSearch
 
 
 def resolve(
@@ -35,7 +37,7 @@ def resolve(
     schema: CorpusSchema,
     *,
     changes: dict[str, Any] | None = None,
-    repeats: int | Sequential | None = None,
+    repeats: AnyRepeats | None = None,
     metric: str | None = None,
     match: Literal["parameters", "flops", "none"] | None = None,
     preset_name: str | None = None,
@@ -52,7 +54,9 @@ def resolve(
         corpus: the corpus's folder.
         schema: the corpus's schema; arms may name only its modalities.
         changes: dotted path to value, from ``--set``.
-        repeats, metric: from the command line; None: the study's, then the preset's.
+        repeats: from the command line; None: the study's, then the preset's.
+        metric: from the command line: judges anew what was trained, and chooses no epoch; None: the study's, or the
+            task's own where it names none (:func:`mmcore.task.default_metric`).
         match: from the command line; None: the study's; ``none``: arms keep their sizes.
         count: what a model costs; called only where arms are matched, and needed there.
 
@@ -73,11 +77,19 @@ def resolve(
         refuse_twice(overrides, where)
         values = override(values, overrides)
         config_of(values, str(corpus), schema, where)
+    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",))), schema)
+    usual = default_metric(task, schema)
+    own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
+    # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
+    values = override({"training": {"select": own.name}}, values)
 
     def config(overrides: dict[str, Any], where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
-        return config_of(override(values, overrides), str(corpus), schema, where)
+        made = config_of(override(values, overrides), str(corpus), schema, where)
+        # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
+        select = None if made.training.select == usual.name else made.training.select
+        return made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
 
     wanted = _wanted(study, written, schema, config)
 
@@ -103,16 +115,15 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
-    yardstick = _metric(metric or study.metric, schema, "--metric" if metric else written.where(("metric",)))
-    own = yardstick == parse_metric(study.metric)
-    chosen = repeats or study.repeats or (preset.repeats if preset else None)
+    yardstick = own if metric is None else _metric(metric, schema, "--metric")
+    chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
             "the number of repeats is not set", where=written.where(), next_step="Add repeats: N, or a preset"
         )
     search = None
     if study.search is not None:
-        search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written)
+        search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written, own)
         refuse_with_search(study, search, rule, written)
     return ResolvedStudy(
         name=name,
@@ -121,18 +132,42 @@ def resolve(
         arms=arms,
         reference=reference,
         pairs=_pairs(study, arms, found_names(search), reference, schema, written),
-        repeats=chosen.max if isinstance(chosen, Sequential) else chosen,
+        repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
-        margin=study.margin if own else None,
+        margin=study.margin if yardstick == own else None,
         preset=preset_name,
         changes=dict(changes or {}),
         match=rule,
         analyses=study.analyses,
         search=search,
-        first_repeat=search.repeats if search else 0,
+        first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _first(
+    chosen: Counted | Sequential, search: ResolvedSearch | None, written: YamlFile, on_command_line: AnyRepeats | None
+) -> int:
+    """The number of the first repeat: those that a search has used for its choice cannot confirm it."""
+    used = search.repeats if search else 0
+    if chosen.first is None:
+        return used
+    if chosen.first < used:
+        asked = isinstance(on_command_line, Counted | Sequential) and on_command_line.first is not None
+        place: Place = ("repeats", "first") if isinstance(written.data.get("repeats"), dict) else ("repeats",)
+        raise StudyError(
+            "the repeats that confirm what a search finds must not be among those that it was tuned on",
+            expected=f"a first repeat from {used} on, since trials use repeat{_span(used)}",
+            found=str(chosen.first),
+            where="--repeats" if asked else written.where(place),
+            next_step=f"Start at {used} or above, or leave the first repeat out",
+        )
+    return chosen.first
+
+
+def _span(used: int) -> str:
+    return " 0" if used == 1 else f"s 0 to {used - 1}"
 
 
 # Arms ----------------------------------------------------------------------------------------------------------------
@@ -152,7 +187,10 @@ class _Wanted:
 def _wanted(
     study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[dict[str, Any], Where], RunConfig]
 ) -> dict[str, _Wanted]:
-    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm."""
+    """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm.
+
+    So is the base itself, whatever rules call it: it has the name that the first of them gives.
+    """
     base = config({}, pointer(written, ("base",)))
     modalities = schema.chosen(base.model.modalities)
     wanted: dict[str, _Wanted] = {}
@@ -171,7 +209,10 @@ def _wanted(
             raise StudyError(
                 error.rule, found=error.found, next_step=error.next_step, where=written.where(at)
             ) from None
+        has_base = any(not known.overrides for known in wanted.values())
         for arm in made:
+            if has_base and not arm.overrides and arm.name not in wanted:
+                continue
             places = tuple((*at, *place) for place in arm.places)
             known = wanted.setdefault(arm.name, _Wanted(arm.name, arm.overrides, places))
             if known.overrides != arm.overrides:
@@ -247,26 +288,16 @@ def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
     """The yardstick, once it is certain that runs on this corpus will have a value for it."""
     try:
         metric = parse_metric(text)
+        refuse_unmeasured(metric, schema.targets)
     except ConfigError as error:
-        raise StudyError(error.rule, next_step=error.next_step, where=where) from None
-    components = list(schema.targets.components)
-    if metric.component is not None and metric.component not in components:
         raise StudyError(
-            f"metric '{text}' names an unknown component",
-            where=where,
-            next_step=nearest(metric.component, components),
-        )
-    members = [p for p in schema.targets.parameters if metric.component in (None, p.component)]
-    kinds = sorted({p.kind for p in members})
-    if not set(kinds) & set(metric.measure.kinds):
-        raise StudyError(
-            f"metric '{text}' has no value here",
-            expected=f"a component with {' or '.join(metric.measure.kinds)} parameters",
-            found=", ".join(kinds),
-            where=where,
-            next_step="Measures: " + ", ".join(f"{m.name} ({', '.join(m.kinds)})" for m in MEASURES.values()),
-        )
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where
+        ) from None
     return metric
+
+
+def _reads(config: RunConfig, schema: CorpusSchema) -> Reads:
+    return Reads(frozenset(schema.chosen(config.model.modalities)), frozenset(config.data.placebo))
 
 
 def _pairs(
@@ -285,7 +316,7 @@ def _pairs(
         case "pairs":
             pairs = tuple(combinations(names, 2))
         case "neighbours":
-            pairs = neighbours({arm.name: frozenset(schema.chosen(arm.config.model.modalities)) for arm in arms})
+            pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
         case "conditions":
             pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
         case listed:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcore.config import NOT_NUMBERS, RunConfig
-from mmcore.errors import StudyError, nearest
+from mmcore.errors import ConfigError, StudyError, nearest
+from mmcore.measures import Metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
+from mmcore.task import default_metric, resolve_task, selection_metric
 from mmcore.yamlfile import YamlFile
 from studies.checking import Where, pointer
 from studies.matching import Match
@@ -31,7 +33,12 @@ _PROBES = 64
 
 
 def resolve_search(
-    search: Search, arms: Sequence[ResolvedArm], base: RunConfig, schema: CorpusSchema, written: YamlFile
+    search: Search,
+    arms: Sequence[ResolvedArm],
+    base: RunConfig,
+    schema: CorpusSchema,
+    written: YamlFile,
+    metric: Metric,
 ) -> ResolvedSearch:
     """Check a search against its corpus, and deal its knobs out to the arms.
 
@@ -41,6 +48,7 @@ def resolve_search(
         base: what the scientific knobs are laid over.
         schema: of the corpus.
         written: the study's file.
+        metric: the study's, which is what it looks for unless it says otherwise.
 
     Raises:
         StudyError: a path that no search may vary, settings that contradict each other, an objective without value.
@@ -52,13 +60,16 @@ def resolve_search(
     added = {path: knob for path, knob in knobs.items() if path not in space}
     for path in space:
         _refuse(path, where)
-    objectives = tuple(_objective(name, index, search, schema, written) for index, name in enumerate(search.objective))
-    if search.pruner not in ("none", "wilcoxon") and objectives[0].column is None:
+    named = search.objective or (f"validation/{metric.name}",)
+    objectives = tuple(_objective(name, index, search, schema, written) for index, name in enumerate(named))
+    selects = {selection_metric(config, schema) for config in (base, *(arm.config for arm in arms))}
+    if search.pruner not in ("none", "wilcoxon") and any(objectives[0].column(one) is None for one in selects):
         raise StudyError(
             f"pruner {search.pruner} looks at the objective after each epoch, and '{objectives[0].name}' is only "
             "known at the end of a run",
             where=written.where(("search", "pruner")),
-            next_step="Use validation/skill or validation/loss (also of a component), or the pruner wilcoxon or none",
+            next_step="Use validation/skill or validation/loss (also of a component), or the metric that chooses the "
+            "epoch; or the pruner wilcoxon or none",
         )
     nuisance = {path: knob for path, knob in {**space, **added}.items() if knob.role == "nuisance"}
     whole = {**space, **added}
@@ -89,6 +100,7 @@ def resolve_search(
         search.budget,
         search.repeats,
         search.confirm.best,
+        default_metric(resolve_task(base, schema), schema).name,
         search.parallel,
     )
     refuse_budget(resolved, written)
@@ -166,7 +178,7 @@ _SCORED = ("task", "data", "split", "evaluation")
 def _refuse(path: str, where: Where) -> None:
     """Trials must be comparable: no knob may change what they are scored on, or only where they run."""
     head, _, rest = path.partition(".")
-    if head in NOT_NUMBERS:
+    if head in NOT_NUMBERS or path == "data.placebo":
         raise StudyError(f"'{path}' is no setting that could be tuned", where=where(path))
     if head in _SCORED and (head, rest) not in (("data", "window"), ("data", "stride"), ("data", "clip")):
         raise StudyError(
@@ -180,21 +192,12 @@ def _objective(name: str, index: int, search: Search, schema: CorpusSchema, writ
     listed = isinstance(written.data["search"].get("objective"), list)
     where = written.where(("search", "objective", index) if listed else ("search", "objective"))
     objective = parse_objective(name, tuple(search.space), where)
-    components = list(schema.targets.components)
-    if objective.metric.component is not None and objective.metric.component not in components:
+    try:
+        refuse_unmeasured(objective.metric, schema.targets, f"objective '{name}'")
+    except ConfigError as error:
         raise StudyError(
-            f"objective '{name}' names an unknown component",
-            where=where,
-            next_step=nearest(objective.metric.component, components),
-        )
-    kinds = {p.kind for p in schema.targets.parameters if objective.metric.component in (None, p.component)}
-    if not kinds & set(objective.metric.measure.kinds):
-        raise StudyError(
-            f"objective '{name}' has no value here",
-            expected=f"a component with {' or '.join(objective.metric.measure.kinds)} parameters",
-            found=", ".join(sorted(kinds)),
-            where=where,
-        )
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where
+        ) from None
     return objective
 
 

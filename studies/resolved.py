@@ -52,7 +52,7 @@ class ResolvedStudy:
         analyses: what is asked of every finished run to which it applies.
         sequential: the rule that adds repeats; None: their number is fixed.
         search: what is tuned before the arms are compared; None: nothing.
-        first_repeat: F; the arms' repeats are F … F+R−1. Those before were used up by the search.
+        first_repeat: F; the arms' repeats are F … F+R−1. After a search F is past the repeats that its trials used.
     """
 
     name: str

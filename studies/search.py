@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
+from mmcore.result import scores_of, value_of
 from studies.space import Choice, Knob, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
@@ -72,9 +72,9 @@ class Search(Frozen):
 
     space: dict[str, Knob] = Field(min_length=1)
     """Config path to knob; see studies/space.py."""
-    objective: tuple[str, ...] = ("validation/skill",)
+    objective: tuple[str, ...] | None = None
     """What the best trial is best in: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
-    repeats of a trial. Several: a Pareto front."""
+    repeats of a trial. Several: a Pareto front. None: the study's metric on validation items."""
     sampler: Sampler = "tpe"
     """Who proposes settings."""
     pruner: Pruner = "none"
@@ -98,11 +98,12 @@ class Search(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> Search:
-        if not self.objective:
+        objective = ("",) if self.objective is None else self.objective
+        if not objective:
             raise ValueError("objective must name at least one measure")
-        if len(set(self.objective)) < len(self.objective):
+        if len(set(objective)) < len(objective):
             raise ValueError("objective names a measure twice")
-        several = len(self.objective) > 1
+        several = len(objective) > 1
         if several and self.pruner != "none":
             raise ValueError("pruner must be none with several objectives: no trial can be called worse half-way")
         if several and self.sampler == "cma_es":
@@ -147,20 +148,18 @@ class Objective:
         """Its direction."""
         return self.metric.measure.higher_is_better
 
-    @property
-    def column(self) -> str | None:
-        """The column of a run's history with its value after each epoch; None where that is not kept."""
-        if self.metric.measure.name not in ("skill", "loss"):
-            return None
-        return f"validation/{self.metric.measure.name}" + (f"/{self.metric.component}" if self.metric.component else "")
+    def column(self, select: Metric) -> str | None:
+        """The column of a run's history with its value after each epoch; None where that is not kept.
+
+        Args:
+            select: the metric by which the run's epoch is chosen.
+        """
+        kept = self.metric.measure.name in ("skill", "loss") or self.metric == select
+        return self.metric.column if kept else None
 
     def of(self, record: Mapping[str, Any]) -> float:
         """Its value in a record: the model's, on all validation items; NaN where there is none."""
-        wanted = ("validation", "all", self.metric.measure.name, self.metric.component, None, None)
-        for s in record["scores"]:
-            if (s["split"], s["items"], s["metric"], s["component"], s["baseline"], s["parameter"]) == wanted:
-                return math.nan if s["value"] is None else float(s["value"])
-        return math.nan
+        return value_of(self.metric, scores_of(record), "validation")
 
 
 def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:

@@ -16,7 +16,7 @@ from mmcore.measures import parse_metric
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
-from studies.repeats import Repeats, Sequential
+from studies.repeats import Counted, Repeats, Sequential
 from studies.search import Budget, Confirm, Search
 from studies.space import KNOBS
 
@@ -45,15 +45,17 @@ class Study(Frozen):
     """The arm that the others are compared with."""
     comparisons: Literal["reference", "pairs", "neighbours", "conditions"] | tuple[tuple[str, str], ...] = "reference"
     """``reference``: each arm against the reference; ``pairs``: all pairs; ``neighbours`` (modality designs): each
-    subset against those with one modality less, and the single modalities among themselves; ``conditions``: arms that
-    are tested without the same modalities, each against the first of them; or a list of [arm, against]."""
+    subset against those with one modality less and against its placebos, and the single modalities among themselves;
+    ``conditions``: arms that are tested without the same modalities, each against the first of them; or a list of
+    [arm, against]."""
     match: Match | None = None
     """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
     repeats: Repeats | None = None
-    """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, see
-    studies/repeats.py; None: the preset's."""
-    metric: str = "skill"
-    """The yardstick: a measure, or COMPONENT/MEASURE."""
+    """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
+    numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
+    metric: str | None = None
+    """The yardstick: a measure, or COMPONENT/MEASURE. It also chooses each run's epoch (``training.select``), and a
+    search looks for it; None: the task's own, skill, and for labels with classes balanced accuracy."""
     analyses: tuple[Analysis, ...] = ()
     """What is asked of every finished run to which it applies: kinds, or mappings with settings; ``all``: each kind
     as it comes. See mmcore/analyses.py."""
@@ -146,7 +148,8 @@ def read_study(path: Path) -> tuple[Study, YamlFile]:
     written = read_yaml(path, StudyError)
     study = _checked(Study, written)
     try:
-        parse_metric(study.metric)
+        if study.metric is not None:
+            parse_metric(study.metric)
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("metric",))) from None
     return study, written
@@ -221,6 +224,8 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
             model = Confirm
         case ("search", _):
             model = Search
+        case ("repeats", "counted", _):
+            model = Counted
         case ("repeats", _, _):
             model = Sequential
     return list(model.model_fields)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmcore.config import EvaluationConfig, RunConfig, override
 from mmcore.fingerprint import fingerprint, identity
+from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.checking import Where, config_of
@@ -73,6 +74,7 @@ class ResolvedSearch:
         sampler, pruner, budget: equal for all searches.
         repeats: S; a trial is trained for repeats 0 … S−1.
         best: how many of the best settings of scientific knobs are confirmed.
+        usual: the metric that chooses the epoch of a config that names none.
         parallel: trials that go on at a time at most, where one learns from others.
     """
 
@@ -84,7 +86,12 @@ class ResolvedSearch:
     budget: Budget
     repeats: int
     best: int
+    usual: str = "skill"
     parallel: int = 4
+
+    def select(self, config: RunConfig) -> Metric:
+        """The metric by which the epoch of a trial is chosen."""
+        return parse_metric(config.training.select or self.usual)
 
     @property
     def lag(self) -> int | None:

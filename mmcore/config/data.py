@@ -63,6 +63,16 @@ class DataConfig(Frozen):
     clip: PositiveFloat = 10.0
     """Normalised inputs are limited to ± this many training deviations, so that one broken sensor value cannot
     dominate a batch."""
+    placebo: tuple[str, ...] = ()
+    """Modalities that every item reads from another item of its side, in training and in tests: the same parameters and
+    operations, and no information. Targets and naive baselines stay the item's own, so a placebo of the tracks takes
+    the past away from a forecast's model, and from nothing else."""
+
+    @model_validator(mode="after")
+    def _none_twice(self) -> DataConfig:
+        if len(set(self.placebo)) != len(self.placebo):
+            raise ValueError("data.placebo must name no modality twice")
+        return self
 
 
 class SplitConfig(Frozen):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.measures import parse_metric
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -196,14 +198,27 @@ class TrainingConfig(Frozen):
     """Windows per optimiser step."""
     clip_norm: PositiveFloat | None = 1.0
     """Gradients are scaled down to this L2 norm; None: never. The norm before clipping is logged."""
+    select: str | None = None
+    """The metric that chooses the epoch that is scored, on validation items: ``skill``, ``active/f1`` …; None: the
+    task's own, see :func:`mmcore.task.default_metric`. A study sets it to its metric where that is another one."""
     patience: PositiveInt | None = None
-    """Stop after this many epochs without a better validation skill; None: never."""
+    """Stop after this many epochs in which :attr:`select` did not get better on validation items; None: never."""
     checkpoint_every: PositiveInt | None = None
     """Keep a checkpoint every n epochs besides best and last; None: none."""
     optimiser: Optimiser = Adam()
     """How gradients become steps."""
     schedule: Schedule = Cosine()
     """Learning rate over the steps."""
+
+    @field_validator("select")
+    @classmethod
+    def _is_a_metric(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_metric(value)
+            except ConfigError as error:
+                raise ValueError(f"{error.rule}. {error.next_step}") from None
+        return value
 
     @model_validator(mode="after")
     def _falls(self) -> TrainingConfig:

@@ -7,7 +7,8 @@ At window position t, grid step s, horizon h and content look-ahead L:
     reconstruct  s                   s                  s        s − 1      all
     label        s                   s                  s        none       all (scope item: the item's one target)
 
-Nothing else of the item enters a window, so no position can know what lies later than this table says.
+Nothing else of the item enters a window, so no position can know what lies later than this table says. A modality of
+``prepared.placebos`` is read in the same way from another item; targets and previous values stay the item's own.
 
 B batch, T steps, M modalities, K tracks, P parameters, F raw features, I items, N grid steps of all items, W windows.
 """
@@ -129,11 +130,10 @@ class Loader:
         unknown: dict[str, np.ndarray] = {}
         present_BTM = np.zeros((B, T, len(self.modalities)), bool)
         for m, name in enumerate(self.modalities):
-            shift, store_NF = self.shifts[name], self.values_NF[name]
-            x_BTF = np.zeros((B, T, store_NF.shape[1]), np.float32)
+            shift = self.shifts[name]
+            x_BTF = np.zeros((B, T, self.values_NF[name].shape[1]), np.float32)
             for b, (first, last) in enumerate(self._spans(start_B, positions_B, high_B, shift)):
-                x_BTF[b, : last - first] = store_NF[first:last]
-                present_BTM[b, : last - first, m] = self.present_NM[first:last, self.columns[name]]
+                x_BTF[b, : last - first], present_BTM[b, : last - first, m] = self.read(name, item_B[b], first, last)
             unknown[name] = self.scaling[name].apply(x_BTF, present_BTM[:, :, m], self.clip)
             values[name] = x_BTF
         if augment is not None:
@@ -163,6 +163,16 @@ class Loader:
             item_B=torch.from_numpy(item_B.copy()),
             start_B=torch.from_numpy(start_B - offsets),
         )
+
+    def read(self, name: str, item: int, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """What windows of an item read of a modality at rows ``first`` … ``last`` − 1, before normalisation.
+
+        Returns:
+            Values (S, F), NaN where not usable, and where they are present (S,); a placebo's are another item's.
+        """
+        placebo = self.prepared.placebos.get(name)
+        rows = slice(first, last) if placebo is None else placebo.rows(item, first, last)
+        return self.values_NF[name][rows], self.present_NM[rows, self.columns[name]]
 
     def _spans(
         self, start_B: np.ndarray, positions_B: np.ndarray, high_B: np.ndarray, shift: int

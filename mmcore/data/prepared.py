@@ -14,8 +14,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,6 +59,36 @@ class PreparedItem:
         return all(self.has)
 
 
+OWN = -1
+"""Instead of a donor: the item reads its own rows."""
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """From whom each item reads one modality; I items.
+
+    Args:
+        items: of the corpus.
+        donor_I: index of the item that is read instead; :data:`OWN` for items that lack the modality.
+        turn_I: steps by which the donor's stream is turned, 0 … the donor's steps − 1.
+    """
+
+    items: tuple[PreparedItem, ...]
+    donor_I: np.ndarray
+    turn_I: np.ndarray
+
+    def rows(self, item: int, first: int, last: int) -> slice | np.ndarray:
+        """The rows of the store to read in place of rows ``first`` … ``last`` − 1 of an item.
+
+        The donor's stream is turned and repeated: a longer item reads it in a circle.
+        """
+        donor = int(self.donor_I[item])
+        if donor == OWN:
+            return slice(first, last)
+        own, other = self.items[item], self.items[donor]
+        return other.offset + (np.arange(first, last) - own.offset + int(self.turn_I[item])) % other.steps
+
+
 @dataclass(frozen=True)
 class Prepared:
     """An opened store; the arrays are read-only memory maps.
@@ -70,6 +100,8 @@ class Prepared:
         values: modality to (N, F), float32 or float16, NaN where not usable.
         present: (N, M) bool.
         target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
+        placebos: modalities that windows read from other items, see :mod:`mmcore.data.placebo`; no part of the store,
+            set by a run. ``values`` and ``present`` are the items' own.
     """
 
     key: str
@@ -81,6 +113,7 @@ class Prepared:
     values: dict[str, np.ndarray]
     present: np.ndarray
     target: np.ndarray
+    placebos: Mapping[str, Placebo] = field(default_factory=dict)
 
 
 def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:

@@ -20,13 +20,13 @@ from mmcore.analyses import CoalitionsAnalysis, refuse_inexact
 from mmcore.batch import Batch
 from mmcore.probes.masking import Donors, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import without
+from mmcore.probes.scores import DIGITS, columns, mixed, point
 from mmcore.seeding import generator
 from mmcore.trained import Trained
-from mmcore.training.evaluation import Votes, skills
+from mmcore.training.evaluation import Measured, Votes, measured
 from mmcore.training.metrics import accuracy, mean_of_known
 from mmcore.training.tally import Tally
 
-DIGITS = 6
 Losses = Mapping[str, float]
 
 
@@ -35,9 +35,10 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
 
     Returns:
         ``modalities`` (in the order of bits), ``components``, ``windows``, ``draws``, ``subsets`` (those asked for),
-        ``orders`` (None: all subsets are there), ``naive`` (loss by component); ``skill``: way of masking → ``whole``
-        and ``components``, a number for each subset (permuted: mean over draws); ``emap``: ``skill`` of the additive
-        projection, and ``uncorrected`` with what few draws add to its loss left in; ``perceptual``: modality →
+        ``orders`` (None: all subsets are there), ``naive`` (loss by component); ``scores``: way of masking → measure →
+        ``whole`` and ``components``, a number for each subset (permuted: over all draws); ``emap``: ``corrected``,
+        measure → ``whole`` and ``components`` of the additive projection, and ``uncorrected`` with what few draws add
+        left in; ``perceptual``: modality →
         component with classes → ``drop`` of accuracy where it is permuted, and ``score``, that drop ÷ the model's
         accuracy; ``alone``: modalities that a single test item has: then nothing can be permuted, and what rests on
         that is missing; ``single_donor``: whether some test item has one other item alone to take values from: then
@@ -69,13 +70,12 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
         "subsets": subsets,
         "orders": orders,
         "naive": {c: _plain(loss) for c, loss in naive.items()},
-        "skill": {
-            absence: _columns([_skill(board.masked_losses(absence, s), naive) for s in subsets])
-            for absence in board.absences
+        "scores": {
+            absence: columns([board.masked_scores(absence, s, naive) for s in subsets]) for absence in board.absences
         },
         "emap": {
-            "skill": _skill(board.additive_losses(), naive),
-            "uncorrected": _skill(board.losses("additive", "all"), naive),
+            "corrected": point(board.additive_scores(naive)),
+            "uncorrected": point(board.scores(naive, "additive", "all")),
         }
         if board.additive_draws is not None
         else None,
@@ -115,7 +115,11 @@ def _seen_absent(trained: Trained) -> dict[str, float] | None:
 
 
 class _Board:
-    """What the variants of a model do on the same windows, by (way of masking, subset, draw)."""
+    """What the variants of a model do on the same windows, by (way of masking, subset), over all draws.
+
+    Every draw has the same counted targets, so that a score over all draws is the mean of the draws' losses, accuracies
+    and absolute errors, and one of counts that are pooled where it is no mean (F1, average precision).
+    """
 
     def __init__(self, trained: Trained, settings: CoalitionsAnalysis, subsets: Sequence[int]) -> None:
         self.trained, self.draws = trained, settings.draws
@@ -129,7 +133,7 @@ class _Board:
         self.absences = [a for a in settings.absences if a != "permuted" or self.donors]
         self.stand_in = {"mean": means(trained), "zero": zeros(trained)}
         self.tallies: dict[tuple[Any, ...], Tally] = {}
-        self.votes: dict[tuple[Any, ...], Votes] = {}
+        self.votes: dict[tuple[Any, ...], dict[int, Votes]] = {}
 
     def read(self, batch: Batch, windows_B: np.ndarray) -> None:
         """Every variant's predictions on a batch.
@@ -138,7 +142,7 @@ class _Board:
             windows_B: numbers of its test windows.
         """
         predict = self.trained.predict
-        self._add(("all",), predict(batch), batch, detailed=True)
+        self._add(("all",), predict(batch), batch)
         for absence in self.absences:
             for s in self.lacking if absence != "permuted" else ():
                 gone = self._outside(s)
@@ -151,28 +155,28 @@ class _Board:
             values = self.donors.values(windows_B, d)
             for s in self.lacking:
                 outputs = predict(replaced(batch, self._outside(s), values))
-                self._add(("permuted", s, d), outputs, batch, detailed=s.bit_count() == self.M - 1)
+                self._add(("permuted", s), outputs, batch, d)
                 if additive is not None:
                     additive.add(s, d, outputs)
         for part, outputs in additive.parts().items() if additive is not None else ():
             self._add(("additive", part), outputs, batch)
 
-    def losses(self, *key: Any) -> Losses:
-        """A variant's loss by component."""
-        return self._tally(key).component_losses()
+    def scores(self, naive: Losses, *key: Any) -> Measured:
+        """Every measure of a variant."""
+        tally = self._tally(key)
+        return measured(tally, tally.component_losses(), naive)
 
-    def masked_losses(self, absence: str, subset: int) -> Losses:
-        """Loss by component on a subset; where others are permuted, the mean over draws."""
-        if subset == self.whole:
-            return self.losses("all")
-        if absence == "permuted":
-            return _mean([self.losses(absence, subset, d) for d in range(self.draws)])
-        return self.losses(absence, subset)
+    def masked_scores(self, absence: str, subset: int, naive: Losses) -> Measured:
+        """Every measure on a subset, the others masked."""
+        return self.scores(naive, "all") if subset == self.whole else self.scores(naive, absence, subset)
 
-    def additive_losses(self) -> Losses:
-        """Loss by component of the additive projection, without what few draws add."""
-        halves = _mean([self.losses("additive", half) for half in ("even", "odd")])
-        return {c: 2 * loss - halves[c] for c, loss in self.losses("additive", "all").items()}
+    def additive_scores(self, naive: Losses) -> Measured:
+        """Every measure of the additive projection, without what few draws add: see :class:`_Additive`."""
+        tallies = {part: self._tally(("additive", part)) for part in ("all", "even", "odd")}
+        losses = {part: tally.component_losses() for part, tally in tallies.items()}
+        corrected = {c: 2 * loss - (losses["even"][c] + losses["odd"][c]) / 2 for c, loss in losses["all"].items()}
+        of = {part: measured(tally, corrected, naive) for part, tally in tallies.items()}
+        return mixed([(2.0, of["all"]), (-0.5, of["even"]), (-0.5, of["odd"])])
 
     def perceptual(self) -> dict[str, dict[str, Any]]:
         """How many classes a permuted modality turns wrong."""
@@ -180,7 +184,7 @@ class _Board:
         found = {}
         for m, name in enumerate(self.trained.modalities):
             key = ("permuted", self.whole ^ 1 << m)
-            left = _mean([_accuracies(self._tally((*key, d))) for d in range(self.draws)])
+            left = _accuracies(self._tally(key))
             drops = {c: value - left[c] for c, value in right.items()}
             found[name] = {
                 c: {"drop": _plain(drop), "score": _plain(drop / right[c] if right[c] > 0 else math.nan)}
@@ -191,18 +195,22 @@ class _Board:
     def _outside(self, subset: int) -> list[str]:
         return [name for m, name in enumerate(self.trained.modalities) if not subset >> m & 1]
 
-    def _add(self, key: tuple[Any, ...], outputs: Tensor, batch: Batch, detailed: bool = False) -> None:
+    def _add(self, key: tuple[Any, ...], outputs: Tensor, batch: Batch, draw: int = 0) -> None:
         targets, data = self.trained.targets, self.trained.data
         if key not in self.tallies:
-            self.tallies[key] = Tally(targets, data.complete, data.deviation_P, detailed)
-            if targets.scope == "item":
-                self.votes[key] = Votes(targets, len(data.complete))
-        (self.votes or self.tallies)[key].add(outputs, batch)
+            self.tallies[key] = Tally(targets, data.complete, data.deviation_P)
+        if targets.scope == "step":
+            self.tallies[key].add(outputs, batch)
+            return
+        # Where targets belong to items, it is the windows' common vote that is scored: one vote a draw.
+        votes = self.votes.setdefault(key, {})
+        if draw not in votes:
+            votes[draw] = Votes(targets, len(data.complete))
+        votes[draw].add(outputs, batch)
 
     def _tally(self, key: tuple[Any, ...]) -> Tally:
-        if key in self.votes:
-            # Where targets belong to items, it is the windows' common vote that is scored.
-            self.tallies[key].add(*self.votes.pop(key).result())
+        for vote in self.votes.pop(key, {}).values():
+            self.tallies[key].add(*vote.result())
         return self.tallies[key]
 
 
@@ -213,7 +221,7 @@ class _Additive:
     mean over D draws has the loss of the projection plus a part, from what interacts, that falls with 1/D. A half of
     the draws has that part twice, so 2 · loss(all) − loss(half) is without it: exactly so, in expectation, for squared
     errors, and to first order for cross-entropy. That holds of draws from D different items alone, so that a window
-    with few other items has fewer draws.
+    with few other items has fewer draws. Other measures get the same correction, to first order.
 
     Args:
         M: number of modalities. draws_B: D of each window, even: its first draws, from as many items.
@@ -257,22 +265,6 @@ def _accuracies(tally: Tally) -> dict[str, float]:
             if p not in tally.layout.continuous:
                 found.setdefault(component, []).append(accuracy(tally.confusion(p)))
     return {c: mean_of_known(values) for c, values in found.items()}
-
-
-def _mean(several: Sequence[Losses]) -> Losses:
-    return {c: sum(one[c] for one in several) / len(several) for c in several[0]}
-
-
-def _skill(losses: Losses, naive: Losses) -> dict[str, Any]:
-    by_component = skills(losses, naive)
-    whole = mean_of_known([*by_component.values()])
-    return {"whole": _plain(whole), "components": {c: _plain(value) for c, value in by_component.items()}}
-
-
-def _columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A list over rows for the whole and for each component."""
-    components = {c: [row["components"][c] for row in rows] for c in rows[0]["components"]}
-    return {"whole": [row["whole"] for row in rows], "components": components}
 
 
 def _plain(value: float) -> float | None:

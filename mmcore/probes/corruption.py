@@ -9,20 +9,21 @@ I items of the corpus, P parameters.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 
 from mmcore.analyses import CorruptionAnalysis
 from mmcore.batch import Batch
 from mmcore.data.loader import Loader
 from mmcore.probes.damage import Damage, sample_windows
 from mmcore.probes.removal import without
+from mmcore.probes.scores import columns, mixed, point
 from mmcore.trained import Trained
-from mmcore.training.evaluation import MODEL, Naive, evaluate, skills
-from mmcore.training.metrics import mean_of_known
+from mmcore.training.evaluation import MODEL, Measured, Naive, baseline_losses, evaluate, measured
 from mmcore.training.tally import Tally
 
 Kind = Literal["noise", "drop", "gap", "lost", "delay"]
@@ -65,18 +66,37 @@ def levels_of(kind: Kind, count: int, window: int) -> list[float]:
 
 
 def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> dict[str, Any]:
-    """Curves of skill over levels of damage, for every modality that the model reads.
+    """Curves of scores over levels of damage, for every modality that the model reads; a placebo is none.
 
     Args:
         trained: a finished run. settings: number of levels.
 
     Returns:
         ``sample``: ``digest`` (equal where windows and levels are), ``items``, ``windows``, ``of`` (windows there are).
-        ``delay_unit``: seconds a step, None where rows are steps. ``naive``: loss by component. ``clean``: ``skill``
-        and ``components``. ``modalities``: by name ``present`` (share of the sample's steps) and ``curves``: by kind
-        ``levels``, ``skill`` and ``components``. None where there is nothing to measure.
+        ``delay_unit``: seconds a step, None where rows are steps. ``naive``: naive predictor → measure → ``whole`` and
+        ``components`` on the undamaged sample. ``clean``: the same of the model. ``modalities``: by name ``present``
+        (share of the sample's steps) and ``curves``: by kind ``levels`` and ``scores``, measure → ``whole`` and
+        ``components``, a number for each level. None where there is nothing to measure.
     """
     return _Probe(trained, settings).answer()
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The model's tally on the sample, as damaged, and every measure of it."""
+
+    tally: Tally
+    naive: Mapping[str, float]
+
+    @cached_property
+    def losses(self) -> dict[str, float]:
+        """By component."""
+        return self.tally.component_losses()
+
+    @cached_property
+    def scores(self) -> Measured:
+        """Against the naive predictors on the undamaged sample."""
+        return measured(self.tally, self.losses, self.naive)
 
 
 class _Probe:
@@ -91,11 +111,15 @@ class _Probe:
         )  # fmt: skip
         self.damage = Damage(loader, windows_W, trained.schema, trained.normaliser, trained.config.repeat)
         batch = self.damage.batch
-        naive = evaluate(
+        tallies = evaluate(
             {b.name: b.predict for b in trained.baselines}, [batch], trained.targets, trained.data.complete,
             trained.data.deviation_P,
         )  # fmt: skip
-        self.naive = Naive(trained.baselines, naive).losses()
+        self.naive = Naive(trained.baselines, tallies).losses()
+        self.naive_scores = {
+            b.name: measured(tallies[b.name], baseline_losses(b, tallies[b.name]), self.naive)
+            for b in trained.baselines
+        }
         self.clean = self.score(batch)
 
     def answer(self) -> dict[str, Any]:
@@ -108,9 +132,11 @@ class _Probe:
                 "of": trained.test.windows,
             },
             "delay_unit": trained.schema.step,
-            "naive": {component: _rounded(loss) for component, loss in self.naive.items()},
-            "clean": _point(self.skills(self.clean)),
-            "modalities": {name: self.curves(name) for name in trained.modalities},
+            "naive": {name: point(scores) for name, scores in self.naive_scores.items()},
+            "clean": point(self.clean.scores),
+            "modalities": {
+                name: self.curves(name) for name in trained.modalities if name not in trained.config.data.placebo
+            },
         }
 
     def curves(self, name: str) -> dict[str, Any]:
@@ -126,67 +152,51 @@ class _Probe:
             for level in levels:
                 match kind:
                     case _ if level == 0:
-                        tally = self.clean
+                        scores = self.clean.scores
                     case "noise":
-                        tally = self.score(damage.noisy(name, level))
-                    case "drop" | "gap" if level == 1:
-                        tally = gone
+                        scores = self.score(damage.noisy(name, level)).scores
+                    case "drop" | "gap" | "lost" if level == 1:
+                        scores = gone.scores
                     case "drop":
-                        tally = self.score(damage.dropped(name, level))
+                        scores = self.score(damage.dropped(name, level)).scores
                     case "gap":
-                        tally = self.score(damage.gap(name, level))
+                        scores = self.score(damage.gap(name, level)).scores
                     case "lost":
-                        tally = self._expected(gone, level)
+                        scores = self._expected(gone, level)
                     case "delay":
-                        tally = self.score(damage.delayed(name, int(level)))
-                points.append(self.skills(tally))
+                        scores = self.score(damage.delayed(name, int(level))).scores
+                points.append(scores)
             unit = self.trained.schema.step if kind == "delay" else None
-            curves[kind] = _curve([level * (unit or 1.0) for level in levels], points)
+            curves[kind] = {
+                "levels": [round(level * (unit or 1.0), 6) for level in levels],
+                "scores": columns(points),
+            }
         present_BT = batch.present_BTM[..., m] & valid_BT
         return {"present": _rounded(float(present_BT.sum() / valid_BT.sum().clamp(min=1))), "curves": curves}
 
-    def score(self, batch: Batch) -> Tally:
+    def score(self, batch: Batch) -> _Scored:
         """What the model does on the sample, as damaged."""
         data = self.trained.data
-        return evaluate(
-            {MODEL: self.trained.predict}, [batch], data.targets, data.complete, data.deviation_P, detailed=False
-        )[MODEL]
+        tally = evaluate({MODEL: self.trained.predict}, [batch], data.targets, data.complete, data.deviation_P)[MODEL]
+        return _Scored(tally, self.naive)
 
-    def skills(self, tally: Tally) -> dict[str, float]:
-        """Skill per component, against the naive predictors on the undamaged sample."""
-        return skills(tally.component_losses(), self.naive)
-
-    def _expected(self, gone: Tally, share: float) -> Tally:
-        """The expected losses where each item has lost the modality with this chance, by itself.
+    def _expected(self, gone: _Scored, share: float) -> Measured:
+        """The expected scores where each item has lost the modality with this chance, by itself.
 
         Both losses of each item are known, and rows of a batch do not see each other, so that no item need be drawn: of
-        few items a share could otherwise be had in steps alone.
+        few items a share could otherwise be had in steps alone. Losses, shares of right classes and absolute errors lie
+        on a straight line between all and none lost; skill follows from the losses. F1 and average precision, which are
+        no means over targets, are put on that line, too.
         """
-        data = self.trained.data
-        mixed = Tally(data.targets, data.complete, data.deviation_P, detailed=False)
-        mixed.loss_IP = torch.lerp(self.clean.loss_IP, gone.loss_IP, share)
-        mixed.count_IP = gone.count_IP
-        return mixed
+        losses = {c: (1 - share) * loss + share * gone.losses[c] for c, loss in self.clean.losses.items()}
+        ends = [measured(scored.tally, losses, self.naive) for scored in (self.clean, gone)]
+        return mixed([(1 - share, ends[0]), (share, ends[1])])
 
     def _digest(self) -> str:
         """Says whether two runs were asked the same: items, places of windows, their length, levels."""
         batch = self.damage.batch
         places = [batch.item_B.tolist(), batch.start_B.tolist(), batch.valid_BT.sum(1).tolist(), self.settings.levels]
         return hashlib.blake2b(repr([*places, self.window]).encode(), digest_size=8).hexdigest()
-
-
-def _curve(levels: Sequence[float], points: Sequence[dict[str, float]]) -> dict[str, Any]:
-    told = [_point(point) for point in points]
-    return {
-        "levels": [round(level, 6) for level in levels],
-        "skill": [point["skill"] for point in told],
-        "components": {component: [point["components"][component] for point in told] for component in points[0]},
-    }
-
-
-def _point(skill_of: dict[str, float]) -> dict[str, Any]:
-    mean = _rounded(mean_of_known([*skill_of.values()]))
-    return {"skill": mean, "components": {component: _rounded(value) for component, value in skill_of.items()}}
 
 
 def _rounded(value: float) -> float | None:

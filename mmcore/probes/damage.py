@@ -124,12 +124,13 @@ class Damage:
         loader = self.loader
         x_BTF = np.zeros(self.batch.values[name].shape, np.float32)
         present_BT = np.zeros(x_BTF.shape[:2], bool)
-        for b, ((_, low, start, high), positions) in enumerate(zip(self.place_B4.tolist(), self.steps_B, strict=True)):
+        for b, ((item, low, start, high), positions) in enumerate(
+            zip(self.place_B4.tolist(), self.steps_B, strict=True)
+        ):
             first = start + loader.shifts[name] - steps
             known = slice(max(first, low), max(first, low, min(first + int(positions), high)))
             into = slice(known.start - first, known.stop - first)
-            x_BTF[b, into] = loader.values_NF[name][known]
-            present_BT[b, into] = loader.present_NM[known, loader.columns[name]]
+            x_BTF[b, into], present_BT[b, into] = loader.read(name, item, known.start, known.stop)
         loader.scaling[name].apply(x_BTF, present_BT, loader.clip)
         return self._with(name, x_BTF, present_BT)
 

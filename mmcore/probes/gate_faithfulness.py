@@ -20,8 +20,10 @@ from mmcore.probes.gate_sample import Sample, mean_known
 from mmcore.probes.gate_sums import Shown, look, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
+from mmcore.probes.scores import point
 from mmcore.probes.steps import step_losses
 from mmcore.seeding import generator
+from mmcore.training.evaluation import MODEL, Measured, evaluate, measured
 from mmcore.training.losses import layout_of, row_losses
 
 TURNS = 4
@@ -37,16 +39,18 @@ class Points:
     """Pairs of what a gate shows and what the model loses without what is behind it, one per step or per item.
 
     Args:
-        shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss.
+        shown: by one of :data:`SHOWN`, (N,). loss_NC: increase by component, in units of the naive loss. weight_C: what
+            such a unit costs of the component's skill.
     """
 
     shown: dict[str, np.ndarray]
     loss_NC: Tensor
+    weight_C: Tensor
 
     @property
     def loss_N(self) -> np.ndarray:
-        """Increase over all components that count."""
-        return mean_known(self.loss_NC).numpy()
+        """Mean over components that count, each by what it costs of its skill: no component can outweigh the others."""
+        return mean_known(self.loss_NC * self.weight_C).numpy()
 
     def correlations(self) -> dict[str, Any]:
         """Rank correlations, by what is shown, and the number of points."""
@@ -86,16 +90,16 @@ def measure_faithfulness(sample: Sample) -> dict[str, Any]:
     }
 
 
-def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """What the model loses when a gate is held shut, at its mean or open, and when all are held at their means.
+def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the model scores when a gate is held shut, at its mean or open, and when all are held at their means.
 
     Args:
         means: each gate's mean by feature, (D,).
 
     Returns:
-        Rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "increase": {component: …}, "whole":
-        …}``: increase of the loss on the sampled items in units of the naive loss; ``whole``, the mean over components,
-        is how much the skill falls.
+        ``free``: measure → ``whole`` and ``components`` of the model on the sampled items with all gates free.
+        ``held``: rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "scores": the same}``. Skill
+        is against the naive loss on all test items.
     """
     names = [gate.name for gate in _gates(sample)]
     mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
@@ -105,34 +109,24 @@ def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> list[dict[
             if value is not None:
                 asked.append((name, held, {name: value}))
     asked.append((None, "mean", mean))
-    free_C = _losses(sample, list(sample.free))
     rows = []
     for name, held, values in asked:
         with clamped(sample.trained.model, values):
-            increase_C = _losses(sample, [sample.trained.predict(batch) for batch in sample.batches]) - free_C
-        rows.append(
-            {
-                "gate": name,
-                "held": held,
-                "increase": {
-                    c: told(v) for c, v in zip(sample.trained.targets.components, increase_C.tolist(), strict=True)
-                },
-                "whole": told(increase_C.nanmean().item()),
-            }
-        )
-    return rows
+            rows.append({"gate": name, "held": held, "scores": point(_scores(sample))})
+    return {"free": point(_scores(sample)), "held": rows}
 
 
 def _gates(sample: Sample) -> tuple[Gate, ...]:
     return gates_of(sample.trained.model).every
 
 
-def _losses(sample: Sample, outputs: list[Tensor]) -> Tensor:
-    """Loss by component over the whole sample, in units of the naive loss."""
-    layout = layout_of(sample.trained.targets)
-    rows = [row_losses(o, b, layout, torch.float64) for o, b in zip(outputs, sample.batches, strict=True)]
-    sums_P, counts_P = (torch.cat(part).sum(0) for part in zip(*rows, strict=True))
-    return sample.in_naive_losses(sums_P[None], counts_P[None])[0]
+def _scores(sample: Sample) -> Measured:
+    """Every measure of the model on the whole sample, as it is now."""
+    trained = sample.trained
+    tally = evaluate(
+        {MODEL: trained.predict}, sample.batches, trained.targets, trained.data.complete, trained.data.deviation_P
+    )[MODEL]
+    return measured(tally, tally.component_losses(), trained.naive.losses())
 
 
 def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
@@ -153,7 +147,7 @@ def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
             losses.append(sample.in_naive_losses((masked_BTP - sums_BTP)[where_BT], counts_BTP[where_BT]))
             for kind in SHOWN:
                 kept[kind].append(getattr(seen, kind)[gate.name][counts_BT])
-    return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses))
+    return Points({kind: np.concatenate(parts) for kind, parts in kept.items()}, torch.cat(losses), sample.weight_C)
 
 
 def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
@@ -177,7 +171,7 @@ def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
             np.add.at(sums[kind], at_B.numpy(), np.where(where_BT, getattr(seen, kind)[gate.name], 0.0).sum(1))
     has_I = steps_I > 0
     mean = {kind: value_I[has_I] / steps_I[has_I] for kind, value_I in sums.items()}
-    return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)])
+    return Points(mean, sample.in_naive_losses(change_IP, counts_IP)[torch.from_numpy(has_I)], sample.weight_C)
 
 
 def absent_at(batch: Batch, names: tuple[str, ...], where_BT: Tensor) -> Batch:
@@ -205,6 +199,7 @@ def _summary(points: dict[str, Points]) -> dict[str, Any]:
     together = Points(
         {kind: np.concatenate([one.shown[kind] for one in points.values()]) for kind in SHOWN},
         torch.cat([one.loss_NC for one in points.values()]),
+        next(iter(points.values())).weight_C,
     )
     return {
         "gates": {name: one.correlations() for name, one in points.items()},

@@ -6,6 +6,7 @@ B batch, T steps, P parameters, C components.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +17,9 @@ from torch import Tensor
 from mmcore.batch import Batch
 from mmcore.probes.steps import by_component
 from mmcore.seeding import generator
+from mmcore.skill import skill_per_loss
 from mmcore.trained import Trained
-from mmcore.training.losses import layout_of
+from mmcore.training.losses import layout_of, row_losses
 
 MOST_WINDOWS = 64
 """Windows that are asked again; of a quick corpus that is all. It bounds time and memory, whatever the corpus."""
@@ -45,6 +47,30 @@ class Sample:
     def free(self) -> tuple[Tensor, ...]:
         """What the model predicts for each batch when nothing is done to it."""
         return tuple(self.trained.predict(batch) for batch in self.batches)
+
+    @cached_property
+    def free_C(self) -> Tensor:
+        """Loss by component over the whole sample when nothing is done to the model, in units of the naive loss."""
+        return self.losses(self.free)
+
+    @cached_property
+    def weight_C(self) -> Tensor:
+        """What an increase of a component's loss by one naive loss costs of its skill, (C,), if it were to go on so.
+
+        1 where the model is no worse than naive, less beyond; see :func:`mmcore.skill.skill_per_loss`.
+        """
+        return torch.from_numpy(skill_per_loss(self.free_C.numpy(), self.free_C.numpy(), 1.0))
+
+    def losses(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Loss by component over the whole sample, (C,), in units of the naive loss; NaN: not counted.
+
+        Args:
+            outputs: of each batch.
+        """
+        layout = layout_of(self.trained.targets)
+        rows = [row_losses(o, b, layout, torch.float64) for o, b in zip(outputs, self.batches, strict=True)]
+        sums_P, counts_P = (torch.cat(part).sum(0) for part in zip(*rows, strict=True))
+        return self.in_naive_losses(sums_P[None], counts_P[None])[0]
 
     def in_naive_losses(self, sums_NP: Tensor, counts_NP: Tensor) -> Tensor:
         """Mean losses (or differences of losses) by component in units of the naive loss, (N, C); NaN: not counted.
@@ -78,5 +104,5 @@ def draw_sample(trained: Trained) -> Sample:
 
 
 def mean_known(x_NC: Tensor) -> Tensor:
-    """Mean over components that count, (N,): how much a mean skill falls. NaN where none does."""
+    """Mean over components that count, (N,); NaN where none does."""
     return x_NC.nanmean(-1)

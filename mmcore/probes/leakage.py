@@ -12,6 +12,7 @@ B batch, T steps, K tracks, P parameters, F raw features, O outputs per track.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmcore.config import Forecast, Task
 from mmcore.data.normalisation import Normaliser
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema, Targets
+from mmcore.skill import skill
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,11 @@ class Leakage:
     Args:
         forbidden_gradient: largest absolute gradient of a prediction with respect to a later input, over all windows
             and features; NaN counts as the largest float32. Anything but 0.0 is a leak. None: nothing is forbidden.
-        copy_skill: the highest skill over the components of a predictor that copies the target's own features: 1 −
-            error / naive error, squared error or share of wrong classes, where the naive predictor is the better of
-            persistence and the best constant on the windows themselves. At most 0 for a sound forecast (up to the
-            rounding of the store); 1 where the answer is in the input. None: the model does not read these features,
-            or no naive predictor ever errs.
+        copy_skill: the highest skill over the components of a predictor that copies the target's own features, see
+            :mod:`mmcore.skill`: of squared error or the share of wrong classes, where the naive predictor is the better
+            of persistence and the best constant on the windows themselves. At most 0 for a sound forecast (up to the
+            rounding of the store); 1 where the answer is in the input. None: the model does not read these features
+            of the item, or no naive predictor ever errs.
         windows: number of windows probed.
     """
 
@@ -50,7 +52,12 @@ class Leakage:
 
 
 def probe_leakage(
-    model: MultimodalModel, batch: Batch, task: Task, schema: CorpusSchema, normaliser: Normaliser
+    model: MultimodalModel,
+    batch: Batch,
+    task: Task,
+    schema: CorpusSchema,
+    normaliser: Normaliser,
+    placebo: Collection[str] = (),
 ) -> Leakage:
     """Ask both questions about a handful of windows.
 
@@ -59,9 +66,10 @@ def probe_leakage(
         batch: windows as the loader made them, on the CPU.
         task: decides what is forbidden.
         schema, normaliser: with which the loader made them.
+        placebo: modalities whose values in the windows are another item's: copying those is luck, and no leak.
     """
     forbidden = forbidden_gradient(model, batch) if isinstance(task, Forecast) else None
-    reads = schema.targets.from_ in model.modalities
+    reads = schema.targets.from_ in model.modalities and schema.targets.from_ not in placebo
     skills = copy_skills(batch, schema, normaliser) if reads else {}
     return Leakage(forbidden, max(skills.values(), default=None), len(batch.item_B))
 
@@ -113,7 +121,7 @@ def copy_skills(batch: Batch, schema: CorpusSchema, normaliser: Normaliser) -> d
             most = truth_N.mode().values
             errors = [(guess.round() != truth_N).double().mean().item() for guess in (copy_N, last_N, most)]
         if min(errors[1:]) > 0:
-            skills.setdefault(parameter.component, []).append(1.0 - errors[0] / min(errors[1:]))
+            skills.setdefault(parameter.component, []).append(skill(errors[0], min(errors[1:])))
     return {component: sum(values) / len(values) for component, values in skills.items()}
 
 

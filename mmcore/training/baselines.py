@@ -8,9 +8,9 @@ B batch, T steps, K tracks, P parameters, O outputs per track, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -67,6 +67,24 @@ class Baseline:
             else:
                 outputs_BTKO[..., first : first + C] = table_KRC[:, C]
         return outputs_BTKO
+
+
+def naive_classes(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+    """The class that is the most frequent one in training, the first of several: what ``majority`` names, ``prior`` and
+    ``constant`` hold most likely.
+
+    Returns:
+        a plain row for each parameter with classes: ``parameter``, ``component``, ``classes`` (one a track).
+    """
+    first = baselines[0]
+    return [
+        {
+            "parameter": first.targets.parameters[p].name,
+            "component": first.targets.parameters[p].component,
+            "classes": table_KRC[:, -1].argmax(-1).tolist(),
+        }
+        for p, table_KRC in first.log_probabilities.items()
+    ]
 
 
 def baseline_names(targets: Targets, task: Task) -> tuple[Name, ...]:

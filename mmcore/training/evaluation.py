@@ -16,6 +16,7 @@ from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.result import Score
 from mmcore.schema import Targets
+from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
 from mmcore.training.losses import layout_of
 from mmcore.training.metrics import (
@@ -25,7 +26,6 @@ from mmcore.training.metrics import (
     f1,
     macro_f1,
     mean_of_known,
-    skill,
 )
 from mmcore.training.tally import SUBSETS, Subset, Tally
 
@@ -53,13 +53,14 @@ def evaluate(
     complete: Sequence[bool],
     deviation_P: Tensor,
     detailed: bool = True,
+    by_item: bool = False,
 ) -> dict[str | None, Tally]:
     """Score several predictors on the same batches in one pass.
 
     For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
-    the one prediction of each item is scored.
+    the one prediction of each item is scored. ``detailed`` and ``by_item`` are those of :class:`Tally`.
     """
-    tallies = {name: Tally(targets, complete, deviation_P, detailed) for name in predictors}
+    tallies = {name: Tally(targets, complete, deviation_P, detailed, by_item) for name in predictors}
     votes = {name: Votes(targets, len(complete)) for name in predictors} if targets.scope == "item" else None
     with torch.inference_mode():
         for batch in batches:
@@ -180,6 +181,40 @@ def score_rows(split: str, model: Tally, naive: Naive) -> list[Score]:
     return rows
 
 
+Measured = dict[str, dict[str | None, float]]
+"""Measure to component (None: the whole) to value; NaN where there is nothing to measure."""
+
+
+def measured(tally: Tally, losses: Mapping[str, float], naive: Mapping[str, float]) -> Measured:
+    """Every measure of one predictor on all items.
+
+    A measure that has values for parameters only (``mae``) gives a component the mean over its parameters.
+
+    Args:
+        tally: detailed: what measures other than the loss are read from.
+        losses: by component; they may differ from the tally's own, where a probe corrects them.
+        naive: the naive loss by component, on the same items.
+    """
+    found: Measured = {}
+    by_parameter: dict[tuple[str, str | None], list[float]] = {}
+    for row in _rows("test", "all", MODEL, tally, dict(losses), dict(naive)):
+        if row.parameter is None:
+            found.setdefault(row.metric, {})[row.component] = row.value
+        else:
+            by_parameter.setdefault((row.metric, row.component), []).append(row.value)
+    for (metric, component), values in by_parameter.items():
+        found.setdefault(metric, {}).setdefault(component, sum(values) / len(values))
+    return found
+
+
+def model_rows(split: str, model: Tally, naive: Mapping[str, float]) -> list[Score]:
+    """The model's measures on all items of a split, against the naive losses by component.
+
+    Where the tally is not detailed, only those that follow from losses mean anything.
+    """
+    return _rows(split, "all", MODEL, model, model.component_losses(), naive)
+
+
 def item_rows(
     items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
 ) -> list[dict[str, Any]]:
@@ -199,6 +234,47 @@ def item_rows(
                     "naive_loss": naive_losses[component],
                 }
             )
+    return rows
+
+
+def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive: Naive) -> list[dict[str, Any]]:
+    """What the model did on each item and parameter, so that measures can be recomputed on any resample of items.
+
+    Every measure but ``average_precision`` follows from these rows; see :class:`mmcore.result.RunResult`, ``outcomes``.
+
+    Args:
+        items: the items of the split.
+        name: of each item of the corpus.
+        model: a tally ``by_item``.
+        naive: the baselines on the same split.
+
+    Returns:
+        one plain row for each item and parameter that has a counted target there.
+    """
+    rows = []
+    for p, parameter in enumerate(model.targets.parameters):
+        best = naive.chosen()[parameter.component]
+        if best is None:
+            continue
+        continuous = p in model.layout.continuous
+        count_I, loss_I = model.count_IP[:, p].tolist(), model.item_means(p).tolist()
+        naive_I = naive.tallies[best].item_means(p).tolist()
+        error_I = model.item_errors(p).tolist() if continuous else []
+        cells = {} if continuous else model.item_cells(p)
+        rows += [
+            {
+                "item": name[item],
+                "parameter": parameter.name,
+                "component": parameter.component,
+                "count": int(count_I[item]),
+                "loss": loss_I[item],
+                "naive_loss": naive_I[item],
+                "error": error_I[item] if continuous else None,
+                "cells": None if continuous else cells[item],
+            }
+            for item in items
+            if count_I[item]
+        ]
     return rows
 
 
@@ -224,7 +300,12 @@ def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
 
 
 def _rows(
-    split: str, subset: Subset, who: str | None, tally: Tally, losses: dict[str, float], naive: dict[str, float]
+    split: str,
+    subset: Subset,
+    who: str | None,
+    tally: Tally,
+    losses: Mapping[str, float],
+    naive: Mapping[str, float],
 ) -> list[Score]:
     def row(metric: str, component: str | None, value: float, parameter: str | None = None) -> Score:
         return Score(split, subset, metric, component, value, parameter, who)
@@ -234,10 +315,16 @@ def _rows(
     whole_loss = sum(losses[c] for c in counted) if counted else math.nan
     # A predictor whose loss is not defined on a component has no whole skill either.
     whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
-    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss)]
+    relative = {c: relative_skill(losses[c], naive[c]) for c in losses}
+    whole_relative = math.nan if math.isnan(whole_loss) else mean_of_known([*relative.values()])
+    rows = [row("skill", None, whole_skill), row("loss", None, whole_loss), row("relative_skill", None, whole_relative)]
     for component in losses:
         rows += [row("skill", component, skill_of[component]), row("loss", component, losses[component])]
-    for metric, by_component in _class_measures(tally, subset).items():
+        rows.append(row("relative_skill", component, relative[component]))
+    of_classes = _class_measures(tally, subset)
+    if log_losses := _log_losses(tally, subset, losses):
+        of_classes["log_loss"] = log_losses
+    for metric, by_component in of_classes.items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]
     for p, value in tally.absolute_errors(subset).items():
@@ -267,3 +354,15 @@ def _class_measures(tally: Tally, subset: Subset) -> dict[str, dict[str, float]]
             for metric, value in found.items():
                 values.setdefault(metric, {}).setdefault(component, []).append(value)
     return {m: {c: mean_of_known(v) for c, v in by_component.items()} for m, by_component in values.items()}
+
+
+def _log_losses(tally: Tally, subset: Subset, losses: Mapping[str, float]) -> dict[str, float]:
+    """Mean cross-entropy of the class parameters of each component that has any; NaN where ``losses`` is."""
+    loss_P = tally.mean_losses(subset)
+    found = {}
+    for component, members in tally.layout.membership.items():
+        classes = [p for p in members if p not in tally.layout.continuous]
+        if classes:
+            undefined = math.isnan(losses[component])
+            found[component] = math.nan if undefined else mean_of_known([loss_P[p] for p in classes])
+    return found

@@ -1,4 +1,4 @@
-"""Training: epochs of steps, a checkpoint after each, the best kept by validation skill.
+"""Training: epochs of steps, a checkpoint after each, the best on validation items kept.
 
 B batch, P parameters.
 """
@@ -24,11 +24,12 @@ from mmcore.events import EpochDone, Note, OnEvent, Progress
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.seeding import generator, seed_of
 from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint, write_atomically
-from mmcore.training.evaluation import skills
 from mmcore.training.losses import Layout
-from mmcore.training.metrics import mean_of_known, sum_of_known
+from mmcore.training.metrics import sum_of_known
 from mmcore.training.objective import Objective
 from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+from mmcore.training.selection import Selection
+from mmcore.training.tally import Tally
 from mmcore.training.weighting import Step, Weighting
 
 SECONDS_BETWEEN_PROGRESS = 0.25
@@ -40,7 +41,7 @@ class State:
 
     Args:
         epoch, step: done so far, over all sessions.
-        best_epoch, best_value: the epoch that will be scored, and its value of the selection criterion.
+        best_epoch, best_value: the epoch that will be scored, and what it is worth to the selection, higher is better.
         stale: epochs since then.
         seconds: spent in earlier sessions. clock: when this session began. told: when progress was told last.
     """
@@ -107,8 +108,8 @@ def start_or_resume(
 def train(
     state: State,
     loader: Loader,
-    validation_losses: Callable[[], Mapping[str, float]],
-    naive: Mapping[str, float],
+    validate: Callable[[], Tally],
+    selection: Selection,
     config: RunConfig,
     objective: Objective,
     fingerprint: str,
@@ -120,31 +121,25 @@ def train(
 
     Args:
         loader: training windows.
-        validation_losses: loss per component on the validation split under the model as it is now.
-        naive: naive loss per component on that split.
+        validate: what the model as it is now does on the validation split.
+        selection: which epoch is the best one.
         objective: what is minimised.
         watch: more columns of an epoch's history row, asked when it ends; they decide nothing.
 
     Raises:
         TrainingDiverged: NaN or Inf in a loss or a gradient.
     """
-    criterion = selection_criterion(naive)
-    if criterion != "skill" and not state.finished(config.training):
-        on_event(Note(_SELECTION_NOTES[criterion]))
+    if selection.note is not None and not state.finished(config.training):
+        on_event(Note(selection.note))
     checkpoints = folder / "checkpoints"
     while not state.finished(config.training):
         began = time.monotonic()
         row = train_epoch(state, loader, config, objective, on_event)
-        losses = validation_losses()
-        row |= _validation_columns(losses, naive)
-        _refuse_infinite_validation(losses, naive, state)
-        value = {
-            "skill": row["validation/skill"],
-            "loss": -row["validation/loss"],
-            "last": float(state.epoch),
-        }[criterion]
-        if value > state.best_value:
-            state.best_epoch, state.best_value, state.stale = state.epoch, value, 0
+        validation = selection.judge(validate(), state.epoch)
+        row |= validation.columns
+        _refuse_infinite_validation(validation.losses, selection.losses, state)
+        if validation.value > state.best_value:
+            state.best_epoch, state.best_value, state.stale = state.epoch, validation.value, 0
         else:
             state.stale += 1
         row |= watch()
@@ -215,19 +210,6 @@ def train_epoch(
     return row | _loss_columns("train", _component_means(layout, sums_P, counts_P)) | state.weighting.end_epoch()
 
 
-def selection_criterion(naive: Mapping[str, float]) -> str:
-    """What picks the best epoch, the same for a whole run: ``skill``, else ``loss``, else ``last``."""
-    if any(value > 0 for value in naive.values()):
-        return "skill"
-    return "last" if all(math.isnan(value) for value in naive.values()) else "loss"
-
-
-_SELECTION_NOTES = {
-    "loss": "no component has a validation skill, for the naive loss is 0: the best epoch is picked by validation loss",
-    "last": "the validation split has no target that counts: the last epoch is scored",
-}
-
-
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """The history as JSON, NaN as null, in one atomic step."""
     rows = [{k: None if math.isnan(v) else v for k, v in row.items()} for row in history]
@@ -252,12 +234,6 @@ def _component_means(layout: Layout, sums_P: Tensor, counts_P: Tensor) -> dict[s
 def _loss_columns(split: str, losses: Mapping[str, float]) -> dict[str, float]:
     columns = {f"{split}/loss": sum_of_known([*losses.values()])}
     return columns | {f"{split}/loss/{c}": value for c, value in losses.items()}
-
-
-def _validation_columns(losses: Mapping[str, float], naive: Mapping[str, float]) -> dict[str, float]:
-    skill_of = skills(losses, naive)
-    columns = _loss_columns("validation", losses) | {"validation/skill": mean_of_known([*skill_of.values()])}
-    return columns | {f"validation/skill/{c}": value for c, value in skill_of.items()}
 
 
 def _diverged(state: State, layout: Layout, loss_P: Tensor, epoch: int) -> TrainingDiverged:

@@ -1,6 +1,6 @@
 """Measures from sums that were gathered over a split: confusion matrices and histograms of logits.
 
-All of them are NaN where there is nothing to measure. C classes.
+All of them are NaN where there is nothing to measure; skill has a module of its own, :mod:`mmcore.skill`. C classes.
 """
 
 from __future__ import annotations
@@ -66,11 +66,6 @@ def average_precision(histogram_2N: Tensor) -> float:
     hit_N = true_N.cumsum(0)
     precision_N = hit_N / (hit_N + false_N.cumsum(0)).clamp(min=1)
     return float((true_N * precision_N).sum()) / positive
-
-
-def skill(loss: float, naive: float) -> float:
-    """1 − loss / naive; NaN where either is not known or the naive loss is 0: nothing is left to win."""
-    return 1.0 - loss / naive if naive > 0 and not math.isnan(loss) else math.nan
 
 
 def mean_of_known(values: list[float]) -> float:

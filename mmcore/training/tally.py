@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.schema import Targets
+from mmcore.training.cells import ItemCells
 from mmcore.training.losses import binary_logits, columns, counted_targets, layout_of, row_losses
 from mmcore.training.metrics import CONFIDENCE_BINS, LOGIT_BINS, confidence_bins, logit_bins
 
@@ -31,9 +32,17 @@ class Tally:
         complete: for each item of the corpus, whether it has every modality.
         deviation_P: training deviation per parameter, which turns errors back into original units.
         detailed: whether to gather what measures other than the loss need.
+        by_item: whether to gather confusion item by item as well; only where ``detailed``.
     """
 
-    def __init__(self, targets: Targets, complete: Sequence[bool], deviation_P: Tensor, detailed: bool = True) -> None:
+    def __init__(
+        self,
+        targets: Targets,
+        complete: Sequence[bool],
+        deviation_P: Tensor,
+        detailed: bool = True,
+        by_item: bool = False,
+    ) -> None:
         self.layout = layout_of(targets)
         self.targets = targets
         self.detailed = detailed
@@ -49,6 +58,7 @@ class Tally:
         }
         self._histogram = torch.zeros(len(self.layout.binary), 2, 2, LOGIT_BINS, dtype=torch.int64)
         self._reliability = {p: torch.zeros(3, CONFIDENCE_BINS, dtype=torch.float64) for p in classes}
+        self._cells = {p: ItemCells(self.layout.classes(p)) for p in classes} if by_item else {}
 
     def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
         """Count one batch of predictions; both on the CPU."""
@@ -65,6 +75,10 @@ class Tally:
         loss_P, count_P = self._sum(self.loss_IP, subset), self._sum(self.count_IP, subset)
         return self._by_component(loss_P, count_P)
 
+    def mean_losses(self, subset: Subset = "all") -> list[float]:
+        """Loss of each parameter over all counted targets of the subset; NaN where none counts."""
+        return (self._sum(self.loss_IP, subset) / self._sum(self.count_IP, subset)).tolist()
+
     def item_losses(self, item: int) -> dict[str, float]:
         """Loss per component over one item's counted targets; NaN where none counts."""
         return self._by_component(self.loss_IP[item], self.count_IP[item])
@@ -72,6 +86,23 @@ class Tally:
     def item_counts(self, item: int) -> dict[str, int]:
         """Number of counted targets per component of one item."""
         return {c: int(self.count_IP[item, list(m)].sum()) for c, m in self.layout.membership.items()}
+
+    def item_means(self, p: int) -> Tensor:
+        """Mean loss of a parameter by item, (I); NaN where none counts."""
+        return self.loss_IP[:, p] / self.count_IP[:, p]
+
+    def item_errors(self, p: int) -> Tensor:
+        """Mean absolute error of a continuous parameter by item, (I), in original units; NaN where none counts."""
+        error_I = self._error_IC[:, self.layout.continuous.index(p)]
+        return error_I / self.count_IP[:, p] * self.deviation_P[p]
+
+    def item_cells(self, p: int) -> dict[int, list[list[int]]]:
+        """Confusion of a class parameter by item: non-empty cells ``[true class, predicted class, count]``.
+
+        Raises:
+            KeyError: it was not gathered, for the tally is not ``by_item``.
+        """
+        return self._cells[p].of_items()
 
     def absolute_errors(self, subset: Subset = "all") -> dict[int, float]:
         """Mean absolute error in original units for each continuous parameter; NaN where none counts."""
@@ -119,6 +150,9 @@ class Tally:
             logits_QC = outputs_BTKO[..., first : first + C][counted]
             predicted = logits_QC.argmax(-1)
             self._add_reliability(p, logits_QC, predicted, true)
+            if self._cells:
+                item_BTK = batch.item_B[:, None, None].expand(counted.shape)
+                self._cells[p].add(item_BTK[counted], true, predicted)
             cell = (group * C + true) * C + predicted
             confusion += torch.bincount(cell, minlength=confusion.numel()).view_as(confusion)
             if p in self.layout.binary:

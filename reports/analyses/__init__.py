@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports.analyses import attention, corruption, errors, gates, modalities, search
 from reports.analyses.assess import assess
+from reports.analyses.scope import scoped
 from reports.frame import StudyResults
 from reports.numerals import counted
 from reports.sections import Finding, Section
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 def sections(results: StudyResults) -> tuple[Section, ...]:
     """One section for each analysis that has anything to say, in the order of the page."""
-    made: tuple[Section | None, ...] = (
+    of_runs = (
         modalities.section(results),
         gates.section(results),
         attention.section(results),
         corruption.section(results),
         errors.section(results),
-        search.section(results),
-        _failures(results),
     )
-    return tuple(section for section in made if section is not None)
+    others = (search.section(results), _failures(results))
+    asked = [scoped(section, results) for section in of_runs if section is not None]
+    return (*asked, *(section for section in others if section is not None))
 
 
 def figures(results: StudyResults) -> tuple[Figure, ...]:

@@ -13,7 +13,8 @@ def told_arms(results: StudyResults, answered: Collection[str]) -> tuple[str, ..
     """The reference and the arm with the best mean score on the study's metric, of those that have answers.
 
     Returns:
-        The reference first; one arm where it is the best itself, or where it has no answer; () where none has.
+        The reference first; one arm where it is the best itself, or where it has no answer; () where none has. Arms
+        with a placebo are controls, and none of them is the best while another arm has answers.
     """
     metric = results.study.metric
     table = results.table(metric.measure.name, metric.component)
@@ -26,6 +27,7 @@ def told_arms(results: StudyResults, answered: Collection[str]) -> tuple[str, ..
     known = [arm.name for arm in results.study.arms if arm.name in answered]
     if not known:
         return ()
-    best = max(known, key=score)
+    controls = {arm.name for arm in results.study.arms if arm.config.data.placebo}
+    best = max([arm for arm in known if arm not in controls] or known, key=score)
     reference = results.study.reference
     return tuple(dict.fromkeys([reference, best] if reference in known else [best]))

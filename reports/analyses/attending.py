@@ -9,19 +9,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from reports.analyses.faithfulness import Faithfulness, judge
+from reports.analyses.family import Test, differences_of, judge_together
 from reports.frame import StudyResults
 from reports.statistics.agreement import icc, mean_rank_correlation
-from reports.statistics.bounded import estimate_correlation, estimate_within
-from reports.statistics.comparisons import Paired, compare
+from reports.statistics.bounded import estimate_correlation, estimate_within, p_of_correlations
+from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate
-from reports.statistics.verdicts import Decision, decide
+from reports.statistics.multiplicity import holm
 
 KIND = "attention"
+
+FAMILIES = 2
+"""Families of questions in the section, which share alpha evenly: about single arms, and about arms against another."""
+Asked = Literal["occlusion", "past", "events"]
+"""What is asked of every arm: is rollout right, does it overstate the past, do edits get more than their share?"""
 
 Row = dict[str, Any]
 
@@ -70,8 +76,7 @@ class Difference:
     arm: str
     reference: str
     measure: str
-    paired: Paired
-    decision: Decision
+    test: Test
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,23 @@ class Attending:
 
     def faithfulness(self, arm: str, measure: str = "occlusion") -> Faithfulness:
         """The word for an arm's rollout."""
-        return judge(self.rho(arm, measure).tolist(), self.overlap, self.level)
+        p = self.p_of(arm, "occlusion") if measure == "occlusion" else None
+        return judge(self.rho(arm, measure).tolist(), self.overlap, self.level, p)
+
+    def p_of(self, arm: str, asked: Asked) -> float:
+        """p of a question about a single arm, corrected for all arms and questions (Holm)."""
+        return self._corrected[arm, asked]
+
+    @cached_property
+    def _corrected(self) -> dict[tuple[str, Asked], float]:
+        p: dict[tuple[str, Asked], float] = {}
+        for arm in self.arms:
+            too_much_R = self.past(arm, "rollout") - self.past(arm, "occlusion")
+            events_R = self.measure(arm, "events")
+            p[arm, "occlusion"] = p_of_correlations(self.rho(arm, "occlusion"), self.overlap)
+            p[arm, "past"] = compare(too_much_R, np.zeros_like(too_much_R), overlap=self.overlap).p_t
+            p[arm, "events"] = compare(events_R, np.zeros_like(events_R), overlap=self.overlap).p_t
+        return {one: min(1.0, FAMILIES * adjusted) for one, adjusted in zip(p, holm([*p.values()]), strict=True)}
 
     def past(self, arm: str, of: str) -> np.ndarray:
         """By repeat, the share of all spans but the own one in ``rollout`` or in the effect of ``occlusion``."""
@@ -242,14 +263,16 @@ class Attending:
         if self.reference not in self.arms:
             return ()
         asked = [(arm, name) for name in MEASURES for arm in self.arms if arm != self.reference]
-        family = [
-            compare(self.measure(arm, name), self.measure(self.reference, name), alpha=self.alpha, overlap=self.overlap)
-            for arm, name in asked
-        ]
-        decisions = decide(family, alpha=self.alpha)
+        tests = judge_together(
+            [differences_of(self.measure(arm, name), self.measure(self.reference, name)) for arm, name in asked],
+            alpha=self.alpha,
+            overlap=self.overlap,
+            families=FAMILIES,
+        )
         return tuple(
-            Difference(arm, self.reference, name, paired, decision)
-            for (arm, name), paired, decision in zip(asked, family, decisions, strict=True)
+            Difference(arm, self.reference, name, test)
+            for (arm, name), test in zip(asked, tests, strict=True)
+            if test is not None
         )
 
     def agreement(self, name: str) -> float:

@@ -128,7 +128,7 @@ def _overstated(found: Attending, arm: str) -> list[Finding]:
     """Whether rollout makes more, or less, of all steps but the own one than taking them away does."""
     rollout_R, effect_R = found.past(arm, "rollout"), found.past(arm, "occlusion")
     difference = found.shared(rollout_R - effect_R, -1.0)
-    if difference.n < 2 or difference.low <= 0 <= difference.high:
+    if found.p_of(arm, "past") > found.alpha or difference.low <= 0 <= difference.high:
         return []
     word = "overstates" if difference.mean > 0 else "understates"
     said, true = found.shared(rollout_R), found.shared(effect_R)
@@ -151,7 +151,7 @@ def _looks(found: Attending, arm: str) -> Finding:
         f"{number(uniform.mean)} {found.unit}, and spreads {_percent(entropy)} as widely as it could."
     )
     if events.n > 1 and base.mean > 0:
-        sure = not events.low <= 0 <= events.high
+        sure = found.p_of(arm, "events") <= found.alpha and not events.low <= 0 <= events.high
         word = "more" if events.mean > 0 else "less"
         get = f"get {word}" if sure else "are not shown to get more or less"
         text += f" Steps with an edit {get} than their share."
@@ -195,29 +195,29 @@ def _differences(found: Attending) -> list[Finding]:
     """By measure, which arms differ from the reference, and whether repeats agree on the differences."""
     findings = []
     for name, words in MEASURES.items():
-        decided = [d for d in found.differences if d.measure == name and d.decision.verdict in ("better", "worse")]
+        decided = [d for d in found.differences if d.measure == name and d.test.sign]
         if not decided:
             continue
-        told = [f"{d.arm} {number(d.paired.difference.mean, signed=True)}" for d in decided]
+        told = [f"{d.arm} {number(d.test.estimate.mean, signed=True)}" for d in decided]
         findings.append(
             Finding(
                 f"Arms differ from {found.reference} in {words}: {listing(told)}{_unit(found, name)}.",
                 "differs",
                 "plain",
-                f"{_agreed(found, name)}; largest p after Holm over {len(found.differences)} comparisons "
-                f"{probability(max(d.decision.p_holm for d in decided))}",
+                f"{_agreed(found, name)}; largest p, corrected for {len(found.differences)} comparisons, "
+                f"{probability(max(d.test.p for d in decided))}",
             )
         )
-    asked = [d for d in found.differences if d.paired.n]
+    asked = [d for d in found.differences if d.test.estimate.n]
     if asked and not findings:
-        few = all(d.decision.verdict == "too few repeats" for d in asked)
+        few = all(d.test.outcome == "too few repeats" for d in asked)
         findings.append(
             Finding(
                 "No difference in attention between the arms is shown"
                 + (": there are too few repeats to show any." if few else "."),
                 "not shown",
                 "open",
-                f"{counted(len(asked), 'comparison')} with {found.reference}, corrected together (Holm)",
+                f"{counted(len(asked), 'comparison')} with {found.reference}, judged together",
             )
         )
     return findings
@@ -249,7 +249,8 @@ def _limits(found: Attending) -> str:
         f"Steps were taken away as {span}; what only several together carry is missed. Heads have no identity from one "
         "repeat to the next, so they are averaged. Flow is a share of what is read, not of what it is worth: the share "
         "of a large vector that says nothing is large, too. Edits are changes of class targets, as the model must "
-        f"foresee them.{told}"
+        f"foresee them. Words are corrected for the number of questions: half of alpha is for questions about single "
+        f"arms (Holm), half for the comparisons of arms, which are judged together.{told}"
     )
 
 

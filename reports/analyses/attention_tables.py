@@ -60,7 +60,7 @@ def flow_table(found: Attending) -> Table:
 def difference_table(found: Attending) -> Table:
     """Each measure of each arm against the reference."""
     columns = [
-        "arm", "against", "measure", "difference", "low", "high", "p", "p after Holm", "outcome", "ICC of the measure",
+        "arm", "against", "measure", "difference", "low", "high", "p", "p corrected", "outcome", "ICC of the measure",
         "repeats",
     ]  # fmt: skip
     agreement = {name: _known(found.agreement(name)) for name in MEASURES}
@@ -68,12 +68,12 @@ def difference_table(found: Attending) -> Table:
 
 
 def _compared_row(d: Difference, agreement: dict[str, float | None]) -> list[object]:
-    difference = d.paired.difference
-    outcome = {"better": "higher", "worse": "lower"}.get(d.decision.verdict, d.decision.verdict)
+    difference = d.test.estimate
+    outcome = {"above": "higher", "below": "lower", "open": "undecided"}.get(d.test.outcome, d.test.outcome)
     numbers = (_known(difference.mean), _known(difference.low), _known(difference.high))
     return [
-        d.arm, d.reference, MEASURES[d.measure], *numbers, d.paired.p, d.decision.p_holm, outcome,
-        agreement[d.measure], d.paired.n,
+        d.arm, d.reference, MEASURES[d.measure], *numbers, d.test.paired.p, d.test.p, outcome,
+        agreement[d.measure], difference.n,
     ]  # fmt: skip
 
 

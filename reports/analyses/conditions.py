@@ -1,5 +1,9 @@
 """From losses by condition to ratios over repeats, and to where one arm gains on another.
 
+All ratios of all arms, components and conditions, and all gains of all pairs of arms, are one family
+(:mod:`reports.analyses.family`): the chance that the section has any false word is at most alpha where no condition
+makes a difference.
+
 R repeats.
 """
 
@@ -12,10 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.skill import skills_of
+from reports.analyses.family import Test, differences_of, judge_together
+from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
-from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate
-from reports.statistics.verdicts import Decision, decide
+
+LEAST_RATIO = 1.1
+"""Losses that differ by a smaller factor count as equal: a tenth of a loss is hardly seen in any other measure."""
+LEAST_GAIN = 0.02
+"""Differences of skill that count as none, where the study's metric is another one: its margin is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,7 @@ class Ratio:
         ratio, low, high: geometric mean over repeats and its interval; NaN where not known.
         naive: the same ratio of the naive predictor: how much harder the targets are there.
         skill, base_skill: mean skill in the group and in the base.
-        decision: on the logarithms, corrected over the conditions of an arm and component; ``worse`` where the loss is
-            higher.
+        test: on the logarithms; above 0 where the loss is higher than in the base.
     """
 
     arm: str
@@ -54,7 +63,7 @@ class Ratio:
     naive: float
     skill: float
     base_skill: float
-    decision: Decision
+    test: Test
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,7 @@ class Gain:
     """Skill of an arm − that of another in a group, and in the base.
 
     Args:
-        group, base: the gain there. paired: group − base, repeat by repeat.
-        decision: corrected over the conditions of a pair of arms and component.
+        group, base: the gain there. test: of group − base, repeat by repeat.
     """
 
     arm: str
@@ -72,8 +80,7 @@ class Gain:
     component: str
     group: Estimate
     base: Estimate
-    paired: Paired
-    decision: Decision
+    test: Test
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,8 @@ class _Losses:
         return self.loss_R.get(key, nothing_R), self.naive_R.get(key, nothing_R)
 
     def skill(self, arm: str, condition: str, group: str, component: str) -> np.ndarray:
-        """1 − loss ÷ naive loss."""
-        loss_R, naive_R = self.get(arm, condition, group, component)
-        return 1.0 - loss_R / np.where(naive_R > 0, naive_R, math.nan)
+        """Skill in the group, by repeat."""
+        return skills_of(*self.get(arm, condition, group, component))
 
 
 def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]]) -> Iterator[Place]:
@@ -132,58 +138,87 @@ def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]
 
 def ratios(results: StudyResults) -> list[Ratio]:
     """Every arm, component and place in which both losses are known in some repeat."""
-    answers = results.answers("errors")
-    losses = _Losses.of(answers)
-    alpha, overlap = results.study.alpha, results.overlap
-    found = []
-    for arm in _arms(results, answers):
-        for component in results.components:
-            family: list[tuple[Place, Paired, float, float, float]] = []
-            for place in losses.places:
-                (loss_R, naive_R), (base_R, naive_base_R) = (
-                    losses.get(arm, place.condition, group, component) for group in (place.group, place.base)
-                )
-                paired = compare(_log(loss_R), _log(base_R), alpha=alpha, overlap=overlap, higher_is_better=False)
-                if paired.n:
-                    naive = math.exp(estimate(_log(naive_R) - _log(naive_base_R)).mean)
-                    skill, base = (
-                        estimate(losses.skill(arm, place.condition, group, component)).mean
-                        for group in (place.group, place.base)
-                    )
-                    family.append((place, paired, naive, skill, base))
-            decisions = decide([paired for _, paired, *_ in family], alpha=alpha, higher_is_better=False)
-            for (place, paired, naive, skill, base), decision in zip(family, decisions, strict=True):
-                d = paired.difference
-                edges = (math.exp(d.mean), math.exp(d.low), math.exp(d.high))
-                found.append(Ratio(arm, place, component, *edges, d.n, naive, skill, base, decision))
-    return found
+    return results.once(_judged)[0]
 
 
 def gains(results: StudyResults) -> list[Gain]:
     """For every comparison of the study: where the arm gains more on the other than elsewhere."""
+    return results.once(_judged)[1]
+
+
+def gain_margin(results: StudyResults, component: str) -> float | None:
+    """Differences of skill that count as none: the study's margin where its metric is skill."""
+    yardstick = Yardstick.of(results)
+    return yardstick.margin_of(component) if yardstick.measure.name == "skill" else LEAST_GAIN
+
+
+def _judged(results: StudyResults) -> tuple[list[Ratio], list[Gain]]:
+    """All questions of the section, judged together."""
     answers = results.answers("errors")
-    losses, known = _Losses.of(answers), set(_arms(results, answers))
-    alpha, overlap = results.study.alpha, results.overlap
-    found = []
-    for arm, reference in results.study.pairs:
-        if arm not in known or reference not in known:
-            continue
-        for component in results.components:
-            family: list[tuple[Place, np.ndarray, np.ndarray, Paired]] = []
-            for place in losses.places:
-                group_R, base_R = (
-                    losses.skill(arm, place.condition, g, component)
-                    - losses.skill(reference, place.condition, g, component)
-                    for g in (place.group, place.base)
-                )
-                paired = compare(group_R, base_R, alpha=alpha, overlap=overlap)
-                if paired.n:
-                    family.append((place, group_R, base_R, paired))
-            decisions = decide([paired for *_, paired in family], alpha=alpha)
-            for (place, group_R, base_R, paired), decision in zip(family, decisions, strict=True):
-                group, base = (estimate(gain_R, 1 - alpha, overlap) for gain_R in (group_R, base_R))
-                found.append(Gain(arm, reference, place, component, group, base, paired, decision))
-    return found
+    losses, arms = _Losses.of(answers), _arms(results, answers)
+    of_ratios = [
+        (arm, place, component)
+        for arm in arms
+        for component in results.components
+        for place in losses.places
+        if np.isfinite(_log_ratio(losses, arm, place, component)).any()
+    ]
+    of_gains = [
+        (pair, place, component)
+        for pair in results.study.known_pairs
+        if set(pair) <= set(arms)
+        for component in results.components
+        for place in losses.places
+        if np.isfinite(np.subtract(*_gained(losses, pair, place, component))).any()
+    ]
+    tests = judge_together(
+        [
+            *(_log_ratio(losses, *one) for one in of_ratios),
+            *(differences_of(*_gained(losses, *one)) for one in of_gains),
+        ],
+        alpha=results.study.alpha,
+        overlap=results.overlap,
+        margins=[
+            *(math.log(LEAST_RATIO) for _ in of_ratios),
+            *(gain_margin(results, component) for *_, component in of_gains),
+        ],
+    )
+    known = [test for test in tests if test is not None]
+    found = [_ratio(losses, *one, test) for one, test in zip(of_ratios, known[: len(of_ratios)], strict=True)]
+    gained = [_gain(results, losses, *one, t) for one, t in zip(of_gains, known[len(of_ratios) :], strict=True)]
+    return found, gained
+
+
+def _log_ratio(losses: _Losses, arm: str, place: Place, component: str) -> np.ndarray:
+    (loss_R, _), (base_R, _) = (losses.get(arm, place.condition, g, component) for g in (place.group, place.base))
+    return differences_of(_log(loss_R), _log(base_R))
+
+
+def _ratio(losses: _Losses, arm: str, place: Place, component: str, test: Test) -> Ratio:
+    groups = (place.group, place.base)
+    (_, naive_R), (_, naive_base_R) = (losses.get(arm, place.condition, g, component) for g in groups)
+    naive = math.exp(estimate(_log(naive_R) - _log(naive_base_R)).mean)
+    skill, base = (estimate(losses.skill(arm, place.condition, g, component)).mean for g in groups)
+    d = test.estimate
+    edges = (math.exp(d.mean), math.exp(d.low), math.exp(d.high))
+    return Ratio(arm, place, component, *edges, d.n, naive, skill, base, test)
+
+
+def _gained(losses: _Losses, pair: tuple[str, str], place: Place, component: str) -> tuple[np.ndarray, np.ndarray]:
+    """Skill of an arm − that of another in a place's group, and in its base."""
+    group_R, base_R = (
+        np.subtract(*(losses.skill(arm, place.condition, g, component) for arm in pair))
+        for g in (place.group, place.base)
+    )
+    return group_R, base_R
+
+
+def _gain(
+    results: StudyResults, losses: _Losses, pair: tuple[str, str], place: Place, component: str, test: Test
+) -> Gain:
+    level = 1 - results.study.alpha
+    group, base = (estimate(x_R, level, results.overlap) for x_R in _gained(losses, pair, place, component))
+    return Gain(*pair, place, component, group, base, test)
 
 
 def _arms(results: StudyResults, answers: Sequence[dict[str, Any]]) -> list[str]:

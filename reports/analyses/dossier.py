@@ -1,6 +1,7 @@
 """What each modality is good for, as data: retrained without it, masked in the trained model, together with others.
 
-Every number is a skill or a difference of skills. The rules by which a word is chosen stand here and nowhere else.
+Every number is a score in the study's metric, or a difference of scores, signed so that more is better. The rules by
+which a word is chosen stand here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,59 +11,41 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.analyses import Absence
+from reports.analyses.family import Test
 from reports.analyses.lattice import Lattice
 from reports.analyses.masked import Masked
-from reports.statistics.comparisons import Paired
+from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance
 from reports.statistics.intervals import Estimate
-from reports.statistics.verdicts import Decision
 
-Useful = Literal["useful", "redundant", "partly redundant", "harmful", "not needed", "not shown"]
-Used = Literal["used", "misleading", "not used", "not shown"]
-Interplay = Literal["together", "overlap", "hinder", "apart", "not shown"]
+Useful = Literal[
+    "useful", "redundant", "partly redundant", "harmful", "not needed", "differs by component", "not shown"
+]
+Used = Literal["used", "misleading", "not used", "differs by component", "not shown"]
+Interplay = Literal["together", "overlap", "hinder", "apart", "differs by component", "not shown"]
 
 
-@dataclass(frozen=True)
-class Test:
-    """A mean over repeats against 0, and its decision within its family."""
-
-    __test__ = False
-
-    paired: Paired
-    decision: Decision
-    margin: float | None
-
-    @property
-    def estimate(self) -> Estimate:
-        """Mean and interval."""
-        return self.paired.difference
-
-    @property
-    def sign(self) -> int:
-        """1 above 0, −1 below, where that is decided and more than the study counts as none; else 0."""
-        mean, least = self.estimate.mean, self.margin or 0.0
-        if self.decision.verdict == "better" and mean > least:
-            return 1
-        return -1 if self.decision.verdict == "worse" and mean < -least else 0
-
-    @property
-    def none(self) -> bool:
-        """Whether it is shown to be no more than the study counts as none."""
-        narrow, verdict = self.paired.narrow, self.decision.verdict
-        # A difference that is real may still be shown to be a small one: its whole interval, not its mean alone.
-        within = self.margin is not None and -self.margin <= narrow.low and narrow.high <= self.margin
-        return verdict == "equivalent" or (verdict in ("better", "worse") and within)
+def differs(test: Test | None, made_of: Dominance | None) -> bool:
+    """Whether a word for all components would be that of one of them, or an average of some that disagree."""
+    if test is None or made_of is None:
+        return False
+    return made_of.disagree or (test.sign != 0 and made_of.dominated)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One modality and one component; None: all components.
+    """One modality and one component; None: the study's metric itself.
 
     Args:
-        gain: skill with all modalities − skill of models trained without this one. share: Shapley value over all
-            subsets, each trained anew. overlap: share − gain. alone: skill of reading it alone − of reading nothing.
-        drop: skill − skill where it is masked in the main way. drops, shares: the same, and Shapley values, for each
+        gain: score with all modalities − score of models trained without this one. share: Shapley value over all
+            subsets, each trained anew. overlap: share − gain. alone: score of reading it alone − of reading nothing.
+        drop: score − score where it is masked in the main way. drops, shares: the same, and Shapley values, for each
             way of masking.
         accuracy, perceptual: drop of accuracy where it is permuted, and that ÷ accuracy.
+        placebo: score with all modalities − score of models trained with a placebo of this one: of the same size, so
+            that size explains none of it. What is useful rests on it where the study has that arm.
+        gain_of, drop_of: which components the gain (over the placebo, where there is one) and the drop of the whole
+            come from; None: it has no components.
     """
 
     modality: str
@@ -70,37 +53,48 @@ class Part:
     gain: Test | None
     share: Test | None
     overlap: Test | None
-    alone: Estimate | None
+    alone: Test | None
     drop: Test | None
     drops: Mapping[Absence, Estimate]
     shares: Mapping[Absence, Estimate]
     accuracy: Estimate | None
     perceptual: Estimate | None
+    placebo: Test | None = None
+    gain_of: Dominance | None = None
+    drop_of: Dominance | None = None
+
+    @property
+    def anew(self) -> Test | None:
+        """What its use next to all others rests on: its placebo where there is one, else models without it."""
+        return self.gain if self.placebo is None else self.placebo
 
     @property
     def useful(self) -> Useful | None:
-        """Does training with it help? None: no models were trained without it."""
-        if self.gain is None:
+        """Does training with it help? None: no models were trained with a placebo of it, nor without it."""
+        test = self.anew
+        if test is None:
             return None
-        if self.gain.sign:
-            return "useful" if self.gain.sign > 0 else "harmful"
+        if differs(test, self.gain_of):
+            return "differs by component"
+        if test.sign:
+            return "useful" if test.sign > 0 else "harmful"
         brings = self.share is not None and self.share.sign > 0
-        if self.gain.none:
+        if test.none:
             return "redundant" if brings else "not needed"
         return "partly redundant" if brings and self.overlap and self.overlap.sign > 0 else "not shown"
 
     @property
     def brings(self) -> bool:
-        """Whether it is shown to bring more than the study counts as none: over all subsets, or read alone."""
-        least = (self.gain.margin if self.gain else None) or 0.0
-        alone = self.alone is not None and self.alone.low > 0 and self.alone.mean > least
-        return alone or (self.share is not None and self.share.sign > 0)
+        """Whether it is shown to bring more than counts as none: next to all others, over all subsets, or alone."""
+        return any(test is not None and test.sign > 0 for test in (self.anew, self.share, self.alone))
 
     @property
     def used(self) -> Used | None:
         """Does the trained model rely on it? None: it was not asked."""
         if self.drop is None:
             return None
+        if differs(self.drop, self.drop_of):
+            return "differs by component"
         if self.drop.sign:
             return "used" if self.drop.sign > 0 else "misleading"
         return "not used" if self.drop.none else "not shown"
@@ -108,11 +102,14 @@ class Part:
     @property
     def disagreement(self) -> str | None:
         """What is odd where both are known; None: they agree, or one is not shown."""
+        if self.placebo is not None and self.placebo.none and self.gain is not None and self.gain.sign > 0:
+            return "helps in training, yet a placebo of the same size helps as much"
+        anew = "without it" if self.placebo is None else "with a placebo in its place"
         match self.useful, self.used:
             case ("redundant" | "not needed", "used"):
-                return "is used, yet a model trained without it does as well"
+                return f"is used, yet a model trained {anew} does as well"
             case ("harmful", "used"):
-                return "is used, yet a model trained without it does better"
+                return f"is used, yet a model trained {anew} does better"
             case ("useful", "not used"):
                 return "helps in training, yet the trained model does as well without it"
             case ("useful", "misleading"):
@@ -128,7 +125,7 @@ class Pair:
     Args:
         retrained: interaction index over all subsets, each trained anew. masked: the same of the trained model, for
             each way of masking. bring: whether each of the two is shown to bring anything, without which there is
-            nothing in which they could overlap.
+            nothing that they could do together or twice. made_of: which components the index of the whole comes from.
     """
 
     one: str
@@ -137,16 +134,20 @@ class Pair:
     retrained: Test | None
     masked: Mapping[Absence, Estimate]
     bring: tuple[bool, bool]
+    made_of: Dominance | None = None
 
     @property
     def word(self) -> Interplay | None:
         """Do they need each other? None: not every subset was trained."""
         if self.retrained is None:
             return None
-        if self.retrained.sign:
-            less = "overlap" if all(self.bring) else "hinder"
-            return "together" if self.retrained.sign > 0 else less
-        return "apart" if self.retrained.none else "not shown"
+        if differs(self.retrained, self.made_of):
+            return "differs by component"
+        if self.retrained.none:
+            return "apart"
+        if self.retrained.sign < 0:
+            return "overlap" if all(self.bring) else "hinder"
+        return "together" if self.retrained.sign > 0 and all(self.bring) else "not shown"
 
 
 @dataclass(frozen=True)
@@ -154,11 +155,11 @@ class Additive:
     """What a model scores without any interaction of modalities, by component; None: all components.
 
     Args:
-        gap: its skill − that of its additive projection.
+        gap: its score − that of its additive projection, more is better.
     """
 
     component: str | None
-    skill: Estimate
+    score: Estimate
     projected: Estimate
     uncorrected: Estimate
     gap: Test
@@ -173,6 +174,7 @@ class Dossier:
     """
 
     arm: str
+    yardstick: Yardstick
     modalities: tuple[str, ...]
     components: tuple[str | None, ...]
     lattice: Lattice | None
@@ -181,6 +183,11 @@ class Dossier:
     parts: tuple[Part, ...]
     pairs: tuple[Pair, ...]
     additive: tuple[Additive, ...]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the study has a placebo of some modality, on which the word ``useful`` rests."""
+        return any(part.placebo is not None for part in self.parts)
 
     def way(self, absence: Absence | None, names: Sequence[str] | None = None) -> str:
         """A way of masking these modalities, in words; None: all of them. Empty where nothing was masked."""

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from reports.analyses.arms import told_arms
-from reports.analyses.conditions import Gain, Place, Ratio, gains, ratios
+from reports.analyses.conditions import LEAST_RATIO, Gain, Place, Ratio, gain_margin, gains, ratios
 from reports.frame import StudyResults
-from reports.numerals import counted, interval, listing, number
+from reports.numerals import counted, interval, listing, number, percent
 from reports.sections import Finding, Section, SectionTable, Table, plain_table
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def section(results: StudyResults) -> Section | None:
             "predicted: its binary features, edits, how many tracks are active, the place in the item, and whether a "
             "modality is there. A ratio of 2 means that the loss is twice that of the group it is held against; the "
             "ratio of the naive predictors says how much harder the targets themselves are there. Groups are the same "
-            "for all arms. Verdicts are corrected (Holm) over the conditions of an arm and component, or of a pair of "
-            "arms and component."
+            f"for all arms. Losses that differ by a factor of less than {LEAST_RATIO:g} count as equal"
+            f"{_least_gain(results)}."
         ),
         findings=(*_harder(found, told[-1:]), *_gains(gained)),
         figures=("errors_conditions", *cases),
@@ -75,7 +75,10 @@ def section(results: StudyResults) -> Section | None:
             ),
         ),
         limits=(
-            "Conditions are not independent of one another: where one modality is absent another one often is, too. "
+            "Words are corrected for the number of questions: all conditions, components, arms and comparisons of arms "
+            f"are judged together, so that the chance of any false one is at most {percent(results.study.alpha)} where "
+            "no condition makes a difference. Conditions are not independent of one another: where one modality is "
+            "absent another one often is, too. "
             "Which of them is the cause is not asked here. Intervals over repeats hold test items that are drawn anew "
             "where splits are. Pictures show the reference and the best arm, in the first repeat that has both: spans "
             "that are hardest for the naive predictors, so that both arms show the same ones, and the worst and the "
@@ -83,6 +86,12 @@ def section(results: StudyResults) -> Section | None:
             f"span may be one in which hardly anything happens.{_left_out(results)}"
         ),
     )
+
+
+def _least_gain(results: StudyResults) -> str:
+    """What counts as no gain, for the lead; empty where the study sets nothing."""
+    least = gain_margin(results, results.components[0]) if results.components else None
+    return "" if least is None else f", and so do gains that differ by no more than {least:g} of skill"
 
 
 def _left_out(results: StudyResults) -> str:
@@ -103,7 +112,7 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
     """Where losses differ beyond doubt, the condition with the largest ratio first."""
     by_place: dict[tuple[str, Place], list[Ratio]] = {}
     for r in found:
-        if r.arm in arms and r.decision.verdict in ("better", "worse"):
+        if r.arm in arms and r.test.sign:
             by_place.setdefault((r.arm, r.place), []).append(r)
     # Modalities that are always absent together make one finding.
     alike: dict[tuple[Any, ...], tuple[list[Place], list[Ratio]]] = {}
@@ -121,8 +130,8 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
             f"{first.component}: {interval(first.low, first.high)}, n = {first.n}; naive predictors "
             f"{number(first.naive)}; skill {number(first.skill)} against {number(first.base_skill)}."
         )
-        kinds = {r.decision.verdict for r in rows}
-        label = "mixed" if len(kinds) > 1 else "harder" if "worse" in kinds else "easier"
+        kinds = {r.test.sign for r in rows}
+        label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
         findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {told}.", label, "plain", evidence))
     return findings
 
@@ -131,14 +140,14 @@ def _gains(gained: Sequence[Gain]) -> list[Finding]:
     """Where an arm gains more, or less, than elsewhere beyond doubt, the largest difference first."""
     alike: dict[tuple[Any, ...], list[Gain]] = {}
     for g in gained:
-        if g.decision.verdict in ("better", "worse"):
-            same = (g.arm, g.reference, g.component, g.place.group, g.place.base, g.paired.difference.mean)
+        if g.test.sign:
+            same = (g.arm, g.reference, g.component, g.place.group, g.place.base, g.test.estimate.mean)
             alike.setdefault(same, []).append(g)
     findings = []
-    strongest = sorted(alike.values(), key=lambda rows: -abs(rows[0].paired.difference.mean))
+    strongest = sorted(alike.values(), key=lambda rows: -abs(rows[0].test.estimate.mean))
     for rows in strongest[:MOST_GAINS]:
-        g, d = rows[0], rows[0].paired.difference
-        more = "more" if g.decision.verdict == "better" else "less"
+        g, d = rows[0], rows[0].test.estimate
+        more = "more" if g.test.sign > 0 else "less"
         text = (
             f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} on '{g.reference}' in {g.component}: "
             f"{number(g.group.mean, signed=True)} of skill, {number(g.base.mean, signed=True)} with “{g.place.base}”."
@@ -155,14 +164,14 @@ def _where(places: Sequence[Place]) -> str:
 def _ratios(found: Sequence[Ratio]) -> Table:
     columns = (
         "arm", "condition", "group", "against", "component", "ratio", "low", "high", "n", "naive_ratio", "skill",
-        "skill_against", "verdict", "p_holm", "family",
+        "skill_against", "verdict", "p", "family",
     )  # fmt: skip
-    words = {"better": "easier", "worse": "harder"}
+    words = {"below": "easier", "above": "harder", "none": "equal", "open": "undecided"}
     rows = []
     for r in found:
-        verdict = words.get(r.decision.verdict, r.decision.verdict)
+        verdict = words.get(r.test.outcome, r.test.outcome)
         edges = (r.ratio, r.low, r.high, r.n, r.naive, r.skill, r.base_skill)
-        told = (verdict, r.decision.p_holm, r.decision.family)
+        told = (verdict, r.test.p, r.test.family)
         rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *told))
     return plain_table(columns, rows)
 
@@ -170,14 +179,14 @@ def _ratios(found: Sequence[Ratio]) -> Table:
 def _gain_table(gained: Sequence[Gain]) -> Table:
     columns = (
         "arm", "reference", "condition", "group", "against", "component", "gain", "gain_against", "difference", "low",
-        "high", "n", "verdict", "p_holm", "family",
+        "high", "n", "verdict", "p", "family",
     )  # fmt: skip
-    words = {"better": "gains more", "worse": "gains less"}
+    words = {"above": "gains more", "below": "gains less", "none": "equal", "open": "undecided"}
     rows = []
     for g in gained:
-        d, verdict = g.paired.difference, words.get(g.decision.verdict, g.decision.verdict)
+        d, verdict = g.test.estimate, words.get(g.test.outcome, g.test.outcome)
         place = (g.place.condition, g.place.group, g.place.base, g.component)
-        told = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.decision.p_holm, g.decision.family)
+        told = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
         rows.append((g.arm, g.reference, *place, *told))
     return plain_table(columns, rows)
 

@@ -35,9 +35,10 @@ def tone_of(label: Label) -> Tone:
 
 RULE = (
     f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
-    f"{WEAK}; weakly faithful: above 0, and neither; not shown: it reaches down to 0, or there are fewer than two "
-    f"repeats. At {STRONG} a picture puts two of three pairs in the right order, at {WEAK} three of five; a coin "
-    "gets one of two. Means and intervals of rank correlations are made on Fisher's scale (z)."
+    f"{WEAK}; weakly faithful: above 0, and neither; not shown: it is not above 0 after correction for the number of "
+    f"questions, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
+    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are made on "
+    "Fisher's scale (z)."
 )
 """The rule in words, for a section's lead or limits."""
 
@@ -72,26 +73,30 @@ class Faithfulness:
         return f"{told}, {counted(rho.n, 'repeat')}"
 
 
-def judge(correlations: Sequence[float | None], overlap: float = 0.0, level: float = 0.95) -> Faithfulness:
+def judge(
+    correlations: Sequence[float | None], overlap: float = 0.0, level: float = 0.95, p: float | None = None
+) -> Faithfulness:
     """A word for the rank correlations of several repeats, one number each.
 
     Args:
         correlations: in −1 … 1; None and NaN are left out. overlap: of the splits, as ``StudyResults.overlap``.
         level: coverage of the interval.
+        p: of the correlation against 0, corrected for the number of questions that are asked with this one: above
+            1 − level no correlation is shown; None: this question is asked alone.
 
     Example:
         >>> judge([0.7, 0.72, 0.69]).label, judge([0.0, 0.0]).label, judge([0.9]).label
         ('faithful', 'not faithful', 'not shown')
     """
     rho = estimate_correlation([value for value in correlations if value is not None], level, overlap)
-    return Faithfulness(_label(rho), rho, level)
+    return Faithfulness(_label(rho, p is None or p <= 1 - level), rho, level)
 
 
-def _label(rho: Estimate) -> Label:
+def _label(rho: Estimate, shown: bool) -> Label:
     if rho.n < 2:
         return "not shown"
     if rho.high < WEAK:
         return "not faithful"
-    if rho.low >= STRONG:
-        return "faithful"
-    return "weakly faithful" if rho.low > 0 else "not shown"
+    if rho.low <= 0 or not shown:
+        return "not shown"
+    return "faithful" if rho.low >= STRONG else "weakly faithful"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reports.analyses.robustness import KIND_WORDS, Curve
 from reports.numerals import counted, interval, listing, number, percent
@@ -10,69 +10,82 @@ from reports.sections import Finding
 from reports.statistics.intervals import Estimate, estimate
 
 MOST_TOLD = 4
-"""Intervals that stand below a sentence, of the lowest skills; the table has all."""
+"""Intervals that stand below a sentence, of the lowest scores; the table has all."""
 
 
-def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float) -> Finding:
+def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questions: int = 1) -> Finding:
     """Whether an arm stays above the naive predictors, over all damage to all that it reads.
 
-    A skill counts as above or below 0 where the whole interval is. Curves without a number are left out; with one
-    repeat, and without any, nothing is shown.
+    A score counts as above or below the naive predictors' where the whole interval is, at a level corrected for the
+    number of questions (Bonferroni). A curve is one question: it stays above where it does so at every level, and is
+    below from a level on where it is at all levels from the strongest one down to this one (fixed sequence), so that
+    its levels need no correction. Curves without a number are left out; with one repeat, and without any, nothing is
+    shown.
 
     Args:
-        curves: of the arm, of modalities that it reads. level: coverage of intervals. overlap: of the splits.
+        curves: of the arm, of modalities that it reads. level: coverage of the intervals that are told. overlap: of the
+            splits.
+        questions: how many the section's share of alpha is divided by: see :func:`questions_of`.
     """
     known = {curve: curve.estimates(level, overlap) for curve in curves if len(curve.known_RL)}
     if not known:
-        return Finding(f"Nothing is known of '{arm}' under damage: it has no skill there.", "not known", "open")
-    undamaged = next(iter(known.values()))[0]
+        return Finding(f"Nothing is known of '{arm}' under damage: it has no score there.", "not known", "open")
+    sure = 1 - (1 - level) / questions
+    judged = {curve: curve.estimates(sure, overlap) for curve in known}
+    undamaged = next(iter(judged.values()))[0]
     evidence = f"{_costs(list(known), level, overlap)} {_witnesses(known, level)}"
     if undamaged.high < 0:
+        undamaged = next(iter(known.values()))[0]
         text = f"'{arm}' is below the naive predictors without any damage."
         told = f"Undamaged: {_told(undamaged)}, {percent(level)} interval, {counted(undamaged.n, 'repeat')}."
         return Finding(text, "below undamaged", "bad", f"{told} {evidence}")
-    below = {curve: runs for curve, skills in known.items() if (runs := _below(skills))}
-    above = [curve for curve, skills in known.items() if all(e.low > 0 for e in skills)]
+    below = {curve: start for curve, leads in judged.items() if (start := _below(leads)) is not None}
+    above = [curve for curve, leads in judged.items() if all(e.low > 0 for e in leads)]
     if len(above) == len(known):
         text = f"'{arm}' stays above the naive predictors under every damage that was tried."
         return Finding(text, "holds", "good", evidence)
-    start = f"'{arm}' is not shown to be above the naive predictors, even without damage." if undamaged.low <= 0 else ""
+    opening = ""
+    if undamaged.low <= 0:
+        opening = f"'{arm}' is not shown to be above the naive predictors, even without damage."
     if below:
-        told = [f"{_named(curve)} ({_where(curve, runs)})" for curve, runs in sorted(below.items(), key=_first)]
-        parts = [start, f"'{arm}' {'is' if start else 'falls'} below the naive predictors with {listing(told)}."]
+        told = [f"{_named(curve)} ({_where(curve, start)})" for curve, start in sorted(below.items(), key=_first)]
+        parts = [opening, f"'{arm}' {'is' if opening else 'falls'} below the naive predictors with {listing(told)}."]
     else:
-        parts = [start or f"That '{arm}' falls below the naive predictors is not shown, nor that it stays above."]
+        parts = [opening or f"That '{arm}' falls below the naive predictors is not shown, nor that it stays above."]
     parts.append(_rest("It stays above with", above, known))
     parts.append(_rest("Not shown either way:", [c for c in known if c not in below and c not in above], known))
     label, tone = ("falls below", "bad") if below else ("not shown", "open")
     return Finding(" ".join(part for part in parts if part), label, tone, evidence)
 
 
-def _below(skills: Sequence[Estimate]) -> list[tuple[int, int]]:
-    """Runs of levels, first and last, at which skill is shown to be below 0."""
-    runs: list[tuple[int, int]] = []
-    for i, e in enumerate(skills):
-        if e.high < 0:
-            runs = [*runs[:-1], (runs[-1][0], i)] if runs and runs[-1][1] == i - 1 else [*runs, (i, i)]
-    return runs
+def questions_of(curves: Mapping[str, Sequence[Curve]], families: int) -> int:
+    """How many questions an arm's words answer, with those of all other arms that are told of.
+
+    Args:
+        curves: by arm. families: how many share the section's alpha evenly.
+    """
+    return families * sum(1 + sum(len(curve.known_RL) > 0 for curve in mine) for mine in curves.values())
 
 
-def _where(curve: Curve, runs: Sequence[tuple[int, int]]) -> str:
-    """``from 17 % of the steps on``, or between which levels where the skill is not shown to stay below."""
-    last = len(curve.levels) - 1
-    told = []
-    for first, end in runs:
-        start, stop = (_amount(curve.levels[i], curve.unit) for i in (first, end))
-        if first == end:
-            told.append(f"at {start}")
-        else:
-            told.append(f"from {start} on" if end == last else f"between {start} and {stop}")
-    return listing(told)
+def _below(leads: Sequence[Estimate]) -> int | None:
+    """The first level from which on the score is shown to be below, up to the strongest; None: it is not."""
+    start = None
+    for i in range(len(leads) - 1, -1, -1):
+        if not leads[i].high < 0:
+            break
+        start = i
+    return start
 
 
-def _first(one: tuple[Curve, list[tuple[int, int]]]) -> float:
-    curve, runs = one
-    return curve.levels[runs[0][0]] / curve.levels[-1]
+def _where(curve: Curve, start: int) -> str:
+    """``from 17 % of the steps on``, or the strongest level alone."""
+    told = _amount(curve.levels[start], curve.unit)
+    return f"at {told}" if start == len(curve.levels) - 1 else f"from {told} on"
+
+
+def _first(one: tuple[Curve, int]) -> float:
+    curve, start = one
+    return curve.levels[start] / curve.levels[-1]
 
 
 def _rest(start: str, curves: Sequence[Curve], known: dict[Curve, list[Estimate]]) -> str:
@@ -93,18 +106,18 @@ def _costs(curves: Sequence[Curve], level: float, overlap: float) -> str:
     steepest = max(curves, key=lambda c: estimate(c.cost_R).mean)
     cost = estimate(steepest.cost_R, level, overlap)
     told = f"{percent(level)} interval {interval(cost.low, cost.high)}, n = {cost.n}"
-    return f"Costs most: {_named(steepest)}, {number(cost.mean)} of skill on average over all levels ({told})."
+    return f"Costs most: {_named(steepest)}, {number(cost.mean)} on average over all levels ({told})."
 
 
 def _witnesses(known: dict[Curve, list[Estimate]], level: float) -> str:
-    """The lowest skill of each curve, of the lowest curves."""
+    """The lowest lead over the naive predictors of each curve, of the lowest curves."""
     lowest = []
-    for curve, skills in known.items():
-        at = min(range(len(skills)), key=lambda i: skills[i].mean)
-        lowest.append((skills[at], f"{_named(curve)} at {_amount(curve.levels[at], curve.unit)}"))
+    for curve, leads in known.items():
+        at = min(range(len(leads)), key=lambda i: leads[i].mean)
+        lowest.append((leads[at], f"{_named(curve)} at {_amount(curve.levels[at], curve.unit)}"))
     lowest.sort(key=lambda one: one[0].mean)
     told = [f"{place} {_told(e)}" for e, place in lowest[:MOST_TOLD]]
-    return f"Lowest skill ({percent(level)} intervals over repeats): {'; '.join(told)}."
+    return f"Least ahead of the naive predictors ({percent(level)} intervals over repeats): {'; '.join(told)}."
 
 
 def _told(e: Estimate) -> str:

@@ -25,14 +25,14 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         ),
         SectionTable(
             "clamping",
-            "How much skill falls with a gate held shut (0), at its mean by feature, or open (1): mean over repeats "
-            f"with its {level} interval; by component the loss in units of the naive loss.",
+            f"What it costs in {gating.yardstick.title} to hold a gate shut (0), at its mean by feature, or open (1): "
+            f"mean over repeats with its {level} interval, and the mean by component. Above 0: the score is worse.",
             _clamping_table(gating),
         ),
         SectionTable(
             "conditions",
             f"Mean gate while something is so and while not: means over repeats, {level} interval of the difference, "
-            "p of its t-test after Holm over the conditions of a gate.",
+            "p of its t-test corrected for all conditions, gates and arms.",
             _conditions_table(gating),
         ),
         SectionTable(
@@ -53,10 +53,12 @@ def _faithfulness_table(gating: Gating) -> Table:
                 rho = b.passing.correlation
                 rows.append((
                     arm, gate or "all", by.removesuffix("s"), b.label, rho.mean, rho.low, rho.high,
-                    b.opening.correlation.mean, b.norm.mean, rho.n,
+                    b.opening.correlation.mean, b.norm.mean, b.effect.cost.mean, b.effect.cost.low, b.effect.cost.high,
+                    rho.n,
                 ))  # fmt: skip
     columns = (
-        "arm", "gate", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone", "repeats",
+        "arm", "gate", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone",
+        "cost of holding", "cost low", "cost high", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
 
@@ -80,7 +82,8 @@ def _distribution_table(gating: Gating) -> Table:
 
 
 def _clamping_table(gating: Gating) -> Table:
-    components = gating.first(gating.arms[0])["components"]
+    components = [c for c in gating.first(gating.arms[0])["components"] if c != gating.yardstick.component]
+    components = [c for c in components if any(gating.clamping(a, None, "mean", c).n for a in gating.arms)]
     rows = []
     for arm in gating.arms:
         asked = [(gate, held) for gate in gating.gates(arm) for held in ("shut", "mean", "open")]
@@ -88,7 +91,7 @@ def _clamping_table(gating: Gating) -> Table:
             e = gating.clamping(arm, gate, held)
             parts = [gating.clamping(arm, gate, held, component).mean for component in components]
             rows.append((arm, gate or "all", held, e.mean, e.low, e.high, *parts, e.n))
-    return plain_table(("arm", "gate", "held", "fall of skill", "low", "high", *components, "repeats"), rows)
+    return plain_table(("arm", "gate", "held", "cost", "low", "high", *components, "repeats"), rows)
 
 
 def _conditions_table(gating: Gating) -> Table:
@@ -99,7 +102,7 @@ def _conditions_table(gating: Gating) -> Table:
                 told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high, d.p_holm)
                 rows.append((arm, gate, d.condition, *told, d.difference.n))
     columns = (
-        "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p after Holm", "repeats",
+        "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
 

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from reports.analyses.faithfulness import RULE as THRESHOLDS
+from reports.analyses.gate_belief import NO_EFFECT, RULE, UNKNOWN_EFFECT, Belief, Effect
 from reports.analyses.gate_tables import gate_tables
-from reports.analyses.gating import RULE, Belief, Gating
+from reports.analyses.gating import Gating
 from reports.frame import StudyResults
 from reports.numerals import counted, interval, listing, number, percent
 from reports.sections import Finding, Section
@@ -68,7 +69,9 @@ def _lead(gating: Gating) -> str:
     return (
         "A gate is a number from 0 (nothing of the modality passes) to 1 (all does), for each feature of its vector. "
         "It counts where it has a choice: at test steps at which another modality is present, too. A wide gate means "
-        f"nothing by itself: the vector behind it may be short. So each modality was {masked}.{_pairs(gating)}"
+        f"nothing by itself: the vector behind it may be short. So each modality was {masked}. And each gate was "
+        f"held at its mean in the trained model, to see what its moving is good for. {gating.yardstick.sentence()}"
+        f"{_pairs(gating)}"
     )
 
 
@@ -88,8 +91,9 @@ def _pairs(gating: Gating) -> str:
 def _limits(gating: Gating) -> str:
     told = f" Sentences are about {listing(list(gating.told))}; the tables have all arms with gates."
     edits = (
-        "That a gate is wider while something is so is told of the clearest of all that may be so, and only where it "
-        "holds after correcting for their number (Holm, each gate by itself). Edits stand close together, so the steps "
+        "Words are corrected for the number of questions (Holm): half of alpha is for whether gates can be believed "
+        "and matter, half for while what they are wider, over all gates and arms in each. That a gate is wider while "
+        "something is so is told of the clearest of all that may be so. Edits stand close together, so the steps "
         "around one hold others, too. "
     )
     return (
@@ -130,7 +134,7 @@ def _gate(gating: Gating, arm: str, gate: str) -> Finding:
     if stuck >= MUCH_SATURATED:
         parts.append(f"and stuck open or shut in {percent(round(stuck, 2))} of its values")
     belief = gating.belief(arm, gate)
-    text = f"{', '.join(parts)}. {_judgement(belief, behind, gating.by(arm))}"
+    text = f"{', '.join(parts)}. {_judgement(belief, behind, gating.by(arm))} {_effect(belief.effect, 'it')}"
     return Finding(text, belief.label, belief.tone, _evidence(gating, arm, gate, belief))
 
 
@@ -141,6 +145,9 @@ def _judgement(belief: Belief, behind: str, by: str) -> str:
             return f"It can be believed: the more it lets pass {at}, the more the model loses there without {behind}."
         case "weakly faithful":
             return f"It is a weak sign: where it lets more pass, the model tends to lose more without {behind}."
+        case "correlates, without effect" | "correlates, effect not shown":
+            shown = "it has no effect" if belief.label == NO_EFFECT else "that it has any effect is not shown"
+            return f"Where it lets more pass, the model loses more without {behind}; but {shown}."
         case "not faithful" if belief.gate_is_silent:
             part = "no part" if belief.gate_has_no_part else "little part"
             return (
@@ -151,6 +158,31 @@ def _judgement(belief: Belief, behind: str, by: str) -> str:
             return f"It does not say what the model uses: what passes does not go with what is lost without {behind}."
         case "not shown":
             return "Whether it says what the model uses is not shown."
+
+
+def _effect(effect: Effect, what: str) -> str:
+    """What holding a gate at its mean does, as a sentence; empty where nobody measured it."""
+    cost = effect.cost
+    if not cost.n:
+        return ""
+    told = f" ({interval(cost.low, cost.high)})" if cost.n > 1 else ""
+    start = f"With {what} held at {'its mean' if what == 'it' else 'their means'}"
+    match effect.kind:
+        case "costs":
+            return f"{start}, the same model scores worse by {number(cost.mean)}{told}."
+        case "helps":
+            return f"{start}, the same model scores better by {number(-cost.mean)}{told}."
+        case "none":
+            mean = number(0.0 - cost.mean, signed=True)
+            return f"{start}, the score of the same model changes by no more than the margin: {mean}."
+        case "open":
+            mean = number(0.0 - cost.mean, signed=True)
+            return f"{start}, the score of the same model is not shown to change: {mean}{_turned(cost)}."
+
+
+def _turned(cost: Estimate) -> str:
+    """The interval of a change, which is the cost with the other sign."""
+    return f" ({interval(-cost.high, -cost.low)})" if cost.n > 1 else ""
 
 
 def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str:
@@ -176,6 +208,8 @@ def _together(gating: Gating, arm: str) -> Finding:
         "weakly faithful": "can hardly be compared: that one passes more than another is a weak sign of its use",
         "not faithful": "cannot be compared: that one gate is wider than another does not say that it matters more",
         "not shown": "are not shown to be comparable",
+        NO_EFFECT: "go with what is lost, but have no effect: they cannot be compared",
+        UNKNOWN_EFFECT: "go with what is lost, but are not shown to have any effect: they cannot be compared",
     }[belief.label]
     return Finding(
         f"The gates of '{arm}' {what}.", belief.label, belief.tone,
@@ -185,21 +219,20 @@ def _together(gating: Gating, arm: str) -> Finding:
 
 def _moving(gating: Gating, arm: str) -> Finding:
     """Whether anything rests on gates that move: all of them held at their means."""
-    held = gating.clamping(arm, None, "mean")
+    effect = gating.belief(arm, None).effect
+    held = effect.cost
     dearest = max(gating.gates(arm), key=lambda name: _or_less(gating.clamping(arm, name, "mean").mean))
     one = gating.clamping(arm, dearest, "mean")
+    all_of = f"all gates of '{arm}'"
     if held.n < 2:
         text = f"Whether it matters that the gates of '{arm}' move is not shown."
-    elif held.low > 0:
+    elif effect.kind == "costs":
         text = (
-            f"That gates move matters: with all gates of '{arm}' held at their means, the skill of the same model "
-            f"falls by {number(held.mean)}, most by that of {dearest} (alone {number(one.mean)})."
+            f"That gates move matters. {_effect(effect, all_of)} Most by that of {dearest} (alone {number(one.mean)})."
         )
-    elif held.high < 0:
-        text = f"With all gates of '{arm}' held at their means, the same model does better by {number(-held.mean)}."
     else:
-        text = f"With all gates of '{arm}' held at their means, the skill is not shown to change."
-    return Finding(text, evidence=f"Fall of skill {_brief(held)}, {counted(held.n, 'repeat')}.")
+        text = _effect(effect, all_of)
+    return Finding(text, evidence=f"Cost in {gating.yardstick.title} {_brief(held)}, {counted(held.n, 'repeat')}.")
 
 
 def _repeats(gating: Gating, arm: str) -> Finding:

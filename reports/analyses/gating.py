@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 
 from reports.analyses.arms import told_arms
-from reports.analyses.faithfulness import Faithfulness, Label, judge, tone_of
+from reports.analyses.gate_belief import Belief, Corrected, believe
+from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
 from reports.numerals import listing
-from reports.sections import Tone
 from reports.statistics.agreement import icc
-from reports.statistics.bounded import estimate_correlation, estimate_within
+from reports.statistics.bounded import estimate_correlation, estimate_within, p_of_correlations
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.multiplicity import holm
@@ -27,72 +27,12 @@ KIND = "gates"
 Row = dict[str, Any]
 By = Literal["steps", "items"]
 
+FAMILIES = 2
+"""Families of questions in the section, which share alpha evenly: whether gates can be believed and matter, and while
+what they are wider."""
+
 LENGTHS = ("norm", "passing")
 """Of what is told of a gate's distribution, lengths of vectors; all else lies between 0 and 1."""
-
-RULE = (
-    "A gate is judged by two rank correlations with what the model loses at that step without the modality behind it: "
-    "that of gate × norm, which is what passes, and that of the gate alone. The word is that of gate × norm; it is "
-    "'not faithful' all the same where the gate alone is, for then the length of the vector speaks and the gate "
-    "does not."
-)
-"""How two correlations become one word, in words."""
-
-
-@dataclass(frozen=True)
-class Belief:
-    """Whether a gate says what the model uses.
-
-    Args:
-        label: a word of the closed list of :mod:`reports.analyses.faithfulness`.
-        passing, opening: the same question put to gate × norm, and to the gate alone. norm: ρ of the norm alone.
-    """
-
-    label: Label
-    passing: Faithfulness
-    opening: Faithfulness
-    norm: Estimate
-
-    @property
-    def tone(self) -> Tone:
-        """How the label is coloured."""
-        return tone_of(self.label)
-
-    @property
-    def gate_is_silent(self) -> bool:
-        """What passes would do, but the gate has little part in it."""
-        return self.opening.label == "not faithful" and self.passing.label in ("faithful", "weakly faithful")
-
-    @property
-    def gate_has_no_part(self) -> bool:
-        """That it has any part is not even shown: the gate's interval reaches down to 0, or lies below."""
-        return self.gate_is_silent and self.opening.correlation.low <= 0
-
-
-def believe(
-    passing: Sequence[float | None],
-    opening: Sequence[float | None],
-    norm: Sequence[float | None] = (),
-    overlap: float = 0.0,
-    level: float = 0.95,
-) -> Belief:
-    """A word for the rank correlations of several repeats with what the model loses: see :data:`RULE`.
-
-    Args:
-        passing: of gate × norm. opening: of the gate alone; a gate that never moves has 0. norm: of the norm alone.
-            One number a repeat; None and NaN are left out.
-        overlap: of the splits. level: of intervals.
-
-    Example:
-        >>> believe([0.8, 0.81, 0.79], [0.7, 0.72, 0.71]).label, believe([0.8, 0.81, 0.79], [0.0, 0.0, 0.0]).label
-        ('faithful', 'not faithful')
-    """
-    of_passing, of_opening = judge(passing, overlap, level), judge(opening, overlap, level)
-    label = of_passing.label
-    if label in ("faithful", "weakly faithful") and of_opening.label in ("not faithful", "not shown"):
-        label = of_opening.label
-    of_norm = estimate_correlation([v for v in norm if v is not None], level, overlap)
-    return Belief(label, of_passing, of_opening, of_norm)
 
 
 @dataclass(frozen=True)
@@ -100,7 +40,8 @@ class Difference:
     """How much wider a gate is open while something is so, over repeats.
 
     Args:
-        p_holm: of the interval's t-test, after Holm over all conditions of this gate; 1 for fewer than two repeats.
+        p_holm: of the interval's t-test, after Holm over all conditions of all gates and arms, times the number of
+            families of the section; 1 for fewer than two repeats.
         alpha: what it must not be above.
     """
 
@@ -123,7 +64,7 @@ class Gating:
 
     Args:
         arms: those with answers, in the study's order. told: the few that words and large pictures are about.
-        by_arm: their answers by repeat.
+        by_arm: their answers by repeat. level: coverage of intervals. yardstick: what holding a gate costs is told in.
     """
 
     arms: tuple[str, ...]
@@ -131,6 +72,7 @@ class Gating:
     by_arm: dict[str, dict[int, Row]]
     overlap: float
     level: float
+    yardstick: Yardstick
 
     @classmethod
     def of(cls, results: StudyResults) -> Gating | None:
@@ -141,7 +83,8 @@ class Gating:
         arms = tuple(arm.name for arm in results.study.arms if arm.name in by_arm)
         if not arms:
             return None
-        return cls(arms, told_arms(results, arms), by_arm, results.overlap, 1 - results.study.alpha)
+        level, yardstick = 1 - results.study.alpha, Yardstick.of(results)
+        return cls(arms, told_arms(results, arms), by_arm, results.overlap, level, yardstick)
 
     def gates(self, arm: str) -> tuple[str, ...]:
         """Those of the arm's model: one for each modality that it reads, or for each side of a pair."""
@@ -235,18 +178,22 @@ class Gating:
         return tuple(dict.fromkeys(row["condition"] for one in self.by_arm[arm].values() for row in one["conditions"]))
 
     def differences(self, arm: str, gate: str) -> list[Difference]:
-        """A gate while something is so, and while not, for every condition; corrected together (Holm)."""
-        conditions, alpha = self.conditions(arm), 1 - self.level
-        sides = [self._condition(arm, gate, condition) for condition in conditions]
-        tested = [compare(so_R, else_R, alpha=alpha, overlap=self.overlap) for so_R, else_R in sides]
-        return [
-            Difference(
-                condition, self.within(so_R), self.within(else_R), self.within(so_R - else_R, -1.0), p_holm, alpha
-            )
-            for condition, (so_R, else_R), p_holm in zip(
-                conditions, sides, holm([one.p_t for one in tested]), strict=True
-            )
-        ]
+        """A gate while something is so, and while not, for every condition; corrected with all gates' (Holm)."""
+        found = []
+        for condition in self.conditions(arm):
+            so_R, else_R = self._condition(arm, gate, condition)
+            difference = self.within(so_R - else_R, -1.0)
+            p_holm = self._p_of_conditions[arm, gate, condition]
+            alpha = 1 - self.level
+            found.append(Difference(condition, self.within(so_R), self.within(else_R), difference, p_holm, alpha))
+        return found
+
+    @cached_property
+    def _p_of_conditions(self) -> dict[tuple[str, str, str], float]:
+        """Of every arm, gate and condition."""
+        asked = [(arm, gate, c) for arm in self.arms for gate in self.gates(arm) for c in self.conditions(arm)]
+        p_t = [compare(*self._condition(*one), overlap=self.overlap).p_t for one in asked]
+        return {one: min(1.0, FAMILIES * p) for one, p in zip(asked, holm(p_t), strict=True)}
 
     def clearest(self, arm: str, gate: str) -> Difference | None:
         """The largest difference that is shown; None where there is none."""
@@ -293,10 +240,36 @@ class Gating:
         return "items" if self.first(arm)["faithfulness"]["steps"] is None else "steps"
 
     def belief(self, arm: str, gate: str | None, by: By | None = None) -> Belief:
-        """Whether a gate (None: all gates together) says what the model uses."""
+        """Whether a gate (None: all gates together) says what the model uses.
+
+        Args:
+            by: what a point is; None: what the words of the section rest on. The p of others are not corrected.
+        """
         of = by or self.by(arm)
-        rho = {shown: self.rho(arm, gate, shown, of).tolist() for shown in ("passing", "opening", "norm")}
-        return believe(**rho, overlap=self.overlap, level=self.level)
+        return believe(
+            self.rho(arm, gate, "passing", of).tolist(),
+            self.rho(arm, gate, "opening", of).tolist(),
+            self.rho(arm, gate, "norm", of).tolist(),
+            self.costs(arm, gate, "mean").tolist(),
+            overlap=self.overlap,
+            level=self.level,
+            margin=self.yardstick.margin,
+            corrected=self._corrected[arm, gate] if of == self.by(arm) else None,
+        )
+
+    @cached_property
+    def _corrected(self) -> dict[tuple[str, str | None], Corrected]:
+        """The p of three questions about every gate, and all gates, of every arm; corrected together (Holm)."""
+        asked = [(arm, gate) for arm in self.arms for gate in (*self.gates(arm), None)]
+        p = []
+        for arm, gate in asked:
+            p += [
+                p_of_correlations(self.rho(arm, gate, of, self.by(arm)), self.overlap) for of in ("passing", "opening")
+            ]
+            cost_R = self.costs(arm, gate, "mean")
+            p.append(compare(cost_R, np.zeros_like(cost_R), overlap=self.overlap).p_t)
+        adjusted = [min(1.0, FAMILIES * one) for one in holm(p)]
+        return {one: Corrected(*adjusted[3 * i : 3 * i + 3]) for i, one in enumerate(asked)}
 
     def component(self, arm: str, gate: str, component: str, what: str) -> Estimate:
         """By component: ``rho`` of gate × norm, or the ``increase`` of the loss without what is behind it."""
@@ -307,16 +280,22 @@ class Gating:
         value_R = self.over_repeats(arm, value)
         return self.correlated(value_R) if what == "rho" else self.estimated(value_R)
 
-    def clamping(self, arm: str, gate: str | None, held: str, component: str | None = None) -> Estimate:
-        """How much the skill (of a component) falls with a gate held; gate None: all of them at their means."""
+    def costs(self, arm: str, gate: str | None, held: str, component: str | None = None) -> np.ndarray:
+        """By repeat, how much worse the score (of a component) is with a gate held; gate None: all at their means."""
 
         def value(one: Row) -> float | None:
-            for row in one["clamping"]:
+            free = self.yardstick.read(one["clamping"]["free"], component)
+            for row in one["clamping"]["held"]:
                 if (row["gate"], row["held"]) == (gate, held):
-                    return row["whole"] if component is None else row["increase"][component]
+                    score = self.yardstick.read(row["scores"], component)
+                    return None if free is None or score is None else self.yardstick.sign * (free - score)
             return None
 
-        return self.estimated(self.over_repeats(arm, value))
+        return self.over_repeats(arm, value)
+
+    def clamping(self, arm: str, gate: str | None, held: str, component: str | None = None) -> Estimate:
+        """The same over repeats."""
+        return self.estimated(self.costs(arm, gate, held, component))
 
     # Agreement ------------------------------------------------------------------------------------------------------
     def agreement(self, arm: str) -> tuple[float, float]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
+from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
 from studies.resolved import ResolvedArm
 
@@ -46,26 +48,38 @@ class Lattice:
         """Whether every subset has its arm, and a predictor that reads nothing was scored."""
         return len(self.arms) == self.whole and self.blind is not None
 
+    @property
+    def yardstick(self) -> Yardstick:
+        """What arms are judged by."""
+        return Yardstick.of(self.results)
+
     @cached_property
     def blind(self) -> str | None:
-        """The naive predictor that stands for reading nothing."""
-        known = set(self.results.baselines["baseline"])
-        return next((name for name in BLIND if name in known), None)
+        """The naive predictor that stands for reading nothing: the first that has a score in the study's metric."""
+        known = [name for name in BLIND if name in set(self.results.baselines["baseline"])]
+        scored = [name for name in known if np.isfinite(self._naive(name, None)).any()]
+        return next(iter(scored or known), None)
 
-    def skill(self, component: str | None, subset: int) -> np.ndarray:
-        """Skill by repeat, (R,): NaN where it is not known. None: over all components."""
-        results, rows = self.results, range(self.results.study.repeats)
-        if subset:
-            table, name = results.table("skill", component), self.arms.get(subset)
-        else:
-            table, name = results.baseline_table("skill", component), self.blind
-        if name not in table:
-            return np.full(len(rows), np.nan)
-        return table[name].reindex(rows).to_numpy(float)
+    def score(self, component: str | None, subset: int) -> np.ndarray:
+        """The study's measure by repeat, (R,): NaN where it is not known. None: over all components."""
+        if not subset:
+            return self._naive(self.blind, component)
+        yardstick = self.yardstick
+        table = self.results.table(yardstick.measure.name, yardstick.resolve(component))
+        return self._column(table, self.arms.get(subset))
 
     def values(self, component: str | None) -> np.ndarray:
-        """Skill by repeat and subset, (R, S)."""
-        return np.stack([self.skill(component, s) for s in range(self.whole + 1)], -1)
+        """The same by repeat and subset, (R, S), with the sign by which more is better."""
+        return self.yardstick.sign * np.stack([self.score(component, s) for s in range(self.whole + 1)], -1)
+
+    def _naive(self, name: str | None, component: str | None) -> np.ndarray:
+        yardstick = self.yardstick
+        table = self.results.baseline_table(yardstick.measure.name, yardstick.resolve(component))
+        return self._column(table, name)
+
+    def _column(self, table: pd.DataFrame, name: str | None) -> np.ndarray:
+        repeats = self.results.study.numbers
+        return table[name].reindex(repeats).to_numpy(float) if name in table else np.full(len(repeats), np.nan)
 
 
 def lattices(results: StudyResults) -> list[Lattice]:
@@ -73,7 +87,8 @@ def lattices(results: StudyResults) -> list[Lattice]:
     every = tuple(results.corpus.get("modalities", ()))
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
     for arm in results.study.arms:
-        if arm.config.trains:
+        # A placebo is read and tells nothing: an arm with one is no subset of any.
+        if arm.config.trains and not arm.config.data.placebo:
             reads = arm.config.model.modalities
             alike.setdefault(_rest(results, arm), []).append((frozenset(every if reads is None else reads), arm.name))
     found = []

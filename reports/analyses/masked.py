@@ -5,13 +5,14 @@ R repeats, S subsets (bit m of a subset is 1 where modality m is read), M modali
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmcore.analyses import Absence
+from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
 from reports.numerals import listing
 from reports.statistics.coalitions import interactions, shapley, shapley_of_orders
@@ -34,12 +35,13 @@ class Masked:
     """Answers of the runs of one arm, which all masked the same modalities.
 
     Args:
-        answers: by repeat. repeats: R, those without an answer among them.
+        answers: by repeat. repeats: numbers of all R repeats, those without an answer among them.
     """
 
     arm: str
     answers: dict[int, dict[str, Any]]
-    repeats: int
+    repeats: Sequence[int]
+    yardstick: Yardstick
 
     @property
     def first(self) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class Masked:
     @property
     def absences(self) -> tuple[Absence, ...]:
         """Ways of masking that were measured in any repeat."""
-        return tuple(kind for kind in WORDS if any(kind in answer["skill"] for answer in self.answers.values()))
+        return tuple(kind for kind in WORDS if any(kind in answer["scores"] for answer in self.answers.values()))
 
     @property
     def sampled(self) -> bool:
@@ -81,7 +83,7 @@ class Masked:
     @property
     def zero_absence(self) -> bool:
         """Whether some answer is known to have been told to be absent with nothing learned."""
-        return any("absent" in a["skill"] and a.get("learned", ()) is None for a in self.answers.values())
+        return any("absent" in a["scores"] and a.get("learned", ()) is None for a in self.answers.values())
 
     @property
     def untrained(self) -> tuple[str, ...]:
@@ -99,35 +101,37 @@ class Masked:
         told = "" if len(never) == len(names) else f" for {listing(never)}"
         return f"{LEARNED.removesuffix(')')}, never trained{told})"
 
-    def skill(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
-        """Skill by repeat, (R,), where all but a subset is masked; None: over all components."""
-        return self._by_repeat(lambda answer: _values(answer, absence, component).get(subset))
+    def score(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
+        """The study's measure by repeat, (R,); None: over all components."""
+        return self._by_repeat(lambda answer: self._values(answer, absence, component).get(subset))
 
     def shares(self, absence: Absence, component: str | None) -> np.ndarray:
-        """Shapley values of the modalities, (R, M); estimates where orders were sampled."""
+        """Shapley values of the modalities, (R, M), more is better; estimates where orders were sampled."""
         M = len(self.modalities)
-        share_RM = np.full((self.repeats, M), np.nan)
+        share_RM = np.full((len(self.repeats), M), np.nan)
         for repeat, answer in self.answers.items():
-            value = {s: np.nan if v is None else v for s, v in _values(answer, absence, component).items()}
+            value = self._values(answer, absence, component)
+            at = self.repeats.index(repeat)
             if value and answer["orders"]:
-                share_RM[repeat] = shapley_of_orders(value, answer["orders"])
+                share_RM[at] = shapley_of_orders(value, answer["orders"])
             elif value:
-                share_RM[repeat] = shapley(np.array([value[s] for s in range(2**M)], float))
-        return share_RM
+                share_RM[at] = shapley(np.array([value[s] for s in range(2**M)], float))
+        return self.yardstick.sign * share_RM
 
     def pairs(self, absence: Absence, component: str | None) -> np.ndarray:
-        """Interaction indices of pairs, (R, M, M); NaN where subsets are only sampled."""
+        """Interaction indices of pairs, (R, M, M), more is better; NaN where subsets are only sampled."""
         M = len(self.modalities)
-        pair_RMM = np.full((self.repeats, M, M), np.nan)
+        pair_RMM = np.full((len(self.repeats), M, M), np.nan)
         for repeat, answer in self.answers.items():
-            value = _values(answer, absence, component)
+            value = self._values(answer, absence, component)
             if value and not answer["orders"]:
-                pair_RMM[repeat] = interactions(np.array([value[s] for s in range(2**M)], float))
-        return pair_RMM
+                at = self.repeats.index(repeat)
+                pair_RMM[at] = interactions(np.array([value[s] for s in range(2**M)], float))
+        return self.yardstick.sign * pair_RMM
 
-    def emap(self, component: str | None, part: str = "skill") -> np.ndarray:
-        """Skill of the additive projection, (R,)."""
-        return self._by_repeat(lambda answer: answer["emap"] and _of(answer["emap"][part], component))
+    def emap(self, component: str | None, part: str = "corrected") -> np.ndarray:
+        """Score of the additive projection, (R,)."""
+        return self._by_repeat(lambda answer: answer["emap"] and self.yardstick.read(answer["emap"][part], component))
 
     def perceptual(self, modality: str, component: str, part: str) -> np.ndarray:
         """``drop`` of accuracy where the modality is permuted, or ``score``, that drop ÷ accuracy, (R,)."""
@@ -135,11 +139,18 @@ class Masked:
             lambda answer: answer["perceptual"] and answer["perceptual"][modality].get(component, {}).get(part)
         )
 
-    def _by_repeat(self, of: Any) -> np.ndarray:
-        value_R = np.full(self.repeats, np.nan)
+    def _values(self, answer: dict[str, Any], absence: Absence, component: str | None) -> dict[int, float]:
+        """Score by subset, NaN where there is none; {} where this way of masking was not measured."""
+        if absence not in answer["scores"]:
+            return {}
+        value_S = self.yardstick.read_row(answer["scores"][absence], component, len(answer["subsets"]))
+        return dict(zip(answer["subsets"], value_S.tolist(), strict=True))
+
+    def _by_repeat(self, of: Callable[[dict[str, Any]], float | None]) -> np.ndarray:
+        value_R = np.full(len(self.repeats), np.nan)
         for repeat, answer in self.answers.items():
             value = of(answer)
-            value_R[repeat] = np.nan if value is None else value
+            value_R[self.repeats.index(repeat)] = np.nan if value is None else value
         return value_R
 
 
@@ -148,20 +159,9 @@ def masked(results: StudyResults) -> dict[str, Masked]:
     by_arm: dict[str, dict[int, dict[str, Any]]] = {}
     for answer in results.answers(KIND):
         by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+    yardstick = Yardstick.of(results)
     return {
-        arm.name: Masked(arm.name, by_arm[arm.name], results.study.repeats)
+        arm.name: Masked(arm.name, by_arm[arm.name], results.study.numbers, yardstick)
         for arm in results.study.arms
         if arm.name in by_arm
     }
-
-
-def _values(answer: dict[str, Any], absence: Absence, component: str | None) -> dict[int, float | None]:
-    """Skill by subset; {} where it was not measured."""
-    if absence not in answer["skill"]:
-        return {}
-    values: Sequence[float | None] = _of(answer["skill"][absence], component)
-    return dict(zip(answer["subsets"], values, strict=True))
-
-
-def _of(told: dict[str, Any], component: str | None) -> Any:
-    return told["whole"] if component is None else told["components"][component]

@@ -7,23 +7,29 @@ from typing import TypeVar, get_args
 
 from reports.analyses.arms import told_arms
 from reports.analyses.assess import assess
-from reports.analyses.dossier import Additive, Dossier, Pair, Part, Test, Used, Useful
+from reports.analyses.dossier import Additive, Dossier, Pair, Part, Used, Useful
+from reports.analyses.family import Test
 from reports.analyses.masked import WORDS, Masked
 from reports.analyses.modality_tables import tables
+from reports.analyses.yardstick import Yardstick
+from reports.dominance import Dominance
 from reports.frame import StudyResults
 from reports.numerals import interval, listing, number, percent, probability
 from reports.sections import Finding, Section, Tone
 
 MOST_TOLD = 8
 """Disagreements, and pairs, that are told one by one; the tables have all."""
+PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
     "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
+    "differs by component": "open",
 }  # fmt: skip
 
 
 def section(results: StudyResults) -> Section | None:
-    """What each modality is good for; None where a study neither leaves modalities out nor masked any."""
+    """What each modality is good for; None where a study neither leaves modalities out, nor masked any, nor has a
+    placebo of any."""
     found = assess(results)
     if not found:
         return None
@@ -32,7 +38,7 @@ def section(results: StudyResults) -> Section | None:
         key="modalities",
         title="What each modality does",
         question=_question(found),
-        lead=_lead(found),
+        lead=_lead(results, found),
         findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(found) > 1)),
         figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
         tables=tables(results, found),
@@ -47,38 +53,45 @@ def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossi
 
 
 def _question(found: Sequence[Dossier]) -> str:
-    trained, masked = any(d.lattice for d in found), any(d.main for d in found)
+    trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
     if trained and masked:
         return "Which modalities are useful, which does the trained model use, and which need one another?"
     return f"Which modalities {'are useful' if trained else 'does the trained model use'}, and which need one another?"
 
 
-def _lead(found: Sequence[Dossier]) -> str:
+def _lead(results: StudyResults, found: Sequence[Dossier]) -> str:
     parts = []
-    if any(d.lattice for d in found):
+    if any(d.controlled for d in found):
         parts.append(
-            "Useful: models trained anew without the modality score less, although they could learn from the others "
+            "Useful: models trained anew with a placebo of the modality score worse. The placebo is the same modality "
+            "of another item: it has as many parameters and operations and nothing to tell, so that size explains no "
+            "difference."
+        )
+    if any(d.lattice and not d.controlled for d in found):
+        parts.append(
+            "Useful: models trained anew without the modality score worse, although they could learn from the others "
             "whatever these have in common with it."
         )
     if any(d.main for d in found):
         way = next(d.way(d.main) for d in found if d.main)
         parts.append(
-            f"Used: the trained model scores less where the modality is masked, here by {way}; nothing is trained "
+            f"Used: the trained model scores worse where the modality is masked, here by {way}; nothing is trained "
             "anew. A model may use what it could do without, and the other way round."
         )
     if any(d.lattice and d.lattice.complete for d in found):
         parts.append(
             "A modality's share (Shapley) is what it adds on average over all orders of adding modalities one by one, "
-            "starting from a prediction that reads nothing. Two modalities work together where both bring more than "
-            "the sum of what each brings, overlap where they bring less and each brings something, and else hinder "
-            "each other."
+            "starting from a prediction that reads nothing. Two modalities that each bring something work together "
+            "where both bring more than the sum of what each brings, and overlap where they bring less. Where they "
+            "bring less and not each is shown to bring something, they hinder each other."
         )
     if any(d.additive for d in found):
         parts.append(
             "What a model scores when all interaction of modalities is taken out of it (EMAP) tells how much of its "
             "score needs any."
         )
-    return " ".join(parts) + " All numbers are skill; differences are paired by repeat."
+    parts.append(f"{Yardstick.of(results).sentence()} Differences are paired by repeat.")
+    return " ".join(parts)
 
 
 def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Finding]:
@@ -89,7 +102,11 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
         findings.append(
             Finding(
                 f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
-                f"{_told('Trained without it', part.gain, results)} {_told('Masked', part.drop, results)}",
+                " ".join(told for told in (
+                    _told(PLACEBO, part.placebo, results, "it gains"),
+                    _told("Trained without it", part.gain, results),
+                    _told("Masked", part.drop, results),
+                ) if told),
             )
         )  # fmt: skip
     pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap", "hinder")]
@@ -128,6 +145,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     if not sentences:
         return None
     evidence = [
+        _told(PLACEBO, whole.placebo, results, "it gains"),
         _told("Trained without it", whole.gain, results),
         _told("Share", whole.share, results, "is"),
         _told("Masked", whole.drop, results),
@@ -141,13 +159,15 @@ def _by_component(before: Sequence[Part]) -> str:
 
 def _opening(part: Part, name: str, of: str) -> str:
     """The words over all components, as a sentence; empty where there are none."""
+    anew = "trained without it" if part.placebo is None else "trained with a placebo of the same size in its place"
     useful = {
-        "useful": "is useful: models trained without it score less",
+        "useful": f"is useful: models {anew} score worse",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
         "partly redundant": "is at least partly redundant: part of what it brings the others bring as well, and "
         "whether it helps beyond them is not shown",
-        "harmful": "is harmful: models trained without it score more",
-        "not needed": "is not needed: models trained without it score the same",
+        "harmful": f"is harmful: models {anew} score better",
+        "not needed": f"is not needed: models {anew} score the same",
+        "differs by component": f"differs by component: {_why(part.gain_of)}",
         "not shown": "is not shown to be useful or useless",
         None: "",
     }[part.useful]
@@ -155,12 +175,22 @@ def _opening(part: Part, name: str, of: str) -> str:
         "used": "uses it",
         "misleading": "does better with it masked",
         "not used": "does not use it",
+        "differs by component": f"uses it differently by component: {_why(part.drop_of)}",
         "not shown": "is not shown to use it",
         None: "",
     }[part.used]
     if useful:
         return f"{name}{of} {useful}" + (f", and the trained model {used}." if used else ".")
     return f"The trained model{of} {used.replace('it', name, 1)}." if used else ""
+
+
+def _why(made_of: Dominance | None) -> str:
+    """Why there is no word for all components together."""
+    if made_of is None:
+        return ""
+    if made_of.disagree:
+        return f"it helps {listing(made_of.better)} and harms {listing(made_of.worse)}"
+    return f"{percent(round(made_of.share, 2))} of the effect is on {made_of.component}"
 
 
 def _paired(results: StudyResults, pair: Pair) -> Finding:
@@ -181,7 +211,7 @@ def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Find
     without = [one.component for one in parts if one.component is not None and one.gap.none]
     if not additive:
         return None
-    changes = [f"{verb} {_skills(ones)}" for verb, ones in (("lose skill", needing), ("gain skill", harmed)) if ones]
+    changes = [f"{verb} {_scores(ones)}" for verb, ones in (("score worse", needing), ("score better", harmed)) if ones]
     text = (
         f"Without any interaction of modalities the trained model{of} would {' and '.join(changes)}."
         if changes
@@ -189,17 +219,15 @@ def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Find
     )
     if without:
         text += f" It needs none for {listing([c for c in without if c])}."
-    return Finding(
-        text, "interaction" if changes else "", "plain", _told("Over all components", additive[0].gap, results)
-    )
+    return Finding(text, "interaction" if changes else "", "plain", _told("The whole", additive[0].gap, results))
 
 
-def _skills(told: Sequence[Additive]) -> str:
+def _scores(told: Sequence[Additive]) -> str:
     """``in scale (0.400 with, 0.200 without)``; without a name where there is one component alone."""
-    numbers = [f"({number(one.skill.mean)} with, {number(one.projected.mean)} without)" for one in told]
+    numbers = [f"({number(one.score.mean)} with, {number(one.projected.mean)} without)" for one in told]
     if told[0].component is None:
         return numbers[0]
-    return f"in {listing([f'{one.component} {skills}' for one, skills in zip(told, numbers, strict=True)])}"
+    return f"in {listing([f'{one.component} {scores}' for one, scores in zip(told, numbers, strict=True)])}"
 
 
 def _for(component: str | None) -> str:
@@ -215,16 +243,14 @@ def _told(what: str, test: Test | None, results: StudyResults, verb: str = "") -
     told = f"{what}: {amount}".replace(": is ", " ")
     if e.n < 2:
         return f"{told} (1 repeat)."
-    p = f"p = {probability(test.decision.p_holm)}".replace("= below", "below")
-    return (
-        f"{told} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} after Holm over {test.decision.family})."
-    )
+    p = f"p = {probability(test.p, test.alpha)}".replace("= below", "below")
+    return f"{told} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} corrected for {test.family} questions)."
 
 
 def _loses(difference: float) -> str:
     if difference == 0:
         return "no difference"
-    return f"{number(abs(difference))} {'less' if difference > 0 else 'more'}"
+    return f"{'worse' if difference > 0 else 'better'} by {number(abs(difference))}"
 
 
 def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
@@ -237,6 +263,11 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
         )
     if any(d.lattice and not d.lattice.complete for d in found):
         told.append("Not every subset of modalities was trained: shares and interactions are missing.")
+    if any(d.controlled for d in found):
+        told.append(
+            "A placebo leaves it as it is which items have the modality: it tells what its values bring, and nothing "
+            "of what its absence tells."
+        )
     if not any(d.masked for d in found):
         told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
     if any(d.masked and d.masked.sampled for d in found):
@@ -257,6 +288,13 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
     told += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
     if results.study.margin is None:
         told.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
+    elif any(d.yardstick.margin_of(c) is None for d in found for c in d.components):
+        told.append(f"The margin is one of {Yardstick.of(results).title} and no component has one of its own.")
+    told.append(
+        "Words are corrected for the number of questions: those of the study's metric make one family and those of "
+        f"components another, and the chance of any false word is at most {percent(results.study.alpha)} where no "
+        "modality does anything."
+    )
     if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
         told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
     return " ".join(one for one in told if one)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from reports.analyses.family import Test, differences_of, judge_together
+from reports.analyses.yardstick import Yardstick
 from reports.frame import StudyResults
-from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate
-from reports.statistics.verdicts import Decision, decide
 
 KIND_WORDS = {
     "noise": "noise",
@@ -28,18 +28,23 @@ KIND_WORDS = {
 }
 """Kinds of damage in words, in the order of the page."""
 
+FAMILIES = 2
+"""Families of questions in the section: arms against one another, and each against the naive predictors."""
+
 WHOLE = ("lost", "delay")
 """Kinds whose levels are whole items or whole steps: nothing lies between two of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Skill of an arm over the levels of one kind of damage to one modality.
+    """Score of an arm over the levels of one kind of damage to one modality, in the study's metric.
 
     Args:
-        reads: whether the arm reads the modality; where it does not, its skill is the same at all levels.
-        levels: in ``unit``. skill_RL: mean over components, NaN where a repeat has no answer.
-        components: the same for each component.
+        reads: whether the arm reads the modality; where it does not, its score is the same at all levels.
+        levels: in ``unit``. score_RL: NaN where a repeat has no answer.
+        naive_R: what the best naive predictor scores on the undamaged sample; 0 of skill. sign: 1 where more is better,
+            else −1.
+        components: scores of each component.
     """
 
     arm: str
@@ -48,23 +53,31 @@ class Curve:
     unit: str
     reads: bool
     levels: tuple[float, ...]
-    skill_RL: np.ndarray
+    score_RL: np.ndarray
+    naive_R: np.ndarray
+    sign: int
     components: dict[str, np.ndarray]
 
     @cached_property
+    def lead_RL(self) -> np.ndarray:
+        """How far the score is above the naive predictor's, more is better; below 0 it is worse."""
+        return self.sign * (self.score_RL - self.naive_R[:, None])
+
+    @cached_property
     def area_R(self) -> np.ndarray:
-        """Mean skill over the range of levels, by the trapezoid rule: area under the curve ÷ the range."""
-        return np.trapezoid(self.skill_RL, self.levels, axis=1) / (self.levels[-1] - self.levels[0])
+        """Mean score over the range of levels, by the trapezoid rule: area under the curve ÷ the range."""
+        return np.trapezoid(self.score_RL, self.levels, axis=1) / (self.levels[-1] - self.levels[0])
 
     @cached_property
     def cost_R(self) -> np.ndarray:
-        """Skill without damage − area: what the damage costs."""
-        return self.skill_RL[:, 0] - self.area_R
+        """What the damage costs on average over the range: score without damage − area, above 0 where it harms."""
+        return self.sign * (self.score_RL[:, 0] - self.area_R)
 
     @cached_property
     def crossing_R(self) -> np.ndarray:
-        """For each repeat the level at which skill falls below 0; infinite where it does not, NaN without an answer."""
-        return np.array([crossing(self.levels, skill_L, self.kind in WHOLE) for skill_L in self.skill_RL])
+        """For each repeat the level at which the score falls below the naive predictor's; infinite where it does not,
+        NaN without an answer."""
+        return np.array([crossing(self.levels, lead_L, self.kind in WHOLE) for lead_L in self.lead_RL])
 
     @cached_property
     def crossing(self) -> float:
@@ -74,15 +87,16 @@ class Curve:
 
     @cached_property
     def known_RL(self) -> np.ndarray:
-        """Skill of the repeats that have one at every level; without rows where none has."""
-        return self.skill_RL[np.isfinite(self.skill_RL).all(axis=1)]
+        """:attr:`lead_RL` of the repeats that have one at every level; without rows where none has."""
+        return self.lead_RL[np.isfinite(self.lead_RL).all(axis=1)]
 
     def estimates(self, level: float, overlap: float) -> list[Estimate]:
-        """Skill at every level over :attr:`known_RL`, with its interval; arguments as for ``estimate``."""
-        return [estimate(skill_R, level, overlap) for skill_R in self.known_RL.T]
+        """Lead over the naive predictor at every level over :attr:`known_RL`, with its interval; arguments as for
+        ``estimate``."""
+        return [estimate(lead_R, level, overlap) for lead_R in self.known_RL.T]
 
 
-def crossing(levels: Sequence[float], skill_L: np.ndarray, whole: bool = False) -> float:
+def crossing(levels: Sequence[float], lead_L: np.ndarray, whole: bool = False) -> float:
     """The first level at which a curve falls below 0, between two levels by a straight line.
 
     Args:
@@ -95,15 +109,15 @@ def crossing(levels: Sequence[float], skill_L: np.ndarray, whole: bool = False) 
         >>> crossing([0.0, 1.0, 2.0], np.array([0.5, 0.1, -0.1]))
         1.5
     """
-    if not np.isfinite(skill_L).all():
+    if not np.isfinite(lead_L).all():
         return math.nan
-    below = np.flatnonzero(skill_L < 0)
+    below = np.flatnonzero(lead_L < 0)
     if not len(below):
         return math.inf
     at = int(below[0])
     if at == 0 or whole:
         return float(levels[at])
-    high, low = float(skill_L[at - 1]), float(skill_L[at])
+    high, low = float(lead_L[at - 1]), float(lead_L[at])
     return float(levels[at - 1] + (levels[at] - levels[at - 1]) * high / (high - low))
 
 
@@ -112,18 +126,16 @@ class Comparison:
     """Two arms under one kind of damage to one modality.
 
     Args:
-        area, area_decision: on the area under the curve: which arm is better to have under this damage.
-        cost, cost_decision: on what the damage costs: an arm that starts low may still lose less.
+        area: difference of the area under the curve, more is better: which arm is better to have under this damage.
+        cost: difference of what the damage costs: an arm that starts low may still lose less.
     """
 
     arm: str
     reference: str
     modality: str
     kind: str
-    area: Paired
-    area_decision: Decision
-    cost: Paired
-    cost_decision: Decision
+    area: Test
+    cost: Test
 
 
 @dataclass(frozen=True)
@@ -132,11 +144,14 @@ class Robustness:
 
     Args:
         repeats: those with answers, in the order of R.
-        curves: arm by arm, then modality by modality. comparisons: kind by kind, each kind one family.
+        yardstick: what scores are. curves: arm by arm, then modality by modality.
+        comparisons: kind by kind, on area and on cost, all of them judged together with half of alpha; the other half
+            is that of being above or below the naive predictors.
         excluded: runs whose sample was another than the reference's in their repeat.
     """
 
     repeats: tuple[int, ...]
+    yardstick: Yardstick
     curves: tuple[Curve, ...]
     comparisons: tuple[Comparison, ...]
     samples: tuple[dict[str, Any], ...]
@@ -152,9 +167,10 @@ class Robustness:
         by_arm: dict[str, dict[int, dict[str, Any]]] = {}
         for answer in answers:
             by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
-        found = _curves([arm.name for arm in results.study.arms if arm.name in by_arm], by_arm, repeats)
+        yardstick = Yardstick.of(results)
+        found = _curves([arm.name for arm in results.study.arms if arm.name in by_arm], by_arm, repeats, yardstick)
         samples = tuple(answer["result"]["sample"] for answer in answers)
-        return cls(repeats, tuple(found), tuple(_comparisons(results, found)), samples, excluded)
+        return cls(repeats, yardstick, tuple(found), tuple(_comparisons(results, found)), samples, excluded)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -179,7 +195,9 @@ def _alike(answers: Sequence[dict[str, Any]], reference: str) -> tuple[list[dict
     return kept, len(answers) - len(kept)
 
 
-def _curves(arms: Sequence[str], by_arm: dict[str, dict[int, dict[str, Any]]], repeats: Sequence[int]) -> list[Curve]:
+def _curves(
+    arms: Sequence[str], by_arm: dict[str, dict[int, dict[str, Any]]], repeats: Sequence[int], yardstick: Yardstick
+) -> list[Curve]:
     # Whoever reads most comes first, so that modalities stand in the corpus's order.
     widest = max(by_arm.values(), key=lambda of_repeat: max(len(r["modalities"]) for r in of_repeat.values()))
     order = list(
@@ -199,34 +217,46 @@ def _curves(arms: Sequence[str], by_arm: dict[str, dict[int, dict[str, Any]]], r
             for kind in KIND_WORDS:
                 if (modality, kind) in levels:
                     at = levels[modality, kind]
-                    rows = [_row(answer, modality, kind, len(at)) for answer in answers]
-                    names = next((list(by_component) for _, by_component, _ in rows if by_component), [])
+                    reads = any(answer is not None and modality in answer["modalities"] for answer in answers)
+                    scores = {
+                        c: np.array([_row(yardstick, one, modality, kind, c, len(at)) for one in answers])
+                        for c in (None, *_components(answers))
+                    }
                     found.append(
                         Curve(
-                            arm, modality, kind, _unit(kind, seconds), any(reads for *_, reads in rows), at,
-                            np.array([skill for skill, _, _ in rows], float),
-                            {c: np.array([r.get(c, [math.nan] * len(at)) for _, r, _ in rows], float) for c in names},
+                            arm, modality, kind, _unit(kind, seconds), reads, at, scores.pop(None),
+                            np.array([_naive(yardstick, answer) for answer in answers]), yardstick.sign,
+                            {c: score_RL for c, score_RL in scores.items() if c is not None},
                         )
                     )  # fmt: skip
     return found
 
 
-def _row(
-    answer: dict[str, Any] | None, modality: str, kind: str, count: int
-) -> tuple[list[float], dict[str, list[float]], bool]:
-    """A repeat's skill at each level, the same by component, and whether the modality is read."""
+def _components(answers: Sequence[dict[str, Any] | None]) -> list[str]:
+    told = [one["components"] for answer in answers if answer for one in answer["clean"].values()]
+    return list(dict.fromkeys(component for components in told for component in components))
+
+
+def _naive(yardstick: Yardstick, answer: dict[str, Any] | None) -> float:
+    """What the best naive predictor scores on the sample; NaN where none has a score."""
     if answer is None:
-        return [math.nan] * count, {}, False
+        return math.nan
+    if yardstick.naive_is_zero:
+        return 0.0
+    told = [yardstick.read(scores, None) for scores in answer["naive"].values()]
+    return yardstick.sign * max((yardstick.sign * v for v in told if v is not None), default=math.nan)
+
+
+def _row(
+    yardstick: Yardstick, answer: dict[str, Any] | None, modality: str, kind: str, component: str | None, count: int
+) -> np.ndarray:
+    """A repeat's score at each level: the undamaged one at all of them where the modality is not read."""
+    if answer is None:
+        return np.full(count, math.nan)
     if modality in answer["modalities"]:
-        curve = answer["modalities"][modality]["curves"][kind]
-        return _known(curve["skill"]), {c: _known(v) for c, v in curve["components"].items()}, True
-    clean = answer["clean"]
-    flat = {component: _known([value] * count) for component, value in clean["components"].items()}
-    return _known([clean["skill"]] * count), flat, False
-
-
-def _known(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else float(value) for value in values]
+        return yardstick.read_row(answer["modalities"][modality]["curves"][kind]["scores"], component, count)
+    clean = yardstick.read(answer["clean"], component)
+    return np.full(count, math.nan if clean is None else clean)
 
 
 def _unit(kind: str, seconds: bool) -> str:
@@ -246,25 +276,24 @@ def _unit(kind: str, seconds: bool) -> str:
 def _comparisons(results: StudyResults, curves: Sequence[Curve]) -> list[Comparison]:
     study = results.study
     at = {(curve.arm, curve.modality, curve.kind): curve for curve in curves}
-    margin = study.margin if study.metric.measure.name == "skill" and study.metric.component is None else None
-    found = []
+    asked: list[tuple[Curve, Curve]] = []
     for kind in KIND_WORDS:
-        family: list[tuple[Curve, Curve]] = []
-        for arm, reference in study.pairs:
+        for arm, reference in study.known_pairs:
             for modality in dict.fromkeys(curve.modality for curve in curves):
                 one, two = at.get((arm, modality, kind)), at.get((reference, modality, kind))
                 if one is not None and two is not None and (one.reads or two.reads):
-                    family.append((one, two))
-        alpha, overlap = study.alpha, results.overlap
-        areas = [compare(one.area_R, two.area_R, alpha=alpha, overlap=overlap) for one, two in family]
-        costs = [
-            compare(one.cost_R, two.cost_R, alpha=alpha, overlap=overlap, higher_is_better=False) for one, two in family
-        ]
-        on_area = decide(areas, alpha=study.alpha, margin=margin)
-        on_cost = decide(costs, alpha=study.alpha, margin=margin, higher_is_better=False)
-        for (one, two), area, area_decision, cost, cost_decision in zip(
-            family, areas, on_area, costs, on_cost, strict=True
-        ):
-            told = (area, area_decision, cost, cost_decision)
-            found.append(Comparison(one.arm, two.arm, one.modality, kind, *told))
+                    asked.append((one, two))
+    areas = [one.sign * differences_of(one.area_R, two.area_R) for one, two in asked]
+    costs = [differences_of(one.cost_R, two.cost_R) for one, two in asked]
+    tests = judge_together(
+        [*areas, *costs],
+        alpha=study.alpha,
+        overlap=results.overlap,
+        margins=[study.margin] * (2 * len(asked)),
+        families=FAMILIES,
+    )
+    found = []
+    for (one, two), area, cost in zip(asked, tests[: len(asked)], tests[len(asked) :], strict=True):
+        if area is not None and cost is not None:
+            found.append(Comparison(one.arm, two.arm, one.modality, one.kind, area, cost))
     return found

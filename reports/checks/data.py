@@ -8,8 +8,8 @@ import math
 import pandas as pd
 
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
+from reports.naive import skill_of
 from reports.numerals import counted, listing, number, percent
-from reports.statistics.intervals import Estimate, estimate
 
 QUIET = 0.2
 """Naive loss of an item over the mean of all, below which there is next to nothing to predict in it. Of two labels, the
@@ -135,13 +135,13 @@ def forbidden(evidence: Evidence) -> Found:
 def naive(evidence: Evidence) -> Found:
     """Arms whose skill is not shown to be above 0, and components on which that holds for every arm."""
     results = evidence.results
-    known = {name: e for name in (a.name for a in evidence.arms) if not math.isnan((e := _skill(evidence, name)).low)}
+    known = {name: e for name in (a.name for a in evidence.arms) if not math.isnan((e := skill_of(results, name)).low)}
     if not known:
         return not_run("No arm has a skill with an interval.")
     below = [name for name, e in known.items() if e.low <= 0]
     hopeless = []
     for component in results.components:
-        found = [e for name in known if not math.isnan((e := _skill(evidence, name, component)).low)]
+        found = [e for name in known if not math.isnan((e := skill_of(results, name, component)).low)]
         if found and all(e.low <= 0 for e in found):
             hopeless.append(component)
 
@@ -155,9 +155,3 @@ def naive(evidence: Evidence) -> Found:
         return " ".join(told)
 
     return warn_if(bool(below or hopeless), text)
-
-
-def _skill(evidence: Evidence, arm: str, component: str | None = None) -> Estimate:
-    table = evidence.results.table("skill", component)
-    values = table[arm].to_numpy(float) if arm in table else []
-    return estimate(values, 1 - evidence.results.study.alpha, evidence.results.overlap)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
+from reports.dominance import dominance_of, dominance_text
 from reports.numerals import counted, listing, percent
+from reports.prospects import COMPONENTS, METRIC, asks, groups_text
 from reports.statistics.floors import needed
 from studies.resolved import ResolvedStudy
 
@@ -29,9 +31,7 @@ def too_few_repeats(evidence: Evidence) -> Found:
         least = {primary: needed(study.alpha, size) for primary, size in families.items()}
         parts = []
         for primary, size in families.items():
-            what = "on the study's metric" if primary else "by component"
-            asks = f"at {study.alpha:g} need{'s' if size == 1 else ''} at least {least[primary] or 'more'} repeats"
-            parts.append(f"{counted(size, 'comparison')} {what} {asks}")
+            parts.append(asks(size, METRIC if primary else COMPONENTS, study.alpha, least[primary]))
         told = f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
         lost = _lost(evidence, {name for c in short for name in (c.arm, c.reference)})
         if not lost or not all(n and n <= study.repeats for n in least.values()):
@@ -42,6 +42,31 @@ def too_few_repeats(evidence: Evidence) -> Found:
         )
 
     return warn_if(bool(short), text)
+
+
+def one_component(evidence: Evidence) -> Found:
+    """Comparisons on a whole that one component decides, or in which components disagree."""
+    primary = [c for c in evidence.comparisons if c.component is None]
+    by_component = [c for c in evidence.comparisons if c.component is not None]
+    if not primary:
+        return not_applicable(_nothing_to_compare(evidence.results.study))
+    if evidence.results.scores.empty:
+        return not_run("No run is finished.")
+    found = {(c.arm, c.reference): dominance_of(evidence.results, c, by_component) for c in primary}
+    if all(one is None for one in found.values()):
+        return not_applicable("The study's metric is not a mean or sum over several components.")
+    texts = [f"'{a}' against '{b}': {text}" for (a, b), one in found.items() if (text := dominance_text(one))]
+    return warn_if(bool(texts), lambda: _sentences(texts))
+
+
+MOST_TOLD = 3
+"""Comparisons that a warning tells in whole sentences before it counts the rest."""
+
+
+def _sentences(texts: list[str]) -> str:
+    left = len(texts) - MOST_TOLD
+    more = [f"The same kind of thing holds for {counted(left, 'more comparison')}."] if left > 0 else []
+    return " ".join(texts[:MOST_TOLD] + more)
 
 
 def _nothing_to_compare(study: ResolvedStudy) -> str:
@@ -81,6 +106,29 @@ def one_split(evidence: Evidence) -> Found:
             )
         case "each_repeat":
             return PASSED
+
+
+def only_these_items(evidence: Evidence) -> Found:
+    """Verdicts on the metric that the repeats alone bear, where all of them tested the same items."""
+    if not evidence.results.shared:
+        return not_applicable("Each repeat tests items of its own.")
+    here = [c for c in evidence.comparisons if c.component is None and c.decision.only_these_items]
+    named = [f"'{c.arm}' against '{c.reference}' ({c.decision.side})" for c in here]
+    return warn_if(
+        bool(here),
+        lambda: f"Decided for these {here[0].tested} only, not for other items of the corpus: {some(named)}.",
+    )
+
+
+def few_groups(evidence: Evidence) -> Found:
+    """Verdicts about new items that rest on few test groups, or on one; as the plan says it before."""
+    study = evidence.results.study
+    done = [run for run in evidence.results.run_rows if run["status"] == "done" and run["test_groups"]]
+    if not done:
+        return not_run("No run finished.")
+    one = min(done, key=lambda run: run["test_groups"])
+    text = groups_text(evidence.results.drawn, one["test_groups"], one["all_groups"], study.repeats)
+    return warn_if(bool(text), lambda: text)
 
 
 def unmatched(evidence: Evidence) -> Found:
@@ -137,7 +185,10 @@ def _together(evidence: Evidence) -> str:
     study, every = evidence.results.study, evidence.results.corpus.get("modalities", ())
     if not every:
         return ""
-    sets = {arm.name: frozenset(arm.config.model.modalities or every) for arm in study.arms}
+    # A placebo is read and tells nothing: what an arm can learn from is the rest.
+    sets = {
+        arm.name: frozenset(arm.config.model.modalities or every) - set(arm.config.data.placebo) for arm in study.arms
+    }
     changed = {pair: sets[pair[0]] ^ sets[pair[1]] for pair in study.known_pairs}
     alone = frozenset().union(*(names for names in changed.values() if len(names) == 1))
     told = [

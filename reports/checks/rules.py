@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reports import dominance
 from reports.checks import data, design, records, search, training
 from reports.checks.evidence import Evidence, Found
 from reports.numerals import percent
+from reports.prospects import FEW_GROUPS
 from reports.statistics.search import EDGE
 
 
@@ -332,5 +334,39 @@ RULES = (
         "correction counts only the comparisons that are there: with the others every p after it may rise.",
         "Run the study with the same options: that finishes the search and trains what it finds.",
         search.unfinished,
+    ),
+    Rule(
+        "ABL032",
+        "One component decides for all",
+        "In a comparison on a metric over several components, components are shown to disagree (one better, another "
+        f"worse); or the arms are shown to differ, and one component makes more than {round(100 * dominance.MOST)} % "
+        "of the sum of the components' absolute differences (of two components, "
+        f"{percent(dominance.MOST_OF_TWO)}); or, from "
+        f"{dominance.LEAST_PAIRS} pairs of repeats on, it makes more than that of the sum of their variances.",
+        "A mean over components then says little of most of them: what one gains or loses hides the others, or its "
+        "noise does.",
+        "Read the verdicts by component. A metric COMPONENT/MEASURE asks about one of them; of components that differ "
+        "in scale, look at the target of the one that decides.",
+        design.one_component,
+    ),
+    Rule(
+        "ABL033",
+        "A verdict holds for the tested items alone",
+        "All repeats share their test items, and a verdict on the study's metric holds “on these items” only.",
+        "Other items of the same corpus may not agree: equally good arms get such a verdict in most studies whose "
+        "repeats share their test items.",
+        "Test more items, in more groups. Or let each repeat draw its own: leave out the column split of items.csv, "
+        "and set split.test_drawn: each_repeat.",
+        design.only_these_items,
+    ),
+    Rule(
+        "ABL034",
+        "Few groups are tested",
+        f"All repeats share their test items, and these come from fewer than {FEW_GROUPS} groups; or each repeat draws "
+        f"its test groups anew from a corpus of fewer than {FEW_GROUPS}.",
+        "A verdict about new items rests on how much the tested groups agree: few of them often agree by chance, and "
+        "one alone says nothing about another.",
+        "Test more groups: raise split.test, mark more in the column split of items.csv, or record more.",
+        design.few_groups,
     ),
 )

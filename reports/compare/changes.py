@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mmcore.config import RunConfig, flat
 from mmcore.errors import RecordError
 from reports.compare.source import Arm, Repeat, Report, Verdict
-from reports.sentences import drawn_text
+from reports.methods import drawn_text
 
 SAME_LOSS = 1e-6
 """Relative difference of two naive losses that is rounding, also between machines."""
@@ -197,6 +197,7 @@ def _study_changes(a: Report, b: Report) -> Iterator[Change]:
             "question": report.question,
             "metric": report.metric,
             "repeats": report.repeats,
+            "first_repeat": report.first_repeat,
             "alpha": report.alpha,
             "margin": report.margin,
             "reference": report.reference,

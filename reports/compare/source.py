@@ -128,6 +128,8 @@ class _Facts(_Told):
     alpha: float
     margin: float | None
     repeats: int
+    first_repeat: int = 0
+    """Reports of earlier versions say nothing of it; without a search it was 0."""
     arms: tuple[Arm, ...]
     comparisons: tuple[Verdict, ...]
     provenance: Provenance

@@ -28,7 +28,7 @@ _ROWS = {
 
 
 class CorruptionCurves:
-    """How fast skill falls as one modality gets worse."""
+    """How fast the score falls as one modality gets worse."""
 
     name = "corruption"
     title = "Skill under damage"
@@ -49,11 +49,18 @@ class CorruptionCurves:
             else ""
         )
         return (
-            "Mean skill on damaged test windows by the level of damage, one column a modality and one row a kind: mean "
-            f"over repeats, bands are {percent(1 - self.results.study.alpha)} intervals. At 0 nothing is damaged; "
-            "below the thin line at skill 0 the arm is worse than the naive predictors. Curves are cut off at "
-            f"−{-LOWEST:g}. Flat lines: the arm does not read the modality.{left_out}{only_first(arms)}"
+            f"{self._title()} on damaged test windows by the level of damage, one column a modality and one row a "
+            f"kind: mean over repeats, bands are {percent(1 - self.results.study.alpha)} intervals. At 0 nothing is "
+            f"damaged; beyond the thin line the arm is worse than the naive predictors.{self._cut()} Flat lines: the "
+            f"arm does not read the modality.{left_out}{only_first(arms)}"
         )
+
+    def _title(self) -> str:
+        return f"Score ({self.found.yardstick.title})" if self.found else "Score"
+
+    def _cut(self) -> str:
+        cut = self.found is not None and self.found.yardstick.naive_is_zero
+        return f" Curves are cut off at −{-LOWEST:g}." if cut else ""
 
     def frame(self) -> pd.DataFrame:
         """One row per arm, modality, kind and level: ``mean, low, high, n`` over repeats."""
@@ -61,7 +68,7 @@ class CorruptionCurves:
             level, overlap = 1 - self.results.study.alpha, self.results.overlap
             rows = []
             for c in self.found.curves if self.found else ():
-                for at, value_R in zip(c.levels, c.skill_RL.T, strict=True):
+                for at, value_R in zip(c.levels, c.score_RL.T, strict=True):
                     e = estimate(value_R, level, overlap)
                     rows.append((c.arm, c.modality, c.kind, c.unit, c.reads, at, e.mean, e.low, e.high, e.n))
             columns = ["arm", "modality", "damage", "unit", "reads", "level", "mean", "low", "high", "n"]
@@ -69,7 +76,7 @@ class CorruptionCurves:
         return self._frame
 
     def draw(self) -> Drawing:
-        """Kinds from top to bottom, modalities from left to right, on a common axis of skill."""
+        """Kinds from top to bottom, modalities from left to right, on a common axis of scores."""
         found, frame = self.found, self.frame()
         assert found is not None, "only drawn where the frame has rows"
         modalities, arms = found.modalities[:MOST_MODALITIES], found.arms[:MOST_ARMS]
@@ -77,22 +84,27 @@ class CorruptionCurves:
         unit = {c.kind: c.unit for c in found.curves}
         drawn = frame.query("arm in @arms and modality in @modalities")
         drawn_N = drawn[["mean", "low", "high"]].to_numpy(float)
-        bottom, top = max(LOWEST, np.nanmin(drawn_N)), np.nanmax(drawn_N)
+        yardstick, naive = found.yardstick, float(np.nanmean([c.naive_R.mean() for c in found.curves]))
+        drawn_N = np.append(drawn_N.ravel(), [] if np.isnan(naive) else [naive])
+        bottom, top = np.nanmin(drawn_N), np.nanmax(drawn_N)
+        if yardstick.naive_is_zero:
+            bottom = max(LOWEST, bottom)
         with house_style():
             figure = Drawing(figsize=(WIDTH, 0.8 + 1.55 * len(kinds)), layout="constrained")
             plots = figure.subplots(len(kinds), len(modalities), sharey=True, sharex="row", squeeze=False)
             for row, kind in zip(plots, kinds, strict=True):
                 for axes, modality in zip(row, modalities, strict=True):
-                    axes.axhline(0.0, color=INK, alpha=0.45, linewidth=0.9)
+                    axes.axhline(naive, color=INK, alpha=0.45, linewidth=0.9)
                     mine = drawn.loc[(drawn["damage"] == kind) & (drawn["modality"] == modality)]
                     for i, arm in enumerate(arms):
                         _band(axes, mine.query("arm == @arm"), i, shortened(arm))
                     axes.grid(axis="y")
                     axes.margins(x=0.04)
                     axes.locator_params(axis="x", nbins=4)
-                row[0].set_ylabel(f"{_ROWS[kind]}\nskill")
+                row[0].set_ylabel(f"{_ROWS[kind]}\n{yardstick.measure.title}")
                 row[len(modalities) // 2].set_xlabel(unit[kind])
-            plots[0][0].set_ylim(bottom - 0.04, top + 0.06)
+            room = top - bottom
+            plots[0][0].set_ylim(bottom - 0.04 * room, top + 0.06 * room)
             for axes, modality in zip(plots[0], modalities, strict=True):
                 axes.set_title(shortened(modality, 44 // len(modalities)), loc="left")
             _legend(figure, plots[0][0])

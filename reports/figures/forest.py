@@ -36,7 +36,17 @@ class Forest:
         return (
             f"Mean paired difference in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
-            f"equivalent; open marks are not.{drawn}"
+            f"equivalent; open grey marks are not.{self._shared()}{drawn}"
+        )
+
+    def _shared(self) -> str:
+        """What the two lines of an interval mean, where all repeats tested the same items."""
+        tested = next((c.tested for c in self._rows() if c.tested), "")
+        if not tested:
+            return ""
+        return (
+            f" Thin lines are intervals for new items of the corpus, thick ones for these {tested} alone; an open "
+            "coloured mark is decided for these alone."
         )
 
     def _left_out(self) -> str:
@@ -59,12 +69,16 @@ class Forest:
             [
                 {
                     "arm": c.arm, "reference": c.reference, "component": c.component,
-                    "difference": c.paired.difference.mean, "low": c.paired.difference.low,
-                    "high": c.paired.difference.high, "n": c.paired.n, "verdict": c.decision.verdict,
+                    "difference": c.paired.difference.mean, "low": c.paired.claimed.low,
+                    "high": c.paired.claimed.high, "these_items_low": c.paired.difference.low,
+                    "these_items_high": c.paired.difference.high, "n": c.paired.n, "verdict": c.decision.verdict,
                 }
                 for c in self._rows()
             ],
-            columns=["arm", "reference", "component", "difference", "low", "high", "n", "verdict"],
+            columns=[
+                "arm", "reference", "component", "difference", "low", "high", "these_items_low", "these_items_high",
+                "n", "verdict",
+            ],
         )  # fmt: skip
 
     def draw(self) -> Drawing:
@@ -105,10 +119,12 @@ class Forest:
 
 
 def _mark(axes: Axes, y: int, row: ComparisonRow) -> None:
-    difference, verdict = row.paired.difference, row.decision.verdict
-    decided = verdict in VERDICT_MARKS
-    shape, tint = VERDICT_MARKS.get(verdict, "o"), VERDICT_TINTS.get(verdict, NEUTRAL)
+    difference, claimed, side = row.paired.difference, row.paired.claimed, row.decision.side
+    decided = side in VERDICT_MARKS and not row.decision.only_these_items
+    shape, tint = VERDICT_MARKS.get(side, "o"), VERDICT_TINTS.get(side, NEUTRAL)
     heavy = row.component is None
+    if row.paired.shared and not math.isnan(claimed.low):
+        axes.plot([claimed.low, claimed.high], [y, y], color=tint, linewidth=0.9)
     if not math.isnan(difference.low):
         axes.plot([difference.low, difference.high], [y, y], color=tint, linewidth=2.6 if heavy else 1.5)
     axes.plot(

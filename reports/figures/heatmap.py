@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from mmcore.measures import MEASURES
 from reports.contents import ComparisonRow, Summary
-from reports.figures.style import INK, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
+from reports.figures.style import INK, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
 
 ROW = 0.35
 """Inches per line: a number with its mark in the corner above it."""
@@ -41,7 +41,8 @@ class DifferencesByComponent:
             f"Mean paired difference in {measure}, a line for each comparison and a column for each component "
             f"({metric.direction}). Green is a difference for the better, red for the worse; the deeper, the larger"
             f"{'' if self._common() else ' in its column'}. Marks are verdicts: circle better, triangle worse, square "
-            "equivalent; without a mark nothing is decided. Empty cells have no score."
+            "equivalent; open where it holds for the tested items alone; without a mark nothing is decided. Empty "
+            "cells have no score."
         )
         if len(columns) > NUMBERS:
             text += " Numbers are in the table."
@@ -100,9 +101,11 @@ class DifferencesByComponent:
                 axes.add_patch(Rectangle(place, 0.96, 0.92, color=tint, alpha=DEEPEST * share, linewidth=0))
                 if numbers:
                     axes.text(x, y + 0.1, _short(difference), ha="center", va="center_baseline", fontsize=9.0)
-                if c.verdict in VERDICT_MARKS:
+                if c.decision.side in VERDICT_MARKS:
                     at = (x + 0.36, y - 0.27) if numbers else (x, y)
-                    axes.plot(*at, marker=VERDICT_MARKS[c.verdict], color=INK, markersize=5, linestyle="none")
+                    inside = PAPER if c.decision.only_these_items else INK
+                    mark = VERDICT_MARKS[c.decision.side]
+                    axes.plot(*at, marker=mark, color=INK, markerfacecolor=inside, markersize=5, linestyle="none")
             slant = sum(len(shortened(c, 14)) + 2 for c in columns) > 40
             turned = {"rotation": 90 if upright else 30, "ha": "left", "rotation_mode": "anchor"} if slant else {}
             axes.set_xticks(range(len(columns)), [shortened(c, 20 if slant else 14) for c in columns], **turned)
@@ -119,11 +122,14 @@ class DifferencesByComponent:
                 side.set_visible(False)
             if len(references) == 1:
                 axes.set_xlabel(f"difference from {shortened(next(iter(references)))}")
-            found = {c.verdict for c in cells}
-            for verdict, mark in VERDICT_MARKS.items():
-                if verdict in found:
-                    axes.add_line(Line2D([], [], color=INK, marker=mark, linestyle="none", label=verdict))
-            if found & VERDICT_MARKS.keys():
+            found = {c.verdict: c.decision for c in cells if c.decision.side in VERDICT_MARKS}
+            for verdict, decision in sorted(found.items()):
+                inside = PAPER if decision.only_these_items else INK
+                mark = VERDICT_MARKS[decision.side]
+                axes.add_line(
+                    Line2D([], [], color=INK, marker=mark, markerfacecolor=inside, linestyle="none", label=verdict)
+                )
+            if found:
                 figure.legend(loc="outside lower center", ncols=3, handletextpad=0.1, columnspacing=1.4)
         return figure
 

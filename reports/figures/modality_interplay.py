@@ -39,8 +39,8 @@ class ModalityInterplay:
         """What the figure shows, in words."""
         how = self._how()
         return (
-            "Shapley interaction index in skill, a row for each pair of modalities and a column for each component, "
-            f"{how}. Blue: the two bring more together than the sum of what each brings; orange: less; "
+            f"Shapley interaction index in {_metric(self.told)}, a row for each pair of modalities and a column for "
+            f"each component, {how}. Blue: the two bring more together than the sum of what each brings; orange: less; "
             "the deeper, the larger. Marks: shown beyond chance and beyond the margin; circle "
             "together, square overlap (what one brings the other brings, too), triangle hinder (not both bring "
             "anything)."
@@ -62,7 +62,7 @@ class ModalityInterplay:
             for p in dossier.pairs:
                 e = p.retrained.estimate if p.retrained else p.masked.get(dossier.main) if dossier.main else None
                 if e is not None and e.n and not (self._retrained() and p.retrained is None):
-                    component = p.component or "all"
+                    component = dossier.yardstick.named(p.component)
                     rows.append((dossier.arm, f"{p.one} × {p.other}", component, e.mean, e.low, e.high, e.n, p.word))
         return pd.DataFrame(rows, columns=["arm", "pair", "component", "index", "low", "high", "n", "word"])
 
@@ -120,22 +120,22 @@ class ModalityAdditive:
     def description(self) -> str:
         """What the figure shows, in words."""
         return (
-            "Skill of the trained model as it is (filled circle) and of its additive projection (open square), from "
-            "which all interaction of modalities is taken (EMAP), by component: means over repeats. The bar between "
-            "them is what needs interaction. A star: beyond chance and beyond the margin. Skill below "
-            f"{number(LOWEST)} is drawn at the edge."
+            f"Score ({_metric(self.told)}) of the trained model as it is (filled circle) and of its additive "
+            "projection (open square), from which all interaction of modalities is taken (EMAP), by component: means "
+            "over repeats. The bar between them is what needs interaction. A star: the interaction helps, beyond "
+            f"chance and beyond the margin. Skill below {number(LOWEST)} is drawn at the edge."
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row per component: ``arm, component, skill, additive, difference, low, high, n, shown``."""
+        """One row per component: ``arm, component, score, additive, difference, low, high, n, shown``."""
         rows = [
             (
-                d.arm, a.component or "all", a.skill.mean, a.projected.mean, a.gap.estimate.mean, a.gap.estimate.low,
-                a.gap.estimate.high, a.gap.paired.n, a.gap.sign > 0,
+                d.arm, d.yardstick.named(a.component), a.score.mean, a.projected.mean, a.gap.estimate.mean,
+                a.gap.estimate.low, a.gap.estimate.high, a.gap.paired.n, a.gap.sign > 0,
             )
             for d in self.told for a in d.additive
         ]  # fmt: skip
-        columns = ["arm", "component", "skill", "additive", "difference", "low", "high", "n", "shown"]
+        columns = ["arm", "component", "score", "additive", "difference", "low", "high", "n", "shown"]
         return pd.DataFrame(rows, columns=columns)
 
     def draw(self) -> Drawing:
@@ -145,11 +145,13 @@ class ModalityAdditive:
             figure = Drawing(figsize=(WIDTH, 1.1 + 0.3 * max(len(frame), 2)), layout="constrained")
             axes = figure.add_subplot()
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
-            skill = frame["skill"].clip(lower=LOWEST).to_numpy(float)
-            additive = frame["additive"].clip(lower=LOWEST).to_numpy(float)
+            yardstick = self.told[0].yardstick
+            lowest = LOWEST if yardstick.naive_is_zero else None
+            score = frame["score"].clip(lower=lowest).to_numpy(float)
+            additive = frame["additive"].clip(lower=lowest).to_numpy(float)
             y = range(len(frame))
-            axes.hlines(y, additive, skill, color=colour(2), linewidth=5, alpha=0.35)
-            axes.plot(skill, y, linestyle="none", marker="o", markersize=6.5, color=colour(0), label="as it is")
+            axes.hlines(y, additive, score, color=colour(2), linewidth=5, alpha=0.35)
+            axes.plot(score, y, linestyle="none", marker="o", markersize=6.5, color=colour(0), label="as it is")
             axes.plot(
                 additive, y, linestyle="none", marker="s", markersize=6.5, color=colour(1), markerfacecolor=PAPER,
                 markeredgewidth=1.5, label="without interaction",
@@ -157,7 +159,7 @@ class ModalityAdditive:
             for at, shown in zip(y, frame["shown"], strict=True):
                 if shown:
                     axes.plot(
-                        max(skill[at], additive[at]) + 0.05, at, marker="*", markersize=8, color=INK, linestyle="none"
+                        max(score[at], additive[at]) + 0.05, at, marker="*", markersize=8, color=INK, linestyle="none"
                     )
             axes.set_yticks(list(y), [shortened(c, 20) for c in frame["component"]])
             axes.get_yticklabels()[0].set_fontweight("bold")
@@ -165,9 +167,13 @@ class ModalityAdditive:
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.grid(axis="x")
-            axes.set_xlabel("skill (higher is better)")
+            axes.set_xlabel(f"{yardstick.title} ({'higher' if yardstick.sign > 0 else 'lower'} is better)")
             figure.legend(loc="outside upper left", ncols=2, handletextpad=0.2)
         return figure
+
+
+def _metric(told: Sequence[Dossier]) -> str:
+    return told[0].yardstick.title if told else "score"
 
 
 def _short(value: float) -> str:

@@ -16,7 +16,7 @@ LONGEST_OF_TWO = 28
 
 
 class ModalityMasks:
-    """Skill lost over all components by every way of leaving a modality out."""
+    """What is lost in the study's metric by every way of leaving a modality out."""
 
     name = "modality_masks"
     title = "Ways of masking"
@@ -30,7 +30,7 @@ class ModalityMasks:
         """What the figure shows, in words."""
         arm = self.told[0].arm if self.told else ""
         return (
-            f"Skill over all components that '{arm}' loses where a modality is masked, for each way of masking, and "
+            f"Score that '{arm}' loses over all components where a modality is masked, for each way of masking, and "
             "that models trained anew without it lose: means and intervals over repeats. Masked inputs are unlike "
             "those of training; a model that never saw a modality missing may do worse than one that never had it."
         )
@@ -77,6 +77,6 @@ class ModalityMasks:
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.grid(axis="x")
-            axes.set_xlabel("skill lost")
+            axes.set_xlabel(self.told[0].yardstick.lost)
             figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.2, columnspacing=1.2)
         return figure

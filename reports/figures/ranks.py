@@ -1,4 +1,4 @@
-"""Critical-difference diagram: average ranks of all arms, and who is not told apart."""
+"""Average ranks of all arms, with bars over those that are not shown to differ."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from matplotlib.figure import Figure as Drawing
 from reports.contents import MetricFacts
 from reports.figures.style import INK, WIDTH, colour, house_style, shortened
 from reports.frame import StudyResults
-from reports.numerals import number
-from reports.overviews.all_arms import ranked
+from reports.overviews.all_arms import every_pair
 from reports.statistics.ranks import FEWEST_ARMS
 
 MOST = 40
@@ -20,16 +19,16 @@ LANE = 0.14
 """Inches between bars that stand side by side."""
 
 
-class CriticalDifference:
-    """Average rank of each arm, with bars that join those within the critical difference."""
+class AverageRanks:
+    """Average rank of each arm, with bars that join neighbours of which no two are shown to differ."""
 
-    name = "critical_difference"
-    title = "Average ranks and critical difference"
+    name = "average_ranks"
+    title = "Average ranks"
     value = "average_rank"
 
     def __init__(self, results: StudyResults, metric: MetricFacts) -> None:
         self.metric = metric
-        self.ranks = ranked(results, metric)
+        self.ranks = results.once(every_pair).ranks
 
     @property
     def description(self) -> str:
@@ -37,20 +36,16 @@ class CriticalDifference:
         arms = len(self.ranks.arms)
         left_out = f" The first {MOST} of {arms} arms are drawn." if arms > MOST else ""
         return (
-            f"Average rank by {self.metric.title} over {self.ranks.n} repeats, 1 is the best. The line at the top is "
-            f"as long as the critical difference, {number(self.ranks.critical_difference)}; arms that a bar at the "
-            f"right joins are not told apart by Nemenyi's test.{left_out}"
+            f"Average rank by {self.metric.title} over {self.ranks.n} repeats, 1 is the best. A bar at the right joins "
+            "arms of which no two are shown to differ, by the tests of the verdicts, corrected for all "
+            f"pairs.{left_out}"
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row an arm, the best first; the test is the same in every row. Empty below three arms or two repeats."""
+        """One row an arm, the best first. Empty below three arms or two repeats."""
         found = self.ranks
         told = zip(found.arms, found.average, strict=True) if len(found.arms) >= FEWEST_ARMS and found.n > 1 else ()
-        shared = (found.n, found.statistic, found.p, found.critical_difference)
-        return pd.DataFrame(
-            [(arm, rank, *shared) for arm, rank in told],
-            columns=["arm", "average_rank", "n", "friedman", "p_friedman", "critical_difference"],
-        )
+        return pd.DataFrame([(arm, rank, found.n) for arm, rank in told], columns=["arm", "average_rank", "n"])
 
     def draw(self) -> Drawing:
         """Arms from top to bottom, the best first; bars of arms that are alike in as few lanes as hold them."""
@@ -58,24 +53,18 @@ class CriticalDifference:
         arms, average = list(frame["arm"]), frame["average_rank"].tolist()
         lanes = self._lanes(arms)
         with house_style():
-            height = 1.1 + ROW * max(len(arms), 3)
+            height = 0.8 + ROW * max(len(arms), 3)
             figure = Drawing(figsize=(WIDTH, height), layout="constrained")
             axes, bars = figure.subplots(
                 1, 2, sharey=True, width_ratios=[WIDTH - 0.3 - LANE * len(lanes), 0.3 + LANE * len(lanes)]
             )
-            low, high = min(average, default=1.0), max(average, default=1.0)
+            high = max(average, default=1.0)
             axes.plot(average, range(len(arms)), marker="o", markersize=7, color=colour(0), linestyle="none")
             for y, rank in enumerate(average):
                 axes.hlines(y, 1, rank, color=INK, alpha=0.25, linewidth=0.9)
-            length = self.ranks.critical_difference
-            start = max(1.0, (low + high - length) / 2)
-            axes.errorbar(
-                [start + length / 2], [-1.0], xerr=[length / 2], color=INK, linewidth=1.4, capsize=4, marker="none"
-            )
-            axes.text(start + length / 2, -1.25, "critical difference", ha="center", va="bottom", fontsize=9)
-            axes.set_ylim(len(arms) - 0.5, -2.1)
+            axes.set_ylim(len(arms) - 0.5, -0.6)
             axes.set_yticks(range(len(arms)), [shortened(arm, 30) for arm in arms])
-            axes.set_xlim(0.9, max(high, start + length) + 0.15)
+            axes.set_xlim(0.9, high + 0.15)
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.grid(axis="x")

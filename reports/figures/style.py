@@ -38,7 +38,8 @@ LINES: tuple[Dash, ...] = (
 )
 
 VERDICT_MARKS = {"better": "o", "worse": "v", "equivalent": "s"}
-"""Of what is decided; everything else has an open mark or none."""
+"""By the side of a decision; filled where it holds for new items of the corpus, open where it holds for the tested
+ones alone. What is not decided has an open grey mark or none."""
 VERDICT_TINTS = {"better": "#2f8f6f", "worse": "#c23b58", "equivalent": "#2f6fb7"}
 NEUTRAL = "#7a7f87"
 

@@ -25,6 +25,6 @@ def overview_figures(results: StudyResults, metric: MetricFacts) -> tuple[Figure
     """The figures to which these sections refer by name. Imports the drawing library."""
     from reports.figures.calibration import Reliability
     from reports.figures.items import ItemDifferences
-    from reports.figures.ranks import CriticalDifference
+    from reports.figures.ranks import AverageRanks
 
-    return CriticalDifference(results, metric), ItemDifferences(results), Reliability(results)
+    return AverageRanks(results, metric), ItemDifferences(results), Reliability(results)

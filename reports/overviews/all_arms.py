@@ -2,65 +2,108 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
 
 from reports.contents import MetricFacts
+from reports.course import by_repeat
 from reports.frame import StudyResults
-from reports.numerals import counted, listing, number, probability
+from reports.item_scores import with_new_items
+from reports.numerals import counted, listing, number
 from reports.sections import Finding, Section, SectionTable, plain_table
+from reports.statistics.comparisons import Paired, compare
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
+from reports.statistics.verdicts import Decision, decide
 
 NAMED = 8
 """Arms of a group that are named; of a larger one the first and the last."""
 
 
-def ranked(results: StudyResults, metric: MetricFacts) -> Ranks:
-    """The arms of a study ranked by its metric."""
-    scores = results.table(metric.measure, metric.component)
-    return ranks(scores, higher_is_better=metric.higher_is_better, alpha=results.study.alpha)
+@dataclass(frozen=True)
+class EveryPair:
+    """The arms of a study ranked by its metric, and every pair of them compared as one family.
+
+    Args:
+        pairs: both arms, their comparison and its verdict; () in a study that adds repeats, whose looks the tests of
+            other pairs than the study's own do not know.
+    """
+
+    ranks: Ranks
+    pairs: tuple[tuple[str, str, Paired, Decision], ...]
+
+
+def every_pair(results: StudyResults) -> EveryPair:
+    """Ranks and comparisons on the study's metric."""
+    study, component = results.study, results.study.metric.component
+    measure, higher = study.metric.measure.name, study.metric.measure.higher_is_better
+    scores = by_repeat(results, measure, component)
+    arms = [arm.name for arm in study.arms if np.isfinite(scores[arm.name]).any()]
+    asked = list(combinations(arms, 2)) if study.sequential is None else []
+    family = []
+    for pair in asked:
+        one, other = (scores[arm] for arm in pair)
+        paired = compare(one, other, alpha=study.alpha, overlap=results.overlap, higher_is_better=higher)
+        family.append(with_new_items(results, paired, pair, measure, component, one - other))
+    decided = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=higher)
+    pairs = tuple((*pair, paired, found) for pair, paired, found in zip(asked, family, decided, strict=True))
+    apart = {frozenset((a, b)) for a, b, _, found in pairs if found.verdict in ("better", "worse")}
+    ranked = ranks(results.table(measure, component), lambda a, b: frozenset((a, b)) in apart, higher_is_better=higher)
+    return EveryPair(ranked, pairs)
 
 
 def all_arms(results: StudyResults, metric: MetricFacts) -> Section | None:
-    """Ranks, Friedman's test and who is told apart; None below three arms with scores or two common repeats."""
-    found = ranked(results, metric)
-    if len(found.arms) < FEWEST_ARMS or found.n < 2:
+    """Ranks, and which arms are shown to differ; None below three arms with scores or two common repeats."""
+    found = results.once(every_pair)
+    if len(found.ranks.arms) < FEWEST_ARMS or found.ranks.n < 2:
         return None
+    lead = f"In each repeat the arms are ranked by {metric.title}, the best first."
+    if found.pairs:
+        lead += (
+            f" Two arms are shown to differ if the tests of the verdicts say so, corrected for all "
+            f"{counted(len(found.pairs), 'pair')} of arms (Holm)."
+        )
     return Section(
         key="all_arms",
         title="All arms against all",
         question="Which arms stand out when all are ranked together?",
-        lead=(
-            f"In each repeat the arms are ranked by {metric.title}, the best first. Friedman's test asks whether all "
-            f"could be equally good; average ranks that are further apart than Nemenyi's critical difference of "
-            f"{number(found.critical_difference)} are told apart."
-        ),
-        findings=tuple(_findings(found, results.study.alpha)),
-        figures=("critical_difference",),
+        lead=lead,
+        findings=tuple(_findings(found)),
+        figures=("average_ranks",),
         tables=(
             SectionTable(
                 "ranks",
-                f"Average rank by {metric.title} over {counted(found.n, 'repeat')}, 1 is the best",
-                plain_table(("arm", "average rank"), list(zip(found.arms, found.average, strict=True))),
+                f"Average rank by {metric.title} over {counted(found.ranks.n, 'repeat')}, 1 is the best",
+                plain_table(("arm", "average rank"), list(zip(found.ranks.arms, found.ranks.average, strict=True))),
+            ),
+            SectionTable(
+                "pairs",
+                f"Every pair of arms on {metric.title}, corrected together",
+                plain_table(
+                    ("arm", "against", "difference", "low", "high", "p after Holm", "verdict"),
+                    [
+                        (a, b, p.difference.mean, p.claimed.low, p.claimed.high, d.p_holm, d.verdict)
+                        for a, b, p, d in found.pairs
+                    ],
+                ),
+                folded=True,
             ),
         ),
         limits=_limits(found, results),
     )
 
 
-def _findings(found: Ranks, alpha: float) -> list[Finding]:
-    evidence = f"χ² = {number(found.statistic)}, p = {probability(found.p)}, n = {found.n}.".replace("= below", "below")
-    if math.isnan(found.p):
-        first = Finding("All arms tie in every repeat, so there is nothing to rank.", "tied", "open")
-    elif found.p <= alpha:
-        first = Finding("The arms are not all equally good.", "differ", "plain", evidence)
-    else:
-        first = Finding("The ranks fit arms that are all equally good.", "not told apart", "open", evidence)
-    told = [first]
-    if found.alike == (found.arms,):
-        return [*told, Finding("No two arms are further apart than the critical difference.", "", "plain")]
-    told.append(Finding(f"'{found.arms[0]}' ranks first with {number(found.average[0])} on average."))
-    told += [Finding(f"Not told apart: {_named(group)}.") for group in found.alike]
-    return told
+def _findings(found: EveryPair) -> list[Finding]:
+    ranked = found.ranks
+    if len(set(ranked.average)) == 1:
+        return [Finding("All arms have the same average rank, so there is nothing to rank.", "tied", "open")]
+    told = [Finding(f"'{ranked.arms[0]}' ranks first with {number(ranked.average[0])} on average.")]
+    if not found.pairs:
+        return told
+    if ranked.alike == (ranked.arms,):
+        return [*told, Finding("No two arms are shown to differ.", "not told apart", "open")]
+    return told + [Finding(f"Not shown to differ: {_named(group)}.") for group in ranked.alike]
 
 
 def _named(group: tuple[str, ...]) -> str:
@@ -69,22 +112,17 @@ def _named(group: tuple[str, ...]) -> str:
     return f"the {len(group)} arms from '{group[0]}' to '{group[-1]}'"
 
 
-def _limits(found: Ranks, results: StudyResults) -> str:
-    text = (
-        "Ranks say who is ahead how often, not by how much, and the rank of an arm depends on which others take part. "
-        "Both tests are on the study's metric alone. "
-    )
-    if results.overlap > 0:
-        text += (
-            "Both take repeats as independent; here their splits share training data, so both find differences too "
-            "easily. "
-        )
-    text += "The verdicts rest on the paired comparisons, never on this."
-    left = [arm.name for arm in results.study.arms if arm.name not in found.arms]
+def _limits(found: EveryPair, results: StudyResults) -> str:
+    text = "Ranks say how often an arm is ahead, not by how much. They depend on which other arms take part. "
+    if found.pairs:
+        text += "Not shown to differ does not mean equal. The verdicts rest on the study's own comparisons."
+    else:
+        text += "The study adds repeats by its own rule, so only its own comparisons are tested."
+    left = [arm.name for arm in results.study.arms if arm.name not in found.ranks.arms]
     if left:
         text += f" Without a score and left out: {listing(left)}."
     return text + (
         f" Of {counted(results.study.repeats, 'repeat')} those count in which every one of these arms has a score."
-        if found.n < results.study.repeats
+        if found.ranks.n < results.study.repeats
         else ""
     )

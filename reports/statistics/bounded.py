@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate, estimate, finite
 
 FURTHEST = 0.999
@@ -43,6 +44,25 @@ def estimate_correlation(values: Sequence[float] | np.ndarray, level: float = 0.
         return plain
     z = estimate(np.arctanh(np.clip(finite(values), -FURTHEST, FURTHEST)), level, overlap)
     return Estimate(plain.n, math.tanh(z.mean), plain.deviation, math.tanh(z.low), math.tanh(z.high))
+
+
+def p_of_correlations(values: Sequence[float | None] | np.ndarray, overlap: float = 0.0) -> float:
+    """Two-sided p of correlations against 0, one a repeat: the t-test on Fisher's scale that belongs to the interval of
+    :func:`estimate_correlation`.
+
+    Args:
+        values: in −1 … 1; None and NaN are left out. overlap: n_test / n_train where splits overlap.
+
+    Returns:
+        1 for fewer than two, and where their mean is 0.
+
+    Example:
+        >>> p_of_correlations([0.5, 0.5]), p_of_correlations([0.7])
+        (0.0, 1.0)
+    """
+    rho_R = np.array([math.nan if v is None else v for v in values], float)
+    z_R = np.arctanh(np.clip(rho_R, -FURTHEST, FURTHEST))
+    return compare(z_R, np.zeros_like(z_R), overlap=overlap).p_t
 
 
 def estimate_within(

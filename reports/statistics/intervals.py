@@ -61,6 +61,9 @@ def estimate(values: Sequence[float] | np.ndarray, level: float = 0.95, overlap:
     if n == 0:
         return Estimate(0, math.nan, math.nan, math.nan, math.nan)
     mean = float(sample.mean())
+    if abs(mean) <= ROUNDING * float(np.abs(sample).max()):
+        # Values that cancel out leave rounding, which is no difference.
+        mean = 0.0
     if n == 1:
         return Estimate(1, mean, math.nan, math.nan, math.nan)
     deviation = float(sample.std(ddof=1))

@@ -1,15 +1,21 @@
 """From a family of paired comparisons to verdicts, by fixed rules.
 
+A verdict is about new items of the corpus. The rules, in order:
+
 1. ``too few repeats``: even the smallest possible p, after Holm over the family, is above alpha.
-2. ``better`` or ``worse``: the p after Holm is at most alpha, and the corrected interval leaves out 0; where splits
+2. ``equivalent``: a margin is set, and the interval at 1 − 2·alpha lies within ± margin (two one-sided tests,
+   Schuirmann 1987), whether or not the difference is shown to be other than 0.
+3. ``better`` or ``worse``: the p after Holm is at most alpha, and the corrected interval leaves out 0; where splits
    vary between repeats, its t-test must do so after Holm as well.
-3. ``equivalent``: a margin is set, and the interval at 1 − 2·alpha lies within ± margin (two one-sided tests,
-   Schuirmann 1987).
 4. ``undecided``: none of these, with about how many more repeats would decide, and for which verdict.
 
-Why rule 2 asks for more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
+Where all repeats tested the same items, rules 2 and 3 are asked of two witnesses: the repeats, and the groups of items
+(:mod:`reports.statistics.new_items`; their p after Holm over the family). If only the repeats speak, the verdict is the
+weaker one: ``better on these items``, ``worse on these items`` or ``equivalent on these items``.
+
+Why rule 3 asks for more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
 on it corrects nothing. Six null comparisons of 16 repeats with n_test/n_train = 1/3 gave a false claim in 27 % of
-simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/calibration.md has error
+simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/error_rates.md has error
 rates and power under other assumptions, and where they are above alpha.
 
 In a sequential study the same rules hold at every look, with the sequential p, t-test and intervals of
@@ -21,7 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
@@ -31,7 +37,19 @@ from reports.statistics.floors import floor
 from reports.statistics.intervals import t_quantile
 from reports.statistics.multiplicity import holm
 
-Verdict = Literal["better", "worse", "equivalent", "undecided", "too few repeats"]
+Verdict = Literal[
+    "better",
+    "worse",
+    "equivalent",
+    "better on these items",
+    "worse on these items",
+    "equivalent on these items",
+    "undecided",
+    "too few repeats",
+]
+
+THESE_ITEMS = " on these items"
+"""Ends the verdicts that hold for the tested items alone."""
 
 FAR = 1000
 """More repeats than this are not worth naming."""
@@ -46,25 +64,41 @@ class Decision:
 
     Args:
         verdict: one of a closed list.
-        p_holm: exact p after Holm over the family.
-        p_t: p of the interval's t-test, after Holm as well where splits vary; both must be at most alpha.
+        p: the largest p of the tests that the claim needs, before any correction.
+        p_holm: the same after the corrections: at most alpha where the verdict is better or worse.
+        p_flip: the sign-flip p after Holm over the family.
+        p_t: p of the interval's t-test, after Holm as well where splits vary.
+        p_items: p of the difference on new items, after Holm; None where repeats test items of their own, 1 where
+            nothing is known of other items.
         floor_holm: the smallest p after Holm that the family's numbers of pairs allow.
         family: number of comparisons in the family.
         more: for ``undecided``, about how many more repeats would decide at the observed difference and deviation;
             None elsewhere, and where :attr:`reason` says why no number can be given.
-        would_be: the verdict that so many more repeats would give, ``better``, ``worse`` or ``equivalent``; None
-            where ``more`` is.
+        would_be: the verdict that so many more repeats would give; None where ``more`` is.
         reason: plain words in place of ``more``: no number helps, or it is above :data:`FAR`.
     """
 
     verdict: Verdict
+    p: float
     p_holm: float
+    p_flip: float
     p_t: float
+    p_items: float | None
     floor_holm: float
     family: int
     more: int | None = None
     would_be: Verdict | None = None
     reason: str | None = None
+
+    @property
+    def side(self) -> Verdict:
+        """The verdict without its scope: ``better`` also where it holds on these items alone."""
+        return cast(Verdict, self.verdict.removesuffix(THESE_ITEMS))
+
+    @property
+    def only_these_items(self) -> bool:
+        """Whether the verdict holds for the tested items alone."""
+        return self.verdict.endswith(THESE_ITEMS)
 
 
 def decide(
@@ -81,41 +115,82 @@ def decide(
     hurdles = _hurdles(family)
     # Holm never lowers a p when another one rises, so the family of floors is the best case.
     floors = holm([c.floor for c in family])
-    decisions = []
-    for paired, hurdle, floor_holm in zip(family, hurdles, floors, strict=True):
-        verdict = _verdict(paired, hurdle, floor_holm, alpha, margin, higher_is_better)
-        decision = Decision(verdict, hurdle.p, hurdle.p_t, floor_holm, len(family))
-        if verdict == "undecided":
-            more, reason = _more_repeats(paired, hurdle, alpha, margin)
-            would_be = None if more is None else _would_be(paired, hurdle, alpha, paired.n + more, higher_is_better)
-            decision = replace(decision, more=more, would_be=would_be, reason=reason)
-        decisions.append(decision)
-    return decisions
+    return [
+        _decision(paired, hurdle, _Rules(alpha, margin, higher_is_better), floor_holm, len(family))
+        for paired, hurdle, floor_holm in zip(family, hurdles, floors, strict=True)
+    ]
+
+
+def _decision(paired: Paired, hurdle: _Hurdle, rules: _Rules, floor_holm: float, family: int) -> Decision:
+    verdict = _verdict(paired, hurdle, floor_holm, rules)
+    # What holds on these items alone was decided without the groups of items.
+    items = paired.shared and not verdict.endswith(THESE_ITEMS)
+    decision = Decision(
+        verdict,
+        p=max(paired.p, paired.p_t, *((_p_items(paired),) if items else ())),
+        p_holm=max(hurdle.p, hurdle.p_t, *((hurdle.p_items,) if items else ())),
+        p_flip=hurdle.p,
+        p_t=hurdle.p_t,
+        p_items=hurdle.p_items if paired.shared else None,
+        floor_holm=floor_holm,
+        family=family,
+    )
+    if verdict != "undecided":
+        return decision
+    more, reason = _more_repeats(paired, hurdle, rules)
+    would_be = None if more is None else _at(paired, hurdle, rules, paired.n + more)
+    return replace(decision, more=more, would_be=would_be, reason=reason)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What a family is held to."""
+
+    alpha: float
+    margin: float | None
+    higher_is_better: bool
+
+    def side(self, mean: float) -> Verdict:
+        return "better" if (mean > 0) == self.higher_is_better else "worse"
+
+    def within(self, low: float, high: float) -> bool:
+        """Whether an interval lies within the margin; never where there is none."""
+        return self.margin is not None and -self.margin <= low and high <= self.margin
 
 
 @dataclass(frozen=True)
 class _Hurdle:
-    """What must be at most alpha: the exact p and the interval's t-test, each with the factor that Holm put on it."""
+    """What must be at most alpha, each with the factor that Holm put on it: the exact p, the interval's t-test, and the
+    test of new items."""
 
     p: float
     factor: int
     p_t: float
     factor_t: int
+    p_items: float
+    factor_items: int
 
 
 def _hurdles(family: Sequence[Paired]) -> list[_Hurdle]:
-    exact, t_tests = [c.p for c in family], [c.p_t for c in family]
-    adjusted, adjusted_t = holm(exact), holm(t_tests)
-    factors, factors_t = _factors(exact), _factors(t_tests)
+    exact, t_tests, items = [c.p for c in family], [c.p_t for c in family], [_p_items(c) for c in family]
+    adjusted, adjusted_t, adjusted_items = holm(exact), holm(t_tests), holm(items)
+    factors, factors_t, factors_items = _factors(exact), _factors(t_tests), _factors(items)
     return [
         _Hurdle(
             adjusted[i],
             factors[i],
             adjusted_t[i] if paired.overlap > 0 else paired.p_t,
             factors_t[i] if paired.overlap > 0 else 1,
+            adjusted_items[i],
+            factors_items[i],
         )
         for i, paired in enumerate(family)
     ]
+
+
+def _p_items(paired: Paired) -> float:
+    """1 where nothing is known of other items."""
+    return 1.0 if paired.new_items is None else paired.new_items.p
 
 
 def _factors(p_values: Sequence[float]) -> list[int]:
@@ -124,76 +199,96 @@ def _factors(p_values: Sequence[float]) -> list[int]:
     return (len(p_values) - ranks).tolist()
 
 
-def _verdict(
-    paired: Paired, hurdle: _Hurdle, floor_holm: float, alpha: float, margin: float | None, higher_is_better: bool
-) -> Verdict:
-    if paired.n < 2 or floor_holm > alpha:
+def _verdict(paired: Paired, hurdle: _Hurdle, floor_holm: float, rules: _Rules) -> Verdict:
+    if paired.n < 2 or floor_holm > rules.alpha:
         return "too few repeats"
+    repeats = _by_repeats(paired, hurdle, rules)
+    if repeats is None:
+        return "undecided"
+    return repeats if not paired.shared or _by_items(paired, hurdle, rules) == repeats else _on_these_items(repeats)
+
+
+def _by_repeats(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> Verdict | None:
+    """What the repeats say; None: nothing."""
+    if rules.within(paired.narrow.low, paired.narrow.high):
+        return "equivalent"
     # In a sequential study a p is the smallest of all looks; the interval must leave out 0 at the look that is shown.
     leaves_out_0 = paired.difference.low > 0 or paired.difference.high < 0
-    if hurdle.p <= alpha and hurdle.p_t <= alpha and leaves_out_0:
-        return _side(paired, higher_is_better)
-    if margin is not None and -margin <= paired.narrow.low and paired.narrow.high <= margin:
+    if hurdle.p <= rules.alpha and hurdle.p_t <= rules.alpha and leaves_out_0:
+        return rules.side(paired.difference.mean)
+    return None
+
+
+def _by_items(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> Verdict | None:
+    """What the groups of items say of new ones; None: nothing."""
+    found = paired.new_items
+    if found is None:
+        return None
+    if rules.within(found.narrow.low, found.narrow.high):
         return "equivalent"
-    return "undecided"
+    return rules.side(found.difference.mean) if hurdle.p_items <= rules.alpha else None
 
 
-def _side(paired: Paired, higher_is_better: bool) -> Verdict:
-    return "better" if (paired.difference.mean > 0) == higher_is_better else "worse"
+def _on_these_items(verdict: Verdict) -> Verdict:
+    return cast(Verdict, f"{verdict}{THESE_ITEMS}")
 
 
-def _more_repeats(paired: Paired, hurdle: _Hurdle, alpha: float, margin: float | None) -> tuple[int | None, str | None]:
-    """About how many more repeats would decide the comparison, were all else as observed; or why none can be named.
-
-    Whichever comes first counts: ``better`` or ``worse``, for which both hurdles are asked, or ``equivalent``.
-    """
-
-    def decided(n: int) -> bool:
-        return _claims(paired, hurdle, alpha, n) or (margin is not None and _within(paired, alpha, margin, n))
-
-    if not _ever(paired, hurdle, alpha, margin):
-        return None, NO_DIFFERENCE if paired.difference.mean == 0 and margin is None else OVERLAP
-    if not decided(paired.n + FAR):
+def _more_repeats(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> tuple[int | None, str | None]:
+    """About how many more repeats would decide the comparison, were all else as observed; or why none can be named."""
+    if not _ever(paired, hurdle, rules):
+        return None, NO_DIFFERENCE if paired.difference.mean == 0 and rules.margin is None else OVERLAP
+    if _at(paired, hurdle, rules, paired.n + FAR) is None:
         return None, f"over {FAR} more repeats"
     # Both p fall with n and the interval shrinks, so the first n that decides is found by halving.
     few, many = 0, FAR
     while many - few > 1:
         middle = (few + many) // 2
-        few, many = (few, middle) if decided(paired.n + middle) else (middle, many)
+        few, many = (few, middle) if _at(paired, hurdle, rules, paired.n + middle) else (middle, many)
     return many, None
 
 
-def _would_be(paired: Paired, hurdle: _Hurdle, alpha: float, n: int, higher_is_better: bool) -> Verdict:
-    """The verdict of n repeats that decide."""
-    return _side(paired, higher_is_better) if _claims(paired, hurdle, alpha, n) else "equivalent"
-
-
-def _claims(paired: Paired, hurdle: _Hurdle, alpha: float, n: int) -> bool:
-    """Whether n repeats would be ``better`` or ``worse`` at the observed difference and deviation.
+def _at(paired: Paired, hurdle: _Hurdle, rules: _Rules, n: int) -> Verdict | None:
+    """The verdict of n repeats at the observed difference and deviation; None: they decide nothing.
 
     The sign-flip p is taken as a paired t-test's, which it follows closely, and never below its floor.
     """
-    p = max(floor(n), _t_p(paired, 1 / n, n))
-    return hurdle.factor * p <= alpha and hurdle.factor_t * _t_p(paired, 1 / n + paired.overlap, n) <= alpha
+    mean, deviation = paired.difference.mean, paired.difference.deviation
+    p = max(floor(n), _t_p(mean, deviation * math.sqrt(1 / n), n - 1))
+    p_t = _t_p(mean, error := deviation * math.sqrt(1 / n + paired.overlap), n - 1)
+    if _inside(rules, mean, error, n - 1):
+        repeats: Verdict = "equivalent"
+    elif hurdle.factor * p <= rules.alpha and hurdle.factor_t * p_t <= rules.alpha:
+        repeats = rules.side(mean)
+    else:
+        return None
+    if not paired.shared:
+        return repeats
+    found, items = paired.new_items, None
+    if found is not None and not math.isnan(found.item_error):
+        error, freedom = found.error(n), found.freedom(n)
+        if _inside(rules, mean, error, freedom):
+            items = "equivalent"
+        elif hurdle.factor_items * _t_p(mean, error, freedom) <= rules.alpha:
+            items = rules.side(mean)
+    return repeats if items == repeats else _on_these_items(repeats)
 
 
-def _within(paired: Paired, alpha: float, margin: float, n: int) -> bool:
-    """Whether n repeats would be ``equivalent``: their interval at 1 − 2·alpha lies within ± margin."""
-    half = t_quantile(1 - 2 * alpha, n) * paired.difference.deviation * math.sqrt(1 / n + paired.overlap)
-    return abs(paired.difference.mean) + half <= margin
+def _inside(rules: _Rules, mean: float, error: float, freedom: int) -> bool:
+    """Whether the interval at 1 − 2·alpha lies within the margin."""
+    half = t_quantile(1 - 2 * rules.alpha, freedom + 1) * error
+    return rules.within(mean - half, mean + half)
 
 
-def _ever(paired: Paired, hurdle: _Hurdle, alpha: float, margin: float | None) -> bool:
+def _ever(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> bool:
     """Whether any number of repeats would decide: what overlapping splits share stays however many there are."""
     size, lasting = abs(paired.difference.mean), paired.difference.deviation * math.sqrt(paired.overlap)
-    if margin is not None and size - float(ndtri(alpha)) * lasting < margin:
+    if rules.margin is not None and size - float(ndtri(rules.alpha)) * lasting < rules.margin:
         return True
-    return size > 0 and (lasting == 0 or hurdle.factor_t * 2 * float(ndtr(-size / lasting)) < alpha)
+    return size > 0 and (lasting == 0 or hurdle.factor_t * 2 * float(ndtr(-size / lasting)) < rules.alpha)
 
 
-def _t_p(paired: Paired, factor: float, n: int) -> float:
-    """Two-sided p of n repeats whose mean has the variance deviation² · factor."""
-    size, deviation = abs(paired.difference.mean), paired.difference.deviation
-    if size == 0:
+def _t_p(mean: float, error: float, freedom: int) -> float:
+    """Two-sided p of a mean with this standard error."""
+    if mean == 0:
         return 1.0
-    return 2 * float(stdtr(n - 1, -size / (deviation * math.sqrt(factor)))) if deviation else 0.0
+    return 2 * float(stdtr(freedom, -abs(mean) / error)) if error else 0.0

@@ -15,7 +15,7 @@ reference: both
 base:
   model: {width: 16, layers: 1, heads: 2, feed_forward: 32}
   training.epochs: 2
-  data.window: 40
+  data.window: 20
 arms:
   both: {}
   track: {model.modalities: [track]}
@@ -23,11 +23,13 @@ analyses: [errors, gates]
 """
 
 
-def test_seconds_of_training_and_of_every_kind_of_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_seconds_of_training_and_of_every_kind_of_question(
+    tmp_path: Path, tiny_corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = tmp_path / "level.yaml"
     study.write_text(STUDY, encoding="utf-8")
     home = tmp_path / "home"
-    words = [str(study), "--home", str(home), "--repeats", "1", "--workers", "1"]
+    words = [str(study), "--home", str(home), "--corpus", str(tiny_corpus), "--repeats", "1", "--workers", "1"]
     main([*words, "--format", "json"])
     told = json.loads(capsys.readouterr().out)[str(study)]
     records = [json.loads(path.read_text()) for path in home.glob("runs/*/record.json")]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.naive_objective import WeightedLoss
+from benchmarks.naive_objective import WeightedLoss, main
 from mmcore.measures import parse_metric
 
 
@@ -34,13 +32,18 @@ def test_the_weighted_loss_adds_up_what_was_minimised() -> None:
 
 
 @pytest.mark.slow
-def test_the_refused_search_runs_to_a_verdict_and_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_the_refused_search_runs_to_a_verdict_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--corpus", "simulated:quick", "--trials", "2", "--repeats", "2", "--epochs", "1", "--home", str(tmp_path)]
-    command = [sys.executable, "-m", "benchmarks.naive_objective", *words]
-    told = [subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2]) for _ in range(2)]
-    assert [done.returncode for done in told] == [0, 0], told[0].stderr
-    assert told[0].stdout == told[1].stdout
+    monkeypatch.setattr("sys.argv", ["naive_objective", *words])
+    main()
+    first = capsys.readouterr()
+    main()
+    second = capsys.readouterr()
+    assert first.out == second.out
     for name in ("naive proportions", "naive free", "tuned"):
-        assert name in told[0].stdout
-    assert "weighted validation loss" in told[0].stdout
-    assert "trial" not in told[1].stderr, "nothing is trained twice"
+        assert name in first.out
+    assert "weighted validation loss" in first.out
+    assert "trial" in first.err
+    assert "trial" not in second.err, "nothing is trained twice"

@@ -17,6 +17,10 @@ FLOOR = -0.4
 """Skill of the made-up constant predictor."""
 
 
+MEASURES = {"skill": lambda v: v, "loss": lambda v: 1 - v, "f1": lambda v: 0.5 + v / 2}
+"""What the made-up probe tells of a skill in other measures."""
+
+
 def truth(reads):
     """Active ← audio; scale ← audio and visual together; position ← visual, or track as well; crop ← nothing."""
     reads = set(reads)
@@ -65,19 +69,26 @@ def answer(
         return {"whole": float(np.mean(list(table.values()))), "components": {c: float(v) for c, v in table.items()}}
 
     rows = [column(t) for t in tables]
-    skill = {
-        "whole": [r["whole"] for r in rows],
-        "components": {c: [r["components"][c] for r in rows] for c in components},
+    scores = {
+        measure: {
+            "whole": [of(r["whole"]) for r in rows],
+            "components": {c: [of(r["components"][c]) for r in rows] for c in components},
+        }
+        for measure, of in MEASURES.items()
     }
     projected = column({c: tables[whole][c] - (emap or {}).get(c, 0.0) for c in components})
+    additive = {
+        measure: {"whole": of(projected["whole"]), "components": {c: of(v) for c, v in projected["components"].items()}}
+        for measure, of in MEASURES.items()
+    }
     return {
         "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "coalitions", "settings": {},
         "seconds": 1.0,
         "result": {
             "modalities": list(names), "components": components, "windows": 9, "draws": 8,
             "subsets": list(range(whole + 1)), "orders": None, "naive": dict.fromkeys(components, 1.0),
-            "skill": dict.fromkeys(absences, skill),
-            "emap": {"skill": projected, "uncorrected": projected},
+            "scores": dict.fromkeys(absences, scores),
+            "emap": {"corrected": additive, "uncorrected": additive},
             "perceptual": {n: {"active": {"drop": 0.1, "score": 0.125}} for n in names},
             "alone": [], **more,
         },

@@ -1,29 +1,15 @@
-"""A corpus and a study small enough to train in a second or two."""
+"""A study small enough to train in a second or two, and an empty home."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
+from factories.studies import database_from_nothing, migrated, quick_starts, tiny_corpus, with_database
 
 from experiments.home import Home
 
-CORPUS = """\
-format: 1
-name: tiny
-step: 0.1
-reference: track
-modalities:
-  audio: {features: [{name: level}]}
-  track: {features: [{name: 0_x}]}
-targets:
-  from: track
-  tracks: 1
-  parameters:
-    - {name: x, component: position}
-"""
+__all__ = ["database_from_nothing", "migrated", "quick_starts", "tiny_corpus", "with_database"]
 
 STUDY = """\
 question: Does the level help?
@@ -38,26 +24,6 @@ arms:
   both: {}
   track: {model.modalities: [track]}
 """
-
-
-@pytest.fixture(scope="session")
-def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve items of 40 steps; x copies the level of the same step, which history cannot know."""
-    folder = tmp_path_factory.mktemp("corpus") / "tiny"
-    rng = np.random.default_rng(0)
-    for name in ("audio", "track"):
-        (folder / name).mkdir(parents=True)
-    rows = []
-    for index in range(12):
-        item = f"item{index:02}"
-        time = np.arange(40) * 0.1
-        level = rng.normal(size=40)
-        pd.DataFrame({"time": time, "level": level}).to_parquet(folder / "audio" / f"{item}.parquet")
-        pd.DataFrame({"time": time, "0_x": level}).to_parquet(folder / "track" / f"{item}.parquet")
-        rows.append({"item": item, "group": item})
-    pd.DataFrame(rows).to_csv(folder / "items.csv", index=False)
-    (folder / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from experiments.analyses import (
 from experiments.driver import analyse_study, report_study, run_study
 from experiments.home import Home
 from experiments.plan import Asked, Options, ask, plan
-from mmcore.analyses import KINDS, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
+from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path
 from mmcore.errors import CheckpointError, RecordError, StudyError
@@ -64,6 +64,10 @@ def test_an_analysis_is_asked_only_where_it_makes_sense() -> None:
     assert applies(GatesAnalysis(), gated, ("audio", "track"))
     assert not applies(GatesAnalysis(), gated, ("track",)), "one modality has no gates"
     assert not applies(GatesAnalysis(), added, ("audio", "track"))
+    control = build_config({"corpus": "c", "data": {"placebo": ["audio"]}})
+    assert applies(GatesAnalysis(), control, ("audio", "track"))
+    assert applies(CoalitionsAnalysis(), gated, ("audio", "track"))
+    assert not applies(CoalitionsAnalysis(), control, ("audio", "track")), "a placebo says nothing of the modality"
     for kind in KINDS:
         assert not applies(build_analysis({"kind": kind}), elsewhere, ("audio", "track")), "another run's model"
 

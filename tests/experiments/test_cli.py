@@ -15,23 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from factories.command import mmstudy, mmstudy_process
 
 import mmcore
-from experiments.cli import app
 from experiments.cli_options import own_options_first
 from experiments.home import Home
 from experiments.screens import table
 from studies.study import catalogue
-
-
-def in_process(home: Home, *words: str | Path) -> int:
-    return CliRunner().invoke(app, ["--home", str(home.root), *map(str, words)]).exit_code
-
-
-def mmstudy(home: Home, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def as_json(done: subprocess.CompletedProcess[str]) -> Any:
@@ -142,22 +132,32 @@ def test_describe_counts_parameters_and_operations_of_each_part(
     assert both["parameters"]["fusion"] == 2 * (8 * 8 + 8)  # a gate per modality at width 8
     assert track["parameters"]["fusion"] == 0
     assert both["modalities"] == ["audio", "track"]
+    assert both["placebo"] == []
     text = mmstudy(home, "describe", tiny_study, "--corpus", tiny_corpus).stdout
     assert "trained parameters" in text
+    assert "both: audio, track\n" in text
+    control = tiny_study.with_name("control.yaml")
+    control.write_text(tiny_study.read_text() + "  control: {data.placebo: [audio]}\n", encoding="utf-8")
+    told = as_json(mmstudy(home, "describe", control, "--corpus", tiny_corpus, "--format", "json"))
+    assert told["arms"][2]["placebo"] == ["audio"]
+    assert told["arms"][2]["parameters"] == told["arms"][0]["parameters"]
+    assert told["arms"][2]["flops"] == told["arms"][0]["flops"]
+    text = mmstudy(home, "describe", control, "--corpus", tiny_corpus).stdout
+    assert "control: audio (placebo), track" in text
 
 
 def test_a_whole_study_from_the_command_line(
     home: Home, tiny_study: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1")
+    words = ["--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1"]
+    done = mmstudy_process(home, "run", tiny_study, *words)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.rsplit("Report: ", 1)[1].strip())
     assert page.is_file()
     # Piped: a line for each finished run, no bars, no colours.
     assert "[2/2]" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
-    again = ["--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1"]
-    told = as_json(mmstudy(home, "report", tiny_study, *again, "--format", "json"))
+    told = as_json(mmstudy(home, "report", tiny_study, *words, "--format", "json"))
     keys = {
         "study",
         "question",
@@ -172,25 +172,25 @@ def test_a_whole_study_from_the_command_line(
     }
     assert keys <= set(told), "the interface may grow, never shrink"
     assert {arm["name"] for arm in told["arms"]} == {"both", "track"}
-    status = as_json(mmstudy(home, "status", tiny_study, *again, "--format", "json"))
+    status = as_json(mmstudy(home, "status", tiny_study, *words, "--format", "json"))
     assert status["runs"]["done"] == 2
 
     # One run on one split: a check warns, which --strict makes an exit code of.
-    checked = mmstudy(home, "check", tiny_study, *again, "--strict")
+    checked = mmstudy(home, "check", tiny_study, *words, "--strict")
     assert checked.returncode == 1
     assert checked.stderr == ""
     assert "ABL012  warning         All runs share one split" in checked.stdout
     assert "What to do: Add repeats" in checked.stdout
     assert "docs/checks.md#abl012" in checked.stdout
-    found = as_json(mmstudy(home, "check", tiny_study, *again, "--format", "json"))
+    found = as_json(mmstudy(home, "check", tiny_study, *words, "--format", "json"))
     assert [{k: c[k] for k in ("code", "title", "outcome")} for c in found["checks"]] == told["checks"]
     assert all(c["reason"] and c["advice"] for c in found["checks"])
     verbs = ("check", "report", "run")
-    assert [in_process(home, verb, tiny_study, *again, "--strict") for verb in verbs] == [1, 1, 1]
-    assert [in_process(home, verb, tiny_study, *again) for verb in verbs] == [0, 0, 0]
+    assert [mmstudy(home, verb, tiny_study, *words, "--strict").returncode for verb in verbs] == [1, 1, 1]
+    assert [mmstudy(home, verb, tiny_study, *words).returncode for verb in verbs] == [0, 0, 0]
     monkeypatch.setattr("reports.checks.RULES", ())
-    assert [in_process(home, verb, tiny_study, *again, "--strict") for verb in verbs] == [0, 0, 0]
-    assert "done" in mmstudy(home, "status", tiny_study, *again).stdout
+    assert [mmstudy(home, verb, tiny_study, *words, "--strict").returncode for verb in verbs] == [0, 0, 0]
+    assert "done" in mmstudy(home, "status", tiny_study, *words).stdout
     # The changed value is on record in the report.
     assert "training.epochs" in page.read_text(encoding="utf-8")
 
@@ -222,6 +222,12 @@ def test_bad_input_is_one_line_and_exit_code_2(home: Home, words: list[str], mes
     assert message in errors
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
+
+
+def test_a_process_given_bad_input_ends_with_one_line_and_exit_code_2(home: Home) -> None:
+    done = mmstudy_process(home, "report", "fusion", "--repeats", "3")
+    assert "run fusion --repeats 3" in refused(done)
+    assert done.stderr == mmstudy(home, "report", "fusion", "--repeats", "3").stderr
 
 
 def test_a_home_that_cannot_be_is_one_line(tiny_study: Path, tiny_corpus: Path) -> None:

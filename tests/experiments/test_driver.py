@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from factories.command import mmstudy
+from factories.once import made_once
 from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study, sync_study
@@ -77,13 +80,16 @@ def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, tiny_study_text: str
 ) -> tuple[Home, Path, str]:
     """A longer study run in peace: what a disturbed one must equal."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    study = folder / "level.yaml"
-    study.write_text(tiny_study_text, encoding="utf-8")
-    home = Home(folder / "home")
-    done = subprocess.run(command(home, study, tiny_corpus, *LONG), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return home, study, done.stdout
+
+    def make(folder: Path) -> None:
+        (folder / "level.yaml").write_text(tiny_study_text, encoding="utf-8")
+        words = (folder / "level.yaml", "--corpus", tiny_corpus, *LONG)
+        done = mmstudy(Home(folder / "home"), "run", *words)
+        assert done.returncode == 0, done.stderr
+        (folder / "told.txt").write_text(done.stdout, encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "undisturbed", make)
+    return Home(folder / "home"), folder / "level.yaml", (folder / "told.txt").read_text(encoding="utf-8")
 
 
 def test_a_study_ends_with_records_report_and_tracked_runs(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
@@ -143,7 +149,7 @@ def test_a_diverging_arm_is_failed_counted_and_shown(tiny_study: Path, tiny_corp
         tiny_study.read_text() + "  wild: {training.optimiser.learning_rate: 1e30, training.schedule.kind: constant}\n"
     )
     tiny_study.write_text(text)
-    done = subprocess.run(command(home, tiny_study, tiny_corpus), capture_output=True, text=True)
+    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus)
     assert done.returncode == 1, done.stderr
     failed = [record for record in runs_of(home).values() if record["status"] == "failed"]
     assert {record["arm"] for record in failed} == {"wild"}
@@ -165,7 +171,7 @@ def test_what_cannot_be_done_as_asked_is_refused_and_not_recorded(
     shutil.copytree(tiny_corpus, corpus)
     rows = [f"{line.split(',')[0]},{'ab'[i % 2]}" for i, line in enumerate(lines[1:])]
     (corpus / "items.csv").write_text("\n".join(["item,group", *rows]) + "\n")
-    done = subprocess.run(command(home, tiny_study, corpus), capture_output=True, text=True)
+    done = mmstudy(home, "run", tiny_study, "--corpus", corpus)
     assert done.returncode == 2, done.stderr
     assert "found 2 groups (a, b)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -180,8 +186,8 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     assert name
     home.run(name).mkdir(parents=True)
     (home.run(name) / "checkpoints").write_text("in the way")
-    words = command(home, tiny_study, tiny_corpus, "--repeats", "1")
-    done = subprocess.run(words, capture_output=True, text=True)
+    words = ["--repeats", "1"]
+    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, *words)
     assert done.returncode == 1, done.stderr
     record = runs_of(home)[name]
     assert record["status"] == "failed"
@@ -192,9 +198,11 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     user = tiny_study.parent / "user"
     user.mkdir()
     (user / "experiments.py").write_text("raise SystemExit('the wrong package')")
-    safe = [words[0], "-P", *words[1:]]
+    python, *rest = command(home, tiny_study, tiny_corpus, *words)
     root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(safe, capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root})
+    done = subprocess.run(
+        [python, "-P", *rest], capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root}
+    )
     assert done.returncode == 0, done.stderr
     assert runs_of(home)[name]["status"] == "done"
     mine = [run for run in mlflow_runs(home, "level") if run.data.tags.get("mmstudy.fingerprint") == name]
@@ -203,7 +211,7 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     assert "mmstudy.superseded" in first.data.tags
     assert "mmstudy.failure" not in second.data.tags
     # Nothing left to do: neither the old failure nor the new run is touched again.
-    assert subprocess.run(words, capture_output=True).returncode == 0
+    assert mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, *words).returncode == 0
     assert len(mlflow_runs(home, "level")) == 5
 
 
@@ -221,7 +229,7 @@ def test_a_package_that_is_not_there_is_told_before_anything_is_trained(
 def test_a_device_that_is_not_there_leaves_no_failed_runs_behind(
     tiny_study: Path, tiny_corpus: Path, home: Home
 ) -> None:
-    done = subprocess.run(command(home, tiny_study, tiny_corpus, "--device", "cuda"), capture_output=True, text=True)
+    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, "--device", "cuda")
     assert done.returncode == 2, done.stderr
     assert "device 'cuda' is not available here" in done.stderr
     assert runs_of(home) == {}
@@ -255,10 +263,10 @@ def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_killed_workers_and_drivers_change_no_number(
-    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path
+    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path, with_database: Callable[[Home], Home]
 ) -> None:
     peace, study, told = undisturbed
-    home = Home(tmp_path / "home")
+    home = with_database(Home(tmp_path / "home"))
     words = command(home, study, tiny_corpus, *LONG)
 
     # First a worker is killed, and the driver goes on with another one; then the driver itself.
@@ -299,10 +307,10 @@ def hears_ctrl_c() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
-    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path
+    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path, with_database: Callable[[Home], Home]
 ) -> None:
     peace, study, _ = undisturbed
-    home = Home(tmp_path / "home")
+    home = with_database(Home(tmp_path / "home"))
     words = command(home, study, tiny_corpus, *LONG)
     driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
     wait_for("a run under way", lambda: some_epochs_done(home))

@@ -232,5 +232,5 @@ def test_a_budget_of_epochs_reaches_further_where_trials_are_pruned(
         text = plan_text(planned(tiny_study, tiny_corpus, home))
         assert told in text
         assert "on top" not in text, "every arm is known"
-        assert ("at least" in text) == (pruner == "halving")
+        assert ("at least 3 to do" in text) == (pruner == "halving")
         assert "at most 12 epochs" in text, "6 for each arm"

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from experiments.home import Home
 from experiments.plan import Asked, Options, ask
 from experiments.search_claims import CLOSED, SETTINGS, owner_of, trials_of
 from experiments.search_storage import find_study, open_storage, study_name
+
+TRIALS = 15
+"""Enough that a process dies early and another one still has work of its own."""
 
 STUDY = """\
 question: Does a tuned learning rate help?
@@ -39,9 +42,9 @@ search:
     training.optimiser.learning_rate: {kind: log_uniform, low: 1e-5, high: 1e-1, role: scientific}
     training.batch: {kind: choice, values: [8, 16], role: scientific}
   sampler: random
-  budget: {trials: 40}
+  budget: {trials: TRIALS}
   repeats: 1
-"""
+""".replace("TRIALS", str(TRIALS))
 
 
 TUNE = """
@@ -60,6 +63,11 @@ with Screen() as screen:
     tune(asked, home, screen, lambda: prepare(asked.place.folder, data, home.prepared).path)
 """
 """What ``mmstudy run`` does first: without the confirmation and the report, which have tests of their own."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, with_database: Callable[[Home], Home]) -> Home:
+    return with_database(Home(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -150,20 +158,20 @@ def mine(seen: list[optuna.trial.FrozenTrial], pid: int) -> list[optuna.trial.Fr
 
 
 def check(asked: Asked, home: Home, storage: str | None, dead: int) -> None:
-    """40 trials are complete, each setting once, the dead one's too; nothing is left running in the tracking store."""
+    """All trials are complete, each setting once, the dead one's too; nothing is left running in the tracking store."""
     seen = [trial for trial in trials(asked, home, storage) if trial.user_attrs.get("closed") != "unused"]
     states = Counter(trial.state for trial in seen)
-    assert states == {TrialState.COMPLETE: 40, TrialState.FAIL: 1}
+    assert states == {TrialState.COMPLETE: TRIALS, TrialState.FAIL: 1}
     died = next(trial for trial in seen if trial.number == dead)
     assert died.user_attrs["closed"] == "died"
     (retry,) = [trial for trial in seen if trial.user_attrs.get("retry_of") == dead]
     assert retry.state == TrialState.COMPLETE
     assert retry.params == died.params
     complete = [tuple(trial.params.values()) for trial in seen if trial.state == TrialState.COMPLETE]
-    assert len(set(complete)) == 40
+    assert len(set(complete)) == TRIALS
     statuses = mlflow_statuses(home)
     assert "RUNNING" not in statuses["trial"] + statuses["search"]
-    assert statuses["trial"]["FINISHED"] == 40
+    assert statuses["trial"]["FINISHED"] == TRIALS
     assert statuses["trial"]["KILLED"] == 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from factories.command import mmstudy
 
 from experiments import driver
 from experiments.driver import report_study, run_study
@@ -204,9 +204,8 @@ def test_the_rule_changes_no_run(study: Path, tiny_corpus: Path, tiny_study: Pat
 
 def test_the_command_line_takes_a_range(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     def planned(repeats: str) -> subprocess.CompletedProcess[str]:
-        words = ["plan", str(tiny_study), "--corpus", str(tiny_corpus), "--format", "json", "--repeats", repeats]
-        command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), *words]
-        return subprocess.run(command, capture_output=True, text=True)
+        words = ["--corpus", tiny_corpus, "--format", "json", "--repeats", repeats]
+        return mmstudy(home, "plan", tiny_study, *words)
 
     found = json.loads(planned("6..10").stdout)
     assert (found["repeats"], found["sequential"]["min"], found["sequential"]["max"]) == (10, 6, 10)

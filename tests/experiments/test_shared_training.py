@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from experiments.driver import run_study
-from experiments.estimate import SECONDS_TO_TEST
 from experiments.home import Home
 from experiments.plan import Options, ask, plan
 from experiments.records import read_record, write_record
@@ -69,7 +68,7 @@ def test_a_training_that_no_arm_names_is_done_and_recorded_once(study: Path, tin
     options = Options(corpus=str(tiny_corpus), repeats=1)
     before = plan(ask(str(study), home, options), home)
     first, second = (run.seconds for run in before.runs)
-    assert second == SECONDS_TO_TEST < first
+    assert 0 < second < first
     assert run_study(str(study), home.root, options).failed == 0
     (name,) = trainings_of(home)
     record = read_record(home.run(name))
@@ -85,13 +84,12 @@ def test_testing_is_planned_as_a_matter_of_seconds_and_teaches_nothing_about_tra
     options = Options(corpus=str(tiny_corpus), repeats=1)
     deaf, track = plan(ask(str(study), home, options), home).runs
     assert (deaf.arm, track.arm) == ("deaf", "track")
-    assert deaf.seconds == SECONDS_TO_TEST
-    assert track.seconds != SECONDS_TO_TEST
+    assert 0 < deaf.seconds < track.seconds
     run_study(str(study), home.root, options)
     more = plan(ask(str(study), home, Options(corpus=str(tiny_corpus), repeats=2)), home)
-    assert more.basis == "1 finished run of this study"
+    assert more.basis == "1 finished run of these arms"
     assert [run.state for run in more.runs] == ["done", "done", "to do", "to do"]
-    assert more.runs[2].seconds == SECONDS_TO_TEST
+    assert 0 < more.runs[2].seconds < more.runs[3].seconds
 
 
 def test_where_the_training_failed_the_test_has_failed_too_and_says_why(

@@ -4,7 +4,7 @@ from mmcore.errors import ConfigError
 from mmcore.measures import MEASURES, parse_metric
 
 
-@pytest.mark.parametrize("text", ["skill", "loss", "active/f1", "position/mae", "a/b/accuracy"])
+@pytest.mark.parametrize("text", ["skill", "relative_skill", "loss", "active/f1", "position/mae", "a/b/accuracy"])
 def test_a_metric_is_read_and_written_alike(text):
     assert parse_metric(text).name == text
 
@@ -31,7 +31,7 @@ def test_what_cannot_be_a_yardstick_is_refused(text, message):
 
 def test_losses_fall_and_scores_rise():
     falling = {name for name, measure in MEASURES.items() if not measure.higher_is_better}
-    assert falling == {"loss", "mae"}
+    assert falling == {"loss", "log_loss", "mae"}
     assert all(name == measure.name for name, measure in MEASURES.items())
 
 

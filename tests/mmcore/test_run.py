@@ -81,7 +81,8 @@ def test_scores_cover_both_splits_the_model_and_its_baselines(finished):
     assert {s.items for s in result.scores} == {"all", "complete"}
     assert {s.baseline for s in result.scores} == {None, "persistence", "constant"}
     assert {s.metric for s in result.scores} == {
-        "skill", "loss", "f1", "average_precision", "accuracy", "balanced_accuracy", "macro_f1", "mae"
+        "skill", "relative_skill", "loss", "log_loss", "f1", "average_precision", "accuracy", "balanced_accuracy",
+        "macro_f1", "mae",
     }  # fmt: skip
     assert result.score("mae", "position") > 1.0  # in pixels, where a deviation is about 100
 

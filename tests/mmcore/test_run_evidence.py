@@ -16,7 +16,7 @@ def test_an_honest_run_divides_no_group_and_had_read_no_test_item_when_it_chose(
     result = finished[0]
     assert result.split["divided_groups"] == 0
     assert result.split["twins"] == []
-    assert result.selection == {"test_windows_read": 0}
+    assert result.selection == {"metric": "skill", "by": "metric", "test_windows_read": 0}
 
 
 def test_a_run_tells_the_device_that_it_used_and_not_the_one_that_it_was_asked_for(
@@ -67,7 +67,7 @@ def test_a_run_that_reads_test_items_before_it_chose_tells_how_many_windows(
 ):
     monkeypatch.setattr(run_module, "Data", Curious)
     result = run(config(editing_corpus, training__epochs=1), tmp_path, prepared=prepared)
-    assert result.selection == {"test_windows_read": finished[0].split["test"]["windows"]}
+    assert result.selection["test_windows_read"] == finished[0].split["test"]["windows"]
 
 
 def test_a_split_that_divides_groups_tells_how_many(config, editing_corpus, prepared, tmp_path, monkeypatch):
@@ -96,3 +96,23 @@ def test_a_failed_run_chose_nothing_and_shows_no_gates(config, editing_corpus, p
     result = run(config(editing_corpus, **wild, training__schedule={"kind": "constant"}), tmp_path, prepared=prepared)
     assert (result.status, result.selection, result.gates, result.split["twins"]) == ("failed", {}, {}, None)
     assert result.split["divided_groups"] == 0
+
+
+def test_a_run_says_which_class_naive_predictors_name(finished, config, label_corpus, tmp_path):
+    result, _, _ = finished
+    told = {row["parameter"]: row for row in result.naive_classes}
+    assert set(told) == {"active", "asset"}
+    # Both tracks are active in five of six steps.
+    assert told["active"] == {"parameter": "active", "component": "active", "classes": [1, 1]}
+    assert all(c in (0, 1, 2) for c in told["asset"]["classes"])
+
+    labels = run(config(label_corpus, training__epochs=1), tmp_path)
+    ((named,),) = (row["classes"] for row in labels.naive_classes)
+    cells = [c for row in labels.outcomes for c in row["cells"]]
+    share = sum(count for true, _, count in cells if true == named) / sum(count for *_, count in cells)
+    majority = next(
+        s.value
+        for s in labels.scores
+        if (s.split, s.items, s.metric, s.component, s.baseline) == ("test", "all", "accuracy", None, "majority")
+    )
+    assert majority == pytest.approx(share)

@@ -110,7 +110,7 @@ def make_record(
             }
             for e in range(1, (3 if failed else epochs + 1))
         ],
-        "items": [] if failed else _items(skills, repeat, items),
+        "items": [] if failed else _items(skills, repeat, items, shared=drawn != "each_repeat"),
         "calibration": _calibration(skills, repeat) if calibrated and not failed else [],
         "leakage": {"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8},
         "selection": {} if failed else {"test_windows_read": 0},
@@ -127,8 +127,8 @@ def make_record(
     }  # fmt: skip
 
 
-def _items(skills: Mapping[str, float], repeat: int, items: int) -> list[dict[str, Any]]:
-    """Two of three items are tested in each repeat; video_0 gives every arm a loss of twice the others'."""
+def _items(skills: Mapping[str, float], repeat: int, items: int, shared: bool) -> list[dict[str, Any]]:
+    """Two of three items are tested in each repeat, or all in every one; video_0 has twice the others' losses."""
     return [
         {
             "item": f"video_{i}", "group": f"video_{i}", "complete": i != 1, "component": component,
@@ -136,7 +136,7 @@ def _items(skills: Mapping[str, float], repeat: int, items: int) -> list[dict[st
             "count": 0 if math.isnan(skill) else 40, "naive_loss": math.nan if math.isnan(skill) else 1.0,
         }
         for i in range(items)
-        if (i + repeat) % 3
+        if shared or (i + repeat) % 3
         for component, skill in skills.items()
     ]  # fmt: skip
 

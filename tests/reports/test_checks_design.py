@@ -196,6 +196,18 @@ def test_shared_test_items_are_no_passed_check(study_of, records_of, drawn, outc
     assert found(single, records_of(single, drawn=drawn), "ABL012")[0] == "warning"
 
 
+def test_a_placebo_takes_its_modality_away_and_no_other(study_of, records_of):
+    """What is compared differs in what can be learned, though both arms read the same."""
+    base = {"model.modalities": ["track", "audio"]}
+    study = varied(study_of(("a", "b")), a={**base, "data.placebo": ["audio"]}, b=base)
+    assert found(study, records_of(study), "ABL013") == ("passed", "")
+    both = {"model.modalities": None, "data.placebo": ["audio", "visual"]}
+    study = varied(study_of(("a", "b")), a=both, b={})
+    outcome, text = found(study, records_of(study), "ABL013")
+    assert outcome == "passed"
+    assert "audio and visual change together between 'b' and 'a'" in text
+
+
 def chosen(**arms):
     """Overrides by arm, from the names of its modalities; None: all."""
     return {arm: {} if names is None else {"model.modalities": names.split()} for arm, names in arms.items()}

@@ -15,7 +15,6 @@ from reports.figures.svg import inline, to_svg
 from reports.render import as_html
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import estimate
-from reports.statistics.verdicts import decide
 from reports.summary import summarise
 from reports.tables import tables
 
@@ -103,8 +102,8 @@ def test_a_ratio_is_the_geometric_mean_over_repeats(results):
     assert found["multimodal", "speech: yes", "active"].ratio == pytest.approx(0.5)
     assert found["track_only", "speech: yes", "active"].ratio == pytest.approx(1.0)
     assert found["multimodal", "speech: yes", "active"].naive == pytest.approx(1.0)
-    assert found["multimodal", "speech: yes", "scale"].decision.verdict == "undecided"
-    assert found["multimodal", "speech: yes", "active"].decision.verdict == "better"
+    assert found["multimodal", "speech: yes", "scale"].test.outcome == "none"
+    assert found["multimodal", "speech: yes", "active"].test.outcome == "below"
     # What has no loss, and a condition with one group only, has no ratio.
     assert {component for _, _, component in found} == {"active", "scale"}
     assert {label for _, label, _ in found} == {"speech: yes", "audio: absent"}
@@ -126,12 +125,10 @@ def test_intervals_and_families_are_those_of_the_statistics(results_of):
     assert (found.ratio, found.low, found.high) == pytest.approx(
         tuple(np.exp([expected.mean, expected.low, expected.high]))
     )
-    family = [
-        compare(np.log(losses), np.zeros(8), overlap=results.overlap, higher_is_better=False),
-        compare(np.zeros(8), np.zeros(8), overlap=results.overlap, higher_is_better=False),
-    ]
-    assert found.decision.p_holm == pytest.approx(decide(family, higher_is_better=False)[0].p_holm)
-    assert found.decision.family == 2
+    # Two arms, two components, two places; and the gains of one pair.
+    assert found.test.family == 2 * 2 * 2 + 2 * 2
+    t_test = 12 * compare(np.log(losses), np.zeros(8), overlap=results.overlap).p_t
+    assert found.test.p == 2 / 2**8 > t_test, "the larger of two, and no fewer repeats can give less"
 
 
 def test_a_gain_is_a_difference_of_skill_and_is_told_where_it_differs(results):
@@ -141,9 +138,33 @@ def test_a_gain_is_a_difference_of_skill_and_is_told_where_it_differs(results):
     # In silence both lose 0.8 of the naive loss, in speech one of them 0.4.
     assert gain.base.mean == pytest.approx(0.0, abs=0.03)
     assert gain.group.mean == pytest.approx(0.4, abs=0.05)
-    assert gain.paired.difference.mean == pytest.approx(0.41, abs=0.02)
-    assert gain.decision.verdict == "better"
-    assert found["audio: absent", "active"].decision.verdict == "undecided"
+    assert gain.test.estimate.mean == pytest.approx(0.41, abs=0.02)
+    assert gain.test.outcome == "above"
+    assert found["audio: absent", "active"].test.outcome == "open", "the study sets no margin"
+
+
+@pytest.mark.parametrize(
+    ("metric", "margin", "least"), [("skill", 0.5, 0.5), ("skill", None, None), ("loss", 0.5, 0.02)]
+)
+def test_a_gain_counts_beyond_the_studys_margin_or_one_of_skill(results_of, study_of, metric, margin, least):
+    results = asked(results_of(study_of(metric=metric, margin=margin), items=6))
+    (gain,) = [g for g in gains(results) if (g.place.label, g.component) == ("speech: yes", "active")]
+    assert gain.test.margin == least
+    assert gain.test.outcome == ("none" if least == 0.5 else "above")
+    told = section(results)
+    assert ("gains that differ by no more than" in told.lead) == (least is not None)
+    assert ("gains more" in [f.label for f in told.findings]) == (least != 0.5)
+
+
+def test_a_loss_that_is_a_little_higher_is_equal(results_of):
+    plain = results_of(items=6)
+    made = [answer(a.name, r, 1 + 0.001 * r) for a in plain.study.arms for r in range(8)]
+    for one in made:
+        loss = one["result"]["conditions"][0]["groups"][2]["loss"]
+        loss["active"] = loss["scale"] * 1.05
+    found = {(r.place.label, r.component): r for r in ratios(replace(plain, analyses=tuple(made)))}
+    ratio = found["speech: yes", "active"]
+    assert (ratio.test.side, ratio.test.outcome) == (1, "none"), "shown to be higher, and by how little"
 
 
 def test_findings_tell_what_was_decided_and_nothing_else(results):

@@ -71,6 +71,11 @@ def unscored(record):
                 score["value"] = math.nan
 
 
+def few_tested(record):
+    """All repeats test the same three groups."""
+    record["split"].update(drawn="once", test={"items": 8, "groups": 3, "windows": 32})
+
+
 def parameters(n):
     return lambda record: record.update(parameters={"total": n})
 
@@ -145,6 +150,12 @@ CASES = {
     "ABL029": (searched(rate=0.001, drawn="each_repeat"), searched(rate=0.001)),
     "ABL030": (records(unscored), SOUND),
     "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
+    "ABL032": (records(lambda r: None, effects={"multimodal": {"active": 0.5}}), SOUND),
+    "ABL033": (
+        records(lambda r: None, effects={"multimodal": 0.3}, drawn="once"),
+        records(lambda r: None, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
+    ),
+    "ABL034": (records(few_tested), SOUND),
 }
 
 

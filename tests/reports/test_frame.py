@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mmcore.errors import RecordError
-from reports.frame import tidy
+from reports.frame import OUTCOME_COLUMNS, tidy
 
 
 def test_one_row_per_run_score_baseline_and_epoch(study_of, records_of):
@@ -188,3 +188,24 @@ def test_two_records_of_one_run_are_refused(study_of, records_of):
     records = records_of(study)
     with pytest.raises(RecordError, match="two records"):
         tidy(study, [*records, records[0]])
+
+
+def test_outcomes_are_a_table_of_their_own_and_empty_for_records_from_before_them(study_of, records_of):
+    study = study_of(repeats=2)
+    records = records_of(study)
+    assert all("outcomes" not in record for record in records)
+    old = tidy(study, records).outcomes
+    assert list(old.columns) == list(OUTCOME_COLUMNS)
+    assert old.empty
+
+    counts = {"item": "v1", "count": 3, "loss": None, "naive_loss": 1.5}
+    classes = {**counts, "parameter": "active", "component": "active", "error": None, "cells": [[0, 1, 2], [1, 1, 1]]}
+    number = {**counts, "parameter": "x", "component": "position", "error": 0.25, "cells": None}
+    records[0]["outcomes"] = [classes, number]
+    found = tidy(study, records).outcomes
+    assert found[["arm", "repeat"]].to_numpy().tolist() == [[records[0]["arm"], records[0]["repeat"]]] * 2
+    assert found["cells"].tolist()[0] == [[0, 1, 2], [1, 1, 1]]
+    assert found["cells"].tolist()[1] is None
+    assert found["loss"].isna().all()  # null of JSON
+    assert math.isnan(found["error"].iloc[0])
+    assert found["error"].iloc[1] == 0.25

@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmcore.measures import MEASURES
 from reports.analyses import gates
-from reports.analyses.gating import Gating, believe
+from reports.analyses.gate_belief import believe
+from reports.analyses.gating import Gating
+from reports.analyses.yardstick import Yardstick
 from reports.figures.gates import GateComponents, GateConditions, GateFaithfulness
 from reports.figures.gates_over import GateDistribution, GateDrift, GatesAround
 from reports.figures.gates_timeline import GateTimeline
@@ -16,6 +19,21 @@ NAMES = ("audio", "visual", "track")
 COMPONENTS = ("active", "scale", "position")
 RHO = {"audio": (0.7, 0.6, 0.4), "visual": (0.42, 0.4, 0.3), "track": (0.6, 0.02, 0.6)}
 """Gate × norm, gate alone, norm alone: faithful, weakly, and a norm that speaks for a gate that is silent."""
+
+
+def scores(skill):
+    """Every measure of a model of this skill, as the made-up probe tells them."""
+    measures = {"skill": skill, "loss": 1 - skill, "f1": 0.5 + skill / 2}
+    return {m: {"whole": v, "components": dict.fromkeys(COMPONENTS, v)} for m, v in measures.items()}
+
+
+def held_at(results, skill, gate="audio"):
+    """The same answers with another score where a gate (None: all) is held at its mean; skill: of the repeat."""
+    for one in results.analyses:
+        for row in one["result"]["clamping"]["held"]:
+            if (row["gate"], row["held"]) == (gate, "mean"):
+                row["scores"] = scores(skill(one["repeat"]))
+    return results
 
 
 def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
@@ -56,10 +74,10 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
                 "by_component": {m: {c: {"rho": 0.3 + drift, "increase": 0.5 + drift} for c in COMPONENTS}
                                  for m in names},
             },
-            "clamping": [
-                {"gate": m, "held": held, "whole": 0.1 * (i + 1) + drift, "increase": dict.fromkeys(COMPONENTS, 0.1)}
+            "clamping": {"free": scores(0.5), "held": [
+                {"gate": m, "held": held, "scores": scores(0.5 - 0.1 * (i + 1) - drift)}
                 for i, m in enumerate(names) for held in ("shut", "mean", "open")
-            ] + [{"gate": None, "held": "mean", "whole": 0.2 + drift, "increase": dict.fromkeys(COMPONENTS, 0.2)}],
+            ] + [{"gate": None, "held": "mean", "scores": scores(0.5 - 0.2 - drift)}]},
             "sample": {"items": 8, "of_items": 12, "windows": 40, "of_windows": 60},
             "timelines": [
                 {"item": f"video_{i}", "first": 3, "gates": dict.fromkeys(names, line),
@@ -101,6 +119,7 @@ def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
     audio, visual, track, together = section.findings[:4]
     assert "wider at steps with speech (0.604) than at others (0.504)" in audio.text
     assert "the more the model loses there without audio" in audio.text
+    assert "With it held at its mean, the same model scores worse by 0.104 (" in audio.text, "effect beside correlation"
     assert "weak sign" in visual.text
     assert "length of the vector that is gated" in track.text
     assert "cannot be compared" in together.text
@@ -111,7 +130,11 @@ def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
 
 def test_what_rests_on_gates_that_move_is_told(results_of):
     moving, repeats = section_of(answered(results_of)).findings[4:]
-    assert "falls by 0.204, most by that of track" in moving.text
+    assert moving.text.startswith(
+        "That gates move matters. With all gates of 'multimodal' held at their means, the same"
+    )
+    assert "scores worse by 0.204 (" in moving.text
+    assert moving.text.endswith("Most by that of track (alone 0.304).")
     assert repeats.text == (
         "Repeats of 'multimodal' agree on how far each gate opens and agree on when it opens wider."
     )
@@ -208,7 +231,76 @@ def test_arms_may_read_different_modalities(results_of):
     ([0.9, None, float("nan")], [0.9, 0.9, 0.9], "not shown"),
 ])  # fmt: skip
 def test_both_correlations_make_the_word(passing, opening, label):
-    assert believe(passing, opening).label == label
+    assert believe(passing, opening, cost=[0.1, 0.11, 0.12]).label == label
+
+
+@pytest.mark.parametrize(("cost", "margin", "kind", "label"), [
+    ([0.1, 0.11, 0.12], None, "costs", "faithful"),
+    ([0.1, 0.11, 0.12], 0.02, "costs", "faithful"),
+    ([0.01, 0.011, 0.012], 0.02, "none", "correlates, without effect"),
+    ([0.0, 0.0, 0.0], 0.02, "none", "correlates, without effect"),
+    ([-0.1, -0.11, -0.12], 0.02, "helps", "correlates, without effect"),
+    ([0.0, 0.0, 0.0], None, "open", "correlates, effect not shown"),
+    ([0.2, -0.2, 0.1], 0.02, "open", "correlates, effect not shown"),
+    ([], 0.02, "open", "correlates, effect not shown"),
+    ([0.3], 0.02, "open", "correlates, effect not shown"),
+])  # fmt: skip
+def test_a_gate_that_can_be_held_at_its_mean_for_nothing_is_not_believed(cost, margin, kind, label):
+    for passing, best in (([0.8, 0.82, 0.81], "faithful"), ([0.4, 0.41, 0.42], "weakly faithful")):
+        found = believe(passing, [0.6, 0.62, 0.61], cost=cost, margin=margin)
+        assert (found.effect.kind, found.label) == (kind, best if label == "faithful" else label)
+    # Without a correlation the experiment changes no word.
+    assert believe([0.0, 0.02, 0.01], [0.0, 0.02, 0.01], cost=cost, margin=margin).label == "not faithful"
+
+
+@pytest.mark.parametrize(("skill", "margin", "label", "said"), [
+    (lambda r: 0.5 + 0.001 * (r % 2), 0.02, "correlates, without effect", "changes by no more than the margin"),
+    (lambda r: 0.6 + 0.001 * (r % 2), None, "correlates, without effect", "the same model scores better by 0.10"),
+    (lambda r: 0.5 + 0.1 * (-1) ** r, 0.02, "correlates, effect not shown", "is not shown to change"),
+])  # fmt: skip
+def test_the_section_never_calls_a_gate_without_effect_faithful(results_of, study_of, skill, margin, label, said):
+    plain = results_of(study_of(margin=margin))
+    analyses = tuple(answer("multimodal", repeat) for repeat in range(6))
+    results = held_at(replace(plain, analyses=analyses), skill)
+    audio, visual, *_ = section_of(results).findings
+    assert (audio.label, visual.label) == (label, "weakly faithful")
+    assert "can be believed" not in audio.text
+    assert "Where it lets more pass, the model loses more without audio; but" in audio.text
+    assert said in audio.text
+    table = section_of(results).tables[0].table
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["gate"], row["label"]) == ("audio", label)
+    assert row["cost of holding"] == pytest.approx(np.mean([0.5 - skill(r) for r in range(6)]))
+
+
+def test_all_gates_that_can_be_held_for_nothing_cannot_be_compared(results_of, study_of):
+    results = results_of(study_of(margin=0.02))
+    analyses = tuple(answer("multimodal", repeat) for repeat in range(6))
+    for one in analyses:
+        together = one["result"]["faithfulness"]["steps"]["together"]
+        together |= {"passing": 0.7 + 0.01 * (one["repeat"] % 2), "opening": 0.6 + 0.01 * (one["repeat"] % 2)}
+    results = held_at(replace(results, analyses=analyses), lambda r: 0.5, None)
+    together, moving = section_of(results).findings[3:5]
+    assert (together.label, together.tone) == ("correlates, without effect", "bad")
+    assert "cannot be compared" in together.text
+    assert moving.text == (
+        "With all gates of 'multimodal' held at their means, the score of the same model changes by no more than the "
+        "margin: 0.000."
+    )
+
+
+def test_what_holding_costs_is_told_in_the_studys_metric(results_of, study_of):
+    results = results_of(study_of(metric="loss"))
+    results = replace(results, analyses=tuple(answer("multimodal", repeat) for repeat in range(6)))
+    section = section_of(results)
+    assert "With it held at its mean, the same model scores worse by 0.104 (" in section.findings[0].text
+    assert "loss, of which less is better" in section.lead
+    half = results_of(study_of(metric="active/f1"))
+    half = replace(half, analyses=results.analyses)
+    assert "scores worse by 0.052 (" in section_of(half).findings[0].text
+    clamping = next(t for t in section_of(half).tables if t.name == "clamping")
+    assert "F1 of active" in clamping.caption
+    assert clamping.table.columns[3:] == ("cost", "low", "high", "scale", "position", "repeats")
 
 
 def test_a_gate_that_goes_along_a_little_is_not_said_to_have_no_part():
@@ -248,7 +340,8 @@ def in_pairs(one):
         by_gate[inner] = by_gate["audio"]
     told["distribution"][inner] = {**told["distribution"]["audio"], "follows": None}
     told["conditions"] += [{**row, "gate": inner} for row in told["conditions"] if row["gate"] == "audio"]
-    told["clamping"] += [{**row, "gate": inner} for row in told["clamping"] if row["gate"] == "audio"]
+    held = told["clamping"]["held"]
+    held += [{**row, "gate": inner} for row in held if row["gate"] == "audio"]
     return one
 
 
@@ -286,20 +379,22 @@ def test_gates_of_one_place_are_not_said_to_be_pairs(results_of):
 
 
 def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_of):
-    """Of 13 conditions without any effect, 12 repeats each, one is told of in at most 5 % of gates."""
+    """Of 13 conditions of two gates without any effect, one is told of in at most 2.5 % of studies of 12 repeats."""
     rng, studies, names = np.random.default_rng(11), 400, [f"condition {i}" for i in range(13)]
     told = uncorrected = 0
     for _ in range(studies):
-        chance_CR = rng.normal(0, 0.01, (13, 12))
+        chance_GCR = rng.normal(0, 0.01, (2, 13, 12))
         rows = [
-            {"conditions": [{"condition": c, "gate": "audio", "so": 0.5 + x, "else": 0.5}
-                            for c, x in zip(names, chance_R, strict=True)]} for chance_R in chance_CR.T
+            {"gates": [{"name": gate} for gate in NAMES[:2]],
+             "conditions": [{"condition": c, "gate": gate, "so": 0.5 + chance_GCR[g, i, r], "else": 0.5}
+                            for g, gate in enumerate(NAMES[:2]) for i, c in enumerate(names)]} for r in range(12)
         ]  # fmt: skip
-        gating = Gating(("a",), ("a",), {"a": dict(enumerate(rows))}, 0.0, 0.95)
-        found = gating.differences("a", "audio")
-        told += gating.clearest("a", "audio") is not None
+        skill = Yardstick(MEASURES["skill"], None, None)
+        gating = Gating(("a",), ("a",), {"a": dict(enumerate(rows))}, 0.0, 0.95, skill)
+        found = [d for gate in NAMES[:2] for d in gating.differences("a", gate)]
+        told += any(gating.clearest("a", gate) is not None for gate in NAMES[:2])
         uncorrected += any(d.difference.low > 0 or d.difference.high < 0 for d in found)
-    assert told / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
+    assert told / studies <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / studies)
     assert uncorrected / studies > 0.3, "the same without correction"
 
 

@@ -15,7 +15,8 @@ MEANINGS = dict(TERMS)
     "term",
     [
         "bootstrap interval", "interquartile mean", "p of the interval", "sequential p", "deviation",
-        "share of repeats won", "FLOPs", "Friedman", "critical difference", "Pareto front", "interval", "p", "Holm",
+        "share of repeats won", "FLOPs", "average rank", "new items", "sign-flip p", "p of new items",
+        "Pareto front", "interval", "p", "Holm",
         "floor", "effect size",
     ],
 )  # fmt: skip
@@ -36,7 +37,7 @@ def test_the_floor_in_words_is_the_floor():
     assert floor(ENUMERATED) == 2 / 2**ENUMERATED
     assert floor(ENUMERATED + 1) == floor(30) == 1 / PATTERNS
     assert f"1/{PATTERNS:,}" in MEANINGS["floor"]
-    assert f"exact up to {ENUMERATED} pairs" in MEANINGS["p"]
+    assert f"exact up to {ENUMERATED} pairs" in MEANINGS["sign-flip p"]
 
 
 def test_thresholds_for_d_are_not_told_as_thresholds_for_d_z():

@@ -133,3 +133,30 @@ def test_reports_write_items_and_ranks(study_of, records_of):
     assert ranked["average_rank"].tolist() == [1.0, 2.0]
     assert ranked["n"].unique().tolist() == [6]
     assert isinstance(written["ranks"], pd.DataFrame)
+
+
+def test_items_bring_just_the_gain_in_skill_also_beyond_the_naive_loss(study_of, records_of):
+    """On `scale` both arms are far worse than naive; in units of its naive loss it would outweigh all else."""
+
+    def edit(record, row):
+        if row["component"] == "scale":
+            row["naive_loss"] = 0.01
+            row["loss"] = 0.08 if record["arm"] == "multimodal" else 0.05
+
+    found = results(study_of, records_of, edit, noise=1e-6)
+    table = item_differences(found, whole=True)
+    rows = found.items.assign(lost=found.items["loss"] * found.items["count"], naive=found.items["naive_loss"])
+    rows = rows.assign(naive=rows["naive"] * rows["count"])
+    sums = rows.groupby(["component", "arm"])[["lost", "naive", "count"]].sum()
+    loss, naive = sums["lost"] / sums["count"], sums["naive"] / sums["count"]
+    gains = []
+    for component in ("active", "position", "scale"):
+        arm, reference = (
+            1 - loss[key] / naive[key] if loss[key] <= naive[key] else naive[key] / loss[key] - 1
+            for key in ((component, "multimodal"), (component, "track_only"))
+        )
+        gains.append(arm - reference)
+    brought = -(table["difference"] * table["n"]).sum() / table["n"].sum()
+    assert brought == pytest.approx(sum(gains) / 3, rel=1e-6)
+    # In units of its naive loss `scale` alone would bring −1 and turn the sign.
+    assert brought > 0

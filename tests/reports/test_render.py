@@ -34,7 +34,7 @@ def test_json_is_the_stable_interface(summary_of):
     data = as_json(summary_of(failures=[("multimodal", 1)], nothing=["scale"]))
     assert list(data) == [
         "study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance", "sections", "margin",
-        "alpha", "repeats", "sequential",
+        "alpha", "repeats", "first_repeat", "sequential",
     ]  # fmt: skip
     assert list(data["arms"][0]) == [
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "flops", "seconds", "components",
@@ -42,7 +42,7 @@ def test_json_is_the_stable_interface(summary_of):
     assert list(data["comparisons"][0]) == [
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
         "effect_size", "verdict", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
-        "p_sequential", "more_seconds",
+        "p_sequential", "more_seconds", "lead",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]

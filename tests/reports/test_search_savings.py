@@ -186,7 +186,7 @@ def test_of_a_modality_without_any_answer_nothing_is_told(
     found = modalities.section(trained(study, records_of, failures=lost))
     assert found is not None
     assert not [f.text for f in found.findings if "trained model ." in f.text or "'audio'" in f.text or not f.text]
-    assert [f for f in found.findings if f.text.startswith("'visual' is useful")]
+    assert [f for f in found.findings if f.text.startswith("'visual' differs by component")]
 
 
 def test_a_modality_known_by_component_alone_is_named(

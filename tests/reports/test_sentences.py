@@ -65,7 +65,7 @@ def test_what_would_not_stand_alone_is_not_said_to():
     assert row.paired.p_t > 0.05
     text = undecided_text(row, 0.05)
     assert "would stand" not in text
-    assert f"(p = {probability(row.paired.p)}, and {probability(row.decision.p_holm)} after Holm's correction)" in text
+    assert f"(p = {probability(row.paired.p)}, and {probability(row.decision.p_flip)} after Holm's correction)" in text
 
 
 def test_what_stands_alone_and_fails_after_holm_says_at_which_test():
@@ -79,10 +79,10 @@ def test_what_stands_alone_and_fails_after_holm_says_at_which_test():
     # Where splits overlap, the t-test can be the only one that fails after Holm, beside an interval that leaves out 0.
     row = row_of([pair(spread(12, 1.0, 0.65), 1 / 3)] + [pair(spread(12, 0.0), 1 / 3)] * 2)
     assert row.paired.difference.low > 0
-    assert row.decision.p_holm <= 0.05 < row.decision.p_t
+    assert row.decision.p_flip <= 0.05 < row.decision.p_t
     text = undecided_text(row, 0.05)
     told = f"correction p of the interval = {probability(row.decision.p_t)}, though p = "
-    assert told + probability(row.decision.p_holm) in text
+    assert told + probability(row.decision.p_flip) in text
     assert "The interval is not corrected for them." in text
     assert "does not" not in text
 
@@ -112,7 +112,7 @@ def test_the_number_says_which_verdict_it_would_give_and_that_it_is_to_be_fixed_
     assert f"About {row.decision.more} more repeat" in text
     assert f"would decide it as {word}" in text
     assert "decided on beforehand, or be left to --repeats MIN..MAX" in text
-    assert "docs/calibration.md" in text
+    assert "docs/error_rates.md" in text
     assert comparison_verdict(row).startswith(f"undecided (about {row.decision.more} more repeat")
     assert f" for {word}" in comparison_verdict(row)
 

@@ -68,16 +68,16 @@ def test_undecided_says_what_stands_in_the_way(study_of, records_of):
     study = study_of(("a", "b"), repeats=8)
     records = records_of(study, {"b": 0.03}, noise=0.025, seed=1)
     overlapping = summarise(tidy(study, records))
-    assert overlapping.primary[0].decision.p_holm <= 0.05
+    assert overlapping.primary[0].decision.p_flip <= 0.05 < overlapping.primary[0].decision.p_holm
     assert "The sign-flip test speaks for a difference (p = " in overlapping.verdicts[0].not_shown
     assert "allows for the training data that repeats share" in overlapping.verdicts[0].not_shown
     for record in records:
         record["split"]["drawn"] = "corpus"
-    assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
+    assert summarise(tidy(study, records)).verdicts[0].verdict == "better on these items"
 
 
 def test_equivalent_names_the_margin(summary_of, study_of):
-    summary = summary_of(study_of(margin=0.05), effects={}, drawn="corpus")
+    summary = summary_of(study_of(margin=0.05), effects={}, noise=0.01, drawn="corpus", items=9)
     assert summary.verdicts[0].verdict == "equivalent"
     assert summary.verdicts[0].headline == "'multimodal' is as good as 'track_only'."
     assert "±0.050" in summary.verdicts[0].not_shown
@@ -85,14 +85,14 @@ def test_equivalent_names_the_margin(summary_of, study_of):
 
 def test_a_margin_in_loss_says_nothing_about_one_component(summary_of, study_of):
     # The loss is a sum of components: what is negligible for the sum need not be for one of them.
-    summary = summary_of(study_of(metric="loss", margin=0.5), effects={}, drawn="corpus")
+    summary = summary_of(study_of(metric="loss", margin=0.5), effects={}, drawn="corpus", items=9)
     assert summary.verdicts[0].verdict == "equivalent"
     assert "equivalent" not in {c.verdict for c in summary.by_component}
 
 
 def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, records_of):
     study = study_of(metric="active/mae", margin=0.5)
-    records = records_of(study, effects={}, drawn="corpus")
+    records = records_of(study, effects={})
     for record in records:
         loss = {s["component"]: s["value"] for s in record["scores"] if s["metric"] == "loss"}
         row = {"split": "test", "items": "all", "metric": "mae", "baseline": None, "parameter": None}
@@ -104,7 +104,7 @@ def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, 
 
 
 def test_a_margin_in_skill_means_the_same_for_every_component(summary_of, study_of):
-    summary = summary_of(study_of(margin=0.5), effects={}, drawn="corpus")
+    summary = summary_of(study_of(margin=0.5), effects={}, drawn="corpus", items=9)
     assert {(c.margin, c.verdict) for c in summary.comparisons} == {(0.5, "equivalent")}
 
 
@@ -208,5 +208,7 @@ def test_quality_is_drawn_together_per_modality(study_of, records_of):
 def test_intervals_say_what_they_cover(summary_of):
     assert "Nadeau–Bengio correction with n_test/n_train = 0.333" in summary_of().covers
     given = summary_of(drawn="corpus").covers
-    assert "do not cover other test items" in given
+    assert "every repeat tested the same ones" in given
+    assert "“on these items” holds for the tested items alone" in given
+    assert "Verdicts are about new items of this corpus" in summary_of().covers
     assert "Nadeau" not in given

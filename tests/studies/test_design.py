@@ -84,6 +84,15 @@ def test_leave_one_out_lacks_each_modality_once() -> None:
     assert lacking == {"without a": {"a"}, "without b": {"b"}, "without c": {"c"}}
 
 
+def test_placebo_gives_each_modality_of_another_item_once() -> None:
+    assert made({"kind": "placebo"}) == {
+        "all": {},
+        "placebo a": {"data.placebo": ["a"]},
+        "placebo b": {"data.placebo": ["b"]},
+        "placebo c": {"data.placebo": ["c"]},
+    }
+
+
 def test_leave_one_out_of_parts_lays_all_but_one_of_them() -> None:
     parts = {"deep": {"model.layers": 4}, "wide": {"model.width": 64}, "late": {"model.layers_before": 1}}
     arms = made({"kind": "leave_one_out", "parts": parts, "none": True})
@@ -141,6 +150,7 @@ def test_conditions_compare_under_the_same_condition_with_the_first() -> None:
 EVERY = {
     "modality_lattice": "design: {kind: modality_lattice}\nreference: all\n",
     "leave_one_out": "design: {kind: leave_one_out}\nreference: all\n",
+    "placebo": "design: {kind: placebo}\nreference: all\n",
     "one_factor": "design: {kind: one_factor, factors: {model.layers: [1, 2, 3]}}\nreference: base\n",
     "factorial": (
         "design: {kind: factorial, factors: {model.layers: [1, 2], model.norm: [pre, post]}}\nreference: base\n"
@@ -190,6 +200,60 @@ arms:
 """
     study = opened(tmp_path, text, schema)
     assert [arm.name for arm in study.arms] == ["base", "layers=1", "norm=pre", "deaf", "wide"]
+
+
+LATTICE, PLACEBO, LEFT = ("{kind: modality_lattice}", "{kind: placebo}", "{kind: leave_one_out}")
+
+
+@pytest.mark.parametrize(
+    ("rules", "first"),
+    [
+        ([LATTICE, PLACEBO], "audio+visual+track"),
+        ([PLACEBO, LATTICE], "all"),
+        ([LEFT, PLACEBO], "all"),
+        (["{kind: one_factor, factors: {model.layers: [1]}}", PLACEBO], "base"),
+    ],
+)
+def test_the_base_is_there_once_under_the_name_of_the_first_rule(
+    tmp_path: Path, schema: CorpusSchema, rules: list[str], first: str
+) -> None:
+    study = opened(tmp_path, f"reference: all\ndesign: [{', '.join(rules)}]\n", schema)
+    assert [arm.name for arm in study.arms if not arm.overrides] == [first]
+    assert study.reference == first
+    assert [a.name for a in study.arms if "placebo" in a.name] == ["placebo audio", "placebo visual", "placebo track"]
+
+
+def test_the_full_set_is_compared_with_each_placebo(tmp_path: Path, schema: CorpusSchema) -> None:
+    text = f"reference: all\ncomparisons: neighbours\ndesign: [{LATTICE}, {PLACEBO}]\n"
+    study = opened(tmp_path, text, schema)
+    alone = opened(tmp_path, f"reference: all\ncomparisons: neighbours\ndesign: {LATTICE}\n", schema)
+    added = [pair for pair in study.pairs if pair not in alone.pairs]
+    assert added == [("audio+visual+track", f"placebo {name}") for name in ("audio", "visual", "track")]
+    assert set(alone.pairs) <= set(study.pairs)
+
+
+def test_a_placebo_is_no_difference_in_what_arms_are_scored_on(tmp_path: Path, schema: CorpusSchema) -> None:
+    """Spelled in the corpus's order, whoever writes it, so that runs are shared."""
+    text = "reference: own\narms:\n  own: {}\n  other: {data.placebo: [track, audio]}\n"
+    assert opened(tmp_path, text, schema).arm("other").config.data.placebo == ("audio", "track")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ("{data.placebo: [visuall]}", "data.placebo: modality 'visuall' is not in corpus"),
+        ("{data: {placebo: [audio]}, model.modalities: [track]}", "the model does not read audio"),
+        ("{data.placebo: [audio, visual, track]}", "must be the item's own"),
+        ("{data.placebo: [audio, audio]}", "no modality twice"),
+    ],
+)
+def test_a_wrong_placebo_is_told_with_its_line(
+    tmp_path: Path, schema: CorpusSchema, overrides: str, words: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        opened(tmp_path, f"reference: own\narms:\n  own: {{}}\n  other: {overrides}\n", schema)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'mine.yaml'}:8: ")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +310,7 @@ def test_what_is_wrong_in_a_design_names_line_and_rule(
         assert word in message, message
 
 
-@pytest.mark.parametrize("kind", ["leave_one_out", "missing_modality"])
+@pytest.mark.parametrize("kind", ["leave_one_out", "missing_modality", "placebo"])
 def test_taking_away_the_only_modality_is_refused(tmp_path: Path, schema: CorpusSchema, kind: str) -> None:
     with pytest.raises(StudyError, match=r"mine\.yaml:5: design .* needs at least two; found track"):
         opened(tmp_path, EVERY[kind], schema, changes={"model.modalities": ["track"]})

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmcore.errors import StudyError
+from mmcore.measures import parse_metric
 from mmcore.schema import CorpusSchema
 from reports.checks.factors import factors
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.search import parse_objective
 from studies.study import catalogue, read_preset, read_study
 from studies.tuning import TUNED, confirmed_config, digest
 
@@ -149,6 +153,7 @@ def test_an_objective_that_would_mislead_is_refused(
         (GOOD.replace("learning_rate", "learning_rat"), 10, "learning_rate"),
         (GOOD.replace("training.optimiser.learning_rate", "split.test"), 10, "what trials are scored on"),
         (GOOD.replace("training.optimiser.learning_rate", "device"), 10, "no setting that could be tuned"),
+        (GOOD.replace("training.optimiser.learning_rate", "data.placebo"), 10, "no setting that could be tuned"),
         (GOOD.replace("training.optimiser.learning_rate", "evaluation.test"), 10, "what trials are scored on"),
         (GOOD + "  sampler: best\n", 12, "tpe"),
         (GOOD + "  sampler: grid\n", None, "points: N"),
@@ -431,3 +436,34 @@ def test_cma_es_without_a_number_is_refused(tmp_path: Path, schema: CorpusSchema
     with pytest.raises(StudyError, match=r"mine.yaml:12: sampler cma_es needs a knob.*'base'.*Use tpe or random"):
         opened(tmp_path, schema, space(kinds, sampler="cma_es"))
     assert opened(tmp_path, schema, space(kinds, RATES, sampler="cma_es")).search is not None
+
+
+def test_a_search_looks_for_the_metric_of_the_study(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, schema, GOOD, "metric: active/f1\n" + HEAD)
+    assert study.search is not None
+    assert [one.name for one in study.search.objective] == ["validation/active/f1"]
+    assert study.search.select(study.arms[0].config).name == "active/f1"
+    own = opened(tmp_path, schema, GOOD + "  objective: validation/loss\n", "metric: active/f1\n" + HEAD)
+    assert own.search is not None
+    assert [one.name for one in own.search.objective] == ["validation/loss"]
+
+
+def test_a_pruner_may_look_at_the_metric_that_chooses_the_epoch(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, schema, GOOD + "  pruner: median\n", "metric: active/f1\n" + HEAD)
+    assert study.search is not None
+    (objective,) = study.search.objective
+    assert objective.column(study.search.select(study.arms[0].config)) == "validation/f1/active"
+    assert objective.column(parse_metric("skill")) is None
+
+
+def test_an_objective_that_only_parameters_have_is_their_mean() -> None:
+    def score(parameter: str | None, value: float | None, **other: Any) -> dict[str, Any]:
+        row = {"split": "validation", "items": "all", "metric": "mae", "component": "position", "baseline": None}
+        return {**row, "parameter": parameter, "value": value, **other}
+
+    objective = parse_objective("validation/position/mae", (), "")
+    rows = [score("x", 2.0), score("y", 4.0), score("x", 9.0, split="test"), score("x", 9.0, baseline="constant")]
+    assert objective.of({"scores": rows}) == 3.0
+    assert objective.of({"scores": [*rows, score(None, 1.0)]}) == 1.0
+    assert math.isnan(objective.of({"scores": [score("x", None)]}))
+    assert math.isnan(objective.of({"scores": []}))

@@ -12,7 +12,7 @@ from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
 from reports.statistics.floors import needed
-from studies.design import ModalityLattice, arms_of, neighbours
+from studies.design import ModalityLattice, Reads, arms_of, neighbours
 from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolve_search import found_names
@@ -183,8 +183,21 @@ def never(overrides: dict[str, Any]) -> bool:
 
 def test_neighbours_differ_by_one_modality_or_are_single() -> None:
     arms = arms_of(ModalityLattice(), ("a", "b"), never)
-    subsets = {arm.name: frozenset(arm.name.split("+")) for arm in arms}
+    subsets = {arm.name: Reads(frozenset(arm.name.split("+"))) for arm in arms}
     assert neighbours(subsets) == (("a+b", "a"), ("a+b", "b"), ("a", "b"))
+
+
+def test_a_placebo_is_a_neighbour_of_the_same_subset_alone() -> None:
+    """It reads all modalities, and is no subset: nothing is compared with it for having one modality less."""
+    subsets = {name: Reads(frozenset(name)) for name in ("abc", "ab", "ac", "bc", "a", "b", "c")}
+    controls = {
+        "placebo a": Reads(frozenset("abc"), frozenset("a")),
+        "placebo ab": Reads(frozenset("ab"), frozenset("b")),
+    }
+    pairs = neighbours(subsets | controls)
+    assert [pair for pair in pairs if "placebo" in pair[0]] == []
+    assert [pair for pair in pairs if "placebo" in pair[1]] == [("abc", "placebo a"), ("ab", "placebo ab")]
+    assert tuple(pair for pair in pairs if "placebo" not in pair[1]) == neighbours(subsets)
 
 
 def test_an_unknown_study_names_the_nearest() -> None:
@@ -321,3 +334,57 @@ def test_a_metric_of_the_command_line_is_checked_before_anything_is_trained(
     }.items():
         with pytest.raises(StudyError, match=words):
             opened(tmp_path, GOOD, schema, metric=metric)
+
+
+# The metric, and the epoch that it chooses ---------------------------------------------------------------------------
+LABELS = {
+    "format": 1,
+    "name": "spoken",
+    "modalities": {"audio": {"features": [{"name": "energy"}]}, "visual": {"features": [{"name": "motion"}]}},
+    "targets": {
+        "from": "mood",
+        "scope": "item",
+        "parameters": [{"name": "mood", "kind": "categorical", "classes": 3, "component": "mood"}],
+    },
+}
+PLAIN = GOOD.replace("  tracks: {model.modalities: [track]}\n", "")
+
+
+def selects(study: ResolvedStudy) -> set[str | None]:
+    return {arm.config.training.select for arm in study.arms}
+
+
+def test_the_epoch_is_chosen_by_the_metric_of_the_study(tmp_path: Path, schema: CorpusSchema) -> None:
+    assert selects(opened(tmp_path, GOOD + "metric: active/f1\n", schema)) == {"active/f1"}
+    # The task's own metric needs no word: these runs are those that a config written by hand has.
+    for text in (GOOD, GOOD + "metric: skill\n"):
+        study = opened(tmp_path, text, schema)
+        assert (study.metric.name, selects(study)) == ("skill", {None})
+
+
+def test_a_study_may_have_the_epoch_chosen_otherwise(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, GOOD.replace("epochs: 3", "epochs: 3, select: skill") + "metric: accuracy\n", schema)
+    assert selects(study) == {None}  # skill, by its one spelling
+    one_arm = GOOD.replace("{model.width: 128}", "{training.select: loss}") + "metric: accuracy\n"
+    study = opened(tmp_path, one_arm, schema)
+    assert [arm.config.training.select for arm in study.arms] == ["accuracy", "loss", "accuracy"]
+    assert study.arm("small").overrides == {}
+
+
+def test_another_yardstick_from_the_command_line_judges_the_same_runs(tmp_path: Path, schema: CorpusSchema) -> None:
+    study = opened(tmp_path, GOOD + "margin: 0.02\n", schema, metric="accuracy")
+    assert (study.metric.name, study.margin, selects(study)) == ("accuracy", None, {None})
+
+
+def test_labels_are_judged_by_balanced_accuracy(tmp_path: Path) -> None:
+    labels = CorpusSchema.model_validate(LABELS)
+    study = opened(tmp_path, PLAIN + "margin: 0.02\n", labels)
+    assert (study.metric.name, study.margin, selects(study)) == ("balanced_accuracy", 0.02, {None})
+    study = opened(tmp_path, PLAIN + "metric: skill\n", labels)
+    assert (study.metric.name, selects(study)) == ("skill", {"skill"})
+
+
+def test_a_metric_of_selection_that_has_no_value_is_refused(tmp_path: Path, schema: CorpusSchema) -> None:
+    with pytest.raises(StudyError, match=r"training.select: metric 'position/f1' has no value here") as told:
+        opened(tmp_path, GOOD.replace("epochs: 3", "epochs: 3, select: position/f1"), schema)
+    assert str(told.value.where).endswith("mine.yaml:6")

@@ -60,7 +60,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.schema: CorpusSchema = read_schema(self.folder)
-        self.items: tuple[Item, ...] = _read_items(self.folder / "items.csv")
+        self.items: tuple[Item, ...] = read_items(self.folder / "items.csv")
         self._paths = {name: _table_paths(self.folder, name, self.items) for name in _table_names(self.schema)}
         for name, paths in self._paths.items():
             if not paths:
@@ -128,7 +128,7 @@ def content_key(folder: Path) -> str:
     """
     folder = Path(folder)
     schema = read_schema(folder)
-    items = _read_items(folder / "items.csv")
+    items = read_items(folder / "items.csv")
     paths = [folder / "corpus.yaml", folder / "items.csv"]
     for name in _table_names(schema):
         paths.extend(_table_paths(folder, name, items).values())
@@ -243,7 +243,12 @@ def _model(annotation: Any) -> type[Frozen] | None:
 
 
 # items.csv ---------------------------------------------------------------------------------------------------------
-def _read_items(path: Path) -> tuple[Item, ...]:
+def read_items(path: Path) -> tuple[Item, ...]:
+    """The lines of an ``items.csv``; no table is opened.
+
+    Raises:
+        CorpusError: the file is missing, empty or breaks a rule of format 1, with file and line.
+    """
     where = f"{path}:1"
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -130,6 +130,15 @@ def simulated_schema(size: Size) -> CorpusSchema:
     return CorpusSchema.model_validate(_schema(_plan(size, 0), size))
 
 
+def simulated_items(size: Size, seed: int = 0) -> dict[str, int]:
+    """The items of a simulated corpus and their steps, without making one; every item is a group of its own.
+
+    Raises:
+        CorpusError: the size is unknown.
+    """
+    return {_item(index): steps for index, steps in enumerate(_plan(size, seed).steps)}
+
+
 def read_truth(folder: Path) -> Truth:
     """The declaration of a simulated corpus.
 
@@ -162,10 +171,14 @@ def _plan(size: Size, seed: int) -> _Plan:
             raise CorpusError(f"size '{size}' is unknown", expected="quick, seed or noisy")
 
 
+def _item(index: int) -> str:
+    return f"video_{index:03d}"
+
+
 # Writing -----------------------------------------------------------------------------------------------------------
 def _write(folder: Path, plan: _Plan, size: Size, seed: int) -> None:
     cast = draw_cast(seed, plan.tracks, plan.classes, plan.clip)
-    names = [f"video_{index:03d}" for index in range(len(plan.steps))]
+    names = [_item(index) for index in range(len(plan.steps))]
     chosen = generator(seed, "simulate/without_content").permutation(len(names))
     bare = set(chosen[: plan.without_content].tolist())
     gaps = set(chosen[plan.without_content : plan.without_content + plan.gaps].tolist())

@@ -18,8 +18,10 @@ from mmcore.probes.coalitions import _Additive, _even, chosen_subsets, probe_coa
 from mmcore.probes.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import removing
 from mmcore.run import run
+from mmcore.skill import relative_skill
 from mmcore.trained import open_trained
-from mmcore.training.evaluation import predictor, skills
+from mmcore.training.evaluation import measured, predictor, skills
+from mmcore.training.tally import Tally
 from reports.statistics.coalitions import last_gains, shapley, shapley_of_orders
 
 WHOLE = 7
@@ -43,13 +45,18 @@ def copy_of(trained, **changed):
     return other
 
 
+def skill_of(found):
+    """Way of masking to skill of every subset."""
+    return {absence: measures["skill"] for absence, measures in found["scores"].items()}
+
+
 def test_the_answer_is_plain_and_complete(found, trained):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["modalities"] == ["speech", "noise", "track"]
     assert (found["subsets"], found["orders"], found["alone"]) == (list(range(8)), None, [])
     assert (found["windows"], found["draws"]) == (trained.test.windows, 4)
-    assert list(found["skill"]) == ["permuted", "mean", "zero", "absent"]
-    for table in found["skill"].values():
+    assert list(found["scores"]) == ["permuted", "mean", "zero", "absent"]
+    for table in skill_of(found).values():
         assert set(table["components"]) == {"active", "asset", "position"}
         assert len(table["whole"]) == 8
         for s in range(8):
@@ -59,24 +66,43 @@ def test_the_answer_is_plain_and_complete(found, trained):
 
 def test_with_all_modalities_it_is_the_run_s_own_score(found, finished):
     result = finished[0]
-    for table in found["skill"].values():
-        assert table["whole"][WHOLE] == pytest.approx(result.score("skill"), abs=1e-5)
-        for c, column in table["components"].items():
-            assert column[WHOLE] == pytest.approx(result.score("skill", c), abs=1e-5)
+    known = {(s.metric, s.component) for s in result.scores if s.baseline is None and s.parameter is None}
+    for measures in found["scores"].values():
+        told = {(m, None) for m, table in measures.items() if table["whole"][WHOLE] is not None}
+        told |= {(m, c) for m, table in measures.items() for c in table["components"]}
+        assert known <= told, "every measure of the record"
+        for measure, component in known:
+            table = measures[measure]
+            column = table["whole"] if component is None else table["components"][component]
+            assert column[WHOLE] == pytest.approx(result.score(measure, component), abs=1e-5), (measure, component)
+
+
+def test_a_permuted_modality_has_the_mean_accuracy_and_error_of_its_draws(trained, found):
+    batch, donors, windows = all_at_once(trained), Donors(trained, 4), np.arange(trained.test.windows)
+    told = []
+    for d in range(4):
+        tally = Tally(trained.targets, trained.data.complete, trained.data.deviation_P)
+        tally.add(trained.predict(replaced(batch, ["speech"], _donated(donors, windows, d))), batch)
+        told.append(measured(tally, tally.component_losses(), trained.naive.losses()))
+    measures = found["scores"]["permuted"]
+    for measure, component in (("accuracy", "active"), ("balanced_accuracy", "asset"), ("mae", "position")):
+        expected = np.mean([one[measure][component] for one in told])
+        assert measures[measure]["components"][component][WHOLE ^ 1] == pytest.approx(expected, abs=1e-5)
+    assert measures["mae"]["whole"] == [None] * 8
 
 
 def test_absent_is_what_a_test_without_the_modality_scores(found, trained):
     for m, name in enumerate(trained.modalities):
         tally = trained.tally(removing([name], trained.predict))
         expected = skills(tally.component_losses(), trained.naive.losses())
-        for c, column in found["skill"]["absent"]["components"].items():
+        for c, column in skill_of(found)["absent"]["components"].items():
             assert column[WHOLE ^ 1 << m] == pytest.approx(expected[c], abs=1e-5)
 
 
 def test_what_the_model_needs_costs_most(found):
     """Edits copy speech; noise is noise."""
     for absence in ("permuted", "mean", "absent"):
-        drop = last_gains(np.array(found["skill"][absence]["whole"]))
+        drop = last_gains(np.array(skill_of(found)[absence]["whole"]))
         assert drop[0] > 0.1
         assert abs(drop[1]) < 0.05
 
@@ -93,7 +119,7 @@ def test_what_a_model_does_not_read_changes_nothing(trained, finished):
     with torch.no_grad():
         other.model.embedding.linears["from_noise"].weight.zero_()
     found = probe_coalitions(other, CoalitionsAnalysis(draws=2, absences=("permuted", "mean", "zero")))
-    for table in found["skill"].values():
+    for table in skill_of(found).values():
         for column in table["components"].values():
             value_S = np.array(column)
             assert value_S[[2, 3, 6, 7]] == pytest.approx(value_S[[0, 1, 4, 5]], abs=1e-5)
@@ -113,7 +139,10 @@ def all_at_once(trained):
 
 @pytest.mark.parametrize("absence", ["mean", "zero", "permuted"])
 def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absence):
-    """captum is given the same model, the same windows and the same stand-ins, and the skill of a component."""
+    """captum is given the same model, the same windows and the same stand-ins, and the loss of a component.
+
+    Scores are the skill of the mean loss over draws, so it is in losses that draws can be asked one by one.
+    """
     attr = pytest.importorskip("captum.attr", exc_type=ImportError)
     batch, naive = all_at_once(trained), trained.naive.losses()
     names = list(batch.values)
@@ -123,9 +152,9 @@ def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absen
     windows = np.arange(trained.test.windows)
     for component in naive:
 
-        def skill(*values, component=component):
+        def score(*values, component=component):
             losses = _losses(trained, replace(batch, values=dict(zip(names, values, strict=True))))
-            return torch.tensor(1.0 - losses[component] / naive[component])
+            return torch.tensor(relative_skill(losses[component], naive[component]))
 
         shares, drops = [], []
         for d in range(4 if draws else 1):
@@ -135,16 +164,14 @@ def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absen
             # Where an item lacks the modality, masking must change nothing: captum replaces everything it is given.
             masked = replaced(batch, names, stand_in).values
             baselines = tuple(masked[name] for name in names)
-            shares.append(_by_modality(attr.ShapleyValues(skill).attribute(inputs, baselines, feature_mask=marks)))
-            drops.append(_by_modality(attr.FeatureAblation(skill).attribute(inputs, baselines, feature_mask=marks)))
-        ours = np.array(found["skill"][absence]["components"][component])
+            shares.append(_by_modality(attr.ShapleyValues(score).attribute(inputs, baselines, feature_mask=marks)))
+            drops.append(_by_modality(attr.FeatureAblation(score).attribute(inputs, baselines, feature_mask=marks)))
+        ours = np.array(found["scores"][absence]["relative_skill"]["components"][component])
         assert shapley(ours) == pytest.approx(np.mean(shares, 0), abs=2e-5)
         assert last_gains(ours) == pytest.approx(np.mean(drops, 0), abs=2e-5)
 
 
 def _losses(trained, batch):
-    from mmcore.training.tally import Tally
-
     tally = Tally(trained.targets, trained.data.complete, trained.data.deviation_P, False)
     tally.add(trained.predict(batch), batch)
     return tally.component_losses()
@@ -176,10 +203,10 @@ def override_absence(config):
 
 def test_absent_is_the_learned_embedding_where_there_is_one(learned):
     asked = CoalitionsAnalysis(absences=("zero", "absent"))
-    before = probe_coalitions(learned, asked)["skill"]
+    before = skill_of(probe_coalitions(learned, asked))
     with torch.no_grad():
         learned.model.embedding.absent["from_speech"].state_D.fill_(3.0)
-    after = probe_coalitions(learned, asked)["skill"]
+    after = skill_of(probe_coalitions(learned, asked))
     # All items that are tested have speech: where it is read its embedding of absence says nothing.
     assert after["zero"] == before["zero"]
     for s in range(8):
@@ -295,7 +322,7 @@ def test_two_test_items_give_everything_but_the_projection(trained):
     found = probe_coalitions(other, CoalitionsAnalysis(draws=4, absences=("permuted",)))
     assert (found["emap"], found["single_donor"], found["alone"]) == (None, True, [])
     assert found["perceptual"] is not None
-    assert None not in found["skill"]["permuted"]["whole"]
+    assert None not in skill_of(found)["permuted"]["whole"]
 
 
 def test_of_three_modalities_the_sum_remains_and_the_product_goes():
@@ -314,9 +341,9 @@ def test_emap_of_a_linear_model_is_the_model(trained):
         return sum(batch.values[name] @ w for name, w in weights.items()).unflatten(-1, outputs)
 
     found = probe_coalitions(copy_of(trained, predict=predict), CoalitionsAnalysis(draws=2, absences=("permuted",)))
-    for part in ("skill", "uncorrected"):
-        for c, value in found["emap"][part]["components"].items():
-            assert value == pytest.approx(found["skill"]["permuted"]["components"][c][WHOLE], rel=1e-4, abs=1e-4)
+    for part in ("corrected", "uncorrected"):
+        for c, value in found["emap"][part]["skill"]["components"].items():
+            assert value == pytest.approx(skill_of(found)["permuted"]["components"][c][WHOLE], rel=1e-4, abs=1e-4)
 
 
 # Perceptual score ----------------------------------------------------------------------------------------------------
@@ -344,10 +371,10 @@ def test_the_perceptual_score_is_the_share_of_right_classes_that_permuting_costs
 def test_few_orders_ask_for_few_subsets_and_say_the_same_about_them(trained, found):
     sampled = probe_coalitions(trained, CoalitionsAnalysis(draws=4, samples=1))
     assert len(sampled["orders"]) == 1
-    for absence, table in sampled["skill"].items():
+    for absence, table in skill_of(sampled).items():
         for at, s in enumerate(sampled["subsets"]):
-            assert table["whole"][at] == found["skill"][absence]["whole"][s]
-    whole = dict(zip(sampled["subsets"], sampled["skill"]["mean"]["whole"], strict=True))
+            assert table["whole"][at] == skill_of(found)[absence]["whole"][s]
+    whole = dict(zip(sampled["subsets"], skill_of(sampled)["mean"]["whole"], strict=True))
     share_M = shapley_of_orders(whole, sampled["orders"])
     assert share_M.sum() == pytest.approx(whole[WHOLE] - whole[0])
 
@@ -376,7 +403,7 @@ def test_what_only_one_test_item_has_is_not_permuted_and_said(trained):
         other.__dict__.pop(cached, None)
     found = probe_coalitions(other, CoalitionsAnalysis())
     assert found["alone"] == ["noise"]
-    assert list(found["skill"]) == ["mean", "zero", "absent"]
+    assert list(found["scores"]) == ["mean", "zero", "absent"]
     assert (found["emap"], found["perceptual"]) == (None, None)
 
 
@@ -386,9 +413,9 @@ def test_labels_of_items_are_scored_by_the_windows_vote(config, label_corpus, tm
     result = run(small, tmp_path / "run", prepared=prepared)
     trained = open_trained(small, prepared, tmp_path / "run")
     found = analyse(trained, CoalitionsAnalysis(draws=2))["result"]
-    for table in found["skill"].values():
+    for table in skill_of(found).values():
         assert table["components"]["exercise"][3] == pytest.approx(result.score("skill", "exercise"), abs=1e-5)
-    drop = last_gains(np.array(found["skill"]["permuted"]["whole"]))
+    drop = last_gains(np.array(skill_of(found)["permuted"]["whole"]))
     assert drop[0] > abs(drop[1])
 
 

@@ -25,6 +25,7 @@ from mmcore.probes.removal import removing, without
 from mmcore.task import resolve_causal, resolve_task
 from mmcore.trace import Trace
 from mmcore.trained import Trained
+from mmcore.training.evaluation import measured
 
 NAMES = ("speech", "noise", "track")
 
@@ -161,14 +162,20 @@ def test_alignment_equals_a_slow_one(trained, result):
 
 
 def test_clamping_equals_doing_it_by_hand(trained, result):
-    naive, free = trained.naive.losses(), trained.tally(detailed=False).component_losses()
+    naive, free = trained.naive.losses(), trained.tally(detailed=True)
     with clamped(trained.model, {"track": torch.tensor(0.0)}):
-        shut = trained.tally(detailed=False).component_losses()
-    row = next(r for r in result["clamping"] if r["gate"] == "track" and r["held"] == "shut")
-    for component, value in row["increase"].items():
-        assert value == pytest.approx((shut[component] - free[component]) / naive[component], abs=1e-4)
-    assert row["whole"] == pytest.approx(np.mean([*row["increase"].values()]), abs=1e-4)
-    assert [(r["gate"], r["held"]) for r in result["clamping"]] == [
+        shut = trained.tally(detailed=True)
+    held = result["clamping"]["held"]
+    row = next(r for r in held if r["gate"] == "track" and r["held"] == "shut")
+    for tally, told in ((free, result["clamping"]["free"]), (shut, row["scores"])):
+        expected = measured(tally, tally.component_losses(), naive)
+        assert set(told) == set(expected)
+        for measure, by_component in expected.items():
+            for component, value in by_component.items():
+                of = told[measure]["whole"] if component is None else told[measure]["components"][component]
+                assert (math.nan if of is None else of) == pytest.approx(value, abs=1e-5, nan_ok=True)
+    assert row["scores"] != result["clamping"]["free"]
+    assert [(r["gate"], r["held"]) for r in held] == [
         *((name, held) for name in NAMES for held in ("shut", "mean", "open")), (None, "mean"),
     ]  # fmt: skip
 
@@ -182,8 +189,10 @@ def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
         for b, t in np.argwhere(shown.choice_BTG[..., 1]):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["noise"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = result["faithfulness"]["items"]["gates"]["noise"]
     assert told["n"] == len(items)
@@ -371,14 +380,16 @@ def test_an_inner_gate_is_held_against_the_loss_without_all_that_is_behind_it(tr
         for b, t in np.argwhere(behind(batch, "(speech|noise)") & behind(batch, "track")):
             passing.setdefault(int(batch.item_B[b]), []).append(shown.passing["(speech|noise)"][b, t])
     items = sorted(passing)
+    # Each component by what its loss costs of its skill: beyond the naive loss, less and less.
+    slope = {c: min(1 / naive[c], naive[c] / free.component_losses()[c] ** 2) for c in components}
     lost = [
-        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) / naive[c] for c in components]) for i in items
+        np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
     told = tree_result["faithfulness"]["items"]["gates"]["(speech|noise)"]
     assert told["n"] == len(items)
     expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
     assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
-    held = [row["gate"] for row in tree_result["clamping"]]
+    held = [row["gate"] for row in tree_result["clamping"]["held"]]
     assert held == [*(gate for gate in BEHIND for _ in range(3)), None]
 
 

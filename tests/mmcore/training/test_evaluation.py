@@ -95,8 +95,10 @@ def test_skill_is_measured_against_the_better_baseline_of_each_component(targets
     skills = []
     for component in targets.components:
         naive = min(value(rows, "loss", component, baseline=b.name) for b in baselines)
-        skills.append(1 - value(rows, "loss", component) / naive)
+        loss = value(rows, "loss", component)
+        skills.append(1 - loss / naive if loss <= naive else naive / loss - 1)
         assert value(rows, "skill", component) == pytest.approx(skills[-1])
+        assert value(rows, "relative_skill", component) == pytest.approx(1 - loss / naive)
         assert max(value(rows, "skill", component, baseline=b.name) for b in baselines) == 0.0
     assert value(rows, "skill") == pytest.approx(sum(skills) / len(skills))
 

@@ -13,7 +13,6 @@ from mmcore.training.metrics import (
     logit_bins,
     macro_f1,
     mean_of_known,
-    skill,
     sum_of_known,
 )
 
@@ -71,15 +70,8 @@ def test_nothing_to_measure_is_nan():
     no_true_case = torch.tensor([[5.0, 1.0], [0.0, 0.0]])
     assert math.isnan(f1(no_true_case))
     assert math.isnan(average_precision(torch.stack([torch.ones(LOGIT_BINS), torch.zeros(LOGIT_BINS)])))
-    assert math.isnan(skill(0.0, 0.0))
-    assert math.isnan(skill(math.nan, 1.0))
-    assert math.isnan(skill(1.0, math.nan))
     assert math.isnan(mean_of_known([math.nan]))
     assert math.isnan(sum_of_known([]))
-
-
-def test_skill_is_one_for_perfect_zero_for_naive_and_negative_for_worse():
-    assert [skill(loss, 2.0) for loss in (0.0, 2.0, 4.0)] == [1.0, 0.0, -1.0]
 
 
 def test_means_and_sums_leave_out_what_is_not_known():

@@ -195,7 +195,7 @@ def test_repeats_that_are_missing_are_left_out(attended: Build) -> None:
     found = Attending.of(type(results)(**{**results.__dict__, "analyses": kept}))
     assert found is not None
     assert np.isnan(found.rho("multimodal", "occlusion")).tolist() == [r == 3 for r in range(8)]
-    assert {d.paired.n for d in found.differences} == {7}
+    assert {d.test.estimate.n for d in found.differences} == {7}
 
 
 # Figures -----------------------------------------------------------------------------------------------------------

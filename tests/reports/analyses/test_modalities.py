@@ -9,12 +9,14 @@ from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lat
 
 from reports.analyses import modalities
 from reports.analyses.assess import assess
-from reports.analyses.dossier import Interplay, Part, Test, Used, Useful
+from reports.analyses.dossier import Interplay, Part, Used, Useful
+from reports.analyses.family import judge_together
 from reports.analyses.lattice import lattices
 from reports.analyses.modality_tables import RULES
+from reports.statistics.coalitions import interactions, last_gains, shapley
 from reports.statistics.comparisons import compare
-from reports.statistics.intervals import Estimate
-from reports.statistics.verdicts import decide
+from reports.statistics.joint import joint_sign_flips
+from reports.statistics.multiplicity import holm
 
 
 def words(results, which="useful"):
@@ -31,7 +33,7 @@ def test_what_was_put_in_is_found(study_of, records_of):
     assert (useful["visual", "position"], useful["track", "position"]) == ("redundant", "redundant")
     assert useful["audio", "position"] == "not needed"
     assert {useful[name, "crop"] for name in NAMES} == {"not needed"}
-    assert (useful["audio", None], useful["visual", None]) == ("useful", "useful")
+    assert (useful["audio", None], useful["visual", None]) == ("useful", "differs by component")
     (dossier,) = assess(results)
     pairs = {(p.one, p.other, p.component): p.word for p in dossier.pairs}
     assert pairs["audio", "visual", "scale"] == "together"
@@ -39,12 +41,44 @@ def test_what_was_put_in_is_found(study_of, records_of):
     assert {pairs["audio", "visual", "active"], pairs["audio", "track", "crop"]} <= {"apart", "not shown"}
 
 
+def test_what_one_component_makes_or_components_disagree_on_is_not_said_of_the_whole(study_of, records_of):
+    """Audio acts on one of three components; the track helps one and harms another; visual helps all alike."""
+
+    def of(reads):
+        audio, visual, track = (name in reads for name in NAMES)
+        return {
+            "active": 0.9 * audio + 0.2 * visual + 0.4 * track, "scale": 0.2 * visual - 0.1 * track,
+            "position": 0.2 * visual,
+        }  # fmt: skip
+
+    names = ("active", "scale", "position")
+    results = asked(trained(lattice_study(study_of), records_of, of, components=names), "+".join(NAMES), of)
+    for which, words_of in (("useful", ("useful", "harmful")), ("used", ("used", "misleading"))):
+        word = words(results, which)
+        assert (word["audio", None], word["track", None]) == ("differs by component",) * 2
+        assert word["visual", None] == words_of[0]
+        assert (word["audio", "active"], word["track", "active"], word["track", "scale"]) == (
+            *words_of[:1] * 2,
+            words_of[1],
+        )
+    audio, visual, track = modalities.section(results).findings[:3]
+    assert (audio.label, audio.tone) == ("differs by component", "open")
+    assert audio.text.startswith("'audio' differs by component: ")
+    assert "% of the effect is on active, and the trained model uses it differently by component" in audio.text
+    assert "By component it is useful for active" in audio.text
+    assert visual.label == "useful"
+    assert "it helps active and harms scale" in track.text
+    # Where the study's metric is one component's, that component is the whole.
+    one = words(trained(lattice_study(study_of, metric="active/skill"), records_of, of, components=names))
+    assert (one["audio", None], one["track", None], one["track", "scale"]) == ("useful", "useful", "harmful")
+
+
 def test_shares_add_up_from_nothing_to_all(study_of, records_of):
     """The empty subset is the constant predictor: 0.5 of active over its floor belongs to audio alone."""
     (dossier,) = assess(trained(lattice_study(study_of), records_of, noise=0.0))
     for c, total in (("active", 0.5), ("scale", 0.6), ("position", 0.5), ("crop", 0.0)):
         shares = [p.share.estimate.mean for p in dossier.parts if p.component == c]
-        level = np.mean([v for v in dossier.lattice.skill(c, 7)]) - total - FLOOR
+        level = np.mean([v for v in dossier.lattice.score(c, 7)]) - total - FLOOR
         assert sum(shares) == pytest.approx(total + level, abs=1e-9)
 
 
@@ -71,8 +105,8 @@ def test_without_a_margin_nothing_is_shown_to_be_as_good(study_of, records_of):
 
 def made(values, margin=0.02):
     """A test of some differences, alone in its family."""
-    paired = compare(np.asarray(values), np.zeros(len(values)), overlap=1 / 3)
-    return Test(paired, decide([paired], margin=margin)[0], margin)
+    (test,) = judge_together([np.asarray(values)], alpha=0.05, overlap=1 / 3, margins=[margin])
+    return test
 
 
 def test_what_is_merely_undecided_is_not_called_redundant():
@@ -92,12 +126,7 @@ def test_what_is_merely_undecided_is_not_called_redundant():
 def test_a_small_mean_with_a_wide_interval_is_not_shown_to_be_none():
     values = 0.018 + 0.008 * np.array([1, -1] * 6)
     found = made(values)
-    assert (found.decision.verdict, found.paired.narrow.high > 0.02, found.none, found.sign) == (
-        "better",
-        True,
-        False,
-        0,
-    )
+    assert (found.side, found.paired.narrow.high > 0.02, found.none, found.sign) == (1, True, False, 0)
     assert made(0.01 + 1e-4 * np.array([1, -1] * 6)).none
 
 
@@ -125,15 +154,14 @@ def test_what_a_modality_brings_alone_counts_beyond_the_margin(study_of, records
     nothing = trained(lattice_study(study_of), records_of, lambda r: truth(r) | {"active": 0.4 * ("audio" in r)})
     part = assess(nothing)[0].part("track", "active")
     assert not part.brings
-    alone = Estimate(n=12, mean=mean, deviation=0.001, low=mean - 0.001, high=mean + 0.001)
-    assert replace(part, alone=alone).brings == brings
+    assert replace(part, alone=made(mean + 0.001 * np.sin(np.arange(12)))).brings == brings
 
 
 def test_components_that_interaction_harms_are_told(study_of, records_of):
     results = asked(trained(lattice_study(study_of), records_of), "+".join(NAMES), emap={"scale": 0.3, "active": -0.2})
     text = modalities.section(results).findings[-1].text
-    assert "would lose skill in scale (" in text
-    assert "and gain skill in active (" in text
+    assert "would score worse in scale (" in text
+    assert "and score better in active (" in text
 
 
 def test_what_makes_models_worse_is_harmful(study_of, records_of):
@@ -150,7 +178,7 @@ def test_a_real_difference_within_the_margin_is_none(study_of, records_of):
 
     results = trained(lattice_study(study_of), records_of, little, noise=1e-4, components=("active", "scale"))
     (dossier,) = assess(results)
-    assert dossier.part("audio", "active").gain.decision.verdict == "better"
+    assert dossier.part("audio", "active").gain.side == 1
     assert dossier.part("audio", "active").useful == "not needed"
 
 
@@ -161,9 +189,58 @@ def test_few_repeats_show_nothing(study_of, records_of, repeats):
     assert modalities.section(results).findings[0].label == "not shown"
 
 
-def test_a_margin_of_another_measure_is_not_one_of_skill(study_of, records_of):
-    results = trained(lattice_study(study_of, metric="active/f1"), records_of)
-    assert "not needed" not in words(results).values()
+def test_words_are_of_the_studys_own_metric_and_its_margin(study_of, records_of):
+    """F1 is half of skill here: a margin of 0.3 hides in F1 what it would not hide in skill."""
+
+    def of(reads):
+        return {"active": 0.5 * ("audio" in reads), "scale": 0.5 * ("track" in reads)}
+
+    study = lattice_study(study_of, metric="active/f1", margin=0.05)
+    results = asked(trained(study, records_of, of, components=("active", "scale")), "+".join(NAMES), of)
+    (dossier,) = assess(results)
+    assert dossier.components == (None,), "of the other components there is no F1"
+    part = dossier.part("audio", None)
+    assert (part.useful, part.used) == ("useful", "used")
+    assert part.gain.estimate.mean == pytest.approx(0.25, abs=0.01)
+    assert part.drop.estimate.mean == pytest.approx(0.25, abs=0.01)
+    assert (dossier.part("track", None).useful, dossier.part("track", None).used) == ("not needed", "not used")
+    section = modalities.section(results)
+    assert "the study's metric, F1 of active. Differences within ± 0.05 count as none." in section.lead
+    assert {row[0] for row in section.tables[0].table.rows} == {"active"}
+    wide = asked(
+        trained(replace(study, margin=0.3), records_of, of, components=("active", "scale")), "+".join(NAMES), of
+    )
+    assert set(words(wide).values()) | set(words(wide, "used").values()) == {"not needed", "not used"}
+
+
+def test_of_a_loss_less_is_better(study_of, records_of):
+    def of(reads):
+        both = 0.25 * ("audio" in reads) - 0.15 * ("track" in reads) + 0.1 * ("visual" in reads)
+        return {"active": both, "scale": both}
+
+    study = lattice_study(study_of, metric="loss", margin=0.05)
+    results = asked(trained(study, records_of, of, components=("active", "scale")), "+".join(NAMES), of)
+    (dossier,) = assess(results)
+    assert {p.modality: (p.useful, p.used) for p in dossier.parts if p.component is None} == {
+        "audio": ("useful", "used"), "visual": ("useful", "used"), "track": ("harmful", "misleading")
+    }  # fmt: skip
+    assert dossier.part("audio", None).gain.estimate.mean == pytest.approx(0.5, abs=0.01)
+    # A margin of the sum of losses is none of its parts: without one nothing is shown to be none.
+    assert {p.gain.margin for p in dossier.parts if p.component} == {None}
+    section = modalities.section(results)
+    assert "the study's metric, loss, of which less is better" in section.lead
+    table = next(t.table for t in section.tables if t.name == "subsets")
+    raw = {row[1]: row[4] for row in table.rows if row[2] == "all" and row[3] == "trained anew"}
+    assert raw["audio"] < raw["audio+track"], "the table has the measure as it is"
+
+
+def test_a_measure_that_nobody_measured_gives_no_word(study_of, records_of):
+    results = trained(lattice_study(study_of), records_of)
+    results = asked(results, "+".join(NAMES))
+    for one in results.analyses:
+        one["result"]["scores"] = {way: {"loss": told["loss"]} for way, told in one["result"]["scores"].items()}
+        one["result"]["emap"] = None
+    assert set(words(results, "used").values()) == {None}
 
 
 def test_families_are_the_whole_and_the_components(study_of, records_of):
@@ -171,16 +248,29 @@ def test_families_are_the_whole_and_the_components(study_of, records_of):
     (dossier,) = assess(results)
     for own in ([None], list(COMPONENTS)):
         parts = [p for p in dossier.parts if p.component in own]
-        family = [
-            compare(results.table("skill", p.component)["+".join(NAMES)].to_numpy()
-                    - results.table("skill", p.component)["+".join(n for n in NAMES if n != p.modality)].to_numpy(),
-                    np.zeros(12), overlap=results.overlap)
+        tests = [t for p in parts for t in (p.gain, p.share, p.overlap, p.alone)]
+        tests += [p.retrained for p in dossier.pairs if p.component in own]
+        assert {t.family for t in tests} == {len(tests)}
+        gain_SR = [
+            results.table("skill", p.component)["+".join(NAMES)].to_numpy()
+            - results.table("skill", p.component)["+".join(n for n in NAMES if n != p.modality)].to_numpy()
             for p in parts
-        ]  # fmt: skip
-        assert len(family) == 3 * len(own)
-        for p, paired, decision in zip(parts, family, decide(family, margin=0.02), strict=True):
-            assert p.gain.paired.difference == paired.difference
-            assert (p.gain.decision.p_holm, p.gain.decision.verdict) == (decision.p_holm, decision.verdict)
+        ]
+        lattice = dossier.lattice
+        for p, gain_R in zip(parts, gain_SR, strict=True):
+            assert p.gain.paired == compare(gain_R, np.zeros(12), overlap=results.overlap)
+        rows = []
+        for c in own:
+            value_RS = lattice.values(c)
+            gain_RM, share_RM = last_gains(value_RS), shapley(value_RS)
+            index_RMM = interactions(value_RS)
+            alone_RM = value_RS[:, [1, 2, 4]] - value_RS[:, :1]
+            rows += [x_RM[:, m] for x_RM in (gain_RM, share_RM, share_RM - gain_RM, alone_RM) for m in range(3)]
+            rows += [index_RMM[:, i, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+        flips = joint_sign_flips(rows)
+        t = holm([compare(row, np.zeros(12), overlap=results.overlap).p_t for row in rows])
+        p_of_gain = [2 * max(flips[i], t[i]) for k in range(len(own)) for i in range(15 * k, 15 * k + 3)]
+        assert [p.gain.p for p in parts] == pytest.approx([min(1.0, p) for p in p_of_gain])
 
 
 # Used ----------------------------------------------------------------------------------------------------------------
@@ -204,7 +294,8 @@ def test_used_rests_on_permuted_values(study_of, records_of):
     assert section.tables[0].caption == "In words: used by the trained model"
     assert "share" not in section.lead.lower()
     assert (
-        "Without any interaction of modalities the trained model would lose skill in scale" in section.findings[-1].text
+        "Without any interaction of modalities the trained model would score worse in scale"
+        in section.findings[-1].text
     )
 
 
@@ -235,7 +326,6 @@ def test_disagreement_between_useful_and_used_is_pointed_out(study_of, records_o
     assert (odd.useful, odd.used) == ("useful", "not used")
     told = [f for f in modalities.section(results).findings if f.label == "disagreement"]
     assert [f.text for f in told] == [
-        "'track' is used, yet a model trained without it does as well.",
         "'audio' helps in training, yet the trained model does as well without it for active.",
         "'track' is used, yet a model trained without it does as well for position.",
     ]

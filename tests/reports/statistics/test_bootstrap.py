@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.calibration.fixed import Cell, simulate
+from benchmarks.error_rates.fixed import Cell, simulate
 from reports.statistics.bootstrap import bca, interquartile_mean, mean
 from reports.statistics.intervals import estimate
 

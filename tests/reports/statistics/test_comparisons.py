@@ -12,6 +12,7 @@ from statsmodels.stats.weightstats import ttost_paired
 from reports.statistics.comparisons import (
     STUDIES_AT_ONCE,
     compare,
+    effect_interval,
     equivalence_p,
     paired_differences,
     sign_flip_p,
@@ -167,3 +168,35 @@ def test_a_tie_is_half_won():
     assert compare([3.0, 5.0], [2.0, 5.0]).share_won == 0.75
     assert compare([3.0, 5.0], [2.0, 5.0], higher_is_better=False).share_won == 0.25
     assert math.isnan(compare([], []).share_won)
+
+
+# Effect sizes ---------------------------------------------------------------------------
+@pytest.mark.parametrize(("effect", "n"), [(0.1, 10), (1.0, 10), (6.7, 5), (2.0, 30), (-1.5, 8), (0.0, 12)])
+def test_the_interval_of_an_effect_size_is_that_of_the_noncentral_t(effect, n):
+    low, high = effect_interval(effect, n)
+    t = effect * math.sqrt(n)
+    assert stats.nct.cdf(t, n - 1, low * math.sqrt(n)) == pytest.approx(0.975, abs=1e-5)
+    assert stats.nct.cdf(t, n - 1, high * math.sqrt(n)) == pytest.approx(0.025, abs=1e-5)
+    assert effect_interval(-effect, n) == pytest.approx((-high, -low), abs=1e-6)
+
+
+def test_overlapping_splits_widen_the_interval_of_an_effect_size():
+    apart, overlapping = effect_interval(1.0, 10), effect_interval(1.0, 10, overlap=1 / 3)
+    assert overlapping[0] < apart[0] < apart[1] < overlapping[1]
+
+
+def test_a_huge_effect_has_an_interval_and_none_has_none():
+    low, high = effect_interval(1e9, 10)
+    nearly = effect_interval(999.0 / math.sqrt(10), 10)
+    assert 0 < low < 1e9 < high
+    assert (low / 1e9, high / 1e9) == pytest.approx(tuple(e / (999.0 / math.sqrt(10)) for e in nearly), rel=1e-3)
+    assert all(math.isnan(edge) for edge in (*effect_interval(math.nan, 10), *effect_interval(1.0, 1)))
+
+
+def test_differences_that_cancel_out_are_no_difference():
+    """Their sum is rounding, 1.2e−17 or so, and must not be told as a difference."""
+    d = [0.1, 0.2, -0.3, 0.1, 0.2, -0.3]
+    assert np.mean(d) != 0
+    found = compare(d, [0.0] * len(d))
+    assert found.difference.mean == 0
+    assert found.effect_size == 0

@@ -139,7 +139,8 @@ def test_where_splits_vary_the_interval_is_corrected_for_the_family_too():
     nothing = pair(spread(12, 0.0, 1.0), overlap=1 / 3)
     alone, among = decide([d])[0], decide([d, nothing, nothing])[0]
     assert (alone.verdict, among.verdict) == ("better", "undecided")
-    assert among.p_holm <= 0.05 < among.p_t == pytest.approx(3 * d.p_t)
+    assert among.p_flip <= 0.05 < among.p_t == pytest.approx(3 * d.p_t)
+    assert among.p_holm == among.p_t
 
 
 def observed(n, mean, overlap):
@@ -215,3 +216,35 @@ def test_a_silly_number_is_not_named():
 
 def test_decide_nothing():
     assert decide([]) == []
+
+
+# Equivalence first ---------------------------------------------------------------------------
+def test_a_difference_within_the_margin_is_equivalent_also_where_it_is_not_0():
+    small = spread(12, 0.01, 0.002)
+    assert verdict_of(small).verdict == "better"
+    found = verdict_of(small, margin=0.02)
+    assert found.verdict == "equivalent"
+    assert found.p_holm <= 0.05
+    assert verdict_of(-small, margin=0.02).verdict == "equivalent"
+    # Partly beyond the margin it is a difference that counts.
+    assert verdict_of(spread(12, 0.02, 0.002), margin=0.02).verdict == "better"
+
+
+# The p that is told ---------------------------------------------------------------------------
+@given(
+    st.lists(st.lists(st.floats(-1, 1), min_size=6, max_size=10), min_size=1, max_size=4),
+    st.sampled_from([0.0, 1 / 3]),
+)
+def test_better_and_worse_are_those_whose_p_is_at_most_alpha(family, overlap):
+    found = decide([pair(d, overlap=overlap) for d in family])
+    for paired, d in zip((pair(d, overlap=overlap) for d in family), found, strict=True):
+        assert d.p == max(paired.p, paired.p_t)
+        assert d.p_holm == max(d.p_flip, d.p_t) >= d.p
+        if d.verdict != "too few repeats" and abs(d.p_holm - 0.05) > 1e-9:
+            assert (d.verdict in ("better", "worse")) == (d.p_holm <= 0.05)
+
+
+def test_overlapping_splits_are_in_the_p_that_is_told():
+    d = spread(10, 0.75, 1.0)
+    apart, overlapping = verdict_of(d), verdict_of(d, overlap=1 / 3)
+    assert apart.p <= 0.05 < overlapping.p

@@ -1,29 +1,31 @@
-"""Print the tables of docs/calibration.md: ``python -m reports.calibration``."""
+"""Print the tables of docs/error_rates.md: ``python -m benchmarks.error_rates``."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
-from reports.calibration import advice, fixed, sequential
+from benchmarks.error_rates import advice, fixed, learner, learner_sequential, sequential
 
 PARTS = {
+    "learner": (learner.report, learner.STUDIES),
+    "learner-sequential": (learner_sequential.report, learner_sequential.STUDIES),
     "fixed": (fixed.report, fixed.STUDIES),
     "sequential": (sequential.report, sequential.STUDIES),
     "advice": (advice.report, advice.STUDIES),
 }
-"""Part to what prints it, and the studies a row of docs/calibration.md."""
+"""Part to what prints it, and the studies a row of docs/error_rates.md."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print all reports, or the one that is asked for."""
     parser = argparse.ArgumentParser(
-        prog="python -m reports.calibration",
-        description="Error rate and power of the verdict rule on simulated studies: with a fixed number of repeats "
-        "against three naive tests, with repeats added until a comparison is decided, and with the advice of a fixed "
-        "study followed.",
+        prog="python -m benchmarks.error_rates",
+        description="Error rate and power of the verdict rule on simulated studies: with a real learner, by design "
+        "and groups; with scores that are drawn, against three naive tests; with repeats added until a comparison "
+        "is decided; and with the advice of a fixed study followed.",
     )
-    parser.add_argument("--studies", type=int, help="studies a row (default: as in docs/calibration.md)")
+    parser.add_argument("--studies", type=int, help="studies a row (default: as in docs/error_rates.md)")
     parser.add_argument("--only", choices=tuple(PARTS), help="one of the parts")
     asked = parser.parse_args(arguments)
     if asked.studies is not None and asked.studies < 1:

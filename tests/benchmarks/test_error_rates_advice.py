@@ -1,4 +1,4 @@
-"""The simulation of studies whose advice is followed, behind the last part of docs/calibration.md."""
+"""The simulation of studies whose advice is followed, behind the last part of docs/error_rates.md."""
 
 import math
 import re
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.calibration.advice import CELLS, MOST, STUDIES, Cell, error_row, follow, simulate
-from reports.calibration.fixed import ALPHA, rule
+from benchmarks.error_rates.advice import CELLS, MOST, STUDIES, Cell, error_row, follow, simulate
+from benchmarks.error_rates.fixed import ALPHA, rule
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
 
-PAGE = (Path(__file__).parents[3] / "docs" / "calibration.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "error_rates.md").read_text(encoding="utf-8")
 SMALL = 300
 SLACK = 3 * math.sqrt(ALPHA * (1 - ALPHA) / SMALL)
 """Three standard errors of a simulated rate of 5 %."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.error_rates.fixed import ALPHA, TEST, TRAIN
 from mmcore.seeding import generator
-from reports.calibration.fixed import ALPHA, TEST, TRAIN
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
 
@@ -42,7 +42,7 @@ CELLS = tuple(Cell(overlapping, first) for overlapping in (False, True) for firs
 def simulate(cell: Cell, studies: int) -> np.ndarray:
     """Paired differences of many studies, differences_SN with N = :data:`MOST`: normal, mean 0, deviation 1.
 
-    Where splits overlap repeats share a common term, as in :func:`reports.calibration.fixed.simulate`.
+    Where splits overlap repeats share a common term, as in :func:`benchmarks.error_rates.fixed.simulate`.
     """
     name = f"advice calibration {'overlapping' if cell.overlapping else 'independent'}"
     rng = generator(0, name, index=cell.first)

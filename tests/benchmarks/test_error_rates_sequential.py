@@ -1,4 +1,4 @@
-"""The simulation of studies that add repeats, behind the second half of docs/calibration.md."""
+"""The simulation of studies that add repeats, behind the second half of docs/error_rates.md."""
 
 import math
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.calibration.fixed import ALPHA
-from reports.calibration.sequential import (
+from benchmarks.error_rates.fixed import ALPHA
+from benchmarks.error_rates.sequential import (
     COMPARISONS,
     NULLS,
     REAL,
@@ -24,7 +24,7 @@ from reports.calibration.sequential import (
 from reports.statistics.sequential import Rule, compare_sequentially
 from reports.statistics.verdicts import decide
 
-PAGE = (Path(__file__).parents[3] / "docs" / "calibration.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "error_rates.md").read_text(encoding="utf-8")
 SMALL = 300
 
 

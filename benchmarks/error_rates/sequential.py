@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
+from benchmarks.error_rates.fixed import ALPHA, TEST, TRAIN
 from mmcore.seeding import generator
-from reports.calibration.fixed import ALPHA, TEST, TRAIN
 from reports.statistics.sequential import Rule
 from reports.statistics.spending import critical_t, sign_flip_rungs, t_of, t_rungs
 
@@ -38,7 +38,7 @@ SHAPES = {
     "skewed": math.sqrt((math.e - 1) * math.e),
     "heavy-tailed": math.sqrt(3),
 }
-"""How scores of arms are distributed, with their deviation; see :data:`reports.calibration.fixed.SHAPES`."""
+"""How scores of arms are distributed, with their deviation; see :data:`benchmarks.error_rates.fixed.SHAPES`."""
 
 LEVELS = tuple(ALPHA / i * (1 - 1e-12) for i in range(COMPARISONS, 0, -1))
 

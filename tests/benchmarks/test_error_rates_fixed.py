@@ -1,4 +1,4 @@
-"""The simulation behind docs/calibration.md, in small."""
+"""The simulation behind docs/error_rates.md, in small."""
 
 import math
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.calibration.fixed import (
+from benchmarks.error_rates.fixed import (
     ALPHA,
     EFFECT,
     FAIR,
@@ -31,7 +31,7 @@ from reports.calibration.fixed import (
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SMALL = 600
 SLACK = 3 * math.sqrt(ALPHA * (1 - ALPHA) / SMALL)
 """Three standard errors of a simulated rate of 5 %."""
@@ -109,7 +109,7 @@ def test_differences_have_the_mean_deviation_and_correlation_that_are_told(shape
 
 
 def test_the_page_is_what_the_command_prints():
-    page = (ROOT / "docs" / "calibration.md").read_text(encoding="utf-8").splitlines()
+    page = (ROOT / "docs" / "error_rates.md").read_text(encoding="utf-8").splitlines()
     end = next(i for i, line in enumerate(page) if line.startswith("### Sequential"))
     lines = [line for line in page[:end] if line.startswith("| ") and "%" in line]
     assert len(lines) == len(cells(0.0)) + len(cells(EFFECT))
@@ -120,7 +120,7 @@ def test_the_page_is_what_the_command_prints():
 
 
 def test_the_command_prints_tables_and_refuses_nonsense():
-    command = [sys.executable, "-m", "reports.calibration", "--only", "fixed", "--studies"]
+    command = [sys.executable, "-m", "benchmarks.error_rates", "--only", "fixed", "--studies"]
     done = subprocess.run([*command, "40"], cwd=ROOT, capture_output=True, text=True, check=True)
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and "%" in line]
     assert len(rows) == 2 * 2 * len(SHAPES) * 3

@@ -1,0 +1,59 @@
+"""The test side of a study before anything is trained, from ``items.csv`` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.corpora import CorpusPlace
+from mmcore.config import SplitConfig
+from mmcore.data.sources.folder import Item, read_items
+from mmcore.data.sources.simulated import simulated_items
+from mmcore.data.splits import draw_split
+from mmcore.errors import SplitError
+from reports.prospects import GroupCounts, Prospects, prospects_of
+
+if TYPE_CHECKING:
+    from experiments.plan import Asked
+
+
+def prospects(asked: Asked) -> Prospects:
+    """What a study can decide at best: a word before the hours are spent.
+
+    Raises:
+        CorpusError: ``items.csv`` breaks the format.
+    """
+    study = asked.study
+    metric, targets = study.metric, asked.schema.targets
+    # As the report repeats its comparisons: for components that the measure has one number for, the metric's own aside.
+    measured = {p.component for p in targets.parameters if p.kind in metric.measure.kinds}
+    others = [name for name in targets.components if name in measured and name != metric.component]
+    if metric.measure.whole is None or (metric.component is None and len(others) == 1):
+        others = []
+    return prospects_of(study, len(others), side_of(asked.place, study.arms[0].config.split, study.first_repeat))
+
+
+def side_of(place: CorpusPlace, config: SplitConfig, repeat: int) -> GroupCounts | str:
+    """How many groups are tested; a text where no split can be drawn.
+
+    Args:
+        place: the corpus; a simulated one need not be made.
+        config: the study's split.
+        repeat: any of the study's: all have equally many test groups.
+
+    Raises:
+        CorpusError: ``items.csv`` breaks the format.
+    """
+    items = items_of(place)
+    try:
+        split = draw_split(items, config, repeat)
+    except SplitError as error:
+        return str(error)
+    tested = {items[index].group for index in split.test}
+    return GroupCounts(split.drawn, len(tested), len({item.group for item in items}))
+
+
+def items_of(place: CorpusPlace) -> tuple[Item, ...]:
+    """The items of a corpus; those of a simulated one are known before it is made."""
+    if place.exists or place.simulated is None:
+        return read_items(place.folder / "items.csv")
+    return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))

@@ -1,0 +1,184 @@
+"""How far a command is and how long it will still take, told anew from what its jobs have taken so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from experiments.stages import PREPARE, REPORT, Stage, makespan
+
+UNCOUNTED = (PREPARE, REPORT)
+"""Stages that take time and are no jobs that a user would count."""
+
+
+@dataclass
+class _Running:
+    stage: str
+    group: str
+    expected: float
+    began: float
+    share: float = 0.0
+
+
+@dataclass
+class _Live:
+    """A stage: jobs that wait, and what those that ended have taken."""
+
+    name: str
+    workers: int = 1
+    lead: float = 0.0
+    waiting: list[tuple[str, float]] = field(default_factory=list)
+    taken: dict[str, list[float]] = field(default_factory=dict)
+    expected: float = 0.0
+
+
+class Remaining:
+    """Counts jobs over all stages of a command and estimates the time that is left.
+
+    Of a group whose jobs have ended, the others are expected to take their mean; of other groups, what was estimated
+    times the factor by which the jobs so far, running ones included, differ from their estimates.
+
+    Args:
+        clock: seconds; another one for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stages: list[_Live] = []
+        self._running: dict[str, _Running] = {}
+        self._stage = ""
+        self._stage_began = clock()
+        self._idle = True
+        self.done = 0
+        self.failed = 0
+
+    @property
+    def running(self) -> int:
+        """Jobs under way."""
+        return len(self._running)
+
+    @property
+    def total(self) -> int:
+        """Jobs done, under way and expected."""
+        ahead = sum(len(stage.waiting) for stage in self._stages if stage.name not in UNCOUNTED)
+        return self.done + self.running + ahead
+
+    def expect(self, stages: Sequence[Stage]) -> None:
+        """What is still to do; replaces what was expected before, and keeps what has been learned."""
+        before = {stage.name: stage for stage in self._stages}
+        self._stages = []
+        for stage in stages:
+            live = before.get(stage.name) or _Live(stage.name)
+            live.workers, live.lead = stage.workers, stage.lead.seconds
+            live.waiting = [(part.group, part.each.seconds) for part in stage.parts for _ in range(part.jobs)]
+            self._stages.append(live)
+
+    def begin(self, stage: str) -> None:
+        """A stage begins; those before it are over. One that nobody expected comes before all that is expected."""
+        if all(live.name != stage for live in self._stages):
+            self._stages.insert(0, _Live(stage))
+        for live in self._stages[: [live.name for live in self._stages].index(stage)]:
+            live.waiting = []
+        self._stage, self._stage_began, self._idle = stage, self._clock(), True
+
+    def started(self, name: str, group: str) -> None:
+        """A job of the stage begins."""
+        self._running[name] = _Running(self._stage, group, self._take(group), self._clock())
+        self._idle = False
+
+    def share(self, name: str, share: float) -> None:
+        """A running job has done this share of its work."""
+        if name in self._running:
+            self._running[name].share = share
+
+    def finished(self, name: str, group: str, failed: bool) -> None:
+        """A job is over; one that never began was there already, or could not be begun."""
+        one = self._running.pop(name, None)
+        if one is None:
+            self._take(group)
+        else:
+            live = self._live(one.stage)
+            live.taken.setdefault(one.group, []).append(self._clock() - one.began)
+            live.expected += one.expected
+        self.done += 1
+        self.failed += failed
+
+    def left(self) -> float | None:
+        """Seconds until the command ends; None where nothing is known of it."""
+        names = [live.name for live in self._stages]
+        at = names.index(self._stage) if self._stage in names else 0
+        stages = self._stages[at:]
+        if not any(live.waiting for live in stages) and not self._running:
+            return None
+        return sum(self._left_of(live) for live in stages)
+
+    def _left_of(self, live: _Live) -> float:
+        ratio = self._ratio(live)
+        now = self._clock()
+        running = [one for one in self._running.values() if one.stage == live.name]
+        rest = []
+        for one in running:
+            whole = self._whole(live, one.group, one.expected, ratio)
+            rest.append(max(0.0, whole * (1 - one.share) if one.share else whole - (now - one.began)))
+        waiting = [self._whole(live, group, expected, ratio) for group, expected in live.waiting]
+        if not running and not waiting:
+            return 0.0
+        if live.name == self._stage:
+            spent = now - self._stage_began
+            if live.name in UNCOUNTED:
+                return max(0.0, makespan(waiting, 1) - spent)
+            lead = max(0.0, live.lead - spent) if self._idle else 0.0
+        else:
+            lead = live.lead
+        return lead + makespan([*sorted(rest, reverse=True), *waiting], live.workers)
+
+    def _whole(self, live: _Live, group: str, expected: float, ratio: float) -> float:
+        taken = live.taken.get(group)
+        return sum(taken) / len(taken) if taken else expected * ratio
+
+    def _ratio(self, live: _Live) -> float:
+        """By what the jobs of a stage differ from their estimates; of all stages, where this one has none yet.
+
+        Half of a job as estimated is added to both sides, so that the first moments of the first job decide nothing.
+        """
+        if live.name in UNCOUNTED:
+            return 1.0
+        taken, expected = self._evidence([live])
+        if not expected:
+            taken, expected = self._evidence(self._stages)
+        return taken / expected if expected else 1.0
+
+    def _evidence(self, stages: Iterable[_Live]) -> tuple[float, float]:
+        names = {live.name: live for live in stages}
+        taken = sum(sum(seconds) for live in names.values() for seconds in live.taken.values())
+        expected = sum(live.expected for live in names.values())
+        running = [one for one in self._running.values() if one.stage in names]
+        if not taken and not running:
+            return 0.0, 0.0
+        now = self._clock()
+        half = 0.5 * max((one.expected for one in running), default=0.0)
+        for one in running:
+            # A job that takes longer than expected says so even where it does not tell its share.
+            part = one.expected * one.share if one.share else min(one.expected, now - one.began)
+            taken, expected = taken + (now - one.began), expected + part
+        return taken + half, expected + half
+
+    def _take(self, group: str) -> float:
+        """The estimate of a job that waits in the stage, of this group if there is one; else what others took."""
+        live = self._live(self._stage)
+        for index, (name, expected) in enumerate(live.waiting):
+            if name == group:
+                del live.waiting[index]
+                return expected
+        if live.waiting:
+            return live.waiting.pop(0)[1]
+        known = [value for values in live.taken.values() for value in values]
+        return sum(known) / len(known) if known else 0.0
+
+    def _live(self, name: str) -> _Live:
+        for live in self._stages:
+            if live.name == name:
+                return live
+        self._stages.append(_Live(name))
+        return self._stages[-1]

@@ -1,0 +1,174 @@
+"""What work has taken on which machine: ``timings.jsonl`` in the home, one line for each piece of work.
+
+Estimates learn from it (:mod:`experiments.estimate`). It decides on no number of a study, so it may be deleted at any
+time. Lines of other machines stay, and are not taken for this one's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from experiments.home import Home
+from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Stopped, Told
+from experiments.machine import identity
+from experiments.work import FORMULA, START
+from mmcore.events import EpochDone
+
+Kind = Literal["train", "analyse", "start", "prepare", "report"]
+
+MOST = 3000
+"""Lines that are read, the latest: older ones say little of how busy the machine is now."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One piece of work that was done.
+
+    Args:
+        machine: which machine, see :func:`experiments.machine.identity`.
+        device, threads: of the worker.
+        kind: what was done.
+        name: what it can be told by: of a training its config's digest without the repeat, of a report its study.
+        run: fingerprint of the run; empty where there is none.
+        seconds: from start to end, as a worker was kept busy.
+        guess: seconds that :mod:`experiments.work` gave for just this work, before any correction; 0 where it has none.
+        formula: version of what guessed, see :data:`experiments.work.FORMULA`.
+        epochs, planned: epochs trained, and epochs that the config asks for.
+        whole: a training from its first epoch to its own end: neither resumed nor stopped by a search.
+    """
+
+    machine: str
+    device: str
+    threads: int
+    kind: Kind
+    name: str
+    run: str
+    seconds: float
+    guess: float = 0.0
+    formula: int = FORMULA
+    epochs: int = 0
+    planned: int = 0
+    whole: bool = True
+
+
+def add(home: Home, timing: Timing) -> None:
+    """Append a line; several processes may do so at a time. A disk that is full costs an estimate, no study."""
+    line = json.dumps(asdict(timing)) + "\n"
+    try:
+        with open(home.timings, "ab") as file:
+            file.write(line.encode())
+    except OSError:
+        return
+
+
+def read(home: Home) -> list[Timing]:
+    """The latest lines, oldest first; [] where there are none. Lines that cannot be read are passed over."""
+    try:
+        with open(home.timings, "rb") as file:
+            lines = deque(file, MOST)
+    except OSError:
+        return []
+    return [timing for line in lines if (timing := _timing(line)) is not None]
+
+
+def _timing(line: bytes) -> Timing | None:
+    try:
+        timing = Timing(**json.loads(line))
+    except (ValueError, TypeError):
+        return None  # torn by a full disk, or of another version
+    return timing if timing.seconds > 0 else None
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a job is, for its line.
+
+    Args:
+        kind, name, planned: see :class:`Timing`.
+        guess: seconds by the epochs that were trained.
+    """
+
+    kind: Kind
+    name: str
+    guess: Callable[[int], float]
+    planned: int = 0
+
+
+class Stopwatch:
+    """Takes the time of jobs from what a pool reports of them.
+
+    Args:
+        home: where the lines go.
+        device, threads: of the workers.
+        clock: seconds; another one for tests.
+    """
+
+    def __init__(self, home: Home, device: str, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._home, self._device, self._threads, self._clock = home, device, threads, clock
+        self._began: dict[str, float] = {}
+        self._epochs: dict[str, list[int]] = {}
+        self._opened: float | None = clock()
+
+    def hear(self, message: Message, described: Callable[[], Described | None]) -> None:
+        """Called with every message of a pool.
+
+        Args:
+            message: as the pool reports it.
+            described: what the job is; None: not worth a line.
+        """
+        name = message.fingerprint
+        match message:
+            case Started():
+                if self._opened is not None:
+                    # The first job that begins: until then workers were importing their libraries.
+                    self.note("start", "", self._clock() - self._opened, START)
+                    self._opened = None
+                self._began[name], self._epochs[name] = self._clock(), []
+            case Told(_, EpochDone() as event):
+                self._epochs.setdefault(name, []).append(event.epoch)
+            case Told():
+                pass
+            case Finished(_, status):
+                self._end(name, described, status == "done", stopped=False)
+            case Stopped():
+                self._end(name, described, True, stopped=True)
+            case Lost() | GivenUp():
+                self._began.pop(name, None)
+
+    @contextlib.contextmanager
+    def taking(self, kind: Kind, name: str, guess: float) -> Iterator[None]:
+        """Time a piece of work of the driver itself; one that fails leaves no line."""
+        began = self._clock()
+        yield
+        self.note(kind, name, self._clock() - began, guess)
+
+    def note(self, kind: Kind, name: str, seconds: float, guess: float) -> None:
+        """A piece of work of the driver itself, timed by others."""
+        add(self._home, Timing(identity(), self._device, self._threads, kind, name, "", round(seconds, 3), guess))
+
+    def _end(self, run: str, described: Callable[[], Described | None], fine: bool, stopped: bool) -> None:
+        began, epochs = self._began.pop(run, None), self._epochs.pop(run, [])
+        found = described() if fine and began is not None else None
+        # A training without an epoch was taken from another run, or waited for one.
+        if found is None or began is None or (found.kind == "train" and not epochs):
+            return
+        timing = Timing(
+            identity(),
+            self._device,
+            self._threads,
+            found.kind,
+            found.name,
+            run,
+            round(self._clock() - began, 3),
+            found.guess(len(epochs)),
+            epochs=len(epochs),
+            planned=found.planned,
+            whole=not stopped and (not epochs or epochs[0] == 1),
+        )
+        add(self._home, timing)

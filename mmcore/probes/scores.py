@@ -1,0 +1,56 @@
+"""What probes tell of scores: every measure, so that a report can choose the one that its study judges by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from mmcore.training.evaluation import Measured
+
+DIGITS = 6
+"""Digits after the point: far below what any margin asks for."""
+
+
+def mixed(parts: Sequence[tuple[float, Measured]]) -> Measured:
+    """The sum of scores times their weights, measure by measure; NaN where any of them is.
+
+    Args:
+        parts: weight and scores, at least one, all with the same measures and components.
+
+    Example:
+        >>> mixed([(0.5, {"loss": {None: 2.0}}), (0.5, {"loss": {None: 4.0}})])
+        {'loss': {None: 3.0}}
+    """
+    (_, first), *_ = parts
+    return {
+        measure: {c: sum(weight * scores[measure][c] for weight, scores in parts) for c in by_component}
+        for measure, by_component in first.items()
+    }
+
+
+def point(scores: Measured) -> dict[str, Any]:
+    """As plain data: measure to ``whole`` and ``components``; ``whole`` is None where a measure has none."""
+    return {
+        measure: {
+            "whole": _plain(by_component.get(None, math.nan)),
+            "components": {c: _plain(value) for c, value in by_component.items() if c is not None},
+        }
+        for measure, by_component in scores.items()
+    }
+
+
+def columns(rows: Sequence[Measured]) -> dict[str, Any]:
+    """The same of several scores: a list over rows in the place of each number."""
+    points = [point(row) for row in rows]
+    return {
+        measure: {
+            "whole": [one[measure]["whole"] for one in points],
+            "components": {c: [one[measure]["components"][c] for one in points] for c in told["components"]},
+        }
+        for measure, told in points[0].items()
+    }
+
+
+def _plain(value: float) -> float | None:
+    return round(value, DIGITS) if math.isfinite(value) else None

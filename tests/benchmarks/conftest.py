@@ -1,0 +1,7 @@
+"""Benchmarks that run whole studies start as quickly as the tests of studies do."""
+
+from __future__ import annotations
+
+from factories.studies import migrated, quick_starts, tiny_corpus, with_database
+
+__all__ = ["migrated", "quick_starts", "tiny_corpus", "with_database"]

@@ -1,0 +1,90 @@
+"""Fixtures for tests that run whole studies: a corpus of a second, and homes and workers that are there at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories.once import made_once
+from factories.workers import WarmPool
+
+from experiments import driver, search, store
+from experiments.home import Home
+
+MAKE_DATABASE = store._create_database
+
+CORPUS = """\
+format: 1
+name: tiny
+step: 0.1
+reference: track
+modalities:
+  audio: {features: [{name: level}]}
+  track: {features: [{name: 0_x}]}
+targets:
+  from: track
+  tracks: 1
+  parameters:
+    - {name: x, component: position}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve items of 40 steps; x copies the level of the same step, which history cannot know."""
+    return made_once(tmp_path_factory, "tiny_corpus", lambda folder: _write_tiny(folder / "tiny")) / "tiny"
+
+
+def _write_tiny(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("audio", "track"):
+        (folder / name).mkdir(parents=True)
+    rows = []
+    for index in range(12):
+        item = f"item{index:02}"
+        time = np.arange(40) * 0.1
+        level = rng.normal(size=40)
+        pd.DataFrame({"time": time, "level": level}).to_parquet(folder / "audio" / f"{item}.parquet")
+        pd.DataFrame({"time": time, "0_x": level}).to_parquet(folder / "track" / f"{item}.parquet")
+        rows.append({"item": item, "group": item})
+    pd.DataFrame(rows).to_csv(folder / "items.csv", index=False)
+    (folder / "corpus.yaml").write_text(CORPUS, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store's database, made once: creating one costs seconds, copying it nothing."""
+    return made_once(tmp_path_factory, "migrated", lambda folder: MAKE_DATABASE(Home(folder).make())) / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def with_database(migrated: Path) -> Callable[[Home], Home]:
+    """Gives a home its database before a process of its own opens it."""
+
+    def copied(home: Home) -> Home:
+        if not (home.make().root / "mlflow.db").exists():
+            shutil.copy(migrated, home.root / "mlflow.db")
+        return home
+
+    return copied
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
+    """In this process, homes get a copy of the database and studies get workers that are there already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_create_database", with_database)
+        patch.setattr(driver, "LocalPool", WarmPool)
+        patch.setattr(search, "LocalPool", WarmPool)
+        yield
+        WarmPool.end()
+
+
+@pytest.fixture
+def database_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test about how a database comes about."""
+    monkeypatch.setattr(store, "_create_database", MAKE_DATABASE)
