@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.error_rates import learner, learner_sequential
+from benchmarks.error_rates.__main__ import main
 from benchmarks.error_rates.families import CELLS, ITEMS, RIDGE, Cell, Trained, _corpora, simulate
 from benchmarks.error_rates.fixed import ALPHA
 from benchmarks.error_rates.learner import EFFECT, error_row, paired, power_row, rates, verdicts
@@ -198,3 +199,15 @@ def test_the_page_is_what_the_commands_print():
         learner_sequential.row(learner_sequential.CELLS[0], learner_sequential.STUDIES),
     ):
         assert re.search(f"^{re.escape(row)}$", PAGE, re.MULTILINE), row
+
+
+def test_the_command_prints_the_tables_of_the_page(capsys):
+    heads = [line for line in PAGE.splitlines() if line.startswith("| design | luck")]
+    for part, tables, count in (
+        ("learner", heads[:2], len(CELLS) + len(CELLS) // 2),
+        ("learner-sequential", heads[2:], len(learner_sequential.CELLS) * 3 // 2),
+    ):
+        main(["--only", part, "--studies", "1"])
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if line.startswith("| design")] == tables
+        assert sum("%" in line and line.startswith("| ") for line in lines) == count
