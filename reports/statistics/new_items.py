@@ -1,7 +1,7 @@
 """Does a difference hold for new items of the corpus, where all repeats tested the same ones?
 
 Where repeats share their test items, more repeats show ever more surely what holds for these items, and nothing about
-others: equally good arms were called better or worse in 30 % to 78 % of simulated studies (docs/error_rates.md). So the
+others: equally good arms were called better or worse in 12 % to 98 % of simulated studies (docs/error_rates.md). So the
 groups of items are a second witness. The standard error has three parts: how the difference moves with the groups that
 are tested (bootstrap over groups), with the repeats, and with the groups that are read in training.
 
