@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -137,9 +138,9 @@ class Screen:
                 self._move(name, total=epochs * steps, completed=(epoch - 1) * steps + step, note=f"epoch {epoch}")
             case events.EpochDone(epoch, epochs, row):
                 self._shares[name] = epoch / epochs
-                skill = row.get("validation/skill")
-                if skill is not None:
-                    self._move(name, note=f"epoch {epoch}, validation skill {skill:.3f}")
+                column = chosen_column(row)
+                if column in row:
+                    self._move(name, note=f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}")
             case events.Note(text):
                 self.say(f"{name}: {text}")
         self._refresh()
@@ -183,6 +184,18 @@ class Screen:
         measured = spent / share * (1 - share)
         # Trust the measurement more as it grows; the first runs include start-up.
         return share * measured + (1 - share) * (measured + max(0.0, self._guess - spent)) / 2
+
+
+def chosen_column(row: Mapping[str, float]) -> str:
+    """The column of an epoch's history row by which epochs are chosen, as far as the row tells it.
+
+    Example:
+        >>> chosen_column({"validation/loss": 1.0, "validation/skill": 0.1, "validation/f1/active": 0.5})
+        'validation/f1/active'
+    """
+    usual = ("loss", "skill")
+    others = [c for c in row if c.startswith("validation/") and c.split("/")[1] not in usual]
+    return others[0] if others else "validation/skill"
 
 
 def duration(seconds: float) -> str:
