@@ -191,4 +191,5 @@ def test_a_sound_study_triggers_none(sound):
         "ABL028",
         "ABL029",
         "ABL031",
+        "ABL033",
     }

@@ -132,9 +132,12 @@ def kill_in_mid_trial(
     while time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
-        # Not while it holds the journal's lock: then nobody could look.
+        # A database can be looked at while it stands still; a journal cannot, if it holds the lock.
+        if storage is not None:
+            process.send_signal(signal.SIGSTOP)
         seen = trials(asked, home, storage)
         if sum(trial.state.is_finished() for trial in seen) < least or not mine(seen, process.pid):
+            process.send_signal(signal.SIGCONT)
             continue
         process.send_signal(signal.SIGKILL)
         process.wait()
