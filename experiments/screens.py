@@ -250,12 +250,15 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     return texts
 
 
+_TITLES = {"rows": "rows read", "pooled": "rows a step"}
+
+
 def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
     heads = [head for head in rows[0] if head not in leave_out]
     named = sum(head in ("item", "modality") for head in heads)
-    titles = [head.replace("_", " ") for head in heads]
+    titles = [_TITLES.get(head, head.replace("_", " ")) for head in heads]
     return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]
 
 

@@ -11,11 +11,12 @@ SHARES = ("coverage", "interpolated")
 """Shares of an item's steps: averaged over the steps of the items that have the modality."""
 LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
-COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
+COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
 """Summed over items."""
 
 
 _HEADINGS = {
+    "rows": "rows read",
     "largest_gap": "largest gap (s)",
     "nan": "NaN",
     "inf": "Inf",
@@ -23,6 +24,7 @@ _HEADINGS = {
     "duplicate_times": "double times",
     "no_time": "without a time",
     "missing": "items without it",
+    "pooled": "rows a step",
 }
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
+from mmcore.data.pooling import Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.errors import CorpusError
-from mmcore.schema import CorpusSchema, Kind, Targets
+from mmcore.schema import DEFAULT_RESAMPLE, CorpusSchema, Kind, Resample, Targets
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,32 @@ def _aligned(
         return align_by_position(stream, steps, groups)
     target = targets.from_ == name and targets.from_ in schema.modalities
     hold = target or config.interpolation == "last"
-    return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold)
+    pooling = _pooling(schema, name, grid_S)
+    return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold, pooling)
+
+
+def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
+    """How a stream is pooled on a grid; where the reference's rows lie closer than the step, its distance is the width.
+
+    Values of targets that their ``when`` says do not count are left out.
+    """
+    assert schema.step is not None, "a timed corpus"
+    width = min(schema.step, float(np.median(np.diff(grid_S)))) if len(grid_S) > 1 else schema.step
+    conditions: dict[int, int] = {}
+    if name == schema.targets.from_:
+        place = {column: at for at, column in enumerate(_columns(schema, name))}
+        names = [p.name for p in schema.targets.parameters]
+        for row in schema.target_columns():
+            for column, parameter in zip(row, schema.targets.parameters, strict=True):
+                if parameter.when is not None:
+                    conditions[place[column]] = place[row[names.index(parameter.when)]]
+    return Pooling(width, _resamples(schema, name), conditions)
+
+
+def _resamples(schema: CorpusSchema, name: str) -> Sequence[Resample]:
+    if name in schema.modalities:
+        return schema.modalities[name].resamples
+    return [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters] * schema.targets.tracks
 
 
 def _target(
