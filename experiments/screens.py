@@ -226,7 +226,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings"))]
+        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings", "apart"))]
     remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]
@@ -250,7 +250,13 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     return texts
 
 
-_TITLES = {"rows": "rows read", "pooled": "rows a step"}
+_TITLES = {
+    "rows": "rows read",
+    "pooled": "rows a step",
+    "seconds_outside": "s outside",
+    "seconds_absent": "s absent",
+    "apart": "never meet",
+}
 
 
 def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:

@@ -55,8 +55,8 @@ class Clock(Frozen):
     offset: float = 0.0
     """Seconds added to every time; -3600 for a timecode that starts at one hour."""
     rate: PositiveFloat | None = None
-    """Factor on every time, or a fraction as text; None: 1. 0.001 for milliseconds, 30/29.97 for frames of 29.97 a second
-    that were stamped as if 30."""
+    """Factor on every time, or a fraction as text; None: 1. 0.001 for milliseconds, 30/29.97 for frames of 29.97 a
+    second that were stamped as if 30."""
 
     @field_validator("rate", mode="before")
     @classmethod
@@ -218,7 +218,7 @@ class Parameter(Frozen):
 
 
 class Targets(Clock):
-    """What is predicted: K tracks × P parameters per step or per item; ``offset`` and ``rate`` for a table of its own."""
+    """What is predicted: K tracks × P parameters per step or per item; a clock for a table of its own."""
 
     from_: str = Field(alias="from")
     """A modality's name (tasks forecast, reconstruct) or that of a table of its own (task label)."""

@@ -11,6 +11,7 @@ T source rows, S grid steps, F raw features.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,24 +99,39 @@ def tidy(table: Table) -> Stream:
     return Stream(time_T, values_TF, rows, nan, inf, non_monotonic, duplicates, no_time, gap, table.extra_columns)
 
 
-def regular_grid(starts: Sequence[float], ends: Sequence[float], step: float, where: str) -> np.ndarray:
-    """Times from the latest start to the earliest end, ``step`` seconds apart; empty where the spans do not meet.
+def regular_grid(spans: Sequence[tuple[float, float]], step: float, max_gap: float, where: str) -> np.ndarray:
+    """Times ``step`` seconds apart over all that any span covers; empty for no span.
+
+    A hole above ``max_gap`` between spans has no steps; those beyond it continue the same count.
+
+    Args:
+        spans: first and last second of each stream.
 
     Raises:
         CorpusError: more than ten million steps, so the times cannot be in seconds.
     """
-    start, end = max(starts), min(ends)
-    if end < start:
+    pieces: list[tuple[float, float]] = []
+    for first, last in sorted(spans):
+        if pieces and first - pieces[-1][1] <= max_gap + EPSILON:
+            pieces[-1] = (pieces[-1][0], max(pieces[-1][1], last))
+        else:
+            pieces.append((first, last))
+    if not pieces:
         return np.empty(0)
-    steps = int((end - start) / step + EPSILON) + 1 if (end - start) / step < MAX_STEPS else MAX_STEPS + 1
-    if steps > MAX_STEPS:
+    start, end = pieces[0][0], pieces[-1][1]
+    if sum((last - first) / step + 1 for first, last in pieces) > MAX_STEPS:
         raise CorpusError(
             "an item must be shorter than ten million steps",
             found=f"times from {start:g} to {end:g} at a step of {step:g} s",
-            next_step="Write times in seconds, or set step in corpus.yaml",
+            next_step="Write times in seconds, or set step, or the modality's rate (0.001 for milliseconds), in "
+            "corpus.yaml",
             where=where,
         )
-    return start + step * np.arange(steps)
+    counts = [
+        np.arange(math.ceil((first - start) / step - EPSILON), math.floor((last - start) / step + EPSILON) + 1)
+        for first, last in pieces
+    ]
+    return start + step * np.concatenate(counts)
 
 
 def align(

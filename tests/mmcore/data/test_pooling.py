@@ -147,7 +147,7 @@ def test_defaults_by_kind_and_what_was_read_is_counted(
 def test_no_row_after_a_step_changes_it_where_the_last_value_holds(
     write_tiny: Write, tiny_tables: Callable[..., Any], tmp_path: Path, interpolation: Literal["linear", "last"]
 ) -> None:
-    """Ten rows a step, some of them lost; linear, whose windows reach half a step ahead, shows that the test can see."""
+    """Ten rows a step, some lost; linear, whose windows reach half a step ahead, shows that the test can see."""
     config, tables = DataConfig(interpolation=interpolation, tolerance=0.3), tiny_tables({"a": 12, "b": 7})
     sound = dense_sound(12)
     tables["sound"]["a"] = sound[~sound["time"].between(4.05, 6.25)].reset_index(drop=True)
