@@ -192,7 +192,8 @@ def _width(schema: CorpusSchema, grid_S: np.ndarray) -> float:
 def _resamples(schema: CorpusSchema, name: str) -> Sequence[Resample]:
     if name in schema.modalities:
         return schema.modalities[name].resamples
-    return [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters] * schema.targets.tracks
+    own: list[Resample] = [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters]
+    return own * schema.targets.tracks
 
 
 def _target(
