@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from mmcore.schema import Resample
 
@@ -131,6 +130,9 @@ def _pooled(how: Resample, values_TF: np.ndarray, windows: Windows) -> np.ndarra
 
 
 def _mean(values_TF: np.ndarray, windows: Windows) -> np.ndarray:
+    # Here, so that a command that aligns nothing need not wait for scipy.
+    from scipy.sparse import csr_matrix
+
     counts_W = windows.last_W - windows.first_W
     rows = np.concatenate([np.arange(a, b) for a, b in zip(windows.first_W, windows.last_W, strict=True)])
     # A product with a sparse matrix sums rows several times as fast as reduceat does.
