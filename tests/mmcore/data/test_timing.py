@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from mmcore.config import DataConfig
+from mmcore.data.pooling import FASTER
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
-from mmcore.schema import Clock
+from mmcore.schema import Clock, CorpusSchema
 
 Write = Callable[..., Path]
 LENGTHS = {"a": 40, "b": 7}
@@ -172,3 +174,14 @@ def test_repeated_times_and_long_tables_are_told_by_run(
     assert any(note.startswith(long) for note in notes)
     assert "image: 1 of 8 rows repeat a time in 1 items (first b); of equal times the last row is read" in notes
     assert [note for note in time_notes(prepared.quality) if note in notes] == time_notes(prepared.quality)
+
+
+def test_the_corpus_of_the_docs_is_one() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "your_data.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    schema = CorpusSchema.model_validate(yaml.safe_load(block))
+    audio, visual = schema.modalities["audio"], schema.modalities["visual"]
+    assert audio.resamples == ("mean", "max", "std", "max")
+    assert visual.resamples[:2] == ("mode", "mean")
+    assert (audio.offset, visual.factor) == (-3600, pytest.approx(1.001, abs=1e-5))
+    assert f"more than {FASTER:g} rows a step" in text
