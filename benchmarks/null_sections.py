@@ -1,6 +1,6 @@
 """How often does a section of a report say a false word where there is nothing to be found?
 
-    python -m benchmarks.null_sections                     # the table of docs/calibration.md, about ten minutes
+    python -m benchmarks.null_sections                     # the table of docs/analyses.md, about ten minutes
     python -m benchmarks.null_sections --studies 100 --only errors
 
 Each study is made up: its scores, and what probes would have told, are chance alone, so that every claim is false. The

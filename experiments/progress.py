@@ -170,9 +170,9 @@ class Screen:
                     self._move(name, total=epochs * steps, completed=done, note=f"epoch {epoch}")
                 case events.EpochDone(epoch, epochs, row):
                     self._remaining.share(name, epoch / epochs)
-                    skill = row.get("validation/skill")
-                    if skill is not None:
-                        self._move(name, note=f"epoch {epoch}, validation skill {skill:.3f}")
+                    column = chosen_column(row)
+                    if column in row:
+                        self._move(name, note=f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}")
                 case events.Note(text):
                     self.say(f"{name}: {text}")
             self._refresh()
@@ -228,6 +228,18 @@ class Screen:
         left = self._remaining.left()
         # What takes longer than expected is not said to take no time.
         return words if left is None or left < 1 else f"{words}, about {duration(left)} left"
+
+
+def chosen_column(row: Mapping[str, float]) -> str:
+    """The column of an epoch's history row by which epochs are chosen, as far as the row tells it.
+
+    Example:
+        >>> chosen_column({"validation/loss": 1.0, "validation/skill": 0.1, "validation/f1/active": 0.5})
+        'validation/f1/active'
+    """
+    usual = ("loss", "skill")
+    others = [c for c in row if c.startswith("validation/") and c.split("/")[1] not in usual]
+    return others[0] if others else "validation/skill"
 
 
 def duration(seconds: float) -> str:

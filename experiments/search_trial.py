@@ -79,14 +79,10 @@ class OpenTrial:
         return taken if record is None else [*taken, int(record["epochs"])]
 
     def take(self, record: dict[str, Any]) -> Literal["goes on", "pruned", "no value"]:
-        """A finished repeat, by its record; whether the trial goes on."""
+        """A finished repeat, by its record; whether the trial goes on. :meth:`epoch` has had every row of the first."""
         values = [objective.of(record) for objective in self.search.objective]
         if not all(math.isfinite(value) for value in values):
             return "no value"
-        if not self.repeats:
-            for row in record["history"]:
-                if self.epoch(row):
-                    return "pruned"
         self.repeats.append(values)
         self.records.append(record)
         if len(values) > 1:

@@ -228,12 +228,14 @@ class Tuner:
             repeat = len(one.repeats)
             name = one.names[repeat]
             record = read_record(self.home.run(name))
-            if record is None or not is_final(record):
-                # What an interrupted run has trained already may be enough to end the trial.
-                if any(one.epoch(row) for row in (history(self.home.run(name)) if repeat == 0 else ())):
-                    self._end(one, TrialState.PRUNED)
-                else:
-                    self._train(one, name, repeat)
+            over = record is not None and is_final(record)
+            # What was trained already, in an interrupted run or for another study, may be enough to end the trial.
+            known = record["history"] if record is not None and over else history(self.home.run(name))
+            if repeat == 0 and any(one.epoch(row) for row in known):
+                self._end(one, TrialState.PRUNED)
+                return
+            if record is None or not over:
+                self._train(one, name, repeat)
                 return
             if record["status"] == "failed":
                 self._end(one, TrialState.FAIL, why=record["failure"]["message"], record=record)

@@ -140,6 +140,8 @@ def stages_of(
     study = asked.study
     lead = estimator.fixed("start", Guess(START, 0.0))
     nothing = Estimate(0.0, 1.0)
+    # Where trials learn from one another, so many go on at a time however many workers there are.
+    at_a_time = workers if study.search is None or study.search.lag is None else study.search.lag
     stages: list[Stage] = []
     if trains(searches, runs) and not estimator.worksheet.prepared(study.arms[0].config.data):
         guess = Guess(prepare_guess(estimator.worksheet.numbers(study.arms[0].config.data)), 0.0)
@@ -148,7 +150,7 @@ def stages_of(
         Stage(
             search_stage(search.arm),
             (Part(search.arm, search.trials, search.trial),),
-            max(1, min(workers, search.trials)),
+            max(1, min(workers, search.trials, at_a_time)),
             lead if n == 0 else nothing,
         )
         for n, search in enumerate(searches)

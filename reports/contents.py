@@ -220,6 +220,11 @@ class ComparisonRow:
         """The verdict, one of a closed list."""
         return self.decision.verdict
 
+    @property
+    def shown(self) -> Estimate:
+        """The difference with the interval that belongs to the verdict: of new items, or of these items alone."""
+        return self.paired.difference if self.decision.only_these_items else self.paired.claimed
+
 
 @dataclass(frozen=True)
 class BaselineRow:

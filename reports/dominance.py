@@ -36,6 +36,7 @@ class Dominance:
         noisy: makes most of the variation between repeats. noise: its part of the sum of the variances of the
             components' differences; the largest part where ``noisy`` is None.
         better, worse: components shown to be so, where there are both; else empty.
+        here: whether some of them are shown to be so on the tested items alone.
     """
 
     component: str | None
@@ -44,6 +45,7 @@ class Dominance:
     noise: float
     better: tuple[str, ...]
     worse: tuple[str, ...]
+    here: bool = False
 
     @property
     def disagree(self) -> bool:
@@ -112,7 +114,8 @@ def dominance_of(results: StudyResults, row: ComparisonRow, by_component: Sequen
         scores = by_repeat(results, metric.measure.name, c.component)
         parts[c.component] = toward_better * (scores[row.arm] - scores[row.reference])[read]
         signs[c.component] = sign_of(c.verdict)
-    found = dominance(parts, signs)
+    here = any(c.decision.only_these_items for c in own)
+    found = replace(dominance(parts, signs), here=here)
     return found if sign_of(row.verdict) else replace(found, component=None)
 
 
@@ -127,7 +130,8 @@ def dominance_text(found: Dominance | None) -> str:
         return ""
     told = []
     if found.disagree:
-        told.append(f"Components disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
+        where = "On these items components" if found.here else "Components"
+        told.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
     if found.component is not None:
         told.append(f"Most of this difference is component {found.component} ({_rounded(found.share)}).")
     if found.noisy is not None:

@@ -9,6 +9,7 @@ from reports.contents import ComparisonRow
 from reports.frame import StudyResults
 from reports.numerals import counted, duration, number
 from reports.sentences import paired_means
+from reports.statistics.verdicts import THESE_ITEMS
 
 MOST = 6
 """Parameters or components of a measure that are told in a sentence; the table of measures has all."""
@@ -52,6 +53,9 @@ def seconds_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> float
     """
     more = row.decision.more
     if row.decision.verdict != "undecided" or more is None:
+        return None
+    if row.decision.would_be is not None and row.decision.would_be.endswith(THESE_ITEMS):
+        # They would say nothing of other items, which is what a verdict is about.
         return None
     cost = more * (seconds[row.arm] + seconds[row.reference])
     return cost if cost == cost else None

@@ -25,7 +25,7 @@ TERMS: tuple[tuple[str, str], ...] = (
     (
         "verdict",
         "What is shown about new items of this corpus. Equivalent: the difference is shown to lie within the margin. "
-        "Better or worse: every test of the difference speaks for it, each after Holm. “On these items”: it holds for "
+        "Better or worse: every test of the difference that it needs speaks for it. “On these items”: it holds for "
         "the tested items alone; whether other items of the corpus would agree is open. Undecided: nothing is shown, "
         "which does not mean that the arms are equal.",
     ),
@@ -36,9 +36,10 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "interval",
-        "Where the true mean plausibly lies, for new items of the corpus. An interval of a difference that leaves out "
-        "0 speaks for a difference. It is a t interval, with the Nadeau–Bengio correction where repeats draw their "
-        "own splits, and over groups of items and repeats where all repeats test the same items.",
+        "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. "
+        "It is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits. Where all repeats "
+        "test the same items, an arm's interval is about these items alone; that of a difference on new items also "
+        "rests on the spread between the groups of test items.",
     ),
     (
         "deviation",

@@ -19,7 +19,7 @@ from reports.frame import StudyResults
 from reports.numerals import counted
 from reports.statistics.comparisons import Paired
 from reports.statistics.measured import CLASS_MEASURES, mean_of_known, of_classes, ratio, sum_of_known
-from reports.statistics.new_items import NewItems, on_new_items, times_drawn
+from reports.statistics.new_items import NewItems, effective_groups, on_new_items, times_drawn
 
 
 class ItemScores:
@@ -38,7 +38,7 @@ class ItemScores:
         groups, group_N = np.unique([group_of[item] for item in rows["item"]], return_inverse=True)
         repeats = {repeat: at for at, repeat in enumerate(results.study.numbers)}
         self.groups = len(groups)
-        """Groups of items with a target that counts."""
+        """Groups of items with any target that counts."""
         self.parameters: dict[str, str] = dict(zip(rows["parameter"], rows["component"], strict=True))
         """Parameter to its component."""
         self._shape = len(repeats), self.groups
@@ -63,6 +63,31 @@ class ItemScores:
         if key not in self._known:
             self._known[key] = self._measure(*key)
         return self._known[key]
+
+    def groups_of(self, measure: str, component: str | None, arm: str) -> float:
+        """How many groups the measure rests on, in effect: the fewest among the parameters and classes that enter it.
+
+        A component that 3 of 40 groups have targets of rests on 3, however many groups are tested.
+        """
+        members = [p for p, its in self.parameters.items() if component in (None, its) and (arm, p) in self._of]
+        fewest = [
+            effective_groups(weight_G)
+            for parameter in members
+            for weight_G in self._weights(measure, self._of[arm, parameter])
+            if weight_G.any()
+        ]
+        return min(fewest, default=0.0)
+
+    def _weights(self, measure: str, at: np.ndarray) -> list[np.ndarray]:
+        """Counted targets by group of one parameter, over all repeats; for measures by class, of each class."""
+        if measure not in CLASS_MEASURES or measure == "accuracy" or self._cells_N[at[0]] is None:
+            return [np.bincount(self._place_N[at] % self.groups, self._count_N[at], self.groups)]
+        cells = [
+            (self._place_N[row] % self.groups, cell[0], cell[2]) for row in at for cell in self._cells_N[row] or ()
+        ]
+        group_N, true_N, count_N = np.array(cells).T
+        of_class = [true_N == c for c in np.unique(true_N)]
+        return [np.bincount(group_N[of], count_N[of], self.groups) for of in of_class]
 
     def _measure(self, measure: str, component: str | None, arm: str) -> np.ndarray | None:
         if component is not None:
@@ -167,14 +192,19 @@ def _new_items(
     return on_new_items(
         difference_R[read],
         (one_RB - other_RB)[read],
-        scores.groups,
+        min(scores.groups_of(measure, component, arm) for arm in pair),
         alpha=results.study.alpha,
         left_out=results.left_out,
     )
 
 
 def tested_text(results: StudyResults) -> str:
-    """The test items that all repeats share, in words: ``31 test items``, with their groups where these are fewer."""
+    """The test items that all repeats share, in words: ``31 test items``, with their groups where these are fewer.
+
+    Without a number where no run recorded its items.
+    """
     items, groups = len(set(results.items["item"])), len(set(results.items["group"]))
+    if not items:
+        return "test items"
     text = counted(items, "test item")
     return text if groups == items else f"{text} of {counted(groups, 'group')}"

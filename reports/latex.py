@@ -151,7 +151,8 @@ def _caption(summary: Summary) -> str:
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     means = (
         f"{metric.title[:1].upper()}{metric.title[1:]} on test items ({metric.direction}): means over n = {n} repeats "
-        f"with the {numerals.percent(summary.level)} interval of {metric.title}"
+        f"with the {numerals.percent(summary.level)} interval of "
+        f"{metric.title}{', which is about the tested items alone' if summary.shared else ''}"
     )
     if summary.components:
         means += f", and {metric.measure.replace('_', ' ')} by component"

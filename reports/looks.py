@@ -86,9 +86,10 @@ def sequential_facts(course: Course, comparisons: Sequence[ComparisonRow], arms:
     else:
         parts.append(f"The rule asks for {runs} runs so far, of at most {at_most}; it looks next at {course.waiting}.")
     parts.append(
-        "Comparisons by component are read at the same looks; no repeats are added for them. "
-        "p values and intervals of differences are adjusted for the looks. Means of arms and their intervals are not: "
-        "they read every run of an arm, and a difference of two means need not be the one that a look saw."
+        "Comparisons by component are read at the same looks; no repeats are added for them. p values and intervals of "
+        "differences are adjusted for the looks; those of new items, where all repeats test the same ones, are read "
+        "once, at the last look. Means of arms and their intervals are not: they read every run of an arm, and a "
+        "difference of two means need not be the one that a look saw."
     )
     looks = course.taken
     return SequentialFacts(

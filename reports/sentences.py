@@ -13,6 +13,7 @@ from reports.looks import adjusted, open_text, sequential_p
 from reports.numerals import NOTHING, counted, interval, listing, number, percent, probability, two_digits
 from reports.statistics.comparisons import Paired
 from reports.statistics.floors import needed
+from reports.statistics.new_items import FEWEST
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.undecided import equals, undecided_cell, undecided_text
 
@@ -97,27 +98,30 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
         text += f": {number(abs(difference.mean))} {'higher' if difference.mean > 0 else 'lower'}"
     if n < 2 or math.isnan(difference.low):
         return text + "."
-    text += f" ({percent(1 - alpha)} interval of the difference {_edges(row)})."
+    text += _edges(row, alpha)
     if paired.tied == n:
         text += " The scores are equal in every repeat."
     else:
         text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
         text += f" and level in {paired.tied}." if paired.tied else "."
-    return f"{text} {_p_text(row, alpha)}{_effect(row)}{sequential_p(row.looks)}."
+    return f"{text} {_tests(row, alpha)}."
 
 
-def _edges(row: ComparisonRow) -> str:
-    """The interval of the difference; of these items and of new ones where all repeats tested the same."""
+def _edges(row: ComparisonRow, alpha: float) -> str:
+    """The interval of the difference, in brackets; of these items and of new ones where all repeats tested the same."""
     difference, claimed = row.paired.difference, row.paired.claimed
     edges = interval(difference.low, difference.high) + adjusted(row.looks)
+    name = f"{percent(1 - alpha)} interval"
     if not row.paired.shared:
-        return edges
-    beyond = "not known" if math.isnan(claimed.low) else interval(claimed.low, claimed.high)
-    return f"{edges} on these {row.tested}, {beyond} on new items of the corpus"
+        return f" ({name} of the difference {edges})."
+    new = "Nothing is known of new items" if math.isnan(claimed.low) else interval(claimed.low, claimed.high)
+    beyond = new if math.isnan(claimed.low) else f"On new items of the corpus: {new}"
+    return f" ({name} of the difference on these {row.tested}: {edges}). {beyond}."
 
 
-def _p_text(row: ComparisonRow, alpha: float) -> str:
-    """The p of the claim, the largest of the tests that it needs; where test items are shared, that of both claims."""
+def _tests(row: ComparisonRow, alpha: float) -> str:
+    """The p of the claim, the largest of the tests that it needs, and the effect size; of both claims where test items
+    are shared."""
     paired, decision = row.paired, row.decision
     after = f" after Holm's correction for {decision.family} comparisons" if decision.family > 1 else ""
 
@@ -125,14 +129,13 @@ def _p_text(row: ComparisonRow, alpha: float) -> str:
         return equals("p", raw, alpha) + (f", and {probability(corrected, alpha)}{after}" if after else "")
 
     if not paired.shared:
-        return told(decision.p, decision.p_holm)
+        return f"{told(decision.p, decision.p_holm)}{_effect(row)}{sequential_p(row.looks)}"
     here = told(max(paired.p, paired.p_t), max(decision.p_flip, decision.p_t))
+    text = f"On these items {here}{_effect(row)}{sequential_p(row.looks)}"
     new = paired.new_items
-    if new is None or decision.p_items is None:
-        return f"On these items {here}"
-    return f"On these items {here}; on new items of the corpus {equals('p', new.p, alpha)}" + (
-        f", and {probability(decision.p_items, alpha)}{after}" if after else ""
-    )
+    if new is None or decision.p_items is None or math.isnan(new.difference.low):
+        return text
+    return f"{text}. On new items of the corpus {told(new.p, decision.p_items)}"
 
 
 def _effect(row: ComparisonRow) -> str:
@@ -163,7 +166,8 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
         case "equivalent on these items":
             return f"{_within(row, alpha, margin)} {_only_these_items(row, alpha)}"
         case "undecided":
-            return f"Not shown: that one is better, nor that both are equal. {undecided_text(row, alpha)}"
+            text = "Neither is shown: that one is better, or that both are equal."
+            return f"{text} {undecided_text(row, alpha)}"
         case "too few repeats":
             return _too_few(row, alpha)
 
@@ -174,17 +178,23 @@ def _only_these_items(row: ComparisonRow, alpha: float) -> str:
     text = "Not shown: that the same holds for other items of this corpus."
     if new is None or math.isnan(new.item_error):
         why = (
-            "all of them are of one group"
-            if new is not None and new.groups < 2
+            "nearly all of what is measured lies in one group"
+            if new is not None and new.groups < FEWEST
             else "the runs did not record this measure item by item"
         )
         return f"{text} All repeats tested the same items, and {why}, so nothing can be said of others."
-    p = new.p if decision.p_items is None else decision.p_items
-    corrected = " after Holm's correction" if decision.family > 1 else ""
+    groups = counted(int(new.groups), "group")
+    if decision.side == "equivalent":
+        inside = interval(new.narrow.low, new.narrow.high)
+        why = f"for other items the {percent(1 - 2 * alpha)} interval, {inside}, reaches beyond the margin"
+    else:
+        p = new.p if decision.p_items is None else decision.p_items
+        corrected = " after Holm's correction" if decision.family > 1 else ""
+        why = f"their {groups} differ too much among themselves to tell ({equals('p', p, alpha)}{corrected})"
+    helps = decision.in_the_end is not None and not decision.in_the_end.endswith(THESE_ITEMS)
     return (
-        f"{text} All repeats tested the same {row.tested}; {counted(new.groups, 'group')} of items leave open whether "
-        f"other items would agree ({equals('p', p, alpha)}{corrected}). More test items would show more; more repeats "
-        "would not."
+        f"{text} All repeats tested the same {row.tested}, and {why}. More test items would show more"
+        f"{', and so may more repeats' if helps else '; more repeats would not'}."
     )
 
 
@@ -199,7 +209,8 @@ def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
         f"the ±{number(margin)} that this study counts as no difference."
     )
     if decision.p_holm <= alpha and decision.p <= alpha:
-        text += " The difference is real, but below the margin."
+        here = "On these items the difference" if decision.only_these_items else "The difference"
+        text += f" {here} is real, but below the margin."
     return text
 
 

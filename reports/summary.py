@@ -76,7 +76,7 @@ def summarise(results: StudyResults) -> Summary:
                 metric,
                 alpha=study.alpha,
                 margin=study.margin,
-                repeats=study.repeats if row.looks is None else row.looks.repeats,
+                repeats=study.repeats if row.looks is None else row.looks.repeats or row.looks.next or study.repeats,
                 components=[c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)],
                 nothing_to_predict=nothing,
                 units=in_original_units(results, row.arm, row.reference),

@@ -186,7 +186,8 @@ def as_text(summary: Summary) -> str:
     if summary.warnings:
         blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
     blocks += [_section_text(section) for section in summary.sections]
-    header = ["arm", summary.metric.title, "interval", *summary.components, "parameters", "FLOPs", "a run", "repeats"]
+    interval = "interval on these items" if summary.shared else "interval"
+    header = ["arm", summary.metric.title, interval, *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines = [header]
     without = Counter(run.arm for run in summary.runs if run.status == "done" and not math.isfinite(run.score))
     for arm in summary.arms:
@@ -217,7 +218,7 @@ def _verdict_lines(summary: Summary) -> str:
     """Many verdicts, a line each; the page has every one in words."""
     lines = [["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]]
     for c in summary.primary:
-        difference = c.paired.claimed
+        difference = c.shown
         lines.append(
             [
                 sentence(c),

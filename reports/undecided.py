@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.contents import ComparisonRow
 from reports.looks import at_the_end
 from reports.numerals import counted, listing, probability
+from reports.statistics.verdicts import THESE_ITEMS
 
 BEFOREHAND = (
     "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "
@@ -69,6 +70,12 @@ def _more(row: ComparisonRow) -> str:
     if decision.more is None:
         reason = decision.reason or ""
         return f"It would take {reason}." if reason.startswith("over") else f"{reason[:1].upper()}{reason[1:]}."
+    if decision.would_be is not None and decision.would_be.endswith(THESE_ITEMS):
+        return (
+            "More test items would show more about other items of the corpus; more repeats would not. About "
+            f"{counted(decision.more, 'more repeat')} would show only what holds on these {row.tested}: "
+            f"{decision.would_be.removesuffix(THESE_ITEMS)}, if difference and deviation stay as observed."
+        )
     text = (
         f"About {counted(decision.more, 'more repeat')} would decide it as {decision.would_be}, if difference and "
         "deviation stay as observed."
@@ -81,6 +88,8 @@ def undecided_cell(row: ComparisonRow) -> str:
     decision = row.decision
     if row.looks is not None and row.looks.next is not None:
         return f"undecided (next look at {row.looks.next})"
+    if decision.would_be is not None and decision.would_be.endswith(THESE_ITEMS):
+        return "undecided (more test items would show more)"
     if decision.more is not None:
         return f"undecided (about {counted(decision.more, 'more repeat')} for {decision.would_be})"
     return f"undecided ({decision.reason})"

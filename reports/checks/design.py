@@ -96,13 +96,11 @@ def one_split(evidence: Evidence) -> Found:
         return "warning", "Every finished run has the same split and the same initialisation."
     match evidence.results.drawn:
         case "corpus":
-            return not_applicable(
-                "The corpus fixes its test items, so all runs share them on purpose: verdicts are about these items."
-            )
+            return not_applicable("The corpus fixes its test items, so all runs share them on purpose (see ABL033).")
         case "once":
             return not_applicable(
-                "The test items are drawn once (split.test_drawn), so all runs share them on purpose: verdicts are "
-                "about these items. Training and validation items vary."
+                "The test items are drawn once (split.test_drawn), so all runs share them on purpose (see ABL033). "
+                "Training and validation items vary."
             )
         case "each_repeat":
             return PASSED

@@ -98,12 +98,16 @@ def _findings(found: EveryPair) -> list[Finding]:
     ranked = found.ranks
     if len(set(ranked.average)) == 1:
         return [Finding("All arms have the same average rank, so there is nothing to rank.", "tied", "open")]
+    shared = any(paired.shared for _, _, paired, _ in found.pairs)
+    beyond = " on new items of the corpus" if shared else ""
+    only_here = sum(decision.only_these_items for *_, decision in found.pairs)
+    here = f"On the tested items alone {counted(only_here, 'pair')} can be told apart." if only_here else ""
     told = [Finding(f"'{ranked.arms[0]}' ranks first with {number(ranked.average[0])} on average.")]
     if not found.pairs:
         return told
     if ranked.alike == (ranked.arms,):
-        return [*told, Finding("No two arms are shown to differ.", "not told apart", "open")]
-    return told + [Finding(f"Not shown to differ: {_named(group)}.") for group in ranked.alike]
+        return [*told, Finding(f"No two arms are shown to differ{beyond}.", "not told apart", "open", here)]
+    return told + [Finding(f"Not shown to differ{beyond}: {_named(group)}.", evidence=here) for group in ranked.alike]
 
 
 def _named(group: tuple[str, ...]) -> str:

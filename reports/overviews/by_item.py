@@ -37,7 +37,8 @@ def by_item(results: StudyResults) -> Section | None:
     alpha = results.study.alpha
     floors = family_floors([row["repeats"] for row in told.values()])
     findings = [
-        _finding(row, items[pair], alpha, floor) for (pair, row), floor in zip(told.items(), floors, strict=True)
+        _finding(row, items[pair], alpha, floor, results.shared)
+        for (pair, row), floor in zip(told.items(), floors, strict=True)
     ][:MOST_PAIRS]
     columns = (
         "arm", "against", "on", "difference", "low", "high", "p", "p after Holm", "items", "groups", "repeats",
@@ -79,6 +80,11 @@ def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -
     if too_few and enough is not None:
         yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none has a word."
     yield "The question of the study is answered by its verdicts; a word here is on the loss of items alone."
+    if results.shared:
+        yield (
+            "All repeats tested the same items, so none has a word here: what holds for other items is for the "
+            "verdicts to say, whose intervals also count the luck of the training items."
+        )
     if results.overlap > 0:
         yield (
             "The interval does not know that repeats share training items, so it may be too narrow; those of the "
@@ -92,7 +98,7 @@ def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -
     )
 
 
-def _finding(row: Row, items: list[Row], alpha: float, floor: float) -> Finding:
+def _finding(row: Row, items: list[Row], alpha: float, floor: float, shared: bool) -> Finding:
     """Neutral words: whether an arm is good or bad is for the verdicts to say.
 
     Args:
@@ -111,7 +117,7 @@ def _finding(row: Row, items: list[Row], alpha: float, floor: float) -> Finding:
     evidence += f"; gains most on {', '.join(best)}" if best else ""
     evidence += f"; loses most on {', '.join(worst)}" if worst else ""
     label = ""
-    if p is not None and floor <= alpha:
+    if p is not None and floor <= alpha and not shared:
         label = "mixed" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
     return Finding(text, label, "plain", evidence + ".")
 

@@ -76,7 +76,7 @@ class Paired:
         """
         if not self.shared:
             return self.difference
-        if self.new_items is not None:
+        if self.new_items is not None and self.new_items.difference.n:
             return self.new_items.difference
         return replace(self.difference, low=math.nan, high=math.nan)
 

@@ -76,6 +76,7 @@ class Decision:
             None elsewhere, and where :attr:`reason` says why no number can be given.
         would_be: the verdict that so many more repeats would give; None where ``more`` is.
         reason: plain words in place of ``more``: no number helps, or it is above :data:`FAR`.
+        in_the_end: the verdict of :data:`FAR` more repeats, of a verdict that holds on these items alone; else None.
     """
 
     verdict: Verdict
@@ -89,6 +90,7 @@ class Decision:
     more: int | None = None
     would_be: Verdict | None = None
     reason: str | None = None
+    in_the_end: Verdict | None = None
 
     @property
     def side(self) -> Verdict:
@@ -135,6 +137,8 @@ def _decision(paired: Paired, hurdle: _Hurdle, rules: _Rules, floor_holm: float,
         floor_holm=floor_holm,
         family=family,
     )
+    if verdict.endswith(THESE_ITEMS):
+        return replace(decision, in_the_end=_at(paired, hurdle, rules, paired.n + FAR))
     if verdict != "undecided":
         return decision
     more, reason = _more_repeats(paired, hurdle, rules)
@@ -273,7 +277,7 @@ def _at(paired: Paired, hurdle: _Hurdle, rules: _Rules, n: int) -> Verdict | Non
     return repeats if items == repeats else _on_these_items(repeats)
 
 
-def _inside(rules: _Rules, mean: float, error: float, freedom: int) -> bool:
+def _inside(rules: _Rules, mean: float, error: float, freedom: float) -> bool:
     """Whether the interval at 1 − 2·alpha lies within the margin."""
     half = t_quantile(1 - 2 * rules.alpha, freedom + 1) * error
     return rules.within(mean - half, mean + half)
@@ -287,7 +291,7 @@ def _ever(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> bool:
     return size > 0 and (lasting == 0 or hurdle.factor_t * 2 * float(ndtr(-size / lasting)) < rules.alpha)
 
 
-def _t_p(mean: float, error: float, freedom: int) -> float:
+def _t_p(mean: float, error: float, freedom: float) -> float:
     """Two-sided p of a mean with this standard error."""
     if mean == 0:
         return 1.0

@@ -110,8 +110,8 @@ def test_differences_have_the_mean_deviation_and_correlation_that_are_told(shape
 
 def test_the_page_is_what_the_command_prints():
     page = (ROOT / "docs" / "error_rates.md").read_text(encoding="utf-8").splitlines()
-    end = next(i for i, line in enumerate(page) if line.startswith("### Sequential"))
-    lines = [line for line in page[:end] if line.startswith("| ") and "%" in line]
+    start, end = (next(i for i, x in enumerate(page) if x.startswith(f"### {t}")) for t in ("No effect", "Sequential"))
+    lines = [line for line in page[start:end] if line.startswith("| ") and "%" in line]
     assert len(lines) == len(cells(0.0)) + len(cells(EFFECT))
     assert sum(f"{STUDIES:,} studies" in line for line in page) >= 2
     for cell in (Cell(False, "normal", 6, 0.0), Cell(True, "normal", 10, 0.0), Cell(True, "skewed", 6, 0.0)):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from experiments.estimate import Estimate
-from experiments.progress import HEARTBEAT, Screen
+from experiments.progress import HEARTBEAT, Screen, chosen_column
 from experiments.stages import ANALYSE, REPORT, TRAIN, Part, Stage
 
 
@@ -118,3 +118,15 @@ def test_what_is_overdue_is_not_said_to_take_no_time(lines: Callable[[], list[st
     clock.now += HEARTBEAT
     screen.heartbeat()
     assert lines() == ["[1/1] a r0: done", "1 of 1 done, 0 running"]
+
+
+def test_a_bar_shows_the_metric_that_chooses_the_epoch() -> None:
+    row = {
+        "epoch": 1,
+        "train/loss": 2.0,
+        "validation/loss": 1.0,
+        "validation/skill": 0.1,
+        "validation/skill/active": 0.2,
+    }
+    assert chosen_column(row) == "validation/skill"
+    assert chosen_column({**row, "validation/accuracy": 0.7, "gate/audio": 0.5}) == "validation/accuracy"

@@ -233,3 +233,16 @@ def test_a_trial_that_takes_its_processes_down_at_one_point_counts_as_failed(
         failed = trial["params"]["model.layers"] == 2
         assert trial["state"] == ("failed" if failed else "complete")
         assert trial["failure"] == ("took 3 processes down with it" if failed else None)
+
+
+def test_a_run_that_diverges_after_it_should_have_ended_is_pruned_whoever_trained_it(
+    searching: Callable[..., dict[str, Any]], tmp_path: Path, pool: type[PretendPool]
+) -> None:
+    """The record of a failure that another study left must not be what a trial comes to."""
+    pool.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
+    expected = table(searching("fresh", SEARCHES["halving"]))
+    searching("used", SEARCHES["halving"].replace("pruner: halving", "pruner: none"))
+    for journal in (tmp_path / "used" / "search").iterdir():
+        journal.unlink()
+    assert table(searching("used", SEARCHES["halving"])) == expected
+    assert {"pruned", "failed"} <= {trial["state"] for trial in expected["trials"]}

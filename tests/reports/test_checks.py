@@ -22,7 +22,8 @@ def test_a_clean_study_warns_of_nothing(summary_of):
         "ABL028",
         "ABL029",
         "ABL031",
-    }  # nothing matched, nothing searched
+        "ABL033",
+    }  # nothing matched, nothing searched, no test items shared
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
 
@@ -100,6 +101,7 @@ def test_nothing_is_judged_without_runs(study_of):
         "ABL028",
         "ABL029",
         "ABL031",
+        "ABL033",
     }
     assert [code for code, outcome in found.items() if outcome == "passed"] == ["ABL013"]
 

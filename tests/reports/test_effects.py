@@ -102,15 +102,16 @@ def test_the_page_says_which_variation_the_intervals_cover_and_which_not(results
     html = as_html(summary)
     for text in (html, as_markdown(summary)):
         if drawn == "once":
-            assert "Intervals cover the initialisation and the draw of training and validation items." in text
-            assert "do not cover other test items" in text
+            assert "The test items are drawn once, so every repeat tested the same ones." in text
+            assert "holds for the tested items alone" in text
         elif drawn == "corpus":
-            assert "Intervals cover the initialisation and the draw of the validation items." in text
-            assert "do not cover other test items" in text
+            assert "The corpus fixes its training and test items, so every repeat tested the same ones." in text
+            assert "holds for the tested items alone" in text
         else:
-            assert "Intervals cover the draw of the split and the initialisation" in text
+            assert "Verdicts are about new items of this corpus" in text
+            assert "intervals cover the draw of the split and the initialisation" in text
             assert "Nadeau–Bengio" in text
-        assert "not cover another corpus" in text
+        assert "another corpus" in text
         # The one interval that is for other items says so where it stands.
         assert "for other items and other repeats alike" in text
 

@@ -6,6 +6,7 @@ import pytest
 from reports import item_scores
 from reports.frame import tidy
 from reports.item_scores import ItemScores
+from reports.numerals import interval
 from reports.statistics.new_items import times_drawn
 from reports.summary import summarise
 from reports.text import as_json, as_text
@@ -123,7 +124,7 @@ def test_items_that_disagree_leave_a_verdict_for_these_items_alone(study_of, rec
     assert verdict.headline == "'multimodal' is better than 'track_only' on these 9 test items."
     assert verdict.not_shown.startswith("Not shown: that the same holds for other items of this corpus.")
     assert "More test items would show more; more repeats would not." in verdict.not_shown
-    assert "on new items of the corpus" in verdict.evidence
+    assert "On new items of the corpus:" in verdict.evidence
     assert row.paired.difference.low > 0 > row.paired.claimed.low
     told = as_json(summary)["comparisons"][0]
     assert told["verdict"] == "better on these items"
@@ -166,3 +167,83 @@ def test_a_component_that_neither_arm_can_predict_says_so_in_the_same_breath(stu
     assert told["sentence"].endswith("on scale, where neither beats the naive prediction.")
     active = next(c for c in summary.by_component if c.component == "active")
     assert not active.without_skill
+
+
+# What a measure rests on -----------------------------------------------------------------------------------------
+def sparse(records, of, component="active"):
+    """Only some videos hold targets of the component; every video holds those of the others."""
+    for record in records:
+        record["items"] = [
+            row for row in record["items"] if row["component"] != component or int(row["item"].split("_")[1]) < of
+        ]
+    return records
+
+
+@pytest.mark.parametrize(("of", "groups"), [(1, 1.0), (2, 1.8), (9, 9.0)])
+def test_a_component_rests_on_the_groups_that_hold_its_targets(study_of, records_of, of, groups):
+    study = study_of()
+    scores = ItemScores(tidy(study, sparse(records_of(study, **SHARED), of)))
+    assert scores.groups == 9
+    assert scores.groups_of("skill", "active", "multimodal") == pytest.approx(groups, abs=0.25)
+    assert scores.groups_of("skill", None, "multimodal") == pytest.approx(groups, abs=0.25)
+    assert scores.groups_of("skill", "scale", "multimodal") == pytest.approx(9.0)
+
+
+def test_a_class_that_few_groups_hold_bears_few_groups(study_of, records_of):
+    study = study_of()
+    records = with_outcomes(records_of(study, **SHARED))
+    for record in records:
+        for row in record["outcomes"]:
+            if row["cells"] is not None and row["item"] not in ("video_1", "video_2"):
+                row["cells"] = [cell for cell in row["cells"] if cell[0] == 0]
+    scores = ItemScores(tidy(study, records))
+    assert scores.groups_of("balanced_accuracy", "active", "multimodal") <= 2.0
+    assert scores.groups_of("accuracy", "active", "multimodal") > 4
+
+
+def test_what_one_group_shows_is_no_verdict_about_new_items(study_of, records_of):
+    study = study_of(repeats=10, metric="active/skill")
+    records = sparse(records_of(study, effects={"multimodal": 0.2}, noise=0.005, **SHARED), 1)
+    summary = summarise(tidy(study, records))
+    assert summary.verdicts[0].verdict == "better on these items"
+    assert "nearly all of what is measured lies in one group" in summary.verdicts[0].not_shown
+    assert "Nothing is known of new items." in summary.verdicts[0].evidence
+
+
+def test_advice_does_not_sell_verdicts_about_the_tested_items(study_of, records_of):
+    study = study_of(repeats=8)
+    records = records_of(study, effects={"multimodal": 0.006}, noise=0.02, **SHARED)
+    for record in records:
+        if record["arm"] == "multimodal":
+            for row in record["items"]:
+                row["loss"] += -2.0 if row["item"] == "video_0" else 0.25
+    summary = summarise(tidy(study, records))
+    verdict, row = summary.verdicts[0], summary.primary[0]
+    assert verdict.verdict == "undecided"
+    assert row.decision.would_be.endswith("on these items")
+    assert (
+        "More test items would show more about other items of the corpus; more repeats would not." in verdict.not_shown
+    )
+    assert verdict.cost == ""
+
+
+def test_a_shared_study_without_items_names_no_number_of_them(study_of, records_of):
+    study = study_of()
+    summary = summarise(tidy(study, records_of(study, effects={"multimodal": 0.3}, drawn="once")))
+    assert summary.verdicts[0].headline == "'multimodal' is better than 'track_only' on these test items."
+
+
+def test_interval_and_p_of_a_row_belong_to_its_verdict(study_of, records_of):
+    study = study_of([f"arm {i}" for i in range(9)], repeats=10)
+    records = records_of(study, effects={"arm 1": 0.1}, noise=0.005, **SHARED)
+    for record in records:
+        if record["arm"] == "arm 1":
+            for row in record["items"]:
+                row["loss"] += -2.0 if row["item"] == "video_0" else 0.2
+    summary = summarise(tidy(study, records))
+    row = summary.primary[0]
+    assert row.decision.only_these_items
+    assert row.shown == row.paired.difference
+    assert all(c.shown == c.paired.claimed for c in summary.primary if not c.decision.only_these_items)
+    line = next(text for text in as_text(summary).splitlines() if "'arm 1' is better" in text)
+    assert interval(row.paired.difference.low, row.paired.difference.high) in line

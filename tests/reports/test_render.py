@@ -40,8 +40,9 @@ def test_json_is_the_stable_interface(summary_of):
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "flops", "seconds", "components",
     ]  # fmt: skip
     assert list(data["comparisons"][0]) == [
-        "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_interval",
-        "effect_size", "verdict", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
+        "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_sign_flip",
+        "p_sign_flip_holm", "p_interval", "p_new_items", "effect_size", "effect_interval", "verdict", "these_items",
+        "without_skill", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
         "p_sequential", "more_seconds", "lead",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
@@ -355,7 +356,7 @@ def test_many_verdicts_are_a_line_each_and_still_told_in_words(summary_of, study
         assert v.headline in text
         assert (v.evidence.split(",")[0] in text) is not many
         assert v.evidence in page.replace("\N{NO-BREAK SPACE}", " ")
-    assert ("p of the interval" in text) is many
+    assert ("p after Holm" in text) is many
     assert ('id="details-verdicts"' in page) is many
     if many:
         lines = text.split("\n\n")[1].splitlines()

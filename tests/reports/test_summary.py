@@ -61,7 +61,7 @@ def test_undecided_says_how_many_more_repeats(summary_of, study_of):
     assert verdict.verdict == "undecided"
     assert decision.more is not None
     assert f"About {decision.more} more repeat" in verdict.not_shown
-    assert verdict.not_shown.startswith("Not shown: that one is better, nor that both are equal.")
+    assert verdict.not_shown.startswith("Neither is shown: that one is better, or that both are equal.")
 
 
 def test_undecided_says_what_stands_in_the_way(study_of, records_of):
