@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -86,20 +87,31 @@ def inspect(
     context: typer.Context,
     folder: CorpusFolder,
     items: Annotated[bool, typer.Option("--items", help="Also a line for every item and modality.")] = False,
+    lag: Annotated[
+        bool, typer.Option("--lag", help="Also estimate how late each modality is against each other.")
+    ] = False,
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
     """Show what a corpus holds and the quality of its data, per modality and where something is off."""
-    from experiments.screens import quality_text
+    from experiments.screens import lag_lines, quality_text
     from mmcore.config import DataConfig
+    from mmcore.data.lag import lags_of
     from mmcore.data.prepared import prepare as build
     from mmcore.data.quality import summarise
+    from mmcore.data.timing import time_notes
 
     store = build(folder, DataConfig(), context.obj.make().prepared)
+    lags = lags_of(store) if lag else None
     if format is Format.json:
-        told = {"corpus": store.schema.name, "content": store.content, "modalities": summarise(store.quality)}
-        typer.echo(json.dumps({**told, "items": store.quality}, indent=1, ensure_ascii=False))
+        told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
+        told |= {"modalities": summarise(store.quality), "times": time_notes(store.quality), "items": store.quality}
+        if lags is not None:
+            told["lags"] = [asdict(one) for one in lags]
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         typer.echo(quality_text(store, items))
+        if lags is not None:
+            typer.echo("\n".join(["", "lags", *lag_lines(lags, "s" if store.schema.step else "steps")]))
 
 
 @data.command()

@@ -30,6 +30,7 @@ from experiments.records import read_record
 from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
+from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.task import check_packages
@@ -338,6 +339,10 @@ def _prepare(asked: Asked, home: Home, display: Display) -> Path:
     guess = prepare_guess(estimator.worksheet.numbers(config))
     with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
         store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+    if not fresh:
+        # Building the store tells them too; a study that finds it built must not be silent about them.
+        for text in time_notes(store.quality):
+            display.say(text)
     if store.content != asked.content:
         raise CorpusError(
             "the corpus changed while the study was being planned",

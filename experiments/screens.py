@@ -19,6 +19,7 @@ from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 if TYPE_CHECKING:
+    from mmcore.data.lag import Lag
     from mmcore.data.prepared import Prepared
 
 
@@ -226,7 +227,12 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings"))]
+        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings", "apart"))]
+    from mmcore.data.timing import time_notes
+
+    notes = time_notes(store.quality)
+    if notes:
+        lines += ["", "times", *(f"  {text}" for text in notes)]
     remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]
@@ -234,6 +240,26 @@ def quality_text(store: Prepared, items: bool = False) -> str:
         if len(remarks) > len(shown):
             lines.append(f"  … and {len(remarks) - len(shown)} more; --items shows all")
     return "\n".join(lines)
+
+
+def lag_lines(lags: Sequence[Lag], unit: str) -> list[str]:
+    """How late each modality is against each other, a sentence per pair."""
+    lines = []
+    for one in lags:
+        pair, shift = f"{one.modality} and {one.against}", abs(one.seconds)
+        sure = f"{one.deviations:.0f} deviations above other lags; {one.agree} of {one.items} items agree"
+        match one.verdict:
+            case "lag":
+                later, than = (one.modality, one.against) if one.seconds > 0 else (one.against, one.modality)
+                text = f"{later} is {shift:g} {unit} later than {than}: correlation of changes {one.correlation:.2f}, "
+                text += f"{one.at_zero:.2f} without a lag ({sure})."
+                text += f" If they should meet, subtract {shift:g} from offset of {later} in corpus.yaml"
+            case "none":
+                text = f"{pair}: no lag (correlation of changes {one.correlation:.2f}, {sure})"
+            case _:
+                text = f"{pair}: cannot be told; they do not change together more than by chance ({sure})"
+        lines.append(f"  {text}")
+    return lines or ["  no item has two modalities that change"]
 
 
 _MOST_REMARKS = 12
@@ -250,12 +276,21 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     return texts
 
 
+_TITLES = {
+    "rows": "rows read",
+    "pooled": "rows a step",
+    "seconds_outside": "s outside",
+    "seconds_absent": "s absent",
+    "apart": "never meet",
+}
+
+
 def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
     heads = [head for head in rows[0] if head not in leave_out]
     named = sum(head in ("item", "modality") for head in heads)
-    titles = [head.replace("_", " ") for head in heads]
+    titles = [_TITLES.get(head, head.replace("_", " ")) for head in heads]
     return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]
 
 

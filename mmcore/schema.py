@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -19,9 +19,65 @@ Kind = Literal["continuous", "binary", "categorical", "embedding"]
 ``data.interpolation: last`` the last value for all) and normalisation (continuous, categorical codes: z-score; binary:
 none; embedding: unit length per step)."""
 
+Resample = Literal["mean", "max", "min", "last", "nearest", "std", "mode"]
+"""How the rows of a stream that is faster than the step become one: ``last`` is the last known value of the step's
+window, ``nearest`` the row nearest to the step (the others are not read), ``std`` the standard deviation of the window,
+``mode`` the value that it holds most often (of several, the one that comes last)."""
+
+DEFAULT_RESAMPLE: dict[Kind, Resample] = {
+    "continuous": "mean",
+    "binary": "max",
+    "categorical": "mode",
+    "embedding": "mean",
+}
+
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 MAX_RANGE = 100_000
 """Columns that one range may stand for: a slip of the finger must not fill the memory."""
+
+
+def check_resample(name: str, kind: Kind, resample: Resample | None) -> None:
+    """Refuse what has no meaning for a kind.
+
+    Raises:
+        ValueError: mean or std of class codes; mode of numbers.
+    """
+    default = DEFAULT_RESAMPLE[kind]
+    if kind == "categorical" and resample in ("mean", "std"):
+        raise ValueError(f"'{name}': class codes have no {resample}. Write mode, last, nearest, max or min")
+    if kind in ("continuous", "embedding") and resample == "mode":
+        raise ValueError(f"'{name}': mode is for classes, '{name}' is {kind}. Write {default}, or leave resample out")
+
+
+class Clock(Frozen):
+    """How the times of a stream's files become seconds of the item: ``time × rate + offset``."""
+
+    offset: float = 0.0
+    """Seconds added to every time; -3600 for a timecode that starts at one hour."""
+    rate: PositiveFloat | None = None
+    """Factor on every time, or a fraction as text; None: 1. 0.001 for milliseconds, 30/29.97 for frames of 29.97 a
+    second that were stamped as if 30."""
+
+    @field_validator("rate", mode="before")
+    @classmethod
+    def _fraction(cls, rate: Any) -> Any:
+        found = re.fullmatch(r"\s*([\d.]+)\s*/\s*([\d.]+)\s*", rate) if isinstance(rate, str) else None
+        try:
+            return float(found[1]) / float(found[2]) if found else rate
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(
+                f"rate '{rate}' is no fraction of two numbers above 0. Write for example 30/29.97"
+            ) from None
+
+    @property
+    def factor(self) -> float:
+        """What times are multiplied by."""
+        return 1.0 if self.rate is None else self.rate
+
+    @property
+    def keeps_times(self) -> bool:
+        """Whether times are used as written."""
+        return self.offset == 0.0 and self.factor == 1.0
 
 
 def expand(name: str) -> list[str]:
@@ -56,6 +112,9 @@ class Feature(Frozen):
     """Decides alignment and normalisation."""
     unit: str = ""
     """Unit as shown in reports; empty: none."""
+    resample: Resample | None = None
+    """How several rows a step become one, where the stream is faster than the step; None: mean for continuous and
+    embedding (then unit length), max for binary, mode for categorical."""
 
     @field_validator("name")
     @classmethod
@@ -64,8 +123,13 @@ class Feature(Frozen):
         expand(name)
         return name
 
+    @model_validator(mode="after")
+    def _resample(self) -> Feature:
+        check_resample(self.name, self.kind, self.resample)
+        return self
 
-class Modality(Frozen):
+
+class Modality(Clock):
     """A named stream of features over time: one table per item."""
 
     features: tuple[Feature, ...] = Field(min_length=1)
@@ -82,6 +146,11 @@ class Modality(Frozen):
     def kinds(self) -> tuple[Kind, ...]:
         """The kind of every column, in the order of :attr:`columns`."""
         return tuple(f.kind for f in self.features for _ in expand(f.name))
+
+    @cached_property
+    def resamples(self) -> tuple[Resample, ...]:
+        """How every column is pooled, in the order of :attr:`columns`."""
+        return tuple(f.resample or DEFAULT_RESAMPLE[f.kind] for f in self.features for _ in expand(f.name))
 
     @cached_property
     def embedding_groups(self) -> tuple[tuple[int, int], ...]:
@@ -123,6 +192,9 @@ class Parameter(Frozen):
     """Unit as shown in reports; empty: none."""
     labels: tuple[str, ...] | None = None
     """Class names for reports; None: the codes."""
+    resample: Resample | None = None
+    """How several rows a step become one, where the table of labels is faster than the step; None: by kind, as for a
+    feature. Targets that are columns of a modality are pooled as that modality says."""
 
     @property
     def outputs(self) -> int:
@@ -141,11 +213,12 @@ class Parameter(Frozen):
             raise ValueError(f"parameter '{self.name}': classes belongs to kind categorical, and only there")
         if self.labels is not None and len(self.labels) != (self.classes or 2):
             raise ValueError(f"parameter '{self.name}': {len(self.labels)} labels for {self.classes or 2} classes")
+        check_resample(self.name, self.kind, self.resample)
         return self
 
 
-class Targets(Frozen):
-    """What is predicted: K tracks × P parameters per step or per item."""
+class Targets(Clock):
+    """What is predicted: K tracks × P parameters per step or per item; a clock for a table of its own."""
 
     from_: str = Field(alias="from")
     """A modality's name (tasks forecast, reconstruct) or that of a table of its own (task label)."""
@@ -191,7 +264,8 @@ class CorpusSchema(Frozen):
     step: PositiveFloat | None = None
     """Seconds per model step; None: rows are steps, aligned by position."""
     reference: str | None = None
-    """The modality whose times are the grid; None: a regular grid over the common span."""
+    """The modality whose times are the grid; None: a regular grid over the span of the targets, where they are a table
+    of their own with times, else over all that any stream covers."""
     modalities: dict[str, Modality] = Field(min_length=1)
     """Streams by name, in the order in which they are shown."""
     targets: Targets
@@ -242,6 +316,15 @@ class CorpusSchema(Frozen):
                             f"target column '{column}' is no feature of modality '{self.targets.from_}'. "
                             + nearest(column, sorted(columns))[:200]
                         )
+            if not self.targets.keeps_times or any(p.resample for p in self.targets.parameters):
+                raise ValueError(
+                    f"targets are columns of modality '{self.targets.from_}', which is read once. "
+                    f"Write offset, rate and resample in modalities.{self.targets.from_}"
+                )
+        clocks = {f"modality '{name}'": modality for name, modality in self.modalities.items()}
+        for name, clock in {**clocks, "targets": self.targets}.items():
+            if not clock.keeps_times and (self.step is None or (name == "targets" and self.targets.scope == "item")):
+                raise ValueError(f"{name}: offset and rate change times, and there are none: leave them out")
         for name in [*names, self.targets.from_]:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
                 raise ValueError(f"name '{name}' must hold only letters, digits, '_', '-', '.' since it names a folder")

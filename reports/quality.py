@@ -11,11 +11,14 @@ SHARES = ("coverage", "interpolated")
 """Shares of an item's steps: averaged over the steps of the items that have the modality."""
 LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
-COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
+SECONDS = ("seconds_outside", "seconds_absent")
+"""Summed over items, in seconds."""
+COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
 """Summed over items."""
 
 
 _HEADINGS = {
+    "rows": "rows read",
     "largest_gap": "largest gap (s)",
     "nan": "NaN",
     "inf": "Inf",
@@ -23,6 +26,10 @@ _HEADINGS = {
     "duplicate_times": "double times",
     "no_time": "without a time",
     "missing": "items without it",
+    "pooled": "rows a step",
+    "seconds_outside": "outside the grid (s)",
+    "seconds_absent": "absent (s)",
+    "apart": "does not meet the others",
 }
 
 
@@ -38,14 +45,17 @@ def quality_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
-    """One row a modality: items, items without it, then :data:`SHARES`, :data:`LARGEST`, :data:`COUNTS` over the rest.
+    """One row a modality: items, items without it, then :data:`SHARES`, :data:`LARGEST`, :data:`SECONDS` and
+    :data:`COUNTS` over the rest.
 
     Columns that no row has are left out; empty for no rows. ``warnings`` counts items with any.
     """
     known = {key for row in rows for key in row}
     if "modality" not in known:
         return Table((), ())
-    shares, largest, counts = ([c for c in group if c in known] for group in (SHARES, LARGEST, COUNTS))
+    shares, largest, seconds, counts = (
+        [c for c in group if c in known] for group in (SHARES, LARGEST, SECONDS, COUNTS)
+    )
     lines = []
     for modality in dict.fromkeys(row["modality"] for row in rows):
         mine = [row for row in rows if row["modality"] == modality]
@@ -57,11 +67,12 @@ def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
                 len(mine) - len(have),
                 *(_weighted_mean(have, c) for c in shares),
                 *(max((row.get(c) or 0 for row in have), default=None) for c in largest),
+                *(sum(float(row.get(c) or 0) for row in have) for c in seconds),
                 *(sum(int(row.get(c) or 0) for row in have) for c in counts),
                 sum(bool(row.get("warnings")) for row in have),
             )
         )
-    return Table(("modality", "items", "missing", *shares, *largest, *counts, "warnings"), tuple(lines))
+    return Table(("modality", "items", "missing", *shares, *largest, *seconds, *counts, "warnings"), tuple(lines))
 
 
 def _weighted_mean(rows: Sequence[dict[str, Any]], column: str) -> float | None:

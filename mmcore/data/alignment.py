@@ -3,24 +3,25 @@
 A source time within the tolerance of a step is a match: the nearest sample is used as it is. Beyond it the value is
 interpolated, by kind: continuous linear, binary and categorical the last value, embedding linear and then unit
 length; or all by the last value, see ``hold`` in :func:`align`. Across a gap above ``max_gap``, and outside the
-stream's own time range, the stream is absent.
+stream's own time range, the stream is absent. A stream that is faster than the step is pooled first, see
+:mod:`mmcore.data.pooling`; only its empty windows are filled in this way.
 
 T source rows, S grid steps, F raw features.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmcore.data.pooling import EPSILON, Pooling, pool, windows_of
 from mmcore.data.sources.tables import Table
 from mmcore.errors import CorpusError
 from mmcore.schema import Kind
 
-EPSILON = 1e-6
-"""Seconds: 0.45 − 0.4 is above 0.05 in binary, and still a match."""
 MAX_STEPS = 10_000_000
 """A grid longer than this (11 days at 0.1 s) means that times are not in seconds."""
 
@@ -57,11 +58,15 @@ class Aligned:
         values_SF: float32; NaN where the stream is absent or the sample is NaN.
         present_S: some feature of the stream is known at the step.
         interpolated_S: the step had no match and was interpolated (or held, for kinds that take the last value).
+        rows_used: source rows that have a part in some step.
+        pooled: rows a step that were pooled, by the median; 0 where the stream was not pooled.
     """
 
     values_SF: np.ndarray
     present_S: np.ndarray
     interpolated_S: np.ndarray
+    rows_used: int = 0
+    pooled: float = 0.0
 
 
 def tidy(table: Table) -> Stream:
@@ -94,24 +99,39 @@ def tidy(table: Table) -> Stream:
     return Stream(time_T, values_TF, rows, nan, inf, non_monotonic, duplicates, no_time, gap, table.extra_columns)
 
 
-def regular_grid(starts: Sequence[float], ends: Sequence[float], step: float, where: str) -> np.ndarray:
-    """Times from the latest start to the earliest end, ``step`` seconds apart; empty where the spans do not meet.
+def regular_grid(spans: Sequence[tuple[float, float]], step: float, max_gap: float, where: str) -> np.ndarray:
+    """Times ``step`` seconds apart over all that any span covers; empty for no span.
+
+    A hole above ``max_gap`` between spans has no steps; those beyond it continue the same count.
+
+    Args:
+        spans: first and last second of each stream.
 
     Raises:
         CorpusError: more than ten million steps, so the times cannot be in seconds.
     """
-    start, end = max(starts), min(ends)
-    if end < start:
+    pieces: list[tuple[float, float]] = []
+    for first, last in sorted(spans):
+        if pieces and first - pieces[-1][1] <= max_gap + EPSILON:
+            pieces[-1] = (pieces[-1][0], max(pieces[-1][1], last))
+        else:
+            pieces.append((first, last))
+    if not pieces:
         return np.empty(0)
-    steps = int((end - start) / step + EPSILON) + 1 if (end - start) / step < MAX_STEPS else MAX_STEPS + 1
-    if steps > MAX_STEPS:
+    start, end = pieces[0][0], pieces[-1][1]
+    if sum((last - first) / step + 1 for first, last in pieces) > MAX_STEPS:
         raise CorpusError(
             "an item must be shorter than ten million steps",
             found=f"times from {start:g} to {end:g} at a step of {step:g} s",
-            next_step="Write times in seconds, or set step in corpus.yaml",
+            next_step="Write times in seconds, or set step, or the modality's rate (0.001 for milliseconds), in "
+            "corpus.yaml",
             where=where,
         )
-    return start + step * np.arange(steps)
+    counts = [
+        np.arange(math.ceil((first - start) / step - EPSILON), math.floor((last - start) / step + EPSILON) + 1)
+        for first, last in pieces
+    ]
+    return start + step * np.concatenate(counts)
 
 
 def align(
@@ -122,6 +142,7 @@ def align(
     tolerance: float,
     max_gap: float,
     hold: bool = False,
+    pooling: Pooling | None = None,
 ) -> Aligned:
     """Bring a timed stream onto a grid.
 
@@ -137,6 +158,8 @@ def align(
             kind takes the last value. Interpolating would let a step know a later value, of the very thing it must
             forecast or of content beyond the look-ahead. For the same reason a later sample counts as a match only
             where no later step lies nearer to it.
+        pooling: how to pool the stream where it is faster than the step; None: never. With ``hold`` a pooled stream
+            reads no later sample at all.
 
     Returns:
         The aligned stream. A NaN sample stays NaN in the steps that it serves, and so does a value between a number
@@ -154,6 +177,9 @@ def align(
     reach_S = np.full(S, tolerance)
     if hold and S > 1:
         reach_S[:-1] = np.minimum(reach_S[:-1], np.diff(grid_S) / 2)
+    pooled = pooling if pooling is not None and pooling.applies(time_T) else None
+    if hold and pooled:
+        reach_S[:] = 0.0
     later_S = (until_S < since_S) & (until_S <= reach_S + EPSILON)
     nearest_S = np.where(later_S, after_S, before_S)
     matched_S = later_S | (since_S <= tolerance + EPSILON)
@@ -164,15 +190,27 @@ def align(
     values_SF = values_TF[nearest_S]
     values_SF[~(matched_S | interpolated_S)] = np.nan
     between = np.flatnonzero(interpolated_S)
+    linear_F = np.array([kind in ("continuous", "embedding") for kind in kinds]) & (not hold)
     if len(between):
         low, high = before_S[between], after_S[between]
         values_SF[between] = values_TF[low]
-        linear_F = np.array([kind in ("continuous", "embedding") for kind in kinds]) & (not hold)
         if linear_F.any():
             weight = ((grid_S[between] - time_T[low]) / (time_T[high] - time_T[low]))[:, None].astype(np.float32)
             low_NF, high_NF = values_TF[np.ix_(low, linear_F)], values_TF[np.ix_(high, linear_F)]
             values_SF[np.ix_(between, linear_F)] = (1 - weight) * low_NF + weight * high_NF
-    return _finish(values_SF, interpolated_S, embedding_groups)
+    if pooled is None:
+        used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
+        return _finish(values_SF, interpolated_S, embedding_groups, int(used_T.sum()))
+    windows = windows_of(time_T, grid_S, pooled.width, causal=hold)
+    pool(values_TF, windows, pooled, values_SF)
+    interpolated_S[windows.steps_W] = False
+    between = np.flatnonzero(interpolated_S)
+    # Columns of ``nearest`` read their row in every step, others only where the window is empty.
+    matched_S[windows.steps_W] &= "nearest" in pooled.resamples
+    used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
+    if set(pooled.resamples) != {"nearest"}:
+        used_T |= windows.covered(len(time_T))
+    return _finish(values_SF, interpolated_S, embedding_groups, int(used_T.sum()), pooled.rows_per_step(time_T))
 
 
 def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tuple[int, int]]) -> Aligned:
@@ -180,7 +218,7 @@ def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tup
     values_SF = np.full((steps, stream.values_TF.shape[1]), np.nan, np.float32)
     rows = min(steps, len(stream.values_TF))
     values_SF[:rows] = stream.values_TF[:rows]
-    return _finish(values_SF, np.zeros(steps, bool), embedding_groups)
+    return _finish(values_SF, np.zeros(steps, bool), embedding_groups, rows)
 
 
 def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
@@ -188,7 +226,24 @@ def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
     return tuple(int(at) + 1 for at in np.flatnonzero(np.diff(grid_S) > max_gap + EPSILON))
 
 
-def _finish(values_SF: np.ndarray, interpolated_S: np.ndarray, groups: Sequence[tuple[int, int]]) -> Aligned:
+def _rows_read(
+    rows: int, matched: np.ndarray, before: np.ndarray, after: np.ndarray, linear_F: np.ndarray
+) -> np.ndarray:
+    used_T = np.zeros(rows, bool)
+    used_T[matched] = True
+    used_T[before] = True
+    if linear_F.any():
+        used_T[after] = True
+    return used_T
+
+
+def _finish(
+    values_SF: np.ndarray,
+    interpolated_S: np.ndarray,
+    groups: Sequence[tuple[int, int]],
+    rows_used: int,
+    pooled: float = 0.0,
+) -> Aligned:
     for first, last in groups:
         part_SF = values_SF[:, first:last]
         with np.errstate(over="ignore"):
@@ -200,4 +255,4 @@ def _finish(values_SF: np.ndarray, interpolated_S: np.ndarray, groups: Sequence[
         length_S = np.sqrt(squares_S)[:, None]
         np.divide(part_SF, length_S, out=part_SF, where=length_S > 0, casting="same_kind")
     present_S = np.logical_not(np.isnan(values_SF).all(axis=1))
-    return Aligned(values_SF, present_S, interpolated_S & present_S)
+    return Aligned(values_SF, present_S, interpolated_S & present_S, rows_used, pooled)

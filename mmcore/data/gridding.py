@@ -13,10 +13,12 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
+from mmcore.data.pooling import Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
+from mmcore.data.timing import add_times
 from mmcore.errors import CorpusError
-from mmcore.schema import CorpusSchema, Kind, Targets
+from mmcore.schema import DEFAULT_RESAMPLE, CorpusSchema, Kind, Resample, Targets
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
     """Read an item's tables and bring them onto its grid.
 
     The grid is the reference's own times. Without a reference, and for an item that lacks it, it is regular over the
-    common span of the item's modalities. Where rows are steps (``step: null``) it is as long as the reference, or
-    as the shortest modality.
+    span of the targets, where they are a table of their own with times, else over all that any modality covers: a
+    stream is absent outside its own span. Where rows are steps (``step: null``) it is as long as the reference, as
+    that table, or as the longest modality.
 
     Args:
         source: the corpus.
@@ -58,7 +61,7 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
     schema = source.schema
     where = f"{source.folder}: item '{item}'"
     streams = _streams(source, item)
-    grid_S, steps = _grid(schema, streams, where)
+    grid_S, steps = _grid(schema, streams, config.max_gap, where)
     aligned = {name: _aligned(schema, name, stream, grid_S, steps, config) for name, stream in streams.items()}
     present_SM = np.zeros((steps, len(schema.modalities)), bool)
     values: dict[str, np.ndarray] = {}
@@ -75,6 +78,7 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
         quality_row(item, name, _columns(schema, name), stream, aligned[name], steps, config.max_gap)
         for name, stream in streams.items()
     ]
+    _add_times(schema, quality, streams, aligned, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -105,22 +109,45 @@ def _streams(source: FolderSource, item: str) -> dict[str, Stream | None]:
     return {name: None if table is None else tidy(table) for name, table in tables.items()}
 
 
-def _grid(schema: CorpusSchema, streams: dict[str, Stream | None], where: str) -> tuple[np.ndarray | None, int]:
+def _grid(
+    schema: CorpusSchema, streams: dict[str, Stream | None], max_gap: float, where: str
+) -> tuple[np.ndarray | None, int]:
     """Grid times (None where rows are steps) and the number of steps.
 
     An item that lacks the reference modality gets the regular grid, like all items where there is no reference.
     """
     have = [s for name in schema.modalities if (s := streams[name]) is not None and len(s.values_TF)]
+    if not schema.targets_are_features and schema.targets.scope == "step":
+        labels = streams[schema.targets.from_]
+        if labels is not None and len(labels.values_TF):
+            have = [labels]
     reference = streams[schema.reference] if schema.reference else None
     if schema.step is None:
-        return None, len(reference.values_TF) if reference else min((len(s.values_TF) for s in have), default=0)
+        return None, len(reference.values_TF) if reference else max((len(s.values_TF) for s in have), default=0)
     if reference is not None and reference.time_T is not None:
         return reference.time_T, len(reference.time_T)
-    times = [s.time_T for s in have if s.time_T is not None and len(s.time_T)]
-    if not times:
-        return np.empty(0), 0
-    grid_S = regular_grid([t[0] for t in times], [t[-1] for t in times], schema.step, where)
+    spans = [(float(s.time_T[0]), float(s.time_T[-1])) for s in have if s.time_T is not None and len(s.time_T)]
+    grid_S = regular_grid(spans, schema.step, max_gap, where)
     return grid_S, len(grid_S)
+
+
+def _add_times(
+    schema: CorpusSchema,
+    quality: list[dict[str, Any]],
+    streams: dict[str, Stream | None],
+    aligned: dict[str, Aligned | None],
+    grid_S: np.ndarray | None,
+) -> None:
+    """Judge every stream's times by where the others are; of two alone, the one that the grid is not made for."""
+    present = {name: one.present_S for name, one in aligned.items() if one is not None and one.present_S.any()}
+    rows = [name for name, stream in streams.items() if aligned[name] is not None and stream and stream.rows]
+    anchor = schema.reference if schema.reference in rows else schema.targets.from_
+    for row in quality:
+        name = row["modality"]
+        others = [there_S for other, there_S in present.items() if other != name]
+        others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
+        width = 0.0 if grid_S is None else _width(schema, grid_S)
+        add_times(row, streams[name], aligned[name], grid_S, others_S, width)
 
 
 def _aligned(
@@ -139,7 +166,34 @@ def _aligned(
         return align_by_position(stream, steps, groups)
     target = targets.from_ == name and targets.from_ in schema.modalities
     hold = target or config.interpolation == "last"
-    return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold)
+    pooling = _pooling(schema, name, grid_S)
+    return align(stream, grid_S, _kinds(schema, name), groups, config.tolerance, config.max_gap, hold, pooling)
+
+
+def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
+    """How a stream is pooled on a grid; values of targets that their ``when`` says do not count are left out."""
+    conditions: dict[int, int] = {}
+    if name == schema.targets.from_:
+        place = {column: at for at, column in enumerate(_columns(schema, name))}
+        names = [p.name for p in schema.targets.parameters]
+        for row in schema.target_columns():
+            for column, parameter in zip(row, schema.targets.parameters, strict=True):
+                if parameter.when is not None:
+                    conditions[place[column]] = place[row[names.index(parameter.when)]]
+    return Pooling(_width(schema, grid_S), _resamples(schema, name), conditions)
+
+
+def _width(schema: CorpusSchema, grid_S: np.ndarray) -> float:
+    """Seconds of a step: as declared, or less where the reference's rows lie closer."""
+    assert schema.step is not None, "a timed corpus"
+    return min(schema.step, float(np.median(np.diff(grid_S)))) if len(grid_S) > 1 else schema.step
+
+
+def _resamples(schema: CorpusSchema, name: str) -> Sequence[Resample]:
+    if name in schema.modalities:
+        return schema.modalities[name].resamples
+    own: list[Resample] = [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters]
+    return own * schema.targets.tracks
 
 
 def _target(

@@ -26,11 +26,12 @@ from mmcore.config import DataConfig
 from mmcore.data.gridding import on_grid
 from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import FolderSource, content_key
+from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.schema import CorpusSchema
 
-FORMAT = "mmstudy prepared 1"
+FORMAT = "mmstudy prepared 2"
 """Raise with every change of the layout, or of what alignment computes."""
 
 
@@ -40,7 +41,7 @@ class PreparedItem:
 
     Args:
         name, group, split: as in ``items.csv``.
-        offset, steps: its rows are offset … offset+steps−1; steps is 0 where the streams share no time.
+        offset, steps: its rows are offset … offset+steps−1; steps is 0 where it has no time.
         has: per modality, in schema order, whether the item has it (some step is present).
         breaks: steps that follow a gap of the reference above ``max_gap``; a window never reaches across one.
     """
@@ -267,7 +268,7 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     if not offset:
         raise CorpusError(
             "no item has a single step",
-            expected="rows in the reference modality, or streams whose times overlap",
+            expected="rows with a time in the reference modality, in the targets or in any stream",
             where=str(source.folder),
         )
     (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
@@ -296,6 +297,8 @@ def _report(
     empty = [item.name for item in items if not item.steps]
     if empty:
         on_event(Note(f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"))
+    for text in time_notes(quality):
+        on_event(Note(text))
     for line in summarise(quality):
         if line["warnings"]:
             text = f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}"

@@ -35,17 +35,24 @@ def quality_row(
         max_gap: seconds.
 
     Returns:
-        ``item, modality, missing, rows, steps, coverage`` (share of steps present), ``interpolated`` (share of
-        steps), ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns`` (count), ``constant_names`` (the
-        first few; a column with fewer than two known values is not called constant), ``non_monotonic,
-        duplicate_times, no_time`` (rows), ``extra_columns`` (ignored columns of the file), ``warnings`` (texts).
+        ``item, modality, missing, rows`` (read), ``rows_used`` (that have a part in some step), ``pooled`` (rows a
+        step; 0 where the stream is not faster than the step), ``steps, coverage`` (share of steps present),
+        ``interpolated`` (share of steps), ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns``
+        (count), ``constant_names`` (the first few; a column with fewer than two known values is not called constant),
+        ``non_monotonic, duplicate_times, no_time`` (rows), ``extra_columns`` (ignored columns of the file),
+        ``warnings`` (texts). What times tell is added by :func:`mmcore.data.timing.add_times`.
     """
-    row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0, "steps": steps}
+    row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0}
+    row |= {"rows_used": 0, "pooled": 0.0, "steps": steps}
     numbers = ("nan", "inf", "constant_columns", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
     row |= {"coverage": 0.0, "interpolated": 0.0, "largest_gap": 0.0} | dict.fromkeys(numbers, 0)
     row |= {"constant_names": [], "warnings": []}
     if stream is None:
         return row
+    if aligned is not None:
+        row |= {"rows_used": aligned.rows_used, "pooled": aligned.pooled}
+    elif stream.rows:
+        row["rows_used"] = len(stream.values_TF)
     if aligned is not None and steps:
         row["coverage"] = float(aligned.present_S.mean())
         row["interpolated"] = float(aligned.interpolated_S.mean())
@@ -77,7 +84,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         rows: of :func:`quality_row`.
 
     Returns:
-        ``modality, items, missing`` (items without it), ``rows, coverage, interpolated`` (over the items that have it),
+        ``modality, items, missing`` (items without it), ``rows`` (read), ``rows_used, pooled`` (the most),
+        ``coverage, interpolated`` (over the items that have it), ``seconds_outside, seconds_absent, apart`` (items),
         ``largest_gap, nan, inf, constant_columns`` (the largest count of an item), ``non_monotonic, duplicate_times,
         no_time, extra_columns, warnings`` (number of items with a warning), ``examples`` (the first three warnings with
         their items). [] for no rows.
@@ -89,10 +97,15 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         steps = sum(row["steps"] for row in have)
         line: dict[str, Any] = {"modality": modality, "items": len(mine), "missing": len(mine) - len(have)}
         line["rows"] = sum(row["rows"] for row in have)
+        line["rows_used"] = sum(row["rows_used"] for row in have)
+        line["pooled"] = max((row["pooled"] for row in have), default=0.0)
         for share in ("coverage", "interpolated"):
             line[share] = sum(row[share] * row["steps"] for row in have) / steps if steps else 0.0
         for name in ("largest_gap", "constant_columns"):
             line[name] = max((row[name] for row in have), default=0)
+        for name in ("seconds_outside", "seconds_absent"):
+            line[name] = sum(row[name] for row in have)
+        line["apart"] = sum(bool(row["apart"]) for row in have)
         for name in ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns"):
             line[name] = sum(row[name] for row in have)
         line["warnings"] = sum(bool(row["warnings"]) for row in have)

@@ -132,6 +132,21 @@ def forbidden(evidence: Evidence) -> Found:
     )
 
 
+def apart(evidence: Evidence) -> Found:
+    """Streams whose times lie where no other stream of their item is, as alignment found them."""
+    judged = [row for row in evidence.results.quality if "apart" in row]
+    if not judged:
+        return not_run("The corpus's quality report does not say where streams meet: prepare it again.")
+    told = []
+    for modality in dict.fromkeys(row["modality"] for row in judged):
+        have = [row for row in judged if row["modality"] == modality and not row["missing"]]
+        found = [row for row in have if row["apart"]]
+        if found:
+            items = "all items" if len(found) == len(have) else f"{len(found)} of {counted(len(have), 'item')}"
+            told.append(f"{modality} in {items} ({found[0]['item']}: {found[0]['apart']})")
+    return warn_if(bool(told), lambda: f"Not where the other streams are: {some(told, 3)}.")
+
+
 def naive(evidence: Evidence) -> Found:
     """Arms whose skill is not shown to be above 0, and components on which that holds for every arm."""
     results = evidence.results

@@ -369,4 +369,15 @@ RULES = (
         "Test more groups: raise split.test, mark more in the column split of items.csv, or record more.",
         design.few_groups,
     ),
+    Rule(
+        "ABL036",
+        "A stream does not meet the others in time",
+        "An item has a file of a modality, or of the targets, and the times in it lie nowhere, or hardly anywhere, "
+        "where its other streams are.",
+        "To the model such a stream is absent, though its file is there: a modality that helps is then found to be "
+        "useless.",
+        "Set offset (seconds) or rate (a factor) of that modality in corpus.yaml, as mmstudy data inspect suggests; "
+        "mmstudy data inspect --lag finds smaller shifts.",
+        data.apart,
+    ),
 )

@@ -101,6 +101,17 @@ def searched(rate, drawn="once", complete=True):
     return build
 
 
+def timed(apart):
+    """A sound study, and one stream of its corpus that does or does not meet the others."""
+
+    def build(study_of, records_of):
+        rows = [{"item": item, "modality": "audio", "missing": False, "apart": ""} for item in ("video_1", "video_2")]
+        rows[1]["apart"] = apart
+        return *SOUND(study_of, records_of), rows
+
+    return build
+
+
 SOUND = records(lambda record: None)
 FAILED = [("multimodal", 1), ("multimodal", 2)]
 ONE = {"model.norm": "pre"}
@@ -156,6 +167,7 @@ CASES = {
         records(lambda r: None, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
     ),
     "ABL034": (records(few_tested), SOUND),
+    "ABL036": (timed("times 3600–3612 s against 0–12 s: an offset of 3600 s?"), timed("")),
 }
 
 
@@ -164,8 +176,9 @@ def test_every_check_has_an_example_of_both():
 
 
 def outcome(case, code, study_of, records_of):
-    made, found, *searches = case(study_of, records_of)
-    results = tidy(made, found)
+    made, found, *more = case(study_of, records_of)
+    searches = [part for part in more if isinstance(part, tuple)]
+    results = tidy(made, found, *(part for part in more if isinstance(part, list)))
     if searches:
         # A search of a single trial is enough for the check, not for a whole report.
         evidence = Evidence(dataclasses.replace(results, search=searches[0]), [], [], ())
@@ -189,3 +202,11 @@ def test_the_limits_of_a_gate_are_those_that_the_rule_tells():
     # … and a sigmoid passes on less than a fifth of its steepest slope out there.
     assert all(p * (1 - p) < 0.2 * 0.25 for p in (SHUT, OPEN))
     assert math.isclose(SHUT, 1 - OPEN)
+
+
+def test_a_stream_apart_is_named_with_item_and_guess(study_of, records_of):
+    made, found, quality = timed("times 3600–3612 s against 0–12 s: an offset of 3600 s?")(study_of, records_of)
+    check = next(c for c in summarise(tidy(made, found, quality)).checks if c.code == "ABL036")
+    assert "audio in 1 of 2 items (video_2: times 3600–3612 s against 0–12 s: an offset of 3600 s?)" in check.text
+    old = next(c for c in summarise(tidy(made, found, [{"item": "a"}])).checks if c.code == "ABL036")
+    assert old.outcome == "not run"

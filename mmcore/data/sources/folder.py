@@ -73,6 +73,8 @@ class FolderSource:
     def read(self, item: str, name: str) -> Table | None:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
+        Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml.
+
         Raises:
             CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
                 row.
@@ -83,7 +85,8 @@ class FolderSource:
         if path is None:
             return None
         if name in self.schema.modalities:
-            return read_table(path, self.schema.modalities[name].columns, self.schema.step is not None)
+            modality = self.schema.modalities[name]
+            return read_table(path, modality.columns, self.schema.step is not None).by_clock(modality)
         columns = [column for row in self.schema.target_columns() for column in row]
         per_item = self.schema.targets.scope == "item"
         table = read_table(path, columns, self.schema.step is not None and not per_item)
@@ -94,7 +97,7 @@ class FolderSource:
                 found=f"{len(table.values_TF)} rows",
                 where=str(path),
             )
-        return table
+        return table.by_clock(self.schema.targets)
 
     def table(self, item: str, name: str) -> pd.DataFrame:
         """:meth:`read` as a frame: float columns, ``time`` (seconds) first where the table is timed.

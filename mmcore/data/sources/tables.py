@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmcore.errors import CorpusError, nearest
+from mmcore.schema import Clock
 
 TIME = "time"
 
@@ -32,6 +33,12 @@ class Table:
     time_T: np.ndarray | None
     values_TF: np.ndarray
     extra_columns: int
+
+    def by_clock(self, clock: Clock) -> Table:
+        """The same rows with times as the clock corrects them; itself where there is nothing to correct."""
+        if self.time_T is None or clock.keeps_times:
+            return self
+        return replace(self, time_T=self.time_T * clock.factor + clock.offset)
 
 
 def read_table(path: Path, columns: Sequence[str], timed: bool) -> Table:

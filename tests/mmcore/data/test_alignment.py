@@ -159,23 +159,27 @@ def test_tidy_times_increase_and_the_last_of_equal_times_wins(table: Table) -> N
         np.testing.assert_array_equal(row, table.values_TF[np.flatnonzero(table.time_T == time)[-1]])
 
 
-@given(st.lists(st.tuples(ticks, ticks), min_size=1, max_size=4), st.integers(1, 300))
-def test_a_regular_grid_fills_the_common_span(spans: list[tuple[int, int]], step: int) -> None:
-    starts, ends = [min(s) / 100 for s in spans], [max(s) / 100 for s in spans]
-    grid_S = regular_grid(starts, ends, step / 100, "here")
-    start, end = max(starts), min(ends)
-    if end < start:
-        assert not len(grid_S)
-        return
-    assert grid_S[0] == start
-    assert grid_S[-1] <= end + 1e-6
-    assert grid_S[-1] + step / 100 > end - 1e-6
-    assert len(grid_S) == (round(end * 100) - round(start * 100)) // step + 1
+@given(st.lists(st.tuples(ticks, ticks), min_size=1, max_size=4), st.integers(1, 300), st.integers(0, 400))
+def test_a_regular_grid_fills_all_that_any_span_covers(spans: list[tuple[int, int]], step: int, gap: int) -> None:
+    grid_S = regular_grid([(min(s) / 100, max(s) / 100) for s in spans], step / 100, gap / 100, "here")
+    start, end = min(min(s) for s in spans), max(max(s) for s in spans)
+    reach: list[list[int]] = []
+    for first, last in sorted((min(s), max(s)) for s in spans):
+        if reach and first - reach[-1][1] <= gap:
+            reach[-1][1] = max(reach[-1][1], last)
+        else:
+            reach.append([first, last])
+    expected = [t for t in range(start, end + 1, step) if any(first <= t <= last for first, last in reach)]
+    np.testing.assert_allclose(grid_S, np.array(expected) / 100, atol=1e-9)
+
+
+def test_no_span_is_no_grid() -> None:
+    assert not len(regular_grid([], 0.1, 5.0, "here"))
 
 
 def test_times_that_are_not_seconds_are_told() -> None:
-    with pytest.raises(CorpusError, match="seconds"):
-        regular_grid([0.0], [1.7e12], 0.1, "corpus: item 'a'")
+    with pytest.raises(CorpusError, match="rate"):
+        regular_grid([(0.0, 1.7e12)], 0.1, 5.0, "corpus: item 'a'")
 
 
 def test_by_position_and_breaks() -> None:

@@ -201,7 +201,7 @@ def test_a_changing_corpus_is_noticed(write_tiny: Write, tmp_path: Path) -> None
 
 
 # Grids -------------------------------------------------------------------------------------------------------------
-def test_without_a_reference_the_grid_is_the_common_span(
+def test_without_a_reference_the_grid_is_all_that_any_stream_covers(
     write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
 ) -> None:
     tables = tiny_tables()
@@ -210,14 +210,41 @@ def test_without_a_reference_the_grid_is_the_common_span(
     tiny_schema["reference"], tiny_schema["step"] = None, 0.5
     events: list[Event] = []
     prepared = prepare(write_tiny(tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache", events.append)
-    # a: from 2.5 to 11 every half second; b: 0 to 6; d: the streams never meet.
-    assert [item.steps for item in prepared.items] == [18, 13, 17, 0]
-    track = prepared.values["track"][:18]
+    # a: from 0 to 13.5 every half second; b: 0 to 6; d: 0 to 4, and 100 to 104, with nothing between.
+    assert [item.steps for item in prepared.items] == [28, 13, 17, 18]
+    assert [item.breaks for item in prepared.items] == [(), (), (), (9,)]
+    track = prepared.values["track"][:23]
     # The targets' own modality takes the last value, never one from ahead.
-    np.testing.assert_allclose(track[1:17:2], track[2:18:2])
+    np.testing.assert_allclose(track[6:22:2], track[7:23:2])
+    assert prepared.present[:28, 0].tolist() == [False] * 5 + [True] * 23
+    assert prepared.present[:28, 2].tolist() == [True] * 23 + [False] * 5
     level = tables["sound"]["a"]["level"].to_numpy()
-    np.testing.assert_allclose(prepared.values["sound"][1, 0], (level[0] + level[1]) / 2, rtol=1e-5)
-    assert any("1 items have no step" in event.text for event in events if isinstance(event, Note))
+    np.testing.assert_allclose(prepared.values["sound"][6, 0], (level[0] + level[1]) / 2, rtol=1e-5)
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any("sound does not meet the other streams in 1 of 4 items. d: times 100–104 s" in note for note in notes)
+
+
+def test_without_a_reference_labels_decide_which_steps_there_are(
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+) -> None:
+    """Sparse sentences must not take labelled steps away, and nothing is predicted where nothing is labelled."""
+    tables = tiny_tables({"a": 12, "b": 12})
+    tables["image"]["a"] = tables["image"]["a"].iloc[4:7]
+    time = np.arange(1.0, 11.0)
+    columns = {"label_0": 1, "label_1": 2, "force_0": 0.5, "force_1": 1.5}
+    tables["mood"] = {name: pd.DataFrame({"time": time, **columns}) for name in "ab"}
+    tiny_schema["reference"] = None
+    prepared = prepare(
+        write_tiny(tables=tables, schema=label_schema(tiny_schema, "step")), DataConfig(), tmp_path / "cache"
+    )
+    assert [item.steps for item in prepared.items] == [10, 10]
+    assert not np.isnan(prepared.target).any()
+    assert prepared.present[:10, 1].tolist() == [False] * 3 + [True] * 3 + [False] * 4
+    rows = {(row["item"], row["modality"]): row for row in prepared.quality}
+    assert (rows["a", "image"]["seconds_absent"], rows["a", "image"]["seconds_outside"]) == (7.0, 0.0)
+    assert (rows["a", "sound"]["seconds_absent"], rows["a", "sound"]["seconds_outside"]) == (0.0, 2.0)
+    assert rows["a", "sound"]["warnings"] == ["2.0 s of its 11.0 s lie outside the grid and are not read"]
+    assert rows["a", "mood"]["warnings"] == []
 
 
 def test_without_a_step_rows_are_steps(
@@ -230,8 +257,8 @@ def test_without_a_step_rows_are_steps(
     assert [item.steps for item in by_track.items] == [12, 7, 9, 5]
     assert by_track.present[:12, 0].tolist() == [True] * 9 + [False] * 3
     tiny_schema["reference"] = None
-    shortest = prepare(write_tiny("s", tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache")
-    assert [item.steps for item in shortest.items] == [9, 7, 9, 5]
+    longest = prepare(write_tiny("s", tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache")
+    assert [item.steps for item in longest.items] == [12, 7, 9, 5]
 
 
 def test_an_item_without_the_reference_still_has_a_grid(

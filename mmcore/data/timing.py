@@ -1,0 +1,134 @@
+"""What the times of a stream tell against those of the item's other streams: seconds lost, and faults by name.
+
+S grid steps, T source rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmcore.data.alignment import Aligned, Stream
+
+HARDLY = 0.05
+"""Share of the others' steps up to which a stream hardly meets them."""
+MUCH_OUTSIDE = 0.1
+"""Warn where more than this share of a stream's span lies outside the grid."""
+MOSTLY_OUTSIDE = 0.5
+"""Above it a wrong unit is looked for."""
+LONG = 1.5
+"""Rows for each different time from which a table looks like one in long format."""
+UNITS = (("milliseconds", 1e3, "0.001"), ("microseconds", 1e6, "1e-06"), ("nanoseconds", 1e9, "1e-09"))
+FRAME_RATES = (24.0, 25.0, 29.97, 30.0, 50.0, 60.0)
+NEAR = 0.02
+"""Relative distance within which a ratio of spans names a frame rate."""
+_EXAMPLES = 3
+
+
+def add_times(
+    row: dict[str, Any],
+    stream: Stream | None,
+    aligned: Aligned | None,
+    grid_S: np.ndarray | None,
+    others_S: np.ndarray | None,
+    width: float,
+) -> None:
+    """Add to a quality row what its stream's times tell.
+
+    Args:
+        row: of :func:`mmcore.data.quality.quality_row`; changed in place.
+        stream, aligned: None where the item lacks the modality; ``aligned`` None for targets of scope item.
+        grid_S: seconds; None where rows are steps.
+        others_S: steps at which another stream of the item is present; None where the stream is not to be judged, as
+            the others are measured by it.
+        width: seconds of a step.
+
+    Adds ``seconds_outside`` (of the stream's span beyond the ends of the grid), ``seconds_absent`` (steps without the
+    stream), ``apart`` (what is wrong where the stream never or hardly meets the others; else empty), and warnings for
+    the first and the last. All 0 and empty where there are no times, no rows or no steps.
+    """
+    row |= {"seconds_outside": 0.0, "seconds_absent": 0.0, "apart": ""}
+    if stream is None or aligned is None or grid_S is None or stream.time_T is None or not len(stream.time_T):
+        return
+    if not len(grid_S):
+        return
+    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    outside = _outside(first, last, float(grid_S[0]), float(grid_S[-1]))
+    row["seconds_outside"] = outside if outside > width else 0.0
+    row["seconds_absent"] = float((~aligned.present_S).sum() * width)
+    if others_S is not None and others_S.any() and not np.isnan(stream.values_TF).all():
+        row["apart"] = _apart(stream, aligned.present_S, grid_S, others_S)
+    if row["apart"]:
+        row["warnings"].insert(0, row["apart"])
+    elif outside > width and outside > MUCH_OUTSIDE * (last - first):
+        row["warnings"].append(f"{outside:.1f} s of its {last - first:.1f} s lie outside the grid and are not read")
+
+
+def _outside(first: float, last: float, start: float, end: float) -> float:
+    return min(max(start - first, 0.0) + max(last - end, 0.0), last - first)
+
+
+def _apart(stream: Stream, present_S: np.ndarray, grid_S: np.ndarray, others_S: np.ndarray) -> str:
+    assert stream.time_T is not None, "a timed stream"
+    met = float((present_S & others_S).sum() / others_S.sum())
+    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    start, end = (float(grid_S[np.flatnonzero(others_S)[at]]) for at in (0, -1))
+    told = f"times {_seconds(first, last)} against {_seconds(start, end)}"
+    length = last - first
+    if met <= HARDLY or (length > 0 and _outside(first, last, start, end) > MOSTLY_OUTSIDE * length):
+        unit = _unit(length, end - start)
+        if unit:
+            return f"{told}: {unit} in corpus.yaml?"
+    if met > 0:
+        return ""
+    if last < start or first > end:
+        shift = start - first
+        shift = round(shift) if abs(shift) >= 100 else round(shift, 2)
+        return f"{told}: an offset of {-shift:g} s? Set offset: {shift:g} in corpus.yaml"
+    return f"{told}: no row is within reach of a step, see data.tolerance and data.max_gap"
+
+
+def _unit(length: float, other: float) -> str:
+    """Which unit or count would make a span as long as the other; empty where none would."""
+    if length <= 0 or other <= 0:
+        return ""
+    ratio = length / other
+    for name, factor, rate in UNITS:
+        if 0.5 < ratio / factor < 2:
+            return f"looks like {name}. Set rate: {rate}"
+    nearest = min(FRAME_RATES, key=lambda rate: abs(ratio / rate - 1))
+    if abs(ratio / nearest - 1) <= NEAR:
+        return f"looks like frame numbers, {nearest:g} a second. Set rate: 1/{nearest:g}"
+    return ""
+
+
+def _seconds(first: float, last: float) -> str:
+    return "–".join(f"{time:.2f}".rstrip("0").rstrip(".") for time in (first, last)) + " s"
+
+
+def time_notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What is wrong with times, by modality: streams that never meet the others, times that repeat.
+
+    Args:
+        rows: quality rows with what :func:`add_times` adds.
+    """
+    notes = []
+    for modality in dict.fromkeys(row["modality"] for row in rows):
+        have = [row for row in rows if row["modality"] == modality and not row["missing"]]
+        apart = [row for row in have if row["apart"]]
+        if apart:
+            told = "; ".join(f"{row['item']}: {row['apart']}" for row in apart[:_EXAMPLES])
+            notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {told}")
+        repeated = [row for row in have if row["duplicate_times"]]
+        if repeated:
+            lost = sum(row["duplicate_times"] for row in repeated)
+            rows_there = sum(row["rows"] - row["no_time"] for row in repeated)
+            told = f"{modality}: {lost} of {rows_there} rows repeat a time in {len(repeated)} items "
+            told += f"(first {repeated[0]['item']}); of equal times the last row is read"
+            if rows_there >= LONG * (rows_there - lost):
+                told += ". It looks like a table in long format, with several rows a time: write one row a time, with "
+                told += "a column for each of them"
+            notes.append(told)
+    return notes
