@@ -226,7 +226,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings"))]
+        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "loud_values", "warnings"))]
     remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]

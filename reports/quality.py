@@ -11,7 +11,7 @@ SHARES = ("coverage", "interpolated")
 """Shares of an item's steps: averaged over the steps of the items that have the modality."""
 LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
-COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
+COUNTS = ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud")
 """Summed over items."""
 
 

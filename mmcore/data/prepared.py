@@ -270,7 +270,6 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             expected="rows in the reference modality, or streams whose times overlap",
             where=str(source.folder),
         )
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     index = {
         "format": FORMAT,
         "key": key,
@@ -285,7 +284,17 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
         "shapes": {name: list(file.shape) for name, file in files.items()},
     }
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
+    _examine(source, folder, quality)
+    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     _report(schema, items, quality, on_event)
+
+
+def _examine(source: FolderSource, folder: Path, quality: list[dict[str, Any]]) -> None:
+    """What only shows when all items are there."""
+    from mmcore.data.loud import mark_loud
+
+    mark_loud(source, open_prepared(folder), quality)
 
 
 def _report(

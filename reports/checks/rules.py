@@ -1,41 +1,18 @@
 """Every check that a report makes, in the order of its code.
 
-A new check is a function in one of this package's files and one entry here with the next code; a code is never reused.
+A new check is a function in one of this package's files and one entry here, or in ``corpus_rules.py`` where it is about
+the corpus and its sides, with the next code; a code is never reused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from reports import dominance
 from reports.checks import data, design, records, search, training
-from reports.checks.evidence import Evidence, Found
+from reports.checks.corpus_rules import CORPUS_RULES
+from reports.checks.rule import Rule
 from reports.numerals import percent
 from reports.prospects import FEW_GROUPS
 from reports.statistics.search import EDGE
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A check, without its outcome.
-
-    Args:
-        code: never reused for another check.
-        title: what is looked for.
-        how: when exactly it warns.
-        reason: why it matters.
-        advice: what to do.
-        look: finds the outcome.
-    """
-
-    code: str
-    title: str
-    how: str
-    reason: str
-    advice: str
-    look: Callable[[Evidence], Found]
-
 
 RULES = (
     Rule(
@@ -369,4 +346,5 @@ RULES = (
         "Test more groups: raise split.test, mark more in the column split of items.csv, or record more.",
         design.few_groups,
     ),
+    *CORPUS_RULES,
 )

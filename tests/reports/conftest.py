@@ -205,10 +205,13 @@ def make_records(
 
 
 QUALITY = [
-    {"item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i, "constant": []}
+    {
+        "item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i,
+        "constant": [], "loud": 0, "loud_values": [],
+    }
     for i in range(4)
     for m in ("audio", "visual", "track")
-]
+]  # fmt: skip
 PROVENANCE = {
     "command": "mmstudy run track_vs_multimodal --preset quick",
     "rebuild": "mmstudy report track_vs_multimodal",

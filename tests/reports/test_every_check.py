@@ -105,6 +105,20 @@ SOUND = records(lambda record: None)
 FAILED = [("multimodal", 1), ("multimodal", 2)]
 ONE = {"model.norm": "pre"}
 
+
+def loud_values(count):
+    """The sound study on a corpus in which so many values are loud."""
+
+    def build(study_of, records_of):
+        return SOUND(study_of, records_of)
+
+    text = [f"{count} values of 'pitch' up to 900 times its usual range, such as -99999 at 5 s"]
+    build.quality = [
+        {"item": "video_1", "modality": "audio", "loud": count, "loud_values": text if count else []},
+    ]
+    return build
+
+
 CASES = {
     # code: (warns, passes)
     "ABL001": (records(lambda r: None, leaky=True), SOUND),
@@ -156,6 +170,7 @@ CASES = {
         records(lambda r: None, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
     ),
     "ABL034": (records(few_tested), SOUND),
+    "ABL037": (loud_values(3), loud_values(0)),
 }
 
 
@@ -165,7 +180,7 @@ def test_every_check_has_an_example_of_both():
 
 def outcome(case, code, study_of, records_of):
     made, found, *searches = case(study_of, records_of)
-    results = tidy(made, found)
+    results = tidy(made, found, getattr(case, "quality", ()))
     if searches:
         # A search of a single trial is enough for the check, not for a whole report.
         evidence = Evidence(dataclasses.replace(results, search=searches[0]), [], [], ())

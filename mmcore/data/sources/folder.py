@@ -73,6 +73,8 @@ class FolderSource:
     def read(self, item: str, name: str) -> Table | None:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
+        Cells that hold one of the schema's ``missing_values`` are NaN.
+
         Raises:
             CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
                 row.
@@ -83,7 +85,9 @@ class FolderSource:
         if path is None:
             return None
         if name in self.schema.modalities:
-            return read_table(path, self.schema.modalities[name].columns, self.schema.step is not None)
+            modality = self.schema.modalities[name]
+            table = read_table(path, modality.columns, self.schema.step is not None)
+            return table.without(modality.missing_values)
         columns = [column for row in self.schema.target_columns() for column in row]
         per_item = self.schema.targets.scope == "item"
         table = read_table(path, columns, self.schema.step is not None and not per_item)
@@ -94,7 +98,7 @@ class FolderSource:
                 found=f"{len(table.values_TF)} rows",
                 where=str(path),
             )
-        return table
+        return table.without(self.schema.targets.missing_values)
 
     def table(self, item: str, name: str) -> pd.DataFrame:
         """:meth:`read` as a frame: float columns, ``time`` (seconds) first where the table is timed.
