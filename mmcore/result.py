@@ -88,7 +88,9 @@ class RunResult:
         status: ``done`` or ``failed``.
         failure: None, or ``{"error": class name, "message": …, "epoch": …, "step": …, "component": …}``.
         corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
-            "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}}``.
+            "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it},
+            "alike": …, "copies": …}``; the last two as :func:`mmcore.data.alike.examine_columns` finds them, absent from
+            records of before they were looked for.
         split: ``{"train": {"items", "groups", "windows"}, "validation": …, "test": …, "drawn": how,
             "divided_groups": number of groups with items on several sides, "twins": [[test item, its copy on another
             side], …], None where test items were not read}``; ``drawn``: ``each_repeat``, or ``once`` or

@@ -265,6 +265,7 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[
         "leaky": is_leaky(task),
         "units": {p.name: p.unit for p in schema.targets.parameters},
         "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+        **prepared.likenesses,
     }
 
 

@@ -2,6 +2,7 @@
 
     KEY/index.json       schema, items with offsets, array shapes: what makes the folder a store
     KEY/quality.json     one row per item and modality
+    KEY/columns.json     columns that are the same but for their names
     KEY/values.NAME.npy  (N, F) per modality     KEY/present.npy  (N, M)     KEY/target.npy  (N, K, P) or (I, K, P)
 
 It is keyed by content and alignment settings, built item by item in a temporary folder next to its place, and renamed
@@ -100,6 +101,7 @@ class Prepared:
         values: modality to (N, F), float32 or float16, NaN where not usable.
         present: (N, M) bool.
         target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
+        likenesses: what :func:`mmcore.data.alike.examine_columns` found; {} in a store from before it was looked for.
         placebos: modalities that windows read from other items, see :mod:`mmcore.data.placebo`; no part of the store,
             set by a run. ``values`` and ``present`` are the items' own.
     """
@@ -114,6 +116,7 @@ class Prepared:
     present: np.ndarray
     target: np.ndarray
     placebos: Mapping[str, Placebo] = field(default_factory=dict)
+    likenesses: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:
@@ -187,6 +190,7 @@ def open_prepared(path: Path) -> Prepared:
         return Prepared(
             index["key"], index["content"], path, schema, items, quality,
             {name: arrays[f"values.{name}"] for name in schema.modalities}, arrays["present"], arrays["target"],
+            likenesses=_likenesses(path),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
@@ -196,6 +200,13 @@ def open_prepared(path: Path) -> Prepared:
             next_step="Delete it; it is rebuilt when needed",
             where=str(path),
         ) from None
+
+
+def _likenesses(path: Path) -> dict[str, list[dict[str, Any]]]:
+    try:
+        return json.loads((path / "columns.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
 
 
 def _is_whole(place: Path) -> bool:
@@ -292,9 +303,12 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
 
 def _examine(source: FolderSource, folder: Path, quality: list[dict[str, Any]]) -> None:
     """What only shows when all items are there."""
+    from mmcore.data.alike import examine_columns
     from mmcore.data.loud import mark_loud
 
-    mark_loud(source, open_prepared(folder), quality)
+    prepared = open_prepared(folder)
+    mark_loud(source, prepared, quality)
+    (folder / "columns.json").write_text(json.dumps(examine_columns(prepared)), encoding="utf-8")
 
 
 def _report(
