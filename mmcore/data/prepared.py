@@ -44,6 +44,7 @@ class PreparedItem:
         offset, steps: its rows are offset … offset+steps−1; steps is 0 where the streams share no time.
         has: per modality, in schema order, whether the item has it (some step is present).
         breaks: steps that follow a gap of the reference above ``max_gap``; a window never reaches across one.
+        metadata: every other column of ``items.csv``.
     """
 
     name: str
@@ -53,6 +54,7 @@ class PreparedItem:
     steps: int
     has: tuple[bool, ...]
     breaks: tuple[int, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -270,7 +272,9 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             files["target"].append(one.target_SKP)
             quality.extend(one.quality)
             has = tuple(bool(one.present_SM[:, m].any()) for m in range(one.present_SM.shape[1]))
-            items.append(PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks))
+            items.append(
+                PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks, item.metadata)
+            )
             offset += one.steps
     finally:
         for file in files.values():

@@ -23,7 +23,8 @@ def test_a_clean_study_warns_of_nothing(summary_of):
         "ABL029",
         "ABL031",
         "ABL033",
-    }  # nothing matched, nothing searched, no test items shared
+        "ABL041",
+    }  # nothing matched, nothing searched, no test items shared, no validation scores
     assert [c.code for c in summary.checks] == [rule.code for rule in RULES]
 
 

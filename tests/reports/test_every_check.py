@@ -119,6 +119,29 @@ def loud_values(count):
     return build
 
 
+def side(name, **values):
+    """In every repeat, some facts of one side are others."""
+    return records(lambda record: record["split"].update({name: record["split"][name] | values}))
+
+
+def flattering(gap):
+    """Each test score of skill has a twin on the validation side, so much higher."""
+
+    def change(record):
+        twins = [s | {"split": "validation", "value": s["value"] + gap} for s in record["scores"]]
+        record["scores"] += [twin for twin in twins if twin["metric"] == "skill" and twin["baseline"] is None]
+
+    return records(change)
+
+
+def copied(lag):
+    copy = {"target": "0_x", "modality": "audio", "column": "pitch", "lag": lag, "correlation": 1.0}
+    return records(lambda record: record["corpus"].update(copies=[copy]))
+
+
+ONE_CLASS = {"on": {"count": 8, "classes": {"off": 0, "on": 8}, "constant": True}}
+SAME = {"one": "audio", "other": "visual", "columns": [["pitch", "height"]], "count": 1}
+
 CASES = {
     # code: (warns, passes)
     "ABL001": (records(lambda r: None, leaky=True), SOUND),
@@ -171,6 +194,11 @@ CASES = {
     ),
     "ABL034": (records(few_tested), SOUND),
     "ABL037": (loud_values(3), loud_values(0)),
+    "ABL038": (records(lambda record: record["corpus"].update(alike=[SAME])), SOUND),
+    "ABL039": (side("train", missing={"audio": 24}), side("train", missing={"audio": 23})),
+    "ABL040": (side("test", labels=ONE_CLASS), SOUND),
+    "ABL041": (flattering(0.2), flattering(0.05)),
+    "ABL042": (copied(lag=0), copied(lag=1)),
 }
 
 
