@@ -227,7 +227,8 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        lines += ["", *_quality_table(store.quality, leave_out=("constant_names", "warnings", "apart"))]
+        hidden = ("constant_names", "loud_values", "warnings", "apart")
+        lines += ["", *_quality_table(store.quality, leave_out=hidden)]
     from mmcore.data.timing import time_notes
 
     notes = time_notes(store.quality)

@@ -16,10 +16,12 @@ from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.sides import absent_from, labels_of, refuse_untrained, remarks
 from mmcore.data.splits import Split, draw_split
+from mmcore.data.strata import strata_of
 from mmcore.data.twins import divided_twins
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
-from mmcore.events import OnEvent, ignore
+from mmcore.events import Note, OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import build_model
@@ -105,7 +107,12 @@ def _run(
     check_names(config, schema)
     check_packages(config)
 
-    split = draw_split(prepared.items, config.split, config.repeat)
+    split = draw_split(prepared.items, config.split, config.repeat, strata_of(prepared, config.split))
+    read = [m for m in schema.chosen(config.model.modalities) if m not in config.evaluation.without]
+    refuse_untrained(prepared, split.train, read)
+    for side, members in (("train", split.train), ("validation", split.validation)):
+        for text in remarks(prepared, side, members):
+            on_event(Note(f"{text}: see check ABL038 or ABL039"))
     normaliser = fit_normaliser(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
@@ -265,6 +272,7 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[
         "leaky": is_leaky(task),
         "units": {p.name: p.unit for p in schema.targets.parameters},
         "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+        **prepared.likenesses,
     }
 
 
@@ -284,6 +292,9 @@ def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int]) -
             "items": len(items),
             "groups": len({prepared.items[i].group for i in items}),
             "windows": windows[side],
+            "missing": absent_from(prepared, items),
+            # Targets of test items are read where the run tests them, and only then.
+            "labels": labels_of(prepared, items) if side != "test" or windows[side] else None,
         }
         for side, items in sides.items()
     }

@@ -136,6 +136,9 @@ class Modality(Clock):
     """The columns besides ``time``."""
     storage: Literal["float32", "float16"] = "float32"
     """Number type in the prepared store; float16 halves wide streams."""
+    missing_values: tuple[float, ...] = ()
+    """Numbers that stand for no value in every column besides ``time``, such as -99999: read as if the cell were
+    empty."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -228,6 +231,9 @@ class Targets(Clock):
     """Number of tracks K."""
     parameters: tuple[Parameter, ...] = Field(min_length=1)
     """The parameters P of each track."""
+    missing_values: tuple[float, ...] = ()
+    """Numbers that stand for no target, such as -99999: read as if the cell were empty. For a table of its own;
+    targets from a modality have that modality's."""
 
     @cached_property
     def components(self) -> tuple[str, ...]:
@@ -308,6 +314,11 @@ class CorpusSchema(Frozen):
         if self.targets_are_features:
             if self.targets.scope == "item":
                 raise ValueError("targets taken from a modality have scope step; scope item needs a table of its own")
+            if self.targets.missing_values:
+                raise ValueError(
+                    f"targets taken from modality '{self.targets.from_}' are read with its missing_values. "
+                    f"Write them in modalities.{self.targets.from_}"
+                )
             columns = set(self.modalities[self.targets.from_].columns)
             for row in self.target_columns():
                 for column in row:

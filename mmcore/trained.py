@@ -15,6 +15,7 @@ from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split, draw_split
+from mmcore.data.strata import strata_of
 from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import training_fingerprint
 from mmcore.model.multimodal import MultimodalModel, build_model
@@ -38,7 +39,7 @@ class Trained:
     def __init__(
         self, config: RunConfig, prepared: Prepared, model: MultimodalModel, device: torch.device, on_event: OnEvent
     ) -> None:
-        self.split: Split = draw_split(prepared.items, config.split, config.repeat)
+        self.split: Split = draw_split(prepared.items, config.split, config.repeat, strata_of(prepared, config.split))
         """The sides of the run's repeat."""
         self.prepared = with_placebos(prepared, config.data.placebo, self.split, config.repeat)
         self.config, self.model, self.device = config, model, device

@@ -34,7 +34,7 @@ RUN_COLUMNS = (
     "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
-    "twins", "all_groups",
+    "twins", "all_groups", "sides",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -350,8 +350,19 @@ def _run_row(record: dict[str, Any]) -> dict[str, Any]:
         "device": hardware.get("device", environment.get("device")),
         "precision": hardware.get("precision"),
         "twins": json.dumps(split["twins"]) if split.get("twins") is not None else None,
+        "sides": _sides(split),
         "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
     }
+
+
+def _sides(split: dict[str, Any]) -> str | None:
+    """What each side lacks and holds, as text; None in records of before it was counted."""
+    sides = {side: split[side] for side in _SIDES if "missing" in (split.get(side) or {})}
+    return (
+        json.dumps({side: {k: of[k] for k in ("items", "missing", "labels")} for side, of in sides.items()})
+        if sides
+        else None
+    )
 
 
 def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
 SECONDS = ("seconds_outside", "seconds_absent")
 """Summed over items, in seconds."""
-COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns")
+COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud")
 """Summed over items."""
 
 

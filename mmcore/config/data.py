@@ -86,6 +86,9 @@ class SplitConfig(Frozen):
     """each_repeat: other test groups in every repeat, so that intervals cover which groups are tested. once: the same
     ones in all repeats, and only train and validation are drawn anew. Studies that search draw them once, so that
     no item that helped to choose a setting is among those that confirm it."""
+    stratify: str | None = None
+    """A column of items.csv, or a target with classes: each side that is drawn then gets its share of every value.
+    Groups stay whole: a group counts by the value that most of its items, or steps, have. None: no."""
 
     @model_validator(mode="after")
     def _leaves_training(self) -> SplitConfig:

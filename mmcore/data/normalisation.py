@@ -1,5 +1,10 @@
 """Means and deviations of the training items, and nothing else: what a model may know of the scale of its data.
 
+Cells far outside a column's usual range (:mod:`mmcore.data.usual`) count as if they lay at its end, so that a sentinel
+of −99999 or a sensor's 1e30 does not decide the scale of all others. Without such cells these are the plain moments, to
+the bit. Moments, and no median and IQR: a mean and a deviation are what the losses, the baselines and ``data.clip``
+take them for, and an IQR is 0 where most cells are equal.
+
 F raw features, P parameters, K tracks, S steps of an item.
 """
 
@@ -12,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmcore.data.prepared import Prepared
+from mmcore.data.usual import Usual, every, usual_range
 from mmcore.errors import CorpusError
+from mmcore.schema import Targets
 
 SCALED = ("continuous", "categorical")
 """Kinds that are z-scored; binary columns and embeddings stay as they are."""
@@ -103,7 +110,7 @@ class _Moments:
 
 
 def fit_normaliser(prepared: Prepared, train: Sequence[int]) -> Normaliser:
-    """Fit on the training items, one after the other, ignoring NaN.
+    """Fit on the training items, one after the other, ignoring NaN and taming loud cells of continuous columns.
 
     Args:
         prepared: the store; only rows of ``train`` are read.
@@ -117,24 +124,61 @@ def fit_normaliser(prepared: Prepared, train: Sequence[int]) -> Normaliser:
         deviation[name] = np.ones(len(modality.kinds), np.float32)
         if not scaled:
             continue
+        rows = [(prepared.items[i].offset, prepared.items[i].offset + prepared.items[i].steps) for i in train]
+        usual = usual_values(prepared.values[name], rows, modality.kinds).of(scaled)
         moments = _Moments(len(scaled))
-        for index in train:
-            item = prepared.items[index]
-            moments.add(prepared.values[name][item.offset : item.offset + item.steps, scaled])
+        for first, last in rows:
+            moments.add(usual.tamed(np.asarray(prepared.values[name][first:last, scaled])))
         mean[name][scaled], deviation[name][scaled] = moments.finish()
 
-    names = [p.name for p in targets.parameters]
-    moments = _Moments(len(names))
-    for index in train:
-        item = prepared.items[index]
-        rows = slice(index, index + 1) if targets.scope == "item" else slice(item.offset, item.offset + item.steps)
-        target_SKP = np.array(prepared.target[rows])
-        values_SKP = target_SKP.copy()
-        for at, parameter in enumerate(targets.parameters):
-            if parameter.when is not None:
-                values_SKP[:, :, at][target_SKP[:, :, names.index(parameter.when)] != 1] = np.nan
-        moments.add(values_SKP.reshape(-1, len(names)))
+    moments = _Moments(len(targets.parameters))
+    blocks = [counted_targets(prepared, index) for index in train]
+    usual = usual_targets(targets, blocks)
+    for values_NP in blocks:
+        moments.add(usual.tamed(values_NP))
     target_mean_P, target_deviation_P = moments.finish()
     coded = [at for at, p in enumerate(targets.parameters) if p.kind != "continuous"]
     target_mean_P[coded], target_deviation_P[coded] = 0.0, 1.0
     return Normaliser(mean, deviation, target_mean_P, target_deviation_P)
+
+
+def counted_targets(prepared: Prepared, index: int) -> np.ndarray:
+    """An item's targets, (S × K, P), or (K, P) of scope item; NaN where there is none and where ``when`` is not 1."""
+    targets, item = prepared.schema.targets, prepared.items[index]
+    rows = slice(index, index + 1) if targets.scope == "item" else slice(item.offset, item.offset + item.steps)
+    names = [p.name for p in targets.parameters]
+    target_SKP = np.array(prepared.target[rows])
+    values_SKP = target_SKP.copy()
+    for at, parameter in enumerate(targets.parameters):
+        if parameter.when is not None:
+            values_SKP[:, :, at][target_SKP[:, :, names.index(parameter.when)] != 1] = np.nan
+    return values_SKP.reshape(-1, len(names))
+
+
+def usual_targets(targets: Targets, blocks: Sequence[np.ndarray]) -> Usual:
+    """What is usual in each parameter, of blocks of :func:`counted_targets`; classes are never loud."""
+    step = every(sum(len(block) for block in blocks))
+    sample = np.concatenate([block[::step] for block in blocks] or [np.empty((0, len(targets.parameters)))])
+    return _of_numbers(usual_range(sample), [p.kind for p in targets.parameters])
+
+
+def usual_values(values_NF: np.ndarray, rows: Sequence[tuple[int, int]], kinds: Sequence[str]) -> Usual:
+    """What is usual in each column of a modality.
+
+    Args:
+        values_NF: of the store.
+        rows: first row and row after the last of each item that is looked at.
+        kinds: of the columns; only continuous ones can be loud.
+    """
+    step = every(sum(last - first for first, last in rows))
+    parts = [np.asarray(values_NF[first:last:step]) for first, last in rows]
+    numbers = [at for at, kind in enumerate(kinds) if kind == "continuous"]
+    sample = np.full((sum(map(len, parts)), len(kinds)), np.nan, np.float32)
+    if parts:
+        sample[:, numbers] = np.concatenate(parts)[:, numbers]
+    return usual_range(sample)
+
+
+def _of_numbers(usual: Usual, kinds: Sequence[str]) -> Usual:
+    numbers = np.array([kind == "continuous" for kind in kinds])
+    return Usual(usual.centre_F, np.where(numbers, usual.reach_F, np.float32(np.inf)))

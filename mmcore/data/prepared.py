@@ -2,6 +2,7 @@
 
     KEY/index.json       schema, items with offsets, array shapes: what makes the folder a store
     KEY/quality.json     one row per item and modality
+    KEY/columns.json     columns that are the same but for their names
     KEY/values.NAME.npy  (N, F) per modality     KEY/present.npy  (N, M)     KEY/target.npy  (N, K, P) or (I, K, P)
 
 It is keyed by content and alignment settings, built item by item in a temporary folder next to its place, and renamed
@@ -44,6 +45,7 @@ class PreparedItem:
         offset, steps: its rows are offset … offset+steps−1; steps is 0 where it has no time.
         has: per modality, in schema order, whether the item has it (some step is present).
         breaks: steps that follow a gap of the reference above ``max_gap``; a window never reaches across one.
+        metadata: every other column of ``items.csv``.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PreparedItem:
     steps: int
     has: tuple[bool, ...]
     breaks: tuple[int, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -101,6 +104,7 @@ class Prepared:
         values: modality to (N, F), float32 or float16, NaN where not usable.
         present: (N, M) bool.
         target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
+        likenesses: what :func:`mmcore.data.alike.examine_columns` found; {} in a store from before it was looked for.
         placebos: modalities that windows read from other items, see :mod:`mmcore.data.placebo`; no part of the store,
             set by a run. ``values`` and ``present`` are the items' own.
     """
@@ -115,6 +119,7 @@ class Prepared:
     present: np.ndarray
     target: np.ndarray
     placebos: Mapping[str, Placebo] = field(default_factory=dict)
+    likenesses: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:
@@ -188,6 +193,7 @@ def open_prepared(path: Path) -> Prepared:
         return Prepared(
             index["key"], index["content"], path, schema, items, quality,
             {name: arrays[f"values.{name}"] for name in schema.modalities}, arrays["present"], arrays["target"],
+            likenesses=_likenesses(path),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
@@ -197,6 +203,13 @@ def open_prepared(path: Path) -> Prepared:
             next_step="Delete it; it is rebuilt when needed",
             where=str(path),
         ) from None
+
+
+def _likenesses(path: Path) -> dict[str, list[dict[str, Any]]]:
+    try:
+        return json.loads((path / "columns.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
 
 
 def _is_whole(place: Path) -> bool:
@@ -260,7 +273,9 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             files["target"].append(one.target_SKP)
             quality.extend(one.quality)
             has = tuple(bool(one.present_SM[:, m].any()) for m in range(one.present_SM.shape[1]))
-            items.append(PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks))
+            items.append(
+                PreparedItem(item.name, item.group, item.split, offset, one.steps, has, one.breaks, item.metadata)
+            )
             offset += one.steps
     finally:
         for file in files.values():
@@ -271,7 +286,6 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             expected="rows with a time in the reference modality, in the targets or in any stream",
             where=str(source.folder),
         )
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     index = {
         "format": FORMAT,
         "key": key,
@@ -286,7 +300,20 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
         "shapes": {name: list(file.shape) for name, file in files.items()},
     }
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
+    _examine(source, folder, quality)
+    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
     _report(schema, items, quality, on_event)
+
+
+def _examine(source: FolderSource, folder: Path, quality: list[dict[str, Any]]) -> None:
+    """What only shows when all items are there."""
+    from mmcore.data.alike import examine_columns
+    from mmcore.data.loud import mark_loud
+
+    prepared = open_prepared(folder)
+    mark_loud(source, prepared, quality)
+    (folder / "columns.json").write_text(json.dumps(examine_columns(prepared)), encoding="utf-8")
 
 
 def _report(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from mmcore.config import SplitConfig
 from mmcore.errors import SplitError
@@ -38,7 +40,9 @@ class Split:
     drawn: Drawn
 
 
-def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Split:
+def draw_split(
+    items: Sequence[Grouped], config: SplitConfig, repeat: int, strata: Mapping[str, str] | None = None
+) -> Split:
     """Split items so that no group lies on two sides.
 
     A ``split`` column is respected as it is; where it names no validation item, that side is drawn from train, by
@@ -46,10 +50,15 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
     anew for each repeat; with ``test_drawn: once`` all repeats share their test side. Every side gets at least one
     group; shares are rounded to whole groups. The draw depends on the set of groups, not on the order of the items.
 
+    With strata, each side that is drawn gets its share of every stratum, to within one group and as far as whole groups
+    allow. The sides have as many groups as without, and every group is as likely to be tested.
+
     Args:
         items: with name, group and split.
         config: the shares.
         repeat: the repeat; equal repeats give equal splits on every machine.
+        strata: the stratum of every group, see :func:`mmcore.data.strata.strata_of`; None: groups are drawn as they
+            come.
 
     Raises:
         SplitError: too few groups; a group on two sides; a split column that is filled for some items only, or that
@@ -69,10 +78,10 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
         test = min(max(1, round(config.test * len(groups))), len(groups) - 2)
         validation = min(max(1, round(config.validation * len(groups))), len(groups) - 1 - test)
         if drawn == "once":
-            groups = _shuffled(groups, 0, "split/test")
-            groups[test:] = _shuffled(sorted(groups[test:]), repeat, "split/validation")
+            groups = _shuffled(groups, 0, "split/test", strata)
+            groups[test:] = _shuffled(sorted(groups[test:]), repeat, "split/validation", strata)
         else:
-            groups = _shuffled(groups, repeat, "split")
+            groups = _shuffled(groups, repeat, "split", strata)
         sides = dict.fromkeys(groups, "train")
         sides |= dict.fromkeys(groups[:test], "test") | dict.fromkeys(groups[test : test + validation], "validation")
     elif "validation" not in sides.values():
@@ -85,7 +94,7 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
                 next_step="Mark validation items in the split column of items.csv",
             )
         count = min(max(1, round(config.validation * len(trained))), len(trained) - 1)
-        sides |= dict.fromkeys(_shuffled(trained, repeat, "split/validation")[:count], "validation")
+        sides |= dict.fromkeys(_shuffled(trained, repeat, "split/validation", strata)[:count], "validation")
 
     def members(side: str) -> tuple[int, ...]:
         return tuple(index for index, item in enumerate(items) if sides[item.group] == side)
@@ -93,8 +102,26 @@ def draw_split(items: Sequence[Grouped], config: SplitConfig, repeat: int) -> Sp
     return Split(members("train"), members("validation"), members("test"), drawn)
 
 
-def _shuffled(groups: list[str], repeat: int, purpose: str) -> list[str]:
-    return [groups[at] for at in generator(repeat, purpose).permutation(len(groups))]
+def _shuffled(groups: list[str], repeat: int, purpose: str, strata: Mapping[str, str] | None) -> list[str]:
+    rng = generator(repeat, purpose)
+    shuffled = [groups[at] for at in rng.permutation(len(groups))]
+    return shuffled if strata is None else _evenly(shuffled, strata, rng)
+
+
+def _evenly(groups: list[str], strata: Mapping[str, str], rng: np.random.Generator) -> list[str]:
+    """The same groups in an order in which every stretch holds nearly its share of each stratum.
+
+    Each stratum is spread over [0, 1) at equal distances from a start drawn at random: systematic sampling. So a
+    stratum of a single group may land on any side.
+
+    Source: Madow and Madow 1944, on the theory of systematic sampling.
+    """
+    place: dict[str, float] = {}
+    for stratum in sorted({strata[group] for group in groups}):
+        mine = [group for group in groups if strata[group] == stratum]
+        start = float(rng.random())
+        place |= {group: (at + start) / len(mine) for at, group in enumerate(mine)}
+    return sorted(groups, key=place.__getitem__)
 
 
 def _given(items: Sequence[Grouped]) -> dict[str, str]:

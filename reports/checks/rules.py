@@ -1,41 +1,18 @@
 """Every check that a report makes, in the order of its code.
 
-A new check is a function in one of this package's files and one entry here with the next code; a code is never reused.
+A new check is a function in one of this package's files and one entry here, or in ``corpus_rules.py`` where it is about
+the corpus and its sides, with the next code; a code is never reused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from reports import dominance
 from reports.checks import data, design, records, search, training
-from reports.checks.evidence import Evidence, Found
+from reports.checks.corpus_rules import CORPUS_RULES
+from reports.checks.rule import Rule
 from reports.numerals import percent
 from reports.prospects import FEW_GROUPS
 from reports.statistics.search import EDGE
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A check, without its outcome.
-
-    Args:
-        code: never reused for another check.
-        title: what is looked for.
-        how: when exactly it warns.
-        reason: why it matters.
-        advice: what to do.
-        look: finds the outcome.
-    """
-
-    code: str
-    title: str
-    how: str
-    reason: str
-    advice: str
-    look: Callable[[Evidence], Found]
-
 
 RULES = (
     Rule(
@@ -370,7 +347,7 @@ RULES = (
         design.few_groups,
     ),
     Rule(
-        "ABL036",
+        "ABL035",
         "A stream does not meet the others in time",
         "An item has a file of a modality, or of the targets, and the times in it lie nowhere, or hardly anywhere, "
         "where its other streams are.",
@@ -380,4 +357,5 @@ RULES = (
         "mmstudy data inspect --lag finds smaller shifts.",
         data.apart,
     ),
+    *CORPUS_RULES,
 )

@@ -40,7 +40,9 @@ def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, An
 
 
 def judged(name: str | Path, home: Home, options: Options, records: list[dict[str, Any]]) -> Summary:
-    return summarise(tidy(ask(str(name), home, options).study, records))
+    asked = ask(str(name), home, options)
+    quality = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared).quality
+    return summarise(tidy(asked.study, records, quality))
 
 
 def outcomes(summary: Summary) -> dict[str, str]:
@@ -185,7 +187,7 @@ def test_a_sound_study_triggers_none(sound):
     records = trained(sound / "sound.yaml", home, options)
     summary = judged(sound / "sound.yaml", home, options, records)
     assert [(check.code, check.text) for check in summary.warnings] == []
-    # All were really made, but those on matching and searches, which this study does not ask for.
+    # All were really made, but those on matching, searches and shared test items, which this study does not ask for.
     assert {code for code, outcome in outcomes(summary).items() if outcome != "passed"} == {
         "ABL010",
         "ABL028",

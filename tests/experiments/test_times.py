@@ -47,7 +47,7 @@ def test_inspect_run_and_report_name_the_offset(tiny_study: Path, late_corpus: P
     heard = Heard()
     outcome = run_study(str(tiny_study), home.root, Options(corpus=str(late_corpus)), display=heard)
     assert any(TOLD in remark for remark in heard.remarks)
-    check = next(check for check in outcome.summary.checks if check.code == "ABL036")
+    check = next(check for check in outcome.summary.checks if check.code == "ABL035")
     assert check.outcome == "warning"
     assert f"audio in all items (item00: {TOLD})" in check.text
 

@@ -87,10 +87,11 @@ def make_record(
             "name": "made_up", "content": "c0ffee" * 5 + "00", "path": "/data/corpora/made_up",
             "modalities": ["audio", "visual", "track"], "components": components, "tracks": 3, "task": "forecast",
             "leaky": leaky, "units": {"x": "px", "scale": ""}, "missing": {"audio": 4, "visual": 4, "track": 0},
+            "alike": [], "copies": [],
         },
         "split": {
-            "train": {"items": 24, "groups": 24, "windows": 96}, "validation": {"items": 8, "groups": 8, "windows": 32},
-            "test": {"items": 8, "groups": 8, "windows": 32}, "drawn": drawn, "divided_groups": 0,
+            "train": _side(24, 96), "validation": _side(8, 32), "test": _side(8, 32),
+            "drawn": drawn, "divided_groups": 0,
             "twins": None if failed else [],
         },
         "parameters": {"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},
@@ -125,6 +126,12 @@ def make_record(
         "started": f"2026-03-01T10:{repeat:02d}:00+00:00",
         "finished": f"2026-03-01T10:{repeat:02d}:30+00:00",
     }  # fmt: skip
+
+
+def _side(items: int, windows: int) -> dict[str, Any]:
+    labels = {"on": {"count": 10 * items, "classes": {"0": 5 * items, "1": 5 * items}, "constant": False}}
+    missing = {"audio": 1, "visual": 1, "track": 0}
+    return {"items": items, "groups": items, "windows": windows, "missing": missing, "labels": labels}
 
 
 def _items(skills: Mapping[str, float], repeat: int, items: int, shared: bool) -> list[dict[str, Any]]:
@@ -205,10 +212,13 @@ def make_records(
 
 
 QUALITY = [
-    {"item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i, "constant": []}
+    {
+        "item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i,
+        "constant": [], "loud": 0, "loud_values": [],
+    }
     for i in range(4)
     for m in ("audio", "visual", "track")
-]
+]  # fmt: skip
 PROVENANCE = {
     "command": "mmstudy run track_vs_multimodal --preset quick",
     "rebuild": "mmstudy report track_vs_multimodal",

@@ -73,7 +73,8 @@ class FolderSource:
     def read(self, item: str, name: str) -> Table | None:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
-        Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml.
+        Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml. Cells that hold
+        one of the schema's ``missing_values`` are NaN.
 
         Raises:
             CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
@@ -86,7 +87,8 @@ class FolderSource:
             return None
         if name in self.schema.modalities:
             modality = self.schema.modalities[name]
-            return read_table(path, modality.columns, self.schema.step is not None).by_clock(modality)
+            table = read_table(path, modality.columns, self.schema.step is not None)
+            return table.without(modality.missing_values).by_clock(modality)
         columns = [column for row in self.schema.target_columns() for column in row]
         per_item = self.schema.targets.scope == "item"
         table = read_table(path, columns, self.schema.step is not None and not per_item)
@@ -97,7 +99,7 @@ class FolderSource:
                 found=f"{len(table.values_TF)} rows",
                 where=str(path),
             )
-        return table.by_clock(self.schema.targets)
+        return table.without(self.schema.targets.missing_values).by_clock(self.schema.targets)
 
     def table(self, item: str, name: str) -> pd.DataFrame:
         """:meth:`read` as a frame: float columns, ``time`` (seconds) first where the table is timed.

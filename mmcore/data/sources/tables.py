@@ -40,6 +40,14 @@ class Table:
             return self
         return replace(self, time_T=self.time_T * clock.factor + clock.offset)
 
+    def without(self, missing: Sequence[float]) -> Table:
+        """The same rows, with NaN in cells that hold one of these numbers (as float32); itself where there are none."""
+        if not missing:
+            return self
+        with np.errstate(over="ignore"):
+            gone_TF = np.isin(self.values_TF, np.array(missing, np.float32))
+        return Table(self.time_T, np.where(gone_TF, np.float32(np.nan), self.values_TF), self.extra_columns)
+
 
 def read_table(path: Path, columns: Sequence[str], timed: bool) -> Table:
     """Read ``columns`` (and ``time``, where the table is timed) of a .parquet or .csv file.

@@ -1,0 +1,169 @@
+"""Checks of the corpus and its sides: cells, columns and labels that make a verdict mean less than it says."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from statistics import fmean, stdev
+from typing import Any
+
+from mmcore.config import Forecast, RunConfig
+from mmcore.measures import parse_metric
+from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
+from reports.numerals import counted, number
+
+NAMED = 3
+"""Findings that a text names before it counts the rest."""
+LEAST_REPEATS = 3
+"""Repeats from which on two sides are compared."""
+WIDE = 0.1
+"""Mean gap between validation and test, in units of the metric, that is more than the choice of an epoch brings."""
+STEADY = 2.0
+"""The gap must also be above so many standard deviations over the repeats."""
+
+
+def loud(evidence: Evidence) -> Found:
+    """Cells far outside the usual range of their column, as the quality report counts them."""
+    rows = [row for row in evidence.results.quality if row.get("loud") is not None]
+    if not rows:
+        return not_run("The quality report of this corpus does not count loud values.")
+    found = [row for row in rows if row["loud"] > 0]
+    texts = [f"in item '{row['item']}', {row['modality']}: {text}" for row in found for text in row["loud_values"]]
+    cells = sum(int(row["loud"]) for row in found)
+    return warn_if(
+        bool(found),
+        lambda: f"{counted(cells, 'value')} in {counted(len(found), 'table')}: {some(texts, NAMED)}.",
+    )
+
+
+def alike(evidence: Evidence) -> Found:
+    """Columns that tell the same in two modalities, as they were found when the corpus was prepared."""
+    pairs = evidence.results.corpus.get("alike")
+    if pairs is None:
+        return not_run("No run compared the columns of its modalities.")
+    texts = [
+        f"{pair['one']}.{pair['columns'][0][0]} is {pair['other']}.{pair['columns'][0][1]}"
+        + (f", and so are {counted(pair['count'] - 1, 'other pair')}" if pair["count"] > 1 else "")
+        for pair in pairs
+    ]
+    return warn_if(bool(texts), lambda: f"But for unit and sign the same: {some(texts, NAMED)}.")
+
+
+def copies(evidence: Evidence) -> Found:
+    """Inputs that tell a target at a lag that some arm may see."""
+    found = evidence.results.corpus.get("copies")
+    if found is None:
+        return not_run("No run compared its inputs with its targets.")
+    texts: dict[str, None] = {}
+    for copy in found:
+        seen_by = [arm for arm in evidence.results.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
+        if seen_by:
+            texts[f"{copy['modality']}.{copy['column']} tells target '{copy['target']}'{_at(copy['lag'])}"] = None
+    return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
+
+
+def _sees(config: RunConfig, copy: dict[str, Any], corpus: dict[str, Any]) -> bool:
+    """Whether an arm's model reads the column in time for the target."""
+    read = config.model.modalities
+    if read is not None and copy["modality"] not in read:
+        return False
+    if corpus["task"] == "forecast":
+        task = config.task if isinstance(config.task, Forecast) else Forecast()
+        # The target lies a horizon after the step that reads content up to its look-ahead.
+        return copy["lag"] <= task.lookahead - task.horizon
+    return copy["lag"] <= 0 or not config.model.causal
+
+
+def _at(lag: int) -> str:
+    if lag == 0:
+        return " at its own step"
+    return f" {counted(abs(lag), 'step')} {'later' if lag > 0 else 'before it'}"
+
+
+def absent(evidence: Evidence) -> Found:
+    """Modalities that all items of a side lack, though an arm reads them."""
+    sides = _sides(evidence)
+    if sides is None:
+        return not_run("No run counted what each side of its split lacks.")
+    arms = evidence.results.study.arms
+    read = {m for arm in arms for m in (arm.config.model.modalities or evidence.results.corpus["modalities"])}
+    texts: dict[str, list[int]] = {}
+    for repeat, side, facts in sides:
+        for modality, count in facts["missing"].items():
+            if modality in read and count == facts["items"]:
+                texts.setdefault(f"{modality} in all {_items(facts['items'], side)}", []).append(repeat)
+    return warn_if(bool(texts), lambda: f"Absent: {some([*map(_in_repeats, texts.items())], NAMED)}.")
+
+
+def unlike(evidence: Evidence) -> Found:
+    """Targets and classes that a side lacks, and targets that never vary on it."""
+    sides = _sides(evidence)
+    if sides is None:
+        return not_run("No run counted the targets of each side of its split.")
+    texts: dict[str, list[int]] = {}
+    for repeat, side, facts in sides:
+        for target, of in (facts["labels"] or {}).items():
+            for text in _faults(target, of, _items(facts["items"], side)):
+                texts.setdefault(text, []).append(repeat)
+    return warn_if(bool(texts), lambda: f"{some([*map(_in_repeats, texts.items())], NAMED)}.")
+
+
+def _faults(target: str, of: dict[str, Any], where: str) -> Iterator[str]:
+    if not of["count"]:
+        yield f"'{target}' has no value in the {where}"
+    elif of["constant"]:
+        held = [name for name, count in (of["classes"] or {}).items() if count]
+        yield f"'{target}' is always {held[0] if held else 'the same'} in the {where}"
+    elif of["classes"]:
+        gone = [f"'{name}'" for name, count in of["classes"].items() if not count]
+        if gone:
+            yield f"'{target}' is never {' or '.join(gone[:NAMED])}{', …' if gone[NAMED:] else ''} in the {where}"
+
+
+def _sides(evidence: Evidence) -> list[tuple[int, str, dict[str, Any]]] | None:
+    """(repeat, side, its facts), once a repeat: arms share their items; None where no run counted them."""
+    known: dict[int, dict[str, Any]] = {}
+    for run in evidence.results.run_rows:
+        if run["sides"] is not None:
+            sides = json.loads(run["sides"])
+            if run["repeat"] not in known or sides.get("test", {}).get("labels"):
+                known[run["repeat"]] = sides
+    return [(repeat, side, facts) for repeat, of in known.items() for side, facts in of.items()] if known else None
+
+
+def _items(count: int, side: str) -> str:
+    return counted(count, f"{'training' if side == 'train' else side} item")
+
+
+def _in_repeats(found: tuple[str, list[int]]) -> str:
+    text, repeats = found
+    return f"{text} (repeat{'s' if len(repeats) > 1 else ''} {some([str(r) for r in repeats])})"
+
+
+def flattered(evidence: Evidence) -> Found:
+    """Arms that score far better on the validation side than on the test side, in every repeat."""
+    results = evidence.results
+    metric = results.study.metric if results.study.metric.measure.higher_is_better else parse_metric("skill")
+    values: dict[tuple[str, str, int], list[float]] = {}
+    scores = results.scores
+    columns = ("arm", "split", "repeat", "items", "metric", "component", "value")
+    for row in zip(*(scores[c] for c in columns), strict=True):
+        arm, split, repeat, items, name, component, value = row
+        component = component if isinstance(component, str) else None
+        if (items, name, component) == ("all", metric.measure.name, metric.component) and math.isfinite(value):
+            values.setdefault((arm, split, repeat), []).append(value)
+    if {"validation", "test"} - {split for _, split, _ in values}:
+        return not_run("No run has a score on both sides.")
+    found = []
+    for arm in (arm.name for arm in results.study.arms):
+        both = [
+            (fmean(values[arm, "validation", repeat]), fmean(values[arm, "test", repeat]))
+            for repeat in results.study.numbers
+            if (arm, "validation", repeat) in values and (arm, "test", repeat) in values
+        ]
+        gaps = [validation - test for validation, test in both]
+        if len(gaps) >= LEAST_REPEATS and min(gaps) > 0 and fmean(gaps) > max(WIDE, STEADY * stdev(gaps)):
+            validation, test = (fmean(side) for side in zip(*both, strict=True))
+            found.append(f"'{arm}' has {number(validation)} on validation items and {number(test)} on test items")
+    return warn_if(bool(found), lambda: f"On {metric.name}, mean over repeats: {some(found, NAMED)}.")

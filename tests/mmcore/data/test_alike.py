@@ -1,0 +1,113 @@
+"""Columns that are the same but for their names are found, and others are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmcore.config import DataConfig
+from mmcore.data.alike import likenesses
+from mmcore.data.prepared import Prepared, prepare
+
+STEPS = 40
+
+
+@pytest.fixture
+def prepared_of(write_tiny: Callable[..., Path], tmp_path: Path) -> Callable[..., Prepared]:
+    """A corpus of two modalities and labels per step; ``bend`` changes the tables of an item."""
+
+    def build(bend: Callable[[dict[str, pd.DataFrame]], None], scope: str = "step", items: int = 12) -> Prepared:
+        rng = np.random.default_rng(0)
+        time = np.arange(float(STEPS))
+        tables: dict[str, dict[str, pd.DataFrame]] = {"sound": {}, "image": {}, "mood": {}}
+        for i in range(items):
+            mood = rng.integers(0, 3, STEPS) if scope == "step" else np.array([i % 3])
+            one = {
+                "sound": pd.DataFrame({"time": time, "level": rng.normal(size=STEPS)}),
+                "image": pd.DataFrame({"time": time, "bright": rng.normal(size=STEPS)}),
+                "mood": pd.DataFrame({"time": time[: len(mood)], "mood": mood.astype(float)}),
+            }
+            bend(one)
+            for name, frame in one.items():
+                tables[name][f"item{i}"] = frame
+        schema: dict[str, Any] = {
+            "format": 1,
+            "name": "moods",
+            "step": 1.0,
+            "reference": "sound",
+            "modalities": {
+                "sound": {"features": [{"name": "level"}]},
+                "image": {"features": [{"name": "bright"}]},
+            },
+            "targets": {
+                "from": "mood",
+                "scope": scope,
+                "parameters": [{"name": "mood", "kind": "categorical", "classes": 3, "component": "mood"}],
+            },
+        }
+        return prepare(write_tiny(schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
+
+    return build
+
+
+def test_columns_of_their_own_are_not_alike(prepared_of: Callable[..., Prepared]) -> None:
+    prepared = prepared_of(lambda one: None)
+    assert prepared.likenesses == {"alike": [], "copies": []}
+    assert json.loads((prepared.path / "columns.json").read_text()) == prepared.likenesses
+
+
+def test_a_column_that_another_modality_has_in_other_units_is_named(prepared_of: Callable[..., Prepared]) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        one["image"]["bright"] = 7 - 20 * one["sound"]["level"]
+        one["image"].loc[:3, "bright"] = np.nan
+
+    (found,) = prepared_of(bend).likenesses["alike"]
+    assert found == {"one": "sound", "other": "image", "columns": [["level", "bright"]], "count": 1}
+
+
+def test_a_sentinel_in_common_makes_no_likeness(prepared_of: Callable[..., Prepared]) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        for name, column in (("sound", "level"), ("image", "bright")):
+            one[name].loc[::9, column] = -99999.0
+
+    assert prepared_of(bend).likenesses["alike"] == []
+
+
+@pytest.mark.parametrize("lag", [-2, 0, 3])
+def test_a_label_among_the_inputs_is_named_with_its_lag(prepared_of: Callable[..., Prepared], lag: int) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        one["sound"]["level"] = one["mood"]["mood"].shift(lag)
+
+    copies = prepared_of(bend).likenesses["copies"]
+    assert copies == [{"target": "mood", "modality": "sound", "column": "level", "lag": lag, "correlation": 1.0}]
+
+
+def test_a_class_as_a_column_of_zeros_and_ones_is_named(prepared_of: Callable[..., Prepared]) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        one["image"]["bright"] = (one["mood"]["mood"] == 2).astype(float)
+
+    (copy,) = prepared_of(bend).likenesses["copies"]
+    assert (copy["target"], copy["modality"], copy["column"], copy["lag"]) == ("mood = 2", "image", "bright", 0)
+
+
+def test_a_label_of_an_item_among_the_inputs_is_named(prepared_of: Callable[..., Prepared]) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        one["image"]["bright"] = one["mood"]["mood"].iloc[0] * 5
+
+    (copy,) = prepared_of(bend, scope="item").likenesses["copies"]
+    assert (copy["target"], copy["modality"], copy["column"]) == ("mood", "image", "bright")
+
+
+def test_few_rows_and_single_events_are_no_likeness() -> None:
+    x = np.arange(19.0)[:, None]
+    assert likenesses(x, x, 20) == []
+    event = (np.arange(100) == 50).astype(float)[:, None]
+    assert likenesses(event, event, 20) == []
+    assert likenesses(np.full((100, 1), np.nan), event, 20) == []
+    assert likenesses(np.arange(100.0)[:, None], -np.arange(100.0)[:, None], 20) == [(0, 0, -1.0)]
