@@ -30,6 +30,8 @@ _HEADINGS = {
     "seconds_outside": "outside the grid (s)",
     "seconds_absent": "absent (s)",
     "apart": "does not meet the others",
+    "loud": "values far out of range",
+    "loud_values": "which values",
 }
 
 

@@ -126,18 +126,19 @@ def trials(asked: Asked, home: Home, storage: str | None) -> list[optuna.trial.F
 
 def kill_in_mid_trial(
     process: subprocess.Popen[bytes], asked: Asked, home: Home, storage: str | None, least: int
-) -> int:
-    """Kill a process while it is at a trial, once ``least`` trials have ended; returns the number of that trial."""
+) -> int | None:
+    """Kill a process while it is at a trial, once ``least`` trials have ended.
+
+    Returns:
+        The number of that trial; None where the trial ended between the look and the kill.
+    """
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
-        # A database can be looked at while it stands still; a journal cannot, if it holds the lock.
-        if storage is not None:
-            process.send_signal(signal.SIGSTOP)
+        # Not while it holds the journal's lock: then nobody could look.
         seen = trials(asked, home, storage)
         if sum(trial.state.is_finished() for trial in seen) < least or not mine(seen, process.pid):
-            process.send_signal(signal.SIGCONT)
             continue
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -145,7 +146,7 @@ def kill_in_mid_trial(
         left = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
         if left and (left[-1].state == TrialState.RUNNING or left[-1].user_attrs.get(CLOSED) == "died"):
             return left[-1].number
-        pytest.fail("it was killed between two trials; kill it earlier")
+        return None
     pytest.fail("it never came to a trial")
 
 
@@ -194,10 +195,16 @@ def asked_of(study: Path, corpus: Path, home: Home) -> Asked:
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None, tmp_path: Path) -> None:
     asked = asked_of(study, corpus, home)
-    first = start(home, study, corpus, storage, tmp_path / "first.log")
+    first, dead = start(home, study, corpus, storage, tmp_path / "first.log"), None
     second = start(home, study, corpus, storage, tmp_path / "second.log")
     try:
-        dead = kill_in_mid_trial(first, asked, home, storage, least=6)
+        for least in (6, 8, 10):
+            dead = kill_in_mid_trial(first, asked, home, storage, least)
+            if dead is not None:
+                break
+            # On a busy machine the trial may end between the look and the kill: another process takes its place.
+            first = start(home, study, corpus, storage, tmp_path / "first.log")
+        assert dead is not None
         assert second.wait(timeout=500) == 0, (tmp_path / "second.log").read_text(encoding="utf-8")
     finally:
         for process in (first, second):
@@ -206,7 +213,7 @@ def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | No
                 process.wait()
     check(asked, home, storage, dead)
     owners: Counter[Any] = Counter(trial.user_attrs["process"]["pid"] for trial in trials(asked, home, storage))
-    assert set(owners) == {first.pid, second.pid}
+    assert {first.pid, second.pid} <= set(owners)
 
 
 @pytest.mark.slow
@@ -234,6 +241,11 @@ def test_a_driver_that_was_killed_goes_on_where_it_was(
     first = start(home, study, tiny_corpus, None, tmp_path / "first.log")
     try:
         dead = kill_in_mid_trial(first, asked, home, None, least=3)
+        for least in (5, 7):
+            if dead is None:
+                first = start(home, study, tiny_corpus, None, tmp_path / "first.log")
+                dead = kill_in_mid_trial(first, asked, home, None, least)
+        assert dead is not None
     finally:
         first.kill()
         first.wait()

@@ -214,7 +214,7 @@ def make_records(
 QUALITY = [
     {
         "item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i,
-        "constant": [], "loud": 0, "loud_values": [],
+        "constant": [], "loud": 0, "loud_values": [], "missing": False, "apart": "",
     }
     for i in range(4)
     for m in ("audio", "visual", "track")

@@ -105,7 +105,9 @@ def test_codes_run_without_a_gap_and_every_rule_is_whole():
 
 
 def test_every_setting_and_option_that_an_advice_names_exists():
-    commands = typer.main.get_command(app).commands.values()
+    groups = [typer.main.get_command(app)]
+    groups += [command for command in groups[0].commands.values() if hasattr(command, "commands")]
+    commands = [command for group in groups for command in group.commands.values()]
     options = {option for command in commands for parameter in command.params for option in parameter.opts}
     for rule in RULES:
         for option in re.findall(r"--[a-z-]+", rule.advice):

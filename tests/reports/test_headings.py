@@ -15,6 +15,7 @@ PLAIN = {
     "value", "code", "outcome", "looks for", "found", "fingerprint", "status", "modality", "item", "items",
     "items without it", "coverage", "largest gap (s)", "NaN", "constant", "groups", "items gained",
     "expected calibration error", "mean confidence", "accuracy", "error", "warnings", "predictions", "confidence",
+    "values far out of range", "which values", "does not meet the others",
 }  # fmt: skip
 """Headings that say what they mean."""
 HEAD = re.compile(r'<th scope="col"[^>]*>(.*?)</th>', re.DOTALL)
