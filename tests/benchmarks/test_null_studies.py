@@ -88,3 +88,19 @@ def test_the_command_keeps_what_it_trained_and_goes_on(tmp_path: Path, capsys: p
     assert [line.split("|")[2].strip() for line in lines] == ["1", "2"]
     with pytest.raises(SystemExit):
         main([*words, "--families", "0"])
+
+
+def test_the_page_holds_alpha_on_real_trainings_and_repeats_alone_do_not() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "error_rates.md").read_text(encoding="utf-8")
+    lines = page.split("## Small real trainings", 1)[1].split("\n## ", 1)[0].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][1:]
+    assert [row[0] for row in rows] == list(DESIGNS)
+    for design, *numbers in rows:
+        families, metric, component, either, _, metric_alone, component_alone = map(int, numbers)
+        assert families >= 60
+        assert max(metric, component) <= 0.05 * families
+        assert max(metric, component) <= either <= metric + component
+        if design == "each_repeat":
+            assert (metric_alone, component_alone) == (metric, component)
+        else:
+            assert component_alone > metric_alone > 0.5 * families
