@@ -112,12 +112,19 @@ def _remembered(asked: Asked, home: Home) -> list[str]:
         return [kind for kind in told["analyses"] if kind in KINDS]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except OSError as problem:
         raise RecordError(
-            "what was asked of a study on the command line must be readable JSON",
+            "the list of analyses that mmstudy analyse added to a study must be readable",
+            found=problem.strerror or repr(problem),
+            where=str(path),
+            next_step="Give this user the right to read the file, then run the same command again",
+        ) from None
+    except (ValueError, KeyError, TypeError) as problem:
+        raise RecordError(
+            "the list of analyses that mmstudy analyse added to a study must be whole JSON",
             found=str(problem) or repr(problem),
             where=str(path),
-            next_step="Remove this file, then ask again: mmstudy analyse STUDY KIND; answers that are there are kept",
+            next_step="Remove this file, then run mmstudy analyse STUDY KIND again; finished answers are kept",
         ) from None
 
 

@@ -48,6 +48,7 @@ class ItemScores:
         self._cells_N: list[Sequence[Sequence[int]] | None] = list(rows["cells"])
         self._of = cast("dict[tuple[str, str], np.ndarray]", rows.groupby(["arm", "parameter"], sort=False).indices)
         self._known: dict[tuple[str, str | None, str], np.ndarray | None] = {}
+        self._rests_on: dict[tuple[str, str | None, str], float] = {}
 
     def resampled(self, measure: str, component: str | None, arm: str) -> np.ndarray | None:
         """An arm's measure on each resample of groups, (R, B) in the order of the study's repeats.
@@ -69,6 +70,12 @@ class ItemScores:
 
         A component that 3 of 40 groups have targets of rests on 3, however many groups are tested.
         """
+        key = (measure, component, arm)
+        if key not in self._rests_on:
+            self._rests_on[key] = self._fewest(*key)
+        return self._rests_on[key]
+
+    def _fewest(self, measure: str, component: str | None, arm: str) -> float:
         members = [p for p, its in self.parameters.items() if component in (None, its) and (arm, p) in self._of]
         fewest = [
             effective_groups(weight_G)

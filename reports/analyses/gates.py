@@ -149,10 +149,10 @@ def _judgement(belief: Belief, behind: str, by: str) -> str:
             shown = "it has no effect" if belief.label == NO_EFFECT else "that it has any effect is not shown"
             return f"Where it lets more pass, the model loses more without {behind}; but {shown}."
         case "not faithful" if belief.gate_is_silent:
-            part = "no part" if belief.gate_has_no_part else "little part"
+            part = "does not contribute" if belief.gate_has_no_part else "contributes little"
             return (
-                f"It does not say what the model uses: what is lost {at} without {behind} goes with the length of the "
-                f"vector that is gated, and the gate has {part} in that."
+                f"It does not say what the model uses: what is lost {at} without {behind} follows the embedding norm; "
+                f"the gate {part}."
             )
         case "not faithful":
             return f"It does not say what the model uses: what passes does not go with what is lost without {behind}."

@@ -221,5 +221,11 @@ def test_what_the_home_remembers_must_be_readable(trained: tuple[Home, Path, Opt
         # A later version's kind says nothing here.
         path.write_text('{"analyses": ["errors", "of the future"]}', encoding="utf-8")
         assert [one.kind for one in belonging(other, home)] == ["errors"]
-    finally:
+        # What cannot be read is no reason to delete it.
         path.unlink()
+        path.mkdir()
+        with pytest.raises(RecordError, match="right to read") as caught:
+            belonging(other, home)
+        assert "Remove" not in str(caught.value)
+    finally:
+        path.rmdir()

@@ -121,7 +121,7 @@ def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
     assert "the more the model loses there without audio" in audio.text
     assert "With it held at its mean, the same model scores worse by 0.104 (" in audio.text, "effect beside correlation"
     assert "weak sign" in visual.text
-    assert "length of the vector that is gated" in track.text
+    assert "follows the embedding norm; the gate" in track.text
     assert "cannot be compared" in together.text
     assert "ρ = 0.704, 95 % interval" in audio.evidence
     assert "6 repeats" in audio.evidence
@@ -308,7 +308,7 @@ def test_a_gate_that_goes_along_a_little_is_not_said_to_have_no_part():
     assert (some.label, none.label) == ("not faithful", "not faithful")
     assert (some.gate_has_no_part, none.gate_has_no_part) == (False, True)
     told = [gates._judgement(belief, "track", "steps") for belief in (some, none)]
-    assert [text.split("the gate has ")[1] for text in told] == ["little part in that.", "no part in that."]
+    assert [text.split("; the gate ")[1] for text in told] == ["contributes little.", "does not contribute."]
 
 
 @pytest.mark.parametrize(("present", "said"), [

@@ -49,7 +49,7 @@ def made_up(groups: Sequence[str], has: Sequence[bool] | None = None) -> Any:
     )
     schema = type("Schema", (), {"modalities": {"audio": None}})()
     empty = np.zeros(0)
-    return Prepared("", "", Path(), schema, items, [], {}, empty, empty)  # type: ignore[arg-type]
+    return Prepared("", "", Path(), schema, items, [], {}, empty, empty)
 
 
 def donors(prepared: Prepared, split: Split, repeat: int = 0) -> np.ndarray:
