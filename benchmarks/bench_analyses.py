@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.driver import run_study
-from experiments.plan import Options
+from experiments.planning.plan import Options
 from reports.frame import StudyResults
 
 STUDIES = ("modalities", "fusion", "missing_modality")

@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.corpora import locate
 from experiments.driver import analyse_study, run_study
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 from mmcore.data.sources.simulated import Truth, read_truth
 from reports.analyses.assess import assess
 from reports.analyses.dossier import Dossier

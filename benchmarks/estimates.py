@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.cli.text import table
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.plan import Options, ask, plan
+from experiments.planning.remaining import Remaining
+from experiments.planning.stages import Stage
 from experiments.progress import Silent, duration
-from experiments.remaining import Remaining
-from experiments.screens import table
-from experiments.stages import Stage
 from mmcore import events
 
 STUDIES: dict[str, dict[str, Any]] = {

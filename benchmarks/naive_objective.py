@@ -20,9 +20,9 @@ from typing import Any
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 from experiments.progress import Screen
-from experiments.search import tune
+from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
 from mmcore.measures import parse_metric
 from reports.text import as_text

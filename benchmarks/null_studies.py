@@ -25,8 +25,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from experiments.execute import keep
 from experiments.records import read_record
-from experiments.trial import keep
 from mmcore.config import build_config, override
 from mmcore.data.prepared import prepare
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml

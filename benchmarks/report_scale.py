@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from experiments.execute import trial
 from experiments.home import Home
-from experiments.plan import Asked, Options, PlannedRun, ask, plan
+from experiments.planning.plan import Asked, Options, PlannedRun, ask, plan
 from experiments.records import write_record
-from experiments.trial import trial
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.events import ignore
 

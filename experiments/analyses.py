@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
-from experiments.plan import Asked, Plan, PlannedRun
+from experiments.planning.plan import Asked, Plan, PlannedRun
 from experiments.records import finite
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis, key
 from mmcore.config import RunConfig

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.costs import Costs
-from experiments.plan import Asked
+from experiments.planning.costs import Costs
+from experiments.planning.plan import Asked
 
 
 def describe(asked: Asked) -> list[dict[str, Any]]:

@@ -18,16 +18,16 @@ from pathlib import Path
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.evidence import conclude, gather
-from experiments.foresight import prospects
 from experiments.home import Home
 from experiments.jobs import forget_failed, give_up, job_of, mirror_record, reused_from, stub_of
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
-from experiments.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
+from experiments.planning.foresight import prospects
+from experiments.planning.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
-from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.data.timing import time_notes
@@ -94,7 +94,7 @@ def run_study(
     _warn(asked, ahead, display)
     display.expect(ahead.stages)
     if asked.tunes:
-        from experiments.search import tune
+        from experiments.tuning.tune import tune
 
         tune(asked, place, display, lambda: _prepare(asked, place, display))
         asked = ask(name, place, options)
@@ -181,7 +181,7 @@ def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
     """Bring the tracking store up to the records; None, or why it could not."""
     behind = None
     if asked.searches:
-        from experiments.search import sync_searches
+        from experiments.tuning.tune import sync_searches
 
         behind = sync_searches(asked, home, display)
         if asked.tunes:
@@ -271,7 +271,7 @@ def _next_round(
     """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
     if last.course is None:
         return last, []
-    from experiments.rounds import told
+    from experiments.planning.sequential import told
 
     todo, before = plan(last.asked, home), {run.fingerprint for run in last.runs}
     assert todo.course is not None

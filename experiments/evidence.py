@@ -16,7 +16,7 @@ from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Mirror
-from experiments.plan import Asked, Plan
+from experiments.planning.plan import Asked, Plan
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
@@ -45,7 +45,7 @@ def gather(todo: Plan, home: Home) -> StudyResults:
     results = replace(results, analyses=answers(todo, home))
     if not asked.searches:
         return results
-    from experiments.search_results import with_importances
+    from experiments.tuning.results import with_importances
 
     return replace(results, search=with_importances(asked, home))
 

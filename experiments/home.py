@@ -47,7 +47,7 @@ class Home:
 
     @property
     def timings(self) -> Path:
-        """What work has taken, for estimates; see experiments/timings.py."""
+        """What work has taken, for estimates; see experiments/planning/timings.py."""
         return self.root / "timings.jsonl"
 
     @property

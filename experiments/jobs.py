@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.environment import environment
+from experiments.execute import failed_result, keep
 from experiments.home import Home
 from experiments.launchers.messages import Job
 from experiments.mirror import Mirror
-from experiments.plan import Asked, PlannedRun
+from experiments.planning.plan import Asked, PlannedRun
 from experiments.records import forget, read_record
-from experiments.trial import failed_result, keep
 from mmcore.fingerprint import training_fingerprint
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from experiments.remaining import Remaining
-from experiments.stages import REPORT, Stage
+from experiments.planning.remaining import Remaining
+from experiments.planning.stages import REPORT, Stage
 from mmcore import events
 from mmcore.measures import Metric
 from mmcore.result import scores_of, value_of

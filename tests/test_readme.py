@@ -41,7 +41,7 @@ def shell_commands() -> list[str]:
 
 @pytest.mark.parametrize("line", shell_commands())
 def test_every_command_shown_is_one_that_exists(line: str) -> None:
-    group = typer.main.get_command(__import__("experiments.cli").cli.app)
+    group = typer.main.get_command(__import__("experiments.cli.main").cli.app)
     words = shlex.split(line)[1:]
     context = group.make_context("mmstudy", words[:])
     while words:

@@ -48,7 +48,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
     import torch
 
     from experiments.analyses import examine
-    from experiments.trial import trial
+    from experiments.execute import trial
     from mmcore.analyses import build_analysis
     from mmcore.config import RunConfig
     from mmcore.data.prepared import open_prepared

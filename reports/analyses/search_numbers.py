@@ -1,6 +1,6 @@
 """The numbers of a search as tidy tables: trials, the best so far, best of n, confirmation, hypervolume.
 
-A search is a mapping as ``experiments/search_results.py`` exports it, with ``importances`` beside.
+A search is a mapping as ``experiments/tuning/results.py`` exports it, with ``importances`` beside.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from experiments.analyses import (
 )
 from experiments.driver import analyse_study, report_study, run_study
 from experiments.home import Home
-from experiments.plan import Asked, Options, ask, plan
+from experiments.planning.plan import Asked, Options, ask, plan
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path

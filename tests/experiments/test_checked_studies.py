@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.execute import trial
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 from experiments.records import read_record
-from experiments.trial import trial
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
 from reports.contents import Summary

@@ -18,9 +18,9 @@ import pytest
 from factories.command import mmstudy, mmstudy_process
 
 import mmcore
-from experiments.cli_options import own_options_first
+from experiments.cli.options import own_options_first
+from experiments.cli.text import table
 from experiments.home import Home
-from experiments.screens import table
 from studies.study import catalogue
 
 
@@ -302,7 +302,17 @@ def test_ui_serves_the_studys_page_until_ctrl_c(home: Home, tiny_study: Path, ti
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "ui", "level", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.cli.main",
+        "--home",
+        str(home.root),
+        "ui",
+        "level",
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=hears_ctrl_c
     )

@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.cli.main import app
 from experiments.driver import report_study, run_study
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 from mmcore.errors import MMStudyError
 
 

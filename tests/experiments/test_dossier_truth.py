@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from experiments.driver import run_study
-from experiments.plan import Options
+from experiments.planning.plan import Options
 from mmcore.data.sources.simulated import read_truth, simulate
 from reports.analyses.assess import assess
 from reports.analyses.dossier import Dossier

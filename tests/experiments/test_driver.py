@@ -21,7 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study, sync_study
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.plan import Options, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.errors import ConfigError

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from experiments.corpora import locate
-from experiments.estimate import Estimate, Estimator
 from experiments.home import Home
 from experiments.launchers.messages import Finished, Message, Started, Stopped, Told
-from experiments.machine import Pace, identity, pace
-from experiments.plan import Asked, Options, ask, plan
-from experiments.remaining import Remaining
-from experiments.search_cost import share_trained
-from experiments.stages import ANALYSE, REPORT, TRAIN, Part, Stage, makespan, outlook
-from experiments.timings import Described, Stopwatch, Timing, add, read
-from experiments.work import scoring, step, training
-from experiments.worksheet import Worksheet
+from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.machine import Pace, identity, pace
+from experiments.planning.plan import Asked, Options, ask, plan
+from experiments.planning.remaining import Remaining
+from experiments.planning.search_cost import share_trained
+from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage, makespan, outlook
+from experiments.planning.timings import Described, Stopwatch, Timing, add, read
+from experiments.planning.work import scoring, step, training
+from experiments.planning.worksheet import Worksheet
 from mmcore.config import RunConfig, build_config, override
 from mmcore.events import EpochDone
 from mmcore.schema import CorpusSchema

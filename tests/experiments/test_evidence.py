@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli_options import _change
+from experiments.cli.options import _change
 from experiments.evidence import aggregates, rebuild_command
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 
 
 def test_aggregates_are_over_the_repeats_that_have_a_value() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.evidence import rebuild_command
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.plan import Options, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record
-from experiments.screens import plan_text
 from reports.text import as_json
 from studies.repeats import parse_repeats
 

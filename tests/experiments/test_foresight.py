@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.cli import app
+from experiments.cli.main import app
+from experiments.cli.text import plan_text
 from experiments.driver import run_study
-from experiments.foresight import prospects
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.foresight import prospects
+from experiments.planning.plan import Options, ask, plan
 from experiments.progress import Silent
-from experiments.screens import plan_text
 
 
 def corpus(tiny: Path, folder: Path, **columns: list[str]) -> Path:

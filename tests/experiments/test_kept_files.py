@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from experiments import trial as trials
+from experiments import execute as trials
+from experiments.execute import trial
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.planning.plan import Options, ask
 from experiments.records import read_record
-from experiments.trial import trial
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.events import EpochDone

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.text import plan_text
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.plan import Options, ask, plan
 from experiments.records import write_record
-from experiments.screens import plan_text
 from mmcore.errors import CorpusError, StudyError
 
 
@@ -111,7 +111,7 @@ def test_a_simulated_corpus_is_planned_before_it_is_made(home: Home) -> None:
 def test_planning_imports_no_torch_and_help_is_quick(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     code = (
         "import sys\n"
-        "from experiments.cli import app\n"
+        "from experiments.cli.main import app\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'torch', 'mlflow', 'optuna', 'matplotlib', 'seaborn', 'scipy'} & set(sys.modules)\n"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments.estimate import Estimate
+from experiments.planning.estimate import Estimate
+from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage
 from experiments.progress import HEARTBEAT, Screen, chosen_column
-from experiments.stages import ANALYSE, REPORT, TRAIN, Part, Stage
 
 
 class Clock:

@@ -14,7 +14,7 @@ import pytest
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.plan import Options
+from experiments.planning.plan import Options
 from reports.times import PLACES, TIMES, without_times
 
 STUDY = """\

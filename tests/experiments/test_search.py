@@ -16,16 +16,16 @@ from contracts.pretend_pool import PretendPool
 from optuna.trial import TrialState, create_trial
 from typer.testing import CliRunner
 
-from experiments import search as engine
-from experiments import search_work
-from experiments.cli import app
+from experiments.cli.main import app
+from experiments.execute import trial as train
 from experiments.home import Home
-from experiments.plan import Asked, Options, ask
+from experiments.planning.plan import Asked, Options, ask
 from experiments.progress import Silent
-from experiments.search import tune
-from experiments.search_claims import CLOSED, RANK, RETRY_OF, SILENT_SECONDS, Watch, trials_of
-from experiments.search_storage import find_study, journal, open_storage
-from experiments.trial import trial as train
+from experiments.tuning import tune as engine
+from experiments.tuning import tuner as search_work
+from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, SILENT_SECONDS, Watch, trials_of
+from experiments.tuning.storage import find_study, journal, open_storage
+from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint

@@ -12,7 +12,7 @@ import pytest
 from optuna_dashboard import wsgi
 
 from experiments.home import Home
-from experiments.search_storage import journal, open_storage
+from experiments.tuning.storage import journal, open_storage
 
 
 @pytest.fixture

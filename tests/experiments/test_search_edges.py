@@ -15,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
-from experiments.plan import Asked, Options, ask
-from experiments.search_claims import (
+from experiments.planning.plan import Asked, Options, ask
+from experiments.tuning.ownership import (
     RANK,
     RETRY_OF,
     SETTINGS,
@@ -29,10 +29,10 @@ from experiments.search_claims import (
     reap,
     trials_of,
 )
-from experiments.search_results import export, winners
-from experiments.search_samplers import suggest
-from experiments.search_storage import hide_password, open_storage
-from experiments.search_view import again, is_complete, next_rank, propose
+from experiments.tuning.results import export, winners
+from experiments.tuning.samplers import suggest
+from experiments.tuning.storage import hide_password, open_storage
+from experiments.tuning.view import again, is_complete, next_rank, propose
 from mmcore.errors import StoreError, StudyError
 from studies.search import Budget
 from studies.tuning import ArmSearch, ResolvedSearch

@@ -13,13 +13,14 @@ from contracts.made_searches import BASE, LAYERS, RATE
 from contracts.pretend_pool import PretendPool
 from optuna.storages.journal import JournalFileBackend
 
-from experiments import search as engine
-from experiments import search_claims, search_work
 from experiments.home import Home
-from experiments.plan import Asked, Options, ask
+from experiments.planning.plan import Asked, Options, ask
 from experiments.progress import Silent
-from experiments.search import tune
-from experiments.search_claims import Owner
+from experiments.tuning import ownership as search_claims
+from experiments.tuning import tune as engine
+from experiments.tuning import tuner as search_work
+from experiments.tuning.ownership import Owner
+from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
 
 TIMES = ("seconds", "started", "finished", "process")

@@ -20,9 +20,9 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
 from experiments.home import Home
-from experiments.plan import Asked, Options, ask
-from experiments.search_claims import CLOSED, SETTINGS, owner_of, trials_of
-from experiments.search_storage import find_study, open_storage, study_name
+from experiments.planning.plan import Asked, Options, ask
+from experiments.tuning.ownership import CLOSED, SETTINGS, owner_of, trials_of
+from experiments.tuning.storage import find_study, open_storage, study_name
 
 TRIALS = 15
 """Enough that a process dies early and another one still has work of its own."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments.search_trial import OpenTrial
+from experiments.tuning.trial import OpenTrial
 from mmcore.config import RunConfig, build_config
 from mmcore.measures import parse_metric
 from studies.search import Budget, Objective

@@ -14,13 +14,13 @@ import pytest
 from factories.command import mmstudy
 
 from experiments import driver
+from experiments.cli.text import plan_text, status_text
 from experiments.driver import report_study, run_study
 from experiments.home import Home
 from experiments.launchers.messages import Finished
-from experiments.plan import Options, Plan, ask, plan
+from experiments.planning.plan import Options, Plan, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
-from experiments.screens import plan_text, status_text
 from reports.text import as_json
 from studies.repeats import Sequential
 

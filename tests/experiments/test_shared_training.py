@@ -9,9 +9,9 @@ import pytest
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.plan import Options, ask, plan
+from experiments.planning.plan import Options, ask, plan
+from experiments.planning.timings import read
 from experiments.records import read_record, write_record
-from experiments.timings import read
 from mmcore.errors import StudyError
 
 ARMS = """\

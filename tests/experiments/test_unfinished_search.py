@@ -9,10 +9,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from experiments.cli import app
+from experiments.cli.main import app
+from experiments.execute import trial
 from experiments.home import Home
-from experiments.plan import Options, ask
-from experiments.trial import trial
+from experiments.planning.plan import Options, ask
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from experiments.execute import trial
 from experiments.home import Home
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, Job, Message, Stopped, Told
 from experiments.records import read_record
-from experiments.trial import trial
 from mmcore.config import EvaluationConfig, RunConfig, build_config
 from mmcore.data.loader import Loader
 from mmcore.data.prepared import Prepared, prepare

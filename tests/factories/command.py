@@ -14,7 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from experiments.cli import main
+from experiments.cli.main import main
 from experiments.home import Home
 
 

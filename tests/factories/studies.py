@@ -12,8 +12,9 @@ import pytest
 from factories.once import made_once
 from factories.workers import WarmPool
 
-from experiments import driver, search, store
+from experiments import driver, store
 from experiments.home import Home
+from experiments.tuning import tune as search
 
 MAKE_DATABASE = store._create_database
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from experiments.cli import app
+from experiments.cli.main import app
 from mmcore.config import RunConfig
 from reports.checks.evidence import some
 from reports.checks.page import page

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 
-from experiments.costs import Costs
+from experiments.planning.costs import Costs
 from mmcore.config import Cosine, Fusion
 from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError

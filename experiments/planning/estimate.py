@@ -1,8 +1,9 @@
 """How long work will take here: from what this machine took for work like it, else from the size of the models.
 
 In this order: finished trainings of the same config on this machine; trainings of other configs on this machine, which
-tell how it compares with the formula of :mod:`experiments.work`; the formula, corrected by a measurement of 0.06 s
-(:func:`experiments.machine.pace`). Times of other machines are never taken as they are. No torch is imported.
+tell how it compares with the formula of :mod:`experiments.planning.work`; the formula, corrected by a measurement of
+0.06 s (:func:`experiments.planning.machine.pace`). Times of other machines are never taken as they are. No torch is
+imported.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 
 from experiments.corpora import CorpusPlace
 from experiments.home import Home
-from experiments.machine import Pace, busy, identity, pace
-from experiments.timings import Described, Kind, Timing, read
-from experiments.work import FORMULA, Guess, analysing, testing, training
-from experiments.worksheet import Worksheet
+from experiments.planning.machine import Pace, busy, identity, pace
+from experiments.planning.timings import Described, Kind, Timing, read
+from experiments.planning.work import FORMULA, Guess, analysing, testing, training
+from experiments.planning.worksheet import Worksheet
 from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint

@@ -26,7 +26,8 @@ def identity() -> str:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long this machine takes, as a multiple of the one on which :func:`experiments.work.guess` was fitted.
+    """How long this machine takes, as a multiple of the one on which :func:`experiments.planning.work.guess` was
+    fitted.
 
     Args:
         calls: for many small steps of Python and numpy.

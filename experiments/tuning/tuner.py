@@ -21,14 +21,17 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.estimate import Estimator
 from experiments.home import Home
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
-from experiments.plan import Asked
+from experiments.planning.estimate import Estimator
+from experiments.planning.plan import Asked
+from experiments.planning.stages import search_stage
+from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
 from experiments.records import is_final, read_record
-from experiments.search_claims import (
+from experiments.tuning.mirror import SearchMirror
+from experiments.tuning.ownership import (
     BEAT,
     BEAT_SECONDS,
     CLOSED,
@@ -54,14 +57,11 @@ from experiments.search_claims import (
     reap,
     trials_of,
 )
-from experiments.search_mirror import SearchMirror
-from experiments.search_results import as_text, ranking
-from experiments.search_samplers import suggest
-from experiments.search_storage import storage_url
-from experiments.search_trial import OpenTrial, history, in_trial
-from experiments.search_view import again, is_complete, next_rank, propose, state_of
-from experiments.stages import search_stage
-from experiments.timings import Stopwatch
+from experiments.tuning.results import as_text, ranking
+from experiments.tuning.samplers import suggest
+from experiments.tuning.storage import storage_url
+from experiments.tuning.trial import OpenTrial, history, in_trial
+from experiments.tuning.view import again, is_complete, next_rank, propose, state_of
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint

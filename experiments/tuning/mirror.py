@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
-from experiments.plan import Asked, search_variant
-from experiments.search_claims import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
-from experiments.search_results import state_of
+from experiments.planning.plan import Asked, search_variant
+from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
+from experiments.tuning.results import state_of
 from studies.tuning import ResolvedSearch
 
 _FLUSH_SECONDS = 2.0

@@ -2,7 +2,8 @@
 
 Counts are exact where they can be (windows, steps) and close where they need not be exact (a model's products: within
 a few percent of :func:`mmcore.model.cost.count_flops` for the usual parts). :func:`training` and its neighbours turn
-them into seconds on one core of one machine; :mod:`experiments.estimate` corrects these by what was measured here.
+them into seconds on one core of one machine; :mod:`experiments.planning.estimate` corrects these by what was measured
+here.
 
 M modalities, T steps of a window, D width, K tracks.
 """

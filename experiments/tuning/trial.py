@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import optuna
 
-from experiments.search_claims import RANK
+from experiments.tuning.ownership import RANK
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
 from studies.tuning import ResolvedSearch

@@ -66,7 +66,7 @@ def open_report(name: str, home: Home) -> Report:
         MMStudyError: no such report or study, a broken file, or no finished run.
     """
     from experiments.evidence import gather
-    from experiments.plan import Options, ask, plan
+    from experiments.planning.plan import Options, ask, plan
     from reports.compare import read_report, report_of
     from reports.summary import summarise
 

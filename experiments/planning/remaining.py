@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from experiments.stages import PREPARE, REPORT, Stage, makespan
+from experiments.planning.stages import PREPARE, REPORT, Stage, makespan
 
 UNCOUNTED = (PREPARE, REPORT)
 """Stages that take time and are no jobs that a user would count."""

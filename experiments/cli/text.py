@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.foresight import prospects
 from experiments.home import Home
-from experiments.plan import Asked, Plan
+from experiments.planning.foresight import prospects
+from experiments.planning.plan import Asked, Plan
+from experiments.planning.search import search_text, standing
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
-from experiments.search_plan import search_text, standing
-from experiments.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.task import selection_metric
 from reports.numerals import counted, listing
 from studies.matching import Size
@@ -202,7 +202,7 @@ def status_text(plan: Plan, home: Home) -> str:
         if run.state == "running":
             lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}/{run.config.training.epochs} epochs")
     if plan.course is not None:
-        from experiments.rounds import told
+        from experiments.planning.sequential import told
 
         lines += ["", told(plan.course)]
     page = home.report(plan.asked.key) / "report.html"

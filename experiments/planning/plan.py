@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from filelock import FileLock, Timeout
 
 from experiments.corpora import CorpusPlace, locate
-from experiments.costs import Costs
-from experiments.estimate import Estimate, Estimator
+from experiments.execute import LOCK
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
+from experiments.planning.costs import Costs
+from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
+from experiments.planning.stages import Outlook, Stage, outlook, stages_of
+from experiments.planning.timings import Stopwatch
 from experiments.records import epochs_trained, is_final, read_head
-from experiments.search_plan import PlannedSearch, planned_searches, trials_at_most
-from experiments.stages import Outlook, Stage, outlook, stages_of
-from experiments.timings import Stopwatch
-from experiments.trial import LOCK
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
@@ -168,7 +168,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for ``--format json``."""
-        from experiments.plan_view import as_dict
+        from experiments.cli.plan_view import as_dict
 
         return as_dict(self)
 
@@ -206,7 +206,7 @@ def ask(name: str, home: Home, options: Options) -> Asked:
     if resolved.search is None:
         return asked
     # Optuna is for studies that search; others need not wait for its import.
-    from experiments.search_results import looked_up
+    from experiments.tuning.results import looked_up
 
     return looked_up(asked, home)
 
@@ -316,7 +316,7 @@ def _divide(
     """The runs that a sequential study asks for now and may ask for later; of any other study all of them are now."""
     if study.sequential is None:
         return None, tuple(runs), ()
-    from experiments.rounds import follow, may_follow  # needs the statistics, which other plans do without
+    from experiments.planning.sequential import follow, may_follow
 
     course = follow(study, runs, home)
     later = may_follow(study, course)

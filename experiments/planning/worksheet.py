@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from experiments.corpora import CorpusPlace
-from experiments.foresight import items_of
 from experiments.home import Home
-from experiments.work import Sides, Work, work_of
+from experiments.planning.foresight import items_of
+from experiments.planning.work import Sides, Work, work_of
 from mmcore.config import DataConfig, RunConfig, SplitConfig
 from mmcore.data.prepared import store_path
 from mmcore.data.sources.folder import Item

@@ -93,7 +93,7 @@ def inspect(
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
     """Show what a corpus holds and the quality of its data, per modality and where something is off."""
-    from experiments.screens import lag_lines, quality_text
+    from experiments.cli.text import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
     from mmcore.data.prepared import prepare as build

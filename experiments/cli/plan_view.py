@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from experiments import search_plan, stages
-from experiments.costs import Costs
-from experiments.foresight import prospects
-from experiments.plan import Plan
+from experiments.planning import search as search_plan
+from experiments.planning import stages
+from experiments.planning.costs import Costs
+from experiments.planning.foresight import prospects
+from experiments.planning.plan import Plan
 from studies.resolved import ResolvedArm
 
 

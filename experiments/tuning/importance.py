@@ -9,7 +9,7 @@ import optuna
 from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.search_claims import proposals
+from experiments.tuning.ownership import proposals
 from mmcore.seeding import generator
 from studies.tuning import ResolvedSearch
 

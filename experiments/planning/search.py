@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.estimate import Estimate, Estimator
+from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
+from experiments.planning.stages import Part
 from experiments.progress import duration
-from experiments.search_cost import ENOUGH, PRUNING, one_training, share_trained
-from experiments.stages import Part
 from studies.space import Choice, Int, LogUniform, Simplex, Space, Uniform
 from studies.tuning import TUNED, ArmSearch, ResolvedSearch
 
 if TYPE_CHECKING:
-    from experiments.plan import Asked
+    from experiments.planning.plan import Asked
 
 
 @dataclass(frozen=True)

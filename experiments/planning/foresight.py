@@ -13,7 +13,7 @@ from mmcore.errors import SplitError
 from reports.prospects import GroupCounts, Prospects, prospects_of
 
 if TYPE_CHECKING:
-    from experiments.plan import Asked
+    from experiments.planning.plan import Asked
 
 
 def prospects(asked: Asked) -> Prospects:

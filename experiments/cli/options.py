@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from experiments.cli_data import Format
+from experiments.cli.data import Format
 from mmcore.errors import StudyError
 from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
-    from experiments.plan import Options
+    from experiments.planning.plan import Options
 
 
 class Device(StrEnum):
@@ -100,7 +100,7 @@ def options_of(
     device: Device,
     threads: int | None = None,
 ) -> Options:
-    from experiments.plan import Options
+    from experiments.planning.plan import Options
 
     return Options(
         corpus=corpus,

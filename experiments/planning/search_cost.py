@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.estimate import Estimate, Estimator
+from experiments.planning.estimate import Estimate, Estimator
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator

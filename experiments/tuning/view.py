@@ -19,8 +19,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from experiments.search_claims import ENDED, PROPOSED, RANK, costs, is_open, proposals, rank_of, reserved, waiting
-from experiments.search_samplers import build_pruner, build_sampler, suggest
+from experiments.tuning.ownership import ENDED, PROPOSED, RANK, costs, is_open, proposals, rank_of, reserved, waiting
+from experiments.tuning.samplers import build_pruner, build_sampler, suggest
 from studies.tuning import ArmSearch, ResolvedSearch
 
 IDLE = 30

@@ -1,7 +1,7 @@
 """What work has taken on which machine: ``timings.jsonl`` in the home, one line for each piece of work.
 
-Estimates learn from it (:mod:`experiments.estimate`). It decides on no number of a study, so it may be deleted at any
-time. Lines of other machines stay, and are not taken for this one's.
+Estimates learn from it (:mod:`experiments.planning.estimate`). It decides on no number of a study, so it may be deleted
+at any time. Lines of other machines stay, and are not taken for this one's.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Literal
 
 from experiments.home import Home
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Stopped, Told
-from experiments.machine import identity
-from experiments.work import FORMULA, START
+from experiments.planning.machine import identity
+from experiments.planning.work import FORMULA, START
 from mmcore.events import EpochDone
 
 Kind = Literal["train", "analyse", "start", "prepare", "report"]
@@ -31,14 +31,14 @@ class Timing:
     """One piece of work that was done.
 
     Args:
-        machine: which machine, see :func:`experiments.machine.identity`.
+        machine: which machine, see :func:`experiments.planning.machine.identity`.
         device, threads: of the worker.
         kind: what was done.
         name: what it can be told by: of a training its config's digest without the repeat, of a report its study.
         run: fingerprint of the run; empty where there is none.
         seconds: from start to end, as a worker was kept busy.
-        guess: seconds that :mod:`experiments.work` gave for just this work, before any correction; 0 where it has none.
-        formula: version of what guessed, see :data:`experiments.work.FORMULA`.
+        guess: seconds that :mod:`experiments.planning.work` gave for just this work, before any correction; 0 where it
+        has none. formula: version of what guessed, see :data:`experiments.planning.work.FORMULA`.
         epochs, planned: epochs trained, and epochs that the config asks for.
         whole: a training from its first epoch to its own end: neither resumed nor stopped by a search.
     """

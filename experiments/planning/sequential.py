@@ -18,7 +18,7 @@ from reports.numerals import counted, listing
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
-    from experiments.plan import PlannedRun
+    from experiments.planning.plan import PlannedRun
 
 Run = tuple[str, int]
 """An arm and a repeat."""

@@ -11,14 +11,14 @@ from optuna.storages import BaseStorage
 
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
-from experiments.plan import Asked, timing_of
+from experiments.planning.plan import Asked, timing_of
 from experiments.progress import Display
-from experiments.search_claims import trials_of
-from experiments.search_mirror import SearchMirror
-from experiments.search_results import export
-from experiments.search_storage import find_study, open_storage, open_study, place_of, storage_url, study_name
-from experiments.search_view import is_complete
-from experiments.search_work import Tuner
+from experiments.tuning.mirror import SearchMirror
+from experiments.tuning.ownership import trials_of
+from experiments.tuning.results import export
+from experiments.tuning.storage import find_study, open_storage, open_study, place_of, storage_url, study_name
+from experiments.tuning.tuner import Tuner
+from experiments.tuning.view import is_complete
 from studies.tuning import ArmSearch, ResolvedSearch
 
 

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.estimate import Estimate, Estimator
-from experiments.work import START, Guess
+from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.work import START, Guess
 from mmcore.analyses import AnyAnalysis, applies
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
     from experiments.analyses import Question
-    from experiments.plan import Asked, PlannedRun
-    from experiments.search_plan import PlannedSearch
+    from experiments.planning.plan import Asked, PlannedRun
+    from experiments.planning.search import PlannedSearch
 
 PREPARE = "prepare"
 TRAIN = "train"

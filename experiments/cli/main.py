@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 import mmcore
-from experiments.cli_compare import compare
-from experiments.cli_data import Format, data
-from experiments.cli_options import (
+from experiments.cli.compare import compare
+from experiments.cli.data import Format, data
+from experiments.cli.options import (
     CorpusOption,
     Device,
     DeviceOption,
@@ -114,8 +114,8 @@ def plan(
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Writes nothing."""
-    from experiments import plan as planning
-    from experiments.screens import plan_text
+    from experiments.cli.text import plan_text
+    from experiments.planning import plan as planning
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
     found = planning.plan(planning.ask(study, context.obj, options), context.obj)
@@ -137,9 +137,9 @@ def describe(
     format: FormatOption = Format.text,
 ) -> None:
     """Build each arm's model; show parameters and FLOPs per part."""
+    from experiments.cli.text import describe_text
     from experiments.describe import describe as build
-    from experiments.plan import ask
-    from experiments.screens import describe_text
+    from experiments.planning.plan import ask
 
     asked = ask(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
@@ -197,8 +197,8 @@ def status(
     format: FormatOption = Format.text,
 ) -> None:
     """Show how far each arm is: done, running, to resume, failed, to do."""
-    from experiments import plan as planning
-    from experiments.screens import status_text
+    from experiments.cli.text import status_text
+    from experiments.planning import plan as planning
 
     asked = planning.ask(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
     found = planning.plan(asked, context.obj)
@@ -223,7 +223,7 @@ def report(
 ) -> None:
     """Write the report of what has been computed so far; trains nothing."""
     from experiments.driver import report_study
-    from experiments.plan import ask
+    from experiments.planning.plan import ask
 
     asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     _tell(report_study(asked, context.obj), format, strict)
@@ -247,8 +247,8 @@ def check(
     Writes nothing. What each check looks for, with its thresholds: docs/checks.md.
     """
     from experiments.evidence import gather
-    from experiments.plan import ask
-    from experiments.plan import plan as planned
+    from experiments.planning.plan import ask
+    from experiments.planning.plan import plan as planned
     from reports.checks.text import checks_as_json, checks_as_text
     from reports.summary import summarise
 
@@ -289,7 +289,7 @@ def analyse(
     belongs to the study's report. Answers are kept; only what is missing is computed.
     """
     from experiments.driver import analyse_study
-    from experiments.plan import ask
+    from experiments.planning.plan import ask
     from experiments.progress import Screen
 
     asked = ask(
@@ -316,7 +316,7 @@ def sync(
 ) -> None:
     """Bring MLflow up to the records, e.g. after its server was away."""
     from experiments.driver import sync_study
-    from experiments.plan import ask
+    from experiments.planning.plan import ask
     from experiments.progress import Screen
 
     asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))

@@ -57,7 +57,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.home import Home
-from experiments.search_claims import (
+from experiments.tuning.ownership import (
     AGAIN,
     CLOSED,
     FULL,
@@ -71,7 +71,7 @@ from experiments.search_claims import (
     rank_of,
     trials_of,
 )
-from experiments.search_storage import (
+from experiments.tuning.storage import (
     check_identity,
     find_study,
     journal,
@@ -80,7 +80,7 @@ from experiments.search_storage import (
     storage_url,
     study_name,
 )
-from experiments.search_view import is_complete
+from experiments.tuning.view import is_complete
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
@@ -88,7 +88,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.tuning import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
 
 if TYPE_CHECKING:
-    from experiments.plan import Asked
+    from experiments.planning.plan import Asked
 
 
 def looked_up(asked: Asked, home: Home) -> Asked:
@@ -119,7 +119,7 @@ def with_importances(asked: Asked, home: Home) -> tuple[dict[str, Any], ...]:
     search, told = asked.study.search, asked.searches
     if search is None or not told:
         return told
-    from experiments.search_importance import importances
+    from experiments.tuning.importance import importances
 
     with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
         studies = [find_study(storage, one["study"]) if one["study"] else None for one in told]

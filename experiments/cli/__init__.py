@@ -1,0 +1,1 @@
+"""The command ``mmstudy``: its verbs, their options, and what they print."""

@@ -1,0 +1,1 @@
+"""Searches: Optuna proposes settings, the pool trains them as ordinary runs."""
