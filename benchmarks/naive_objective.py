@@ -26,7 +26,7 @@ from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
 from mmcore.measures import parse_metric
 from reports.text import as_text
-from studies.search import Objective
+from studies.search.block import Objective
 
 SKILL = Objective("validation/skill", parse_metric("skill"))
 PROPORTIONS: dict[str, Any] = {"loss.weights": {"kind": "simplex", "role": "scientific"}}

@@ -13,11 +13,11 @@ from mmcore.analyses import (
     ErrorsAnalysis,
     GatesAnalysis,
 )
-from mmcore.probes.attention import probe_attention
-from mmcore.probes.coalitions import probe_coalitions
-from mmcore.probes.corruption import probe_corruption
-from mmcore.probes.errors import probe_errors
-from mmcore.probes.gates import probe_gates
+from mmcore.probes.attention.probe import probe_attention
+from mmcore.probes.coalitions.probe import probe_coalitions
+from mmcore.probes.corruption.probe import probe_corruption
+from mmcore.probes.error_analysis.probe import probe_errors
+from mmcore.probes.gates.probe import probe_gates
 from mmcore.trained import Trained
 from mmcore.training.threads import with_threads
 

@@ -22,7 +22,7 @@ ATTENDING = ("attention", "cross_modal", "bottleneck")
 """Fusions that attend to steps or modalities themselves, whatever layers follow."""
 
 Absence = Literal["permuted", "mean", "zero", "absent"]
-"""Ways in which a trained model may be kept from reading a modality; see mmcore/probes/masking.py."""
+"""Ways in which a trained model may be kept from reading a modality; see mmcore/probes/coalitions/masking.py."""
 ABSENCES: tuple[Absence, ...] = ("permuted", "mean", "zero", "absent")
 MOST_EXACT = 8
 """Modalities of which all subsets are asked for: 256 of them."""

@@ -129,7 +129,8 @@ class RunResult:
             windows of test items this run had read through :class:`mmcore.scoring.Data` then. Records of earlier
             versions have the last alone: skill chose. Empty for a failed run.
         gates: ``{name: {"mean", "saturated"}}`` on validation windows, see
-            :func:`mmcore.probes.saturation.probe_saturation`; empty for a fusion without gates and for a failed run.
+            :func:`mmcore.probes.gates.saturation.probe_saturation`; empty for a fusion without gates and for a failed
+            run.
         hardware: ``{"device", "precision"}``, what the model was really trained or tested on: a device by its kind and
             name, and the type of its numbers with torch's precision of matrix products; empty where no model was made.
         numerics: version of the numerics.

@@ -25,9 +25,9 @@ from mmcore.events import Note, OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import build_model
+from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
-from mmcore.probes.saturation import gate_columns, probe_saturation
 from mmcore.result import RunResult, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric

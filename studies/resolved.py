@@ -12,7 +12,7 @@ from studies.matching import Match, Size
 from studies.repeats import Sequential
 
 if TYPE_CHECKING:
-    from studies.tuning import ResolvedSearch
+    from studies.search.resolved import ResolvedSearch
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
 from studies.repeats import Counted, Repeats, Sequential
-from studies.search import Budget, Confirm, Search
-from studies.space import KNOBS
+from studies.search.block import Budget, Confirm, Search
+from studies.search.space import KNOBS
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRESETS = Path(__file__).parent / "presets"
@@ -60,7 +60,7 @@ class Study(Frozen):
     """What is asked of every finished run to which it applies: kinds, or mappings with settings; ``all``: each kind
     as it comes. See mmcore/analyses.py."""
     search: Search | None = None
-    """What is tuned before the arms are compared; see studies/search.py."""
+    """What is tuned before the arms are compared; see studies/search/block.py."""
     margin: PositiveFloat | None = None
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05

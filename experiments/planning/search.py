@@ -10,8 +10,8 @@ from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
 from experiments.planning.stages import Part
 from experiments.progress import duration
-from studies.space import Choice, Int, LogUniform, Simplex, Space, Uniform
-from studies.tuning import TUNED, ArmSearch, ResolvedSearch
+from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch
+from studies.search.space import Choice, Int, LogUniform, Simplex, Space, Uniform
 
 if TYPE_CHECKING:
     from experiments.planning.plan import Asked

@@ -13,8 +13,8 @@ from experiments.planning.estimate import Estimate, Estimator
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
-from studies.space import Axis
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.resolved import ArmSearch, ResolvedSearch
+from studies.search.space import Axis
 
 ENOUGH = 8
 """Trials from which on what they trained tells better what the others will than any rule does."""

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments.tuning.ownership import proposals
 from mmcore.seeding import generator
-from studies.tuning import ResolvedSearch
+from studies.search.resolved import ResolvedSearch
 
 FEWEST = 10
 """Complete trials without which an estimate would be noise alone."""

@@ -15,7 +15,7 @@ from experiments.mirror import Background
 from experiments.planning.plan import Asked, search_variant
 from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
 from experiments.tuning.results import state_of
-from studies.tuning import ResolvedSearch
+from studies.search.resolved import ResolvedSearch
 
 _FLUSH_SECONDS = 2.0
 """Steps of a trial are logged together at most this often."""

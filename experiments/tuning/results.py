@@ -10,7 +10,7 @@ One search is one mapping::
       "repeats": 2,                   # repeats 0 … S−1 of every trial
       "steps": "epochs",              # what "intermediate" counts: "epochs" (of the first repeat one by one, then at
                                       # the end of each other), or "repeats" (pruner wilcoxon)
-      "space": {path: knob},          # as in studies/space.py, plain: {"kind": "uniform", "low": …, "high": …, …}
+      "space": {path: knob},  # as in studies/search/space.py, plain: {"kind": "uniform", "low": …, "high": …, …}
       "objective": [{"name": "validation/skill", "maximise": True}],
       "trials": [trial, …],           # by number; one for each proposal, however often it was interrupted
       "best": [3, 17, 5],             # numbers of complete trials, best first; several objectives: the Pareto front
@@ -85,7 +85,7 @@ from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.tuning import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
+from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
 
 if TYPE_CHECKING:
     from experiments.planning.plan import Asked

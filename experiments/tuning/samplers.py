@@ -11,9 +11,9 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from mmcore.seeding import seed_of
-from studies.search import Sampler
-from studies.space import Axis
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.block import Sampler
+from studies.search.resolved import ArmSearch, ResolvedSearch
+from studies.search.space import Axis
 
 REDUCTION = 3
 """Halving keeps one trial in three at each rung (Li et al. 2017 §3.6: 3 or 4, results hardly differ)."""

@@ -21,7 +21,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 
 from experiments.home import Home
 from mmcore.errors import StoreError, StudyError
-from studies.tuning import digest
+from studies.search.resolved import digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -214,7 +214,7 @@ def open_study(
     """The search of that name; a new one, or the one that is there. It has no sampler: see search_view.py.
 
     Args:
-        told: what all its trials must have in common; see :meth:`studies.tuning.ResolvedSearch.identity`.
+        told: what all its trials must have in common; see :meth:`studies.search.resolved.ResolvedSearch.identity`.
 
     Raises:
         StudyError: the one that is there is another search; says what differs.

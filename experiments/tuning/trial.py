@@ -22,7 +22,7 @@ import optuna
 from experiments.tuning.ownership import RANK
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
-from studies.tuning import ResolvedSearch
+from studies.search.resolved import ResolvedSearch
 
 
 @dataclass

@@ -19,7 +19,7 @@ from experiments.tuning.results import export
 from experiments.tuning.storage import find_study, open_storage, open_study, place_of, storage_url, study_name
 from experiments.tuning.tuner import Tuner
 from experiments.tuning.view import is_complete
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.resolved import ArmSearch, ResolvedSearch
 
 
 def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]) -> list[dict[str, Any]]:

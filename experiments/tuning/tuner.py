@@ -65,7 +65,7 @@ from experiments.tuning.view import again, is_complete, next_rank, propose, stat
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.resolved import ArmSearch, ResolvedSearch
 
 _LOOK_SECONDS = 1.0
 """How often a process without a message looks at what the others do."""

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from experiments.tuning.ownership import ENDED, PROPOSED, RANK, costs, is_open, proposals, rank_of, reserved, waiting
 from experiments.tuning.samplers import build_pruner, build_sampler, suggest
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.resolved import ArmSearch, ResolvedSearch
 
 IDLE = 30
 """Proposals in a row without an epoch of their own, after which a budget in epochs counts as used up."""

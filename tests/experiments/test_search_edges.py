@@ -34,8 +34,8 @@ from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import hide_password, open_storage
 from experiments.tuning.view import again, is_complete, next_rank, propose
 from mmcore.errors import StoreError, StudyError
-from studies.search import Budget
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.block import Budget
+from studies.search.resolved import ArmSearch, ResolvedSearch
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from experiments.tuning.trial import OpenTrial
 from mmcore.config import RunConfig, build_config
 from mmcore.measures import parse_metric
-from studies.search import Budget, Objective
-from studies.tuning import ResolvedSearch
+from studies.search.block import Budget, Objective
+from studies.search.resolved import ResolvedSearch
 
 
 class Recorder:

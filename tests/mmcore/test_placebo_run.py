@@ -9,8 +9,8 @@ from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import open_prepared
 from mmcore.errors import ConfigError
 from mmcore.fingerprint import fingerprint
-from mmcore.probes.corruption import _Probe, probe_corruption
-from mmcore.probes.masking import Donors
+from mmcore.probes.coalitions.masking import Donors
+from mmcore.probes.corruption.probe import _Probe, probe_corruption
 from mmcore.run import run
 from mmcore.task import check_names
 from mmcore.trained import open_trained

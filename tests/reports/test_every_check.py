@@ -6,14 +6,14 @@ import math
 import pytest
 
 from mmcore.config import build_config, override
-from mmcore.probes.saturation import OPEN, SHUT
+from mmcore.probes.gates.saturation import OPEN, SHUT
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
 from reports.frame import tidy
 from reports.summary import summarise
 from studies.matching import Match
-from studies.search import Budget
-from studies.tuning import ResolvedSearch
+from studies.search.block import Budget
+from studies.search.resolved import ResolvedSearch
 
 
 def records(change, **options):

@@ -12,9 +12,9 @@ from reports.render import as_html, as_markdown
 from reports.summary import summarise
 from reports.text import as_text
 from studies.repeats import Sequential
-from studies.search import Budget, parse_objective
-from studies.space import LogUniform
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.search.block import Budget, parse_objective
+from studies.search.resolved import ArmSearch, ResolvedSearch
+from studies.search.space import LogUniform
 
 RATE = {"training.optimiser.learning_rate": LogUniform(low=1e-4, high=1e-2)}
 

@@ -15,9 +15,9 @@ from mmcore.schema import CorpusSchema
 from reports.checks.factors import factors
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.search import parse_objective
+from studies.search.block import parse_objective
+from studies.search.resolved import TUNED, confirmed_config, digest
 from studies.study import catalogue, read_preset, read_study
-from studies.tuning import TUNED, confirmed_config, digest
 
 HEAD = """\
 question: Does tuning help?

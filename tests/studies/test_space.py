@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from mmcore.errors import StudyError
-from studies.space import Choice, Int, LogUniform, Simplex, Uniform, axes_of, cells, settle, simplex
+from studies.search.space import Choice, Int, LogUniform, Simplex, Uniform, axes_of, cells, settle, simplex
 
 
 def test_weights_of_a_simplex_keep_their_sum_and_are_uniform() -> None:

@@ -36,7 +36,7 @@ class GateFusion(Fusion):
 
     Attributes:
         held: gates that stay at a value (D,) or (), whatever is read, by name; set by
-            :func:`mmcore.probes.clamping.clamped` alone.
+            :func:`mmcore.probes.gates.clamping.clamped` alone.
     """
 
     def __init__(self, places: tuple[tuple[Gate, ...], ...]) -> None:

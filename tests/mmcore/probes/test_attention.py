@@ -16,10 +16,10 @@ from mmcore.config import ModelConfig, build_config
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
-from mmcore.probes.attention import probe_attention, traced
-from mmcore.probes.attention_maps import AttentionMap, HeadSums, Seen, attention_maps, divergences
-from mmcore.probes.modality_flow import FlowSums, reading
-from mmcore.probes.rollout import rollout
+from mmcore.probes.attention.flow import FlowSums, reading
+from mmcore.probes.attention.maps import AttentionMap, HeadSums, Seen, attention_maps, divergences
+from mmcore.probes.attention.probe import probe_attention, traced
+from mmcore.probes.attention.rollout import rollout
 from mmcore.trained import Trained
 
 SIZES = {"width": 16, "layers": 2, "heads": 2, "feed_forward": 32, "dropout": 0.1}

@@ -14,8 +14,8 @@ from mmcore.config import build_config, override
 from mmcore.data.prepared import prepare
 from mmcore.errors import ConfigError
 from mmcore.model.multimodal import build_model
-from mmcore.probes.coalitions import _Additive, _even, chosen_subsets, probe_coalitions
-from mmcore.probes.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
+from mmcore.probes.coalitions.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
+from mmcore.probes.coalitions.probe import _Additive, _even, chosen_subsets, probe_coalitions
 from mmcore.probes.removal import removing
 from mmcore.run import run
 from mmcore.skill import relative_skill

@@ -14,9 +14,9 @@ from mmcore.config import DataConfig, Forecast
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import prepare
-from mmcore.probes.corruption import KINDS, levels_of, probe_corruption
-from mmcore.probes.damage import Damage, sample_windows
-from mmcore.probes.gate_faithfulness import absent_at
+from mmcore.probes.corruption.damage import Damage, sample_windows
+from mmcore.probes.corruption.probe import KINDS, levels_of, probe_corruption
+from mmcore.probes.gates.faithfulness import absent_at
 from mmcore.probes.removal import without
 from mmcore.run import run
 from mmcore.trained import open_trained

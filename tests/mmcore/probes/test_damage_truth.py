@@ -7,8 +7,8 @@ from mmcore.analyses import CorruptionAnalysis, ErrorsAnalysis
 from mmcore.config import DataConfig, build_config
 from mmcore.data.prepared import prepare
 from mmcore.data.sources.simulated import read_truth, simulate
-from mmcore.probes.corruption import probe_corruption
-from mmcore.probes.errors import probe_errors
+from mmcore.probes.corruption.probe import probe_corruption
+from mmcore.probes.error_analysis.probe import probe_errors
 from mmcore.run import run
 from mmcore.trained import open_trained
 

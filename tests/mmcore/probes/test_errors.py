@@ -10,8 +10,8 @@ import torch
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import DataConfig
 from mmcore.data.prepared import prepare
-from mmcore.probes.conditions import UNKNOWN, Conditions
-from mmcore.probes.errors import SPAN, _Pass, probe_errors
+from mmcore.probes.error_analysis.conditions import UNKNOWN, Conditions
+from mmcore.probes.error_analysis.probe import SPAN, _Pass, probe_errors
 from mmcore.run import run
 from mmcore.trained import open_trained
 from mmcore.training.losses import counted_targets, layout_of

@@ -13,14 +13,14 @@ from mmcore.analyses import GatesAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
-from mmcore.probes import gate_sample
-from mmcore.probes.clamping import clamped
 from mmcore.probes.events import edit_events
-from mmcore.probes.gate_faithfulness import TURNS, _turns, absent_at
-from mmcore.probes.gate_sample import draw_sample
-from mmcore.probes.gate_sums import AlignedSums, OpeningSums, look, places_of
-from mmcore.probes.gate_timelines import draw_items
-from mmcore.probes.gates import probe_gates
+from mmcore.probes.gates import sample as gate_sample
+from mmcore.probes.gates.clamping import clamped
+from mmcore.probes.gates.faithfulness import TURNS, _turns, absent_at
+from mmcore.probes.gates.probe import probe_gates
+from mmcore.probes.gates.sample import draw_sample
+from mmcore.probes.gates.sums import AlignedSums, OpeningSums, look, places_of
+from mmcore.probes.gates.timelines import draw_items
 from mmcore.probes.removal import removing, without
 from mmcore.task import resolve_causal, resolve_task
 from mmcore.trace import Trace
@@ -130,7 +130,7 @@ def test_entropy_is_one_where_shares_are_equal_and_zero_where_one_has_all(traine
 
 
 def probe_shares(trained):
-    from mmcore.probes.gate_sums import ShareSums
+    from mmcore.probes.gates.sums import ShareSums
 
     sums = ShareSums(places_of(trained))
     for batch in trained.test.batches():

@@ -17,7 +17,7 @@ from mmcore.analyses import GatesAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
-from mmcore.probes.gates import probe_gates
+from mmcore.probes.gates.probe import probe_gates
 from mmcore.trained import Trained
 from reports.analyses.gate_belief import believe
 

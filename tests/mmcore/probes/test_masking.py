@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmcore.probes.masking import Donors, means, replaced, zeros
+from mmcore.probes.coalitions.masking import Donors, means, replaced, zeros
 from mmcore.trained import open_trained
 
 
@@ -140,7 +140,7 @@ def test_a_modality_that_one_item_has_cannot_be_permuted(trained):
 
 def test_where_a_donor_is_short_its_values_go_round(trained):
     """A stream that ends early is repeated from its start, and gaps take what comes in their turn."""
-    from mmcore.probes.masking import _in_a_circle
+    from mmcore.probes.coalitions.masking import _in_a_circle
 
     x_BTF = torch.arange(6.0).view(1, 6, 1)
     filled = _in_a_circle(x_BTF, torch.tensor([[True, True, False, True, False, False]]))
@@ -150,7 +150,7 @@ def test_where_a_donor_is_short_its_values_go_round(trained):
 
 
 def test_groups_give_to_one_another_only_where_there_is_no_other(trained):
-    from mmcore.probes.masking import _assigned
+    from mmcore.probes.coalitions.masking import _assigned
 
     item_W, has_W = np.array([0, 1, 2, 3]), np.ones(4, bool)
     pairs = _assigned(item_W, has_W, np.array(["a", "a", "b", "b"]), 2, 0, "x")

@@ -13,9 +13,9 @@ from mmcore.config import ModelConfig
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
 from mmcore.model.multimodal import MultimodalModel, build_model
-from mmcore.probes.attention import check_rollout
-from mmcore.probes.occlusion import distance, gradient_times_input, occlusion, spans_of
-from mmcore.probes.rollout_check import RolloutCheck
+from mmcore.probes.attention.occlusion import distance, gradient_times_input, occlusion, spans_of
+from mmcore.probes.attention.probe import check_rollout
+from mmcore.probes.attention.rollout_check import RolloutCheck
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from reports.analyses.faithfulness import judge

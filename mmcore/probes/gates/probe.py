@@ -12,12 +12,12 @@ import numpy as np
 from mmcore.analyses import GatesAnalysis
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
-from mmcore.probes.clamping import gates_of
 from mmcore.probes.events import edit_events
-from mmcore.probes.gate_faithfulness import measure_clamping, measure_faithfulness
-from mmcore.probes.gate_sample import draw_sample
-from mmcore.probes.gate_sums import AlignedSums, ConditionSums, OpeningSums, ShareSums, look, places_of
-from mmcore.probes.gate_timelines import keep_timelines
+from mmcore.probes.gates.clamping import gates_of
+from mmcore.probes.gates.faithfulness import measure_clamping, measure_faithfulness
+from mmcore.probes.gates.sample import draw_sample
+from mmcore.probes.gates.sums import AlignedSums, ConditionSums, OpeningSums, ShareSums, look, places_of
+from mmcore.probes.gates.timelines import keep_timelines
 from mmcore.trained import Trained
 
 AROUND_SECONDS = 3.0
@@ -48,8 +48,8 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
           with the gate's mean, and Pearson's r);
         - ``shares``: entropy over the gates at a place of opening and of what passes; mean share of what passes;
         - ``conditions``, ``around``: mean opening while something is so and while not; by steps from an edit;
-        - ``faithfulness``, ``clamping``: see :mod:`mmcore.probes.gate_faithfulness`; ``sample``: what they rest on;
-        - ``timelines``: see :func:`mmcore.probes.gate_timelines.keep_timelines`.
+        - ``faithfulness``, ``clamping``: see :mod:`mmcore.probes.gates.faithfulness`; ``sample``: what they rest on;
+        - ``timelines``: see :func:`mmcore.probes.gates.timelines.keep_timelines`.
     """
     places = places_of(trained)
     gates = gates_of(trained.model).every

@@ -12,7 +12,7 @@ from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.result import scores_of, value_of
-from studies.space import Choice, Knob, LogUniform, Uniform
+from studies.search.space import Choice, Knob, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
 Pruner = Literal["none", "median", "halving", "hyperband", "wilcoxon"]
@@ -71,7 +71,7 @@ class Search(Frozen):
     """
 
     space: dict[str, Knob] = Field(min_length=1)
-    """Config path to knob; see studies/space.py."""
+    """Config path to knob; see studies/search/space.py."""
     objective: tuple[str, ...] | None = None
     """What the best trial is best in: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
     repeats of a trial. Several: a Pareto front. None: the study's metric on validation items."""

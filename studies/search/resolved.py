@@ -13,9 +13,9 @@ from mmcore.fingerprint import fingerprint, identity
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
-from studies.checking import Where, config_of
-from studies.search import Budget, Objective, Pruner, Sampler
-from studies.space import Axis, Space, cells, possible_values, settle
+from studies.configs import Where, config_of
+from studies.search.block import Budget, Objective, Pruner, Sampler
+from studies.search.space import Axis, Space, cells, possible_values, settle
 
 TUNED = "tuned"
 """The arm with the best settings of the scientific knobs; ``tuned 2`` is the second best."""

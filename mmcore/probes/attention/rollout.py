@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mmcore.probes.attention_maps import Seen
+from mmcore.probes.attention.maps import Seen
 
 RESIDUAL = 0.5
 """Share that a residual sum lets pass beside attention: half, as the paper has it."""

@@ -19,7 +19,7 @@ import numpy as np
 from mmcore.analyses import CorruptionAnalysis
 from mmcore.batch import Batch
 from mmcore.data.loader import Loader
-from mmcore.probes.damage import Damage, sample_windows
+from mmcore.probes.corruption.damage import Damage, sample_windows
 from mmcore.probes.removal import without
 from mmcore.probes.scores import columns, mixed, point
 from mmcore.trained import Trained

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mmcore.batch import Batch
-from mmcore.probes.attention_maps import Seen
-from mmcore.probes.occlusion import NOTHING, gradient_times_input, occlusion, spans_of
+from mmcore.probes.attention.maps import Seen
+from mmcore.probes.attention.occlusion import NOTHING, gradient_times_input, occlusion, spans_of
 from mmcore.probes.rank_correlation import FEWEST, spearman
 from mmcore.trained import Trained
 
@@ -50,7 +50,8 @@ class RolloutCheck:
         """Check the windows of one batch.
 
         Args:
-            batch: on the model's device. seen, flow_BTT: of the same batch, as :func:`mmcore.probes.rollout.rollout`.
+            batch: on the model's device. seen, flow_BTT: of the same batch, as
+            :func:`mmcore.probes.attention.rollout.rollout`.
         """
         trained = self.trained
         effect_BQJ = occlusion(trained.model, batch, trained.targets, self.spans)

@@ -12,11 +12,12 @@ from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from mmcore.task import default_metric, resolve_task, selection_metric
 from mmcore.yamlfile import YamlFile
-from studies.checking import Where, pointer
+from studies.configs import Where, pointer
 from studies.matching import Match
 from studies.resolved import ResolvedArm
-from studies.search import BASELINE_KNOBS, WEIGHTS, Objective, Search, baselines, parse_objective
-from studies.search_rules import (
+from studies.search.block import BASELINE_KNOBS, WEIGHTS, Objective, Search, baselines, parse_objective
+from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch, tuned_names
+from studies.search.rules import (
     refuse_budget,
     refuse_conditions,
     refuse_idle,
@@ -24,9 +25,8 @@ from studies.search_rules import (
     refuse_overwritten,
     refuse_sampler,
 )
-from studies.space import Axis, Simplex, Space, listed, options, possible_values
+from studies.search.space import Axis, Simplex, Space, listed, options, possible_values
 from studies.study import Study
-from studies.tuning import TUNED, ArmSearch, ResolvedSearch, tuned_names
 
 _PROBES = 64
 """Settings drawn to see whether the space holds forbidden ones, beyond the ends of each axis."""

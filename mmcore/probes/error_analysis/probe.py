@@ -19,8 +19,8 @@ from torch.nn.functional import pad
 
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.batch import Batch
-from mmcore.probes.cases import Case, draw_cases
-from mmcore.probes.conditions import UNKNOWN, Conditions
+from mmcore.probes.error_analysis.cases import Case, draw_cases
+from mmcore.probes.error_analysis.conditions import UNKNOWN, Conditions
 from mmcore.probes.steps import by_component, step_losses
 from mmcore.trained import Trained
 from mmcore.training.evaluation import MODEL, Naive, Predict, Votes
@@ -44,7 +44,7 @@ def probe_errors(trained: Trained, settings: ErrorsAnalysis) -> dict[str, Any]:
         of ``item``, ``loss``, ``naive`` (spans: ``start`` and ``steps`` too), from the most extreme one; ties by name.
         ``spans`` have ``hardest`` too: the worst of that naive predictor, so the same in every arm, and what this model
         loses there; those of items that have all modalities come first.
-        ``cases``: see :func:`mmcore.probes.cases.draw_cases`. None where nothing counts.
+        ``cases``: see :func:`mmcore.probes.error_analysis.cases.draw_cases`. None where nothing counts.
     """
     return _Pass(trained, settings.cases).answer()
 

@@ -18,8 +18,8 @@ import torch
 
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
-from mmcore.probes.clamping import gates_of
-from mmcore.probes.saturation import OPEN, SHUT
+from mmcore.probes.gates.clamping import gates_of
+from mmcore.probes.gates.saturation import OPEN, SHUT
 from mmcore.trace import Trace
 from mmcore.trained import Trained
 
@@ -121,7 +121,7 @@ class OpeningSums:
         return self.sum_D / self.steps if self.steps else np.full_like(self.sum_D, np.nan)
 
     def result(self) -> dict[str, Any]:
-        """Plain numbers; see :func:`mmcore.probes.gates.probe_gates`."""
+        """Plain numbers; see :func:`mmcore.probes.gates.probe.probe_gates`."""
         if not self.steps:
             return {"steps": 0, "present": self.present}
         mean_D = self.mean_D()

@@ -12,11 +12,11 @@ import torch
 
 from mmcore.analyses import AttentionAnalysis
 from mmcore.batch import Batch
-from mmcore.probes.attention_maps import ENCODER, AttentionMap, HeadSums, Seen, attention_maps
+from mmcore.probes.attention.flow import FlowSums, reading
+from mmcore.probes.attention.maps import ENCODER, AttentionMap, HeadSums, Seen, attention_maps
+from mmcore.probes.attention.rollout import rollout
+from mmcore.probes.attention.rollout_check import RolloutCheck
 from mmcore.probes.events import edit_events
-from mmcore.probes.modality_flow import FlowSums, reading
-from mmcore.probes.rollout import rollout
-from mmcore.probes.rollout_check import RolloutCheck
 from mmcore.trace import Trace
 from mmcore.trained import Trained
 

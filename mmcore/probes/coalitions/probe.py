@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmcore.analyses import CoalitionsAnalysis, refuse_inexact
 from mmcore.batch import Batch
-from mmcore.probes.masking import Donors, absence_learned, means, replaced, zeros
+from mmcore.probes.coalitions.masking import Donors, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import without
 from mmcore.probes.scores import DIGITS, columns, mixed, point
 from mmcore.seeding import generator

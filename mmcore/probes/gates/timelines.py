@@ -14,9 +14,9 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Forecast
-from mmcore.probes.clamping import gates_of
 from mmcore.probes.events import edit_events
-from mmcore.probes.gate_sums import look, told
+from mmcore.probes.gates.clamping import gates_of
+from mmcore.probes.gates.sums import look, told
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from mmcore.training.losses import layout_of

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Forecast
-from mmcore.probes.attention import traced
-from mmcore.probes.attention_maps import ENCODER, HEAD, AttentionMap, attention_maps
+from mmcore.probes.attention.maps import ENCODER, HEAD, AttentionMap, attention_maps
+from mmcore.probes.attention.probe import traced
 from mmcore.probes.events import edit_events
 from mmcore.probes.steps import step_losses
 from mmcore.schema import Modality
@@ -191,7 +191,7 @@ class _Drawing:
 
         Returns:
             ``at``: the place. ``rows``: at most :data:`MOST_ROWS`, in the model's order, each with ``place`` and
-            ``layer`` (counted from 0) as :class:`mmcore.probes.attention_maps.AttentionMap` names them, and ``row``:
+            ``layer`` (counted from 0) as :class:`mmcore.probes.attention.maps.AttentionMap` names them, and ``row``:
             mean over heads (in a head over tracks too), keys of a step together. Weights of steps before those shown
             are not in it. ``of``: rows that there are. None where nothing looks over steps, or nothing can be seen.
         """

@@ -9,10 +9,10 @@ from typing import Any
 from mmcore.config import RunConfig, build_config, flat, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.yamlfile import Place, YamlFile
-from studies.checking import pointer
-from studies.search import Sampler
-from studies.space import Choice, Knob, Simplex, Space, at, axes_of, listed, possible_values
-from studies.tuning import ArmSearch, ResolvedSearch
+from studies.configs import pointer
+from studies.search.block import Sampler
+from studies.search.resolved import ArmSearch, ResolvedSearch
+from studies.search.space import Choice, Knob, Simplex, Space, at, axes_of, listed, possible_values
 
 _SPACE: Place = ("search", "space")
 

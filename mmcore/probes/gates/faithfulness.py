@@ -15,9 +15,9 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
-from mmcore.probes.clamping import clamped, gates_of
-from mmcore.probes.gate_sample import Sample, mean_known
-from mmcore.probes.gate_sums import Shown, look, told
+from mmcore.probes.gates.clamping import clamped, gates_of
+from mmcore.probes.gates.sample import Sample, mean_known
+from mmcore.probes.gates.sums import Shown, look, told
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
 from mmcore.probes.scores import point

@@ -3,7 +3,7 @@
 A knob has axes: what a sampler draws. Most have one, named like the path; a simplex has one for each component. So this
 page knows nothing of samplers, and a sampler nothing of configs:
 
-    >>> from studies.space import Axis, Uniform, settle
+    >>> from studies.search.space import Axis, Uniform, settle
     >>> settle({"model.dropout": Uniform(low=0.0, high=0.5)}, {}, lambda axis: axis.low)
     {'model.dropout': 0.0}
 """

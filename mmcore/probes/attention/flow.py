@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.cross_modal import CrossModalFusion, CrossModalLayer
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.probes.attention_maps import Seen
+from mmcore.probes.attention.maps import Seen
 
 FUSED, TOKENS, PREDICTION = "fused", "bottleneck", "prediction"
 """Where a flow can end, or begin, besides a modality."""

@@ -1,0 +1,1 @@
+"""What a trained model scores on each subset of its modalities, the others masked."""

@@ -1,0 +1,1 @@
+"""How the score falls when one modality is damaged."""
