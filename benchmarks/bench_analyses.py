@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments.driver import run_study
 from experiments.planning.plan import Options
-from reports.frame import StudyResults
+from reports.records.frame import StudyResults
 
 STUDIES = ("modalities", "fusion", "missing_modality")
 

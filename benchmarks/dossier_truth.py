@@ -16,8 +16,8 @@ from experiments.driver import analyse_study, run_study
 from experiments.home import Home
 from experiments.planning.plan import Options, ask
 from mmcore.data.sources.simulated import Truth, read_truth
-from reports.analyses.assess import assess
-from reports.analyses.dossier import Dossier
+from reports.sections.modalities.dossier import Dossier
+from reports.sections.modalities.tests import assess
 
 SMALL: dict[str, object] = {
     "model": {"width": 32, "layers": 1, "heads": 2, "feed_forward": 64, "dropout": 0.0},

@@ -25,7 +25,7 @@ from experiments.progress import Screen
 from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
 from mmcore.measures import parse_metric
-from reports.text import as_text
+from reports.output.text import as_text
 from studies.search.block import Objective
 
 SKILL = Objective("validation/skill", parse_metric("skill"))

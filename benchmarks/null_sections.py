@@ -29,11 +29,15 @@ from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from mmcore.result import Drawn
 from mmcore.seeding import generator
-from reports.analyses import attention, corruption, errors, gates, modalities
-from reports.analyses.attending import MEASURES
-from reports.analyses.robustness import KIND_WORDS
-from reports.frame import SCORE_COLUMNS, StudyResults, tidy
-from reports.sections import Section
+from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
+from reports.sections.attention import section as attention
+from reports.sections.attention.estimates import MEASURES
+from reports.sections.corruption import section as corruption
+from reports.sections.corruption.estimates import KIND_WORDS
+from reports.sections.error_analysis import section as errors
+from reports.sections.gates import section as gates
+from reports.sections.modalities import section as modalities
+from reports.sections.section import Section
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 ALPHA, STUDIES = 0.05, 1000

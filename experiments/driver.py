@@ -34,9 +34,9 @@ from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.task import check_packages
-from reports.frame import StudyResults
-from reports.render import write_report
-from reports.summary import Summary, summarise
+from reports.output.render import write_report
+from reports.records.frame import StudyResults
+from reports.summary.build import Summary, summarise
 
 
 @dataclass(frozen=True)

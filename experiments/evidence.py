@@ -20,8 +20,8 @@ from experiments.planning.plan import Asked, Plan
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
-from reports.frame import StudyResults, tidy
-from reports.summary import Summary
+from reports.records.frame import StudyResults, tidy
+from reports.summary.build import Summary
 from studies.study import CATALOGUE
 
 

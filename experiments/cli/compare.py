@@ -68,7 +68,7 @@ def open_report(name: str, home: Home) -> Report:
     from experiments.evidence import gather
     from experiments.planning.plan import Options, ask, plan
     from reports.compare import read_report, report_of
-    from reports.summary import summarise
+    from reports.summary.build import summarise
 
     path = Path(name)
     if path.suffix == ".json" or path.is_dir():

@@ -33,7 +33,7 @@ from experiments.cli.options import (
 )
 from experiments.home import Home
 from mmcore.errors import MMStudyError
-from reports.numerals import counted
+from reports.output.numbers import counted
 
 if TYPE_CHECKING:
     from experiments.driver import Outcome
@@ -250,7 +250,7 @@ def check(
     from experiments.planning.plan import ask
     from experiments.planning.plan import plan as planned
     from reports.checks.text import checks_as_json, checks_as_text
-    from reports.summary import summarise
+    from reports.summary.build import summarise
 
     asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     summary = summarise(gather(planned(asked, context.obj), context.obj))
@@ -346,7 +346,7 @@ def _interrupted() -> NoReturn:
 
 def _tell(outcome: Outcome, format: Format, strict: bool) -> None:
     """What a study came to, on standard output; the exit code says whether something failed."""
-    from reports.text import as_json, as_text
+    from reports.output.text import as_json, as_text
 
     if format is Format.json:
         _print_json(as_json(outcome.summary))

@@ -14,7 +14,7 @@ from experiments.planning.search import search_text, standing
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
 from mmcore.task import selection_metric
-from reports.numerals import counted, listing
+from reports.output.numbers import counted, listing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 

@@ -31,7 +31,7 @@ from studies.resolved import ResolvedStudy
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
 
 if TYPE_CHECKING:
-    from reports.course import Course
+    from reports.summary.monitoring import Course
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 

@@ -1,8 +1,8 @@
 """Rounds of a sequential study: what its rule asks for now, what it may ask for later, and what a look came to.
 
-A round trains the runs that the rule asks for, then looks (:mod:`reports.course`); what it decides depends on the
-records alone, so an interrupted study goes on where it stood, and runs of other studies are used as if they were its
-own. Imported only where a study is sequential: it needs the statistics.
+A round trains the runs that the rule asks for, then looks (:mod:`reports.summary.monitoring`); what it decides depends
+on the records alone, so an interrupted study goes on where it stood, and runs of other studies are used as if they were
+its own. Imported only where a study is sequential: it needs the statistics.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
 from experiments.records import read_record
-from reports.course import Course, course_of
-from reports.frame import tidy
-from reports.numerals import counted, listing
+from reports.output.numbers import counted, listing
+from reports.records.frame import tidy
+from reports.summary.monitoring import Course, course_of
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import math
 import pandas as pd
 
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
-from reports.naive import skill_of
-from reports.numerals import counted, listing, number, percent
+from reports.output.numbers import counted, listing, number, percent
+from reports.summary.naive import skill_of
 
 QUIET = 0.2
 """Naive loss of an item over the mean of all, below which there is next to nothing to predict in it. Of two labels, the
@@ -65,7 +65,8 @@ def quiet_shares(items: pd.DataFrame) -> dict[str, float]:
     """By component, the share of test items whose naive loss is below :data:`QUIET` of the mean over all of them.
 
     Args:
-        items: losses by test item, see :class:`reports.frame.StudyResults`; an item counts once in each repeat that
+        items: losses by test item, see :class:`reports.records.frame.StudyResults`; an item counts once in each repeat
+        that
             tests it, and not at all where no target of it counts. A component without a naive loss above 0 is left out.
     """
     once = items.drop_duplicates(["repeat", "item", "component"]).dropna(subset=["naive_loss"])

@@ -6,13 +6,13 @@ the corpus and its sides, with the next code; a code is never reused.
 
 from __future__ import annotations
 
-from reports import dominance
 from reports.checks import data, design, records, search, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.rule import Rule
-from reports.numerals import percent
-from reports.prospects import FEW_GROUPS
+from reports.output.numbers import percent
 from reports.statistics.search import EDGE
+from reports.summary import dominance
+from reports.summary.prospects import FEW_GROUPS
 
 RULES = (
     Rule(

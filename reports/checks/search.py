@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reports.analyses.search_numbers import edges
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some
-from reports.numerals import counted, number, percent
+from reports.output.numbers import counted, number, percent
+from reports.sections.search.estimates import edges
 
 
 def edge(evidence: Evidence) -> Found:

@@ -6,8 +6,8 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from reports.contents import Check, Summary
-from reports.numerals import counted, listing
+from reports.output.numbers import counted, listing
+from reports.summary.model import Check, Summary
 
 COLUMNS = 100
 """Width of the terminal text."""

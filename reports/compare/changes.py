@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mmcore.config import RunConfig, flat
 from mmcore.errors import RecordError
 from reports.compare.source import Arm, Repeat, Report, Verdict
-from reports.methods import drawn_text
+from reports.summary.methods import drawn_text
 
 SAME_LOSS = 1e-6
 """Relative difference of two naive losses that is rounding, also between machines."""

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.errors import RecordError
 from mmcore.result import Drawn, drawn_of
-from reports.contents import Summary
-from reports.text import as_json
+from reports.output.text import as_json
+from reports.summary.model import Summary
 
 FILE = "report.json"
 """Its name in a report's folder."""
@@ -63,7 +63,7 @@ class Corpus(_Told):
 
 
 class Repeat(_Told):
-    """What a repeat was trained and tested on, see :func:`reports.splits.splits_of`."""
+    """What a repeat was trained and tested on, see :func:`reports.summary.splits.splits_of`."""
 
     repeat: int
     train_groups: int

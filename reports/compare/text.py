@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports import numerals
 from reports.compare.changes import ALL, Change, Comparison, VerdictPair
 from reports.compare.source import Arm, Report, Verdict
-from reports.numerals import counted, listing
-from reports.render import literally
-from reports.text import aligned, finite, wrapped
+from reports.output import numbers as numerals
+from reports.output.numbers import counted, listing
+from reports.output.render import literally
+from reports.output.text import aligned, finite, wrapped
 
 LONGEST = 40
 """Characters of a value in a table; the JSON has it whole."""

@@ -7,7 +7,6 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from reports.contents import Summary
 from reports.figures.style import (
     INK,
     MOST_ARMS,
@@ -20,7 +19,8 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.numerals import percent
+from reports.output.numbers import percent
+from reports.summary.model import Summary
 
 BASELINE_MARKS = ("|", "x", "+", "1")
 

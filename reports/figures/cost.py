@@ -12,9 +12,9 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from reports.contents import Summary
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, PAPER, WIDTH, colour, house_style, marker, shortened
-from reports.numerals import listing, percent
+from reports.output.numbers import listing, percent
+from reports.summary.model import Summary
 
 SAME = 1.02
 """Costs are told apart from this ratio on: what matching calls equal lies within it."""

@@ -20,8 +20,8 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.frame import StudyResults
-from reports.numerals import percent
+from reports.output.numbers import percent
+from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 
 

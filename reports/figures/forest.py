@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.contents import ComparisonRow, Summary
 from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
-from reports.numerals import percent
+from reports.output.numbers import percent
+from reports.summary.model import ComparisonRow, Summary
 
 ROW = 0.27
 """Inches per line."""

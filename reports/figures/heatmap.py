@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from mmcore.measures import MEASURES
-from reports.contents import ComparisonRow, Summary
 from reports.figures.style import INK, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
+from reports.summary.model import ComparisonRow, Summary
 
 ROW = 0.35
 """Inches per line: a number with its mark in the corner above it."""

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
-from reports.contents import Summary
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, WIDTH, house_style, only_first, shortened
+from reports.summary.model import Summary
 
 MOST = 24
 """Comparisons that are drawn; the table has all."""

@@ -20,7 +20,7 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.frame import StudyResults
+from reports.records.frame import StudyResults
 
 PREFIX = "weight/"
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from mmcore.config import build_config
-from reports.frame import tidy
+from reports.records.frame import tidy
 from studies.resolved import ResolvedArm
 
 NAMES = ("audio", "visual", "track")

@@ -15,9 +15,9 @@ from experiments.planning.plan import Options, ask
 from experiments.records import read_record
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
-from reports.contents import Summary
-from reports.frame import tidy
-from reports.summary import summarise
+from reports.records.frame import tidy
+from reports.summary.build import summarise
+from reports.summary.model import Summary
 
 
 def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, Any]]:

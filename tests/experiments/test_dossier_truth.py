@@ -16,8 +16,8 @@ import yaml
 from experiments.driver import run_study
 from experiments.planning.plan import Options
 from mmcore.data.sources.simulated import read_truth, simulate
-from reports.analyses.assess import assess
-from reports.analyses.dossier import Dossier
+from reports.sections.modalities.dossier import Dossier
+from reports.sections.modalities.tests import assess
 
 SMALL = {
     "data": {"window": 50, "stride": 25},

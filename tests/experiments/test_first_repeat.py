@@ -12,7 +12,7 @@ from experiments.home import Home
 from experiments.planning.plan import Options, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record
-from reports.text import as_json
+from reports.output.text import as_json
 from studies.repeats import parse_repeats
 
 

@@ -14,7 +14,7 @@ from experiments.driver import run_study
 from experiments.planning.plan import Options
 from experiments.progress import Silent
 from experiments.records import read_record
-from reports.analyses.assess import assess
+from reports.sections.modalities.tests import assess
 
 STUDY = {
     "question": "What does each modality bring?",

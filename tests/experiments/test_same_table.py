@@ -15,7 +15,7 @@ import pytest
 from experiments.driver import run_study
 from experiments.home import Home
 from experiments.planning.plan import Options
-from reports.times import PLACES, TIMES, without_times
+from reports.output.times import PLACES, TIMES, without_times
 
 STUDY = """\
 question: Does a tuned learning rate help?

@@ -21,7 +21,7 @@ from experiments.launchers.messages import Finished
 from experiments.planning.plan import Options, Plan, ask, plan
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
-from reports.text import as_json
+from reports.output.text import as_json
 from studies.repeats import Sequential
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from reports.frame import StudyResults, tidy
-from reports.summary import summarise
+from reports.records.frame import StudyResults, tidy
+from reports.summary.build import summarise
 from studies.matching import Match
 from studies.resolved import ResolvedArm, ResolvedStudy
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from contracts import made_lattices
 
-from reports.render import write_report
-from reports.summary import summarise
+from reports.output.render import write_report
+from reports.summary.build import summarise
 
 pytestmark = pytest.mark.browser
 

@@ -4,9 +4,9 @@ import html
 import pytest
 
 from reports.checks.rules import RULES
-from reports.frame import tidy
-from reports.render import as_html, as_markdown
-from reports.summary import summarise
+from reports.output.render import as_html, as_markdown
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 from studies.matching import Match, Size
 
 

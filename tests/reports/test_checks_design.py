@@ -6,8 +6,8 @@ import pytest
 
 from mmcore.config import build_config, override
 from reports.checks.factors import factors, settings
-from reports.frame import tidy
-from reports.summary import summarise
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 from studies.matching import Match
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from reports.checks.data import quiet_shares
-from reports.frame import tidy
-from reports.summary import summarise
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from mmcore.config import RunConfig
 from reports.checks.evidence import some
 from reports.checks.page import page
 from reports.checks.rules import RULES
-from reports.frame import tidy
-from reports.summary import summarise
-from reports.text import as_text
+from reports.output.text import as_text
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 
 
 def look(summary, code):

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from reports.checks.training import courses, late_gain
-from reports.frame import tidy
-from reports.summary import summarise
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 
 
 @pytest.fixture

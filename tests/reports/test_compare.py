@@ -11,10 +11,10 @@ from reports.compare import compare_reports, read_report, report_of
 from reports.compare.changes import ALL
 from reports.compare.source import Report
 from reports.compare.text import compared_as_json, compared_as_markdown, compared_as_text
-from reports.frame import tidy
-from reports.render import write_report
-from reports.summary import summarise
-from reports.text import as_json
+from reports.output.render import write_report
+from reports.output.text import as_json
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from mmcore.config import DataConfig
-from reports.analyses.arms import told_arms
-from reports.analyses.corruption import section
-from reports.analyses.falls import fall, questions_of
-from reports.analyses.robustness import KIND_WORDS, Curve, Robustness, crossing
-from reports.figures.corruption import CorruptionCurves
 from reports.figures.svg import inline, to_svg
-from reports.render import as_html
+from reports.output.render import as_html
+from reports.output.tables import tables
+from reports.sections.arms.shown import told_arms
+from reports.sections.corruption.estimates import KIND_WORDS, Curve, Robustness, crossing
+from reports.sections.corruption.falls import fall, questions_of
+from reports.sections.corruption.figures import CorruptionCurves
+from reports.sections.corruption.section import section
 from reports.statistics.comparisons import compare
-from reports.summary import summarise
-from reports.tables import tables
+from reports.summary.build import summarise
 
 LEVELS = (0.0, 0.5, 1.0)
 FALLS = {"track_only": 0.6, "multimodal": 0.2}

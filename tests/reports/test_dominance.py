@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mmcore.measures import parse_metric
-from reports.dominance import dominance, dominance_text, is_dominated, sign_of
-from reports.frame import tidy
-from reports.render import as_html, as_markdown
-from reports.summary import summarise
-from reports.text import as_json, as_text
+from reports.output.render import as_html, as_markdown
+from reports.output.text import as_json, as_text
+from reports.records.frame import tidy
+from reports.summary.build import summarise
+from reports.summary.dominance import dominance, dominance_text, is_dominated, sign_of
 
 FLAT = np.zeros(8)
 

@@ -5,12 +5,12 @@ import math
 import pandas as pd
 import pytest
 
-from reports.effects import cost_to_decide, in_original_units, seconds_to_decide
-from reports.frame import tidy
-from reports.render import as_html, as_markdown, write_report
+from reports.output.render import as_html, as_markdown, write_report
+from reports.output.text import as_json, as_text
+from reports.records.frame import tidy
 from reports.statistics.bootstrap import bca, interquartile_mean
-from reports.summary import summarise
-from reports.text import as_json, as_text
+from reports.summary.build import summarise
+from reports.summary.effects import cost_to_decide, in_original_units, seconds_to_decide
 
 
 @pytest.fixture(scope="module")

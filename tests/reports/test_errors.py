@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.analyses.conditions import gains, ratios
-from reports.analyses.errors import figures, section
-from reports.figures.errors_case import ErrorCase, ErrorEnds
-from reports.figures.errors_conditions import ErrorConditions
-from reports.figures.errors_timeline import cropped
 from reports.figures.svg import inline, to_svg
-from reports.render import as_html
+from reports.output.render import as_html
+from reports.output.tables import tables
+from reports.sections.error_analysis.estimates import gains, ratios
+from reports.sections.error_analysis.figures_case import ErrorCase, ErrorEnds
+from reports.sections.error_analysis.figures_conditions import ErrorConditions
+from reports.sections.error_analysis.figures_timeline import cropped
+from reports.sections.error_analysis.section import figures, section
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import estimate
-from reports.summary import summarise
-from reports.tables import tables
+from reports.summary.build import summarise
 
 COMPONENTS = ("active", "scale", "position")
 SPEECH = {"track_only": 1.0, "multimodal": 0.5}
@@ -353,7 +353,7 @@ def test_every_component_has_its_pictures_and_the_section_names_them(results):
 
 
 def test_a_large_study_has_few_pictures_and_says_what_has_none(results_of, study_of, monkeypatch):
-    from reports.analyses import errors
+    from reports.sections.error_analysis import section as errors
 
     arms = tuple(f"arm{i}" for i in range(8))
     monkeypatch.setattr(errors, "MOST_DRAWN", 2)

@@ -9,8 +9,8 @@ from mmcore.config import build_config, override
 from mmcore.probes.gates.saturation import OPEN, SHUT
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
-from reports.frame import tidy
-from reports.summary import summarise
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 from studies.matching import Match
 from studies.search.block import Budget
 from studies.search.resolved import ResolvedSearch

@@ -17,10 +17,10 @@ from reports.figures.repeats import ScoresByRepeat
 from reports.figures.style import COLOURS, LINES, MARKERS
 from reports.figures.svg import inline, to_svg
 from reports.figures.weights import LossWeights
-from reports.frame import tidy
-from reports.render import write_report
+from reports.output.render import write_report
+from reports.records.frame import tidy
 from reports.statistics.intervals import estimate
-from reports.summary import summarise
+from reports.summary.build import summarise
 
 
 def figures(results):

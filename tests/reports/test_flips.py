@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mmcore.measures import parse_metric
-from reports.flips import flip_text, flips
-from reports.frame import NAIVE_CLASS_COLUMNS, tidy
-from reports.render import as_html, as_markdown
-from reports.summary import summarise
-from reports.text import as_json, as_text
+from reports.output.render import as_html, as_markdown
+from reports.output.text import as_json, as_text
+from reports.records.frame import NAIVE_CLASS_COLUMNS, tidy
+from reports.summary.build import summarise
+from reports.summary.flips import flip_text, flips
 
 ACTIVE = {"parameter": "active", "component": "active"}
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mmcore.errors import RecordError
-from reports.frame import OUTCOME_COLUMNS, tidy
+from reports.records.frame import OUTCOME_COLUMNS, tidy
 
 
 def test_one_row_per_run_score_baseline_and_epoch(study_of, records_of):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from mmcore.measures import MEASURES
-from reports.analyses import gates
-from reports.analyses.gate_belief import believe
-from reports.analyses.gating import Gating
-from reports.analyses.yardstick import Yardstick
-from reports.figures.gates import GateComponents, GateConditions, GateFaithfulness
-from reports.figures.gates_over import GateDistribution, GateDrift, GatesAround
-from reports.figures.gates_timeline import GateTimeline
-from reports.sections import Section
+from reports.sections.gates import section as gates
+from reports.sections.gates.belief import believe
+from reports.sections.gates.estimates import Gating
+from reports.sections.gates.figures import GateComponents, GateConditions, GateFaithfulness
+from reports.sections.gates.figures_lines import GateDistribution, GateDrift, GatesAround
+from reports.sections.gates.figures_timeline import GateTimeline
+from reports.sections.section import Section
+from reports.sections.yardstick import Yardstick
 
 NAMES = ("audio", "visual", "track")
 COMPONENTS = ("active", "scale", "position")

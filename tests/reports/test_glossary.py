@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reports.glossary import TERMS
+from reports.output.glossary import TERMS
 from reports.statistics.comparisons import sign_flip_p
 from reports.statistics.floors import ENUMERATED, PATTERNS, floor
 

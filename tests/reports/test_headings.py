@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from reports.glossary import TERMS
-from reports.headings import explained, terms
-from reports.render import as_html
-from reports.summary import summarise
+from reports.output.glossary import TERMS
+from reports.output.headings import explained, terms
+from reports.output.render import as_html
+from reports.summary.build import summarise
 
 PLAIN = {
     "difference", "failed", "parameters", "time a run", "time", "mean", "on", "of", "measure", "setting",

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from reports import item_scores
-from reports.frame import tidy
-from reports.item_scores import ItemScores
-from reports.numerals import interval
+from reports.output.numbers import interval
+from reports.output.text import as_json, as_text
+from reports.records import item_scores
+from reports.records.frame import tidy
+from reports.records.item_scores import ItemScores
 from reports.statistics.new_items import times_drawn
-from reports.summary import summarise
-from reports.text import as_json, as_text
+from reports.summary.build import summarise
 
 SHARED = {"drawn": "once", "items": 9}
 

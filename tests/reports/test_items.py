@@ -3,10 +3,10 @@ import math
 import pandas as pd
 import pytest
 
-from reports.frame import tidy
-from reports.items import DIFFERENCE_COLUMNS, OVERALL_COLUMNS, item_differences, item_overall
-from reports.summary import summarise
-from reports.tables import tables
+from reports.output.tables import tables
+from reports.records.frame import tidy
+from reports.sections.items.estimates import DIFFERENCE_COLUMNS, OVERALL_COLUMNS, item_differences, item_overall
+from reports.summary.build import summarise
 
 
 def results(study_of, records_of, edit=None, metric="skill", **options):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reports.latex import SIGNS, arms_table, as_latex, escape
+from reports.output.latex import SIGNS, arms_table, as_latex, escape
 
 HOSTILE = "a\\b{c}\\end{table}$d$&#%_~^<x>|\"'` -- ä日本λ…\n\\input{/etc/passwd}"
 NAMES = ("[x", "*x", "日本", "[", "-")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from reports.numerals import counted, duration, interval, listing, number, percent, probability, quantity
+from reports.output.numbers import counted, duration, interval, listing, number, percent, probability, quantity
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from reports.figures.calibration import Reliability
-from reports.figures.items import ItemDifferences
-from reports.figures.ranks import AverageRanks
 from reports.figures.svg import to_svg
-from reports.frame import tidy
-from reports.items import item_overall
-from reports.overviews import overview_figures
-from reports.overviews.calibration import calibration_by_run
+from reports.records.frame import tidy
+from reports.sections.arms.figures import AverageRanks
+from reports.sections.items.estimates import item_overall
+from reports.sections.items.figures import ItemDifferences
+from reports.sections.reliability.figures import Reliability
+from reports.sections.reliability.section import calibration_by_run
+from reports.sections.standard import overview_figures
 from reports.statistics.multiplicity import holm
-from reports.summary import summarise
+from reports.summary.build import summarise
 
 ARMS = ("track_only", "multimodal", "audio", "visual")
 

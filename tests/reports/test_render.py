@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.frame import tidy
-from reports.render import as_html, as_markdown, literally, write_report
-from reports.summary import summarise
-from reports.text import as_json, as_text
+from reports.output.render import as_html, as_markdown, literally, write_report
+from reports.output.text import as_json, as_text
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert('x')</script>|`*_[a](http://evil.example)&\"'"
@@ -137,7 +137,7 @@ def test_same_bytes_in_every_process(tmp_path):
     """The order of sets and dicts of words differs between processes unless somebody sorts."""
     code = (
         "import sys; sys.path.insert(0, 'tests/reports'); from pathlib import Path; from conftest import make_results, "
-        "make_study; from reports.render import write_report; from reports.summary import summarise; "
+        "make_study; from reports.output.render import write_report; from reports.summary.build import summarise; "
         "r = make_results(make_study(('a', 'b', 'c'), repeats=3)); write_report(summarise(r), r, Path(sys.argv[1]))"
     )
     written = []
@@ -366,7 +366,7 @@ def test_many_verdicts_are_a_line_each_and_still_told_in_words(summary_of, study
 
 def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():
     code = (
-        "import sys, reports.summary, reports.render, reports.text; "
+        "import sys, reports.summary.build, reports.output.render, reports.output.text; "
         "print([m for m in ('torch', 'mlflow', 'matplotlib', 'seaborn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

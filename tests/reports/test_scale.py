@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from reports.render import LONG, write_report
-from reports.summary import summarise
+from reports.output.render import LONG, write_report
+from reports.summary.build import summarise
 
 PAGE = 10 * 2**20
 RUNS = 2000

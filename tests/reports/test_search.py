@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from mmcore.seeding import generator
-from reports.analyses import figures, sections
-from reports.analyses.search import section
-from reports.analyses.search_numbers import (
+from reports.output.render import write_report
+from reports.records.frame import StudyResults
+from reports.sections.build import figures, sections
+from reports.sections.search.estimates import (
     best_of_frame,
     confirmed_frame,
     curves,
@@ -26,9 +27,8 @@ from reports.analyses.search_numbers import (
     numeric_axes,
     trials_frame,
 )
-from reports.frame import StudyResults
-from reports.render import write_report
-from reports.summary import summarise
+from reports.sections.search.section import section
+from reports.summary.build import summarise
 
 
 def make_search(

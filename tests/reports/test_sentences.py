@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
-from reports.contents import ComparisonRow, Looks
-from reports.latex import as_latex
-from reports.numerals import probability
-from reports.sentences import comparison_verdict
+from reports.output.latex import as_latex
+from reports.output.numbers import probability
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
-from reports.undecided import BEFOREHAND, undecided_text
+from reports.summary.model import ComparisonRow, Looks
+from reports.summary.sentences import comparison_verdict
+from reports.summary.undecided import BEFOREHAND, undecided_text
 
 
 @pytest.mark.parametrize(("repeats", "exact"), [(16, True), (17, False), (20, False)])

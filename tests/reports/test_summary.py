@@ -3,9 +3,9 @@ import math
 import pytest
 
 from mmcore.errors import RecordError
-from reports.frame import tidy
+from reports.records.frame import tidy
 from reports.statistics.comparisons import compare
-from reports.summary import summarise
+from reports.summary.build import summarise
 
 
 def by_component(summary):

@@ -5,10 +5,10 @@ import math
 import pytest
 from scipy import stats
 
+from reports.output.tables import tables
 from reports.statistics.bootstrap import bca, interquartile_mean
 from reports.statistics.comparisons import compare, equivalence_p
-from reports.summary import summarise
-from reports.tables import tables
+from reports.summary.build import summarise
 
 
 def written(results):

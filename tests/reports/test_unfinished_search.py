@@ -7,10 +7,10 @@ import pytest
 from mmcore.config import build_config
 from reports.checks.evidence import Evidence
 from reports.checks.search import unfinished as look
-from reports.frame import tidy
-from reports.render import as_html, as_markdown
-from reports.summary import summarise
-from reports.text import as_text
+from reports.output.render import as_html, as_markdown
+from reports.output.text import as_text
+from reports.records.frame import tidy
+from reports.summary.build import summarise
 from studies.repeats import Sequential
 from studies.search.block import Budget, parse_objective
 from studies.search.resolved import ArmSearch, ResolvedSearch

@@ -19,7 +19,7 @@ from mmcore.events import ignore
 from mmcore.model.multimodal import build_model
 from mmcore.probes.gates.probe import probe_gates
 from mmcore.trained import Trained
-from reports.analyses.gate_belief import believe
+from reports.sections.gates.belief import believe
 
 NAMES = ("left", "right")
 LOUD, QUIET = 0.9, 0.1

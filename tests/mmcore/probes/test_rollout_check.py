@@ -18,7 +18,7 @@ from mmcore.probes.attention.probe import check_rollout
 from mmcore.probes.attention.rollout_check import RolloutCheck
 from mmcore.seeding import generator
 from mmcore.trained import Trained
-from reports.analyses.faithfulness import judge
+from reports.sections.faithfulness import judge
 
 T, WIDTH = 20, 32
 BACK = 3

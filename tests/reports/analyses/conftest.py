@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.frame import StudyResults
+from reports.records.frame import StudyResults
 
 T, H, LAGS = 12, 2, 5
 FLOWS: dict[str, list[tuple[str, str, int]]] = {

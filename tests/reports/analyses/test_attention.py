@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.analyses.attending import Attending, layer_value
-from reports.analyses.attention import section
-from reports.figures.attention_faithfulness import AttentionFaithfulness
-from reports.figures.attention_flow import AttentionFlow
-from reports.figures.attention_heads import AttentionHeads
-from reports.figures.attention_maps import AttentionMaps
-from reports.figures.attention_reach import AttentionReach
 from reports.figures.svg import to_svg
-from reports.frame import StudyResults
+from reports.records.frame import StudyResults
+from reports.sections.attention.estimates import Attending, layer_value
+from reports.sections.attention.figures_faithfulness import AttentionFaithfulness
+from reports.sections.attention.figures_flow import AttentionFlow
+from reports.sections.attention.figures_heads import AttentionHeads
+from reports.sections.attention.figures_maps import AttentionMaps
+from reports.sections.attention.figures_reach import AttentionReach
+from reports.sections.attention.section import section
 from reports.statistics.agreement import icc
 from reports.statistics.bounded import estimate_correlation
 
@@ -270,7 +270,7 @@ def test_flow_has_a_line_for_each_share(fusions: StudyResults) -> None:
 
 
 def test_the_page_shows_all_of_it(fusions: StudyResults) -> None:
-    from reports.analyses import figures
+    from reports.sections.build import figures
 
     names = {figure.name for figure in figures(fusions)}
     assert set(told(fusions).figures) <= names

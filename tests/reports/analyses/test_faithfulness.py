@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reports.analyses.faithfulness import RULE, STRONG, WEAK, judge
+from reports.sections.faithfulness import RULE, STRONG, WEAK, judge
 
 
 @pytest.mark.parametrize(

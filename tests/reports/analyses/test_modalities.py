@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, trained, truth
 
-from reports.analyses import modalities
-from reports.analyses.assess import assess
-from reports.analyses.dossier import Interplay, Part, Used, Useful
-from reports.analyses.family import judge_together
-from reports.analyses.lattice import lattices
-from reports.analyses.modality_tables import RULES
+from reports.sections.family import judge_together
+from reports.sections.modalities import section as modalities
+from reports.sections.modalities.dossier import Interplay, Part, Used, Useful
+from reports.sections.modalities.lattice import lattices
+from reports.sections.modalities.tables import RULES
+from reports.sections.modalities.tests import assess
 from reports.statistics.coalitions import interactions, last_gains, shapley
 from reports.statistics.comparisons import compare
 from reports.statistics.joint import joint_sign_flips

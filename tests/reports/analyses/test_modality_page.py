@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from contracts.made_lattices import COMPONENTS, NAMES, arm_of, asked, lattice_study, trained
 
-from reports.analyses import modalities
-from reports.analyses.assess import assess
-from reports.figures.modality_effects import ModalityEffects
-from reports.figures.modality_interplay import ModalityAdditive, ModalityInterplay
-from reports.figures.modality_masks import ModalityMasks
 from reports.figures.svg import inline, to_svg
-from reports.render import write_report
-from reports.summary import summarise
+from reports.output.render import write_report
+from reports.sections.modalities import section as modalities
+from reports.sections.modalities.figures_effects import ModalityEffects
+from reports.sections.modalities.figures_interplay import ModalityAdditive, ModalityInterplay
+from reports.sections.modalities.figures_masks import ModalityMasks
+from reports.sections.modalities.tests import assess
+from reports.summary.build import summarise
 
 FIGURES = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, subsets, truth
 
-from reports.analyses import modalities
-from reports.analyses.assess import assess
-from reports.analyses.dossier import Part
-from reports.analyses.family import judge_together
-from reports.analyses.lattice import lattices
-from reports.analyses.placebos import placebos
-from reports.figures.modality_effects import ModalityEffects
-from reports.frame import tidy
-from reports.render import as_html
-from reports.summary import summarise
+from reports.output.render import as_html
+from reports.records.frame import tidy
+from reports.sections.family import judge_together
+from reports.sections.modalities import section as modalities
+from reports.sections.modalities.dossier import Part
+from reports.sections.modalities.figures_effects import ModalityEffects
+from reports.sections.modalities.lattice import lattices
+from reports.sections.modalities.placebos import placebos
+from reports.sections.modalities.tests import assess
+from reports.summary.build import summarise
 
 FULL = "+".join(NAMES)
 

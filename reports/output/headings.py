@@ -1,0 +1,71 @@
+"""Which entry of the glossary explains a heading or a verdict of a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from reports.output.glossary import TERMS
+
+_ENTRIES = {
+    "against": "arm",
+    "reference": "arm",
+    "arms": "arm",
+    "baseline": "naive baselines",
+    "comparison": "arm",
+    "its bootstrap interval": "bootstrap interval",
+    "floor after holm": "floor",
+    "better": "verdict",
+    "worse": "verdict",
+    "better on these items": "verdict",
+    "worse on these items": "verdict",
+    "equivalent on these items": "verdict",
+    "sign-flip p after holm": "sign-flip p",
+    "too few repeats": "floor",
+    "low": "interval",
+    "high": "interval",
+    "p after holm": "holm",
+    "repeats": "repeat",
+    "repeats with a score": "repeat",
+    "won": "share of repeats won",
+}
+"""Headings in lower case that an entry of another name explains."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """An entry of the glossary; ``anchor``: its place on the page."""
+
+    name: str
+    meaning: str
+    anchor: str
+
+
+def terms() -> tuple[Term, ...]:
+    """The glossary in its order."""
+    return tuple(Term(name, meaning, f"word-{_slug(name)}") for name, meaning in TERMS)
+
+
+def explained(words: str, names: Collection[str] = ()) -> Term | None:
+    """What explains a heading; None where no entry does.
+
+    Args:
+        words: a heading as it is printed; ``95 % interval`` is an interval, ``difference (ms)`` has its unit left out.
+        names: of arms, components and the like, which are names even where they read like a term.
+
+    Example:
+        >>> explained("p after Holm").name, explained("95 % interval").name, explained("code")
+        ('Holm', 'interval', None)
+    """
+    if words in names:
+        return None
+    plain = re.sub(r"^[\d.]+\s%\s|\s\(.*\)$", "", words).strip().lower()
+    return _KNOWN.get(_ENTRIES.get(plain, plain))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+_KNOWN = {term.name.lower(): term for term in terms()}

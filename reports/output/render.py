@@ -1,0 +1,269 @@
+"""A Summary as the files of a report: a page, Markdown, LaTeX, JSON, figures and tables.
+
+The page stands alone: styles and figures are inside it, a Content-Security-Policy forbids everything else, and the
+one script, which sorts tables, is let through by its hash. The same records give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.output import numbers as numerals
+from reports.output.glossary import TERMS
+from reports.output.headings import explained, terms
+from reports.output.latex import arms_table, as_latex
+from reports.output.tables import tables
+from reports.output.text import as_json, finite
+from reports.records.frame import StudyResults
+from reports.sections.build import figures
+from reports.sections.standard import overview_figures
+from reports.summary.flips import flip_text
+from reports.summary.model import ComparisonRow, Summary
+from reports.summary.quality import heading
+from reports.summary.sentences import comparison_verdict, effect_interval_text
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+LONG = ("items", "scores", "history")
+"""Tables with a row for everything that runs recorded: a hundred megabytes for thousands of runs."""
+
+WRITTEN = ("figures/*.svg", "tables/*.csv")
+"""Files whose names depend on what a report has to say."""
+
+
+def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
+    """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
+
+    Args:
+        folder: made when missing; files of an earlier report are replaced, and those of its figures and tables that
+            this one does not have are removed.
+
+    Returns:
+        The page's path.
+    """
+    drawn = _draw(summary, results)
+    files = {f"figures/{f.name}.svg": f.svg for f in drawn}
+    for name, frame in tables(summary, results).items():
+        files[f"tables/{name}.csv"] = _long_csv(frame) if name in LONG else _csv(frame)
+    files |= {f"tables/figure_{f.name}.csv": f.csv for f in drawn}
+    files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    files["report.md"] = as_markdown(summary, drawn)
+    files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
+    files["report.html"] = as_html(summary, drawn)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    for pattern in WRITTEN:
+        for path in folder.glob(pattern):
+            if path.relative_to(folder).as_posix() not in files:
+                path.unlink()
+    return folder / "report.html"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finished figure.
+
+    Args:
+        svg: a file of its own. inline: an element of the page. csv: its numbers.
+    """
+
+    name: str
+    title: str
+    description: str
+    svg: str
+    inline: str
+    csv: str
+
+
+def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
+    """The figures that have anything to show, in the order of the page."""
+    # Drawing costs over a second of imports; JSON and text do without.
+    from reports.figures.components import ComponentScores
+    from reports.figures.cost import CostAgainstScore
+    from reports.figures.curves import LearningCurves
+    from reports.figures.forest import Forest
+    from reports.figures.heatmap import DifferencesByComponent
+    from reports.figures.repeats import ScoresByRepeat
+    from reports.figures.svg import inline, to_svg
+    from reports.figures.weights import LossWeights
+
+    drawable: tuple[Figure, ...] = (
+        Forest(summary),
+        DifferencesByComponent(summary),
+        ScoresByRepeat(summary),
+        ComponentScores(summary),
+        CostAgainstScore(summary),
+        LearningCurves(results),
+        LossWeights(results),
+        *overview_figures(results, summary.metric),
+        *figures(results),
+    )
+    drawn = []
+    for figure in drawable:
+        frame = figure.frame()
+        if not frame.dropna(subset=[figure.value]).empty:
+            svg = to_svg(figure.draw())
+            embedded = inline(svg, figure.name, figure.title, figure.description)
+            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(frame)))
+    return tuple(drawn)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _long_csv(frame: pd.DataFrame) -> str:
+    """The same numbers ten times as fast, with text in quotes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    target = pa.BufferOutputStream()
+    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), target)
+    return target.getvalue().to_pybytes().decode()
+
+
+def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
+    """The page."""
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    return (
+        _environment(autoescape=True)
+        .get_template("report.html")
+        .render(
+            summary=summary,
+            figures=[_embedded(f) for f in figures if f.name not in in_sections(summary)],
+            embedded={f.name: _embedded(f) for f in figures},
+            terms=terms(),
+            names=_names(summary),
+            with_runs=list(dict.fromkeys(run.arm for run in summary.runs)),
+            style=Markup(style),
+            style_hash=_hash(style),
+            script=Markup(script),
+            script_hash=_hash(script),
+        )
+    )
+
+
+def _names(summary: Summary) -> frozenset[str]:
+    """What heads a column by its name and may read like a term."""
+    return frozenset((*summary.components, *(a.name for a in summary.arms), *(b.name for b in summary.baselines)))
+
+
+def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
+    return figure, Markup(figure.inline), _data_uri(figure.csv)
+
+
+def in_sections(summary: Summary) -> frozenset[str]:
+    """Names of the figures that have their place in a section."""
+    return frozenset(name for section in summary.sections for name in section.figures)
+
+
+def _hash(text: str) -> str:
+    """What a Content-Security-Policy lets through: this text and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
+    """The same for a repository's page; figures are links to files beside it."""
+    text = (
+        _environment(autoescape=False)
+        .get_template("report.md")
+        .render(
+            summary=summary,
+            figures=[f for f in figures if f.name not in in_sections(summary)],
+            embedded={f.name: f for f in figures},
+            terms=TERMS,
+        )
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for function in (
+        numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
+        numerals.duration, numerals.counted, comparison_verdict, flip_text,
+    ):  # fmt: skip
+        environment.filters[function.__name__] = function
+    environment.filters["heading"] = heading
+    environment.filters["effect"] = _effect
+    environment.filters["cell"] = _cell
+    environment.filters["explained"] = explained
+    environment.filters["key"] = _sort_key
+    environment.filters["held"] = _held_together
+    environment.filters["md"] = literally
+    environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
+    return environment
+
+
+def _effect(row: ComparisonRow) -> str:
+    """An effect size with its interval, each with two digits."""
+    if math.isnan(row.paired.effect_size):
+        return numerals.NOTHING
+    return f"{numerals.two_digits(row.paired.effect_size)} ({effect_interval_text(row.paired)})"
+
+
+def _cell(value: Any) -> str:
+    """A cell of a plain table."""
+    match value:
+        case None:
+            return numerals.NOTHING
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return numerals.count(value)
+        case float():
+            return numerals.number(value)
+        case _:
+            return str(value)
+
+
+def _sort_key(value: Any) -> Markup:
+    """The attribute by which a cell is sorted: the number in full; none where there is no number."""
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
+        return Markup("")
+    text = f"{float(value):.9g}".replace("inf", "Infinity")
+    return Markup(f' data-value="{text}"')
+
+
+def _held_together(text: str) -> str:
+    """A sentence whose ``p = 0.01`` and ``95 %`` do not break across lines."""
+    return text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&dollar;"}
+
+
+def literally(text: object) -> str:
+    """Text that Markdown takes literally, also inside a table."""
+    escaped = re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", str(text))
+    # A backslash does not stop a tag or a formula in every renderer; an entity does.
+    return re.sub(r"\s+", " ", re.sub("[&<>$]", lambda found: _ENTITIES[found[0]], escaped))
+
+
+def _data_uri(csv: str) -> str:
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(csv.encode()).decode()

@@ -1,0 +1,254 @@
+"""A Summary without a page: plain data for programs, and text for a terminal."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reports.output import numbers as numerals
+from reports.sections.section import Section
+from reports.summary.effects import seconds_to_decide
+from reports.summary.flips import flip_text
+from reports.summary.model import ComparisonRow, Summary
+from reports.summary.sentences import sentence
+
+TERMINAL = 100
+"""Columns of text for a terminal."""
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The stable interface for programs; plain data, None where there is no number.
+
+    ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
+    1 − alpha. ``p`` is the largest p of the tests that the claim needs, ``p_holm`` the same after the corrections; the
+    single ones are ``p_sign_flip``, ``p_interval`` and ``p_new_items``. ``interval`` is that of new items of the
+    corpus; where all repeats tested the same items, ``these_items`` says what holds for these alone. ``p_floor`` is the
+    smallest p that the number of repeats allows before correction. ``margin`` is in the metric's
+    unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what they would
+    decide if mean and deviation stayed as they are. ``without_skill``: neither arm beats the naive prediction there.
+    ``lead`` says that one component makes most of a comparison on the metric, or that components disagree; None where
+    neither is so.
+    """
+    seconds = {arm.name: arm.seconds for arm in summary.arms}
+    leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
+    return finite(
+        {
+            "study": summary.study,
+            "question": summary.question,
+            "metric": summary.metric.name,
+            "arms": [
+                {
+                    "name": arm.name,
+                    "reference": arm.reference,
+                    "mean": arm.score.mean,
+                    "interval": [arm.score.low, arm.score.high],
+                    "n": arm.n,
+                    "failed": arm.failed,
+                    "parameters": arm.parameters,
+                    "flops": arm.flops,
+                    "seconds": arm.seconds,
+                    "components": {c: e.mean for c, e in zip(summary.components, arm.components, strict=True)},
+                }
+                for arm in summary.arms
+            ],
+            "comparisons": [
+                _comparison(c)
+                | {"more_seconds": seconds_to_decide(c, seconds)}
+                | {"lead": None if c.component is not None else leads[c.arm, c.reference] or None}
+                for c in summary.comparisons
+            ],
+            "baselines": [
+                {
+                    "name": b.name,
+                    "mean": b.score,
+                    "components": dict(zip(summary.components, b.components, strict=True)),
+                    "flips": [
+                        {
+                            "measure": f.measure,
+                            "component": f.component,
+                            "values": [{"mean": mean, "repeats": repeats} for mean, repeats in f.groups],
+                        }
+                        for f in summary.flips
+                        if f.baseline == b.name
+                    ],
+                }
+                for b in summary.baselines
+            ],
+            "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
+            "provenance": summary.provenance,
+            "sections": [_section(s) for s in summary.sections],
+            "margin": summary.margin,
+            "alpha": summary.alpha,
+            "repeats": summary.repeats,
+            "first_repeat": summary.first_repeat,
+            "sequential": None if summary.sequential is None else asdict(summary.sequential),
+        }
+    )
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "key": section.key,
+        "title": section.title,
+        "question": section.question,
+        "findings": [{"text": f.text, "label": f.label, "evidence": f.evidence} for f in section.findings],
+        "tables": {
+            t.name: [dict(zip(t.table.columns, row, strict=True)) for row in t.table.rows] for t in section.tables
+        },
+    }
+
+
+MOST_FINDINGS = 8
+"""Findings of a section that a terminal shows; the page has all."""
+
+
+def _section_text(section: Section) -> str:
+    """A section for a terminal: its question and what was found."""
+    lines = [wrapped(f"{section.title}: {section.question}")]
+    for f in section.findings[:MOST_FINDINGS]:
+        lines.append(wrapped(f"{f.label}: {f.text}" if f.label else f.text, "  "))
+    left = len(section.findings) - MOST_FINDINGS
+    return "\n".join(lines + ([f"  and {numerals.counted(left, 'more finding')} on the page"] if left > 0 else []))
+
+
+def _comparison(row: ComparisonRow) -> dict[str, Any]:
+    paired, decision = row.paired, row.decision
+    difference = paired.claimed
+    return {
+        "arm": row.arm,
+        "reference": row.reference,
+        "component": row.component,
+        "difference": difference.mean,
+        "interval": [difference.low, difference.high],
+        "p": decision.p,
+        "p_holm": decision.p_holm,
+        "p_floor": paired.floor,
+        "p_sign_flip": paired.p,
+        "p_sign_flip_holm": decision.p_flip,
+        "p_interval": decision.p_t,
+        "p_new_items": decision.p_items,
+        "effect_size": paired.effect_size,
+        "effect_interval": [paired.effect_low, paired.effect_high],
+        "verdict": decision.verdict,
+        "these_items": _these_items(row) if paired.shared else None,
+        "without_skill": row.without_skill,
+        "sentence": sentence(row),
+        "n": row.paired.n,
+        "more_repeats": row.decision.more,
+        "more_verdict": row.decision.would_be,
+        "looks": None if row.looks is None else list(row.looks.done),
+        "stopped_at": None if row.looks is None else row.looks.stopped_at,
+        "p_sequential": None if row.looks is None else row.paired.p,
+    }
+
+
+def _these_items(row: ComparisonRow) -> dict[str, Any]:
+    """What the repeats say of the items that all of them tested."""
+    paired, decision = row.paired, row.decision
+    return {
+        "interval": [paired.difference.low, paired.difference.high],
+        "p": max(paired.p, paired.p_t),
+        "p_holm": max(decision.p_flip, decision.p_t),
+        "groups": None if paired.new_items is None else paired.new_items.groups,
+    }
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None for what is no number: JSON knows neither NaN nor infinity."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(k): finite(v) for k, v in value.items()}
+        case list() | tuple():
+            return [finite(v) for v in value]
+        case _:
+            return value
+
+
+def as_text(summary: Summary) -> str:
+    """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
+    blocks = [wrapped(f"{summary.study}: {summary.question}")]
+    if not summary.verdicts:
+        blocks.append(wrapped(summary.families))
+    elif summary.many:
+        blocks.append(_verdict_lines(summary))
+    else:
+        for v in summary.verdicts:
+            parts = [wrapped(t, "  ") for t in (v.lead, v.evidence, v.units, v.not_shown, v.cost, v.parts) if t]
+            blocks.append("\n".join([v.headline, *parts]))
+    if summary.sequential is not None:
+        blocks.append(wrapped(summary.sequential.text))
+    if summary.warnings:
+        blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
+    blocks += [_section_text(section) for section in summary.sections]
+    interval = "interval on these items" if summary.shared else "interval"
+    header = ["arm", summary.metric.title, interval, *summary.components, "parameters", "FLOPs", "a run", "repeats"]
+    lines = [header]
+    without = Counter(run.arm for run in summary.runs if run.status == "done" and not math.isfinite(run.score))
+    for arm in summary.arms:
+        lines.append(
+            [
+                arm.name + (" (reference)" if arm.reference else ""),
+                numerals.number(arm.score.mean),
+                numerals.interval(arm.score.low, arm.score.high),
+                *(numerals.number(e.mean) for e in arm.components),
+                numerals.count(arm.parameters),
+                numerals.quantity(arm.flops),
+                numerals.duration(arm.seconds),
+                f"{arm.n} of {summary.repeats}"
+                + (" have a score" if without[arm.name] else "")
+                + (f", {arm.failed} failed" if arm.failed else ""),
+            ]
+        )
+    for b in summary.baselines:
+        scores = [numerals.number(v) for v in (b.score, *b.components)]
+        lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
+    blocks.append(aligned(lines))
+    blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
+    # The real minus sign is missing from the code pages of some terminals.
+    return "\n\n".join(blocks).replace("−", "-") + "\n"
+
+
+def _verdict_lines(summary: Summary) -> str:
+    """Many verdicts, a line each; the page has every one in words."""
+    lines = [["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]]
+    for c in summary.primary:
+        difference = c.shown
+        lines.append(
+            [
+                sentence(c),
+                numerals.number(difference.mean, True),
+                numerals.interval(difference.low, difference.high),
+                numerals.probability(c.decision.p_holm, summary.alpha),
+            ]
+        )
+    return aligned(lines)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Prose of a terminal's width; lines after the first are indented. Paths and commands are not broken at hyphens."""
+    return textwrap.fill(
+        text,
+        TERMINAL,
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart, names left, numbers right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,1 @@
+"""All arms against all."""

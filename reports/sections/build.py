@@ -1,0 +1,87 @@
+"""From the answers of analyses to sections of a report, and the figures that belong to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.output.numbers import counted
+from reports.records.frame import StudyResults
+from reports.sections.attention import section as attention
+from reports.sections.corruption import section as corruption
+from reports.sections.error_analysis import section as errors
+from reports.sections.gates import section as gates
+from reports.sections.modalities import section as modalities
+from reports.sections.modalities.tests import assess
+from reports.sections.scope import scoped
+from reports.sections.search import section as search
+from reports.sections.section import Finding, Section
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+
+def sections(results: StudyResults) -> tuple[Section, ...]:
+    """One section for each analysis that has anything to say, in the order of the page."""
+    of_runs = (
+        modalities.section(results),
+        gates.section(results),
+        attention.section(results),
+        corruption.section(results),
+        errors.section(results),
+    )
+    others = (search.section(results), _failures(results))
+    asked = [scoped(section, results) for section in of_runs if section is not None]
+    return (*asked, *(section for section in others if section is not None))
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """The figures to which sections refer by name. Imports the drawing library."""
+    from reports.sections.attention.figures_faithfulness import AttentionFaithfulness
+    from reports.sections.attention.figures_flow import AttentionFlow
+    from reports.sections.attention.figures_heads import AttentionHeads
+    from reports.sections.attention.figures_maps import AttentionMaps
+    from reports.sections.attention.figures_reach import AttentionReach
+    from reports.sections.corruption.figures import CorruptionCurves
+    from reports.sections.modalities.figures_effects import ModalityEffects
+    from reports.sections.modalities.figures_interplay import ModalityAdditive, ModalityInterplay
+    from reports.sections.modalities.figures_masks import ModalityMasks
+    from reports.sections.search.figures_front import Front, Hypervolume
+    from reports.sections.search.figures_history import BestOfN, SearchedAndConfirmed, SearchHistory
+    from reports.sections.search.figures_space import Contour, Importances, ParallelCoordinates, Slices
+
+    of_search = (
+        SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
+        Hypervolume,
+    )  # fmt: skip
+    told = modalities.told_dossiers(results, assess(results))
+    of_modalities = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
+    of_attention = (AttentionFaithfulness, AttentionReach, AttentionMaps, AttentionHeads, AttentionFlow)
+    return (
+        *(figure(told) for figure in of_modalities),
+        *gates.figures(results),
+        *(figure(results) for figure in of_attention),
+        CorruptionCurves(results),
+        *errors.figures(results),
+        *(figure(results) for figure in of_search),
+    )
+
+
+def _failures(results: StudyResults) -> Section | None:
+    """Analyses that could not be made, with the reason: a gap is told, not left out."""
+    failed = [answer for answer in results.analyses if "failure" in answer]
+    if not failed:
+        return None
+    reasons: dict[tuple[str, str], int] = {}
+    for answer in failed:
+        told = f"{answer['failure']['error']}: {answer['failure']['message']}"
+        reasons[answer["kind"], told] = reasons.get((answer["kind"], told), 0) + 1
+    return Section(
+        key="analyses_failed",
+        title="Analyses that failed",
+        question="What could not be analysed?",
+        lead="The runs themselves are finished and their scores stand. The same command tries these analyses again.",
+        findings=tuple(
+            Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", told)
+            for (kind, told), n in reasons.items()
+        ),
+    )

@@ -1,0 +1,1 @@
+"""How each arm's score falls when its inputs are damaged."""

@@ -1,0 +1,231 @@
+"""From losses by condition to ratios over repeats, and to where one arm gains on another.
+
+All ratios of all arms, components and conditions, and all gains of all pairs of arms, are one family
+(:mod:`reports.sections.family`): the chance that the section has any false word is at most alpha where no condition
+makes a difference.
+
+R repeats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmcore.skill import skills_of
+from reports.records.frame import StudyResults
+from reports.sections.family import Test, differences_of, judge_together
+from reports.sections.yardstick import Yardstick
+from reports.statistics.intervals import Estimate, estimate
+
+LEAST_RATIO = 1.1
+"""Losses that differ by a smaller factor count as equal: a tenth of a loss is hardly seen in any other measure."""
+LEAST_GAIN = 0.02
+"""Differences of skill that count as none, where the study's metric is another one: its margin is in another unit."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One group of a condition, held against the condition's first."""
+
+    condition: str
+    group: str
+    base: str
+
+    @property
+    def label(self) -> str:
+        """As shown: ``edit: yes``."""
+        return f"{self.condition}: {self.group}"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times the loss in the base a component's loss in a group is.
+
+    Args:
+        ratio, low, high: geometric mean over repeats and its interval; NaN where not known.
+        naive: the same ratio of the naive predictor: how much harder the targets are there.
+        skill, base_skill: mean skill in the group and in the base.
+        test: on the logarithms; above 0 where the loss is higher than in the base.
+    """
+
+    arm: str
+    place: Place
+    component: str
+    ratio: float
+    low: float
+    high: float
+    n: int
+    naive: float
+    skill: float
+    base_skill: float
+    test: Test
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Skill of an arm − that of another in a group, and in the base.
+
+    Args:
+        group, base: the gain there. test: of group − base, repeat by repeat.
+    """
+
+    arm: str
+    reference: str
+    place: Place
+    component: str
+    group: Estimate
+    base: Estimate
+    test: Test
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """Loss and naive loss of every arm, place, component: one number a repeat, NaN where there is none."""
+
+    repeats: tuple[int, ...]
+    places: tuple[Place, ...]
+    loss_R: dict[tuple[str, str, str, str], np.ndarray]
+    naive_R: dict[tuple[str, str, str, str], np.ndarray]
+
+    @classmethod
+    def of(cls, answers: Sequence[dict[str, Any]]) -> _Losses:
+        repeats = tuple(sorted({answer["repeat"] for answer in answers}))
+        groups: dict[str, dict[str, None]] = {}
+        loss_R: dict[tuple[str, str, str, str], np.ndarray] = {}
+        naive_R: dict[tuple[str, str, str, str], np.ndarray] = {}
+        for answer in answers:
+            at = repeats.index(answer["repeat"])
+            for condition in answer["result"]["conditions"]:
+                for group in condition["groups"]:
+                    if group["group"] is None:
+                        continue
+                    groups.setdefault(condition["name"], {})[group["group"]] = None
+                    for into, name in ((loss_R, "loss"), (naive_R, "naive")):
+                        for component, value in group[name].items():
+                            key = (answer["arm"], condition["name"], group["group"], component)
+                            row_R = into.setdefault(key, np.full(len(repeats), math.nan))
+                            row_R[at] = math.nan if value is None else value
+        return cls(repeats, tuple(_places(groups, answers)), loss_R, naive_R)
+
+    def get(self, arm: str, condition: str, group: str, component: str) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and naive loss."""
+        key, nothing_R = (arm, condition, group, component), np.full(len(self.repeats), math.nan)
+        return self.loss_R.get(key, nothing_R), self.naive_R.get(key, nothing_R)
+
+    def skill(self, arm: str, condition: str, group: str, component: str) -> np.ndarray:
+        """Skill in the group, by repeat."""
+        return skills_of(*self.get(arm, condition, group, component))
+
+
+def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]]) -> Iterator[Place]:
+    """Every group that is there besides a condition's first one, in the order in which probes tell them."""
+    orders: dict[str, list[str]] = {}
+    for answer in answers:
+        for condition in answer["result"]["conditions"]:
+            told = [g["group"] for g in condition["groups"] if g["group"] is not None]
+            if len(told) > len(orders.get(condition["name"], [])):
+                orders[condition["name"]] = told
+    for condition in groups:
+        base, *others = orders[condition]
+        for group in others:
+            yield Place(condition, group, base)
+
+
+def ratios(results: StudyResults) -> list[Ratio]:
+    """Every arm, component and place in which both losses are known in some repeat."""
+    return results.once(_judged)[0]
+
+
+def gains(results: StudyResults) -> list[Gain]:
+    """For every comparison of the study: where the arm gains more on the other than elsewhere."""
+    return results.once(_judged)[1]
+
+
+def gain_margin(results: StudyResults, component: str) -> float | None:
+    """Differences of skill that count as none: the study's margin where its metric is skill."""
+    yardstick = Yardstick.of(results)
+    return yardstick.margin_of(component) if yardstick.measure.name == "skill" else LEAST_GAIN
+
+
+def _judged(results: StudyResults) -> tuple[list[Ratio], list[Gain]]:
+    """All questions of the section, judged together."""
+    answers = results.answers("errors")
+    losses, arms = _Losses.of(answers), _arms(results, answers)
+    of_ratios = [
+        (arm, place, component)
+        for arm in arms
+        for component in results.components
+        for place in losses.places
+        if np.isfinite(_log_ratio(losses, arm, place, component)).any()
+    ]
+    of_gains = [
+        (pair, place, component)
+        for pair in results.study.known_pairs
+        if set(pair) <= set(arms)
+        for component in results.components
+        for place in losses.places
+        if np.isfinite(np.subtract(*_gained(losses, pair, place, component))).any()
+    ]
+    tests = judge_together(
+        [
+            *(_log_ratio(losses, *one) for one in of_ratios),
+            *(differences_of(*_gained(losses, *one)) for one in of_gains),
+        ],
+        alpha=results.study.alpha,
+        overlap=results.overlap,
+        margins=[
+            *(math.log(LEAST_RATIO) for _ in of_ratios),
+            *(gain_margin(results, component) for *_, component in of_gains),
+        ],
+    )
+    known = [test for test in tests if test is not None]
+    found = [_ratio(losses, *one, test) for one, test in zip(of_ratios, known[: len(of_ratios)], strict=True)]
+    gained = [_gain(results, losses, *one, t) for one, t in zip(of_gains, known[len(of_ratios) :], strict=True)]
+    return found, gained
+
+
+def _log_ratio(losses: _Losses, arm: str, place: Place, component: str) -> np.ndarray:
+    (loss_R, _), (base_R, _) = (losses.get(arm, place.condition, g, component) for g in (place.group, place.base))
+    return differences_of(_log(loss_R), _log(base_R))
+
+
+def _ratio(losses: _Losses, arm: str, place: Place, component: str, test: Test) -> Ratio:
+    groups = (place.group, place.base)
+    (_, naive_R), (_, naive_base_R) = (losses.get(arm, place.condition, g, component) for g in groups)
+    naive = math.exp(estimate(_log(naive_R) - _log(naive_base_R)).mean)
+    skill, base = (estimate(losses.skill(arm, place.condition, g, component)).mean for g in groups)
+    d = test.estimate
+    edges = (math.exp(d.mean), math.exp(d.low), math.exp(d.high))
+    return Ratio(arm, place, component, *edges, d.n, naive, skill, base, test)
+
+
+def _gained(losses: _Losses, pair: tuple[str, str], place: Place, component: str) -> tuple[np.ndarray, np.ndarray]:
+    """Skill of an arm − that of another in a place's group, and in its base."""
+    group_R, base_R = (
+        np.subtract(*(losses.skill(arm, place.condition, g, component) for arm in pair))
+        for g in (place.group, place.base)
+    )
+    return group_R, base_R
+
+
+def _gain(
+    results: StudyResults, losses: _Losses, pair: tuple[str, str], place: Place, component: str, test: Test
+) -> Gain:
+    level = 1 - results.study.alpha
+    group, base = (estimate(x_R, level, results.overlap) for x_R in _gained(losses, pair, place, component))
+    return Gain(*pair, place, component, group, base, test)
+
+
+def _arms(results: StudyResults, answers: Sequence[dict[str, Any]]) -> list[str]:
+    answered = {answer["arm"] for answer in answers}
+    return [arm.name for arm in results.study.arms if arm.name in answered]
+
+
+def _log(loss_R: np.ndarray) -> np.ndarray:
+    """NaN where there is no loss, or none at all: a ratio to 0 says nothing."""
+    return np.log(np.where(loss_R > 0, loss_R, math.nan))

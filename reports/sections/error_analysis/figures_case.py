@@ -1,0 +1,179 @@
+"""Cases as timelines: the span that is hardest for a naive predictor, and where an arm is worst and best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from reports.figures.style import WIDTH, house_style
+from reports.records.frame import StudyResults
+from reports.sections.arms.shown import told_arms
+from reports.sections.error_analysis.figures_timeline import (
+    HEIGHTS,
+    Case,
+    Timeline,
+    cropped,
+    loss_words,
+    naive_words,
+    names_above,
+    whole_repeats,
+    words_inside,
+)
+from reports.sections.error_analysis.section import ENDS, HARD
+
+AROUND = 10
+"""Places on either side of a span where two of them stand side by side: a second at ten steps a second."""
+COLUMNS = ["series", "name", "arm", "time", "value"]
+SHADED = "The shaded span is the one that was chosen; small ticks below the first line are edits."
+DRAWN = "Truth where it counts, in ink; predictions in colour."
+
+
+class ErrorCase:
+    """The span in which one component is hardest for the naive predictor, with the reference and the best arm.
+
+    Args:
+        results: of the study. number: which of the corpus's components.
+    """
+
+    value = "value"
+
+    def __init__(self, results: StudyResults, number: int) -> None:
+        self.component = results.components[number]
+        self.name = f"{HARD}_{number}"
+        self.title = f"Hardest span: {self.component}"
+        answers = results.answers("errors")
+        self.arms = told_arms(results, {answer["arm"] for answer in answers})
+        self.order = _order(results)
+        self.repeat, self.cases = self._found(answers)
+
+    def _found(self, answers: Sequence[dict[str, Any]]) -> tuple[int | None, dict[str, Case]]:
+        """The case of each arm, in the first repeat that has it for all of them; of another window: left out."""
+        for repeat, by_arm in whole_repeats(answers, self.component, ["hardest"]).items():
+            if all(arm in by_arm for arm in self.arms):
+                cases = {arm: by_arm[arm]["hardest"] for arm in self.arms}
+                first = cases[self.arms[0]]
+                same = ("item", "start", "span")
+                return repeat, {a: c for a, c in cases.items() if all(c[part] == first[part] for part in same)}
+        return None, {}
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        if not self.cases:
+            return "No case."
+        case, last = next(iter(self.cases.values())), list(self.cases)[-1]
+        losses = ", ".join(f"'{arm}' {loss_words(c)}" for arm, c in self.cases.items())
+        inside = words_inside([self.cases[last]], last)
+        return " ".join([
+            f"Item {case['item']}, repeat {self.repeat}: the span whose {self.component} is hardest for the naive "
+            "predictor, with the two tracks and parameters of its largest loss there. Loss in the span: "
+            f"{losses}, naive predictor {naive_words(case)}. {DRAWN} {SHADED}",
+            *inside,
+        ])  # fmt: skip
+
+    def frame(self) -> pd.DataFrame:
+        """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
+        rows = Timeline(self.cases, self.order).told() if self.cases else []
+        case = next(iter(self.cases.values()), {"item": None})
+        frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
+        return frame.assign(item=case["item"], repeat=self.repeat)
+
+    def draw(self) -> Drawing:
+        """Plots below one another on a common axis of time."""
+        return _drawn([Timeline(self.cases, self.order)], [""], 0.95)
+
+
+class ErrorEnds:
+    """The spans that one arm predicts worst and best, side by side.
+
+    Args:
+        results: of the study. number: which of the corpus's components. place: which of the arms that are told about.
+    """
+
+    value = "value"
+
+    def __init__(self, results: StudyResults, number: int, place: int) -> None:
+        self.component = results.components[number]
+        self.name = f"{ENDS}_{number}_{place}"
+        answers = results.answers("errors")
+        arms = told_arms(results, {answer["arm"] for answer in answers})
+        self.arm = arms[place] if place < len(arms) else None
+        self.title = f"Worst and best span of {self.arm}: {self.component}"
+        self.order = _order(results)
+        self.repeat, self.cases = self._found(answers, arms)
+
+    def _found(self, answers: Sequence[dict[str, Any]], arms: Sequence[str]) -> tuple[int | None, dict[str, Case]]:
+        """Both ends in the first repeat that has them for all arms, so that test items are the same; else its first."""
+        found = whole_repeats(answers, self.component, ["worst", "best"])
+        own = [repeat for repeat, by_arm in found.items() if self.arm in by_arm]
+        if not own:
+            return None, {}
+        repeat = min(own, key=lambda r: (not all(arm in found[r] for arm in arms), r))
+        cases = found[repeat][str(self.arm)]
+        return repeat, {why: cropped(cases[why], AROUND) for why in ("worst", "best")}
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        if not self.cases:
+            return "No case."
+        told = [
+            f"the {end}: item {case['item']}, loss {loss_words(case)}, naive predictor {naive_words(case)}"
+            for end, case in self.cases.items()
+        ]
+        inside = words_inside(list(self.cases.values()), str(self.arm))
+        return " ".join([
+            f"Repeat {self.repeat}, the spans whose {self.component} '{self.arm}' predicts worst (left) and best "
+            f"(right), with the two tracks and parameters of its largest loss in each. Shown are {' and '.join(told)}. "
+            "A loss may be low because there is little to predict; the naive predictor's says whether. "
+            f"{DRAWN} {SHADED}",
+            *inside,
+        ])  # fmt: skip
+
+    def frame(self) -> pd.DataFrame:
+        """As :meth:`ErrorCase.frame`, with ``end``: worst or best."""
+        parts = [
+            pd.DataFrame(Timeline({str(self.arm): case}, self.order).told(), columns=COLUMNS)
+            .astype({"value": float})
+            .assign(item=case["item"], repeat=self.repeat, end=end)
+            for end, case in self.cases.items()
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "item"])
+
+    def draw(self) -> Drawing:
+        """Two columns of plots, each with its own time; plots of one row show the same thing."""
+        spans = [Timeline({str(self.arm): case}, self.order) for case in self.cases.values()]
+        heads = [f"{end}: loss {loss_words(case)}" for end, case in self.cases.items()]
+        return _drawn(spans, heads, 0.85)
+
+
+def _order(results: StudyResults) -> dict[str, int]:
+    """An arm has the same colour in all figures."""
+    return {arm.name: i for i, arm in enumerate(results.study.arms)}
+
+
+def _drawn(spans: Sequence[Timeline], heads: Sequence[str], size: float) -> Drawing:
+    """A column for each span; several have a head each, and names of predictions above the plots."""
+    rows = list(dict.fromkeys(row for span in spans for row in span.rows()))
+    rows.sort(key=lambda row: list(HEIGHTS).index(row[0]))
+    heights = [HEIGHTS[part] for part, _ in rows]
+    with house_style():
+        figure = Drawing(figsize=(WIDTH, 0.9 + sum(heights) * size), layout="constrained")
+        plots = figure.subplots(len(rows), len(spans), sharex="col", height_ratios=heights, squeeze=False)
+        for row, across in zip(rows, plots, strict=True):
+            names = list(dict.fromkeys(name for span in spans for name in span.series(row[0])))
+            for span, axes in zip(spans, across, strict=True):
+                span.draw(row, axes, names, titled=len(spans) > 1)
+            next(span for span in spans if row in span.rows()).label(row, across[0])
+            names_above(across[0], names)
+        for span, head, column in zip(spans, heads, plots.T, strict=True):
+            if head:
+                column[0].set_title(f"{head}\n{column[0].get_title(loc='left')}", loc="left", fontsize=8, pad=3)
+            column[-1].set_xlabel("seconds" if span.case["step"] else "steps")
+        handles, labels = plots[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=4, columnspacing=1.4)
+        figure.align_ylabels(list(plots[:, 0]))
+    return figure

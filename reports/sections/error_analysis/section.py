@@ -1,0 +1,239 @@
+"""The section about errors: under which conditions, on which items and where in them the arms are wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from reports.output.numbers import counted, interval, listing, number, percent
+from reports.records.frame import StudyResults
+from reports.sections.arms.shown import told_arms
+from reports.sections.error_analysis.estimates import LEAST_RATIO, Gain, Place, Ratio, gain_margin, gains, ratios
+from reports.sections.section import Finding, Section, SectionTable, Table, plain_table
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+MOST_PLACES = 8
+"""Conditions that are told in words, the strongest first; the table has all."""
+MOST_GAINS = 6
+"""The same for gains."""
+MOST_DRAWN = 6
+"""Components whose cases are drawn."""
+MOST_TOLD = 2
+"""Arms that :func:`told_arms` names at most."""
+HARD = "errors_hardest"
+ENDS = "errors_ends"
+"""First parts of the names of the pictures of cases."""
+
+
+def section(results: StudyResults) -> Section | None:
+    """Where the arms are wrong; None where nobody asked."""
+    answers = results.answers("errors")
+    if not answers:
+        return None
+    told = told_arms(results, {answer["arm"] for answer in answers})
+    found, gained = ratios(results), gains(results)
+    listed = max(answer["settings"].get("cases", 3) for answer in answers)
+    drawn = range(min(MOST_DRAWN, len(results.components)))
+    cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_TOLD)))]
+    return Section(
+        key="errors",
+        title="Where the errors are",
+        question="Under which conditions, on which items and in which spans are the arms wrong?",
+        lead=(
+            "Every target of the test items was put into groups by what the corpus shows at the step that is "
+            "predicted: its binary features, edits, how many tracks are active, the place in the item, and whether a "
+            "modality is there. A ratio of 2 means that the loss is twice that of the group it is held against; the "
+            "ratio of the naive predictors says how much harder the targets themselves are there. Groups are the same "
+            f"for all arms. Losses that differ by a factor of less than {LEAST_RATIO:g} count as equal"
+            f"{_least_gain(results)}."
+        ),
+        findings=(*_harder(found, told[-1:]), *_gains(gained)),
+        figures=("errors_conditions", *cases),
+        tables=(
+            SectionTable(
+                "conditions",
+                "Loss in one group ÷ loss in the group it is held against, by arm and component",
+                _ratios(found),
+            ),
+            SectionTable(
+                "gains",
+                "Skill that an arm gains on another in one group, and in the group that it is held against",
+                _gain_table(gained),
+            ),
+            SectionTable(
+                "items", "Worst and best items of each arm, and all arms on the same items", _items(results, listed)
+            ),
+            SectionTable(
+                "spans",
+                "Worst and best spans of every run, within its test items, and what it loses in those that are hardest "
+                "for the naive predictor, which are the same for all arms of a repeat",
+                _spans(answers),
+            ),
+        ),
+        limits=(
+            "Words are corrected for the number of questions: all conditions, components, arms and comparisons of arms "
+            f"are judged together, so that the chance of any false one is at most {percent(results.study.alpha)} where "
+            "no condition makes a difference. Conditions are not independent of one another: where one modality is "
+            "absent another one often is, too. "
+            "Which of them is the cause is not asked here. Intervals over repeats hold test items that are drawn anew "
+            "where splits are. Pictures show the reference and the best arm, in the first repeat that has both: spans "
+            "that are hardest for the naive predictors, so that both arms show the same ones, and the worst and the "
+            "best of each by itself, which may be different ones. They are extremes, not examples of the usual; a best "
+            f"span may be one in which hardly anything happens.{_left_out(results)}"
+        ),
+    )
+
+
+def _least_gain(results: StudyResults) -> str:
+    """What counts as no gain, for the lead; empty where the study sets nothing."""
+    least = gain_margin(results, results.components[0]) if results.components else None
+    return "" if least is None else f", and so do gains that differ by no more than {least:g} of skill"
+
+
+def _left_out(results: StudyResults) -> str:
+    """What has no picture, and where it is."""
+    arms = {answer["arm"] for answer in results.answers("errors")}
+    others, components = len(arms) - len(told_arms(results, arms)), results.components[MOST_DRAWN:]
+    parts = [counted(others, "more arm")] if others else []
+    parts += [counted(len(components), "component") + f" ({listing(components)})"] if components else []
+    if not parts:
+        return ""
+    return (
+        f" Not drawn: {listing(parts)}. Their items and spans are in the tables, their cases in the answers beside the "
+        "records (runs/FINGERPRINT/analyses/errors-….json)."
+    )
+
+
+def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
+    """Where losses differ beyond doubt, the condition with the largest ratio first."""
+    by_place: dict[tuple[str, Place], list[Ratio]] = {}
+    for r in found:
+        if r.arm in arms and r.test.sign:
+            by_place.setdefault((r.arm, r.place), []).append(r)
+    # Modalities that are always absent together make one finding.
+    alike: dict[tuple[Any, ...], tuple[list[Place], list[Ratio]]] = {}
+    for (arm, place), rows in by_place.items():
+        rows = sorted(rows, key=lambda r: -abs(math.log(r.ratio)))
+        same = (arm, place.group, place.base, *((r.component, r.ratio) for r in rows))
+        alike.setdefault(same, ([], rows))[0].append(place)
+    findings = []
+    strongest = sorted(alike.values(), key=lambda entry: -abs(math.log(entry[1][0].ratio)))
+    for places, rows in strongest[:MOST_PLACES]:
+        first, *others = rows
+        told = f"{number(first.ratio)} times that of “{places[0].base}” for {first.component}"
+        told += "".join(f", {number(r.ratio)} for {r.component}" for r in others)
+        evidence = (
+            f"{first.component}: {interval(first.low, first.high)}, n = {first.n}; naive predictors "
+            f"{number(first.naive)}; skill {number(first.skill)} against {number(first.base_skill)}."
+        )
+        kinds = {r.test.sign for r in rows}
+        label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
+        findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {told}.", label, "plain", evidence))
+    return findings
+
+
+def _gains(gained: Sequence[Gain]) -> list[Finding]:
+    """Where an arm gains more, or less, than elsewhere beyond doubt, the largest difference first."""
+    alike: dict[tuple[Any, ...], list[Gain]] = {}
+    for g in gained:
+        if g.test.sign:
+            same = (g.arm, g.reference, g.component, g.place.group, g.place.base, g.test.estimate.mean)
+            alike.setdefault(same, []).append(g)
+    findings = []
+    strongest = sorted(alike.values(), key=lambda rows: -abs(rows[0].test.estimate.mean))
+    for rows in strongest[:MOST_GAINS]:
+        g, d = rows[0], rows[0].test.estimate
+        more = "more" if g.test.sign > 0 else "less"
+        text = (
+            f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} on '{g.reference}' in {g.component}: "
+            f"{number(g.group.mean, signed=True)} of skill, {number(g.base.mean, signed=True)} with “{g.place.base}”."
+        )
+        evidence = f"Difference {number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n})."
+        findings.append(Finding(text, f"gains {more}", "plain", evidence))
+    return findings
+
+
+def _where(places: Sequence[Place]) -> str:
+    return "Where " + listing([f"“{place.label}”" for place in places])
+
+
+def _ratios(found: Sequence[Ratio]) -> Table:
+    columns = (
+        "arm", "condition", "group", "against", "component", "ratio", "low", "high", "n", "naive_ratio", "skill",
+        "skill_against", "verdict", "p", "family",
+    )  # fmt: skip
+    words = {"below": "easier", "above": "harder", "none": "equal", "open": "undecided"}
+    rows = []
+    for r in found:
+        verdict = words.get(r.test.outcome, r.test.outcome)
+        edges = (r.ratio, r.low, r.high, r.n, r.naive, r.skill, r.base_skill)
+        told = (verdict, r.test.p, r.test.family)
+        rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *told))
+    return plain_table(columns, rows)
+
+
+def _gain_table(gained: Sequence[Gain]) -> Table:
+    columns = (
+        "arm", "reference", "condition", "group", "against", "component", "gain", "gain_against", "difference", "low",
+        "high", "n", "verdict", "p", "family",
+    )  # fmt: skip
+    words = {"above": "gains more", "below": "gains less", "none": "equal", "open": "undecided"}
+    rows = []
+    for g in gained:
+        d, verdict = g.test.estimate, words.get(g.test.outcome, g.test.outcome)
+        place = (g.place.condition, g.place.group, g.place.base, g.component)
+        told = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
+        rows.append((g.arm, g.reference, *place, *told))
+    return plain_table(columns, rows)
+
+
+def _items(results: StudyResults, listed: int) -> Table:
+    """Means over the repeats that tested an item; ties by name."""
+    columns = ("component", "end", "of", "rank", "item", "arm", "loss", "naive_loss", "repeats")
+    known = results.items.dropna(subset=["loss"]).to_dict("records")
+    rows = []
+    for component in results.components:
+        tested: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for row in known:
+            if row["component"] == component:
+                tested.setdefault((row["arm"], row["item"]), []).append((row["loss"], row["naive_loss"]))
+        losses = {of: (fmean(x for x, _ in own), fmean(x for _, x in own), len(own)) for of, own in tested.items()}
+        arms = [arm.name for arm in results.study.arms if any(a == arm.name for a, _ in losses)]
+        for arm in arms:
+            own = [(loss, item) for (a, item), (loss, _, _) in losses.items() if a == arm]
+            ends = {"worst": sorted(own, key=lambda o: (-o[0], o[1])), "best": sorted(own)}
+            for end, order in ends.items():
+                for rank, (_, item) in enumerate(order[:listed], 1):
+                    rows += [
+                        (component, end, arm, rank, item, other, *losses[other, item])
+                        for other in arms
+                        if (other, item) in losses
+                    ]
+    return plain_table(columns, rows)
+
+
+def _spans(answers: Sequence[dict[str, Any]]) -> Table:
+    columns = ("arm", "repeat", "component", "end", "rank", "item", "start", "steps", "loss", "naive_loss")
+    rows = []
+    for answer in answers:
+        for component, ends in answer["result"]["spans"].items():
+            for end, spans in ends.items():
+                for rank, s in enumerate(spans, 1):
+                    told = (s["item"], s["start"], s["steps"], s["loss"], s["naive"])
+                    rows.append((answer["arm"], answer["repeat"], component, end, rank, *told))
+    return plain_table(columns, rows)
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """Losses by condition, then by component the hardest span and the arms' own. Imports the drawing library."""
+    from reports.sections.error_analysis.figures_case import ErrorCase, ErrorEnds
+    from reports.sections.error_analysis.figures_conditions import ErrorConditions
+
+    cases: list[Figure] = []
+    for i in range(min(MOST_DRAWN, len(results.components))):
+        cases += [ErrorCase(results, i), *(ErrorEnds(results, i, place) for place in range(MOST_TOLD))]
+    return (ErrorConditions(results), *cases)

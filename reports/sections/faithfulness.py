@@ -1,0 +1,102 @@
+"""Whether what a picture of a model shows is what the model uses: one rule and one set of words for all analyses.
+
+A probe measures, in each run, the rank correlation between what is shown (gate × norm, attention rollout) and what
+happens to the model when the shown thing is taken away. Here the correlations of several repeats become a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.output.numbers import counted, interval, number, percent
+from reports.sections.section import Tone
+from reports.statistics.bounded import estimate_correlation
+from reports.statistics.intervals import Estimate
+
+STRONG = 0.5
+"""From here on a picture is faithful: at ρ = 0.5 it puts two of three pairs in the right order (ρ is about 1.5 τ, and
+τ = 1/3 is two pairs right for each one wrong), where a coin gets one of two."""
+WEAK = 0.3
+"""Below, a picture is not faithful: at ρ = 0.3 it orders three of five pairs rightly, hardly more than a coin."""
+
+Label = Literal["faithful", "weakly faithful", "not faithful", "not shown"]
+
+_TONES: dict[Label, Tone] = {
+    "faithful": "good", "weakly faithful": "open", "not faithful": "bad", "not shown": "open",
+}  # fmt: skip
+
+
+def tone_of(label: Label) -> Tone:
+    """How a label is coloured."""
+    return _TONES[label]
+
+
+RULE = (
+    f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
+    f"{WEAK}; weakly faithful: above 0, and neither; not shown: it is not above 0 after correction for the number of "
+    f"questions, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
+    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are made on "
+    "Fisher's scale (z)."
+)
+"""The rule in words, for a section's lead or limits."""
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How far a picture can be believed.
+
+    Args:
+        label: a word of the closed list. correlation: over repeats, with its interval, on Fisher's scale. level: of the
+            interval.
+    """
+
+    label: Label
+    correlation: Estimate
+    level: float
+
+    @property
+    def tone(self) -> Tone:
+        """How the label is coloured."""
+        return tone_of(self.label)
+
+    @property
+    def evidence(self) -> str:
+        """``ρ = 0.62, 95 % interval 0.51 to 0.71, 10 repeats``."""
+        rho = self.correlation
+        if not rho.n:
+            return "no run could be measured"
+        told = f"ρ = {number(rho.mean)}"
+        if rho.n > 1:
+            told += f", {percent(self.level)} interval {interval(rho.low, rho.high)}"
+        return f"{told}, {counted(rho.n, 'repeat')}"
+
+
+def judge(
+    correlations: Sequence[float | None], overlap: float = 0.0, level: float = 0.95, p: float | None = None
+) -> Faithfulness:
+    """A word for the rank correlations of several repeats, one number each.
+
+    Args:
+        correlations: in −1 … 1; None and NaN are left out. overlap: of the splits, as ``StudyResults.overlap``.
+        level: coverage of the interval.
+        p: of the correlation against 0, corrected for the number of questions that are asked with this one: above
+            1 − level no correlation is shown; None: this question is asked alone.
+
+    Example:
+        >>> judge([0.7, 0.72, 0.69]).label, judge([0.0, 0.0]).label, judge([0.9]).label
+        ('faithful', 'not faithful', 'not shown')
+    """
+    rho = estimate_correlation([value for value in correlations if value is not None], level, overlap)
+    return Faithfulness(_label(rho, p is None or p <= 1 - level), rho, level)
+
+
+def _label(rho: Estimate, shown: bool) -> Label:
+    if rho.n < 2:
+        return "not shown"
+    if rho.high < WEAK:
+        return "not faithful"
+    if rho.low <= 0 or not shown:
+        return "not shown"
+    return "faithful" if rho.low >= STRONG else "weakly faithful"

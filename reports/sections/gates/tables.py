@@ -1,0 +1,120 @@
+"""The numbers behind the section on gates, as tables."""
+
+from __future__ import annotations
+
+from reports.output.numbers import percent
+from reports.sections.gates.estimates import Gating
+from reports.sections.section import SectionTable, Table, plain_table
+
+
+def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
+    """All of them, every arm with gates in each."""
+    level = percent(gating.level)
+    return (
+        SectionTable(
+            "faithfulness",
+            "Rank correlation of what a gate shows with what is lost without the modality behind it: means over "
+            f"repeats, {level} interval of gate × norm. Gate 'all': points of all gates in one row.",
+            _faithfulness_table(gating),
+        ),
+        SectionTable(
+            "distribution",
+            "How far gates open, over features and the test steps at which they have a choice: means over repeats. "
+            "The share of what passes is that among the gates at one place: all modalities', or the two of a pair.",
+            _distribution_table(gating),
+        ),
+        SectionTable(
+            "clamping",
+            f"What it costs in {gating.yardstick.title} to hold a gate shut (0), at its mean by feature, or open (1): "
+            f"mean over repeats with its {level} interval, and the mean by component. Above 0: the score is worse.",
+            _clamping_table(gating),
+        ),
+        SectionTable(
+            "conditions",
+            f"Mean gate while something is so and while not: means over repeats, {level} interval of the difference, "
+            "p of its t-test corrected for all conditions, gates and arms.",
+            _conditions_table(gating),
+        ),
+        SectionTable(
+            "components",
+            "By component: what is lost at a step without the modality behind a gate, in units of the naive loss, and "
+            f"its rank correlation with gate × norm; means over repeats with {level} intervals.",
+            _components_table(gating),
+        ),
+    )
+
+
+def _faithfulness_table(gating: Gating) -> Table:
+    rows = []
+    for arm in gating.arms:
+        for by in dict.fromkeys((gating.by(arm), "items")):
+            for gate in (*gating.gates(arm), None):
+                b = gating.belief(arm, gate, by)
+                rho = b.passing.correlation
+                rows.append((
+                    arm, gate or "all", by.removesuffix("s"), b.label, rho.mean, rho.low, rho.high,
+                    b.opening.correlation.mean, b.norm.mean, b.effect.cost.mean, b.effect.cost.low, b.effect.cost.high,
+                    rho.n,
+                ))  # fmt: skip
+    columns = (
+        "arm", "gate", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone",
+        "cost of holding", "cost low", "cost high", "repeats",
+    )  # fmt: skip
+    return plain_table(columns, rows)
+
+
+def _distribution_table(gating: Gating) -> Table:
+    kept = ("mean", "deviation", "deviation_over_steps", "shut", "open", "between_inputs", "norm", "passing")
+    rows = []
+    for arm in gating.arms:
+        for gate in gating.gates(arm):
+            values = [gating.distribution(arm, gate, what) for what in kept]
+            quantiles = [gating.quantile(arm, gate, i).mean for i in range(5)]
+            means = [e.mean for e in values]
+            share = gating.share(arm, gate).mean
+            rows.append((arm, gate, values[0].n, *means[:3], *quantiles, *means[3:], share))
+    columns = (
+        "arm", "gate", "repeats", "mean", "deviation", "deviation over steps", "5 %", "25 %", "50 %", "75 %",
+        "95 %", "shut (below 0.05)", "open (above 0.95)", "share of variance between inputs", "norm", "gate × norm",
+        "share of what passes",
+    )  # fmt: skip
+    return plain_table(columns, rows)
+
+
+def _clamping_table(gating: Gating) -> Table:
+    components = [c for c in gating.first(gating.arms[0])["components"] if c != gating.yardstick.component]
+    components = [c for c in components if any(gating.clamping(a, None, "mean", c).n for a in gating.arms)]
+    rows = []
+    for arm in gating.arms:
+        asked = [(gate, held) for gate in gating.gates(arm) for held in ("shut", "mean", "open")]
+        for gate, held in (*asked, (None, "mean")):
+            e = gating.clamping(arm, gate, held)
+            parts = [gating.clamping(arm, gate, held, component).mean for component in components]
+            rows.append((arm, gate or "all", held, e.mean, e.low, e.high, *parts, e.n))
+    return plain_table(("arm", "gate", "held", "cost", "low", "high", *components, "repeats"), rows)
+
+
+def _conditions_table(gating: Gating) -> Table:
+    rows = []
+    for arm in gating.arms:
+        for gate in gating.gates(arm):
+            for d in gating.differences(arm, gate):
+                told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high, d.p_holm)
+                rows.append((arm, gate, d.condition, *told, d.difference.n))
+    columns = (
+        "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p", "repeats",
+    )  # fmt: skip
+    return plain_table(columns, rows)
+
+
+def _components_table(gating: Gating) -> Table:
+    rows = []
+    for arm in gating.arms:
+        for gate in gating.gates(arm):
+            for component in gating.first(arm)["components"]:
+                lost = gating.component(arm, gate, component, "increase")
+                rho = gating.component(arm, gate, component, "rho")
+                told = (lost.mean, lost.low, lost.high, rho.mean, rho.low, rho.high, rho.n)
+                rows.append((arm, gate, component, *told))
+    columns = ("arm", "gate", "component", "lost", "low", "high", "ρ", "ρ low", "ρ high", "repeats")
+    return plain_table(columns, rows)

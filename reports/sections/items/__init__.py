@@ -1,0 +1,1 @@
+"""On which test items an arm gains and on which it loses."""

@@ -1,0 +1,126 @@
+"""On which test items an arm gains and on which it loses, as a section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from reports.output.numbers import counted, interval, number, percent, probability
+from reports.records.frame import StudyResults
+from reports.sections.items.estimates import item_overall, together, whole_differences
+from reports.sections.section import Finding, Section, SectionTable, plain_table
+from reports.statistics.floors import family_floors, needed
+
+Row = dict[str, Any]
+"""A row of a table by column, None for what is not known."""
+
+NAMED = 3
+"""Items that are named on either side."""
+MOST_PAIRS = 8
+"""Comparisons that are told in words; the table has all."""
+
+
+def by_item(results: StudyResults) -> Section | None:
+    """Differences of loss by test item; None where no pair has losses by item, or fewer than two items."""
+    items: dict[tuple[str, str], list[Row]] = {}
+    for row in _rows(results.once(whole_differences)):
+        items.setdefault((row["arm"], row["reference"]), []).append(row)
+    if max(map(len, items.values()), default=0) < 2:
+        return None
+    overall = _rows(results.once(item_overall))
+    told: dict[tuple[str, str], Row] = {}
+    for row in overall:
+        # The sum over components comes first, where there is one.
+        told.setdefault((row["arm"], row["reference"]), row)
+    alpha = results.study.alpha
+    floors = family_floors([row["repeats"] for row in told.values()])
+    findings = [
+        _finding(row, items[pair], alpha, floor, results.shared)
+        for (pair, row), floor in zip(told.items(), floors, strict=True)
+    ][:MOST_PAIRS]
+    columns = (
+        "arm", "against", "on", "difference", "low", "high", "p", "p after Holm", "items", "groups", "repeats",
+        "items gained",
+    )  # fmt: skip
+    left = len(told) - MOST_PAIRS
+    return Section(
+        key="by_item",
+        title="Gains and losses by item",
+        question="On which test items does an arm do better, and on which worse?",
+        lead=(
+            f"The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
+            f"{together(results)}: below 0 the arm is better. The interval of the mean is for other items and other "
+            "repeats alike (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
+            "word is given where its p, after Holm over the comparisons, says that it is not chance."
+        ),
+        findings=tuple(findings),
+        figures=("item_differences",),
+        tables=(
+            SectionTable(
+                "overall",
+                "Mean difference in loss over items, by comparison and component",
+                plain_table(columns, [tuple({**r, "component": r["component"] or "all"}.values()) for r in overall]),
+            ),
+        ),
+        limits=" ".join(_limits(results, left, len(told), min(floors) > alpha)),
+    )  # fmt: skip
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    """Plain rows, None for what is not known."""
+    return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -> Iterator[str]:
+    if left > 0:
+        yield f"{counted(left, 'more comparison')} in the table."
+    enough = needed(results.study.alpha, comparisons)
+    if too_few and enough is not None:
+        yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none has a word."
+    yield "The question of the study is answered by its verdicts; a word here is on the loss of items alone."
+    if results.shared:
+        yield (
+            "All repeats tested the same items, so none has a word here: what holds for other items is for the "
+            "verdicts to say, whose intervals also count the luck of the training items."
+        )
+    if results.overlap > 0:
+        yield (
+            "The interval does not know that repeats share training items, so it may be too narrow; those of the "
+            "verdicts are corrected for it."
+        )
+    if results.study.sequential is not None:
+        yield "Nor does it know that the study looked more than once."
+    yield (
+        "Intervals of single items are not corrected for the number of items: they point at items to look at, and are "
+        "no verdicts. Every item and component is in tables/item_differences.csv."
+    )
+
+
+def _finding(row: Row, items: list[Row], alpha: float, floor: float, shared: bool) -> Finding:
+    """Neutral words: whether an arm is good or bad is for the verdicts to say.
+
+    Args:
+        floor: the smallest p after Holm that its number of repeats allows in the study; above alpha there is no word.
+    """
+    low, high, p = row["low"], row["high"], row["p_holm"]
+    text = (
+        f"'{row['arm']}' has the lower loss on {row['items_won']} of {row['items']} items against '{row['reference']}'."
+    )
+    evidence = f"Mean difference {number(row['difference'], True)}"
+    if low is not None:
+        evidence += f", {percent(1 - alpha)} interval {interval(low, high)}, p after Holm {probability(p)}"
+    ordered = sorted(items, key=lambda item: item["difference"])
+    best = [_item(item) for item in ordered[:NAMED] if item["difference"] < 0]
+    worst = [_item(item) for item in ordered[: -NAMED - 1 : -1] if item["difference"] > 0]
+    evidence += f"; gains most on {', '.join(best)}" if best else ""
+    evidence += f"; loses most on {', '.join(worst)}" if worst else ""
+    label = ""
+    if p is not None and floor <= alpha and not shared:
+        label = "mixed" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
+    return Finding(text, label, "plain", evidence + ".")
+
+
+def _item(row: Row) -> str:
+    return f"{row['item']} ({number(row['difference'], True)})"

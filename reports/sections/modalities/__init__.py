@@ -1,0 +1,1 @@
+"""Which modalities are useful, which are used, and which need one another."""

@@ -1,0 +1,167 @@
+"""What one arm's trained models scored on subsets of their modalities, gathered over repeats.
+
+R repeats, S subsets (bit m of a subset is 1 where modality m is read), M modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmcore.analyses import Absence
+from reports.output.numbers import listing
+from reports.records.frame import StudyResults
+from reports.sections.yardstick import Yardstick
+from reports.statistics.coalitions import interactions, shapley, shapley_of_orders
+
+KIND = "coalitions"
+WORDS: dict[Absence, str] = {
+    "permuted": "values of another item",
+    "mean": "the training mean",
+    "zero": "raw zeros",
+    "absent": "told to be absent",
+}
+"""Ways of masking, in words; see :meth:`Masked.word` for a learned embedding of absence."""
+
+LEARNED = "absent (learned embedding)"
+"""Told to be absent, where the model learned what stands for that."""
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Answers of the runs of one arm, which all masked the same modalities.
+
+    Args:
+        answers: by repeat. repeats: numbers of all R repeats, those without an answer among them.
+    """
+
+    arm: str
+    answers: dict[int, dict[str, Any]]
+    repeats: Sequence[int]
+    yardstick: Yardstick
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """An answer: what it says of modalities and settings, all of them say."""
+        return next(iter(self.answers.values()))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """In the order of bits."""
+        return tuple(self.first["modalities"])
+
+    @property
+    def absences(self) -> tuple[Absence, ...]:
+        """Ways of masking that were measured in any repeat."""
+        return tuple(kind for kind in WORDS if any(kind in answer["scores"] for answer in self.answers.values()))
+
+    @property
+    def sampled(self) -> bool:
+        """Whether shares are estimates from random orders."""
+        return self.first["orders"] is not None
+
+    @property
+    def single_donor(self) -> bool:
+        """Whether a repeat has no additive projection, for a test item has a single other one to take values from."""
+        return any(answer.get("single_donor", False) for answer in self.answers.values())
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Modalities that could not be permuted in some repeat."""
+        return tuple(dict.fromkeys(name for answer in self.answers.values() for name in answer["alone"]))
+
+    @property
+    def learned(self) -> dict[str, float] | None:
+        """What the learned embeddings of absence were trained on: mean share of the steps of training windows at which
+        a modality was absent; None: nothing of absence is learned, or no answer tells."""
+        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        return {name: float(np.mean([one[name] for one in told])) for name in self.modalities} if told else None
+
+    @property
+    def zero_absence(self) -> bool:
+        """Whether some answer is known to have been told to be absent with nothing learned."""
+        return any("absent" in a["scores"] and a.get("learned", ()) is None for a in self.answers.values())
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Modalities whose learned embedding of absence was never trained in some repeat."""
+        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        return tuple(name for name in self.modalities if any(not one[name] for one in told))
+
+    def word(self, absence: Absence, names: Sequence[str]) -> str:
+        """How these modalities were masked, in words: a learned embedding is named, and that it was never trained."""
+        if absence != "absent" or self.learned is None:
+            return WORDS[absence]
+        never = [name for name in names if name in self.untrained]
+        if not never:
+            return LEARNED
+        told = "" if len(never) == len(names) else f" for {listing(never)}"
+        return f"{LEARNED.removesuffix(')')}, never trained{told})"
+
+    def score(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
+        """The study's measure by repeat, (R,); None: over all components."""
+        return self._by_repeat(lambda answer: self._values(answer, absence, component).get(subset))
+
+    def shares(self, absence: Absence, component: str | None) -> np.ndarray:
+        """Shapley values of the modalities, (R, M), more is better; estimates where orders were sampled."""
+        M = len(self.modalities)
+        share_RM = np.full((len(self.repeats), M), np.nan)
+        for repeat, answer in self.answers.items():
+            value = self._values(answer, absence, component)
+            at = self.repeats.index(repeat)
+            if value and answer["orders"]:
+                share_RM[at] = shapley_of_orders(value, answer["orders"])
+            elif value:
+                share_RM[at] = shapley(np.array([value[s] for s in range(2**M)], float))
+        return self.yardstick.sign * share_RM
+
+    def pairs(self, absence: Absence, component: str | None) -> np.ndarray:
+        """Interaction indices of pairs, (R, M, M), more is better; NaN where subsets are only sampled."""
+        M = len(self.modalities)
+        pair_RMM = np.full((len(self.repeats), M, M), np.nan)
+        for repeat, answer in self.answers.items():
+            value = self._values(answer, absence, component)
+            if value and not answer["orders"]:
+                at = self.repeats.index(repeat)
+                pair_RMM[at] = interactions(np.array([value[s] for s in range(2**M)], float))
+        return self.yardstick.sign * pair_RMM
+
+    def emap(self, component: str | None, part: str = "corrected") -> np.ndarray:
+        """Score of the additive projection, (R,)."""
+        return self._by_repeat(lambda answer: answer["emap"] and self.yardstick.read(answer["emap"][part], component))
+
+    def perceptual(self, modality: str, component: str, part: str) -> np.ndarray:
+        """``drop`` of accuracy where the modality is permuted, or ``score``, that drop ÷ accuracy, (R,)."""
+        return self._by_repeat(
+            lambda answer: answer["perceptual"] and answer["perceptual"][modality].get(component, {}).get(part)
+        )
+
+    def _values(self, answer: dict[str, Any], absence: Absence, component: str | None) -> dict[int, float]:
+        """Score by subset, NaN where there is none; {} where this way of masking was not measured."""
+        if absence not in answer["scores"]:
+            return {}
+        value_S = self.yardstick.read_row(answer["scores"][absence], component, len(answer["subsets"]))
+        return dict(zip(answer["subsets"], value_S.tolist(), strict=True))
+
+    def _by_repeat(self, of: Callable[[dict[str, Any]], float | None]) -> np.ndarray:
+        value_R = np.full(len(self.repeats), np.nan)
+        for repeat, answer in self.answers.items():
+            value = of(answer)
+            value_R[self.repeats.index(repeat)] = np.nan if value is None else value
+        return value_R
+
+
+def masked(results: StudyResults) -> dict[str, Masked]:
+    """By arm, in the order of the study: the arms whose runs were asked."""
+    by_arm: dict[str, dict[int, dict[str, Any]]] = {}
+    for answer in results.answers(KIND):
+        by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+    yardstick = Yardstick.of(results)
+    return {
+        arm.name: Masked(arm.name, by_arm[arm.name], results.study.numbers, yardstick)
+        for arm in results.study.arms
+        if arm.name in by_arm
+    }

@@ -1,0 +1,326 @@
+"""The section about modalities: which are useful, which are used, and which need one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar, get_args
+
+from reports.output.numbers import interval, listing, number, percent, probability
+from reports.records.frame import StudyResults
+from reports.sections.arms.shown import told_arms
+from reports.sections.family import Test
+from reports.sections.modalities.dossier import Additive, Dossier, Pair, Part, Used, Useful
+from reports.sections.modalities.masked import WORDS, Masked
+from reports.sections.modalities.tables import tables
+from reports.sections.modalities.tests import assess
+from reports.sections.section import Finding, Section, Tone
+from reports.sections.yardstick import Yardstick
+from reports.summary.dominance import Dominance
+
+MOST_TOLD = 8
+"""Disagreements, and pairs, that are told one by one; the tables have all."""
+PLACEBO = "Against a placebo of the same size"
+T = TypeVar("T", Part, Pair)
+TONES: dict[str | None, Tone] = {
+    "useful": "good", "harmful": "bad", "misleading": "bad", "not shown": "open", "used": "good",
+    "differs by component": "open",
+}  # fmt: skip
+
+
+def section(results: StudyResults) -> Section | None:
+    """What each modality is good for; None where a study neither leaves modalities out, nor masked any, nor has a
+    placebo of any."""
+    found = assess(results)
+    if not found:
+        return None
+    told = told_dossiers(results, found)
+    return Section(
+        key="modalities",
+        title="What each modality does",
+        question=_question(found),
+        lead=_lead(results, found),
+        findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(found) > 1)),
+        figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
+        tables=tables(results, found),
+        limits=_limits(results, found),
+    )
+
+
+def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
+    """Those that are told in words and pictures; the tables have all."""
+    names = told_arms(results, [d.arm for d in found])
+    return [d for d in found if d.arm in names]
+
+
+def _question(found: Sequence[Dossier]) -> str:
+    trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
+    if trained and masked:
+        return "Which modalities are useful, which does the trained model use, and which need one another?"
+    return f"Which modalities {'are useful' if trained else 'does the trained model use'}, and which need one another?"
+
+
+def _lead(results: StudyResults, found: Sequence[Dossier]) -> str:
+    parts = []
+    if any(d.controlled for d in found):
+        parts.append(
+            "Useful: models trained anew with a placebo of the modality score worse. The placebo is the same modality "
+            "of another item: it has as many parameters and operations and nothing to tell, so that size explains no "
+            "difference."
+        )
+    if any(d.lattice and not d.controlled for d in found):
+        parts.append(
+            "Useful: models trained anew without the modality score worse, although they could learn from the others "
+            "whatever these have in common with it."
+        )
+    if any(d.main for d in found):
+        way = next(d.way(d.main) for d in found if d.main)
+        parts.append(
+            f"Used: the trained model scores worse where the modality is masked, here by {way}; nothing is trained "
+            "anew. A model may use what it could do without, and the other way round."
+        )
+    if any(d.lattice and d.lattice.complete for d in found):
+        parts.append(
+            "A modality's share (Shapley) is what it adds on average over all orders of adding modalities one by one, "
+            "starting from a prediction that reads nothing. Two modalities that each bring something work together "
+            "where both bring more than the sum of what each brings, and overlap where they bring less. Where they "
+            "bring less and not each is shown to bring something, they hinder each other."
+        )
+    if any(d.additive for d in found):
+        parts.append(
+            "What a model scores when all interaction of modalities is taken out of it (EMAP) tells how much of its "
+            "score needs any."
+        )
+    parts.append(f"{Yardstick.of(results).sentence()} Differences are paired by repeat.")
+    return " ".join(parts)
+
+
+def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Finding]:
+    of = f" of '{dossier.arm}'" if several else ""
+    findings = [found for name in dossier.modalities if (found := _about(results, dossier, name, of)) is not None]
+    odd = [part for part in dossier.parts if part.disagreement]
+    for part in _largest(odd, lambda part: part.drop):
+        findings.append(
+            Finding(
+                f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
+                " ".join(told for told in (
+                    _told(PLACEBO, part.placebo, results, "it gains"),
+                    _told("Trained without it", part.gain, results),
+                    _told("Masked", part.drop, results),
+                ) if told),
+            )
+        )  # fmt: skip
+    pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap", "hinder")]
+    findings += [_paired(results, pair) for pair in _largest(pairs, lambda pair: pair.retrained)]
+    additive = _needs(results, dossier.additive, of)
+    return findings + ([additive] if additive else [])
+
+
+def _largest(told: Sequence[T], test: Callable[[T], Test | None]) -> list[T]:
+    """Those with the largest effects, in the order given."""
+
+    def size(one: T) -> float:
+        found = test(one)
+        return abs(found.estimate.mean) if found else 0.0
+
+    least = sorted(map(size, told), reverse=True)[:MOST_TOLD][-1:]
+    return [one for one in told if size(one) >= least[0]] if least else []
+
+
+def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding | None:
+    """One modality, first over all components, then by component; None where no question about it has an answer."""
+    whole = dossier.part(name, None)
+    rest = [p for p in dossier.parts if p.modality == name and p.component is not None]
+    label = whole.useful or whole.used or ""
+    opening = _opening(whole, f"'{name}'", of)
+    sentences = [opening] if opening else []
+    for order, told, start in (
+        (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
+        (get_args(Used), [(p.used, p.component) for p in rest], _by_component(rest if not opening else [whole])),
+    ):
+        by_word = {word: [c for w, c in told if w == word and c is not None] for word in order}
+        listed = "; ".join(f"{word} for {listing(of_word)}" for word, of_word in by_word.items() if of_word)
+        if listed:
+            start = start if sentences else f"By component '{name}'{of} is"
+            sentences.append(f"{start} {listed}.")
+    if not sentences:
+        return None
+    evidence = [
+        _told(PLACEBO, whole.placebo, results, "it gains"),
+        _told("Trained without it", whole.gain, results),
+        _told("Share", whole.share, results, "is"),
+        _told("Masked", whole.drop, results),
+    ]
+    return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
+
+
+def _by_component(before: Sequence[Part]) -> str:
+    return "In the trained model it is" if any(part.useful for part in before) else "By component it is"
+
+
+def _opening(part: Part, name: str, of: str) -> str:
+    """The words over all components, as a sentence; empty where there are none."""
+    anew = "trained without it" if part.placebo is None else "trained with a placebo of the same size in its place"
+    useful = {
+        "useful": f"is useful: models {anew} score worse",
+        "redundant": "is redundant: it helps, but not beyond what the others bring as well",
+        "partly redundant": "is at least partly redundant: part of what it brings the others bring as well, and "
+        "whether it helps beyond them is not shown",
+        "harmful": f"is harmful: models {anew} score better",
+        "not needed": f"is not needed: models {anew} score the same",
+        "differs by component": f"differs by component: {_why(part.gain_of)}",
+        "not shown": "is not shown to be useful or useless",
+        None: "",
+    }[part.useful]
+    used = {
+        "used": "uses it",
+        "misleading": "does better with it masked",
+        "not used": "does not use it",
+        "differs by component": f"uses it differently by component: {_why(part.drop_of)}",
+        "not shown": "is not shown to use it",
+        None: "",
+    }[part.used]
+    if useful:
+        return f"{name}{of} {useful}" + (f", and the trained model {used}." if used else ".")
+    return f"The trained model{of} {used.replace('it', name, 1)}." if used else ""
+
+
+def _why(made_of: Dominance | None) -> str:
+    """Why there is no word for all components together."""
+    if made_of is None:
+        return ""
+    if made_of.disagree:
+        return f"it helps {listing(made_of.better)} and harms {listing(made_of.worse)}"
+    return f"{percent(round(made_of.share, 2))} of the effect is on {made_of.component}"
+
+
+def _paired(results: StudyResults, pair: Pair) -> Finding:
+    both = f"'{pair.one}' and '{pair.other}'"
+    text = {
+        "together": f"{both} work together{_for(pair.component)}: both bring more than the sum of what each brings.",
+        "overlap": f"{both} overlap{_for(pair.component)}: what one brings, the other brings in part as well.",
+        "hinder": f"{both} hinder each other{_for(pair.component)}: both bring less than the sum of what each brings.",
+    }[pair.word or ""]
+    return Finding(text, pair.word or "", "plain", _told("Interaction index", pair.retrained, results, "is"))
+
+
+def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Finding | None:
+    """How much of the score needs any interaction."""
+    parts = [one for one in additive if one.component is not None] or list(additive)
+    needing = [one for one in parts if one.gap.sign > 0]
+    harmed = [one for one in parts if one.gap.sign < 0]
+    without = [one.component for one in parts if one.component is not None and one.gap.none]
+    if not additive:
+        return None
+    changes = [f"{verb} {_scores(ones)}" for verb, ones in (("score worse", needing), ("score better", harmed)) if ones]
+    text = (
+        f"Without any interaction of modalities the trained model{of} would {' and '.join(changes)}."
+        if changes
+        else f"It is not shown that the trained model{of} needs any interaction of modalities."
+    )
+    if without:
+        text += f" It needs none for {listing([c for c in without if c])}."
+    return Finding(text, "interaction" if changes else "", "plain", _told("The whole", additive[0].gap, results))
+
+
+def _scores(told: Sequence[Additive]) -> str:
+    """``in scale (0.400 with, 0.200 without)``; without a name where there is one component alone."""
+    numbers = [f"({number(one.score.mean)} with, {number(one.projected.mean)} without)" for one in told]
+    if told[0].component is None:
+        return numbers[0]
+    return f"in {listing([f'{one.component} {scores}' for one, scores in zip(told, numbers, strict=True)])}"
+
+
+def _for(component: str | None) -> str:
+    return "" if component is None else f" for {component}"
+
+
+def _told(what: str, test: Test | None, results: StudyResults, verb: str = "") -> str:
+    """A test in numbers; empty where there is none."""
+    if test is None or not test.paired.n:
+        return ""
+    e, level = test.estimate, percent(1 - results.study.alpha)
+    amount = f"{verb} {number(e.mean, signed=True)}" if verb else _loses(e.mean)
+    told = f"{what}: {amount}".replace(": is ", " ")
+    if e.n < 2:
+        return f"{told} (1 repeat)."
+    p = f"p = {probability(test.p, test.alpha)}".replace("= below", "below")
+    return f"{told} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} corrected for {test.family} questions)."
+
+
+def _loses(difference: float) -> str:
+    if difference == 0:
+        return "no difference"
+    return f"{'worse' if difference > 0 else 'better'} by {number(abs(difference))}"
+
+
+def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
+    told = []
+    blind = next((d.lattice.blind for d in found if d.lattice and d.lattice.complete), None)
+    if blind:
+        told.append(
+            f"No model can be trained on nothing: the naive predictor '{blind}', which reads nothing, stands for it in "
+            "shares and interactions."
+        )
+    if any(d.lattice and not d.lattice.complete for d in found):
+        told.append("Not every subset of modalities was trained: shares and interactions are missing.")
+    if any(d.controlled for d in found):
+        told.append(
+            "A placebo leaves it as it is which items have the modality: it tells what its values bring, and nothing "
+            "of what its absence tells."
+        )
+    if not any(d.masked for d in found):
+        told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
+    if any(d.masked and d.masked.sampled for d in found):
+        told.append("Shares of masked modalities are estimates from random orders; their interactions are missing.")
+    if any(d.masked and d.masked.single_donor for d in found):
+        told.append(
+            "In some repeat a test item has a single other item to take values from: what would remain without "
+            "interaction cannot be told there."
+        )
+    alone = sorted({name for d in found if d.masked for name in d.masked.alone})
+    if alone:
+        told.append(f"In some repeat a single test item has {listing(alone)}: nothing could be permuted there.")
+    if any(d.main for d in found):
+        told.append(
+            "Masked inputs are unlike what the model was trained on, and a model may answer them badly for that reason "
+            "alone: ways of masking are shown side by side, and a difference between them is a warning."
+        )
+    told += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
+    if results.study.margin is None:
+        told.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
+    elif any(d.yardstick.margin_of(c) is None for d in found for c in d.components):
+        told.append(f"The margin is one of {Yardstick.of(results).title} and no component has one of its own.")
+    told.append(
+        "Words are corrected for the number of questions: those of the study's metric make one family and those of "
+        f"components another, and the chance of any false word is at most {percent(results.study.alpha)} where no "
+        "modality does anything."
+    )
+    if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
+        told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
+    return " ".join(one for one in told if one)
+
+
+def _absence(masked: Masked) -> str:
+    """What stood for a modality that the model was told is absent; empty where no answer tells."""
+    if masked.learned is None:
+        return (
+            f"'{WORDS['absent'].capitalize()}': the modality is left out as where an item lacks it; no embedding of "
+            "absence is learned with model.absence: zero."
+            if masked.zero_absence
+            else ""
+        )
+    shares = [(name, share) for name, share in masked.learned.items() if share]
+    trained = listing([f"{percent(float(f'{share:.2g}'))} for {name}" for name, share in shares])
+    told = "A learned embedding stands for a modality told to be absent"
+    if trained:
+        told += (
+            f"; it was trained at the steps of training windows that lack the modality ({trained}), in the "
+            "combinations that occur there"
+        )
+    never = [name if not masked.learned[name] else f"{name} (in some repeats)" for name in masked.untrained]
+    if never:
+        told += (
+            f". For {listing(never)} it was never trained, for no training window lacks "
+            f"{'it' if len(never) == 1 else 'them'}: what the model says there is not what it learned of absence"
+        )
+    return f"{told}."

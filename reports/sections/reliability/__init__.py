@@ -1,0 +1,1 @@
+"""Whether predicted probabilities say how often a prediction is right."""

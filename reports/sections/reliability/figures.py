@@ -1,0 +1,125 @@
+"""Reliability diagram: accuracy against confidence, a plot a component with classes."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.transforms import ScaledTranslation
+
+from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
+from reports.output.numbers import number
+from reports.records.frame import StudyResults
+from reports.sections.reliability.section import calibration_by_run
+
+MOST = 8
+"""Components that are drawn; the table has all."""
+FEWEST = 20
+"""Predictions of a bin, over all repeats, below which its accuracy is too rough to draw."""
+
+
+class Reliability:
+    """How often predictions of a confidence are right."""
+
+    name = "reliability"
+    title = "Reliability"
+    value = "accuracy"
+
+    def __init__(self, results: StudyResults) -> None:
+        self.results = results
+        self._frame: pd.DataFrame | None = None
+
+    @property
+    def description(self) -> str:
+        """What the figure shows, in words."""
+        components = len(set(self.frame()["component"]))
+        left_out = f" The first {MOST} of {components} components are drawn." if components > MOST else ""
+        return (
+            "Accuracy of class predictions by their confidence, on test items: below the diagonal a model is too sure, "
+            "above it not sure enough. Lines are over all repeats together, bands reach from the lowest repeat to the "
+            f"highest; bins with fewer than {FEWEST} predictions are not drawn. The number behind each arm is its "
+            f"calibration error.{only_first(len(self._arms()))}{left_out}"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row per arm, component and bin: ``component, arm, bin, confidence, accuracy, low, high, count, ece``.
+
+        ``confidence`` and ``accuracy`` over all repeats together, ``low`` and ``high`` those of single repeats; ``ece``
+        is the arm's calibration error on the component, mean over repeats.
+        """
+        if self._frame is None:
+            self._frame = self._compute()
+        return self._frame
+
+    def _compute(self) -> pd.DataFrame:
+        rows = self.results.calibration
+        places = cast(dict[tuple[str, str, int], np.ndarray], rows.groupby(["component", "arm", "bin"]).indices)
+        count, sure, right = (rows[name].to_numpy(float) for name in ("count", "confidence", "accuracy"))
+        errors: dict[tuple[str, str], list[float]] = {}
+        for run in self.results.once(calibration_by_run):
+            errors.setdefault((run.component, run.arm), []).append(run.error)
+        order = {arm.name: i for i, arm in enumerate(self.results.study.arms)}
+        components = {c: i for i, c in enumerate(dict.fromkeys(rows["component"]))}
+        told = []
+        for component, arm, j in sorted(places, key=lambda key: (components[key[0]], order[key[1]], key[2])):
+            here = places[component, arm, j]
+            share = count[here] / count[here].sum()
+            edges = right[here].min(), right[here].max()
+            means = float((sure[here] * share).sum()), float((right[here] * share).sum())
+            told.append((component, arm, j, *means, *edges, int(count[here].sum()), fmean(errors[component, arm])))
+        columns = ["component", "arm", "bin", "confidence", "accuracy", "low", "high", "count", "ece"]
+        return pd.DataFrame(told, columns=columns)
+
+    def _arms(self) -> list[str]:
+        """Arms that have anything to show, in the order of the study."""
+        known = set(self.frame()["arm"])
+        return [arm.name for arm in self.results.study.arms if arm.name in known]
+
+    def draw(self) -> Drawing:
+        """One plot a component, two side by side, with the arms' errors in its legend."""
+        frame, arms = self.frame(), self._arms()[:MOST_ARMS]
+        components = list(dict.fromkeys(frame["component"]))[:MOST]
+        across = 2 if len(components) > 1 else 1
+        down = max(1, -(-len(components) // across))
+        with house_style():
+            each = 2.5 + 0.2 * len(arms)
+            figure = Drawing(
+                figsize=(WIDTH, each * down if across > 1 else 3.4 + 0.2 * len(arms)), layout="constrained"
+            )
+            plots = figure.subplots(down, across, squeeze=False).flatten()
+            for axes, component in zip(plots, components, strict=False):
+                _plot(figure, axes, frame, component, arms, 18 if across > 1 else 40)
+                axes.set_title(shortened(component, 56 // across), loc="left")
+            for axes in plots[len(components) :]:
+                axes.set_axis_off()
+            figure.supylabel("accuracy", fontsize=10)
+        return figure
+
+
+def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, component: str, arms: list[str], longest: int) -> None:
+    mine = frame.query("component == @component")
+    start = min([*mine["confidence"], *mine["accuracy"], 0.9])
+    axes.plot([start, 1], [start, 1], color=INK, alpha=0.45, linewidth=0.9)
+    # The bands of many arms lie over one another.
+    shade = 0.14 if len(arms) <= 3 else 0.06
+    for i, arm in enumerate(arms):
+        errors = mine.query("arm == @arm")["ece"].tolist()
+        if not errors:
+            continue
+        drawn = mine.query("arm == @arm and count >= @FEWEST")
+        axes.fill_between(drawn["confidence"], drawn["low"], drawn["high"], color=colour(i), alpha=shade, linewidth=0)
+        axes.plot(
+            drawn["confidence"], drawn["accuracy"], color=colour(i), linestyle=line(i), marker=marker(i),
+            markersize=4.5, linewidth=1.5, label=f"{shortened(arm, longest)} {number(errors[0])}",
+        )  # fmt: skip
+    axes.set_xlabel("confidence")
+    axes.grid()
+    # Inches below the plot, whatever the layout makes of the plot's size.
+    below = axes.transAxes + ScaledTranslation(-0.3, -0.48, figure.dpi_scale_trans)
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0, handlelength=2.6, borderpad=0.2
+    )

@@ -1,0 +1,140 @@
+"""Whether predicted probabilities say how often a prediction is right, as a table by arm and as a section.
+
+Expected calibration error: the mean of |accuracy − confidence| over bins of confidence, weighted by their predictions
+(Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from operator import itemgetter
+from statistics import fmean
+from typing import Any
+
+from reports.output.numbers import counted, interval, number, percent
+from reports.records.frame import StudyResults
+from reports.sections.section import Finding, Section, SectionTable, plain_table
+from reports.statistics.intervals import Estimate, estimate
+
+CLOSE = 0.01
+"""Mean confidence and accuracy this close are called equal: one prediction in a hundred."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One run on one component; shares of 1.
+
+    Args:
+        error: the expected calibration error. confidence, accuracy: means over its predictions, of which there are
+            ``count``.
+    """
+
+    arm: str
+    repeat: int
+    component: str
+    error: float
+    confidence: float
+    accuracy: float
+    count: int
+
+
+def calibration_by_run(results: StudyResults) -> list[Calibrated]:
+    """Every run and component with classes, in the order of the tables."""
+    bins: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for row in results.calibration.to_dict("records"):
+        bins.setdefault((row["arm"], row["repeat"], row["component"]), []).append({str(k): v for k, v in row.items()})
+    told = []
+    for key, rows in bins.items():
+        count = sum(row["count"] for row in rows)
+        error, sure, right = (
+            sum(value(row) * row["count"] for row in rows) / count
+            for value in (_gap, itemgetter("confidence"), itemgetter("accuracy"))
+        )
+        told.append(Calibrated(*key, error, sure, right, int(count)))
+    return told
+
+
+def _gap(row: dict[str, Any]) -> float:
+    return abs(row["accuracy"] - row["confidence"])
+
+
+def calibration(results: StudyResults) -> Section | None:
+    """The error of every arm and component with classes; None where nothing is a class, or records are too old."""
+    by_run, level = results.once(calibration_by_run), 1 - results.study.alpha
+    if not by_run:
+        return None
+    components = list(dict.fromkeys(run.component for run in by_run))
+    told: dict[str, list[_Row]] = {component: [] for component in components}
+    for arm in results.study.arms:
+        for component in components:
+            runs = [run for run in by_run if (run.arm, run.component) == (arm.name, component)]
+            if runs:
+                error = estimate([run.error for run in runs], level, results.overlap)
+                sure, right = (fmean(getattr(run, name) for run in runs) for name in ("confidence", "accuracy"))
+                told[component].append(_Row(arm.name, error, sure, right, sum(run.count for run in runs)))
+    columns = ("component", "arm", "error", "low", "high", "confidence", "accuracy", "predictions", "repeats")
+    rows = [
+        (component, r.arm, r.error.mean, _known(r.error.low), _known(r.error.high), r.sure, r.right, r.count, r.error.n)
+        for component, found in told.items()
+        for r in found
+    ]
+    return Section(
+        key="calibration",
+        title="Calibration of class predictions",
+        question="Do predicted probabilities say how often a prediction is right?",
+        lead=(
+            "Confidence is the probability that a model gives to the class it predicts. Of a calibrated model, 80 % of "
+            "the predictions made with confidence 0.8 are right. The calibration error is the mean distance between "
+            "confidence and accuracy over 15 bins of confidence, on test items; 0 is perfect."
+        ),
+        findings=tuple(_finding(component, found, level) for component, found in told.items()),
+        figures=("reliability",),
+        tables=(
+            SectionTable(
+                "errors",
+                f"Calibration error by component and arm, with {percent(level)} intervals over repeats",
+                plain_table(columns, rows),
+            ),
+        ),
+        limits=(
+            "The error looks at the predicted class only, not at the probabilities of the others, and grows a little "
+            "where bins hold few predictions. A calibrated model need not be a good one: the verdicts are about that."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An arm on a component, over its repeats."""
+
+    arm: str
+    error: Estimate
+    sure: float
+    right: float
+    count: int
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _finding(component: str, rows: list[_Row], level: float) -> Finding:
+    """The arms' range of errors on a component, and which way the least calibrated errs."""
+    best, worst = (pick(rows, key=lambda row: row.error.mean) for pick in (min, max))
+    text = f"On {component} the calibration error of '{best.arm}' is {number(best.error.mean)}."
+    if len(rows) > 1:
+        text = (
+            f"On {component} the calibration error is {number(best.error.mean)} at best ('{best.arm}') and "
+            f"{number(worst.error.mean)} at worst ('{worst.arm}')."
+        )
+    lean = "too sure" if worst.sure > worst.right else "not sure enough"
+    if abs(worst.sure - worst.right) < CLOSE:
+        lean = "as sure as it is right on the whole"
+    evidence = (
+        f"'{worst.arm}' is {lean}: mean confidence {number(worst.sure)}, accuracy {number(worst.right)}, over "
+        f"{counted(worst.error.n, 'repeat')}"
+    )
+    if worst.error.n > 1:
+        evidence += f"; {percent(level)} interval of its error {interval(worst.error.low, worst.error.high)}"
+    return Finding(text, evidence=evidence + ".")

@@ -1,0 +1,1 @@
+"""Who won a search, how much of it was luck, and what it cost."""

@@ -1,0 +1,30 @@
+"""Sections that need no analysis of their own: what the records of a study tell beside its verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports.records.frame import StudyResults
+from reports.sections.arms.section import all_arms
+from reports.sections.items.section import by_item
+from reports.sections.reliability.section import calibration
+from reports.sections.section import Section
+from reports.summary.model import MetricFacts
+
+if TYPE_CHECKING:
+    from reports.figures.style import Figure
+
+
+def overviews(results: StudyResults, metric: MetricFacts) -> tuple[Section, ...]:
+    """One section for each of them that has anything to say, in the order of the page."""
+    made = (all_arms(results, metric), by_item(results), calibration(results))
+    return tuple(section for section in made if section is not None)
+
+
+def overview_figures(results: StudyResults, metric: MetricFacts) -> tuple[Figure, ...]:
+    """The figures to which these sections refer by name. Imports the drawing library."""
+    from reports.sections.arms.figures import AverageRanks
+    from reports.sections.items.figures import ItemDifferences
+    from reports.sections.reliability.figures import Reliability
+
+    return AverageRanks(results, metric), ItemDifferences(results), Reliability(results)

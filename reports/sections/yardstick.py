@@ -1,0 +1,101 @@
+"""What the sections about analyses judge in: the study's own metric, with its margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmcore.measures import Measure
+from reports.records.frame import StudyResults
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A study's metric, as analyses use it: of the whole (None), and the same measure of other components.
+
+    Where the metric is that of one component (``active/f1``), the whole is that component.
+
+    Args:
+        margin: of the study, in the metric's unit.
+    """
+
+    measure: Measure
+    component: str | None
+    margin: float | None
+
+    @classmethod
+    def of(cls, results: StudyResults) -> Yardstick:
+        """The study's."""
+        metric = results.study.metric
+        return cls(metric.measure, metric.component, results.study.margin)
+
+    @property
+    def sign(self) -> int:
+        """What a score is multiplied with, so that more is better."""
+        return 1 if self.measure.higher_is_better else -1
+
+    @property
+    def title(self) -> str:
+        """In words: ``skill``, ``F1 of active``."""
+        return self.title_of(None)
+
+    @property
+    def naive_is_zero(self) -> bool:
+        """Whether 0 is what the better naive predictor scores."""
+        return self.measure.name in ("skill", "relative_skill")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a score is 1 at best."""
+        return self.measure.higher_is_better
+
+    @property
+    def lost(self) -> str:
+        """What an axis of losses shows: ``skill lost``; ``loss added`` of a measure of which less is better."""
+        return f"{self.title} {'lost' if self.measure.higher_is_better else 'added'}"
+
+    def resolve(self, component: str | None) -> str | None:
+        """The component whose score is meant; None: all of them together."""
+        return self.component if component is None else component
+
+    def named(self, component: str | None) -> str:
+        """A component in a table: ``all``, or the component that the study's metric is of."""
+        return self.resolve(component) or "all"
+
+    def title_of(self, component: str | None) -> str:
+        """The measure of a component in words."""
+        of = self.resolve(component)
+        return self.measure.title if of is None else f"{self.measure.title} of {of}"
+
+    def margin_of(self, component: str | None) -> float | None:
+        """The margin means the same for a component only where the whole is a mean of components."""
+        return self.margin if component is None or self.measure.whole == "mean" else None
+
+    def others(self, results: StudyResults) -> list[str]:
+        """Components beside the whole for which the measure is known at all."""
+        return [c for c in results.components if c != self.component and results.has(self.measure.name, c)]
+
+    def read(self, scores: dict[str, Any], component: str | None) -> Any:
+        """What a probe tells of the measure: a number or a list of them, None where it has none.
+
+        Args:
+            scores: measure → ``whole`` and ``components``, as probes tell them.
+        """
+        told = scores.get(self.measure.name)
+        of = self.resolve(component)
+        if told is None:
+            return None
+        return told["whole"] if of is None else told["components"].get(of)
+
+    def read_row(self, scores: dict[str, Any], component: str | None, count: int) -> np.ndarray:
+        """The same of several levels or subsets, NaN where there is none, (count,)."""
+        row = self.read(scores, component)
+        return np.array([np.nan if v is None else v for v in row], float) if row else np.full(count, np.nan)
+
+    def sentence(self) -> str:
+        """How numbers are to be read, for the lead of a section."""
+        low = "" if self.measure.higher_is_better else ", of which less is better"
+        margin = "" if self.margin is None else f" Differences within ± {self.margin:g} count as none."
+        return f"Scores are the study's metric, {self.title}{low}.{margin}"

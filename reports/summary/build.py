@@ -1,0 +1,331 @@
+"""Numbers to verdicts: the one path from a study's tidy tables to everything that its report says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+import pandas as pd
+
+from mmcore.errors import RecordError
+from mmcore.measures import MEASURES
+from reports.checks import run_checks
+from reports.records.frame import StudyResults
+from reports.records.item_scores import tested_text, with_new_items
+from reports.sections.build import sections
+from reports.sections.standard import overviews
+from reports.statistics.bootstrap import bca, interquartile_mean, mean
+from reports.statistics.comparisons import Paired, compare
+from reports.statistics.intervals import Estimate, estimate, finite
+from reports.statistics.verdicts import decide
+from reports.summary.dominance import dominance_of, dominance_text
+from reports.summary.effects import cost_to_decide, in_original_units
+from reports.summary.flips import flips
+from reports.summary.looks import looks_text, sequential_facts
+from reports.summary.methods import covers_text, families_text
+from reports.summary.model import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
+from reports.summary.monitoring import Course, by_repeat, compare_in_course, course_of
+from reports.summary.naive import neither_beats_it
+from reports.summary.origin import facts_of, provenance_of
+from reports.summary.quality import quality_by_modality, quality_table
+from reports.summary.sentences import paired_means, verdict_text
+
+BASELINES = ("persistence", "constant", "majority", "prior")
+"""The order of naive predictors; others follow by name."""
+
+
+def summarise(results: StudyResults) -> Summary:
+    """Everything that a report of the study says.
+
+    Works with no runs at all: then every verdict is ``too few repeats``.
+
+    Raises:
+        RecordError: no run has the study's metric, or it would mix parameters of different units.
+    """
+    study = results.study
+    metric = _metric_facts(results)
+    _check_measured(results, metric)
+    components = _components(results, metric)
+    nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
+    course = course_of(results)
+    primary = _comparisons(results, metric, [metric.component], course)
+    # With a single component the whole is that component: comparing it again would ask the same question twice.
+    single = metric.component is None and len(components) == 1
+    others = [] if single else [c for c in components if c != metric.component and c not in nothing]
+    by_component = _comparisons(results, metric, others, course)
+    asked = {a.name: study.repeats if course is None else course.repeats(a.name) for a in study.arms}
+    arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
+    baselines = _baselines(results, metric, components)
+    seconds = {arm.name: arm.seconds for arm in arms}
+    return Summary(
+        study=study.name,
+        question=study.question,
+        metric=metric,
+        alpha=study.alpha,
+        level=1 - study.alpha,
+        margin=study.margin,
+        repeats=study.repeats,
+        first_repeat=study.first_repeat,
+        reference=study.reference,
+        verdicts=tuple(
+            verdict_text(
+                row,
+                _means(results, metric, row),
+                metric,
+                alpha=study.alpha,
+                margin=study.margin,
+                repeats=study.repeats if row.looks is None else row.looks.repeats or row.looks.next or study.repeats,
+                components=[c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)],
+                nothing_to_predict=nothing,
+                units=in_original_units(results, row.arm, row.reference),
+                cost=cost_to_decide(row, seconds),
+                lead=dominance_text(dominance_of(results, row, by_component)),
+            )
+            for row in primary
+        ),
+        checks=run_checks(results, arms, [*primary, *by_component], nothing),
+        components=components,
+        nothing_to_predict=nothing,
+        arms=arms,
+        comparisons=(*primary, *by_component),
+        baselines=baselines,
+        flips=flips(results),
+        measures=_measures(results, [b.name for b in baselines]),
+        families=_families(results, metric, len(primary), len(by_component), course),
+        covers=covers_text(results.overlap, results.drawn),
+        missing=dict(results.corpus.get("missing", {})),
+        quality=quality_table(results.quality),
+        quality_by_modality=quality_by_modality(results.quality),
+        runs=_run_lines(results, metric),
+        facts=facts_of(results),
+        provenance=provenance_of(results),
+        sections=(*overviews(results, metric), *sections(results)),
+        sequential=None if course is None else sequential_facts(course, primary, arms),
+    )
+
+
+def _families(
+    results: StudyResults, metric: MetricFacts, primary: int, by_component: int, course: Course | None
+) -> str:
+    """How comparisons were corrected, or why there is none."""
+    if primary:
+        return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(course)
+    if results.study.to_be_found:
+        return "There is nothing to compare yet: every comparison needs an arm that the search is to find."
+    why = "the study has one arm" if len(results.study.arms) == 1 else "the study asks for no comparison"
+    return f"There is nothing to compare: {why}."
+
+
+def _metric_facts(results: StudyResults) -> MetricFacts:
+    metric = results.study.metric
+    measure = metric.measure
+    return MetricFacts(
+        name=metric.name,
+        title=measure.title if metric.component is None else f"{measure.title} of {metric.component}",
+        measure=measure.name,
+        component=metric.component,
+        meaning=measure.meaning,
+        higher_is_better=measure.higher_is_better,
+    )
+
+
+def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
+    if results.scores.empty:
+        return
+    if not results.has(metric.measure, metric.component):
+        names = [f"{c}/{m}" if c else m for m, c, parameter in results.measured if parameter is None]
+        raise RecordError(
+            f"no run has a score for the study's metric '{metric.name}'",
+            found=", ".join(dict.fromkeys(names)),
+            next_step="Ask for one of these with --metric; nothing has to be trained again",
+        )
+    parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
+    units = {results.corpus.get("units", {}).get(p, "") for p in parameters}
+    if None not in parameters and len(units) > 1:
+        raise RecordError(
+            f"metric '{metric.name}' would be a mean over parameters of different units",
+            expected="one unit",
+            found=", ".join(sorted(unit or "none" for unit in units)),
+            next_step="Choose another metric, or give the parameters components of their own in corpus.yaml",
+        )
+
+
+def _components(results: StudyResults, metric: MetricFacts) -> tuple[str, ...]:
+    """Components for which the metric's measure exists as one number."""
+    measured = set(results.measured)
+    return tuple(
+        c
+        for c in results.components
+        if (metric.measure, c, None) in measured or (c == metric.component and results.has(metric.measure, c))
+    )
+
+
+def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
+    return bool(results.table(measure, component).isna().all(axis=None))
+
+
+def _comparisons(
+    results: StudyResults, metric: MetricFacts, components: Sequence[str | None], course: Course | None
+) -> list[ComparisonRow]:
+    """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
+    study = results.study
+    asked, family = [], []
+    for component in components:
+        scores = by_repeat(results, metric.measure, component)
+        for pair in study.known_pairs:
+            asked.append((*pair, component if component != metric.component else None))
+            size = len(components) * len(study.known_pairs)
+            family.append(_compare(results, metric, component, scores, pair, course, size))
+    whole = MEASURES[metric.measure].whole
+    # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
+    comparable = components == [metric.component] or whole == "mean"
+    margin = study.margin if comparable else None
+    tested = tested_text(results) if results.shared else ""
+    decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
+    return [
+        ComparisonRow(
+            arm,
+            reference,
+            component,
+            paired,
+            decision,
+            margin,
+            course.looks[arm, reference] if course else None,
+            tested,
+            neither_beats_it(results, (arm, reference), component or metric.component),
+        )
+        for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
+    ]
+
+
+def _compare(
+    results: StudyResults,
+    metric: MetricFacts,
+    component: str | None,
+    scores: dict[str, np.ndarray],
+    pair: tuple[str, str],
+    course: Course | None,
+    comparisons: int,
+) -> Paired:
+    one, other = (scores[name] for name in pair)
+    alpha, higher = results.study.alpha, metric.higher_is_better
+    if course is None:
+        paired = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
+    else:
+        paired = compare_in_course(
+            course, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
+        )
+    return with_new_items(results, paired, pair, metric.measure, component, one - other, course)
+
+
+def _column(table: pd.DataFrame, name: str) -> np.ndarray:
+    """An arm's numbers by repeat; NaN throughout for an arm of which nothing finished."""
+    return table[name].to_numpy(float) if name in table else np.full(len(table), math.nan)
+
+
+def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tuple[float, float]:
+    scores = by_repeat(results, metric.measure, metric.component)
+    read = slice(row.looks.repeats if row.looks is not None and row.looks.done else None)
+    return paired_means(scores[row.arm][read], scores[row.reference][read])
+
+
+def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str, repeats: int) -> ArmRow:
+    study, runs = results.study, [run for run in results.run_rows if run["arm"] == name]
+    done = [run for run in runs if run["status"] == "done"]
+
+    def over_repeats(component: str | None, items: str = "all") -> Estimate:
+        table = results.table(metric.measure, component, items)
+        return estimate(_column(table, name), 1 - study.alpha, results.overlap)
+
+    score = over_repeats(metric.component)
+    return ArmRow(
+        name=name,
+        reference=name == study.reference,
+        score=score,
+        complete=over_repeats(metric.component, "complete"),
+        components=tuple(over_repeats(c) for c in components),
+        n=score.n,
+        failed=len(runs) - len(done),
+        missing=repeats - len(runs),
+        parameters=_first([run["parameters"] for run in runs]),
+        flops=_first([run["flops"] for run in runs]),
+        seconds=fmean(run["seconds"] for run in done) if done else math.nan,
+        changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
+        robust=_robust(_column(results.table(metric.measure, metric.component), name), results),
+    )
+
+
+def _robust(scores_R: np.ndarray, results: StudyResults) -> Robust:
+    known, level = finite(scores_R), 1 - results.study.alpha
+    middle = float(interquartile_mean(known)) if len(known) else math.nan
+    around = [bca(known, level, results.overlap, statistic) for statistic in (mean, interquartile_mean)]
+    return Robust(*around[0], middle, *around[1])
+
+
+def _first(values: Sequence[int | None]) -> int | None:
+    """The number that all runs of an arm share: size does not depend on the repeat."""
+    return next((int(v) for v in values if v is not None), None)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
+
+
+def _baselines(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> tuple[BaselineRow, ...]:
+    found = set(results.baselines["baseline"])
+    names = [b for b in BASELINES if b in found] + sorted(found - set(BASELINES))
+    return tuple(
+        BaselineRow(
+            name,
+            _baseline_mean(results, name, metric.measure, metric.component),
+            tuple(_baseline_mean(results, name, metric.measure, c) for c in components),
+        )
+        for name in names
+    )
+
+
+def _baseline_mean(
+    results: StudyResults, name: str, measure: str, component: str | None, parameter: str | None = None
+) -> float:
+    table = results.baseline_table(measure, component, parameter)
+    return estimate(_column(table, name)).mean
+
+
+def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
+    """Every measure that was taken, in the order of :data:`MEASURES`, the whole before its components."""
+    study, units = results.study, results.corpus.get("units", {})
+    with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
+    # A component of one parameter has its error twice, under the component and under the parameter.
+    keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
+    rank = {name: i for i, name in enumerate([*MEASURES, *(m for m, _, _ in keys if m not in MEASURES)])}
+    rows = []
+    for measure, component, parameter in sorted(keys, key=lambda k: (rank[k[0]], k[1] is not None)):
+        every = results.table(measure, component, "all", parameter)
+        complete = results.table(measure, component, "complete", parameter)
+        rows.append(
+            MeasureRow(
+                measure=measure,
+                title=MEASURES[measure].title if measure in MEASURES else measure,
+                component=component,
+                parameter=parameter,
+                unit=units.get(parameter, "") if parameter else "",
+                arms=tuple(estimate(_column(every, a.name), 1 - study.alpha, results.overlap) for a in study.arms),
+                complete=tuple(
+                    estimate(_column(complete, a.name), 1 - study.alpha, results.overlap) for a in study.arms
+                ),
+                baselines=tuple(_baseline_mean(results, b, measure, component, parameter) for b in baselines),
+            )
+        )
+    return tuple(rows)
+
+
+def _run_lines(results: StudyResults, metric: MetricFacts) -> tuple[RunLine, ...]:
+    table = results.table(metric.measure, metric.component)
+    scores = {(arm, repeat): v for arm in table for repeat, v in zip(table.index, _column(table, arm), strict=True)}
+    kept = ("arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds")
+    return tuple(
+        RunLine(**{k: run[k] for k in kept}, score=float(scores.get((run["arm"], run["repeat"]), math.nan)))
+        for run in results.run_rows
+    )

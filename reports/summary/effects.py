@@ -1,0 +1,73 @@
+"""What a comparison comes to outside its own metric: differences in original units, and what deciding it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmcore.measures import MEASURES
+from reports.output.numbers import counted, duration, number
+from reports.records.frame import StudyResults
+from reports.statistics.verdicts import THESE_ITEMS
+from reports.summary.model import ComparisonRow
+from reports.summary.sentences import paired_means
+
+MOST = 6
+"""Parameters or components of a measure that are told in a sentence; the table of measures has all."""
+
+PLAIN = ("mae", "accuracy")
+"""Measures in units that need no explanation: those of the data, and shares of right predictions."""
+
+
+def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
+    """The arm against the reference in original units, means over the repeats in which both have a score.
+
+    Returns:
+        Sentences such as ``Mean absolute error: x 12.1 px against 13.4 px.``; empty where no such measure was taken.
+    """
+    units = results.corpus.get("units", {})
+    with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
+    sentences = []
+    for measure in PLAIN:
+        told = []
+        for name, component, parameter in results.measured:
+            if name != measure or component is None or (parameter is None and (name, component) in with_parameters):
+                continue
+            table = results.table(measure, component, parameter=parameter)
+            if arm not in table or reference not in table:
+                continue
+            one, two = paired_means(table[arm].to_numpy(float), table[reference].to_numpy(float))
+            unit = f" {units[parameter]}" if parameter and units.get(parameter) else ""
+            if one == one:
+                told.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
+        if told:
+            more = f" and {len(told) - MOST} more in the table of measures" if len(told) > MOST else ""
+            sentences.append(f"{MEASURES[measure].title}: {', '.join(told[:MOST])}{more}.")
+    return " ".join(s[:1].upper() + s[1:] for s in sentences)
+
+
+def seconds_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> float | None:
+    """Seconds of one worker for the repeats that would decide a comparison; None where it cannot be said.
+
+    Args:
+        seconds: of a run, by arm, as observed.
+    """
+    more = row.decision.more
+    if row.decision.verdict != "undecided" or more is None:
+        return None
+    if row.decision.would_be is not None and row.decision.would_be.endswith(THESE_ITEMS):
+        # They would say nothing of other items, which is what a verdict is about.
+        return None
+    cost = more * (seconds[row.arm] + seconds[row.reference])
+    return cost if cost == cost else None
+
+
+def cost_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> str:
+    """The same in words; empty where it cannot be said, and where the study adds repeats by its own rule."""
+    cost = seconds_to_decide(row, seconds)
+    if cost is None or row.looks is not None:
+        return ""
+    runs = counted(2 * (row.decision.more or 0), "run")
+    return (
+        f"These would be {runs} of '{row.arm}' and '{row.reference}', about {duration(cost)} of training at the "
+        "time that runs took so far; several workers share that."
+    )

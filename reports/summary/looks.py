@@ -1,0 +1,113 @@
+"""What a report says about looks, in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from reports.output.numbers import counted, duration, listing
+from reports.statistics.sequential import POWER
+from reports.summary.model import ArmRow, ComparisonRow, Looks, SequentialFacts
+from reports.summary.monitoring import Course
+
+MOST_NAMED = 8
+"""Comparisons whose end is told one by one."""
+
+
+def adjusted(looks: Looks | None) -> str:
+    """What stands behind an interval or a p: ``, adjusted for up to 25 looks``; empty where repeats are fixed."""
+    return "" if looks is None else f", adjusted for up to {counted(looks.planned, 'look')}"
+
+
+def open_text(row: ComparisonRow) -> str | None:
+    """What is not decided and why, of a comparison that waits for its next look; None where it does not wait."""
+    if row.looks is None or row.looks.next is None:
+        return None
+    if not row.looks.done:
+        return f"Nothing can be said before the first look, at {counted(row.looks.next, 'repeat')}."
+    text = f"Not decided at {counted(row.looks.repeats, 'repeat')}; the study goes on: the next look is at "
+    text += f"{row.looks.next}."
+    if row.verdict == "too few repeats":
+        text = f"No effect, however large, could have been shown by a look so far. {text}"
+    return text
+
+
+def sequential_p(looks: Looks | None) -> str:
+    """What a p is, where it is no plain one."""
+    if looks is None:
+        return ""
+    return f". It is a sequential p: the smallest level at which {counted(len(looks.done), 'look')} would have stopped"
+
+
+def looks_text(course: Course | None) -> str:
+    """A sentence for methods parts and captions; empty where repeats are fixed."""
+    if course is None:
+        return ""
+    return (
+        f" Repeats were added, from {course.rule.least} to at most {course.rule.most}, until a comparison was decided; "
+        "p and intervals of differences are adjusted for the looks."
+    )
+
+
+def at_the_end(looks: Looks | None) -> str:
+    """What to know before more repeats are asked for; empty where their number is fixed."""
+    return "" if looks is None else " This study's rule ends here: more repeats would be another study, not its sequel."
+
+
+def sequential_facts(course: Course, comparisons: Sequence[ComparisonRow], arms: Sequence[ArmRow]) -> SequentialFacts:
+    """How repeats were added.
+
+    Args:
+        comparisons: on the study's metric. arms: all of the study.
+    """
+    rule, most = course.rule, course.rule.most
+    over = course.waiting is None
+    spared = [(most - course.repeats(arm.name), arm.seconds) for arm in arms]
+    known = [seconds for _, seconds in spared if not math.isnan(seconds)]
+    # Of an arm that never finished, the others tell how long a run takes.
+    typical = fmean(known) if known else 0.0
+    seconds = sum(n * (typical if math.isnan(s) else s) for n, s in spared) if over else 0.0
+    runs, at_most = len(course.asked), most * len(arms)
+    step = "" if rule.step == 1 else f", every {rule.step}"
+    parts = [
+        f"Repeats were added only where a comparison was undecided: looks at {rule.least} to {most} repeats{step}, by "
+        f"a rule that was fixed beforehand and shares alpha among the looks (Lan and DeMets 1983; by a look at n "
+        f"repeats (n/{most})^{POWER:g} of alpha may be spent).",
+        _stops(comparisons),
+    ]
+    if over and runs < at_most:
+        parts.append(
+            f"{runs} runs were trained instead of {at_most} with {most} repeats of every arm, which saved about "
+            f"{duration(seconds)} of one worker."
+        )
+    elif over:
+        parts.append(f"All {at_most} runs were needed: nothing was saved.")
+    else:
+        parts.append(f"The rule asks for {runs} runs so far, of at most {at_most}; it looks next at {course.waiting}.")
+    parts.append(
+        "Comparisons by component are read at the same looks; no repeats are added for them. p values and intervals of "
+        "differences are adjusted for the looks; those of new items, where all repeats test the same ones, are read "
+        "once, at the last look. Means of arms and their intervals are not: they read every run of an arm, and a "
+        "difference of two means need not be the one that a look saw."
+    )
+    looks = course.taken
+    return SequentialFacts(
+        rule.least, most, rule.step, looks, course.waiting, runs, at_most, seconds, " ".join(p for p in parts if p)
+    )
+
+
+def _stops(comparisons: Sequence[ComparisonRow]) -> str:
+    stopped = [c for c in comparisons if c.looks is not None and c.looks.stopped_at is not None]
+    named = [
+        f"'{c.arm}' against '{c.reference}' at {c.looks.stopped_at} ({c.verdict})"
+        for c in stopped[:MOST_NAMED]
+        if c.looks is not None
+    ]
+    if len(stopped) > MOST_NAMED:
+        named.append(f"{len(stopped) - MOST_NAMED} more")
+    left = len(comparisons) - len(stopped)
+    text = f"Decided: {listing(named)}." if named else ""
+    if left:
+        text += f"{' ' if text else ''}{counted(left, 'comparison')} {'is' if left == 1 else 'are'} undecided."
+    return text

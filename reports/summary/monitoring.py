@@ -1,0 +1,192 @@
+"""The course of a sequential study: which looks took place, what was decided at each, which runs the rule asks for.
+
+All of it is a function of the records in order of repeats: a look after n repeats reads repeats 0 … n−1 and nothing
+else, whatever else is there. So a study that was killed and started again takes the same decisions, and so does one
+that finds runs of another study. A run that failed counts as there: its pair is missing, no look waits for it.
+
+Looks read the comparisons on the study's metric, the family that decides. Comparisons by component are read at the last
+look of their two arms' comparison, with sequential p values of their own family.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from reports.records.frame import StudyResults
+from reports.statistics.comparisons import Paired
+from reports.statistics.sequential import Rule, before_looks, compare_sequentially
+from reports.statistics.verdicts import Decision, decide
+from reports.summary.model import Looks
+from studies.resolved import ResolvedStudy
+
+DECIDED = ("better", "worse", "equivalent")
+"""Verdicts at which a comparison gets no more repeats."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How far a sequential study is.
+
+    Args:
+        rule: its looks.
+        looks: of each comparison, in the order of the study's pairs.
+        asked: every (arm, repeat) that the rule has asked for so far, those of the next look included.
+        waiting: the look that waits for runs; None: the study is over.
+        overlap: n_test / n_train of the first look, used at all looks.
+    """
+
+    rule: Rule
+    looks: dict[Pair, Looks]
+    asked: frozenset[tuple[str, int]]
+    waiting: int | None
+    overlap: float
+
+    def repeats(self, arm: str) -> int:
+        """Repeats of an arm that the rule has asked for so far."""
+        return sum(name == arm for name, _ in self.asked)
+
+    @property
+    def open(self) -> tuple[Pair, ...]:
+        """Comparisons that nothing has decided yet."""
+        return tuple(pair for pair, looks in self.looks.items() if looks.stopped_at is None)
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """Looks that have taken place."""
+        return max((looks.done for looks in self.looks.values()), key=len)
+
+
+def rule_of(study: ResolvedStudy) -> Rule | None:
+    """The looks of a sequential study; None where repeats are fixed."""
+    written = study.sequential
+    return None if written is None else Rule(written.min, written.max, written.step)
+
+
+def course_of(results: StudyResults) -> Course | None:
+    """Follow the rule through the records that are there; None for a study whose repeats are fixed."""
+    study, rule = results.study, rule_of(results.study)
+    if rule is None:
+        return None
+    # Counted from the study's first repeat, which is not 0 after a search.
+    first = study.first_repeat
+    there = {(run["arm"], run["repeat"] - first) for run in results.run_rows}
+    overlap = _overlap(results, rule)
+    every = [arm.name for arm in study.arms]
+    compared: dict[Pair, tuple[Paired, ...]] = {}
+    done: dict[Pair, list[int]] = {pair: [] for pair in study.pairs}
+    stopped: dict[Pair, int] = {}
+    asked = {(arm, repeat) for arm in every for repeat in range(rule.least)}
+    waiting = None
+    for look in rule.looks:
+        active = [pair for pair in study.pairs if pair not in stopped]
+        if not active:
+            break
+        asked |= {(arm, repeat) for pair in active for arm in pair for repeat in range(look)}
+        if not asked <= there:
+            waiting = look
+            break
+        if not compared:
+            compared = _at_every_look(results, rule, overlap, there)
+        for pair in active:
+            done[pair].append(look)
+        family = [compared[pair][rule.looks.index(done[pair][-1])] for pair in study.pairs]
+        for pair, decision in zip(study.pairs, _decide(study, family), strict=True):
+            # Repeats cannot decide for other items than they share: a look asks the repeats alone.
+            if pair in active and decision.side in DECIDED:
+                stopped[pair] = look
+    looks = {
+        pair: Looks(tuple(done[pair]), stopped.get(pair), None if pair in stopped else waiting, len(rule.looks))
+        for pair in study.pairs
+    }
+    return Course(rule, looks, frozenset((arm, first + repeat) for arm, repeat in asked), waiting, overlap)
+
+
+def compare_in_course(
+    course: Course,
+    pair: Pair,
+    arm: Sequence[float] | np.ndarray,
+    reference: Sequence[float] | np.ndarray,
+    *,
+    alpha: float,
+    higher_is_better: bool,
+    comparisons: int,
+) -> Paired:
+    """Two arms as their last look saw them, on any measure.
+
+    Args:
+        arm, reference: one number for each of repeats 0, 1, …, NaN where there is none.
+        comparisons: how many the family holds.
+    """
+    looks = course.looks[pair]
+    if not looks.done:
+        before = slice(0, course.rule.least)
+        return before_looks(arm[before], reference[before], overlap=course.overlap, higher_is_better=higher_is_better)
+    return compare_sequentially(
+        arm,
+        reference,
+        course.rule,
+        upto=looks.repeats,
+        alpha=alpha,
+        overlap=course.overlap,
+        higher_is_better=higher_is_better,
+        comparisons=comparisons,
+    )[-1]
+
+
+def by_repeat(results: StudyResults, measure: str, component: str | None) -> dict[str, np.ndarray]:
+    """Each arm's numbers on the test split by repeat, in order, NaN where there is none."""
+    study = results.study
+    table = results.table(measure, component).reindex(study.numbers)
+    nothing = np.full(study.repeats, math.nan)
+    return {arm.name: table[arm.name].to_numpy(float) if arm.name in table else nothing for arm in study.arms}
+
+
+def _at_every_look(
+    results: StudyResults, rule: Rule, overlap: float, there: set[tuple[str, int]]
+) -> dict[Pair, tuple[Paired, ...]]:
+    """Each comparison at every look for which both arms' runs are there."""
+    study, metric = results.study, results.study.metric
+    scores = by_repeat(results, metric.measure.name, metric.component)
+    found = {}
+    for arm, reference in study.pairs:
+        both = [(arm, r) in there and (reference, r) in there for r in range(rule.most)]
+        found[arm, reference] = compare_sequentially(
+            scores[arm],
+            scores[reference],
+            rule,
+            upto=both.index(False) if False in both else rule.most,
+            alpha=study.alpha,
+            overlap=overlap,
+            higher_is_better=metric.measure.higher_is_better,
+            comparisons=len(study.pairs),
+        )
+    return found
+
+
+def _decide(study: ResolvedStudy, family: Sequence[Paired]) -> list[Decision]:
+    higher = study.metric.measure.higher_is_better
+    return decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=higher)
+
+
+def _overlap(results: StudyResults, rule: Rule) -> float:
+    """Test size ÷ training size over the first look's finished runs, or the first look's that has any."""
+    done, first = [run for run in results.run_rows if run["status"] == "done"], results.study.first_repeat
+    for look in rule.looks:
+        sizes = [
+            (run["test_groups"], run["train_groups"], run["drawn"]) for run in done if run["repeat"] < first + look
+        ]
+        if sizes:
+            # As in a study of fixed size: where repeats share their test side, the term does not apply.
+            return (
+                0.0
+                if all(drawn != "each_repeat" for *_, drawn in sizes)
+                else fmean(test / train for test, train, _ in sizes)
+            )
+    return 0.0

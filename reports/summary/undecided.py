@@ -1,0 +1,100 @@
+"""What keeps a comparison undecided, and what would decide it, in plain words."""
+
+from __future__ import annotations
+
+from reports.output.numbers import counted, listing, probability
+from reports.statistics.verdicts import THESE_ITEMS
+from reports.summary.looks import at_the_end
+from reports.summary.model import ComparisonRow
+
+BEFOREHAND = (
+    "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "
+    "comparison is decided is a second look at it, and makes false claims more frequent (docs/error_rates.md)."
+)
+"""Stands before every number of further repeats."""
+
+
+def undecided_text(row: ComparisonRow, alpha: float) -> str:
+    """Which hurdle a comparison fails though it clears another, and about how many more repeats would decide it.
+
+    Args:
+        row: with the verdict ``undecided``.
+    """
+    parts = (_hurdle(row, alpha), _more(row), at_the_end(row.looks).strip())
+    return " ".join(part for part in parts if part)
+
+
+def _hurdle(row: ComparisonRow, alpha: float) -> str:
+    """Empty where neither test speaks for a difference, even alone."""
+    paired, decision = row.paired, row.decision
+    flip, t_test = paired.p <= alpha, paired.p_t <= alpha
+    if flip and t_test:
+        return _after_holm(row, alpha)
+    if flip:
+        corrected = (
+            f", and {probability(decision.p_flip, alpha)} after Holm's correction" if decision.family > 1 else ""
+        )
+        why = ", which allows for the training data that repeats share," if paired.overlap > 0 else ""
+        return (
+            f"The sign-flip test speaks for a difference ({equals('p', paired.p, alpha)}{corrected}), but the t-test "
+            f"of the interval{why} does not ({equals('p', paired.p_t, alpha)}); both must."
+        )
+    if t_test:
+        return (
+            f"The t-test of the interval speaks for a difference ({equals('p', paired.p_t, alpha)}), but the sign-flip "
+            f"test, which assumes no shape of the scores, does not ({equals('p', paired.p, alpha)}); both must."
+        )
+    return ""
+
+
+def _after_holm(row: ComparisonRow, alpha: float) -> str:
+    paired, decision = row.paired, row.decision
+    after = (("p", decision.p_flip), ("p of the interval", decision.p_t))
+    failed = [equals(name, p, alpha) for name, p in after if p > alpha]
+    if not failed:
+        # A sequential p is the smallest of all looks, the interval is that of the last one.
+        return "Both tests spoke for a difference at an earlier look, but the interval at the last one holds 0."
+    alone = (equals("p", paired.p, alpha), equals("p of the interval", paired.p_t, alpha))
+    kept = [equals(name, p, alpha) for name, p in after if p <= alpha]
+    though = f", though {kept[0]}" if kept and decision.p_flip <= alpha else ""
+    return (
+        f"Alone it would stand ({listing(alone)}), but not among the {counted(decision.family, 'comparison')} that are "
+        f"corrected together: after Holm's correction {listing(failed)}{though}. The interval is not "
+        "corrected for them."
+    )
+
+
+def _more(row: ComparisonRow) -> str:
+    """The number comes last: what it costs is told right after it."""
+    decision = row.decision
+    if decision.more is None:
+        reason = decision.reason or ""
+        return f"It would take {reason}." if reason.startswith("over") else f"{reason[:1].upper()}{reason[1:]}."
+    if decision.would_be is not None and decision.would_be.endswith(THESE_ITEMS):
+        return (
+            "More test items would show more about other items of the corpus; more repeats would not. About "
+            f"{counted(decision.more, 'more repeat')} would show only what holds on these {row.tested}: "
+            f"{decision.would_be.removesuffix(THESE_ITEMS)}, if difference and deviation stay as observed."
+        )
+    text = (
+        f"About {counted(decision.more, 'more repeat')} would decide it as {decision.would_be}, if difference and "
+        "deviation stay as observed."
+    )
+    return text if row.looks is not None else f"{BEFOREHAND} {text}"
+
+
+def undecided_cell(row: ComparisonRow) -> str:
+    """The same in a table's cell: ``undecided (about 12 more repeats for better)``."""
+    decision = row.decision
+    if row.looks is not None and row.looks.next is not None:
+        return f"undecided (next look at {row.looks.next})"
+    if decision.would_be is not None and decision.would_be.endswith(THESE_ITEMS):
+        return "undecided (more test items would show more)"
+    if decision.more is not None:
+        return f"undecided (about {counted(decision.more, 'more repeat')} for {decision.would_be})"
+    return f"undecided ({decision.reason})"
+
+
+def equals(name: str, p: float, alpha: float) -> str:
+    """``p = 0.031``, ``p below 0.0001``; on its own side of alpha, whatever its digits."""
+    return f"{name} = {probability(p, alpha)}".replace("= below", "below")
