@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.driver import run_study
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from reports.records.frame import StudyResults
 
 STUDIES = ("modalities", "fusion", "missing_modality")

@@ -14,7 +14,8 @@ from pathlib import Path
 from experiments.corpora import locate
 from experiments.driver import analyse_study, run_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from mmcore.data.sources.simulated import Truth, read_truth
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.tests import assess
@@ -76,7 +77,7 @@ def main() -> None:
         options = Options(corpus=corpus, repeats=given.repeats, changes=changes, workers=given.workers)
         run_study("modalities", given.home, options)
         home = Home.choose(given.home)
-        outcome = analyse_study(ask("modalities", home, options), home, ("coalitions",))
+        outcome = analyse_study(open_request("modalities", home, options), home, ("coalitions",))
         (dossier,) = assess(outcome.results)
         truth = read_truth(locate(corpus, home).folder)
         contradictions = disagreements(dossier, truth)

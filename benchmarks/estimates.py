@@ -22,8 +22,10 @@ from typing import Any
 from experiments.cli.text import table
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
 from experiments.planning.remaining import Remaining
+from experiments.planning.request import Options
 from experiments.planning.stages import Stage
 from experiments.progress import Silent, duration
 from mmcore import events
@@ -150,7 +152,7 @@ def measure(name: str, home: Home, folder: Path, workers: int | None) -> Told:
     written = {"question": f"How long do {name} take?", "preset": "quick", **STUDIES[name]}
     file.write_text(json.dumps(written), encoding="utf-8")  # JSON is YAML
     options = Options(workers=workers)
-    found = plan(ask(str(file), home, options), home)
+    found = plan(open_request(str(file), home, options), home)
     meter, began = Meter(), time.monotonic()
     run_study(str(file), home.root, options, display=meter)
     ended = time.monotonic()

@@ -20,7 +20,8 @@ from typing import Any
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from experiments.progress import Screen
 from experiments.tuning.tune import tune
 from mmcore.data.prepared import prepare
@@ -71,10 +72,10 @@ def study_file(home: Home, name: str, arms: Mapping[str, Any], space: Mapping[st
 
 def naive(study: str, home: Home, options: Options) -> tuple[dict[str, Any], float, float]:
     """Search for the lowest weighted loss: the winner's settings, its weighted loss and its skill, both validation."""
-    asked = ask(study, home, options)
+    asked = open_request(study, home, options)
     if not asked.place.exists:
         asked.place.ensure(lambda event: None)
-        asked = ask(study, home, options)
+        asked = open_request(study, home, options)
     search = asked.study.search
     assert search is not None
     weighted = WeightedLoss("weighted_loss", parse_metric("loss"))
@@ -106,7 +107,7 @@ def main() -> None:
     home = Home.choose(given.home).make()
     changes = (("training.epochs", given.epochs),) if given.epochs else ()
     options = Options(changes=changes, workers=given.workers)
-    first = ask(study_file(home, "naive_proportions", {}, PROPORTIONS, given), home, options)
+    first = open_request(study_file(home, "naive_proportions", {}, PROPORTIONS, given), home, options)
     free = {f"loss.weights.{component}": FREE for component in first.schema.targets.components}
     arms = {}
     for name, space in (("naive proportions", PROPORTIONS), ("naive free", free)):

@@ -25,7 +25,9 @@ import numpy as np
 
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, PlannedRun, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Asked, Options, PlannedRun
 from experiments.records import write_record
 from mmcore.data.prepared import Prepared, prepare
 from mmcore.events import ignore
@@ -75,9 +77,9 @@ def make_study(home: Home, arms: int, repeats: int) -> Path:
 
 def make_records(home: Home, study: Path, epochs: int, items: int) -> None:
     """Records of every run of the study that has none."""
-    asked = ask(str(study), home, Options())
+    asked = open_request(str(study), home, Options())
     asked.place.ensure()
-    asked = ask(str(study), home, Options())
+    asked = open_request(str(study), home, Options())
     todo = plan(asked, home)
     store = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
     model = _train(todo.runs[0], home, store)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
-from experiments.planning.plan import Asked, Plan, PlannedRun
-from experiments.records import finite
-from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis, key
+from experiments.planning.plan import Plan
+from experiments.planning.request import Asked, PlannedRun
+from experiments.records import answer_path, finite
+from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
 from mmcore.config import RunConfig
 from mmcore.errors import RecordError, StudyError, nearest
 from mmcore.events import OnEvent
@@ -29,8 +30,6 @@ from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
     from mmcore.data.prepared import Prepared
-
-FOLDER = "analyses"
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,6 @@ class Question:
         """Where the answer is kept."""
         assert self.run.fingerprint is not None
         return answer_path(home.run(self.run.fingerprint), self.analysis)
-
-
-def answer_path(folder: Path, analysis: AnyAnalysis) -> Path:
-    """The file of an answer in a run's folder."""
-    return folder / FOLDER / f"{key(analysis)}.json"
 
 
 def questions(todo: Plan, analyses: Sequence[AnyAnalysis]) -> list[Question]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.planning.costs import Costs
-from experiments.planning.plan import Asked
+from experiments.planning.request import Asked
 
 
 def describe(asked: Asked) -> list[dict[str, Any]]:

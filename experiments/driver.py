@@ -23,9 +23,12 @@ from experiments.jobs import forget_failed, give_up, job_of, mirror_record, reus
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.opening import open_request
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Asked, Options, Plan, PlannedRun, ask, plan, timing_of, variant
-from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, analysis_stages, prepare_guess, report_guess
+from experiments.planning.plan import Plan, plan, timing_of
+from experiments.planning.request import Asked, Options, PlannedRun, variant
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
+from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
 from mmcore.analyses import KINDS, AnyAnalysis
@@ -84,10 +87,10 @@ def run_study(
     place = Home.choose(Path(home) if home is not None else None).make()
     options, display = options or Options(), display or Silent()
     _say_threads(options, display)
-    asked = ask(name, place, options)
+    asked = open_request(name, place, options)
     if not asked.place.exists:
         asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
-        asked = ask(name, place, options)
+        asked = open_request(name, place, options)
     for arm in asked.study.arms:
         check_packages(arm.config)
     ahead = plan(asked, place)
@@ -97,7 +100,7 @@ def run_study(
         from experiments.tuning.tune import tune
 
         tune(asked, place, display, lambda: _prepare(asked, place, display))
-        asked = ask(name, place, options)
+        asked = open_request(name, place, options)
     todo = plan(asked, place)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
@@ -301,7 +304,8 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
             for q in by_run.values()
         ]
         estimator, stopwatch = timing_of(asked, home, threads)
-        display.expect(analysis_stages(by_run.values(), estimator, workers, asked))
+        asks = [(about[0].run, [question.analysis for question in about]) for about in by_run.values()]
+        display.expect(analysis_stages(asks, estimator, workers, asked))
         display.begin(ANALYSE)
 
         def on_message(message: Message) -> None:

@@ -16,7 +16,8 @@ from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Mirror
-from experiments.planning.plan import Asked, Plan
+from experiments.planning.plan import Plan
+from experiments.planning.request import Asked
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError

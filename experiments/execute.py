@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import RECORD, is_final, read_record, write_record
+from experiments.records import LOCK, RECORD, is_final, read_record, write_record
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
@@ -22,8 +22,6 @@ from mmcore.events import Note, OnEvent
 from mmcore.fingerprint import fingerprint as fingerprint_of
 from mmcore.fingerprint import training_fingerprint
 from mmcore.result import RunResult
-
-LOCK = "run.lock"
 
 
 def trial(

@@ -11,7 +11,7 @@ from experiments.execute import failed_result, keep
 from experiments.home import Home
 from experiments.launchers.messages import Job
 from experiments.mirror import Mirror
-from experiments.planning.plan import Asked, PlannedRun
+from experiments.planning.request import Asked, PlannedRun
 from experiments.records import forget, read_record
 from mmcore.fingerprint import training_fingerprint
 

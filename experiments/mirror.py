@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
-from experiments.planning.plan import is_locked
+from experiments.records import is_locked
 from mmcore.config import flat
 from mmcore.errors import StoreError
 from studies.resolved import ResolvedStudy

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
+from filelock import FileLock, Timeout
 
+from mmcore.analyses import AnyAnalysis, key
 from mmcore.errors import RecordError, TrainingDiverged
 
 RECORD = "record.json"
+LOCK = "run.lock"
+ANSWERS = "analyses"
 FORMAT = 1
 
 
@@ -131,3 +135,22 @@ def finite(value: Any) -> Any:
             return [finite(entry) for entry in value]
         case _:
             return value
+
+
+def answer_path(folder: Path, analysis: AnyAnalysis) -> Path:
+    """The file of an answer in a run's folder."""
+    return folder / ANSWERS / f"{key(analysis)}.json"
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process trains the run right now; looks without leaving a file."""
+    path = folder / LOCK
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

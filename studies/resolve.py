@@ -15,12 +15,12 @@ from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.task import default_metric, resolve_task
 from mmcore.yamlfile import Place, YamlFile
-from studies.configs import Where, config_of, pointer, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
+from studies.configs import Where, config_of, pointer
 from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.rules import refuse_endless
+from studies.rules import refuse_endless, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
 from studies.search.block import baselines
 from studies.search.resolve import found_names, refuse_with_search, resolve_search
 from studies.search.resolved import ResolvedSearch

@@ -66,7 +66,9 @@ def open_report(name: str, home: Home) -> Report:
         MMStudyError: no such report or study, a broken file, or no finished run.
     """
     from experiments.evidence import gather
-    from experiments.planning.plan import Options, ask, plan
+    from experiments.opening import open_request
+    from experiments.planning.plan import plan
+    from experiments.planning.request import Options
     from reports.compare import read_report, report_of
     from reports.summary.build import summarise
 
@@ -74,7 +76,7 @@ def open_report(name: str, home: Home) -> Report:
     if path.suffix == ".json" or path.is_dir():
         return read_report(path)
     try:
-        asked = ask(name, home, Options())
+        asked = open_request(name, home, Options())
     except StudyError:
         # A study that was run with options has its report under a name that only its folder has.
         written = home.report(name)

@@ -114,13 +114,15 @@ def plan(
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Writes nothing."""
+    from experiments.cli.plan_view import as_dict
     from experiments.cli.text import plan_text
-    from experiments.planning import plan as planning
+    from experiments.opening import open_request
+    from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
-    found = planning.plan(planning.ask(study, context.obj, options), context.obj)
+    found = planned(open_request(study, context.obj, options), context.obj)
     if format is Format.json:
-        _print_json(found.as_dict())
+        _print_json(as_dict(found))
     else:
         typer.echo(plan_text(found))
 
@@ -139,9 +141,9 @@ def describe(
     """Build each arm's model; show parameters and FLOPs per part."""
     from experiments.cli.text import describe_text
     from experiments.describe import describe as build
-    from experiments.planning.plan import ask
+    from experiments.opening import open_request
 
-    asked = ask(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
+    asked = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
         _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
@@ -197,13 +199,15 @@ def status(
     format: FormatOption = Format.text,
 ) -> None:
     """Show how far each arm is: done, running, to resume, failed, to do."""
+    from experiments.cli.plan_view import as_dict
     from experiments.cli.text import status_text
-    from experiments.planning import plan as planning
+    from experiments.opening import open_request
+    from experiments.planning.plan import plan as planned
 
-    asked = planning.ask(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
-    found = planning.plan(asked, context.obj)
+    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
+    found = planned(asked, context.obj)
     if format is Format.json:
-        _print_json(found.as_dict())
+        _print_json(as_dict(found))
     else:
         typer.echo(status_text(found, context.obj))
 
@@ -223,9 +227,9 @@ def report(
 ) -> None:
     """Write the report of what has been computed so far; trains nothing."""
     from experiments.driver import report_study
-    from experiments.planning.plan import ask
+    from experiments.opening import open_request
 
-    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     _tell(report_study(asked, context.obj), format, strict)
 
 
@@ -247,12 +251,12 @@ def check(
     Writes nothing. What each check looks for, with its thresholds: docs/checks.md.
     """
     from experiments.evidence import gather
-    from experiments.planning.plan import ask
+    from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
     from reports.checks.text import checks_as_json, checks_as_text
     from reports.summary.build import summarise
 
-    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     summary = summarise(gather(planned(asked, context.obj), context.obj))
     if format is Format.json:
         _print_json(checks_as_json(summary))
@@ -289,10 +293,10 @@ def analyse(
     belongs to the study's report. Answers are kept; only what is missing is computed.
     """
     from experiments.driver import analyse_study
-    from experiments.planning.plan import ask
+    from experiments.opening import open_request
     from experiments.progress import Screen
 
-    asked = ask(
+    asked = open_request(
         study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
     )
     try:
@@ -316,10 +320,10 @@ def sync(
 ) -> None:
     """Bring MLflow up to the records, e.g. after its server was away."""
     from experiments.driver import sync_study
-    from experiments.planning.plan import ask
+    from experiments.opening import open_request
     from experiments.progress import Screen
 
-    asked = ask(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
     with Screen() as screen:
         error = sync_study(asked, context.obj, screen)
     if error:

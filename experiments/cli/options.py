@@ -14,7 +14,7 @@ from mmcore.errors import StudyError
 from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
-    from experiments.planning.plan import Options
+    from experiments.planning.request import Options
 
 
 class Device(StrEnum):
@@ -100,7 +100,7 @@ def options_of(
     device: Device,
     threads: int | None = None,
 ) -> Options:
-    from experiments.planning.plan import Options
+    from experiments.planning.request import Options
 
     return Options(
         corpus=corpus,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from experiments.planning import search as search_plan
-from experiments.planning import stages
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan
+from experiments.planning.request import Asked
+from experiments.planning.search import PlannedSearch
 from studies.resolved import ResolvedArm
 
 
@@ -34,14 +34,14 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "threads": plan.threads,
         "seconds": round(plan.seconds, 1),
         "seconds_likely": [round(plan.outlook.low, 1), round(plan.outlook.high, 1)],
-        "stages": stages.as_dict(plan.stages),
+        "stages": [{"stage": s.name, "jobs": s.jobs, "seconds": round(s.seconds, 1)} for s in plan.stages],
         "basis": plan.basis,
         "fingerprints": [
             {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in plan.runs
         ],
         "verdicts": prospects(plan.asked).as_dict(),
         "sequential": _sequential(plan),
-        "search": search_plan.as_dict(plan.searches, plan.asked),
+        "search": _searches(plan.searches, plan.asked),
     }
 
 
@@ -67,3 +67,31 @@ def _arm(arm: ResolvedArm, costs: Costs) -> dict[str, Any]:
         return told
     counts = {"parameters": costs(arm.config, "parameters"), "flops": costs(arm.config, "flops")}
     return told | counts | {"ratio": arm.size.ratio, "within": arm.size.within}
+
+
+def _searches(planned: tuple[PlannedSearch, ...], asked: Asked) -> dict[str, Any] | None:
+    search = asked.study.search
+    if search is None:
+        return None
+    return {
+        "objective": [one.name for one in search.objective],
+        "sampler": search.sampler,
+        "pruner": search.pruner,
+        "budget": search.budget.model_dump(),
+        "repeats": search.repeats,
+        "best": search.best,
+        "as_is": list(search.as_is),
+        "complete": not asked.tunes,
+        "searches": [
+            {
+                "arm": one.arm,
+                "space": {path: knob.model_dump(mode="json") for path, knob in arm.space.items()},
+                "done": one.done,
+                "left": one.left,
+                "epochs": one.epochs,
+                "epochs_expected": one.spent,
+                "seconds": round(one.seconds, 1),
+            }
+            for one, arm in zip(planned, search.searches, strict=True)
+        ],
+    }

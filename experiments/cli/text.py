@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.cli.searches import search_text, standing
 from experiments.home import Home
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Asked, Plan
-from experiments.planning.search import search_text, standing
+from experiments.planning.plan import Plan
+from experiments.planning.request import Asked
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
 from mmcore.task import selection_metric

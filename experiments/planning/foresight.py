@@ -13,7 +13,7 @@ from mmcore.errors import SplitError
 from reports.summary.prospects import GroupCounts, Prospects, prospects_of
 
 if TYPE_CHECKING:
-    from experiments.planning.plan import Asked
+    from experiments.planning.request import Asked
 
 
 def prospects(asked: Asked) -> Prospects:

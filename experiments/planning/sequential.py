@@ -18,7 +18,7 @@ from reports.summary.monitoring import Course, course_of
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
-    from experiments.planning.plan import PlannedRun
+    from experiments.planning.request import PlannedRun
 
 Run = tuple[str, int]
 """An arm and a repeat."""

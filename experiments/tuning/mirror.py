@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
-from experiments.planning.plan import Asked, search_variant
+from experiments.planning.request import Asked, search_variant
 from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
 from experiments.tuning.results import state_of
 from studies.search.resolved import ResolvedSearch

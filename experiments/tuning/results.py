@@ -88,7 +88,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch, confirmed_config, digest, same, tuned_names
 
 if TYPE_CHECKING:
-    from experiments.planning.plan import Asked
+    from experiments.planning.request import Asked
 
 
 def looked_up(asked: Asked, home: Home) -> Asked:

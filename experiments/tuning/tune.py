@@ -11,7 +11,8 @@ from optuna.storages import BaseStorage
 
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
-from experiments.planning.plan import Asked, timing_of
+from experiments.planning.plan import timing_of
+from experiments.planning.request import Asked
 from experiments.progress import Display
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.ownership import trials_of

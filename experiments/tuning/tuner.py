@@ -25,7 +25,7 @@ from experiments.home import Home
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
 from experiments.planning.estimate import Estimator
-from experiments.planning.plan import Asked
+from experiments.planning.request import Asked
 from experiments.planning.stages import search_stage
 from experiments.planning.timings import Stopwatch
 from experiments.progress import Display

@@ -11,7 +11,6 @@ from reports.sections.corruption import section as corruption
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
-from reports.sections.modalities.tests import assess
 from reports.sections.scope import scoped
 from reports.sections.search import section as search
 from reports.sections.section import Finding, Section
@@ -36,34 +35,15 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
 
 def figures(results: StudyResults) -> tuple[Figure, ...]:
     """The figures to which sections refer by name. Imports the drawing library."""
-    from reports.sections.attention.figures_faithfulness import AttentionFaithfulness
-    from reports.sections.attention.figures_flow import AttentionFlow
-    from reports.sections.attention.figures_heads import AttentionHeads
-    from reports.sections.attention.figures_maps import AttentionMaps
-    from reports.sections.attention.figures_reach import AttentionReach
-    from reports.sections.corruption.figures import CorruptionCurves
-    from reports.sections.modalities.figures_effects import ModalityEffects
-    from reports.sections.modalities.figures_interplay import ModalityAdditive, ModalityInterplay
-    from reports.sections.modalities.figures_masks import ModalityMasks
-    from reports.sections.search.figures_front import Front, Hypervolume
-    from reports.sections.search.figures_history import BestOfN, SearchedAndConfirmed, SearchHistory
-    from reports.sections.search.figures_space import Contour, Importances, ParallelCoordinates, Slices
+    from reports.sections.attention import figures as of_attention
+    from reports.sections.corruption import figures as of_corruption
+    from reports.sections.error_analysis import figures as of_errors
+    from reports.sections.gates import figures as of_gates
+    from reports.sections.modalities import figures as of_modalities
+    from reports.sections.search import figures as of_search
 
-    of_search = (
-        SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
-        Hypervolume,
-    )  # fmt: skip
-    told = modalities.told_dossiers(results, assess(results))
-    of_modalities = (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks)
-    of_attention = (AttentionFaithfulness, AttentionReach, AttentionMaps, AttentionHeads, AttentionFlow)
-    return (
-        *(figure(told) for figure in of_modalities),
-        *gates.figures(results),
-        *(figure(results) for figure in of_attention),
-        CorruptionCurves(results),
-        *errors.figures(results),
-        *(figure(results) for figure in of_search),
-    )
+    rooms = (of_modalities, of_gates, of_attention, of_corruption, of_errors, of_search)
+    return tuple(figure for room in rooms for figure in room.figures(results))
 
 
 def _failures(results: StudyResults) -> Section | None:

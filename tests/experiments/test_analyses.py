@@ -9,19 +9,13 @@ from typing import Any
 
 import pytest
 
-from experiments.analyses import (
-    answer_path,
-    belonging,
-    chosen,
-    examine,
-    questions,
-    read_answer,
-    remember,
-    still_open,
-)
+from experiments.analyses import belonging, chosen, examine, questions, read_answer, remember, still_open
 from experiments.driver import analyse_study, report_study, run_study
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Asked, Options
+from experiments.records import answer_path
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path
@@ -45,7 +39,7 @@ def trained(
 @pytest.fixture
 def asked(trained: tuple[Home, Path, Options]) -> Asked:
     home, file, options = trained
-    return ask(str(file), home, options)
+    return open_request(str(file), home, options)
 
 
 def test_a_key_holds_every_setting_and_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +153,7 @@ def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
     home, file, options = trained
     other = file.with_name("other.yaml")
     other.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
-    return ask(str(other), home, options)
+    return open_request(str(other), home, options)
 
 
 def kinds_of(asked: Asked, home: Home) -> set[str]:
@@ -193,7 +187,7 @@ def test_what_is_asked_on_the_command_line_belongs_to_the_study_whatever_its_met
 ) -> None:
     home, file, options = trained
     other = second_study(trained)
-    third = ask(str(other.file), home, replace(options, metric="loss"))
+    third = open_request(str(other.file), home, replace(options, metric="loss"))
     assert kinds_of(third, home) == set()
     home.asked(other.search_key).unlink(missing_ok=True)
     try:

@@ -11,7 +11,8 @@ import torch
 
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
@@ -22,8 +23,8 @@ from reports.summary.model import Summary
 
 def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, Any]]:
     """The records of a study, trained here and now in this process."""
-    ask(str(name), home, options).place.ensure()
-    asked = ask(str(name), home, options)
+    open_request(str(name), home, options).place.ensure()
+    asked = open_request(str(name), home, options)
     prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
     records = []
     for repeat in range(asked.study.repeats):
@@ -40,7 +41,7 @@ def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, An
 
 
 def judged(name: str | Path, home: Home, options: Options, records: list[dict[str, Any]]) -> Summary:
-    asked = ask(str(name), home, options)
+    asked = open_request(str(name), home, options)
     quality = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared).quality
     return summarise(tidy(asked.study, records, quality))
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.driver import report_study, run_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from mmcore.errors import MMStudyError
 
 
@@ -38,7 +39,7 @@ def trained(
     study.write_text(f"corpus: {tiny_corpus}\n{tiny_study_text}", encoding="utf-8")
     home = Home(folder / "home")
     run_study(str(study), home.root, Options(workers=1))
-    first = report_study(ask(str(study), home, Options(repeats=1)), home).report.parent
+    first = report_study(open_request(str(study), home, Options(repeats=1)), home).report.parent
     return home, study, first
 
 

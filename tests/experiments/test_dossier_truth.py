@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from experiments.driver import run_study
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from mmcore.data.sources.simulated import read_truth, simulate
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.tests import assess

@@ -21,7 +21,9 @@ from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study, sync_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.errors import ConfigError
@@ -138,7 +140,7 @@ def test_a_store_that_is_away_does_not_stop_a_study_and_sync_catches_up(
     assert "sync" in outcome.mirrored
     assert len(runs_of(home)) == 2
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert sync_study(ask(str(tiny_study), home, options), home, Silent()) is None
+    assert sync_study(open_request(str(tiny_study), home, options), home, Silent()) is None
     runs = mlflow_runs(home, "level")
     assert sum(run.data.tags["mmstudy.kind"] == "repeat" for run in runs) == 2
     assert {run.info.status for run in runs} == {"FINISHED"}
@@ -181,7 +183,7 @@ def test_what_cannot_be_done_as_asked_is_refused_and_not_recorded(
 def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     tiny_study: Path, tiny_corpus: Path, home: Home
 ) -> None:
-    asked = ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=1))
+    asked = open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=1))
     name = plan(asked, home).runs[0].fingerprint
     assert name
     home.run(name).mkdir(parents=True)

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.plan_view import as_dict
 from experiments.corpora import locate
 from experiments.home import Home
 from experiments.launchers.messages import Finished, Message, Started, Stopped, Told
+from experiments.opening import open_request
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.machine import Pace, identity, pace
-from experiments.planning.plan import Asked, Options, ask, plan
+from experiments.planning.plan import plan
 from experiments.planning.remaining import Remaining
+from experiments.planning.request import Asked, Options
 from experiments.planning.search_cost import share_trained
 from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage, makespan, outlook
 from experiments.planning.timings import Described, Stopwatch, Timing, add, read
@@ -61,7 +64,7 @@ def timing(estimator: Estimator, config: RunConfig, seconds: float, **changes: A
 
 
 def asked_for(home: Home, recorded: dict[str, Any]) -> Asked:
-    return ask(recorded["study"], home, Options(changes=tuple(recorded["set"].items())))
+    return open_request(recorded["study"], home, Options(changes=tuple(recorded["set"].items())))
 
 
 # The formula ---------------------------------------------------------------------------
@@ -156,7 +159,7 @@ def test_a_stopped_trial_and_a_resumed_run_are_no_whole_training(home: Home) -> 
 
 
 def test_patience_is_expected_to_save_what_it_saved_before(home: Home) -> None:
-    asked = ask("track_vs_multimodal", home, Options(changes=(("training.patience", 3),)))
+    asked = open_request("track_vs_multimodal", home, Options(changes=(("training.patience", 3),)))
     one, other = (arm.config for arm in asked.study.arms)
     rough = estimator(asked, home)
     whole = training(rough.worksheet.work(one)).seconds
@@ -286,7 +289,7 @@ def test_the_time_left_of_a_search_counts_what_follows_it() -> None:
 
 @pytest.mark.parametrize("pruner", ["none", "median", "halving", "hyperband"])
 def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(pruner: str, home: Home) -> None:
-    asked = ask("loss_weights", home, Options())
+    asked = open_request("loss_weights", home, Options())
     search = asked.study.search
     assert search is not None
     search = dataclasses.replace(search, pruner=pruner, repeats=2)
@@ -301,7 +304,7 @@ def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(p
 
 
 def test_a_plan_tells_its_stages_and_a_range(home: Home) -> None:
-    told = plan(ask("learning_rate", home, Options()), home).as_dict()
+    told = as_dict(plan(open_request("learning_rate", home, Options()), home))
     names = [stage["stage"] for stage in told["stages"]]
     assert names == ["prepare", "search tuned", "train", "analyse", "report"]
     low, high = told["seconds_likely"]

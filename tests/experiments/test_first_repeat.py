@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from experiments.cli.plan_view import as_dict
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.evidence import rebuild_command
 from experiments.home import Home
-from experiments.planning.plan import Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from reports.output.text import as_json
@@ -22,10 +25,10 @@ def records_of(home: Home) -> list[dict]:
 
 def test_a_study_from_repeat_100_trains_and_reports_those(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
     options = Options(corpus=str(tiny_corpus), repeats=parse_repeats("2@100"), workers=1)
-    planned = plan(ask(str(tiny_study), home, options), home)
+    planned = plan(open_request(str(tiny_study), home, options), home)
     assert [run.repeat for run in planned.runs] == [100, 100, 101, 101]
     assert "2 paired repeats (100 to 101)" in plan_text(planned)
-    assert planned.as_dict()["first_repeat"] == 100
+    assert as_dict(planned)["first_repeat"] == 100
     outcome = run_study(str(tiny_study), home.root, options, display=Silent())
     assert outcome.failed == 0
     assert sorted(record["repeat"] for record in records_of(home)) == [100, 100, 101, 101]
@@ -35,13 +38,13 @@ def test_a_study_from_repeat_100_trains_and_reports_those(home: Home, tiny_study
     assert {arm["n"] for arm in told["arms"]} == {2}
     assert all(one["difference"] is not None for one in told["comparisons"] if one["component"] is None)
     assert ("Repeats", "100 to 101") in outcome.summary.facts
-    assert "--repeats 2@100" in rebuild_command(ask(str(tiny_study), home, options), home)
+    assert "--repeats 2@100" in rebuild_command(open_request(str(tiny_study), home, options), home)
     written = json.loads((outcome.report.parent / "report.json").read_text(encoding="utf-8"))
     assert written["first_repeat"] == 100
 
     # The same study from 0 on shares no run, and their splits differ.
     plain = Options(corpus=str(tiny_corpus), repeats=2, workers=1)
-    ordinary = plan(ask(str(tiny_study), home, plain), home)
+    ordinary = plan(open_request(str(tiny_study), home, plain), home)
     assert ordinary.count("to do") == 4
     assert {r.fingerprint for r in ordinary.runs}.isdisjoint({r.fingerprint for r in planned.runs})
     assert "2 paired repeats\n" in plan_text(ordinary)
@@ -54,7 +57,7 @@ def test_a_study_from_repeat_100_trains_and_reports_those(home: Home, tiny_study
 
 def test_looks_of_a_rule_count_from_its_first_repeat(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
     options = Options(corpus=str(tiny_corpus), repeats=parse_repeats("2..3@100"), workers=1)
-    text = plan_text(plan(ask(str(tiny_study), home, options), home))
+    text = plan_text(plan(open_request(str(tiny_study), home, options), home))
     assert "2 to 3 paired repeats from repeat 100 on, until decided" in text
     outcome = run_study(str(tiny_study), home.root, options, display=Silent())
     assert outcome.failed == 0

@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 
 from experiments.cli.main import app
+from experiments.cli.plan_view import as_dict
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.home import Home
+from experiments.opening import open_request
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Options, ask, plan
+from experiments.planning.plan import plan
+from experiments.planning.request import Options
 from experiments.progress import Silent
 
 
@@ -27,9 +30,9 @@ def corpus(tiny: Path, folder: Path, **columns: list[str]) -> Path:
 
 
 def test_a_plan_says_that_two_repeats_decide_nothing(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
-    found = plan(ask(str(tiny_study), home, Options(corpus=str(tiny_corpus))), home)
+    found = plan(open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus))), home)
     assert "warning: 2 repeats cannot show which arm is better, whatever the result: 1 comparison" in plan_text(found)
-    told = found.as_dict()["verdicts"]
+    told = as_dict(found)["verdicts"]
     assert (told["can_decide"], told["needed_repeats"], told["test_groups"]) == (False, 6, 2)
     assert told["claims"] == "new items"
     assert json.dumps(told)
@@ -48,7 +51,7 @@ def test_a_split_column_with_one_test_group_is_told(
     tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
 ) -> None:
     one = corpus(tiny_corpus, tmp_path / "one", split=["train"] * 11 + ["test"])
-    found = prospects(ask(str(tiny_study), home, Options(corpus=str(one), repeats=8)))
+    found = prospects(open_request(str(tiny_study), home, Options(corpus=str(one), repeats=8)))
     assert (found.claims, found.test_groups) == ("these items only", 1)
     assert [text for text in found.warnings if "for these items only, not for new ones" in text]
 
@@ -56,7 +59,7 @@ def test_a_split_column_with_one_test_group_is_told(
 def test_a_search_shares_its_test_groups(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     with tiny_study.open("a", encoding="utf-8") as file:
         file.write("search:\n  space: {model.dropout: {kind: uniform, low: 0, high: 0.5}}\n  budget: {trials: 2}\n")
-    found = prospects(ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=8)))
+    found = prospects(open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=8)))
     assert found.test_groups == 2
     assert "All repeats test the same 2 groups" in found.warnings[-1]
 
@@ -66,12 +69,12 @@ def test_too_few_groups_are_told_in_plain_words(
     tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path, groups: int, told: str
 ) -> None:
     few = corpus(tiny_corpus, tmp_path / "few", group=[f"g{i % groups}" for i in range(12)])
-    found = plan(ask(str(tiny_study), home, Options(corpus=str(few), repeats=8)), home)
+    found = plan(open_request(str(tiny_study), home, Options(corpus=str(few), repeats=8)), home)
     assert told in plan_text(found)
 
 
 def test_a_simulated_corpus_is_known_before_it_is_made(home: Home) -> None:
-    found = prospects(ask("track_vs_multimodal", home, Options()))
+    found = prospects(open_request("track_vs_multimodal", home, Options()))
     assert (found.can_decide, found.test_groups, found.warnings) == (True, 12, ())
     assert not home.root.exists()
 

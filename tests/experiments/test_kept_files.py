@@ -12,7 +12,8 @@ import torch
 from experiments import execute as trials
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared, prepare
@@ -30,7 +31,9 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def config(tiny_study: Path, tiny_corpus: Path, home: Home) -> RunConfig:
     """Of an arm that reads both modalities, three epochs."""
-    asked = ask(str(tiny_study), home.make(), Options(corpus=str(tiny_corpus), changes=(("training.epochs", 3),)))
+    asked = open_request(
+        str(tiny_study), home.make(), Options(corpus=str(tiny_corpus), changes=(("training.epochs", 3),))
+    )
     return asked.study.arms[0].config.model_copy(update={"threads": 1})
 
 

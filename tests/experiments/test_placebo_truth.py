@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from experiments.driver import run_study
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from reports.sections.modalities.tests import assess

@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.plan_view import as_dict
 from experiments.cli.text import plan_text
 from experiments.home import Home
-from experiments.planning.plan import Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Options
 from experiments.records import write_record
 from mmcore.errors import CorpusError, StudyError
 
 
 def planned(study: Path, corpus: Path, home: Home, **options: object):
-    return plan(ask(str(study), home, Options(corpus=str(corpus), **options)), home)  # pyright: ignore[reportArgumentType]
+    return plan(open_request(str(study), home, Options(corpus=str(corpus), **options)), home)  # pyright: ignore[reportArgumentType]
 
 
 def test_everything_is_to_do_at_first(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
@@ -54,7 +57,7 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     assert sorted(home.root.rglob("*")) == before
     text = plan_text(found)
     assert "1 failed runs are kept" in text
-    assert json.dumps(found.as_dict())
+    assert json.dumps(as_dict(found))
 
 
 def test_a_run_that_a_process_trains_now_is_running(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
@@ -103,7 +106,7 @@ def test_a_changed_value_changes_every_run(tiny_study: Path, tiny_corpus: Path, 
 
 
 def test_a_simulated_corpus_is_planned_before_it_is_made(home: Home) -> None:
-    found = plan(ask("track_vs_multimodal", home, Options()), home)
+    found = plan(open_request("track_vs_multimodal", home, Options()), home)
     assert found.count("to do") == len(found.runs) == 20
     assert "will be simulated first" in plan_text(found)
 
@@ -138,12 +141,12 @@ def test_a_matched_study_trains_the_matched_models(tiny_study: Path, tiny_corpus
 @pytest.mark.parametrize("spec", ["simulated:qick", "simulated:", "simulated:quick:x"])
 def test_unknown_simulated_corpora_are_refused(home: Home, spec: str) -> None:
     with pytest.raises(CorpusError, match="names no simulated corpus"):
-        ask("track_vs_multimodal", home, Options(corpus=spec))
+        open_request("track_vs_multimodal", home, Options(corpus=spec))
 
 
 def test_a_folder_without_a_corpus_says_how_to_make_one(home: Home, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="mmstudy data import"):
-        ask("track_vs_multimodal", home, Options(corpus=str(tmp_path / "nowhere")))
+        open_request("track_vs_multimodal", home, Options(corpus=str(tmp_path / "nowhere")))
 
 
 def test_modalities_that_the_corpus_lacks_are_refused(home: Home, tiny_corpus: Path, tmp_path: Path) -> None:
@@ -152,36 +155,36 @@ def test_modalities_that_the_corpus_lacks_are_refused(home: Home, tiny_corpus: P
         "question: Is it?\nreference: a\nrepeats: 2\npreset: null\narms:\n  a: {model.modalities: [video]}\n  b: {}\n"
     )
     with pytest.raises(StudyError, match=r"s\.yaml:6: .*'video'.*audio, track"):
-        ask(str(study), home, Options(corpus=str(tiny_corpus)))
+        open_request(str(study), home, Options(corpus=str(tiny_corpus)))
 
 
 def test_reports_of_different_things_never_share_a_folder(
     tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
 ) -> None:
     keys = {
-        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus))).key,
-        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=3)).key,
-        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="parameters")).key,
-        ask(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="none")).key,
+        open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus))).key,
+        open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=3)).key,
+        open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="parameters")).key,
+        open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), match="none")).key,
     }
     twin = tmp_path / "other" / tiny_corpus.name
     shutil.copytree(tiny_corpus, twin)
-    keys.add(ask(str(tiny_study), home, Options(corpus=str(twin))).key)
+    keys.add(open_request(str(tiny_study), home, Options(corpus=str(twin))).key)
     namesake = tmp_path / "elsewhere" / tiny_study.name
     namesake.parent.mkdir()
     namesake.write_bytes(tiny_study.read_bytes())
-    keys.add(ask(str(namesake), home, Options(corpus=str(tiny_corpus))).key)
+    keys.add(open_request(str(namesake), home, Options(corpus=str(tiny_corpus))).key)
     assert len(keys) == 6
-    assert ask("fusion", home, Options()).key == "fusion"
+    assert open_request("fusion", home, Options()).key == "fusion"
 
 
 def test_a_study_that_names_a_preset_which_is_not_there_is_told_its_line(tmp_path: Path, home: Home) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("question: Why?\nreference: a\npreset: quik\narms: {a: {}, b: {model.layers: 1}}\n")
     with pytest.raises(StudyError, match=r"mine.yaml:3: preset 'quik' is unknown. Did you mean 'quick'"):
-        ask(str(path), home, Options())
+        open_request(str(path), home, Options())
     with pytest.raises(StudyError, match=r"^preset 'sed' is unknown. Did you mean 'seed'"):
-        ask(str(path), home, Options(preset="sed"))
+        open_request(str(path), home, Options(preset="sed"))
 
 
 def test_the_first_estimate_grows_with_every_layer_on_the_way(tmp_path: Path, home: Home) -> None:
@@ -189,7 +192,7 @@ def test_the_first_estimate_grows_with_every_layer_on_the_way(tmp_path: Path, ho
     path.write_text("question: Why?\nreference: a\narms: {a: {}, b: {model.norm: pre}}\n")
 
     def seconds(*changes: tuple[str, Any]) -> float:
-        return plan(ask(str(path), home, Options(changes=changes)), home).seconds
+        return plan(open_request(str(path), home, Options(changes=changes)), home).seconds
 
     plain = seconds()
     assert seconds(("model.layers_before", 2)) > plain

@@ -14,7 +14,7 @@ import pytest
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from reports.output.times import PLACES, TIMES, without_times
 
 STUDY = """\

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.execute import trial as train
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Asked, Options
 from experiments.progress import Silent
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
@@ -54,7 +55,7 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked
     def build(search: str, base: str = BASE) -> Asked:
         path = tmp_path / "rate.yaml"
         path.write_text(base + search, encoding="utf-8")
-        return ask(str(path), home.make(), Options(corpus=str(tiny_corpus)))
+        return open_request(str(path), home.make(), Options(corpus=str(tiny_corpus)))
 
     return build
 
@@ -238,7 +239,7 @@ def test_a_search_is_that_of_its_study_whatever_metric_and_repeats_a_report_has(
     asked = asking(block(RATE, budget="{trials: 4}", repeats="1"))
     found = done(asked, home)
     trained = len(pretend.trained)
-    other = ask(str(asked.file), home, replace(asked.options, **changed))
+    other = open_request(str(asked.file), home, replace(asked.options, **changed))
     assert not other.tunes
     assert list(other.searches) == found
     assert "tuned" in [arm.name for arm in other.study.arms]
@@ -251,7 +252,7 @@ def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Ask
     asked = asking(block(RATE, budget="{trials: 2}", repeats="1"))
     done(asked, home)
     for changed in ({"changes": (("training.batch", 4),)}, {"preset": "quick"}):
-        other = ask(str(asked.file), home, replace(asked.options, **changed))
+        other = open_request(str(asked.file), home, replace(asked.options, **changed))
         assert other.tunes
         assert other.searches == ()
 

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Asked, Options
 from experiments.tuning.ownership import (
     RANK,
     RETRY_OF,
@@ -44,7 +45,7 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked
         path = tmp_path / "rate.yaml"
         lines = ["  space:", *(f"    {knob}" for knob in knobs), *(f"  {k}: {v}" for k, v in settings.items())]
         path.write_text(BASE + "\n".join(lines) + "\n", encoding="utf-8")
-        return ask(str(path), home.make(), Options(corpus=str(tiny_corpus)))
+        return open_request(str(path), home.make(), Options(corpus=str(tiny_corpus)))
 
     return build
 

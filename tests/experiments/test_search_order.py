@@ -14,7 +14,8 @@ from contracts.pretend_pool import PretendPool
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Asked, Options
 from experiments.progress import Silent
 from experiments.tuning import ownership as search_claims
 from experiments.tuning import tune as engine
@@ -82,7 +83,7 @@ def searching(tmp_path: Path, tiny_corpus: Path, pool: type[PretendPool]) -> Cal
         path.write_text(BASE + text, encoding="utf-8")
         place = Home(tmp_path / home).make()
         pool.order = None if order is None else random.Random(order)
-        asked: Asked = ask(str(path), place, Options(corpus=str(tiny_corpus), workers=workers))
+        asked: Asked = open_request(str(path), place, Options(corpus=str(tiny_corpus), workers=workers))
         store = Home(tmp_path / "shared").prepared
         prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, store).path
         (found,) = tune(asked, place, Silent(), lambda: prepared)

@@ -20,7 +20,8 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
 from experiments.home import Home
-from experiments.planning.plan import Asked, Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Asked, Options
 from experiments.tuning.ownership import CLOSED, SETTINGS, owner_of, trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 
@@ -57,7 +58,7 @@ from experiments.search import tune
 from mmcore.data.prepared import prepare
 
 home = Home(Path(sys.argv[1])).make()
-asked = ask(sys.argv[2], home, Options(corpus=sys.argv[3], workers=1))
+asked = open_request(sys.argv[2], home, Options(corpus=sys.argv[3], workers=1))
 data = asked.study.arms[0].config.data
 with Screen() as screen:
     tune(asked, home, screen, lambda: prepare(asked.place.folder, data, home.prepared).path)
@@ -190,7 +191,7 @@ def mlflow_statuses(home: Home) -> dict[str, Counter[str]]:
 
 
 def asked_of(study: Path, corpus: Path, home: Home) -> Asked:
-    return ask(str(study), home, Options(corpus=str(corpus)))
+    return open_request(str(study), home, Options(corpus=str(corpus)))
 
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None, tmp_path: Path) -> None:

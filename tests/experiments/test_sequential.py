@@ -14,11 +14,14 @@ import pytest
 from factories.command import mmstudy
 
 from experiments import driver
+from experiments.cli.plan_view import as_dict
 from experiments.cli.text import plan_text, status_text
 from experiments.driver import report_study, run_study
 from experiments.home import Home
 from experiments.launchers.messages import Finished
-from experiments.planning.plan import Options, Plan, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import Plan, plan
+from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
 from reports.output.text import as_json
@@ -112,7 +115,7 @@ def options(corpus: Path, **more: Any) -> Options:
 
 
 def planned(study: Path, corpus: Path, home: Home) -> Plan:
-    return plan(ask(str(study), home, options(corpus)), home)
+    return plan(open_request(str(study), home, options(corpus)), home)
 
 
 def test_a_decided_study_stops_early_and_says_what_it_saved(
@@ -151,7 +154,7 @@ def test_killed_and_started_again_decides_the_same(
         with pytest.raises(KeyboardInterrupt):
             run_study(str(study), other.root, options(tiny_corpus))
         assert len(first) == killed
-        part = report_study(ask(str(study), other, options(tiny_corpus)), other)
+        part = report_study(open_request(str(study), other, options(tiny_corpus)), other)
         assert part.summary.sequential is not None
         assert part.summary.sequential.waiting is not None
     second = stub(effect)
@@ -185,7 +188,7 @@ def test_a_plan_shows_a_range(study: Path, tiny_corpus: Path, home: Home) -> Non
     text = plan_text(found)
     assert "6 to 9 paired repeats, until decided" in text
     assert "up to 18 runs: at most" in text
-    told = json.loads(json.dumps(found.as_dict()))
+    told = json.loads(json.dumps(as_dict(found)))
     assert told["repeats"] == 9
     assert told["sequential"] == {
         "min": 6, "max": 9, "step": 1, "looks": [], "waiting": 6, "open": [["both", "track"]], "runs_at_most": 18,
@@ -197,8 +200,8 @@ def test_a_plan_shows_a_range(study: Path, tiny_corpus: Path, home: Home) -> Non
 
 def test_the_rule_changes_no_run(study: Path, tiny_corpus: Path, tiny_study: Path, home: Home) -> None:
     ours = {(r.arm, r.repeat): r.fingerprint for r in planned(study, tiny_corpus, home).runs}
-    fixed = plan(ask(str(tiny_study), home, options(tiny_corpus)), home)
-    assert fixed.as_dict()["sequential"] is None
+    fixed = plan(open_request(str(tiny_study), home, options(tiny_corpus)), home)
+    assert as_dict(fixed)["sequential"] is None
     assert all(ours[r.arm, r.repeat] == r.fingerprint for r in fixed.runs)
 
 
@@ -220,6 +223,6 @@ def test_the_command_line_takes_a_range(tiny_study: Path, tiny_corpus: Path, hom
 def test_a_rule_is_written_as_the_command_line_takes_it(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     from experiments.evidence import rebuild_command
 
-    asked = ask(str(tiny_study), home, options(tiny_corpus, repeats=Sequential(min=6, max=30)))
+    asked = open_request(str(tiny_study), home, options(tiny_corpus, repeats=Sequential(min=6, max=30)))
     assert "--repeats 6..30" in rebuild_command(asked, home)
-    assert asked.key != ask(str(tiny_study), home, options(tiny_corpus, repeats=30)).key
+    assert asked.key != open_request(str(tiny_study), home, options(tiny_corpus, repeats=30)).key

@@ -9,7 +9,9 @@ import pytest
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.plan import Options, ask, plan
+from experiments.opening import open_request
+from experiments.planning.plan import plan
+from experiments.planning.request import Options
 from experiments.planning.timings import read
 from experiments.records import read_record, write_record
 from mmcore.errors import StudyError
@@ -67,7 +69,7 @@ def test_a_training_that_no_arm_names_is_done_and_recorded_once(study: Path, tin
     text = study.read_text().replace("  track: {}", "  track: {evaluation.without: [track]}")
     study.write_text(text)
     options = Options(corpus=str(tiny_corpus), repeats=1)
-    before = plan(ask(str(study), home, options), home)
+    before = plan(open_request(str(study), home, options), home)
     first, second = (run.seconds for run in before.runs)
     assert 0 < second < first
     assert run_study(str(study), home.root, options).failed == 0
@@ -83,11 +85,11 @@ def test_testing_is_planned_as_a_matter_of_seconds_and_teaches_nothing_about_tra
     study: Path, tiny_corpus: Path, home: Home
 ) -> None:
     options = Options(corpus=str(tiny_corpus), repeats=1)
-    deaf, track = plan(ask(str(study), home, options), home).runs
+    deaf, track = plan(open_request(str(study), home, options), home).runs
     assert (deaf.arm, track.arm) == ("deaf", "track")
     assert 0 < deaf.seconds < track.seconds
     run_study(str(study), home.root, options)
-    more = plan(ask(str(study), home, Options(corpus=str(tiny_corpus), repeats=2)), home)
+    more = plan(open_request(str(study), home, Options(corpus=str(tiny_corpus), repeats=2)), home)
     assert more.basis == "1 finished run of these arms"
     assert [run.state for run in more.runs] == ["done", "done", "to do", "to do"]
     assert more.runs[2].seconds > 0 < more.runs[3].seconds
@@ -100,7 +102,7 @@ def test_where_the_training_failed_the_test_has_failed_too_and_says_why(
 ) -> None:
     wild = ("training.optimiser.learning_rate", 1e30), ("training.schedule.kind", "constant")
     options = Options(corpus=str(tiny_corpus), repeats=1, changes=wild)
-    asked = ask(str(study), home, options)
+    asked = open_request(str(study), home, options)
     run_study(str(study), home.root, options)
     deaf = records_of(home)["audio", 0]
     assert (deaf["status"], deaf["failure"]["error"]) == ("failed", "TrainingDiverged")
@@ -123,4 +125,4 @@ def test_what_cannot_be_taken_away_is_refused_when_the_study_is_read(
 ) -> None:
     study.write_text(study.read_text().replace("[audio]", "[audoi]"))
     with pytest.raises(StudyError, match="Did you mean 'audio'"):
-        ask(str(study), home, Options(corpus=str(tiny_corpus)))
+        open_request(str(study), home, Options(corpus=str(tiny_corpus)))

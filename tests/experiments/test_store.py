@@ -235,7 +235,7 @@ def test_what_another_process_trains_is_not_called_killed(home: Home, client: Ml
     # and neither is a run whose lock is held.
     home.run("f0").mkdir(parents=True)
     with FileLock(home.run("f0") / "run.lock"):
-        code = "import sys; from pathlib import Path; from experiments.planning.plan import is_locked; "
+        code = "import sys; from pathlib import Path; from experiments.records import is_locked; "
         code += "sys.exit(0 if is_locked(Path(sys.argv[1])) else 1)"
         assert subprocess.run([sys.executable, "-c", code, str(home.run("f0"))]).returncode == 0
         told(Mirror(home, study_of("both"), "v", pytest.fail))

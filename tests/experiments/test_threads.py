@@ -14,7 +14,7 @@ from experiments.driver import run_study
 from experiments.home import Home
 from experiments.launchers import local
 from experiments.launchers.local import THREAD_VARIABLES, share_of_cores, thread_note
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.config import build_config
 from mmcore.events import EpochDone, Event

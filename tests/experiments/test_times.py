@@ -12,7 +12,7 @@ from factories.command import mmstudy
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.plan import Options
+from experiments.planning.request import Options
 from experiments.progress import Silent
 
 TOLD = "times 3600–3603.9 s against 0–3.9 s: an offset of 3600 s? Set offset: -3600 in corpus.yaml"

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.planning.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
 
@@ -33,7 +34,7 @@ def begun(home: Home, tmp_path: Path, tiny_corpus: Path, tiny_study_text: str) -
     threads = torch.get_num_threads()
     path = tmp_path / "searching.yaml"
     path.write_text(tiny_study_text + SEARCH.format(corpus=tiny_corpus), encoding="utf-8")
-    asked = ask(str(path), home, Options())
+    asked = open_request(str(path), home, Options())
     assert asked.tunes
     prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
     for arm in asked.study.arms:

@@ -13,7 +13,7 @@ from reports.output.tables import tables
 from reports.sections.arms.shown import told_arms
 from reports.sections.corruption.estimates import KIND_WORDS, Curve, Robustness, crossing
 from reports.sections.corruption.falls import fall, questions_of
-from reports.sections.corruption.figures import CorruptionCurves
+from reports.sections.corruption.figures_curves import CorruptionCurves
 from reports.sections.corruption.section import section
 from reports.statistics.comparisons import compare
 from reports.summary.build import summarise

@@ -9,7 +9,8 @@ from mmcore.measures import MEASURES
 from reports.sections.gates import section as gates
 from reports.sections.gates.belief import believe
 from reports.sections.gates.estimates import Gating
-from reports.sections.gates.figures import GateComponents, GateConditions, GateFaithfulness
+from reports.sections.gates.figures import figures
+from reports.sections.gates.figures_dots import GateComponents, GateConditions, GateFaithfulness
 from reports.sections.gates.figures_lines import GateDistribution, GateDrift, GatesAround
 from reports.sections.gates.figures_timeline import GateTimeline
 from reports.sections.section import Section
@@ -108,7 +109,7 @@ def section_of(results) -> Section:
 
 def test_without_answers_there_is_no_section_and_nothing_to_draw(results_of):
     assert gates.section(results_of()) is None
-    for figure in gates.figures(results_of()):
+    for figure in figures(results_of()):
         assert figure.frame().dropna(subset=[figure.value]).empty
 
 
@@ -193,10 +194,10 @@ def test_figures_hold_the_numbers_of_the_answers(results_of):
 ])  # fmt: skip
 def test_every_figure_with_numbers_can_be_drawn(results_of, options):
     results = answered(results_of, **options)
-    drawn = [f.name for f in gates.figures(results) if not f.frame().dropna(subset=[f.value]).empty and f.draw()]
+    drawn = [f.name for f in figures(results) if not f.frame().dropna(subset=[f.value]).empty and f.draw()]
     assert set(drawn) <= set(section_of(results).figures)
     assert len(drawn) == 8 - ("edits" in options)
-    assert all(f.description.endswith(".") for f in gates.figures(results))
+    assert all(f.description.endswith(".") for f in figures(results))
 
 
 def test_gates_are_drawn_by_how_far_they_are_open(results_of):
@@ -216,7 +217,7 @@ def test_arms_may_read_different_modalities(results_of):
     assert gating.all_gates == NAMES
     assert gating.gates("track_only") == ("visual", "track")
     assert section_of(results)
-    assert all(f.draw() for f in gates.figures(results) if len(f.frame()))
+    assert all(f.draw() for f in figures(results) if len(f.frame()))
 
 
 @pytest.mark.parametrize(("passing", "opening", "label"), [
@@ -365,7 +366,7 @@ def test_gates_of_pairs_are_told_with_what_is_behind_them(results_of):
     assert [row[1] for row in section.tables[0].table.rows if row[0] == "multimodal"][:5] == [
         "audio", "visual", "(audio|visual)", "track", "all"
     ]  # fmt: skip
-    for figure in gates.figures(results):
+    for figure in figures(results):
         assert figure.draw()
     lanes = GateTimeline(results, 0).frame()
     assert set(lanes.query("lane == 'gates'")["name"]) == {*NAMES, "(audio|visual)"}

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reports.output.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.error_analysis.estimates import LEAST_RATIO, Gain, Place, Ratio, gain_margin, gains, ratios
 from reports.sections.section import Finding, Section, SectionTable, Table, plain_table
-
-if TYPE_CHECKING:
-    from reports.figures.style import Figure
 
 MOST_PLACES = 8
 """Conditions that are told in words, the strongest first; the table has all."""
@@ -226,14 +223,3 @@ def _spans(answers: Sequence[dict[str, Any]]) -> Table:
                     told = (s["item"], s["start"], s["steps"], s["loss"], s["naive"])
                     rows.append((answer["arm"], answer["repeat"], component, end, rank, *told))
     return plain_table(columns, rows)
-
-
-def figures(results: StudyResults) -> tuple[Figure, ...]:
-    """Losses by condition, then by component the hardest span and the arms' own. Imports the drawing library."""
-    from reports.sections.error_analysis.figures_case import ErrorCase, ErrorEnds
-    from reports.sections.error_analysis.figures_conditions import ErrorConditions
-
-    cases: list[Figure] = []
-    for i in range(min(MOST_DRAWN, len(results.components))):
-        cases += [ErrorCase(results, i), *(ErrorEnds(results, i, place) for place in range(MOST_TOLD))]
-    return (ErrorConditions(results), *cases)

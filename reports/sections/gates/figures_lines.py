@@ -13,7 +13,7 @@ from reports.figures.style import INK, MOST_ARMS, WIDTH, house_style, line, only
 from reports.output.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
-from reports.sections.gates.figures import MOST_GATES, arms_told, pairs, shade
+from reports.sections.gates.figures_dots import MOST_GATES, arms_told, pairs, shade
 
 BINS_TOGETHER = 4
 """Bins of the histogram that are drawn as one: 0.04 wide, which smooths what a few steps leave ragged."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from reports.figures.style import INK, WIDTH, colour, house_style, line, shortened
 from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
-from reports.sections.gates.figures import MOST_GATES, shade
+from reports.sections.gates.figures_dots import MOST_GATES, shade
 
 TIMELINES = 2
 """Items that are drawn; the answers in the runs' folders have more."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from reports.output.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
@@ -13,9 +12,6 @@ from reports.sections.gates.estimates import Gating
 from reports.sections.gates.tables import gate_tables
 from reports.sections.section import Finding, Section
 from reports.statistics.intervals import Estimate
-
-if TYPE_CHECKING:
-    from reports.figures.style import Figure
 
 MUCH_SATURATED = 0.2
 """Share of gate values beyond 0.05 and 0.95 from which it is told: a fifth hardly follows its input any more."""
@@ -40,17 +36,6 @@ def section(results: StudyResults) -> Section | None:
         tables=gate_tables(gating),
         limits=_limits(gating),
     )  # fmt: skip
-
-
-def figures(results: StudyResults) -> tuple[Figure, ...]:
-    """Those to which the section refers. Imports the drawing library."""
-    from reports.sections.gates.figures import GateComponents, GateConditions, GateFaithfulness
-    from reports.sections.gates.figures_lines import GateDistribution, GateDrift, GatesAround
-    from reports.sections.gates.figures_timeline import TIMELINES, GateTimeline
-
-    over_repeats = (GateFaithfulness, GateDistribution, GateConditions, GatesAround, GateComponents, GateDrift)
-    of_items = (GateTimeline(results, place) for place in range(TIMELINES))
-    return (*(figure(results) for figure in over_repeats), *of_items)
 
 
 def _lead(gating: Gating) -> str:

@@ -1,0 +1,70 @@
+"""Searches of a study for people: what they would do, and how far they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from experiments.planning.request import Asked
+from experiments.planning.search import PlannedSearch
+from experiments.progress import duration
+from studies.search.resolved import TUNED
+
+
+def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
+    """The searches for people, line by line."""
+    search, study = asked.study.search, asked.study
+    assert search is not None
+    budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
+    shared = "repeat 0" if search.repeats == 1 else f"repeats 0 to {search.repeats - 1}"
+    pruned = "no trial is pruned" if search.pruner == "none" else f"pruner {search.pruner}"
+    lines = [
+        f"search   {', '.join(one.name for one in search.objective)} on {shared}; sampler {search.sampler}, {pruned}; "
+        f"{budget} for each of:"
+    ]
+    for one in planned:
+        # A budget in epochs reaches further where trials are pruned.
+        least = "at least " if search.budget.epochs and search.pruner != "none" else ""
+        state = f"{least}{one.left} to do" if one.left else "complete"
+        lines.append(f"  {one.arm}: {one.done} trials done, {state}")
+        lines += [f"    {path}: {text}" for path, text in one.knobs.items()]
+    if search.as_is:
+        lines.append(f"  without a knob, so as written: {', '.join(search.as_is)}")
+    seconds = sum(one.seconds for one in planned) / workers
+    if seconds:
+        epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)
+        pruned = f", with pruning about {spent:,}" if spent < epochs else ""
+        lines.append(f"  at most {epochs:,} epochs{pruned}; about {duration(seconds)} on {workers} workers")
+    last = study.numbers[-1]
+    winners = [one.arm for one in planned if one.arm == TUNED]
+    best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
+    lines.append(
+        f"then     {best if winners and asked.tunes else ''}{len(study.arms)} arms on fresh repeats "
+        f"{study.first_repeat} to {last}, tested for the first time"
+    )
+    if winners and asked.tunes:
+        lines.append(f"         {search.best * len(study.numbers)} runs of what is found come on top of those below")
+    return lines
+
+
+def standing(asked: Asked) -> list[str]:
+    """How far the searches of a study are, a line each; [] where it has none."""
+    search = asked.study.search
+    if search is None:
+        return []
+    found = {told["arm"]: told for told in asked.searches}
+    lines = []
+    for arm in search.searches:
+        told = found.get(arm.arm)
+        trials = [] if told is None else told["trials"]
+        states = Counter(trial["state"] for trial in trials)
+        text = ", ".join(f"{states[state]} {state}" for state in _STATES if states[state]) or "not begun"
+        budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
+        line = f"search for {arm.arm}: {text}; budget {budget}"
+        if told is not None and told["best"]:
+            best = next(trial for trial in trials if trial["number"] == told["best"][0])
+            line += f"; best {best['values'][0]:.3f} (trial {best['number']})"
+        lines.append(line)
+    return lines
+
+
+_STATES = ("complete", "pruned", "failed", "running", "waiting")

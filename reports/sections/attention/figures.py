@@ -1,0 +1,17 @@
+"""The figures of this section, in its order. Importing this file imports the drawing library."""
+
+from __future__ import annotations
+
+from reports.figures.style import Figure
+from reports.records.frame import StudyResults
+from reports.sections.attention.figures_faithfulness import AttentionFaithfulness
+from reports.sections.attention.figures_flow import AttentionFlow
+from reports.sections.attention.figures_heads import AttentionHeads
+from reports.sections.attention.figures_maps import AttentionMaps
+from reports.sections.attention.figures_reach import AttentionReach
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """Those to which the section refers."""
+    all_of_them = (AttentionFaithfulness, AttentionReach, AttentionMaps, AttentionHeads, AttentionFlow)
+    return tuple(figure(results) for figure in all_of_them)

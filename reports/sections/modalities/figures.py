@@ -1,0 +1,17 @@
+"""The figures of this section, in its order. Importing this file imports the drawing library."""
+
+from __future__ import annotations
+
+from reports.figures.style import Figure
+from reports.records.frame import StudyResults
+from reports.sections.modalities.figures_effects import ModalityEffects
+from reports.sections.modalities.figures_interplay import ModalityAdditive, ModalityInterplay
+from reports.sections.modalities.figures_masks import ModalityMasks
+from reports.sections.modalities.section import told_dossiers
+from reports.sections.modalities.tests import assess
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """Those to which the section refers."""
+    told = told_dossiers(results, assess(results))
+    return tuple(figure(told) for figure in (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks))

@@ -1,0 +1,18 @@
+"""The figures of this section, in its order. Importing this file imports the drawing library."""
+
+from __future__ import annotations
+
+from reports.figures.style import Figure
+from reports.records.frame import StudyResults
+from reports.sections.search.figures_front import Front, Hypervolume
+from reports.sections.search.figures_history import BestOfN, SearchedAndConfirmed, SearchHistory
+from reports.sections.search.figures_space import Contour, Importances, ParallelCoordinates, Slices
+
+
+def figures(results: StudyResults) -> tuple[Figure, ...]:
+    """Those to which the section refers."""
+    all_of_them = (
+        SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
+        Hypervolume,
+    )  # fmt: skip
+    return tuple(figure(results) for figure in all_of_them)
