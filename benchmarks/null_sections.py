@@ -29,6 +29,7 @@ from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from mmcore.result import Drawn
 from mmcore.seeding import generator
+from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
 from reports.sections.attention import section as attention
 from reports.sections.attention.estimates import MEASURES
@@ -37,7 +38,6 @@ from reports.sections.corruption.estimates import KIND_WORDS
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
-from reports.sections.section import Section
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 ALPHA, STUDIES = 0.05, 1000

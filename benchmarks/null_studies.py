@@ -33,10 +33,10 @@ from mmcore.data.sources.writing import new_corpus, write_items, write_table, wr
 from mmcore.measures import parse_metric
 from mmcore.run import run
 from mmcore.seeding import generator
+from reports.model.report import ComparisonRow
 from reports.records.frame import tidy
 from reports.statistics.verdicts import THESE_ITEMS, decide
 from reports.summary.build import summarise
-from reports.summary.model import ComparisonRow
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 Design = Literal["each_repeat", "once", "given"]

@@ -9,27 +9,24 @@ alone: what its file asks for, and what ``mmstudy analyse STUDY KIND`` has asked
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.examine import read_answer
 from experiments.home import Home
 from experiments.planning.plan import Plan
 from experiments.planning.request import Asked, PlannedRun
-from experiments.records import answer_path, finite
+from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
-from mmcore.config import RunConfig
 from mmcore.errors import RecordError, StudyError, nearest
-from mmcore.events import OnEvent
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
-    from mmcore.data.prepared import Prepared
+    pass
 
 
 @dataclass(frozen=True)
@@ -122,23 +119,6 @@ def _remembered(asked: Asked, home: Home) -> list[str]:
         ) from None
 
 
-def read_answer(path: Path) -> dict[str, Any] | None:
-    """An answer that is there; None where there is none yet, or the file is not whole JSON: then it is made anew."""
-    try:
-        answer = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def write_answer(path: Path, answer: dict[str, Any]) -> None:
-    """To a temporary file, then in place in one step; NaN and infinite numbers become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(finite(answer), allow_nan=False, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def answers(todo: Plan, home: Home) -> tuple[dict[str, Any], ...]:
     """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run."""
     found = []
@@ -153,39 +133,3 @@ def answers(todo: Plan, home: Home) -> tuple[dict[str, Any], ...]:
 def still_open(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis]) -> list[Question]:
     """Questions without an answer, those that failed before among them."""
     return [q for q in questions(todo, analyses) if "result" not in (read_answer(q.path(home)) or {})]
-
-
-def examine(
-    config: RunConfig,
-    analyses: Sequence[AnyAnalysis],
-    folder: Path,
-    prepared: Callable[[], Prepared],
-    on_event: OnEvent,
-) -> list[str]:
-    """Answer questions about a finished run and keep the answers; one that fails does not stop the others.
-
-    Returns:
-        The kinds that failed.
-
-    Raises:
-        MMStudyError: the run's checkpoint cannot be read, or its device is not there.
-    """
-    from mmcore.analyse import analyse
-    from mmcore.run import resolve_device
-    from mmcore.trained import open_trained
-
-    trained = open_trained(config, prepared(), folder, on_event, resolve_device(config.device))
-    failed = []
-    for analysis in analyses:
-        path = answer_path(folder, analysis)
-        try:
-            answer = analyse(trained, analysis)
-        except Exception as error:
-            with contextlib.suppress(OSError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
-            failed.append(analysis.kind)
-            told = {"error": type(error).__name__, "message": str(error) or repr(error)}
-            answer = {"kind": analysis.kind, "settings": analysis.model_dump(mode="json"), "failure": told}
-        write_answer(path, answer)
-    return failed

@@ -19,10 +19,10 @@ from studies.configs import Where, config_of, pointer
 from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
+from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.rules import refuse_endless, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
 from studies.search.block import baselines
-from studies.search.resolve import found_names, refuse_with_search, resolve_search
 from studies.search.resolved import ResolvedSearch
 from studies.study import Preset, Study
 

@@ -33,7 +33,7 @@ from experiments.cli.options import (
 )
 from experiments.home import Home
 from mmcore.errors import MMStudyError
-from reports.output.numbers import counted
+from reports.numbers import counted
 
 if TYPE_CHECKING:
     from experiments.driver import Outcome

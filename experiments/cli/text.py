@@ -15,7 +15,7 @@ from experiments.planning.request import Asked
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
 from mmcore.task import selection_metric
-from reports.output.numbers import counted, listing
+from reports.numbers import counted, listing
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 

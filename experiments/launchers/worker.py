@@ -47,7 +47,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
 
     import torch
 
-    from experiments.analyses import examine
+    from experiments.examine import examine
     from experiments.execute import trial
     from mmcore.analyses import build_analysis
     from mmcore.config import RunConfig

@@ -10,7 +10,7 @@ from mmcore.data.sources.folder import Item, read_items
 from mmcore.data.sources.simulated import simulated_items
 from mmcore.data.splits import draw_split
 from mmcore.errors import SplitError
-from reports.summary.prospects import GroupCounts, Prospects, prospects_of
+from reports.verdicts.prospects import GroupCounts, Prospects, prospects_of
 
 if TYPE_CHECKING:
     from experiments.planning.request import Asked

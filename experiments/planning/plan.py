@@ -20,7 +20,7 @@ from mmcore.fingerprint import fingerprint, training_fingerprint
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
-    from reports.summary.monitoring import Course
+    from reports.verdicts.monitoring import Course
 
 
 @dataclass(frozen=True)

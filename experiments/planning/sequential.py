@@ -1,6 +1,6 @@
 """Rounds of a sequential study: what its rule asks for now, what it may ask for later, and what a look came to.
 
-A round trains the runs that the rule asks for, then looks (:mod:`reports.summary.monitoring`); what it decides depends
+A round trains the runs that the rule asks for, then looks (:mod:`reports.verdicts.monitoring`); what it decides depends
 on the records alone, so an interrupted study goes on where it stood, and runs of other studies are used as if they were
 its own. Imported only where a study is sequential: it needs the statistics.
 """
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.home import Home
 from experiments.records import read_record
-from reports.output.numbers import counted, listing
+from reports.numbers import counted, listing
 from reports.records.frame import tidy
-from reports.summary.monitoring import Course, course_of
+from reports.verdicts.monitoring import Course, course_of
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:

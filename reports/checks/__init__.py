@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
+from reports.model.report import ArmRow, Check, ComparisonRow
 from reports.records.frame import StudyResults
-from reports.summary.model import ArmRow, Check, ComparisonRow
 
 
 def run_checks(

@@ -11,7 +11,7 @@ from typing import Any
 from mmcore.config import Forecast, RunConfig
 from mmcore.measures import parse_metric
 from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
-from reports.output.numbers import counted, number
+from reports.numbers import counted, number
 
 NAMED = 3
 """Findings that a text names before it counts the rest."""

@@ -8,8 +8,8 @@ import math
 import pandas as pd
 
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
-from reports.output.numbers import counted, listing, number, percent
-from reports.summary.naive import skill_of
+from reports.numbers import counted, listing, number, percent
+from reports.verdicts.naive import skill_of
 
 QUIET = 0.2
 """Naive loss of an item over the mean of all, below which there is next to nothing to predict in it. Of two labels, the

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
-from reports.output.numbers import counted, listing, percent
+from reports.numbers import counted, listing, percent
 from reports.statistics.floors import needed
-from reports.summary.dominance import dominance_of, dominance_text
-from reports.summary.prospects import COMPONENTS, METRIC, asks, groups_text
+from reports.verdicts.dominance import dominance_of, dominance_text
+from reports.verdicts.prospects import COMPONENTS, METRIC, asks, groups_text
 from studies.resolved import ResolvedStudy
 
 UNEQUAL = 1.25

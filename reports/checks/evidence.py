@@ -9,9 +9,9 @@ from typing import cast
 
 import pandas as pd
 
-from reports.output.numbers import listing
+from reports.model.report import ArmRow, ComparisonRow, Outcome
+from reports.numbers import listing
 from reports.records.frame import StudyResults
-from reports.summary.model import ArmRow, ComparisonRow, Outcome
 
 Found = tuple[Outcome, str]
 """An outcome and what was found; of a check that passed, nothing need be said."""

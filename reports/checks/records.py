@@ -6,7 +6,7 @@ import json
 from collections import Counter
 
 from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
-from reports.output.numbers import counted, listing
+from reports.numbers import counted, listing
 
 FAILED_MORE = 2
 """Failed runs that one arm must have more than another before it is more than chance could be blamed for."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from reports.checks import data, design, records, search, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.rule import Rule
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.statistics.search import EDGE
-from reports.summary import dominance
-from reports.summary.prospects import FEW_GROUPS
+from reports.verdicts import dominance
+from reports.verdicts.prospects import FEW_GROUPS
 
 RULES = (
     Rule(

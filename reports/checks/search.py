@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some
-from reports.output.numbers import counted, number, percent
+from reports.numbers import counted, number, percent
 from reports.sections.search.estimates import edges
 
 

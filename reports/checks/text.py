@@ -6,8 +6,8 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from reports.output.numbers import counted, listing
-from reports.summary.model import Check, Summary
+from reports.model.report import Check, Summary
+from reports.numbers import counted, listing
 
 COLUMNS = 100
 """Width of the terminal text."""

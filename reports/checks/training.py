@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
-from reports.output.numbers import counted, number, percent
+from reports.numbers import counted, number, percent
 
 CLIPPED = 0.5
 """Share of steps whose gradient was clipped, above which clipping is the rule and no longer the exception."""

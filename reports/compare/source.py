@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.errors import RecordError
 from mmcore.result import Drawn, drawn_of
+from reports.model.report import Summary
 from reports.output.text import as_json
-from reports.summary.model import Summary
 
 FILE = "report.json"
 """Its name in a report's folder."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports import numbers as numerals
 from reports.compare.changes import ALL, Change, Comparison, VerdictPair
 from reports.compare.source import Arm, Report, Verdict
-from reports.output import numbers as numerals
-from reports.output.numbers import counted, listing
+from reports.numbers import counted, listing
 from reports.output.render import literally
 from reports.output.text import aligned, finite, wrapped
 

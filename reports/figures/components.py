@@ -19,8 +19,8 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.output.numbers import percent
-from reports.summary.model import Summary
+from reports.model.report import Summary
+from reports.numbers import percent
 
 BASELINE_MARKS = ("|", "x", "+", "1")
 

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, PAPER, WIDTH, colour, house_style, marker, shortened
-from reports.output.numbers import listing, percent
-from reports.summary.model import Summary
+from reports.model.report import Summary
+from reports.numbers import listing, percent
 
 SAME = 1.02
 """Costs are told apart from this ratio on: what matching calls equal lies within it."""

@@ -20,7 +20,7 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 

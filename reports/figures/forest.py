@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
-from reports.output.numbers import percent
-from reports.summary.model import ComparisonRow, Summary
+from reports.model.report import ComparisonRow, Summary
+from reports.numbers import percent
 
 ROW = 0.27
 """Inches per line."""

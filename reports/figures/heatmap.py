@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from mmcore.measures import MEASURES
 from reports.figures.style import INK, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
-from reports.summary.model import ComparisonRow, Summary
+from reports.model.report import ComparisonRow, Summary
 
 ROW = 0.35
 """Inches per line: a number with its mark in the corner above it."""

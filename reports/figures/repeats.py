@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, WIDTH, house_style, only_first, shortened
-from reports.summary.model import Summary
+from reports.model.report import Summary
 
 MOST = 24
 """Comparisons that are drawn; the table has all."""

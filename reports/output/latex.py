@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from reports.output import numbers as numerals
+from reports import numbers as numerals
+from reports.model.report import ArmRow, ComparisonRow, Summary
 from reports.summary.methods import how_tested
-from reports.summary.model import ArmRow, ComparisonRow, Summary
 
 SIGNS: dict[str, str] = {
     "better": "+",

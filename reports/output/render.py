@@ -21,7 +21,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.output import numbers as numerals
+from reports import numbers as numerals
+from reports.model.report import ComparisonRow, Summary
 from reports.output.glossary import TERMS
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
@@ -31,7 +32,6 @@ from reports.records.frame import StudyResults
 from reports.sections.build import figures
 from reports.sections.standard import overview_figures
 from reports.summary.flips import flip_text
-from reports.summary.model import ComparisonRow, Summary
 from reports.summary.quality import heading
 from reports.summary.sentences import comparison_verdict, effect_interval_text
 

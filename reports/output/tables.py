@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.model.report import Summary, Table
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import every_pair
 from reports.sections.items.estimates import item_differences, item_overall
 from reports.statistics.bootstrap import bca
 from reports.statistics.comparisons import equivalence_p, paired_differences
 from reports.statistics.intervals import Estimate
-from reports.summary.model import Summary, Table
 
 
 def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:

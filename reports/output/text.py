@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reports.output import numbers as numerals
-from reports.sections.section import Section
+from reports import numbers as numerals
+from reports.model.report import ComparisonRow, Summary
+from reports.model.section import Section
 from reports.summary.effects import seconds_to_decide
 from reports.summary.flips import flip_text
-from reports.summary.model import ComparisonRow, Summary
 from reports.summary.sentences import sentence
 
 TERMINAL = 100

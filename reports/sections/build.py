@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.output.numbers import counted
+from reports.model.section import Finding, Section
+from reports.numbers import counted
 from reports.records.frame import StudyResults
 from reports.sections.attention import section as attention
 from reports.sections.corruption import section as corruption
@@ -13,7 +14,6 @@ from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
 from reports.sections.scope import scoped
 from reports.sections.search import section as search
-from reports.sections.section import Finding, Section
 
 if TYPE_CHECKING:
     from reports.figures.style import Figure

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.output.numbers import counted, interval, number, percent
-from reports.sections.section import Tone
+from reports.model.section import Tone
+from reports.numbers import counted, interval, number, percent
 from reports.statistics.bounded import estimate_correlation
 from reports.statistics.intervals import Estimate
 

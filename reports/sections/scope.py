@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports.output.numbers import counted
+from reports.model.section import Finding, Section, SectionTable
+from reports.numbers import counted
 from reports.records.frame import StudyResults
-from reports.sections.section import Finding, Section, SectionTable
 
 SUFFIX = "on these test items"
 """What is added to a label."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.model.report import MetricFacts
+from reports.model.section import Section
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import all_arms
 from reports.sections.items.section import by_item
 from reports.sections.reliability.section import calibration
-from reports.sections.section import Section
-from reports.summary.model import MetricFacts
 
 if TYPE_CHECKING:
     from reports.figures.style import Figure

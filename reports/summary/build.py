@@ -12,25 +12,25 @@ import pandas as pd
 from mmcore.errors import RecordError
 from mmcore.measures import MEASURES
 from reports.checks import run_checks
+from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.records.frame import StudyResults
-from reports.records.item_scores import tested_text, with_new_items
 from reports.sections.build import sections
 from reports.sections.standard import overviews
 from reports.statistics.bootstrap import bca, interquartile_mean, mean
 from reports.statistics.comparisons import Paired, compare
 from reports.statistics.intervals import Estimate, estimate, finite
 from reports.statistics.verdicts import decide
-from reports.summary.dominance import dominance_of, dominance_text
 from reports.summary.effects import cost_to_decide, in_original_units
 from reports.summary.flips import flips
 from reports.summary.looks import looks_text, sequential_facts
 from reports.summary.methods import covers_text, families_text
-from reports.summary.model import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
-from reports.summary.monitoring import Course, by_repeat, compare_in_course, course_of
-from reports.summary.naive import neither_beats_it
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import paired_means, verdict_text
+from reports.verdicts.dominance import dominance_of, dominance_text
+from reports.verdicts.item_scores import tested_text, with_new_items
+from reports.verdicts.monitoring import Course, by_repeat, compare_in_course, course_of
+from reports.verdicts.naive import neither_beats_it
 
 BASELINES = ("persistence", "constant", "majority", "prior")
 """The order of naive predictors; others follow by name."""

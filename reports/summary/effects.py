@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmcore.measures import MEASURES
-from reports.output.numbers import counted, duration, number
+from reports.model.report import ComparisonRow
+from reports.numbers import counted, duration, number
 from reports.records.frame import StudyResults
 from reports.statistics.verdicts import THESE_ITEMS
-from reports.summary.model import ComparisonRow
 from reports.summary.sentences import paired_means
 
 MOST = 6

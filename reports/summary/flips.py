@@ -12,9 +12,9 @@ from statistics import fmean
 import numpy as np
 
 from mmcore.measures import MEASURES
-from reports.output.numbers import listing, number
+from reports.model.report import Flip
+from reports.numbers import listing, number
 from reports.records.frame import StudyResults
-from reports.summary.model import Flip
 
 OF_CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "f1")
 """Measures that look at the class a prediction names, and at nothing else of it."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from reports.output.numbers import counted, duration, listing
+from reports.model.report import ArmRow, ComparisonRow, Looks, SequentialFacts
+from reports.numbers import counted, duration, listing
 from reports.statistics.sequential import POWER
-from reports.summary.model import ArmRow, ComparisonRow, Looks, SequentialFacts
-from reports.summary.monitoring import Course
+from reports.verdicts.monitoring import Course
 
 MOST_NAMED = 8
 """Comparisons whose end is told one by one."""

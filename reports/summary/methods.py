@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmcore.result import Drawn
-from reports.output.numbers import counted, number
+from reports.model.report import ComparisonRow, MetricFacts
+from reports.numbers import counted, number
 from reports.statistics.floors import ENUMERATED, PATTERNS
-from reports.summary.model import ComparisonRow, MetricFacts
 
 
 def families_text(metric: MetricFacts, primary: int, by_component: int, overlap: float, shared: bool = False) -> str:

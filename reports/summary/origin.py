@@ -8,7 +8,7 @@ from typing import Any
 
 from mmcore.frozen import without_defaults
 from mmcore.result import Drawn
-from reports.output.numbers import counted, listing, percent
+from reports.numbers import counted, listing, percent
 from reports.records.frame import StudyResults
 from reports.summary.methods import drawn_text
 from reports.summary.splits import splits_of

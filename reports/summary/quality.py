@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.summary.model import Table
+from reports.model.report import Table
 
 SHARES = ("coverage", "interpolated")
 """Shares of an item's steps: averaged over the steps of the items that have the modality."""

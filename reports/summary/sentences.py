@@ -8,13 +8,13 @@ from typing import get_args
 
 import numpy as np
 
-from reports.output.numbers import NOTHING, counted, interval, listing, number, percent, probability, two_digits
+from reports.model.report import ComparisonRow, MetricFacts, VerdictText
+from reports.numbers import NOTHING, counted, interval, listing, number, percent, probability, two_digits
 from reports.statistics.comparisons import Paired
 from reports.statistics.floors import needed
 from reports.statistics.new_items import FEWEST
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.summary.looks import adjusted, open_text, sequential_p
-from reports.summary.model import ComparisonRow, MetricFacts, VerdictText
 from reports.summary.undecided import equals, undecided_cell, undecided_text
 
 
@@ -40,7 +40,7 @@ def verdict_text(
         repeats: repeats that the study asks for.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
-        units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.summary.dominance`.
+        units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
     """
     opening, middle = _WORDS[row.decision.side]
     return VerdictText(

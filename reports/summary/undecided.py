@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from reports.output.numbers import counted, listing, probability
+from reports.model.report import ComparisonRow
+from reports.numbers import counted, listing, probability
 from reports.statistics.verdicts import THESE_ITEMS
 from reports.summary.looks import at_the_end
-from reports.summary.model import ComparisonRow
 
 BEFOREHAND = (
     "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.null_sections import SECTIONS, Chance, bound, false_words, generator, main, rate
-from reports.sections.section import Finding, Section, SectionTable, plain_table
+from reports.model.section import Finding, Section, SectionTable, plain_table
 
 STUDIES = 60
 

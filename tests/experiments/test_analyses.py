@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from experiments.analyses import belonging, chosen, examine, questions, read_answer, remember, still_open
+from experiments.analyses import belonging, chosen, questions, remember, still_open
 from experiments.driver import analyse_study, report_study, run_study
+from experiments.examine import examine, read_answer
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan

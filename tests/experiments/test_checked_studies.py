@@ -16,9 +16,9 @@ from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.data.prepared import prepare
 from mmcore.fingerprint import fingerprint
+from reports.model.report import Summary
 from reports.records.frame import tidy
 from reports.summary.build import summarise
-from reports.summary.model import Summary
 
 
 def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, Any]]:

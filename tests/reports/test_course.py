@@ -9,7 +9,7 @@ from reports.output.render import write_report
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy
 from reports.summary.build import summarise
-from reports.summary.monitoring import compare_in_course, course_of
+from reports.verdicts.monitoring import compare_in_course, course_of
 from studies.repeats import Sequential
 
 CLEAR, FAINT = {"active": 0.12, "scale": 0.12, "position": 0.12}, 0.0

@@ -11,7 +11,7 @@ from reports.output.render import as_html, as_markdown
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy
 from reports.summary.build import summarise
-from reports.summary.dominance import dominance, dominance_text, is_dominated, sign_of
+from reports.verdicts.dominance import dominance, dominance_text, is_dominated, sign_of
 
 FLAT = np.zeros(8)
 

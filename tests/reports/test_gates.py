@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmcore.measures import MEASURES
+from reports.model.section import Section
 from reports.sections.gates import section as gates
 from reports.sections.gates.belief import believe
 from reports.sections.gates.estimates import Gating
@@ -13,7 +14,6 @@ from reports.sections.gates.figures import figures
 from reports.sections.gates.figures_dots import GateComponents, GateConditions, GateFaithfulness
 from reports.sections.gates.figures_lines import GateDistribution, GateDrift, GatesAround
 from reports.sections.gates.figures_timeline import GateTimeline
-from reports.sections.section import Section
 from reports.sections.yardstick import Yardstick
 
 NAMES = ("audio", "visual", "track")

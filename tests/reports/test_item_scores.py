@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from reports.output.numbers import interval
+from reports.numbers import interval
 from reports.output.text import as_json, as_text
-from reports.records import item_scores
 from reports.records.frame import tidy
-from reports.records.item_scores import ItemScores
 from reports.statistics.new_items import times_drawn
 from reports.summary.build import summarise
+from reports.verdicts import item_scores
+from reports.verdicts.item_scores import ItemScores
 
 SHARED = {"drawn": "once", "items": 9}
 

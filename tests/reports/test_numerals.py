@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from reports.output.numbers import counted, duration, interval, listing, number, percent, probability, quantity
+from reports.numbers import counted, duration, interval, listing, number, percent, probability, quantity
 
 
 @pytest.mark.parametrize(

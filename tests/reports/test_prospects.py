@@ -7,7 +7,7 @@ import pytest
 from reports.statistics.comparisons import compare
 from reports.statistics.sequential import Rule
 from reports.statistics.verdicts import decide
-from reports.summary.prospects import FEW_GROUPS, GroupCounts, groups_text, prospects_of
+from reports.verdicts.prospects import FEW_GROUPS, GroupCounts, groups_text, prospects_of
 from studies.repeats import Sequential
 
 MANY = GroupCounts("each_repeat", 12, 60)

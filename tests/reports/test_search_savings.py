@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from contracts.made_lattices import asked, lattice_study, trained
 
+from reports.model.section import Finding, Section
 from reports.records.frame import StudyResults
 from reports.sections.modalities import section as modalities
 from reports.sections.modalities.tests import assess
 from reports.sections.search.estimates import hypervolume_frame, saved
 from reports.sections.search.figures_front import Hypervolume
 from reports.sections.search.section import section
-from reports.sections.section import Finding, Section
 from reports.statistics.search import reference_point
 
 State = Literal["complete", "pruned", "failed", "running", "retried"]

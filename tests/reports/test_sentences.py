@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
+from reports.model.report import ComparisonRow, Looks
+from reports.numbers import probability
 from reports.output.latex import as_latex
-from reports.output.numbers import probability
 from reports.statistics.comparisons import compare
 from reports.statistics.verdicts import decide
-from reports.summary.model import ComparisonRow, Looks
 from reports.summary.sentences import comparison_verdict
 from reports.summary.undecided import BEFOREHAND, undecided_text
 

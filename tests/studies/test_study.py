@@ -15,8 +15,8 @@ from reports.statistics.floors import needed
 from studies.design import ModalityLattice, Reads, arms_of, neighbours
 from studies.repeats import Sequential
 from studies.resolve import resolve
+from studies.resolve_search import found_names
 from studies.resolved import ResolvedStudy
-from studies.search.resolve import found_names
 from studies.study import catalogue, find_study, read_preset, read_study
 
 GOOD = """\

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, WIDTH, colour, house_style, shortened
+from reports.model.report import MetricFacts
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import every_pair
 from reports.statistics.ranks import FEWEST_ARMS
-from reports.summary.model import MetricFacts
 
 MOST = 40
 """Arms that are drawn, the best ones; the table has all."""

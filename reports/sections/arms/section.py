@@ -7,15 +7,15 @@ from itertools import combinations
 
 import numpy as np
 
-from reports.output.numbers import counted, listing, number
+from reports.model.report import MetricFacts
+from reports.model.section import Finding, Section, SectionTable, plain_table
+from reports.numbers import counted, listing, number
 from reports.records.frame import StudyResults
-from reports.records.item_scores import with_new_items
-from reports.sections.section import Finding, Section, SectionTable, plain_table
 from reports.statistics.comparisons import Paired, compare
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
-from reports.summary.model import MetricFacts
-from reports.summary.monitoring import by_repeat
+from reports.verdicts.item_scores import with_new_items
+from reports.verdicts.monitoring import by_repeat
 
 NAMED = 8
 """Arms of a group that are named; of a larger one the first and the last."""

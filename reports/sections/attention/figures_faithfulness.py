@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, marker, only_first, shortened
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending
 from reports.sections.faithfulness import STRONG, WEAK

@@ -12,7 +12,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from reports.figures.style import COLOURS, WIDTH, house_style, shortened
-from reports.output.numbers import listing, number
+from reports.numbers import listing, number
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending
 

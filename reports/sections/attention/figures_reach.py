@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending
 

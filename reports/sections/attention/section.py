@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from reports.output.numbers import counted, interval, listing, number, percent, probability
+from reports.model.section import Finding, Section, SectionTable
+from reports.numbers import counted, interval, listing, number, percent, probability
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.attention.estimates import KIND, MEASURES, Attending, Row
 from reports.sections.attention.tables import difference_table, faithfulness_table, flow_table, layer_table
 from reports.sections.faithfulness import RULE, Label
-from reports.sections.section import Finding, Section, SectionTable
 from reports.statistics.intervals import Estimate
 
 TOKENS = "bottleneck"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from reports.model.section import Table, plain_table
 from reports.sections.attention.estimates import MEASURES, Attending, Difference
-from reports.sections.section import Table, plain_table
 
 
 def faithfulness_table(found: Attending) -> Table:

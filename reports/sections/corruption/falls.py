@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reports.output.numbers import counted, interval, listing, number, percent
+from reports.model.section import Finding
+from reports.numbers import counted, interval, listing, number, percent
 from reports.sections.corruption.estimates import KIND_WORDS, Curve
-from reports.sections.section import Finding
 from reports.statistics.intervals import Estimate, estimate
 
 MOST_TOLD = 4

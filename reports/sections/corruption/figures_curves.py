@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.corruption.estimates import KIND_WORDS, Robustness
 from reports.statistics.intervals import estimate

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.output.numbers import counted, interval, listing, number, probability
+from reports.model.section import Finding, Section, SectionTable, Table, Tone, plain_table
+from reports.numbers import counted, interval, listing, number, probability
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.corruption.estimates import FAMILIES, KIND_WORDS, Comparison, Robustness
 from reports.sections.corruption.falls import fall, questions_of
 from reports.sections.family import Test
-from reports.sections.section import Finding, Section, SectionTable, Table, Tone, plain_table
 from reports.statistics.intervals import estimate
 
 MOST_PAIRS = 4

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, marker, shortened
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.error_analysis.estimates import Ratio, ratios

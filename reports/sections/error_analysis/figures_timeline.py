@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.figures.style import INK, colour, line, marker, shortened
-from reports.output.numbers import NOTHING, number
+from reports.numbers import NOTHING, number
 
 HEIGHTS = {"lines": 1.3, "features": 0.75, "gates": 0.9, "shares": 0.9, "attention": 0.8}
 """Inches of a plot by what it shows."""

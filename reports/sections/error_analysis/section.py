@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from reports.output.numbers import counted, interval, listing, number, percent
+from reports.model.section import Finding, Section, SectionTable, Table, plain_table
+from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.error_analysis.estimates import LEAST_RATIO, Gain, Place, Ratio, gain_margin, gains, ratios
-from reports.sections.section import Finding, Section, SectionTable, Table, plain_table
 
 MOST_PLACES = 8
 """Conditions that are told in words, the strongest first; the table has all."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from reports.model.section import Tone
 from reports.sections.faithfulness import Faithfulness, Label, judge, tone_of
-from reports.sections.section import Tone
 from reports.statistics.bounded import estimate_correlation, p_of_correlations
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate

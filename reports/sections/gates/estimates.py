@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reports.output.numbers import listing
+from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.gates.belief import Belief, Corrected, believe

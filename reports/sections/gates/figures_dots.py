@@ -22,7 +22,7 @@ from reports.figures.style import (
     only_first,
     shortened,
 )
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import STRONG, WEAK
 from reports.sections.gates.estimates import Gating

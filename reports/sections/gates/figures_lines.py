@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, MOST_ARMS, WIDTH, house_style, line, only_first, shortened
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.figures_dots import MOST_GATES, arms_told, pairs, shade

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from reports.output.numbers import counted, interval, listing, number, percent
+from reports.model.section import Finding, Section
+from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import RULE as THRESHOLDS
 from reports.sections.gates.belief import NO_EFFECT, RULE, UNKNOWN_EFFECT, Belief, Effect
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.tables import gate_tables
-from reports.sections.section import Finding, Section
 from reports.statistics.intervals import Estimate
 
 MUCH_SATURATED = 0.2

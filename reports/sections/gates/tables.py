@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reports.output.numbers import percent
+from reports.model.section import SectionTable, Table, plain_table
+from reports.numbers import percent
 from reports.sections.gates.estimates import Gating
-from reports.sections.section import SectionTable, Table, plain_table
 
 
 def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from reports.output.numbers import counted, interval, number, percent, probability
+from reports.model.section import Finding, Section, SectionTable, plain_table
+from reports.numbers import counted, interval, number, percent, probability
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import item_overall, together, whole_differences
-from reports.sections.section import Finding, Section, SectionTable, plain_table
 from reports.statistics.floors import family_floors, needed
 
 Row = dict[str, Any]

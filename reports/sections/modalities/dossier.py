@@ -16,7 +16,7 @@ from reports.sections.modalities.lattice import Lattice
 from reports.sections.modalities.masked import Masked
 from reports.sections.yardstick import Yardstick
 from reports.statistics.intervals import Estimate
-from reports.summary.dominance import Dominance
+from reports.verdicts.dominance import Dominance
 
 Useful = Literal[
     "useful", "redundant", "partly redundant", "harmful", "not needed", "differs by component", "not shown"

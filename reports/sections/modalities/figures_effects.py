@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, shortened
-from reports.output.numbers import number
+from reports.numbers import number
 from reports.sections.modalities.dossier import Dossier
 from reports.statistics.intervals import Estimate
 

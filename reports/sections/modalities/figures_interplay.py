@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from reports.figures.style import COLOURS, INK, PAPER, WIDTH, colour, house_style, shortened
-from reports.output.numbers import number
+from reports.numbers import number
 from reports.sections.modalities.dossier import Dossier
 
 MOST_PAIRS, MOST_COMPONENTS = 28, 16

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcore.analyses import Absence
-from reports.output.numbers import listing
+from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.yardstick import Yardstick
 from reports.statistics.coalitions import interactions, shapley, shapley_of_orders

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar, get_args
 
-from reports.output.numbers import interval, listing, number, percent, probability
+from reports.model.section import Finding, Section, Tone
+from reports.numbers import interval, listing, number, percent, probability
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.family import Test
@@ -13,9 +14,8 @@ from reports.sections.modalities.dossier import Additive, Dossier, Pair, Part, U
 from reports.sections.modalities.masked import WORDS, Masked
 from reports.sections.modalities.tables import tables
 from reports.sections.modalities.tests import assess
-from reports.sections.section import Finding, Section, Tone
 from reports.sections.yardstick import Yardstick
-from reports.summary.dominance import Dominance
+from reports.verdicts.dominance import Dominance
 
 MOST_TOLD = 8
 """Disagreements, and pairs, that are told one by one; the tables have all."""

@@ -8,11 +8,11 @@ from itertools import compress
 import numpy as np
 
 from mmcore.analyses import MOST_EXACT
-from reports.output.numbers import percent
+from reports.model.section import SectionTable, Table, plain_table
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.family import Test
 from reports.sections.modalities.dossier import Dossier
-from reports.sections.section import SectionTable, Table, plain_table
 from reports.sections.yardstick import Yardstick
 from reports.statistics.intervals import Estimate, estimate
 

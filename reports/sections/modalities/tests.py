@@ -35,7 +35,7 @@ from reports.sections.modalities.placebos import Placebos, placebos
 from reports.sections.yardstick import Yardstick
 from reports.statistics.coalitions import interactions, last_gains, shapley
 from reports.statistics.intervals import Estimate, estimate
-from reports.summary.dominance import Dominance, dominance
+from reports.verdicts.dominance import Dominance, dominance
 
 Kind = Literal["gain", "share", "overlap", "alone", "drop", "placebo", "pair", "gap"]
 OF_PARTS: tuple[Kind, ...] = ("gain", "share", "overlap", "alone", "drop", "placebo")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import ScaledTranslation
 
 from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
-from reports.output.numbers import number
+from reports.numbers import number
 from reports.records.frame import StudyResults
 from reports.sections.reliability.section import calibration_by_run
 

@@ -12,9 +12,9 @@ from operator import itemgetter
 from statistics import fmean
 from typing import Any
 
-from reports.output.numbers import counted, interval, number, percent
+from reports.model.section import Finding, Section, SectionTable, plain_table
+from reports.numbers import counted, interval, number, percent
 from reports.records.frame import StudyResults
-from reports.sections.section import Finding, Section, SectionTable, plain_table
 from reports.statistics.intervals import Estimate, estimate
 
 CLOSE = 0.01

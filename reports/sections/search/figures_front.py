@@ -18,7 +18,7 @@ from reports.figures.style import (
     marker,
     shortened,
 )
-from reports.output.numbers import percent
+from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, front_frame, hypervolume_frame, objectives, title, validated
 from reports.statistics.search import REFERENCE

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.output.numbers import counted, interval, listing, number, percent
+from reports.model.section import Finding, Section, SectionTable, plain_table
+from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import (
     Search,
@@ -25,7 +26,6 @@ from reports.sections.search.estimates import (
     title,
     trials_frame,
 )
-from reports.sections.section import Finding, Section, SectionTable, plain_table
 from reports.statistics.search import flips
 
 FIGURES = (

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from contracts.made_lattices import NAMES, asked, lattice_study, trained
 
+from reports.model.section import Finding, Section
 from reports.sections.build import sections
 from reports.sections.modalities import section as modalities
 from reports.sections.scope import OPEN, SUFFIX, scoped
-from reports.sections.section import Finding, Section
 
 
 @pytest.fixture(scope="module")

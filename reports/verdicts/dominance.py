@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmcore.measures import MEASURES
-from reports.output.numbers import listing, percent
+from reports.model.report import ComparisonRow
+from reports.numbers import listing, percent
 from reports.records.frame import StudyResults
 from reports.statistics.verdicts import Verdict
-from reports.summary.model import ComparisonRow
-from reports.summary.monitoring import by_repeat
+from reports.verdicts.monitoring import by_repeat
 
 MOST = 2 / 3
 """Share that makes one of three components or more the one that decides: twice as much as all others together."""

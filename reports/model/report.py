@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reports.sections.section import Section, Table
+from reports.model.section import Section, Table
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict

@@ -14,12 +14,12 @@ import pandas as pd
 
 from mmcore.measures import MEASURES
 from mmcore.skill import skills_of
-from reports.output.numbers import counted
+from reports.numbers import counted
 from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired
 from reports.statistics.measured import CLASS_MEASURES, mean_of_known, of_classes, ratio, sum_of_known
 from reports.statistics.new_items import NewItems, effective_groups, on_new_items, times_drawn
-from reports.summary.monitoring import Course
+from reports.verdicts.monitoring import Course
 
 
 class ItemScores:

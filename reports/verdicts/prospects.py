@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcore.result import Drawn
-from reports.output.numbers import counted, probability
+from reports.numbers import counted, probability
 from reports.statistics.floors import ENUMERATED, floor, needed
 from studies.resolved import ResolvedStudy
 

@@ -17,11 +17,11 @@ from statistics import fmean
 
 import numpy as np
 
+from reports.model.report import Looks
 from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired
 from reports.statistics.sequential import Rule, before_looks, compare_sequentially
 from reports.statistics.verdicts import Decision, decide
-from reports.summary.model import Looks
 from studies.resolved import ResolvedStudy
 
 DECIDED = ("better", "worse", "equivalent")
