@@ -10,10 +10,11 @@ from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
 from reports.output.tables import tables
 from reports.sections.error_analysis.estimates import gains, ratios
+from reports.sections.error_analysis.figures import figures
 from reports.sections.error_analysis.figures_case import ErrorCase, ErrorEnds
 from reports.sections.error_analysis.figures_conditions import ErrorConditions
 from reports.sections.error_analysis.figures_timeline import cropped
-from reports.sections.error_analysis.section import figures, section
+from reports.sections.error_analysis.section import section
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import estimate
 from reports.summary.build import summarise
