@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from mmcore.batch import Batch
 from mmcore.config import ModelConfig
+from mmcore.model.build import build_model
 from mmcore.model.cost import count_parameters
 from mmcore.model.dropout import dropout
-from mmcore.model.multimodal import build_model
 from mmcore.model.positions import sinusoids
 from mmcore.schema import CorpusSchema
 from mmcore.training.losses import component_losses

@@ -23,8 +23,8 @@ from mmcore.data.twins import divided_twins
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
+from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
-from mmcore.model.multimodal import build_model
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing

@@ -18,7 +18,8 @@ from mmcore.data.splits import Split, draw_split
 from mmcore.data.strata import strata_of
 from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import training_fingerprint
-from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.model.build import build_model
+from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema
 from mmcore.scoring import Data
 from mmcore.task import resolve_causal, resolve_task

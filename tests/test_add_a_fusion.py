@@ -51,7 +51,7 @@ def test_three_steps_make_a_fusion_that_keeps_every_promise(tmp_path: Path) -> N
     replace(tmp_path / config, "    | Decision,\n", "    | Decision\n    | Product,\n")
 
     imported, case = arm.strip("\n").split("\n", 1)
-    insert(tmp_path / init, "from mmcore.schema import", imported + "\n")
+    insert(tmp_path / init, "from mmcore.model.layer_sizes import", imported + "\n")
     insert(tmp_path / init, "        case config.Decision", case.strip("\n") + "\n")
 
     with open(tmp_path / contract, "a", encoding="utf-8") as tests:

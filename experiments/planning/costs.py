@@ -50,7 +50,7 @@ class Costs:
         config: RunConfig,
         count: Callable[[MultimodalModel], dict[str, int]],
     ) -> dict[str, int]:
-        from mmcore.model.multimodal import build_unfilled
+        from mmcore.model.build import build_unfilled
 
         causal = resolve_causal(config, resolve_task(config, self.schema))
         key = (config.model, causal, config.data.window)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.model.dropout import add_dropped, dropout
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.trace import Trace
 
 
@@ -20,16 +19,14 @@ class PostNormLayer(nn.Module):
     ``torch.nn.TransformerEncoderLayer``.
     """
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, rotary: bool
-    ) -> None:
+    def __init__(self, sizes: LayerSizes) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.attention = MultiheadAttention(width, heads, attention_dropout, rotary)
-        self.attention_norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, feed_forward)
-        self.narrow = nn.Linear(feed_forward, width)
-        self.feed_forward_norm = nn.LayerNorm(width)
+        self.dropout = sizes.dropout
+        self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
+        self.attention_norm = nn.LayerNorm(sizes.width)
+        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
+        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(
         self,
@@ -52,16 +49,14 @@ class PreNormLayer(nn.Module):
     Shape: x_BTD, mask_B1TT, steps_T (None: 0, 1, 2, …) → (B, T, D). The encoder adds a final norm.
     """
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, rotary: bool
-    ) -> None:
+    def __init__(self, sizes: LayerSizes) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention = MultiheadAttention(width, heads, attention_dropout, rotary)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, feed_forward)
-        self.narrow = nn.Linear(feed_forward, width)
+        self.dropout = sizes.dropout
+        self.attention_norm = nn.LayerNorm(sizes.width)
+        self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
+        self.feed_forward_norm = nn.LayerNorm(sizes.width)
+        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
+        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
 
     def forward(
         self,
@@ -78,6 +73,15 @@ class PreNormLayer(nn.Module):
         return add_dropped(x_BTD, self.narrow(dropout(widened_BTF, self.dropout, rng)), self.dropout, rng)
 
 
+def layer_of(sizes: LayerSizes) -> PostNormLayer | PreNormLayer:
+    """A layer with its norms where ``sizes.norm`` puts them."""
+    match sizes.norm:
+        case "post":
+            return PostNormLayer(sizes)
+        case "pre":
+            return PreNormLayer(sizes)
+
+
 class Encoder(nn.Module):
     """A stack of layers over the valid steps.
 
@@ -85,32 +89,16 @@ class Encoder(nn.Module):
     a valid step. A row that is padding throughout stays finite.
 
     Args:
-        width, layers, heads, feed_forward: sizes; heads divides width.
-        dropout, attention_dropout: shares in [0, 1).
-        norm: ``post`` (no final norm), or ``pre`` (with one).
+        sizes: of every layer; with ``norm`` post there is no final norm, with pre there is one.
+        layers: how many; 0 leaves the final norm alone.
         causal: whether a step sees itself and earlier steps only.
-        rotary: rotary positions in every layer.
     """
 
-    def __init__(
-        self,
-        width: int,
-        layers: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float,
-        attention_dropout: float,
-        norm: Literal["post", "pre"],
-        causal: bool,
-        rotary: bool = False,
-    ) -> None:
+    def __init__(self, sizes: LayerSizes, layers: int, causal: bool) -> None:
         super().__init__()
         self.causal = causal
-        layer = PostNormLayer if norm == "post" else PreNormLayer
-        self.layers = nn.ModuleList(
-            layer(width, heads, feed_forward, dropout, attention_dropout, rotary) for _ in range(layers)
-        )
-        self.final_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+        self.layers = nn.ModuleList(layer_of(sizes) for _ in range(layers))
+        self.final_norm = nn.LayerNorm(sizes.width) if sizes.norm == "pre" else nn.Identity()
 
     def forward(
         self,

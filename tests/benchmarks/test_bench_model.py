@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmcore.config import ModelConfig
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.training.losses import component_losses
 
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "bench_model.py"), run_name="bench_model")

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import ModelConfig
+from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.embedding import key_of
-from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema
 from mmcore.trace import Trace
 

@@ -193,7 +193,7 @@ class TestHierarchical(FusionContract):
         config = ModelConfig.model_validate(
             {"width": D, "heads": H, "fusion": {"kind": "hierarchical", "order": order}}
         )
-        fusion = build_fusion(config, NAMES, SCHEMA.targets)
+        fusion = build_fusion(config, NAMES)
         assert isinstance(fusion, HierarchicalFusion)
         shaken(fusion)
         usable_BTM, trace = holes(3), Trace()
@@ -250,7 +250,7 @@ class TestHierarchical(FusionContract):
     def test_an_order_that_does_not_fit_is_refused(self, order: list) -> None:
         config = ModelConfig.model_validate({"fusion": {"kind": "hierarchical", "order": order}})
         with pytest.raises(ConfigError, match="must name each modality that the model reads once"):
-            build_fusion(config, NAMES, SCHEMA.targets)
+            build_fusion(config, NAMES)
 
 
 class TestLowRank(FusionContract):

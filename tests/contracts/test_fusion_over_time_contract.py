@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.bottleneck import BottleneckFusion
 from mmcore.model.fusion.cross_modal import CrossModalFusion, CrossModalLayer
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.trace import Trace
 
 D, H, W = 16, 4, 24
@@ -52,7 +53,7 @@ class TestCrossModal(FusionContract):
 
     @pytest.mark.parametrize("causal", [False, True])
     def test_a_layer_equals_the_formula_with_torchs_attention(self, causal: bool) -> None:
-        layer = CrossModalLayer(D, H, W, 0.1, 0.1, False)
+        layer = CrossModalLayer(LayerSizes(D, H, W, 0.1, 0.1))
         shaken(layer)
         oracle = nn.MultiheadAttention(D, H, batch_first=True)
         ours = layer.attention
@@ -83,7 +84,7 @@ class TestCrossModal(FusionContract):
         torch.testing.assert_close(torch.from_numpy(trace.arrays["weights"]), weights, atol=1e-6, rtol=1e-5)
 
     def test_every_layer_reads_the_original_source_and_the_results_are_mixed(self) -> None:
-        fusion = CrossModalFusion(NAMES, D, H, W, 0.0, 0.0, 2, False)
+        fusion = CrossModalFusion(NAMES, LayerSizes(D, H, W), 2)
         shaken(fusion)
         streams = random_streams(3, torch.rand(B, T, 3, generator=torch.Generator().manual_seed(3)) < 0.6)
         wanted = fusion.mix.bias.expand(B, T, D)
@@ -100,7 +101,7 @@ class TestCrossModal(FusionContract):
 
     @pytest.mark.parametrize("causal", [False, True])
     def test_it_shows_where_each_modality_looks(self, causal: bool) -> None:
-        fusion = CrossModalFusion(NAMES[:2], D, H, W, 0.0, 0.0, 1, False)
+        fusion = CrossModalFusion(NAMES[:2], LayerSizes(D, H, W), 1)
         shaken(fusion)
         trace = Trace()
         fusion(random_streams(2, halves(), causal), trace=trace)
@@ -113,7 +114,7 @@ class TestCrossModal(FusionContract):
         assert (late[..., :3].nan_to_num() == 0).all()
 
     def test_one_modality_reaches_the_other_over_time(self) -> None:
-        fusion = CrossModalFusion(NAMES[:2], D, H, W, 0.0, 0.0, 1, False)
+        fusion = CrossModalFusion(NAMES[:2], LayerSizes(D, H, W), 1)
         shaken(fusion)
         streams = random_streams(2, halves())
         late_BTD = streams.embedded[1].requires_grad_()
@@ -124,9 +125,9 @@ class TestBottleneck(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "bottleneck", "layers": 2, "tokens": 2}}
 
     @staticmethod
-    def fusion(layers: int, M: int = 2, **values) -> BottleneckFusion:
-        sizes = {"norm": "pre", "rotary": False, "tokens": 2} | values
-        fusion = BottleneckFusion(NAMES[:M], D, H, W, 0.0, 0.0, layers, **sizes)
+    def fusion(layers: int, M: int = 2, tokens: int = 2, **values) -> BottleneckFusion:
+        sizes = replace(LayerSizes(D, H, W, norm="pre"), **values)
+        fusion = BottleneckFusion(NAMES[:M], sizes, layers, tokens)
         shaken(fusion)
         return fusion
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import LossConfig, ModelConfig
-from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.model.build import build_model
+from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema, Targets
 from mmcore.training.objective import Objective
 from mmcore.training.weighting import Step, Weighting, build_weighting

@@ -13,7 +13,7 @@ from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.config.model import Fusion, Head
 from mmcore.data.loader import Loader
 from mmcore.events import EpochDone
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.leakage import forbidden_gradient
 from mmcore.run import run
 from mmcore.trained import load_trained

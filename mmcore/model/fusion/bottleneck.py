@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mmcore.model.attention import attention_mask
 from mmcore.model.embedding import key_of
-from mmcore.model.encoder import PostNormLayer, PreNormLayer
+from mmcore.model.encoder import layer_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.model.positions import NoPositions, SinusoidalPositions
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
@@ -29,12 +30,9 @@ class BottleneckFusion(Fusion):
 
     Args:
         modalities: at least two names.
-        width, heads, feed_forward: sizes; heads divides width.
-        dropout, attention_dropout: shares in [0, 1).
+        sizes: of every layer; without rotary positions the tokens' steps are told by sinusoids, for an even width.
         layers: at least 1.
         tokens: N, at least 1.
-        norm: ``post`` or ``pre``.
-        rotary: rotary positions in every layer; else the tokens' steps are told by sinusoids, for an even width.
 
     Source: Nagrani et al. 2021, "Attention Bottlenecks for Multimodal Fusion", §3.2–3.3.
     NOTE[DIFF] The paper has N tokens for a whole clip, which would tell a step of a causal model its future. Here every
@@ -45,26 +43,12 @@ class BottleneckFusion(Fusion):
 
     over_time: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        modalities: tuple[str, ...],
-        width: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float,
-        attention_dropout: float,
-        layers: int,
-        tokens: int,
-        norm: Literal["post", "pre"],
-        rotary: bool,
-    ) -> None:
+    def __init__(self, modalities: tuple[str, ...], sizes: LayerSizes, layers: int, tokens: int) -> None:
         super().__init__()
-        self.tokens_ND = nn.Parameter(torch.empty(tokens, width))
-        self.positions = NoPositions() if rotary else SinusoidalPositions(width)
-        layer = PostNormLayer if norm == "post" else PreNormLayer
-        sizes = (width, heads, feed_forward, dropout, attention_dropout, rotary)
+        self.tokens_ND = nn.Parameter(torch.empty(tokens, sizes.width))
+        self.positions = NoPositions() if sizes.rotary else SinusoidalPositions(sizes.width)
         self.layers = nn.ModuleList(
-            nn.ModuleDict({key_of(name): layer(*sizes) for name in modalities}) for _ in range(layers)
+            nn.ModuleDict({key_of(name): layer_of(sizes) for name in modalities}) for _ in range(layers)
         )
 
     def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:

@@ -12,6 +12,7 @@ from mmcore.model.attention import MultiheadAttention
 from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -25,17 +26,15 @@ class CrossModalLayer(nn.Module):
     that they released, z itself is added.
     """
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, dropout: float, attention_dropout: float, rotary: bool
-    ) -> None:
+    def __init__(self, sizes: LayerSizes) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.target_norm = nn.LayerNorm(width)
-        self.source_norm = nn.LayerNorm(width)
-        self.attention = MultiheadAttention(width, heads, attention_dropout, rotary)
-        self.feed_forward_norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, feed_forward)
-        self.narrow = nn.Linear(feed_forward, width)
+        self.dropout = sizes.dropout
+        self.target_norm = nn.LayerNorm(sizes.width)
+        self.source_norm = nn.LayerNorm(sizes.width)
+        self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
+        self.feed_forward_norm = nn.LayerNorm(sizes.width)
+        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
+        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
 
     def forward(
         self,
@@ -66,10 +65,8 @@ class CrossModalFusion(Fusion):
 
     Args:
         modalities: at least two names.
-        width, heads, feed_forward: sizes; heads divides width.
-        dropout, attention_dropout: shares in [0, 1).
+        sizes: of every layer; its ``norm`` is not read, the layers are pre-norm.
         layers: cross-modal layers of a pair, at least 1.
-        rotary: rotary positions in every layer.
 
     Source: Tsai et al. 2019, "Multimodal Transformer for Unaligned Multimodal Language Sequences", §3.1–3.2.
     NOTE[DIFF] no temporal convolution before, and no self-attention per target after: the encoder that follows, one for
@@ -78,22 +75,11 @@ class CrossModalFusion(Fusion):
 
     over_time: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        modalities: tuple[str, ...],
-        width: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float,
-        attention_dropout: float,
-        layers: int,
-        rotary: bool,
-    ) -> None:
+    def __init__(self, modalities: tuple[str, ...], sizes: LayerSizes, layers: int) -> None:
         super().__init__()
 
         def stack() -> nn.ModuleList:
-            sizes = (width, heads, feed_forward, dropout, attention_dropout, rotary)
-            return nn.ModuleList(CrossModalLayer(*sizes) for _ in range(layers))
+            return nn.ModuleList(CrossModalLayer(sizes) for _ in range(layers))
 
         self.pairs = nn.ModuleDict(
             {
@@ -101,7 +87,7 @@ class CrossModalFusion(Fusion):
                 for target in modalities
             }
         )
-        self.mix = nn.Linear(len(modalities) * (len(modalities) - 1) * width, width)
+        self.mix = nn.Linear(len(modalities) * (len(modalities) - 1) * sizes.width, sizes.width)
 
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         masks = [streams.cross_mask(m) for m in range(len(streams.modalities))]

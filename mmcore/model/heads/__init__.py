@@ -8,6 +8,7 @@ from mmcore.model.heads.per_track import PerTrackHead
 from mmcore.model.heads.residual import ResidualHead
 from mmcore.model.heads.shared import SharedHead
 from mmcore.model.heads.track_tokens import TrackTokensHead
+from mmcore.model.layer_sizes import LayerSizes
 
 __all__ = ["Head", "build_head", "mean_over_steps"]
 
@@ -28,16 +29,4 @@ def build_head(model: config.ModelConfig, tracks: int, outputs: int, causal: boo
         case config.ResidualHead(blocks=blocks):
             return ResidualHead(model.width, tracks, outputs, blocks, model.dropout)
         case config.TrackTokensHead(layers=layers):
-            return TrackTokensHead(
-                model.width,
-                model.heads,
-                model.feed_forward,
-                tracks,
-                outputs,
-                layers,
-                model.dropout,
-                model.attention_dropout,
-                model.norm,
-                causal,
-                model.positions == "rotary",
-            )
+            return TrackTokensHead(LayerSizes.of(model), tracks, outputs, layers, causal)

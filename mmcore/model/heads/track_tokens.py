@@ -6,7 +6,6 @@ B batch, T steps, D width, K tracks, O outputs per track, H heads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.heads.base import Head
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.trace import Trace
 
 
@@ -25,27 +25,18 @@ class TrackLayer(nn.Module):
     ``torch.nn.TransformerDecoderLayer`` over all T·K tokens, with self-attention kept within a step.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float,
-        attention_dropout: float,
-        norm: Literal["post", "pre"],
-        rotary: bool,
-    ) -> None:
+    def __init__(self, sizes: LayerSizes) -> None:
         super().__init__()
-        self.pre = norm == "pre"
-        self.dropout = dropout
+        self.pre = sizes.norm == "pre"
+        self.dropout = sizes.dropout
         # Tracks of one step have no distance in time, so there is nothing to rotate.
-        self.between_tracks = MultiheadAttention(width, heads, attention_dropout)
-        self.between_tracks_norm = nn.LayerNorm(width)
-        self.over_time = MultiheadAttention(width, heads, attention_dropout, rotary)
-        self.over_time_norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, feed_forward)
-        self.narrow = nn.Linear(feed_forward, width)
-        self.feed_forward_norm = nn.LayerNorm(width)
+        self.between_tracks = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout)
+        self.between_tracks_norm = nn.LayerNorm(sizes.width)
+        self.over_time = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
+        self.over_time_norm = nn.LayerNorm(sizes.width)
+        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
+        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(
         self,
@@ -91,40 +82,23 @@ class TrackTokensHead(Head):
     ``<name>/<layer>/over_time`` (B, H, T·K, T), tokens step by step, NaN where a token may look at no step.
 
     Args:
-        width, heads, feed_forward: sizes; heads divides width.
+        sizes: of every layer; with ``norm`` post there is no final norm, with pre there is one.
         tracks, outputs: K, O.
         layers: at least 1.
-        dropout, attention_dropout: shares in [0, 1).
-        norm: ``post`` (no final norm), or ``pre`` (with one).
         causal: whether a step sees itself and earlier steps only.
-        rotary: rotary positions in attention over time.
 
     Source: Carion et al. 2020, "End-to-End Object Detection with Transformers", §3.2. NOTE[DIFF] Learned queries are
     added to the state of their step, once; DETR starts from zeros and adds them to queries and keys in every layer. A
     token stands for a known track here, so nothing is matched.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        feed_forward: int,
-        tracks: int,
-        outputs: int,
-        layers: int,
-        dropout: float,
-        attention_dropout: float,
-        norm: Literal["post", "pre"],
-        causal: bool,
-        rotary: bool,
-    ) -> None:
+    def __init__(self, sizes: LayerSizes, tracks: int, outputs: int, layers: int, causal: bool) -> None:
         super().__init__()
         self.causal = causal
-        self.track = nn.Embedding(tracks, width)
-        sizes = (width, heads, feed_forward, dropout, attention_dropout, norm, rotary)
-        self.layers = nn.ModuleList(TrackLayer(*sizes) for _ in range(layers))
-        self.final_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
-        self.output = nn.Linear(width, outputs)
+        self.track = nn.Embedding(tracks, sizes.width)
+        self.layers = nn.ModuleList(TrackLayer(sizes) for _ in range(layers))
+        self.final_norm = nn.LayerNorm(sizes.width) if sizes.norm == "pre" else nn.Identity()
+        self.output = nn.Linear(sizes.width, outputs)
 
     def forward(
         self,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.model.encoder import Encoder
+from mmcore.model.late import LateFusionModel
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.training.weighting.base import Components, Step, Weighting, gradients
 
@@ -82,7 +83,8 @@ def last_shared_layer(model: MultimodalModel) -> list[nn.Parameter]:
     The encoder's last layer with the norm that follows it; where modalities have encoders of their own, the last
     layer of each. A model without layers has its fusion, else its embedding, in that place.
     """
-    before_head = [model.encoder, *([] if model.late else [model.fusion]), model.before, model.embedding]
+    before_encoder = [model.before] if isinstance(model, LateFusionModel) else [model.fusion, model.before]
+    before_head = [model.encoder, *before_encoder, model.embedding]
     for part in before_head:
         if part is None:
             continue

@@ -5,8 +5,8 @@ import torch
 
 from mmcore.config import ModelConfig
 from mmcore.config.model import Fusion, Head
+from mmcore.model.build import build_model, build_unfilled
 from mmcore.model.cost import PARTS, count_flops, count_parameters
-from mmcore.model.multimodal import build_model, build_unfilled
 from mmcore.schema import CorpusSchema
 
 CONTINUOUS = ("scale", "x", "y", "anchor_x", "anchor_y", "rotation", "crop_l", "crop_r", "crop_t", "crop_b")

@@ -3,13 +3,14 @@ import torch
 from torch import nn
 
 from mmcore.model.encoder import Encoder
+from mmcore.model.layer_sizes import LayerSizes
 
 B, T, D, H, L, W = 4, 8, 16, 4, 2, 24
 
 
 def copied(oracle: nn.TransformerEncoder, norm: str, causal: bool) -> Encoder:
     """Our encoder with the weights of torch's."""
-    ours = Encoder(D, L, H, W, 0.1, 0.1, norm, causal)  # pyright: ignore[reportArgumentType]
+    ours = Encoder(LayerSizes(D, H, W, 0.1, 0.1, norm), L, causal)  # pyright: ignore[reportArgumentType]
     names = {
         "attention.in_weight": "self_attn.in_proj_weight",
         "attention.in_bias": "self_attn.in_proj_bias",

@@ -8,6 +8,7 @@ from mmcore.model.heads.per_track import PerTrackHead as PerTrack
 from mmcore.model.heads.residual import ResidualHead as Residual
 from mmcore.model.heads.shared import SharedHead as Shared
 from mmcore.model.heads.track_tokens import TrackTokensHead as TrackTokens
+from mmcore.model.layer_sizes import LayerSizes
 from mmcore.trace import Trace
 
 B, T, D, K, O = 3, 5, 8, 4, 6  # noqa: E741 the legend's name for outputs
@@ -70,7 +71,8 @@ def test_residual_follows_the_formula() -> None:
 
 
 def track_tokens(norm: str = "post", causal: bool = False, layers: int = 2, rotary: bool = False) -> TrackTokens:
-    head = TrackTokens(D, 2, 12, K, O, layers, 0.1, 0.1, norm, causal, rotary)  # pyright: ignore[reportArgumentType]
+    sizes = LayerSizes(D, 2, 12, 0.1, 0.1, norm, rotary)  # pyright: ignore[reportArgumentType]
+    head = TrackTokens(sizes, K, O, layers, causal)
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in head.named_parameters():

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from mmcore.config import ModelConfig
+from mmcore.model.build import build_model
 from mmcore.model.initialisation import initialise
-from mmcore.model.multimodal import build_model
 
 SIZES = {"width": 64, "layers": 2, "heads": 4, "feed_forward": 128}
 

@@ -7,8 +7,8 @@ import torch
 from mmcore.config import ModelConfig
 from mmcore.errors import ConfigError, ShapeError
 from mmcore.model import dropout
+from mmcore.model.build import build_model
 from mmcore.model.embedding import key_of
-from mmcore.model.multimodal import build_model
 from mmcore.model.positions import sinusoids
 from mmcore.trace import Trace
 

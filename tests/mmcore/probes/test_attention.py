@@ -15,7 +15,7 @@ from mmcore.analyses import AttentionAnalysis, applies
 from mmcore.config import ModelConfig, build_config
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.attention.flow import FlowSums, reading
 from mmcore.probes.attention.maps import AttentionMap, HeadSums, Seen, attention_maps, divergences
 from mmcore.probes.attention.probe import probe_attention, traced

@@ -8,7 +8,7 @@ from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.errors import ConfigError
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.gates.clamping import clamped
 from mmcore.probes.removal import without
 from mmcore.trace import Trace

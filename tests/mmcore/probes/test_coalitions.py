@@ -13,7 +13,7 @@ from mmcore.analyses import CoalitionsAnalysis, applies, build_analysis
 from mmcore.config import build_config, override
 from mmcore.data.prepared import prepare
 from mmcore.errors import ConfigError
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.coalitions.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros
 from mmcore.probes.coalitions.probe import _Additive, _even, chosen_subsets, probe_coalitions
 from mmcore.probes.removal import removing

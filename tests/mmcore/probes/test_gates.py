@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from mmcore.analyses import GatesAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.events import edit_events
 from mmcore.probes.gates import sample as gate_sample
 from mmcore.probes.gates.clamping import clamped

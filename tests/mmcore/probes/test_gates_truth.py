@@ -16,7 +16,7 @@ import torch
 from mmcore.analyses import GatesAnalysis
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.gates.probe import probe_gates
 from mmcore.trained import Trained
 from reports.sections.gates.belief import believe

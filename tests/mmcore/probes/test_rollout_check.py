@@ -12,7 +12,8 @@ import torch
 from mmcore.config import ModelConfig
 from mmcore.data.prepared import prepare
 from mmcore.events import ignore
-from mmcore.model.multimodal import MultimodalModel, build_model
+from mmcore.model.build import build_model
+from mmcore.model.multimodal import MultimodalModel
 from mmcore.probes.attention.occlusion import distance, gradient_times_input, occlusion, spans_of
 from mmcore.probes.attention.probe import check_rollout
 from mmcore.probes.attention.rollout_check import RolloutCheck

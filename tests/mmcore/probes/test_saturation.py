@@ -10,7 +10,7 @@ import torch
 from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.model.multimodal import build_model
+from mmcore.model.build import build_model
 from mmcore.probes.gates.saturation import OPEN, SHUT, gate_columns, probe_saturation
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}

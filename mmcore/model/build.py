@@ -1,0 +1,48 @@
+"""From a config and a corpus to a model."""
+
+from __future__ import annotations
+
+import torch
+
+from mmcore.config import Decision, ModelConfig
+from mmcore.model.feature_fusion import FeatureFusionModel
+from mmcore.model.initialisation import initialise
+from mmcore.model.late import LateFusionModel
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.schema import CorpusSchema
+
+
+def build_model(
+    config: ModelConfig, schema: CorpusSchema, causal: bool, repeat: int, window: int | None = None
+) -> MultimodalModel:
+    """A model for a corpus, with the initial values of a repeat.
+
+    Args:
+        config: sizes, modalities, fusion, head.
+        schema: gives the number of features, tracks and outputs.
+        causal: whether a step sees itself and earlier steps only (``config.causal`` with None resolved by the task).
+        repeat: with a parameter's name it decides that parameter's initial values, for every arm alike.
+        window: steps of a batch at most; needed for learned positions alone.
+
+    Raises:
+        ConfigError: ``config.modalities`` names one that the corpus does not have; a hierarchical order does not fit
+            the modalities.
+    """
+    model = build_unfilled(config, schema, causal, window)
+    model.to_empty(device="cpu")
+    initialise(model, repeat)
+    return model
+
+
+def build_unfilled(
+    config: ModelConfig, schema: CorpusSchema, causal: bool, window: int | None = None
+) -> MultimodalModel:
+    """The same model without values, on the meta device: enough to count what it costs.
+
+    There torch's layers neither draw from the global generator nor fill memory that is filled again.
+    """
+    features = {name: len(schema.modalities[name].columns) for name in schema.chosen(config.modalities)}
+    late = isinstance(config.fusion, Decision) and len(features) > 1
+    kind = LateFusionModel if late else FeatureFusionModel
+    with torch.device("meta"):
+        return kind(config, features, schema.targets, causal, window)
