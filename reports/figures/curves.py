@@ -6,17 +6,17 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.figure import Figure as Drawing
 
+from reports.figures.base import FigureBase
+from reports.figures.marks import band
 from reports.figures.style import (
     MOST_ARMS,
     WIDTH,
     colour,
-    house_style,
     legend_above,
     line,
-    marker,
     only_first,
     shortened,
 )
@@ -25,7 +25,7 @@ from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 
 
-class LearningCurves:
+class LearningCurves(FigureBase):
     """Score and loss over the epochs of all finished runs."""
 
     name = "learning_curves"
@@ -34,7 +34,6 @@ class LearningCurves:
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self._frame: pd.DataFrame | None = None
 
     @property
     def description(self) -> str:
@@ -55,13 +54,8 @@ class LearningCurves:
     def _score_title(self) -> str:
         return self._score_column().removeprefix("validation/").replace("/", " of ")
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per curve, arm and epoch: ``curve, arm, epoch, mean, low, high, n``."""
-        if self._frame is None:
-            self._frame = self._compute()
-        return self._frame
-
-    def _compute(self) -> pd.DataFrame:
         history, study = self.results.history, self.results.study
         history = history.query("status == 'done'")
         places = cast(dict[tuple[str, int], np.ndarray], history.groupby(["arm", "epoch"]).indices)
@@ -76,35 +70,23 @@ class LearningCurves:
                 rows.append((column, arm, epoch, e.mean, e.low, e.high, e.n))
         return pd.DataFrame(rows, columns=["curve", "arm", "epoch", "mean", "low", "high", "n"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Two plots, one above the other, with a common axis of epochs."""
         frame = self.frame()
         arms = [a.name for a in self.results.study.arms][:MOST_ARMS]
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 5.2 + 0.18 * len(arms)), layout="constrained")
-            top, bottom = figure.subplots(2, 1, sharex=True)
-            for i, arm in enumerate(arms):
-                mine = frame.query("arm == @arm")
-                _band(top, mine.query("curve == @self._score_column()"), i, shortened(arm))
-                _band(bottom, mine.query("curve == 'validation/loss'"), i, shortened(arm))
-                train = mine.query("curve == 'train/loss'")
-                bottom.plot(train["epoch"], train["mean"], color=colour(i), linewidth=1.0, linestyle=line(i))
-            top.set_ylabel(f"validation {self._score_title()}")
-            bottom.set_ylabel("loss")
-            bottom.set_xlabel("epoch")
-            bottom.xaxis.get_major_locator().set_params(integer=True)
-            for axes in (top, bottom):
-                axes.grid(axis="y")
-                axes.margins(x=0.03)
-            legend_above(top)
+        figure = Drawing(figsize=(WIDTH, 5.2 + 0.18 * len(arms)), layout="constrained")
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        for i, arm in enumerate(arms):
+            mine = frame.query("arm == @arm")
+            band(top, mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
+            band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
+            train = mine.query("curve == 'train/loss'")
+            sns.lineplot(train, x="epoch", y="mean", ax=bottom, color=colour(i), linewidth=1.0, linestyle=line(i))
+        top.set_ylabel(f"validation {self._score_title()}")
+        bottom.set(ylabel="loss", xlabel="epoch")
+        bottom.xaxis.get_major_locator().set_params(integer=True)
+        for axes in (top, bottom):
+            axes.grid(axis="y")
+            axes.margins(x=0.03)
+        legend_above(top)
         return figure
-
-
-def _band(axes: Axes, curve: pd.DataFrame, i: int, label: str) -> None:
-    if curve.empty:
-        return
-    axes.fill_between(curve["epoch"], curve["low"], curve["high"], color=colour(i), alpha=0.16, linewidth=0)
-    axes.plot(
-        curve["epoch"], curve["mean"], color=colour(i), linestyle=line(i), marker=marker(i), markersize=5.5,
-        markevery=max(1, len(curve) // 12), linewidth=1.8, label=label,
-    )  # fmt: skip
