@@ -27,7 +27,7 @@ import pandas as pd
 
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from mmcore.result import Drawn
+from mmcore.record import Drawn
 from mmcore.seeding import generator
 from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy

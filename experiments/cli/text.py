@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from experiments.cli.searches import search_text, standing
@@ -22,6 +23,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 if TYPE_CHECKING:
     from mmcore.data.lag import Lag
     from mmcore.data.prepared import Prepared
+    from mmcore.quality import QualityRow
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
@@ -213,7 +215,7 @@ def status_text(plan: Plan, home: Home) -> str:
 
 def quality_text(store: Prepared, items: bool = False) -> str:
     """A corpus and its data's quality, for people; with ``items`` a line for every item and modality."""
-    from mmcore.data.quality import summarise
+    from mmcore.quality import summarise
 
     schema = store.schema
     groups = len({item.group for item in store.items})
@@ -226,16 +228,16 @@ def quality_text(store: Prepared, items: bool = False) -> str:
         f"content {store.content}",
         "",
     ]
-    lines += _quality_table(summarise(store.quality), leave_out=("examples",))
+    lines += _quality_table([asdict(line) for line in summarise(store.quality)], leave_out=("examples",))
     if items:
         hidden = ("constant_names", "loud_values", "warnings", "apart")
-        lines += ["", *_quality_table(store.quality, leave_out=hidden)]
+        lines += ["", *_quality_table([asdict(row) for row in store.quality], leave_out=hidden)]
     from mmcore.data.timing import time_notes
 
     notes = time_notes(store.quality)
     if notes:
         lines += ["", "times", *(f"  {text}" for text in notes)]
-    remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
+    remarks = [f"{row.item}, {row.modality}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]
         lines += ["", "worth a look", *(f"  {text}" for text in shown)]
@@ -267,14 +269,14 @@ def lag_lines(lags: Sequence[Lag], unit: str) -> list[str]:
 _MOST_REMARKS = 12
 
 
-def _remarks(row: dict[str, Any]) -> list[str]:
+def _remarks(row: QualityRow) -> list[str]:
     """What a person should know of an item's stream, beyond counts of missing cells."""
-    texts = list(row["warnings"])
-    if row["constant_columns"] and row["rows"] > 1:
-        texts.append(f"{row['constant_columns']} columns never change: {', '.join(row['constant_names'])}")
-    for name, text in (("non_monotonic", "rows go back in time"), ("duplicate_times", "rows repeat a time")):
-        if row[name]:
-            texts.append(f"{row[name]} {text}")
+    texts = list(row.warnings)
+    if row.constant_columns and row.rows > 1:
+        texts.append(f"{row.constant_columns} columns never change: {', '.join(row.constant_names)}")
+    for count, text in ((row.non_monotonic, "rows go back in time"), (row.duplicate_times, "rows repeat a time")):
+        if count:
+            texts.append(f"{count} {text}")
     return texts
 
 
@@ -287,7 +289,7 @@ _TITLES = {
 }
 
 
-def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
+def _quality_table(rows: Sequence[Mapping[str, object]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
     heads = [head for head in rows[0] if head not in leave_out]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from mmcore.data.alignment import Aligned, Stream, align, align_by_position, bre
 from mmcore.data.pooling import Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
-from mmcore.data.timing import add_times
+from mmcore.data.timing import with_times
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow
 from mmcore.schema import DEFAULT_RESAMPLE, CorpusSchema, Kind, Resample, Targets
 
 
@@ -39,7 +39,7 @@ class GriddedItem:
     values: dict[str, np.ndarray]
     present_SM: np.ndarray
     target_SKP: np.ndarray
-    quality: list[dict[str, Any]]
+    quality: list[QualityRow]
 
 
 def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
@@ -74,11 +74,11 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
             _check_half(one.values_SF, modality.columns, f"{where}, modality '{name}'")
         values[name] = one.values_SF
         present_SM[:, at] = one.present_S
-    quality = [
+    rows = [
         quality_row(item, name, _columns(schema, name), stream, aligned[name], steps, config.max_gap)
         for name, stream in streams.items()
     ]
-    _add_times(schema, quality, streams, aligned, grid_S)
+    quality = _with_times(schema, rows, streams, aligned, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -131,23 +131,25 @@ def _grid(
     return grid_S, len(grid_S)
 
 
-def _add_times(
+def _with_times(
     schema: CorpusSchema,
-    quality: list[dict[str, Any]],
+    quality: Sequence[QualityRow],
     streams: dict[str, Stream | None],
     aligned: dict[str, Aligned | None],
     grid_S: np.ndarray | None,
-) -> None:
+) -> list[QualityRow]:
     """Judge every stream's times by where the others are; of two alone, the one that the grid is not made for."""
     present = {name: one.present_S for name, one in aligned.items() if one is not None and one.present_S.any()}
     rows = [name for name, stream in streams.items() if aligned[name] is not None and stream and stream.rows]
     anchor = schema.reference if schema.reference in rows else schema.targets.from_
+    judged = []
     for row in quality:
-        name = row["modality"]
+        name = row.modality
         others = [there_S for other, there_S in present.items() if other != name]
         others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
         width = 0.0 if grid_S is None else _width(schema, grid_S)
-        add_times(row, streams[name], aligned[name], grid_S, others_S, width)
+        judged.append(with_times(row, streams[name], aligned[name], grid_S, others_S, width))
+    return judged
 
 
 def _aligned(

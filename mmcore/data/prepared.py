@@ -16,20 +16,22 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from mmcore.config import DataConfig
 from mmcore.data.gridding import on_grid
-from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
+from mmcore.quality import QualityRow, read_quality, summarise, write_quality
+from mmcore.record import Likenesses
 from mmcore.schema import CorpusSchema
 
 FORMAT = "mmstudy prepared 2"
@@ -100,11 +102,10 @@ class Prepared:
     Args:
         key: name of the store. content: content key of the corpus. path: its folder.
         schema, items: of the corpus.
-        quality: rows of :func:`mmcore.data.quality.quality_row`.
+        quality: a row for each item and modality.
         values: modality to (N, F), float32 or float16, NaN where not usable.
         present: (N, M) bool.
         target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
-        likenesses: what :func:`mmcore.data.alike.examine_columns` found; {} in a store from before it was looked for.
         placebos: modalities that windows read from other items, see :mod:`mmcore.data.placebo`; no part of the store,
             set by a run. ``values`` and ``present`` are the items' own.
     """
@@ -114,12 +115,41 @@ class Prepared:
     path: Path
     schema: CorpusSchema
     items: tuple[PreparedItem, ...]
-    quality: list[dict[str, Any]]
+    quality: tuple[QualityRow, ...]
     values: dict[str, np.ndarray]
     present: np.ndarray
     target: np.ndarray
     placebos: Mapping[str, Placebo] = field(default_factory=dict)
-    likenesses: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    likenesses: Likenesses = field(default_factory=Likenesses)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Those of alignment that the store was built with."""
+
+    tolerance: float
+    max_gap: float
+    interpolation: str
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What index.json holds.
+
+    Args:
+        shapes: of the arrays, by name.
+    """
+
+    format: str
+    key: str
+    content: str
+    settings: _Settings
+    schema: CorpusSchema
+    items: tuple[PreparedItem, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+_INDEX, _LIKENESSES = TypeAdapter(_Index), TypeAdapter(Likenesses)
 
 
 def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:
@@ -177,22 +207,17 @@ def open_prepared(path: Path) -> Prepared:
     """
     path = Path(path)
     try:
-        index = json.loads((path / "index.json").read_text(encoding="utf-8"))
-        quality = json.loads((path / "quality.json").read_text(encoding="utf-8"))
-        if index["format"] != FORMAT:
-            raise ValueError(f"format '{index['format']}'")
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index["shapes"]}
-        for name, shape in index["shapes"].items():
-            if list(arrays[name].shape) != shape:
-                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {tuple(shape)}")
-        schema = CorpusSchema.model_validate(index["schema"])
-        items = tuple(
-            PreparedItem(**{**item, "has": tuple(item["has"]), "breaks": tuple(item["breaks"])})
-            for item in index["items"]
-        )
+        told = json.loads((path / "index.json").read_bytes())
+        if told["format"] != FORMAT:
+            raise ValueError(f"format '{told['format']}'")
+        index, quality = _INDEX.validate_python(told), read_quality(path)
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index.shapes}
+        for name, shape in index.shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {shape}")
         return Prepared(
-            index["key"], index["content"], path, schema, items, quality,
-            {name: arrays[f"values.{name}"] for name in schema.modalities}, arrays["present"], arrays["target"],
+            index.key, index.content, path, index.schema, index.items, quality,
+            {name: arrays[f"values.{name}"] for name in index.schema.modalities}, arrays["present"], arrays["target"],
             likenesses=_likenesses(path),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -205,11 +230,11 @@ def open_prepared(path: Path) -> Prepared:
         ) from None
 
 
-def _likenesses(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _likenesses(path: Path) -> Likenesses:
     try:
-        return json.loads((path / "columns.json").read_text(encoding="utf-8"))
+        return _LIKENESSES.validate_json((path / "columns.json").read_bytes())
     except FileNotFoundError:
-        return {}
+        return Likenesses()
 
 
 def _is_whole(place: Path) -> bool:
@@ -262,7 +287,7 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     tracks = (schema.targets.tracks, len(schema.targets.parameters))
     files["target"] = _ArrayFile(folder / "target.npy", tracks, np.dtype(np.float32))
     items: list[PreparedItem] = []
-    quality: list[dict[str, Any]] = []
+    quality: list[QualityRow] = []
     offset = 0
     try:
         for item in source.items:
@@ -286,38 +311,28 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             expected="rows with a time in the reference modality, in the targets or in any stream",
             where=str(source.folder),
         )
-    index = {
-        "format": FORMAT,
-        "key": key,
-        "content": content,
-        "settings": {
-            "tolerance": config.tolerance,
-            "max_gap": config.max_gap,
-            "interpolation": config.interpolation,
-        },
-        "schema": schema.model_dump(mode="json", by_alias=True),
-        "items": [asdict(item) for item in items],
-        "shapes": {name: list(file.shape) for name, file in files.items()},
-    }
-    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
-    _examine(source, folder, quality)
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
-    _report(schema, items, quality, on_event)
+    settings = _Settings(config.tolerance, config.max_gap, config.interpolation)
+    shapes = {name: file.shape for name, file in files.items()}
+    index = _Index(FORMAT, key, content, settings, schema, tuple(items), shapes)
+    (folder / "index.json").write_bytes(_INDEX.dump_json(index, by_alias=True))
+    write_quality(folder, quality)
+    _report(schema, items, _examine(source, folder, quality), on_event)
 
 
-def _examine(source: FolderSource, folder: Path, quality: list[dict[str, Any]]) -> None:
-    """What only shows when all items are there."""
+def _examine(source: FolderSource, folder: Path, quality: Sequence[QualityRow]) -> list[QualityRow]:
+    """What only shows when all items are there; the quality report with it."""
     from mmcore.data.alike import examine_columns
     from mmcore.data.loud import mark_loud
 
     prepared = open_prepared(folder)
-    mark_loud(source, prepared, quality)
-    (folder / "columns.json").write_text(json.dumps(examine_columns(prepared)), encoding="utf-8")
+    rows = mark_loud(source, prepared, quality)
+    write_quality(folder, rows)
+    (folder / "columns.json").write_bytes(_LIKENESSES.dump_json(examine_columns(prepared)))
+    return rows
 
 
 def _report(
-    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[dict[str, Any]], on_event: OnEvent
+    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[QualityRow], on_event: OnEvent
 ) -> None:
     steps = sum(item.steps for item in items)
     on_event(Note(f"prepared corpus '{schema.name}': {len(items)} items, {steps} steps"))
@@ -327,6 +342,5 @@ def _report(
     for text in time_notes(quality):
         on_event(Note(text))
     for line in summarise(quality):
-        if line["warnings"]:
-            text = f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}"
-            on_event(Note(text))
+        if line.warnings:
+            on_event(Note(f"{line.modality}: {line.warnings} items with a warning, e.g. {line.examples[0]}"))

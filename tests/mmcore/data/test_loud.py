@@ -13,9 +13,9 @@ import pytest
 from mmcore.config import DataConfig
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepared import Prepared, prepare
-from mmcore.data.quality import summarise
 from mmcore.data.usual import LEAST_VALUES, usual_range
 from mmcore.errors import CorpusError
+from mmcore.quality import summarise
 
 TRAIN = (0, 1, 2, 3)
 

@@ -13,7 +13,7 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.prepared import prepare
-from mmcore.data.quality import summarise
+from mmcore.quality import summarise
 
 
 @pytest.fixture

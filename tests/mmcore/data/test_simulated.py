@@ -14,10 +14,10 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.prepared import Prepared, prepare
-from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import content_key, read_schema
 from mmcore.data.sources.simulated import Truth, read_truth, simulate, simulated_schema
 from mmcore.errors import CorpusError
+from mmcore.quality import summarise
 
 HALF = 30
 
