@@ -98,7 +98,7 @@ def _head(file: BinaryIO) -> bytes:
 
 _SCORES = b',\n "scores": '
 _PART = 16 * 1024
-"""Bytes that are read at a time: a head has about 6,000."""
+"""Bytes that are read at a time: what stands before the scores has about 6,000."""
 
 
 def _read(path: Path, text_of: Callable[[BinaryIO], bytes], kind: TypeAdapter[Told]) -> Told | None:

@@ -371,24 +371,15 @@ class Head:
 
     Args:
         fingerprint: the run's identity, 32 hexadecimal digits.
-        config: the whole config, defaults included.
         failure: why the run failed; None where it is done.
-        parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``; {} where no model
-            was made.
-        flops: floating-point operations of one forward pass over one window, by the same parts.
         epochs: epochs trained. best_epoch: the epoch whose checkpoint was scored. stopped_early: by patience.
         steps: optimiser steps. seconds: training and scoring together, over all sessions of a resumed run.
     """
 
     fingerprint: str
-    config: RunConfig
     repeat: int
     status: Literal["done", "failed"]
     failure: Failure | None
-    corpus: CorpusFacts
-    split: SplitFacts
-    parameters: Mapping[str, int]
-    flops: Mapping[str, int]
     epochs: int
     best_epoch: int
     stopped_early: bool
@@ -420,6 +411,10 @@ class Run(Head):
     """A run without its rows.
 
     Args:
+        config: the whole config, defaults included.
+        parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``; {} where no model
+            was made.
+        flops: floating-point operations of one forward pass over one window, by the same parts.
         numerics: version of the numerics.
         gates: by name; {} for a fusion without gates and for a failed run, None in records from before they were
             measured.
@@ -427,6 +422,11 @@ class Run(Head):
             the record is kept.
     """
 
+    config: RunConfig
+    corpus: CorpusFacts
+    split: SplitFacts
+    parameters: Mapping[str, int]
+    flops: Mapping[str, int]
     numerics: int
     leakage: Leakage = Leakage()
     selection: Chosen = Chosen()
