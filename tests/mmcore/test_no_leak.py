@@ -32,7 +32,7 @@ def test_test_items_are_not_read_before_the_choice_is_made(config, editing_corpu
     monkeypatch.setattr(mmcore.scoring, "Loader", Spy)
     result = run(config(editing_corpus), tmp_path, lambda e: told.append(e), prepared)
     names = [item.name for item in prepared.items]
-    test = {names.index(row["item"]) for row in result.items}
+    test = {names.index(row.item) for row in result.items}
     last_epoch = max(i for i, e in enumerate(told) if isinstance(e, EpochDone))
     touched = [i for i, e in enumerate(told) if isinstance(e, frozenset) and e & test]
     assert touched
@@ -46,7 +46,7 @@ def test_test_items_change_nothing_but_their_own_scores(
     names = [item.name for item in prepared.items]
     values = {name: np.array(array) for name, array in prepared.values.items()}
     target = np.array(prepared.target)
-    for name in {row["item"] for row in result.items}:
+    for name in {row.item for row in result.items}:
         item = prepared.items[names.index(name)]
         rows = slice(item.offset, item.offset + item.steps)
         for array in values.values():

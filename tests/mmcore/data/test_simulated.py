@@ -161,12 +161,12 @@ def test_the_declared_troubles_are_there(store: Prepared, truth: Truth) -> None:
     bare = {item.name for item in store.items if not item.has[0] and not item.has[1]}
     assert bare == set(truth.without_content)
     assert len(bare) / len(store.items) == pytest.approx(0.27, abs=0.02)
-    gaps = {row["item"] for row in store.quality if row["modality"] == "visual" and row["largest_gap"] > 5}
+    gaps = {row.item for row in store.quality if row.modality == "visual" and row.largest_gap > 5}
     assert gaps == set(truth.with_gap)
     assert gaps
-    lines = {line["modality"]: line for line in summarise(store.quality)}
-    assert 0 < lines["visual"]["interpolated"] < 0.01
-    assert lines["visual"]["nan"] > 0
+    lines = {line.modality: line for line in summarise(store.quality)}
+    assert 0 < lines["visual"].interpolated < 0.01
+    assert lines["visual"].nan > 0
     visual = list(store.schema.modalities["visual"].columns)
     faces = store.values["visual"][store.present[:, 1]][:, visual.index("face_count") : visual.index("clip_0")]
     assert not faces[faces[:, 0] == 0].any()

@@ -24,8 +24,8 @@ Write = Callable[..., Path]
 LENGTHS = {"a": 40, "b": 7}
 
 
-def apart_of(prepared: Prepared, item: str = "a") -> dict[str, str]:
-    return {row["modality"]: row["apart"] for row in prepared.quality if row["item"] == item}
+def apart_of(prepared: Prepared, item: str = "a") -> dict[str, str | None]:
+    return {row.modality: row.apart for row in prepared.quality if row.item == item}
 
 
 def with_times(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
