@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from experiments.corpora import CorpusPlace, locate
 from experiments.costs import Costs
 from experiments.estimate import Estimate, Estimator
+from experiments.foresight import items_of
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_head
@@ -20,11 +21,13 @@ from experiments.search_plan import PlannedSearch, planned_searches, trials_at_m
 from experiments.stages import Outlook, Stage, outlook, stages_of
 from experiments.timings import Stopwatch
 from experiments.trial import LOCK
+from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
+from studies.analysis_rules import refuse_unknown_columns
 from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
@@ -201,6 +204,9 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         preset_name=preset_name,
         count=Costs(schema),
     )
+    if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
+        items = items_of(place)
+        refuse_unknown_columns(resolved.analyses, [*items[0].metadata], written)
     key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
     asked = Asked(resolved, path, place, schema, place.content(), key, search_key, options)
     if resolved.search is None:

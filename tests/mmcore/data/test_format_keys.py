@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from mmcore.config import DataConfig
 from mmcore.data.prepared import Prepared, prepare
@@ -18,7 +19,7 @@ from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.sources.simulated import simulate
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
-from mmcore.schema import CorpusSchema
+from mmcore.schema import CorpusSchema, Feature, Modality, Parameter, Targets
 
 Write = Callable[..., Path]
 
@@ -251,6 +252,53 @@ def test_a_loud_target_says_that_it_counts(write_tiny: Write, tiny_tables: Calla
     told = {name: rows_of(prepared, name)["a"]["warnings"][0] for name in ("track", "sound")}
     assert "at 7 s. Targets count in the loss and in scores as they are. Mend the table" in told["track"]
     assert "Targets count" not in told["sound"]
+
+
+# The page of the docs ----------------------------------------------------------------------------------------------
+PAGE = (Path(__file__).parents[3] / "docs" / "your_data.md").read_text(encoding="utf-8")
+
+
+def corpus_of_the_page(name: str, folder: Path, more: dict[str, pd.DataFrame]) -> Path:
+    """The corpus that a YAML block and the tables after it make up."""
+    (block,) = [text for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if f"name: {name}" in text]
+    folder.mkdir()
+    (folder / "corpus.yaml").write_text(block, encoding="utf-8")
+    (folder / "items.csv").write_text("item,group\nanna,anna\n")
+    modalities = CorpusSchema.model_validate(yaml.safe_load(block)).modalities
+    section = PAGE.partition(block)[2].partition("\n## ")[0]
+    for path, text in re.findall(r"`(\w+/anna\.csv)`\n\n```csv\n(.*?)```", section, re.DOTALL):
+        (folder / path).parent.mkdir()
+        (folder / path).write_text(text, encoding="utf-8")
+    for modality, frame in more.items():
+        assert modality in modalities
+        (folder / modality).mkdir()
+        frame.to_csv(folder / modality / "anna.csv", index=False)
+    return folder
+
+
+def test_the_segments_of_the_page_are_read_as_it_says(tmp_path: Path) -> None:
+    audio = pd.DataFrame({"energy": np.arange(600.0)})
+    prepared = prepare(
+        corpus_of_the_page("interviews", tmp_path / "corpus", {"audio": audio}), DataConfig(), tmp_path / "cache"
+    )
+    nan = np.nan
+    # Steps at 0, 0.5, … 4.5 s.
+    sentiment = [nan, nan, 0.4, 0.4, 0.4, -0.1, nan, nan, 0.8, 0.8]
+    np.testing.assert_array_equal(prepared.values["words"][:, 0], np.array(sentiment, np.float32))
+    valence = [0.2, 0.2, 0.2, 0.2, nan, nan, 0.9, 0.9, 0.9, 0.9]
+    np.testing.assert_array_equal(prepared.target[:, 0, 0], np.array(valence, np.float32))
+
+
+def test_the_classes_of_the_page_are_read_as_it_says(tmp_path: Path) -> None:
+    prepared = prepare(corpus_of_the_page("gestures", tmp_path / "corpus", {}), DataConfig(), tmp_path / "cache")
+    np.testing.assert_array_equal(prepared.values["hand"], [[1, 1], [np.nan, 0], [0, 1]])
+    assert prepared.target.tolist() == [[[1]]]
+
+
+def test_the_page_has_every_key() -> None:
+    for model in (CorpusSchema, Modality, Feature, Targets, Parameter):
+        for name, field in model.model_fields.items():
+            assert f"`{field.alias or name}" in PAGE or f", `{field.alias or name}`" in PAGE, name
 
 
 # What was read before ----------------------------------------------------------------------------------------------
