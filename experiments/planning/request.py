@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.corpora import CorpusPlace, locate
+from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.home import Home
 from experiments.planning.costs import Costs
+from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
@@ -18,6 +19,7 @@ from mmcore.yamlfile import YamlFile
 from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
+from studies.rules import refuse_unknown_columns
 from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
@@ -141,6 +143,8 @@ def read_request(name: str, home: Home, options: Options) -> Asked:
         preset_name=preset_name,
         count=Costs(schema),
     )
+    if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
+        refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
     key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
     return Asked(resolved, path, place, schema, place.content(), key, search_key, options)
 
