@@ -28,6 +28,7 @@ from experiments.cli_options import (
     StudyArgument,
     ThreadsOption,
     WorkersOption,
+    aside,
     options_of,
     own_options_first,
 )
@@ -113,12 +114,15 @@ def plan(
     device: DeviceOption = Device.cpu,
     format: FormatOption = Format.text,
 ) -> None:
-    """Show the arms, and the runs to do, reuse and resume with an estimated time. Writes nothing."""
+    """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
+
+    Writes nothing, except that a corpus with one target for each item is prepared first: the window depends on lengths.
+    """
     from experiments import plan as planning
     from experiments.screens import plan_text
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
-    found = planning.plan(planning.ask(study, context.obj, options), context.obj)
+    found = planning.plan(planning.ask(study, context.obj, options, aside), context.obj)
     if format is Format.json:
         _print_json(found.as_dict())
     else:
@@ -144,7 +148,7 @@ def describe(
     asked = ask(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
-        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
+        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.steps, "arms": arms})
     else:
         typer.echo(describe_text(asked, arms))
 

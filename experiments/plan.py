@@ -1,4 +1,7 @@
-"""From a study to the runs to do, to reuse and to resume, and what they will cost. Writes nothing, imports no torch."""
+"""From a study to the runs to do, to reuse and to resume, and what they will cost. Imports no torch.
+
+Writes nothing, but that a corpus with one target for each item is prepared when a study on it is opened.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from filelock import FileLock, Timeout
 from experiments.corpora import CorpusPlace, locate
 from experiments.costs import Costs
 from experiments.estimate import Estimate, Estimator
+from experiments.foresight import items_of
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.records import epochs_trained, is_final, read_head
@@ -20,15 +24,17 @@ from experiments.search_plan import PlannedSearch, planned_searches, trials_at_m
 from experiments.stages import Outlook, Stage, outlook, stages_of
 from experiments.timings import Stopwatch
 from experiments.trial import LOCK
+from experiments.windows import Fit, Ruler
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
+from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
 from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
-from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
+from studies.study import AUTO, CATALOGUE, Preset, find_study, preset_for, read_preset, read_study
 
 if TYPE_CHECKING:
     from reports.course import Course
@@ -42,7 +48,7 @@ class Options:
 
     Args:
         corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
-        preset: a preset's name; None: the study's.
+        preset: a preset's name, or ``auto``; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
         workers: worker processes; None: as many as the cores can serve.
@@ -78,6 +84,8 @@ class Asked:
             where nothing was changed.
         search_key: name of its searches in their storage: ``key`` without metric and repeats, which change no trial.
         options: as given.
+        fit: how its windows fit its items; None where each step has a target.
+        sized_by: the number of items by which its preset was chosen; None: study or options name the preset.
         searches: what the study's searches have found so far, see search_results.py; () where it has none, or none has
             begun. Once all are complete, the study has the arms that they found.
     """
@@ -90,6 +98,8 @@ class Asked:
     key: str
     search_key: str
     options: Options
+    fit: Fit | None = None
+    sized_by: int | None = None
     searches: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -173,19 +183,27 @@ class Plan:
         return as_dict(self)
 
 
-def ask(name: str, home: Home, options: Options) -> Asked:
+def ask(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Asked:
     """Open a study: find it, read it, lay the options over it, find its corpus.
+
+    Where each item has one target the corpus is prepared, if it is not yet: windows depend on the items' lengths.
 
     Raises:
         StudyError, CorpusError: what is wrong, with file and line.
     """
     path = find_study(name)
     study, written = read_study(path)
-    preset_name = options.preset or study.preset
-    preset, preset_file = _preset(preset_name, None if options.preset else written) if preset_name else (None, None)
-    spec = options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick")
-    place = locate(spec, home)
+    named = options.preset or study.preset
+    spec = options.corpus or study.corpus
+    sized_by = None
+    if named == AUTO:
+        place = locate(spec or "simulated:quick", home)
+        sized_by = None if place.simulated else len(items_of(place))
+        named = preset_for(sized_by)
+    preset, preset_file = _preset(named, None if options.preset else written) if named else (None, None)
+    place = locate(spec or (preset and preset.corpus) or "simulated:quick", home)
     schema = place.schema()
+    ruler = Ruler(place, schema, home, on_event)
     resolved = resolve(
         path.stem,
         study,
@@ -198,11 +216,13 @@ def ask(name: str, home: Home, options: Options) -> Asked:
         repeats=options.repeats,
         metric=options.metric,
         match=options.match,
-        preset_name=preset_name,
+        preset_name=named,
         count=Costs(schema),
+        lengths=ruler.lengths,
     )
     key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
-    asked = Asked(resolved, path, place, schema, place.content(), key, search_key, options)
+    fit = ruler.fit(resolved)
+    asked = Asked(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
     if resolved.search is None:
         return asked
     # Optuna is for studies that search; others need not wait for its import.

@@ -17,7 +17,7 @@ from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolve_search import found_names
 from studies.resolved import ResolvedStudy
-from studies.study import catalogue, find_study, read_preset, read_study
+from studies.study import AUTO, catalogue, find_study, preset_for, read_preset, read_study
 
 GOOD = """\
 question: Is more better?
@@ -37,7 +37,8 @@ def opened(folder: Path, text: str, schema: CorpusSchema, **options: Any) -> Res
     path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     study, written = read_study(path)
-    preset, preset_file = read_preset(study.preset) if study.preset else (None, None)
+    named = preset_for(None) if study.preset == AUTO else study.preset
+    preset, preset_file = read_preset(named) if named else (None, None)
     return resolve("mine", study, written, preset, preset_file, folder, schema, **options)
 
 
@@ -378,9 +379,9 @@ def test_another_yardstick_from_the_command_line_judges_the_same_runs(tmp_path: 
 
 def test_labels_are_judged_by_balanced_accuracy(tmp_path: Path) -> None:
     labels = CorpusSchema.model_validate(LABELS)
-    study = opened(tmp_path, PLAIN + "margin: 0.02\n", labels)
+    study = opened(tmp_path, PLAIN + "margin: 0.02\n", labels, lengths=lambda data: [30, 70])
     assert (study.metric.name, study.margin, selects(study)) == ("balanced_accuracy", 0.02, {None})
-    study = opened(tmp_path, PLAIN + "metric: skill\n", labels)
+    study = opened(tmp_path, PLAIN + "metric: skill\n", labels, lengths=lambda data: [30, 70])
     assert (study.metric.name, selects(study)) == ("skill", {"skill"})
 
 
