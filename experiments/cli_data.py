@@ -106,6 +106,7 @@ def inspect(
     if format is Format.json:
         told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
         told["lengths"] = lengths_of(store).as_dict()
+        told |= store.likenesses
         told |= {"modalities": summarise(store.quality), "times": time_notes(store.quality), "items": store.quality}
         if lags is not None:
             told["lags"] = [asdict(one) for one in lags]

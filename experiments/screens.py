@@ -252,6 +252,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     if items:
         hidden = ("constant_names", "loud_values", "warnings", "apart")
         lines += ["", *_quality_table(store.quality, leave_out=hidden)]
+    from mmcore.data.alike import likeness_notes
     from mmcore.data.timing import time_notes
 
     notes = time_notes(store.quality)
@@ -260,6 +261,11 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     cut = cut_text(store, window_of(DataConfig(), store))
     if cut is not None:
         lines += ["", "windows", f"  {cut}"]
+    likenesses = likeness_notes(store)
+    if likenesses:
+        lines += ["", "columns that are alike", *(f"  {text}" for text in likenesses[:_MOST_REMARKS])]
+        if len(likenesses) > _MOST_REMARKS:
+            lines.append(f"  … and {len(likenesses) - _MOST_REMARKS} more; --format json shows all")
     remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]

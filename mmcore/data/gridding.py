@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
-from mmcore.data.pooling import Pooling
+from mmcore.data.pooling import FASTER, Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.timing import add_times
@@ -79,6 +79,7 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
         for name, stream in streams.items()
     ]
     _add_times(schema, quality, streams, aligned, grid_S)
+    _add_pace(schema, quality, streams, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -148,6 +149,24 @@ def _add_times(
         others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
         width = 0.0 if grid_S is None else _width(schema, grid_S)
         add_times(row, streams[name], aligned[name], grid_S, others_S, width)
+
+
+def _add_pace(
+    schema: CorpusSchema,
+    quality: list[dict[str, Any]],
+    streams: dict[str, Stream | None],
+    grid_S: np.ndarray | None,
+) -> None:
+    """Warn of a reference that is faster than the declared step: its own times are the grid, so nothing is pooled."""
+    if grid_S is None or schema.reference is None or schema.step is None or streams[schema.reference] is None:
+        return
+    width = _width(schema, grid_S)
+    if schema.step > FASTER * width:
+        (row,) = (row for row in quality if row["modality"] == schema.reference)
+        row["warnings"].append(
+            f"its rows lie {width:.4g} s apart and are the steps, as it is the reference: step {schema.step:g} is not "
+            f"used. For steps of {schema.step:g} s leave reference out of corpus.yaml"
+        )
 
 
 def _aligned(

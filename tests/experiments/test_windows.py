@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-import yaml
 from factories.command import mmstudy
+from factories.corpora import LENGTHS, write_actions
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -18,39 +16,6 @@ from experiments.plan import Asked, Options, ask, plan
 from experiments.progress import Silent
 from experiments.screens import plan_text
 from mmcore.fingerprint import fingerprint
-
-LENGTHS = (41, 60, 125, 90, 48, 70, 55, 66, 52, 80, 44, 58)
-
-
-def write_actions(folder: Path, lengths: tuple[int, ...] = LENGTHS, scope: str = "item") -> Path:
-    """Two sensors and a class for each item, or each step."""
-    rng = np.random.default_rng(0)
-    schema = {
-        "format": 1,
-        "name": "actions",
-        "step": 0.1,
-        "modalities": {"hand": {"features": [{"name": "x"}]}, "foot": {"features": [{"name": "y"}]}},
-        "targets": {
-            "from": "action",
-            "scope": scope,
-            "parameters": [{"name": "action", "kind": "categorical", "classes": 2, "component": "action"}],
-        },
-    }
-    for name in ("hand", "foot", "action"):
-        (folder / name).mkdir(parents=True)
-    (folder / "corpus.yaml").write_text(yaml.safe_dump(schema), encoding="utf-8")
-    lines = ["item,group"]
-    for i, steps in enumerate(lengths):
-        time, item = np.arange(steps) / 10, f"clip{i:02d}"
-        lines.append(f"{item},{item}")
-        pd.DataFrame({"time": time, "x": i % 2 + rng.normal(size=steps)}).to_csv(
-            folder / f"hand/{item}.csv", index=False
-        )
-        pd.DataFrame({"time": time, "y": rng.normal(size=steps)}).to_csv(folder / f"foot/{item}.csv", index=False)
-        target = {"action": [i % 2]} if scope == "item" else {"time": time, "action": [i % 2] * steps}
-        pd.DataFrame(target).to_csv(folder / f"action/{item}.csv", index=False)
-    (folder / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
 
 
 @pytest.fixture
@@ -192,3 +157,13 @@ def test_the_command_keeps_json_whole_while_it_prepares(actions: Path, home: Hom
     done = mmstudy(home, "plan", "modalities", "--corpus", actions, "--format", "json")
     assert json.loads(done.stdout)["window"] == 125
     assert "preparing the corpus" in done.stderr
+
+
+def test_inspect_names_columns_that_are_alike(tmp_path: Path, home: Home) -> None:
+    alike = write_actions(tmp_path / "alike", copied=True)
+    text = mmstudy(home, "data", "inspect", alike).stdout
+    assert "columns that are alike\n  foot.y and hand.x are the same but for unit and sign" in text
+    told = json.loads(mmstudy(home, "data", "inspect", alike, "--format", "json").stdout)
+    assert told["alike"] == [{"one": "foot", "other": "hand", "columns": [["y", "x"]], "count": 1}]
+    assert told["copies"] == []
+    assert "alike" not in mmstudy(home, "data", "inspect", write_actions(tmp_path / "own")).stdout
