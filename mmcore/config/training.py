@@ -201,9 +201,6 @@ class TrainingConfig(Frozen):
     select: str | None = None
     """The metric that chooses the epoch that is scored, on validation items: ``skill``, ``active/f1`` …; None: the
     task's own, see :func:`mmcore.task.default_metric`. A study sets it to its metric where that is another one."""
-    ties: Literal["first", "last"] = "first"
-    """Which of the epochs that are equally good by :attr:`select` is scored. On few validation items accuracy has few
-    values and many epochs share the best; the last of them was trained longest."""
     patience: PositiveInt | None = None
     """Stop after this many epochs in which :attr:`select` did not get better on validation items; None: never."""
     checkpoint_every: PositiveInt | None = None

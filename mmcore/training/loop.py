@@ -142,8 +142,6 @@ def train(
             state.best_epoch, state.best_value, state.stale = state.epoch, validation.value, 0
         else:
             state.stale += 1
-            if config.training.ties == "last" and validation.value == state.best_value:
-                state.best_epoch = state.epoch
         row |= watch()
         row["seconds"] = time.monotonic() - began
         state.history.append(row)

@@ -136,28 +136,6 @@ def test_patience_follows_the_metric(config, editing_corpus, prepared, tmp_path)
     assert (result.best_epoch, result.epochs, result.stopped_early) == (1, 3, True)
 
 
-@pytest.mark.parametrize(("ties", "best"), [("first", 1), ("last", 3)])
-def test_of_equal_epochs_the_first_or_the_last_is_scored(config, editing_corpus, prepared, tmp_path, ties, best):
-    still = config(
-        editing_corpus, training__select="accuracy", training__epochs=3, training__ties=ties,
-        training__optimiser={"kind": "adam", "learning_rate": 1e-12},
-        training__schedule={"kind": "constant"},
-    )  # fmt: skip
-    result = run(still, tmp_path, prepared=prepared)
-    assert len({row["validation/accuracy"] for row in result.history}) == 1
-    assert (result.best_epoch, result.epochs) == (best, 3)
-
-
-def test_a_tie_is_no_progress_and_patience_ends_the_training(config, editing_corpus, prepared, tmp_path):
-    still = config(
-        editing_corpus, training__select="accuracy", training__patience=2, training__epochs=30, training__ties="last",
-        training__optimiser={"kind": "adam", "learning_rate": 1e-12},
-        training__schedule={"kind": "constant"},
-    )  # fmt: skip
-    result = run(still, tmp_path, prepared=prepared)
-    assert (result.best_epoch, result.epochs, result.stopped_early) == (3, 3, True)
-
-
 def test_labels_are_chosen_by_balanced_accuracy_and_nobody_need_say_so(config, label_corpus, tmp_path):
     events = []
     result = run(config(label_corpus, training__epochs=3), tmp_path, events.append)
