@@ -462,3 +462,14 @@ def test_every_preset_resolves_and_leaves_items_whole(name: str, scope: str, tmp
 def test_the_preset_follows_the_number_of_items() -> None:
     asked = (None, 1, 999, 1_000, 9_999, 10_000)
     assert [preset_for(n) for n in asked] == ["quick", "small", "small", "medium", "medium", "large"]
+
+
+def test_small_trains_targets_of_steps_as_quick_does(tmp_path: Path, schema: CorpusSchema) -> None:
+    """Before presets followed the corpus, quick was everyone's: runs of then are found again."""
+    text = "question: Is more better?\nreference: a\narms: {a: {}, b: {model.norm: pre}}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    study, written = read_study(tmp_path / "mine.yaml")
+    quick, small = (
+        resolve("mine", study, written, *read_preset(name), tmp_path, schema).arms for name in ("quick", "small")
+    )
+    assert [arm.config for arm in quick] == [arm.config for arm in small]
