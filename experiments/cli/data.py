@@ -99,11 +99,14 @@ def inspect(
     from mmcore.data.prepared import prepare as build
     from mmcore.data.quality import summarise
     from mmcore.data.timing import time_notes
+    from mmcore.data.windows import lengths_of
 
     store = build(folder, DataConfig(), context.obj.make().prepared)
     lags = lags_of(store) if lag else None
     if format is Format.json:
         told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
+        told["lengths"] = lengths_of(store).as_dict()
+        told |= store.likenesses
         told |= {"modalities": summarise(store.quality), "times": time_notes(store.quality), "items": store.quality}
         if lags is not None:
             told["lags"] = [asdict(one) for one in lags]

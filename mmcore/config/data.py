@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 from mmcore.names import Name
 
@@ -46,11 +47,19 @@ Task = Annotated[Forecast | Reconstruct | Label, Field(discriminator="kind")]
 
 
 # Data --------------------------------------------------------------------------------------------------------------
+USUAL_WINDOW = 100
+"""Steps of a window where each step has a target and nobody says otherwise."""
+LONGEST_WINDOW = 1_000
+"""Steps of a window at most where each item has a target and nobody says otherwise. Beyond it attention, which grows
+with the square of the window, takes most of the time and memory of a small model."""
+
+
 class DataConfig(Frozen):
     """From tables to windows."""
 
-    window: PositiveInt = 100
-    """Steps that the model sees at once."""
+    window: PositiveInt | None = None
+    """Steps that the model sees at once. None: 100 where each step has a target; the longest item, up to 1,000 steps,
+    where each item has one. Studies and runs put the number in, see :mod:`mmcore.data.windows`."""
     stride: PositiveInt | None = None
     """Steps between the starts of training windows; None: the window (no overlap). Evaluation never overlaps."""
     tolerance: NonNegativeFloat = 0.05
@@ -68,6 +77,23 @@ class DataConfig(Frozen):
     """Modalities that every item reads from another item of its side, in training and in tests: the same parameters and
     operations, and no information. Targets and naive baselines stay the item's own, so a placebo of the tracks takes
     the past away from a forecast's model, and from nothing else."""
+
+    @property
+    def steps(self) -> int:
+        """The window in steps, as a number.
+
+        Raises:
+            ConfigError: the window is None, and only the corpus can tell what that comes to.
+        """
+        if self.window is None:
+            raise ConfigError(
+                "the window must be a number here",
+                expected="steps, since None depends on the lengths of the corpus's items",
+                found="None",
+                next_step="Call mmcore.data.windows.with_window(config, prepared) first, or set data.window",
+                where="data.window",
+            )
+        return self.window
 
     @model_validator(mode="after")
     def _none_twice(self) -> DataConfig:

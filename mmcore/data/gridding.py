@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
-from mmcore.data.pooling import EPSILON, Pooling
+from mmcore.data.pooling import EPSILON, FASTER, Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.timing import add_times
@@ -81,6 +81,7 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
     _add_times(schema, quality, streams, aligned, grid_S)
     for row in quality:
         _add_pooling(schema, row, streams[row["modality"]], aligned[row["modality"]])
+    _add_pace(schema, quality, streams, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -178,6 +179,24 @@ def _add_pooling(schema: CorpusSchema, row: dict[str, Any], stream: Stream | Non
             )
     if one.missed:
         row["warnings"].append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
+
+
+def _add_pace(
+    schema: CorpusSchema,
+    quality: list[dict[str, Any]],
+    streams: dict[str, Stream | None],
+    grid_S: np.ndarray | None,
+) -> None:
+    """Warn of a reference that is faster than the declared step: its own times are the grid, so nothing is pooled."""
+    if grid_S is None or schema.reference is None or schema.step is None or streams[schema.reference] is None:
+        return
+    width = _width(schema, grid_S)
+    if schema.step > FASTER * width:
+        (row,) = (row for row in quality if row["modality"] == schema.reference)
+        row["warnings"].append(
+            f"its rows lie {width:.4g} s apart and are the steps, as it is the reference: step {schema.step:g} is not "
+            f"used. For steps of {schema.step:g} s leave reference out of corpus.yaml"
+        )
 
 
 def _aligned(

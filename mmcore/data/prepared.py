@@ -321,12 +321,16 @@ def _report(
 ) -> None:
     steps = sum(item.steps for item in items)
     on_event(Note(f"prepared corpus '{schema.name}': {len(items)} items, {steps} steps"))
-    empty = [item.name for item in items if not item.steps]
-    if empty:
-        on_event(Note(f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"))
-    for text in time_notes(quality):
+    for text in quality_notes(items, quality):
         on_event(Note(text))
+
+
+def quality_notes(items: Sequence[PreparedItem], quality: Sequence[dict[str, Any]]) -> list[str]:
+    """What a person should know of a corpus before anything is trained on it; [] where all is well."""
+    empty = [item.name for item in items if not item.steps]
+    notes = [f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"] if empty else []
+    notes += time_notes(quality)
     for line in summarise(quality):
         if line["warnings"]:
-            text = f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}"
-            on_event(Note(text))
+            notes.append(f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}")
+    return notes

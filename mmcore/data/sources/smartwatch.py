@@ -19,12 +19,18 @@ from mmcore.errors import CorpusError
 
 RATE = 50
 """Samples a second."""
+STEP = 0.2
+"""Seconds of a step: ten samples. The longest recording then has 262 steps, so that a model sees all of it at once."""
+SPREAD = "_std"
+"""Added to the name of an axis for how much it moves within a step, which its mean does not tell."""
 STREAMS = {"accelerometer": ("ax", "ay", "az"), "gyroscope": ("wx", "wy", "wz")}
 SIDES = {0: "left", 1: "right"}
 
 
 def import_smartwatch(folder: Path, source: Path | None = None) -> Path:
     """Write the recordings as a corpus: task label, scope item, one group per subject.
+
+    Tables hold all samples, each axis twice: a step has their mean and their standard deviation.
 
     Args:
         folder: is created; must not exist, or be empty.
@@ -47,6 +53,7 @@ def import_smartwatch(folder: Path, source: Path | None = None) -> Path:
             time_T = np.round(np.arange(len(recording_TF)) / RATE, 4)
             for stream, axes in STREAMS.items():
                 values = {axis: recording_TF[:, columns.index(axis)].astype(np.float32) for axis in axes}
+                values |= {axis + SPREAD: values[axis] for axis in axes}
                 write_table(partial / stream / f"{name}.parquet", {"time": time_T, **values})
             exercise = int(data["y"][index])
             write_table(partial / "exercise" / f"{name}.parquet", {"exercise": np.array([exercise], np.int64)})
@@ -182,9 +189,17 @@ def _schema(labels: list[str]) -> dict[str, Any]:
     return {
         "format": 1,
         "name": "smartwatch",
-        "step": 1 / RATE,
+        "step": STEP,
         "reference": None,
-        "modalities": {stream: {"features": [{"name": axis} for axis in axes]} for stream, axes in STREAMS.items()},
+        "modalities": {
+            stream: {
+                "features": [
+                    *({"name": axis} for axis in axes),
+                    *({"name": axis + SPREAD, "resample": "std"} for axis in axes),
+                ]
+            }
+            for stream, axes in STREAMS.items()
+        },
         "targets": {
             "from": "exercise",
             "scope": "item",

@@ -185,3 +185,18 @@ def test_the_corpus_of_the_docs_is_one() -> None:
     assert visual.resamples[:2] == ("mode", "mean")
     assert (audio.offset, visual.factor) == (-3600, pytest.approx(1.001, abs=1e-5))
     assert f"more than {FASTER:g} rows a step" in text
+
+
+def test_a_reference_faster_than_the_step_is_told_since_nothing_is_pooled(
+    write_tiny: Write, tiny_tables: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its own times are the grid: the declared step is 1 s, and steps are 0.1 s."""
+    tables = tiny_tables({"a": 40, "b": 30})
+    tables["track"]["a"] = with_times(tables["track"]["a"], lambda t: t / 10)
+    prepared = prepare(write_tiny(tables=tables), DataConfig(), tmp_path / "cache")
+    told = {(row["item"], row["modality"]): row["warnings"] for row in prepared.quality}
+    assert told["b", "track"] == []
+    assert told["a", "track"] == [
+        "its rows lie 0.1 s apart and are the steps, as it is the reference: step 1 is not used. "
+        "For steps of 1 s leave reference out of corpus.yaml"
+    ]
