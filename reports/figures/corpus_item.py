@@ -32,7 +32,7 @@ class ItemStream:
             NaN where there is no value. None: the item lacks it.
         kinds: of the columns, in their order.
         labels: column to the names of its codes. units: column to its unit.
-        target: whether it is, or holds, what is predicted.
+        target: whether it is, or holds, what is predicted; drawn in ink.
     """
 
     name: str
@@ -148,7 +148,7 @@ def _draw(
     ax: Axes, stream: ItemStream, columns: list[str], *, at: int, span: tuple[float, float], max_gap: float
 ) -> None:
     ax.tick_params(labelsize=8)
-    name = shortened(stream.name, 18) + (" (target)" if stream.target else "")
+    name = shortened(stream.name, 18)
     absent = stream.frame is None
     for begin, end in absent_spans(stream.frame, *span, max_gap):
         ax.axvspan(begin, end, facecolor="none", edgecolor=NEUTRAL, hatch="////", linewidth=0, alpha=0.45)

@@ -53,7 +53,7 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
     said = _said(data.kinds, column)
     labels = data.labels.get(column)
     if labels is not None:
-        labels = tuple(plain(label) for label in labels)
+        labels = tuple(plain(label).strip() for label in labels)
     if said is not None and said not in get_args(Kind):
         faults.add(f"kind '{said}' is unknown", name=name, next_step=nearest(said, list(get_args(Kind))))
         said = None
@@ -68,6 +68,11 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
         return Column(column, "continuous")
     if "text" in forms:
         return _of_text(name, column, cells, said, labels, faults)
+    if labels is not None and said in ("continuous", "embedding"):
+        faults.add(
+            f"column '{column}' is said to be {said}, so it has no class names", name=name,
+            next_step="Leave labels out, or say categorical",
+        )  # fmt: skip
     known = _known(cells)
     kind = said or ("categorical" if labels is not None else _of_numbers(name, column, forms, known, data, faults))
     if kind == "categorical":
@@ -241,10 +246,10 @@ def parameters_of(columns: Sequence[Column], data: TargetData) -> list[dict[str,
     parameters: list[dict[str, Any]] = []
     for column in columns:
         parameter: dict[str, Any] = {"name": column.name, "kind": column.kind}
-        if column.classes is not None:
-            parameter["classes"] = column.classes
         if column.labels is not None:
             parameter["labels"] = list(column.labels)
+        elif column.classes is not None:
+            parameter["classes"] = column.classes
         parameter["component"] = data.components.get(column.name, column.name)
         if column.name in data.when:
             parameter["when"] = data.when[column.name]

@@ -198,7 +198,7 @@ def cells_of(series: pd.Series, column: str, name: str, item: str, faults: Fault
     """One column as numbers or text; None, and a fault, where it is neither."""
     kind: Any = series.dtype
     if isinstance(kind, pd.CategoricalDtype):
-        levels = tuple(plain(level) for level in kind.categories)
+        levels = tuple(plain(level).strip() for level in kind.categories)
         return Cells("text", _text(series.astype(object)), levels)
     if pd.api.types.is_object_dtype(kind):
         kind = _objects(series, column, name, item, faults)
@@ -286,5 +286,5 @@ def _missing(cell: Any) -> bool:
 def _text(series: pd.Series) -> np.ndarray:
     """Text cells in one spelling; None where there is none."""
     values_T = np.empty(len(series), object)
-    values_T[:] = [plain(cell) or None for cell in series]
+    values_T[:] = [plain(cell).strip() or None for cell in series]
     return values_T
