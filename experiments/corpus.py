@@ -31,10 +31,10 @@ from mmcore.schema import CorpusSchema, expand
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from mmcore.data.overview import Overview
     from mmcore.data.sources.frames import Draft
+    from reports.figures.corpus_item import Drawing, ItemStream
 
 __all__ = ["Corpus", "ModalityData", "TargetData"]
 
@@ -194,9 +194,7 @@ class Corpus:
         self._check(item)
         names = self._names()
         if modality not in names:
-            raise CorpusError(
-                f"corpus '{self.name}' has no modality '{modality}'", next_step=nearest(modality, names)
-            )
+            raise CorpusError(f"corpus '{self.name}' has no modality '{modality}'", next_step=nearest(modality, names))
         return self._source.table(item, modality)
 
     def overview(self) -> Overview:
@@ -232,7 +230,7 @@ class Corpus:
         place = Home.choose(None if home is None else Path(home)).make()
         return pd.DataFrame(summarise(prepare(self.path, DataConfig(), place.prepared).quality)).set_index("modality")
 
-    def plot(self, item: str, max_gap: float = 5.0) -> Figure:
+    def plot(self, item: str, max_gap: float = 5.0) -> Drawing:
         """Draw all streams of an item over time, with what is absent hatched, and its targets below.
 
         Args:
@@ -250,7 +248,7 @@ class Corpus:
             told=self._told(item),
         )  # fmt: skip
 
-    def _streams(self, item: str) -> list[Any]:
+    def _streams(self, item: str) -> list[ItemStream]:
         from reports.figures.corpus_item import ItemStream
 
         schema, streams = self.schema, []
@@ -285,8 +283,8 @@ class Corpus:
         for columns in self.schema.target_columns():
             for column, parameter in zip(columns, targets.parameters, strict=True):
                 value = float(row[column])
-                named = parameter.labels and value == value
-                told.append(f"{column} = {parameter.labels[int(value)] if named else f'{value:.4g}'}")
+                name = parameter.labels[int(value)] if parameter.labels and value == value else f"{value:.4g}"
+                told.append(f"{column} = {name}")
         return "target: " + ", ".join(told)
 
     def _names(self) -> list[str]:

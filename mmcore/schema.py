@@ -144,7 +144,13 @@ class CorpusSchema(Frozen):
         """Column names of the targets, K tuples of P names."""
         t = self.targets
         if self.targets_are_features:
-            return tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            numbered = tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            plain = tuple(p.name for p in t.parameters)
+            have = set(self.modalities[t.from_].columns)
+            # A single track needs no number.
+            return (
+                (plain,) if t.tracks == 1 and have.issuperset(plain) and not have.issuperset(numbered[0]) else numbered
+            )
         if t.tracks == 1:
             return (tuple(p.name for p in t.parameters),)
         return tuple(tuple(f"{p.name}_{k}" for p in t.parameters) for k in range(t.tracks))

@@ -71,7 +71,8 @@ class Overview:
 def overview_of(source: FolderSource) -> Overview:
     """Count a corpus.
 
-    Every table's times are read, and every target. NaN is neither a time nor a target; infinite targets are not counted.
+    Every table's times are read, and every target. NaN is neither a time nor a target; infinite targets do not
+    count.
 
     Raises:
         CorpusError: a table breaks the format.
@@ -110,7 +111,7 @@ def overview_of(source: FolderSource) -> Overview:
             modality = schema.modalities[name]
             every = np.concatenate(distances) if distances else np.empty(0)
             usual = float(np.median(every)) if len(every) else 0.0
-            kinds = dict(Counter(modality.kinds).most_common())
+            kinds = {str(kind): n for kind, n in Counter(modality.kinds).most_common()}
             target = schema.targets.from_ == name
             rate = 1 / usual if usual > 0 else None
             modalities.append(ModalityOverview(name, count, len(modality.columns), kinds, rate, segments, target))
@@ -137,9 +138,7 @@ def _parameter(parameter: Parameter, values: np.ndarray) -> ParameterOverview:
         if not len(known):
             return ParameterOverview(parameter, 0, {})
         known = known.astype(np.float64)
-        return ParameterOverview(
-            parameter, len(known), {}, float(known.min()), float(known.mean()), float(known.max())
-        )
+        return ParameterOverview(parameter, len(known), {}, float(known.min()), float(known.mean()), float(known.max()))
     names = parameter.labels or tuple(str(code) for code in range(parameter.classes or 2))
     counts = {name: int((known == code).sum()) for code, name in enumerate(names)}
     return ParameterOverview(parameter, len(known), counts)
