@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,7 +42,8 @@ class Options:
     """What a command line may change on a study.
 
     Args:
-        corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
+        corpus: a folder, a :class:`experiments.corpus.Corpus` or ``simulated:SIZE[:SEED]``; None: the study's, then the
+            preset's.
         preset: a preset's name; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
@@ -52,7 +54,7 @@ class Options:
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
     """
 
-    corpus: str | None = None
+    corpus: str | os.PathLike[str] | None = None
     preset: str | None = None
     repeats: AnyRepeats | None = None
     metric: str | None = None
@@ -62,6 +64,11 @@ class Options:
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.corpus is not None:
+            # As text, since it is shown in the command that rebuilds a report.
+            object.__setattr__(self, "corpus", os.fspath(self.corpus))
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,7 @@ def ask(name: str, home: Home, options: Options) -> Asked:
     study, written = read_study(path)
     preset_name = options.preset or study.preset
     preset, preset_file = _preset(preset_name, None if options.preset else written) if preset_name else (None, None)
-    spec = options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick")
+    spec = str(options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick"))
     place = locate(spec, home)
     schema = place.schema()
     resolved = resolve(

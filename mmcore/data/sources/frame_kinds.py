@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.frame_tables import Cells
 from mmcore.data.sources.given import Data, Faults, TargetData, plain
 from mmcore.errors import nearest
@@ -73,8 +74,11 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
             f"column '{column}' is said to be {said}, so it has no class names", name=name,
             next_step="Leave labels out, or say categorical",
         )  # fmt: skip
-    known = _known(cells)
-    kind = said or ("categorical" if labels is not None else _of_numbers(name, column, forms, known, data, faults))
+    known = _known(cells, data.missing_values)
+    guess = "categorical" if labels is not None else None
+    if forms == {"bool"} or np.array_equal(known, (0, 1)):
+        guess = "binary"
+    kind = said or guess or _of_numbers(name, column, forms, known, data, faults)
     if kind == "categorical":
         return _of_codes(name, column, known, labels, faults)
     if kind == "binary":
@@ -89,16 +93,14 @@ def _said(kinds: Kind | Mapping[str, Kind] | None, column: str) -> Kind | None:
     return kinds.get(column) if isinstance(kinds, Mapping) else kinds
 
 
-def _known(cells: Mapping[str, Cells]) -> np.ndarray:
-    """The distinct numbers of all items."""
+def _known(cells: Mapping[str, Cells], missing: Sequence[float]) -> np.ndarray:
+    """The distinct numbers of all items, but for NaN and those that stand for no value."""
     parts = [np.unique(one.values_T) for one in cells.values() if one.form != "empty"]
     known = np.unique(np.concatenate(parts).astype(np.float64)) if parts else np.empty(0)
-    return known[~np.isnan(known)]
+    return known[~np.isnan(known) & ~np.isin(known, np.array(missing, np.float64))]
 
 
 def _of_numbers(name: str, column: str, forms: set[str], known: np.ndarray, data: Data, faults: Faults) -> Kind:
-    if forms == {"bool"} or np.array_equal(known, (0, 1)):
-        return "binary"
     if not isinstance(data, TargetData) or forms != {"int"} or len(known) < 2:
         return "continuous"
     if np.array_equal(known, np.arange(len(known))):
@@ -167,18 +169,21 @@ def _levels(cells: Mapping[str, Cells]) -> tuple[str, ...] | None:
 
 
 def _of_codes(name: str, column: str, known: np.ndarray, labels: tuple[str, ...] | None, faults: Faults) -> Column:
-    odd = known[(known < 0) | (known != np.floor(known))]
-    if len(odd) or (labels is not None and len(known) and known[-1] >= len(labels)):
-        wrong = odd[0] if len(odd) else known[-1]
+    codes = known
+    if labels is not None:
+        # Names that are numbers (ratings 1 to 5) are found by their value; a number that is no name becomes -1.
+        codes, _ = ClassNames(column, labels).of_numbers(known)
+    odd = known[(codes < 0) | (codes != np.floor(codes)) | (codes >= (len(labels) if labels else np.inf))]
+    if len(odd):
         faults.add(
-            f"column '{column}' is categorical, so it must hold the codes of its classes",
+            f"column '{column}' is categorical, so it must hold names or codes of its classes",
             name=name,
-            expected=f"0 … {len(labels) - 1}" if labels else "whole numbers from 0",
-            found=f"{wrong:g}",
+            expected=f"codes 0 … {len(labels) - 1} of {', '.join(labels)}"[:120] if labels else "codes from 0",
+            found=f"{odd[0]:g}",
             next_step="Turn the classes into text: .astype(str)",
         )
         return Column(column, "categorical", labels, 1)
-    return Column(column, "categorical", labels, len(labels) if labels else int(known[-1]) + 1 if len(known) else 1)
+    return Column(column, "categorical", labels, len(labels) if labels else int(codes[-1]) + 1 if len(codes) else 1)
 
 
 # corpus.yaml -------------------------------------------------------------------------------------------------------

@@ -190,6 +190,12 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         MOOD,
         ["kind 'nominal' is unknown"],
     ),
+    "no class": (
+        NAMES,
+        {"m": ModalityData(broken(level=7), labels={"level": ["low", "high"]})},
+        MOOD,
+        ["names or codes of its classes", "codes 0 … 1 of low, high"],
+    ),
     "lone embedding": (
         NAMES,
         {"m": ModalityData(sounds(), kinds={"level": "embedding"})},

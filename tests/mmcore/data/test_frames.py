@@ -262,6 +262,25 @@ def test_what_is_said_overrules_types() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("cells", "options", "feature"),
+    [
+        ([0, 1, -99], {"missing_values": [-99]}, {"kind": "binary"}),
+        ([True, False, True], {"labels": {"x": ["off", "on"]}}, {"kind": "binary", "labels": ["off", "on"]}),
+        ([1, 5, 3], {"labels": {"x": list("12345")}}, {"kind": "categorical", "labels": list("12345")}),
+        ([2, 0, 1], {"kinds": "categorical"}, {"kind": "categorical"}),
+    ],
+    ids=["sentinel", "named booleans", "ratings", "codes"],
+)
+def test_numbers_that_are_classes(tmp_path: Path, cells: list[Any], options: Any, feature: dict[str, Any]) -> None:
+    data = ModalityData({"a": pd.DataFrame({"x": cells})}, **options)
+    source = written(tmp_path / "c", None, {"m": data}, {"a": 0.5})
+    told = source.schema.modalities["m"].features[0].model_dump(mode="json", exclude_defaults=True)
+    assert told == {"name": "x", **feature}
+    back = source.table("a", "m")["x"].tolist()
+    assert back[:2] == ([0, 4] if cells[0] == 1 and cells[1] == 5 else [float(cell) for cell in cells[:2]])
+
+
 def test_codes_as_targets_are_classes_and_other_whole_numbers_must_be_said() -> None:
     tables = {"m": sounds()}
     codes = schema_of(NAMES, tables, {"a": 0, "b": 2, "c": 1})["targets"]["parameters"]
