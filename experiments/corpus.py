@@ -27,7 +27,7 @@ from mmcore.data.sources.arrays import Lengths, Rates
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.sources.given import ModalityData, TargetData
 from mmcore.errors import CorpusError, nearest
-from mmcore.schema import CorpusSchema, expand
+from mmcore.schema import Clock, CorpusSchema, expand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,7 +259,9 @@ class Corpus:
                 units = {c: f.unit for f in modality.features for c in expand(f.name) if f.unit}
                 target = name == schema.targets.from_
                 told = f"{name} (target)" if target else name
-                streams.append(ItemStream(told, frame, modality.kinds, modality.labels, units, target))
+                streams.append(
+                    ItemStream(told, frame, self._times(modality), modality.kinds, modality.labels, units, target)
+                )
             elif schema.targets.scope == "step":
                 columns = [
                     (column, parameter)
@@ -268,8 +270,16 @@ class Corpus:
                 ]
                 labels = {column: p.labels for column, p in columns if p.labels}
                 units = {column: p.unit for column, p in columns if p.unit}
-                streams.append(ItemStream(name, frame, [p.kind for _, p in columns], labels, units, target=True))
+                streams.append(
+                    ItemStream(
+                        name, frame, self._times(schema.targets), [p.kind for _, p in columns], labels, units, True
+                    )
+                )
         return streams
+
+    def _times(self, clock: Clock) -> tuple[str, ...]:
+        """The columns of times in what :meth:`table` gives."""
+        return () if self.schema.step is None else ("start", "end") if clock.intervals else ("time",)
 
     def _told(self, item: str) -> str:
         """The targets of scope item, in words."""
