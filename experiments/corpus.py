@@ -25,8 +25,9 @@ from filelock import FileLock
 from experiments.home import Home
 from mmcore.data.sources.arrays import Lengths, Rates
 from mmcore.data.sources.folder import FolderSource, content_key
-from mmcore.data.sources.given import ModalityData, TargetData
+from mmcore.data.sources.given import ModalityData, TargetData, suggest
 from mmcore.errors import CorpusError, nearest
+from mmcore.names import nfc
 from mmcore.schema import Clock, CorpusSchema, expand
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Corpus:
             CorpusError: no such item or modality, with the nearest one; the item has no such table.
         """
         self._check(item)
-        names = self._names()
+        names, modality = self._names(), nfc(modality)
         if modality not in names:
             raise CorpusError(f"corpus '{self.name}' has no modality '{modality}'", next_step=nearest(modality, names))
         return self._source.table(item, modality)
@@ -304,8 +305,8 @@ class Corpus:
 
     def _check(self, item: str) -> None:
         names = [one.name for one in self._source.items]
-        if item not in names:
-            raise CorpusError(f"corpus '{self.name}' has no item '{item}'", next_step=nearest(item, names)[:200])
+        if nfc(item) not in names:
+            raise CorpusError(f"corpus '{self.name}' has no item '{item}'", next_step=suggest(item, names))
 
     def __repr__(self) -> str:
         from experiments.corpus_view import corpus_text, short_text

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mmcore.data.sources.folder import SIDES, check_item_name
 from mmcore.data.sources.frame_tables import RawTable
-from mmcore.data.sources.given import Faults, plain
+from mmcore.data.sources.given import Faults, plain, suggest
 from mmcore.errors import nearest
 
 
@@ -56,7 +56,7 @@ def list_items(items: Any, tables: Mapping[str, Mapping[str, RawTable]], faults:
                 if item not in set(names):
                     faults.add(
                         f"'{name}' has a table of item '{item}', which is not listed",
-                        next_step=_short(nearest(item, names)),
+                        next_step=suggest(item, names),
                     )
         have = set(mentioned)
         bare = [item for item in names if item not in have]
@@ -81,7 +81,7 @@ def _frame(items: Any, faults: Faults) -> pd.DataFrame | None:
                 faults.add(
                     "items must have a column or an index 'item'",
                     found=f"columns {', '.join(frame.columns)}",
-                    next_step=_short(nearest("item", list(frame.columns))),
+                    next_step=suggest("item", list(frame.columns)),
                 )
                 return None
             frame = frame.rename_axis("item").reset_index()
@@ -132,7 +132,3 @@ def _check_names(names: list[str], faults: Faults) -> None:
             found = f"'{name}' twice" if other == name else f"'{other}' and '{name}', one file on some systems"
             faults.add("two items must not have one name", found=found, next_step="Rename one")
         seen.setdefault(name.casefold(), name)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "…"

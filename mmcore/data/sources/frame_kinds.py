@@ -11,7 +11,7 @@ import numpy as np
 
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.frame_tables import Cells
-from mmcore.data.sources.given import Data, Faults, TargetData, plain
+from mmcore.data.sources.given import Data, Faults, TargetData, plain, suggest
 from mmcore.errors import nearest
 from mmcore.schema import Kind
 
@@ -74,6 +74,10 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
             f"column '{column}' is said to be {said}, so it has no class names", name=name,
             next_step="Leave labels out, or say categorical",
         )  # fmt: skip
+    if said in ("continuous", "embedding"):
+        return Column(column, said)
+    if said is None and labels is None and forms == {"float"} and not _zero_one(cells, data.missing_values):
+        return Column(column, "continuous")
     known = _known(cells, data.missing_values)
     guess = "categorical" if labels is not None else None
     if forms == {"bool"} or np.array_equal(known, (0, 1)):
@@ -91,6 +95,12 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
 
 def _said(kinds: Kind | Mapping[str, Kind] | None, column: str) -> Kind | None:
     return kinds.get(column) if isinstance(kinds, Mapping) else kinds
+
+
+def _zero_one(cells: Mapping[str, Cells], missing: Sequence[float]) -> bool:
+    """Whether no cell is another number; the first table mostly tells."""
+    allowed = np.array([0, 1, *missing], np.float64)
+    return all((np.isin(one.values_T, allowed) | np.isnan(one.values_T)).all() for one in cells.values())
 
 
 def _known(cells: Mapping[str, Cells], missing: Sequence[float]) -> np.ndarray:
@@ -141,7 +151,7 @@ def _of_text(
             name=name,
             item=seen[label],
             found=repr(label),
-            next_step=nearest(label, labels)[:200],
+            next_step=suggest(label, labels),
         )
     if len(labels) > MOST_CLASSES:
         faults.add(

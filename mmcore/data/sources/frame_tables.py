@@ -116,9 +116,13 @@ def raw_table(table: Any, data: Data, name: str, item: str, faults: Faults) -> R
     if len(twice):
         faults.add(f"column '{twice[0]}' stands there twice", name=name, item=item, next_step="Rename or drop one")
         return None
+    if "" in frame.columns:
+        faults.add("a column must have a name", name=name, item=item, next_step="Rename or drop it")
+        return None
     frame, times, clock = times_of(frame, data, name, item, faults)
     if data.columns is not None:
-        missing = [column for column in map(plain, data.columns) if column not in frame.columns]
+        wanted = list(dict.fromkeys(map(plain, data.columns)))
+        missing = [column for column in wanted if column not in frame.columns]
         if missing:
             faults.add(
                 f"column '{missing[0]}' is missing",
@@ -128,18 +132,33 @@ def raw_table(table: Any, data: Data, name: str, item: str, faults: Faults) -> R
                 next_step="Correct the name in columns",
             )
             return None
-        frame = frame[[plain(column) for column in data.columns]]
+        frame = frame.loc[:, wanted]
+    numbers = _finite_numbers(frame)
     cells: dict[str, Cells] = {}
     for column in frame.columns:
-        series: Any = frame[column]
-        one = cells_of(series, column, name, item, faults)
+        series: Any = None if column in numbers else frame[column]
+        one = numbers[column] if column in numbers else cells_of(series, column, name, item, faults)
         if one is not None:
             cells[column] = one
     return RawTable(times, clock, cells)
 
 
+def _finite_numbers(frame: pd.DataFrame) -> dict[str, Cells]:
+    """The columns of plain floats, where all are finite or NaN: read at once, since embeddings have hundreds."""
+    found: dict[str, Cells] = {}
+    for kind in (np.float32, np.float64):
+        part = frame.loc[:, [dtype == kind for dtype in frame.dtypes]]
+        values_TF = part.to_numpy()
+        if part.shape[1] and not np.isinf(values_TF).any():
+            found |= {column: Cells("float", values_TF[:, at]) for at, column in enumerate(part.columns)}
+    return found
+
+
 def _frame(table: Any, data: Data, name: str, item: str, faults: Faults) -> pd.DataFrame | None:
     """With column names as text."""
+    if not isinstance(table, pd.DataFrame | pd.Series) and hasattr(table, "to_pandas"):
+        # Tables of pyarrow and polars; as arrays they would lose their names.
+        table = table.to_pandas()
     if isinstance(table, pd.Series):
         table = table.to_frame(table.name if table.name is not None else name)
     if isinstance(table, pd.DataFrame):
@@ -152,9 +171,9 @@ def _frame(table: Any, data: Data, name: str, item: str, faults: Faults) -> pd.D
                 next_step="Join them: frame.columns = ['_'.join(map(str, c)) for c in frame.columns]",
             )
             return None
-        if isinstance(table.columns, pd.RangeIndex):
-            return table.set_axis(_column_names(data, name, table.shape[1]), axis=1)
-        return table.set_axis([plain(column) for column in table.columns], axis=1)
+        if not isinstance(table.columns, pd.RangeIndex):
+            return table.set_axis([plain(column) for column in table.columns], axis=1)
+        return _named(table, data, name, item, faults)
     values = np.asarray(table)
     if values.ndim == 1 and values.dtype != object:
         values = values[:, None]
@@ -168,18 +187,23 @@ def _frame(table: Any, data: Data, name: str, item: str, faults: Faults) -> pd.D
             next_step="Flatten the other axes into columns: x.reshape(len(x), -1)",
         )
         return None
-    columns = _column_names(data, name, values.shape[1])
-    if len(columns) != values.shape[1]:
-        faults.add(
-            "columns must name every column of the array",
-            name=name,
-            item=item,
-            expected=f"{len(columns)} columns",
-            found=f"shape {values.shape}",
-            next_step="Correct columns, or the array",
-        )
-        return None
-    return pd.DataFrame(values, columns=columns)
+    return _named(pd.DataFrame(values), data, name, item, faults)
+
+
+def _named(frame: pd.DataFrame, data: Data, name: str, item: str, faults: Faults) -> pd.DataFrame | None:
+    """A table whose columns have no names gets those that were said, or numbers."""
+    columns = _column_names(data, name, frame.shape[1])
+    if len(columns) == frame.shape[1]:
+        return frame.set_axis(columns, axis=1)
+    faults.add(
+        "columns must name every column of an array",
+        name=name,
+        item=item,
+        expected=f"{len(columns)} columns",
+        found=f"shape {frame.shape}",
+        next_step="Correct columns, or the array",
+    )
+    return None
 
 
 def _column_names(data: Data, name: str, count: int) -> list[str]:

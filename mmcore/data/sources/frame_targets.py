@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from mmcore.data.sources.frame_kinds import Column, parameters_of
 from mmcore.data.sources.frame_tables import Cells, RawTable, cells_of, read_tables
-from mmcore.data.sources.given import Faults, TargetData, plain
+from mmcore.data.sources.given import Faults, TargetData, plain, suggest
 from mmcore.errors import nearest
 
 _TRACK = re.compile(r"(0|[1-9]\d*)_(.+)", re.DOTALL)
@@ -33,15 +33,18 @@ class OwnTargets:
     tables: dict[str, RawTable]
 
 
-def own_targets(data: TargetData, faults: Faults) -> OwnTargets:
+def own_targets(data: TargetData, items: Container[str], faults: Faults) -> OwnTargets:
     """Read targets that are no columns of a modality.
 
     One target per item: a frame or series with one row per item, or a mapping of item to value (or to a mapping of
     column to value). Targets over time: a mapping of item to table, or one frame with ``item`` and times.
+
+    Args:
+        items: those that have a table of some modality.
     """
     name = plain(data.name)
     if _per_item(data):
-        return OwnTargets(name, "item", _one_row_each(data, name, faults))
+        return OwnTargets(name, "item", _one_row_each(data, name, items, faults))
     return OwnTargets(name, "step", read_tables(data, name, faults))
 
 
@@ -58,9 +61,17 @@ def _per_item(data: TargetData) -> bool:
     )
 
 
-def _one_row_each(data: TargetData, name: str, faults: Faults) -> dict[str, RawTable]:
+def _one_row_each(data: TargetData, name: str, known: Container[str], faults: Faults) -> dict[str, RawTable]:
     frame = _frame_of_items(data, name)
     items = [plain(item) for item in frame.pop("item")] if "item" in frame else [plain(i) for i in frame.index]
+    if isinstance(data.tables, pd.DataFrame | pd.Series) and not any(item in known for item in items):
+        faults.add(
+            "a frame of targets names its items in a column or index 'item'",
+            name=name,
+            found=f"columns {', '.join(frame.columns)}; index {', '.join(items[:3])}, …",
+            next_step="Set it: frame.set_index(…), or add the column",
+        )
+        return {}
     if len(set(items)) < len(items):
         twice = next(item for item in items if items.count(item) > 1)
         faults.add(
@@ -74,9 +85,7 @@ def _one_row_each(data: TargetData, name: str, faults: Faults) -> dict[str, RawT
     if data.columns is not None:
         for column in data.columns:
             if plain(column) not in frame.columns:
-                faults.add(
-                    f"column '{column}' is missing", name=name, next_step=nearest(column, list(frame.columns))[:200]
-                )
+                faults.add(f"column '{column}' is missing", name=name, next_step=suggest(column, list(frame.columns)))
                 return {}
         frame = frame[[plain(column) for column in data.columns]]
     if not len(items) or not frame.shape[1]:
@@ -138,9 +147,7 @@ def shared_targets(
         chosen = [plain(column) for column in data.columns]
         for column in chosen:
             if column not in by_name:
-                faults.add(
-                    f"target column '{column}' is missing", name=name, next_step=nearest(column, list(by_name))[:200]
-                )
+                faults.add(f"target column '{column}' is missing", name=name, next_step=suggest(column, list(by_name)))
                 return {}
         columns = [by_name[column] for column in chosen]
     tracks = _tracks(columns)

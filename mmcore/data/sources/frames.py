@@ -20,9 +20,9 @@ from mmcore.data.sources.frame_items import Listed, list_items
 from mmcore.data.sources.frame_kinds import Column, features_of, kind_of, parameters_of
 from mmcore.data.sources.frame_tables import RawTable, read_tables
 from mmcore.data.sources.frame_targets import OwnTargets, own_targets, shared_targets
-from mmcore.data.sources.given import Data, Faults, ModalityData, TargetData, plain
+from mmcore.data.sources.given import Data, Faults, ModalityData, TargetData, plain, suggest
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
-from mmcore.errors import CorpusError, nearest
+from mmcore.errors import CorpusError
 from mmcore.schema import CorpusSchema
 
 MADE = "made.json"
@@ -90,7 +90,7 @@ def draft_corpus(
     target = targets if isinstance(targets, TargetData) else TargetData(targets)
     own: OwnTargets | None = None
     if not isinstance(target.tables, str):
-        own = own_targets(target, faults)
+        own = own_targets(target, {item for tables in raw.values() for item in tables}, faults)
         if own.name in given:
             faults.add(
                 "targets need another name than a modality",
@@ -159,7 +159,7 @@ def _columns(name: str, tables: Mapping[str, RawTable], data: Data, faults: Faul
             faults.add(
                 f"{option} names column '{unknown}', which is not there",
                 name=name,
-                next_step=nearest(unknown, list(first.columns))[:200],
+                next_step=suggest(unknown, list(first.columns)),
             )
     return [
         kind_of(name, column, {item: table.columns[column] for item, table in tables.items()}, data, faults)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
-from mmcore.errors import CorpusError
+from mmcore.errors import CorpusError, nearest
 from mmcore.schema import Kind, Resample
 
+MOST_NAMED = 5
+"""Names that a message suggests where there are many."""
 MOST_FAULTS = 10
 """Faults that one message lists; the rest are counted."""
 
@@ -109,6 +112,19 @@ def place(name: str, item: str | None = None) -> str:
     return f"'{name}'" if item is None else f"'{name}', item '{item}'"
 
 
+def suggest(name: str, choices: Sequence[str]) -> str:
+    """As :func:`mmcore.errors.nearest`, with no more than the five closest of many choices.
+
+    Example:
+        >>> suggest("talk_7", [f"talk_{n:02d}" for n in range(40)])
+        "Did you mean 'talk_37'? Valid: talk_37, talk_27, talk_17, talk_07, talk_39, … (40)"
+    """
+    if len(choices) <= MOST_NAMED:
+        return nearest(name, list(choices))
+    close = difflib.get_close_matches(name, choices, n=MOST_NAMED, cutoff=0.0)
+    return f"{nearest(name, close)}, … ({len(choices)})"
+
+
 class Faults:
     """Collects what is wrong, so that one message tells all. Equal faults of several items are told once."""
 
@@ -166,4 +182,4 @@ class Faults:
         lines = [f"  {n}. {error.message}" for n, error in enumerate(told[:MOST_FAULTS], start=1)]
         if len(told) > MOST_FAULTS:
             lines.append(f"  and {len(told) - MOST_FAULTS} more")
-        raise CorpusError(f"{len(told)} faults in these tables", found="\n" + "\n".join(lines))
+        raise CorpusError("\n".join([f"{len(told)} faults in these tables", *lines]))

@@ -196,6 +196,36 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         MOOD,
         ["names or codes of its classes", "codes 0 … 1 of low, high"],
     ),
+    "targets without items": (
+        NAMES,
+        {"m": sounds()},
+        pd.DataFrame({"mood": [0.1, 0.2, 0.3]}),
+        ["names its items in a column or index 'item'", "columns mood; index 0, 1, 2", "set_index"],
+    ),
+    "names of an array": (
+        NAMES,
+        {"m": ModalityData({n: np.ones((3, 2)) for n in NAMES}, columns=["x"])},
+        MOOD,
+        ["columns must name every column of an array", "expected 1 columns", "shape (3, 2)"],
+    ),
+    "names of a frame without any": (
+        NAMES,
+        {"m": ModalityData({n: pd.DataFrame(np.ones((3, 2))) for n in NAMES}, columns=["x", "y", "z"])},
+        MOOD,
+        ["columns must name every column of an array", "expected 3 columns"],
+    ),
+    "missing column": (
+        NAMES,
+        {"m": ModalityData(sounds(), columns=["levle"])},
+        MOOD,
+        ["column 'levle' is missing", "columns level, on", "Correct the name in columns"],
+    ),
+    "column without a name": (
+        NAMES,
+        {"m": {n: t.rename(columns={"level": ""}) for n, t in sounds().items()}},
+        MOOD,
+        ["a column must have a name"],
+    ),
     "lone embedding": (
         NAMES,
         {"m": ModalityData(sounds(), kinds={"level": "embedding"})},
@@ -232,7 +262,7 @@ def test_every_fault_says_where_and_what_next(case: str) -> None:
 def test_all_faults_are_told_at_once() -> None:
     one, two = broken(level=[0, 1, np.inf, 3, 4, 5.0]), broken(time=[0, 1, 0.5, 2, 3, 4.0])
     told = message([*NAMES, "d"], {"one": one, "two": two}, MOOD)
-    assert told.startswith("3 faults in these tables; found \n  1. ")
+    assert told.startswith("3 faults in these tables\n  1. ")
     assert "'one', item 'b': column 'level' must be finite" in told
     assert "'two', item 'b': times must increase" in told
     assert "none of 'd'" in told

@@ -149,6 +149,21 @@ def test_ragged_items_come_back_as_they_were_given(
     assert draft_corpus(names, tables, targets, step=0.5).key == draft_corpus(names, tables, targets, step=0.5).key
 
 
+def test_tables_of_other_libraries_keep_their_names(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    tables = {name: pa.Table.from_pandas(table, preserve_index=False) for name, table in sounds().items()}
+    assert draft_corpus(NAMES, {"m": tables}, MOOD).key == draft_corpus(NAMES, {"m": sounds()}, MOOD).key
+
+
+def test_chosen_columns_are_written_in_the_order_chosen() -> None:
+    data = ModalityData(sounds(), columns=["on", "level", "on"])
+    features = schema_of(NAMES, {"m": data}, MOOD)["modalities"]["m"]["features"]
+    assert [feature["name"] for feature in features] == ["on", "level"]
+    unnamed = ModalityData({n: pd.DataFrame(np.ones((3, 2))) for n in NAMES}, columns=["x", "y"])
+    assert [f["name"] for f in schema_of(NAMES, {"m": unnamed}, MOOD)["modalities"]["m"]["features"]] == ["x", "y"]
+
+
 # Times -------------------------------------------------------------------------------------------------------------
 def test_dates_become_seconds_since_the_first_date_of_the_item(tmp_path: Path) -> None:
     begin = pd.Timestamp("2026-03-01 12:00:00")
