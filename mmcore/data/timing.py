@@ -53,6 +53,9 @@ def add_times(
     if stream is None or aligned is None or grid_S is None or stream.span is None or not len(grid_S):
         return
     first, last = stream.span
+    if stream.end_T is not None:
+        # A segment's end is no longer part of it: the last step that can read it is one earlier.
+        last = max(first, last - width)
     outside = _outside(first, last, float(grid_S[0]), float(grid_S[-1]))
     row["seconds_outside"] = outside if outside > width else 0.0
     row["seconds_absent"] = float((~aligned.present_S).sum() * width)
