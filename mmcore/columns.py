@@ -130,7 +130,8 @@ class Parameter(Frozen):
     """One predicted parameter of every track."""
 
     name: Name
-    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own."""
+    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own. A modality
+    that holds a single track may name its columns ``{name}`` too."""
     kind: Literal["continuous", "binary", "categorical"] = "continuous"
     """Decides loss and metrics."""
     classes: PositiveInt | None = None

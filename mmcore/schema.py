@@ -141,7 +141,10 @@ class CorpusSchema(Frozen):
         return self.targets.from_ in self.modalities
 
     def target_columns(self) -> tuple[tuple[str, ...], ...]:
-        """Column names of the targets, K tuples of P names."""
+        """Column names of the targets, K tuples of P names.
+
+        Columns of a modality are numbered by track, ``0_x``; where there is one track and they are not, they are ``x``.
+        """
         t = self.targets
         if self.targets_are_features:
             numbered = tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
