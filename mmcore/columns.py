@@ -130,7 +130,8 @@ class Parameter(Frozen):
     """One predicted parameter of every track."""
 
     name: Name
-    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own."""
+    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own. In a
+    modality that holds a single track it may be ``{name}`` too."""
     kind: Literal["continuous", "binary", "categorical"] = "continuous"
     """Decides loss and metrics."""
     classes: PositiveInt | None = None

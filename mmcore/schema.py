@@ -141,10 +141,19 @@ class CorpusSchema(Frozen):
         return self.targets.from_ in self.modalities
 
     def target_columns(self) -> tuple[tuple[str, ...], ...]:
-        """Column names of the targets, K tuples of P names."""
+        """Column names of the targets, K tuples of P names.
+
+        Columns of a modality are numbered by track, ``0_x``; where there is one track and they are not, they are ``x``.
+        """
         t = self.targets
         if self.targets_are_features:
-            return tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            numbered = tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            plain = tuple(p.name for p in t.parameters)
+            have = set(self.modalities[t.from_].columns)
+            # A single track needs no number.
+            return (
+                (plain,) if t.tracks == 1 and have.issuperset(plain) and not have.issuperset(numbered[0]) else numbered
+            )
         if t.tracks == 1:
             return (tuple(p.name for p in t.parameters),)
         return tuple(tuple(f"{p.name}_{k}" for p in t.parameters) for k in range(t.tracks))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +39,8 @@ class Options:
     """What a command line may change on a study.
 
     Args:
-        corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
+        corpus: a folder, a :class:`experiments.corpus.Corpus` or ``simulated:SIZE[:SEED]``; None: the study's, then the
+            preset's.
         preset: a preset's name, or ``auto``; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
@@ -49,7 +51,7 @@ class Options:
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
     """
 
-    corpus: str | None = None
+    corpus: str | os.PathLike[str] | None = None
     preset: str | None = None
     repeats: AnyRepeats | None = None
     metric: str | None = None
@@ -59,6 +61,11 @@ class Options:
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.corpus is not None:
+            # As text, since it is shown in the command that rebuilds a report.
+            object.__setattr__(self, "corpus", os.fspath(self.corpus))
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,8 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     path = find_study(name)
     study, written = read_study(path)
     named = options.preset or study.preset
-    spec = options.corpus or study.corpus
+    chosen = options.corpus or study.corpus
+    spec = None if chosen is None else str(chosen)
     sized_by = None
     if named == AUTO:
         place = locate(spec or "simulated:quick", home)

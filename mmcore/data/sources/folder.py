@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +73,19 @@ class FolderSource:
         """Whether the item has a file of that modality or target table."""
         return nfc(item) in self._paths[nfc(modality)]
 
-    def read(self, item: str, name: str) -> Table | None:
+    def columns(self, name: str) -> list[str]:
+        """The columns of a modality or of the targets that corpus.yaml names, besides times."""
+        return self._declared(nfc(name))[1]
+
+    def read(self, item: str, name: str, only: Sequence[str] | None = None) -> Table | None:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
         Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml, or of its rows
         by their ``sampling_rate``. Cells that hold one of the schema's ``missing_values`` are NaN, cells that hold a
         class's name its code.
+
+        Args:
+            only: some of :meth:`columns`, to read no others; None: all.
 
         Raises:
             CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
@@ -93,7 +101,9 @@ class FolderSource:
         per_item = name not in self.schema.modalities and self.schema.targets.scope == "item"
         timed = self.schema.step is not None and not per_item
         times = stream.columns_of_time if timed else ()
-        table = read_table(path, columns, times, labels, stream.missing_values)
+        wanted = columns if only is None else list(only)
+        labels = {column: names for column, names in labels.items() if column in wanted}
+        table = read_table(path, wanted, times, labels, stream.missing_values)
         if per_item and len(table.values_TF) != 1:
             raise CorpusError(
                 "a target of scope item has one row per item",
