@@ -13,14 +13,13 @@ import numpy as np
 from mmcore.data.importers import padding
 from mmcore.data.importers.gathering import Gathering
 from mmcore.data.importers.labels import finite
+from mmcore.data.importers.rows import STEP, number
 from mmcore.data.importers.sample import SIDES, Imported, Options, Sample, Stream
 from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus
 from mmcore.errors import CorpusError, nearest
 
 _VIDEO = re.compile(r"(.+?)(?:\$_\$.*|\[[^\[\]]*\])")
-STEP = 0.1
-"""Seconds per step where rates are given; every stream that is faster is pooled."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ def _clocks(
 ) -> tuple[float | None, dict[str, dict[str, Any]], str | None]:
     if aligned:
         return None, {}, None
-    clocks = {name: {"sampling_rate": _number(rate)} for name, rate in options.rates.items()}
+    clocks = {name: {"sampling_rate": number(rate)} for name, rate in options.rates.items()}
     bare = [name for name in modalities if name not in options.rates]
     if bare:
         notes.append(
@@ -247,7 +246,3 @@ def _clocks(
         return 1.0, clocks, sparse
     notes.append(f"step {STEP} s")
     return STEP, clocks, None
-
-
-def _number(rate: str) -> float | str:
-    return rate if "/" in rate else float(rate)
