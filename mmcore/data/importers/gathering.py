@@ -244,7 +244,8 @@ class Gathering:
             low, middle, high = min(facts.rows), int(np.median(facts.rows)), max(facts.rows)
             absent = len(self._rows) - facts.items
             lines.append(
-                f"{shown}: {facts.width} columns, {low} to {high} rows an item (median {middle})"
+                f"{shown}: {facts.width} column{'s' * (facts.width > 1)}, {low} to {high} rows an item "
+                f"(median {middle})"
                 + (f", absent in {absent} items" if absent else "")
                 + (f", {facts.infinite} infinite cells written as empty" if facts.infinite else "")
                 + (f", {facts.empty} empty cells" if facts.empty else "")

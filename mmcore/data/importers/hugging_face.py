@@ -218,7 +218,7 @@ def _table(cell: pa.Scalar, modality: str, item: str, where: str) -> np.ndarray 
     if depth_of(values.type):
         if values.null_count:
             raise _ragged(modality, item, "a row that is null", where)
-        widths = np.unique(pc.list_value_length(values).to_numpy(zero_copy_only=False))
+        widths = np.unique(pc.call_function("list_value_length", [values]).to_numpy(zero_copy_only=False))
         if len(widths) > 1:
             raise _ragged(modality, item, f"rows of {widths[0]} to {widths[-1]} numbers", where)
         width = int(widths[0]) if len(widths) else 0
