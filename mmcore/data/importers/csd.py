@@ -98,7 +98,7 @@ def import_csd(paths: Sequence[Path], folder: Path, options: Options) -> Importe
                     gathering.add(sample)
             notes = [f"step {STEP} s", *([labels.note] if labels.note else [])]
             if per_step:
-                notes.append("a label holds for its interval; one label an item, as in the field: --item {SEGMENT}")
+                notes.append(f"a label holds for its interval; --item {SEGMENT} makes an item of each, as is usual")
             times = {"start": "start", "end": "end"}
             return gathering.finish(
                 folder, folder_title(paths[0]), [labels.target], scope="step" if per_step else "item", step=STEP,

@@ -187,9 +187,16 @@ class Gathering:
                 "parameters": [one.parameter for one in chosen],
             },
         }
-        write_yaml(self._partial / "corpus.yaml", schema)
         notes = [*guessed, *(one.note for one in chosen), *self._embedding_notes()]
+        write_yaml(self._partial / "corpus.yaml", schema)
+        self._comment(notes)
         return Imported(folder, tuple(self._wrote(targets)), tuple(self._left_out()), tuple(notes))
+
+    def _comment(self, notes: Sequence[str]) -> None:
+        """Begin corpus.yaml with what was assumed, where it is corrected."""
+        path = self._partial / "corpus.yaml"
+        lines = ["# The files do not say this; correct it below where it is wrong:", *(f"# - {note}" for note in notes)]
+        path.write_bytes("".join(f"{' '.join(line.split())}\n" for line in lines).encode() + path.read_bytes())
 
     def _kinds(self, classes: Mapping[str, Sequence[str]], targets: Sequence[str]) -> dict[str, Target]:
         """The parameter that each column of labels could be; the targets must be fit for one."""

@@ -57,12 +57,13 @@ def _part(side: str, part: dict[str, Any], columns: list[str], options: Options,
     key = chosen(options.item, list(part), ("id", "ids"), f"ids of clips in part '{side}'", "--item", where)
     names = texts(part[key])
     if names is None:
-        raise CorpusError(f"'{key}' of part '{side}' must hold one text per item", where=where)
+        raise _no_texts(key, side, type(part[key]).__name__, where)
     groups: list[str | None] = [video_of(name) for name in names]
     if options.group is not None:
         given = texts(part[chosen(options.group, list(part), (), "groups", "--group", where)])
         if given is None or len(given) != len(names):
-            raise CorpusError(f"'{options.group}' of part '{side}' must hold one text per item", where=where)
+            found = "other objects" if given is None else f"{len(given)} for {len(names)} items"
+            raise _no_texts(options.group, side, found, where)
         groups = list(given)
     arrays = {
         name: array
@@ -81,6 +82,15 @@ def _part(side: str, part: dict[str, Any], columns: list[str], options: Options,
         masks["text"] = tokens[:, 1]
     labels = {column: _label(part.get(column), column, len(names), side, where) for column in columns}
     return Part(side, names, groups, arrays, masks, lengths, labels)
+
+
+def _no_texts(key: str, side: str, found: str, where: str) -> CorpusError:
+    return CorpusError(
+        f"'{key}' of part '{side}' must hold one text per item",
+        found=found,
+        next_step="Name another key: --item KEY for ids, --group KEY for groups",
+        where=where,
+    )
 
 
 def _numbers(values: Any, count: int, what: str, side: str, where: str) -> np.ndarray:
