@@ -32,6 +32,13 @@ MAX_STEPS = 20_000_000
 
 
 _LONG_TEXT = 1 << 20
+_OTHERS = {
+    b"PK\x03\x04": "a zip archive, as numpy.savez and torch.save write it",
+    b"\x1f\x8b": "a gzip file, to be unpacked first",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUM": "an .npy file",
+}
+"""How files of other kinds begin."""
 
 
 _MARK = object()
@@ -58,6 +65,9 @@ def read_pickle(path: Path, offset: int = 0) -> Any:
         with path.open("rb") as file:
             # The map stays open as long as an array looks into it.
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        for magic, kind in _OTHERS.items():
+            if whole[offset : offset + len(magic)] == magic:
+                raise ValueError(kind)
         return _Reader(whole, offset, where).run()
     except OSError as error:
         raise CorpusError(

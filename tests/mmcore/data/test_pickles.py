@@ -226,6 +226,12 @@ def test_bent_bytes_end_in_a_value_or_an_error_of_ours(tmp_path: Path) -> None:
     assert told > 300
 
 
+@pytest.mark.parametrize(("data", "kind"), [(b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b\x08", "a gzip file")])
+def test_files_of_another_kind_are_told(tmp_path: Path, data: bytes, kind: str) -> None:
+    with pytest.raises(CorpusError, match=f"no whole pickle.*{kind}"):
+        read(tmp_path, data + bytes(100))
+
+
 def test_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read"):
         read_pickle(tmp_path / "nowhere.pkl")
