@@ -114,7 +114,8 @@ class Gathering:
                 next_step="Convert the files again, or leave that item out",
                 where=self._where,
             )
-        values_TF = values_TF.astype(np.float32)
+        with np.errstate(over="ignore"):
+            values_TF = values_TF.astype(np.float32)
         infinite = int(np.isinf(values_TF).sum())
         if infinite:
             values_TF = np.where(np.isinf(values_TF), np.float32(np.nan), values_TF)
@@ -122,7 +123,9 @@ class Gathering:
         facts.rows.append(len(values_TF))
         facts.infinite += infinite
         facts.empty += int(np.isnan(values_TF).sum()) - infinite
-        columns = {f"{facts.folder}_{at}": values_TF[:, at] for at in range(facts.width)}
+        # Columns that lie together are ten times faster to hand over.
+        columns_FT = np.ascontiguousarray(values_TF.T)
+        columns = {f"{facts.folder}_{at}": columns_FT[at] for at in range(facts.width)}
         write_table(self._partial / facts.folder / f"{item}.parquet", {**stream.times, **columns})
 
     def finish(
@@ -294,4 +297,8 @@ def _cells(values: np.ndarray, kind: Target | None, classes: Sequence[str] | Non
         import pyarrow as pa
 
         return pa.array(as_names(values, classes), pa.string())
-    return np.where(np.isinf(values), np.nan, values) if values.dtype.kind == "f" else values
+    if values.dtype.kind == "f":
+        # Half precision and foreign byte orders are no types of Parquet tables.
+        values = values.astype(np.float32 if values.dtype.itemsize == 2 else values.dtype.newbyteorder("="))
+        return np.where(np.isinf(values), np.nan, values)
+    return values.astype(values.dtype.newbyteorder("="))

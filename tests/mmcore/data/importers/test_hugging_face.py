@@ -213,3 +213,12 @@ def test_a_folder_without_data_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="holds Arrow or Parquet files"):
         import_datasets(tmp_path / "empty", tmp_path / "corpus", Options())
+
+
+def test_a_row_that_claims_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million equal numbers take a few kilobytes; the limit is lowered so that the test stays small."""
+    path = write(tmp_path / "x.parquet", {"x": [np.zeros(1_000_000), np.zeros(1_000_000)], "label": [0, 1]})
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("mmcore.data.importers.sample.ITEM_LIMIT", 1 << 20)
+    with pytest.raises(CorpusError, match="at most 1 MiB"):
+        import_datasets(path, tmp_path / "corpus", Options())

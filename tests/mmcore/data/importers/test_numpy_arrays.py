@@ -264,3 +264,16 @@ def test_items_are_read_one_by_one(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20 < data["x"].nbytes
+
+
+def test_numbers_of_any_type_are_read(tmp_path: Path, prepared: Callable[..., Any]) -> None:
+    data = arrays(audio=np.full((N, T, 2), 1e300), face=np.arange(N * T * 2, dtype=">i2").reshape(N, T, 2))
+    for at, dtype in enumerate((">f8", "<f2", ">i4", ">U8")):
+        (tmp_path / str(at)).mkdir()
+        y = np.array(["4", "7", "9"] * 4).astype(dtype)
+        made = import_numpy(saved(tmp_path / str(at), "npz", data | {"y": y}), tmp_path / str(at) / "c", Options())
+        assert "infinite cells" in "\n".join(made.wrote)
+        store = prepared(made.folder)
+        labels = store.schema.targets.parameters[0].labels
+        codes = store.target[:3, 0, 0].tolist()
+        assert ([float(labels[int(code)]) for code in codes] if labels else codes) == [4.0, 7.0, 9.0]

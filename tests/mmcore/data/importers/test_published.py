@@ -294,3 +294,17 @@ def test_an_item_of_padding_alone_lacks_the_modality(tmp_path: Path) -> None:
     made = import_mult(saved(tmp_path / "x.pkl", data), tmp_path / "corpus", Options())
     assert "items without a row in any modality" in "\n".join(made.left_out)
     assert len(FolderSource(made.folder).items) == 15
+
+
+def test_unaligned_mult_loses_its_padding_at_the_front(tmp_path: Path) -> None:
+    data = mult("number", True)
+    rng = np.random.default_rng(5)
+    for part in data.values():
+        part["audio"] = padded(rng, rng.integers(20, 60, len(part["labels"])), 60, 4, front=True)
+    made = import_mult(saved(tmp_path / "mosi_data_noalign.pkl", data), tmp_path / "corpus", Options())
+    source = FolderSource(made.folder)
+    audio, text = (source.table(source.items[0].name, name) for name in ("audio", "text"))
+    np.testing.assert_array_equal(audio.iloc[:, 1:], measured(data["train"]["audio"][0]))
+    # Both are spread over the same span, in units of rows of the sparsest modality.
+    assert audio["time"].iloc[0] == text["time"].iloc[0] == 0
+    assert audio["time"].iloc[-1] * len(audio) / (len(audio) - 1) == pytest.approx(len(text))
