@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmcore.data.importers.labels import Target, as_names, target_of
-from mmcore.data.importers.sample import Imported, Sample, Stream, folder_name, side_of, some
+from mmcore.data.importers.sample import Imported, Sample, Stream, clean, folder_name, side_of, some
 from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.errors import CorpusError
@@ -25,6 +25,8 @@ TIMES = ("time", "start", "end")
 EMBEDDINGS = ("text", "glove", "bert", "embed", "clip", "word", "roberta", "language")
 WIDE = 50
 """Columns from which on a modality of such a name is taken as an embedding."""
+NAME_BYTES = 200
+"""A file's name may have 255 bytes on most systems, with its suffix."""
 LONG_TEXT = 80
 """Characters above which a cell is text to read and no condition."""
 
@@ -81,6 +83,7 @@ class Gathering:
     def _name(self, wanted: str) -> str:
         """A name that can name a file, and that no other item has, be it in capitals."""
         name = "".join("_" if c in '/\\:*?"<>|' or ord(c) < 32 else c for c in wanted.strip())
+        name = name.encode("utf-8", "replace")[:NAME_BYTES].decode("utf-8", "ignore").strip()
         if check_item_name(name) != "ok":
             name = "item"
         base, count = name, 1
@@ -163,6 +166,7 @@ class Gathering:
             raise CorpusError(
                 "an import needs at least one item that has a modality and a label",
                 found=reasons or "none",
+                next_step="Check that these are the files that you mean, and that --target names the labels",
                 where=self._where,
             )
         classes = classes or {}
@@ -178,7 +182,7 @@ class Gathering:
             "format": 1,
             "name": name,
             "step": step,
-            "reference": None if reference is None else self._facts[reference].folder,
+            "reference": self._facts[reference].folder if reference in self._facts else None,
             "modalities": {
                 facts.folder: {**(clocks or {}).get(modality, {}), "features": [_feature(modality, facts)]}
                 for modality, facts in self._facts.items()
@@ -234,7 +238,8 @@ class Gathering:
             [item, group, *([side or ""] if sides else []), *(conditions.get(column, "") for column in header)]
             for item, group, side, conditions in self._rows
         ]
-        write_items(self._partial, ["item", "group", *sides, *(names[column] for column in header)], rows)
+        columns = [clean(column) for column in ("item", "group", *sides, *(names[column] for column in header))]
+        write_items(self._partial, columns, [[clean(cell) for cell in row] for row in rows])
 
     def _crossing(self) -> list[str]:
         sides: dict[str, set[str]] = {}

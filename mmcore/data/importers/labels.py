@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.data.importers.sample import clean
 from mmcore.errors import CorpusError, nearest
 
 MOST_CLASSES = 50
@@ -67,7 +68,9 @@ def target_of(name: str, columns: Sequence[np.ndarray], classes: Sequence[str] |
                 next_step="Name another column: --target COLUMN",
                 where=where,
             )
-        return _classes(name, [str(value) for value in found], True, "classes, in the order of the alphabet")
+        return _classes(
+            name, sorted({clean(str(value)) for value in found}), True, "classes, in the order of the alphabet"
+        )
     # A missing label among whole numbers makes its item's column one of floats.
     whole = values.dtype.kind in "biu" or any(np.asarray(column).dtype.kind in "biu" for column in columns)
     if whole and len(found) <= MOST_CLASSES and np.array_equal(found, np.rint(found)):
@@ -114,7 +117,7 @@ def as_names(column: np.ndarray, classes: Sequence[str] | None) -> list[str | No
         if value is None or value == "" or (isinstance(value, float) and not np.isfinite(value)):
             names.append(None)
         elif classes is None:
-            names.append(str(int(value) if isinstance(value, float) and value.is_integer() else value))
+            names.append(clean(str(int(value) if isinstance(value, float) and value.is_integer() else value)))
         else:
             names.append(classes[int(value)] if int(value) >= 0 else None)
     return names

@@ -65,10 +65,11 @@ def _part(side: str, part: dict[str, Any], columns: list[str], options: Options,
             found = "other objects" if given is None else f"{len(given)} for {len(names)} items"
             raise _no_texts(options.group, side, found, where)
         groups = list(given)
+    others = {name: array for name, array in part.items() if name not in (TOKENS, *columns)}
     arrays = {
         name: array
-        for name, array in part.items()
-        if isinstance(array, np.ndarray) and array.ndim == 3 and array.dtype.kind in "fiu" and name != TOKENS
+        for name, array in others.items()
+        if isinstance(array, np.ndarray) and array.ndim == 3 and array.dtype.kind in "fiu"
     }
     check_arrays(arrays, len(names), side, path)
     lengths, masks = {}, {}
@@ -96,7 +97,7 @@ def _no_texts(key: str, side: str, found: str, where: str) -> CorpusError:
 def _numbers(values: Any, count: int, what: str, side: str, where: str) -> np.ndarray:
     try:
         numbers_N = np.asarray(values, np.float64).reshape(-1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers_N = np.empty(0)
     if len(numbers_N) != count or not np.isfinite(numbers_N).all() or (numbers_N < 0).any():
         raise CorpusError(

@@ -96,10 +96,12 @@ def _names(ids: Any, side: str, count: int, where: str) -> tuple[list[str], list
     if ids is None:
         return [f"{side}_{at:05d}" for at in range(count)], [None] * count
     listed = ids.tolist() if isinstance(ids, np.ndarray) else ids
-    if isinstance(listed, list) and listed and isinstance(listed[0], list | tuple):
+    if not isinstance(listed, list | tuple) or not listed:
+        rows = None
+    elif isinstance(listed[0], list | tuple):
         rows = [texts([str(cell) if isinstance(cell, int | float) else cell for cell in row]) for row in listed]
     else:
-        single = texts([str(cell) if isinstance(cell, int | float) else cell for cell in listed or []])
+        single = texts([str(cell) if isinstance(cell, int | float) else cell for cell in listed])
         rows = None if single is None else [[name] for name in single]
     if rows is None or len(rows) != count or not all(rows):
         raise CorpusError(

@@ -34,7 +34,7 @@ def ranges_of_lengths(lengths_N: np.ndarray, zero_NT: np.ndarray) -> tuple[np.nd
     count, rows = zero_NT.shape
     ranges_N2 = np.zeros((count, 2), np.int64)
     odd = 0
-    for at, length in enumerate(np.clip(np.asarray(lengths_N, np.int64), 0, rows)):
+    for at, length in enumerate(np.clip(lengths_N, 0, rows).astype(np.int64)):
         end_is_zero, front_is_zero = zero_NT[at, length:].all(), zero_NT[at, : rows - length].all()
         odd += not end_is_zero and not front_is_zero
         ranges_N2[at] = (rows - length, rows) if front_is_zero and not end_is_zero else (0, length)

@@ -99,6 +99,13 @@ def check_arrays(arrays: Mapping[str, np.ndarray], count: int, side: str, path: 
             where=str(path),
         )
     for name, array in arrays.items():
+        if 0 in array.shape[1:]:
+            raise CorpusError(
+                f"array '{name}' of part '{side}' must have rows and columns",
+                found=f"shape {array.shape}",
+                next_step="Compare the file with its original",
+                where=str(path),
+            )
         if len(array) != count:
             raise CorpusError(
                 f"all arrays of part '{side}' must have one entry per item",
@@ -146,7 +153,7 @@ def write_parts(
         name: sum(int((one[name][:, 1] - one[name][:, 0]).sum()) for one in ranges if name in one)
         for name in modalities
     }
-    sparse = min(modalities, key=lambda name: rows[name])
+    sparse = min((name for name in modalities if rows[name]), key=lambda name: rows[name], default=modalities[0])
     with new_corpus(folder) as partial:
         gathering = Gathering(partial, str(path))
         gathering.left_out.update(dict.fromkeys(left_out, 1))

@@ -164,7 +164,13 @@ def side_of(name: str, where: str) -> str:
 def folder_name(name: str) -> str:
     """A modality's name, made fit for a folder: spaces and signs become ``_``."""
     text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("_.-")
-    return text or "modality"
+    return text[:60] or "modality"
+
+
+def clean(text: str) -> str:
+    """Text fit for a cell: line breaks and control characters become spaces, halves of characters ``?``."""
+    spaced = "".join(" " if ord(c) < 32 or c == "\x7f" else c for c in text)
+    return spaced.encode("utf-8", "replace").decode().strip()
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

@@ -126,7 +126,7 @@ class _Reader:
         return bytes(self._take(end + 1 - self._at)[:-1])
 
     def _text(self, count: int) -> str:
-        return str(self._take(count), "utf-8", "surrogatepass")
+        return str(self._take(count), "utf-8", "replace")
 
     def _old_text(self, count: int) -> Any:
         """Python 2's byte strings: text, or, where it is long, most likely the numbers of an array."""
@@ -210,7 +210,7 @@ class _Reader:
             case "T" | "U":
                 push(self._old_text(self._number("<i" if code == "T" else "<B")))
             case "V":
-                push(str(self._line(), "raw-unicode-escape"))
+                push(str(self._line(), "raw-unicode-escape").encode("utf-8", "replace").decode())
             case "X" | "\x8c" | "\x8d":
                 push(self._text(self._number({"X": "<I", "\x8c": "<B", "\x8d": "<Q"}[code])))
             case "B" | "C" | "\x8e" | "\x96":  # bytes, bytearray

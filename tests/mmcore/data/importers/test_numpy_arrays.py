@@ -277,3 +277,14 @@ def test_numbers_of_any_type_are_read(tmp_path: Path, prepared: Callable[..., An
         labels = store.schema.targets.parameters[0].labels
         codes = store.target[:3, 0, 0].tolist()
         assert ([float(labels[int(code)]) for code in codes] if labels else codes) == [4.0, 7.0, 9.0]
+
+
+def test_text_of_any_kind_fits_cells_and_file_names(tmp_path: Path, prepared: Callable[..., Any]) -> None:
+    words = np.array(["a\nb", "\ud800", "x" * 400, "tab\there", "NA", "\x00z"] * 2)
+    data = arrays(items=words, groups=words, genre=words, y=np.array(["so\nso", "well"] * 6))
+    made = import_numpy(saved(tmp_path, "npz", data), tmp_path / "corpus", Options())
+    store = prepared(made.folder)
+    assert len(store.items) == N
+    assert store.schema.targets.parameters[0].labels == ("so so", "well")
+    assert store.target[:4, 0, 0].tolist() == [0, 1, 0, 1]
+    assert store.items[0].group == "a b"

@@ -265,6 +265,17 @@ def with_(data: dict[str, Any], side: str, **values: Any) -> dict[str, Any]:
         (import_mult, mult("number", True), Options(group="id"), "--group has no meaning"),
         (import_mult, mult("number", True), Options(target="sentiment"), "which is not there"),
         (import_mult, {"train": {"labels": np.zeros((2, 1))}}, Options(), "at least one modality"),
+        (import_mult, with_(mult("number", True), "test", id=3), Options(), "must name every item"),
+        (import_mult, with_(mult("number", True), "test", id=np.array(5.0)), Options(), "must name every item"),
+        (import_mult, with_(mult("number", True), "test", audio=np.zeros((4, 0, 4))), Options(), "rows and columns"),
+        (import_mmsa, with_(mmsa(True), "test", audio=np.zeros((4, 0, 4))), Options(), "rows and columns"),
+        (import_mmsa, with_(mmsa(False), "test", audio_lengths=[10**400] * 4), Options(), "one number of rows"),
+        (
+            import_mmsa,
+            {s: {"id": ["a"], "text": np.zeros((1, 2, 2)), "regression_labels": [1.0]} for s in COUNTS},
+            Options(),
+            "at least one item",
+        ),
     ],
 )
 def test_files_that_do_not_fit_are_told(
@@ -284,6 +295,33 @@ def test_lengths_that_do_not_fit_their_rows_are_told(tmp_path: Path) -> None:
     made = import_mmsa(saved(tmp_path / "x.pkl", data), tmp_path / "corpus", Options())
     assert "1 arrays hold numbers beyond their length; the length counts" in made.guessed
     assert len(FolderSource(made.folder).table("video0$_$0", "audio")) == 60
+
+
+def test_odd_values_are_read_or_told(tmp_path: Path) -> None:
+    """Whatever stands where an array should be, it is read or told, and never ends in another error."""
+    itself: list[Any] = []
+    itself.append(itself)
+    odd = (
+        itself, None, {}, "x", 3, [None] * 3, [[1], [2, 3], [4]], np.array([{}, {}, {}], object), np.zeros(0),
+        np.array(5.0), [np.nan] * 3, np.full(3, np.inf), (1, 2, 3), {1, 2, 3}, b"abc", [10**400] * 3, [b"\xff"] * 3,
+        ["\ud800", "b", "c"], ["a", "a", "x" * 400], np.zeros((3, 4, 0)), np.zeros((0, 4, 2)),
+        np.full((3, 4, 2), 1e300), [10**30] * 3,
+    )  # fmt: skip
+    base = {
+        "text": np.ones((3, 4, 2)), "id": ["a", "b", "c"], "regression_labels": np.arange(3.0),
+        "labels": np.arange(3.0).reshape(3, 1, 1),
+    }  # fmt: skip
+    told = 0
+    for key in (*base, "text_lengths", "text_bert", "annotations"):
+        for at, value in enumerate(odd):
+            for kind in (import_mmsa, import_mult):
+                path = tmp_path / "x.pkl"
+                path.write_bytes(pickle.dumps({side: base | {key: value} for side in COUNTS}))
+                try:
+                    kind(path, tmp_path / f"{kind.__name__}_{key}_{at}", Options())
+                except CorpusError:
+                    told += 1
+    assert told > 150
 
 
 def test_an_item_of_padding_alone_lacks_the_modality(tmp_path: Path) -> None:
