@@ -1,0 +1,97 @@
+"""The words by which files and columns are recognised, and how a name falls into words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MODALITIES = frozenset(
+    "audio sound speech voice acoustic prosody covarep opensmile egemaps mfcc wav2vec hubert music "
+    "visual video vision image images frames face facet openface clip dino pose body gaze hands landmarks motion "
+    "text language transcript transcripts subtitles subtitle sentences words bert glove captions "
+    "imu accelerometer gyroscope acc gyro eeg ecg emg eda gsr ppg physio heart sensor sensors watch depth thermal "
+    "音声 映像 動画 画像 字幕 文章 表情 姿勢".split()
+)
+"""Streams that a model reads."""
+LABELS = frozenset(
+    "label labels target targets annotation annotations gold truth groundtruth gt rating ratings class classes "
+    "emotion emotions sentiment valence arousal outcome ラベル 正解 感情".split()
+)
+"""Tables and columns that are predicted."""
+DESCRIPTIONS = frozenset(
+    "items item metadata meta info participants participant subjects subject speakers speaker split splits folds "
+    "demographics index manifest files sessions overview".split()
+)
+"""Tables with one row an item that describe items."""
+ITEMS = (
+    "item items video videos clip clips recording recordings file files filename session sessions sample samples "
+    "utterance episode trial name id uid key 動画 項目"
+).split()
+"""Columns that name items, the surest first."""
+GROUPS = (
+    "group speaker subject participant person actor user patient author performer player 話者 被験者 参加者".split()
+)
+"""Columns that name what must never be split between training and test, the surest first."""
+SPLITS = frozenset("split set subset partition fold".split())
+SIDES = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("validation", "val", "valid", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "te", "eval"), "test"),
+}
+"""How others write the three sides."""
+NO_ITEMS = frozenset("features feature data table tables all raw processed train test val dev".split())
+"""Words that belong to a file's name and name no item."""
+CODES = frozenset("id ids uid index idx row nr no number code key".split())
+"""Columns of numbers that name something and measure nothing."""
+CLASSES = frozenset("class classes cluster category type state kind phoneme scene shot speaker label emotion".split())
+"""Columns whose whole numbers are codes of classes."""
+EMBEDDINGS = frozenset(
+    "emb embed embedding embeddings vec vector clip bert glove w2v wav2vec hubert dino resnet vit roberta sbert "
+    "sentence feat latent".split()
+)
+"""Numbered columns that belong together as one vector."""
+
+TIMES = (
+    "timestamp timestamps time times t ts seconds second secs sec s ms msec millis milliseconds us usec microseconds "
+    "ns nanoseconds 時刻 時間 frame frames framenumber"
+).split()
+"""Columns of times, the surest first; a frame number only where there is nothing better."""
+STARTS = frozenset("start starts begin onset from tmin t0 xmin 開始".split())
+ENDS = frozenset("end ends stop offset to tmax t1 xmax finish 終了".split())
+DURATIONS = frozenset("duration dur length 長さ".split())
+FRAMES = frozenset("frame frames framenumber".split())
+UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanosecond", "nanoseconds"), 1e-9),
+}
+"""A unit in a column's name to its seconds."""
+RATES = frozenset("fps rate hz sr sampling_rate samplingrate samplerate sample_rate framerate frame_rate".split())
+"""Single numbers in an archive that give rows a second."""
+SENTINELS = (-999.0, -9999.0, -99999.0, -999999.0, -1e30, 1e30)
+"""Numbers that usually stand for no value."""
+
+
+def tokens(name: str) -> list[str]:
+    """A name's words in lower case.
+
+    Example:
+        >>> tokens("startTime_ms")
+        ['start', 'time', 'ms']
+        >>> tokens("clip-07")
+        ['clip', '07']
+    """
+    plain = unicodedata.normalize("NFKC", name).replace("µ", "u").replace("μ", "u")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
+    return [word.lower() for word in re.split(r"[\W_]+", plain) if word]
+
+
+def holds(name: str, words: frozenset[str]) -> bool:
+    """Whether one of a name's words, without the number at its end, is among these."""
+    return any(word in words or word.rstrip("0123456789") in words for word in tokens(name))
+
+
+def common(names: list[str], limit: int = 5) -> str:
+    """The first few names, for a sentence."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
