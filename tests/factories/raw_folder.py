@@ -81,7 +81,7 @@ def _visual(path: Path, length: float, ends: np.ndarray, classes: np.ndarray, rn
 
 
 def _subtitles(path: Path, length: float, rng: np.random.Generator) -> None:
-    words = "we went there and saw that it was good again today".split()
+    words = ["we", "went", "there", "and", "saw", "that", "it", "was", "good", "again", "today"]
     blocks, at, number = [], float(rng.uniform(0, 1)), 1
     while at < length - 1:
         end = min(at + float(rng.uniform(0.8, 2.5)), length)

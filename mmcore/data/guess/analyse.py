@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 
 from mmcore.data.guess.columns import ColumnGuess, guess_all
-from mmcore.data.guess.facts import Column, Facts
+from mmcore.data.guess.facts import Column, Facts, plain
 from mmcore.data.guess.raw import Raw
 from mmcore.data.guess.streams import Stream, Streams
 from mmcore.data.guess.times import Span, Timing, segment_columns, span_of, time_column
-from mmcore.data.guess.words import FRAMES, GROUPS, TIMES, tokens
+from mmcore.data.guess.words import FRAMES, GROUPS, TIMES, split, tokens
 from mmcore.errors import CorpusError
 
 SEGMENT_END = "segment_end"
 """Column that is added where a table gives the duration of segments: start + duration."""
-_TEXTS = frozenset("text sentence sentences transcript transcription utterance words subtitle 字幕 文章".split())
+_TEXTS = frozenset(split("text sentence sentences transcript transcription utterance words subtitle 字幕 文章"))
 _PLAIN_TEXT = "free text; a model reads numbers"
 
 
@@ -97,11 +97,15 @@ def _made(frame: pd.DataFrame, rule: str) -> pd.Series:
             return frame[source].astype("string").str.len().astype("float64")
         case _:
             start, _, duration = source.partition(" and ")
-            return pd.to_numeric(frame[start], errors="coerce") + pd.to_numeric(frame[duration], errors="coerce")
+            starts_T: Any = pd.to_numeric(frame[start], errors="coerce")
+            return starts_T + pd.to_numeric(frame[duration], errors="coerce")
 
 
 def analyse(found: Streams, stream: Stream) -> Analysed | None:
-    """Read all of a stream once; None where nothing of it can be read. Unreadable and odd files are left out and told."""
+    """Read all of a stream once; None where nothing of it can be read.
+
+    Files that cannot be read, or that lack a usual column, are left out and told.
+    """
     raws = _readable(found, stream)
     if not raws:
         return None
@@ -127,8 +131,9 @@ def analyse(found: Streams, stream: Stream) -> Analysed | None:
             if span is not None:
                 spans.setdefault(name, {})[item] = span
         for name in map(str, raw.frame.columns):
-            if set(tokens(name)) & set(GROUPS) and raw.frame[name].nunique() == 1:
-                constant.setdefault(name, {})[item] = str(raw.frame[name].dropna().iloc[0])
+            column: Any = raw.frame[name]
+            if set(tokens(name)) & set(GROUPS) and column.nunique() == 1:
+                constant.setdefault(name, {})[item] = plain(column.dropna().iloc[0])
     done = Analysed(stream, facts, Timing("rows", spans=lengths), form, constant, added)
     done.timing = _timing(done, segments, spans, lengths, rates)
     return done

@@ -137,10 +137,7 @@ def _set_modalities(guess: CorpusGuess, streams: dict[str, Analysed]) -> None:
         stream.count_words()
         columns = stream.guesses("feature")
         if target is not None and target.stream is stream:
-            taken = {column.name for column in target.columns}
-            columns = [_not_read(column) if column.name in taken else column for column in columns]
-        columns = [_not_read(c) if set(tokens(c.name)) & LABELS and c.kind and target is not None and target.stream is stream
-                   else c for c in columns]  # fmt: skip
+            columns = [_not_read(column) if set(tokens(column.name)) & LABELS else column for column in columns]
         modality = Modality(stream, columns, [item for item in guess.items if item not in stream.stream.load])
         if not modality.features:
             guess.left_out.append((f"{name}/", "none of its columns can be read: " + _why(columns)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ class Column:
         """It holds one value, or none."""
         return self.values is not None and len(self.values) <= 1
 
-    def add(self, column: pd.Series) -> np.ndarray:
+    def add(self, column: Any) -> np.ndarray:
         """Count one table's column; its numbers (T,), float64, NaN where there is none."""
         self.rows += len(column)
         known = column.notna()
@@ -78,7 +79,7 @@ class Column:
             self.rises &= bool((steps >= 0).all() and (steps > 0).any())
         return numbers_T
 
-    def _count(self, known: pd.Series) -> None:
+    def _count(self, known: Any) -> None:
         if self.values is None:
             return
         if pd.api.types.is_float_dtype(known) and known.head(50).nunique() > 40 and not self.whole:
@@ -102,7 +103,7 @@ def plain(value: object) -> str:
     return str(value).strip()
 
 
-def _numbers(column: pd.Series) -> np.ndarray:
+def _numbers(column: Any) -> np.ndarray:
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     if pd.api.types.is_datetime64_any_dtype(column):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmcore.data.guess.raw import SUFFIXES
-from mmcore.data.guess.words import DESCRIPTIONS, LABELS, MODALITIES, NO_ITEMS, SIDES, common, holds, tokens
+from mmcore.data.guess.words import DESCRIPTIONS, NO_ITEMS, SIDES, common, holds, names_stream, tokens
 from mmcore.errors import CorpusError
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
@@ -51,8 +51,8 @@ def find_layout(folder: Path) -> Layout:
     """Find items and modalities in the names of files and folders.
 
     Understood: ``MODALITY/ITEM.ext``, ``ITEM/MODALITY.ext``, ``ITEM_MODALITY.ext`` and ``MODALITY_ITEM.ext``, each also
-    below ``train``, ``validation`` and ``test``; files that hold many items; a flat folder of one modality. Hidden files
-    are passed over. Names are compared in Unicode's form NFC.
+    below ``train``, ``validation`` and ``test``; files that hold many items; a flat folder of one modality. Hidden
+    files are passed over. Names are compared in Unicode's form NFC.
 
     Raises:
         CorpusError: no such folder, or no file in it that can be read.
@@ -111,10 +111,6 @@ def _shown(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _known(name: str) -> bool:
-    return holds(name, MODALITIES) or holds(name, LABELS)
-
-
 def _stem(path: Path) -> str:
     return unicodedata.normalize("NFC", path.stem)
 
@@ -124,7 +120,9 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
     folders = {path: unicodedata.normalize("NFC", part[0]) for path, part in parts.items()}
     names, stems = sorted(set(folders.values())), sorted({_stem(path) for path in parts})
     bare = {path: _strip(_stem(path), folders[path]) for path in parts}
-    by_word = sum(map(_known, names)) / len(names) - sum(map(_known, set(bare.values()))) / len(set(bare.values()))
+    by_word = sum(map(names_stream, names)) / len(names) - sum(map(names_stream, set(bare.values()))) / len(
+        set(bare.values())
+    )
     if by_word:
         outside, reason = by_word > 0, "by the words in their names"
     else:
@@ -135,7 +133,7 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
         items = _items_in_folders(parts, folders, len(stems))
         counts = Counter(folders.values())
         for path, item in items.items():
-            if counts[folders[path]] == 1 and max(counts.values()) > 2 and _known(_stem(path)):
+            if counts[folders[path]] == 1 and max(counts.values()) > 2 and names_stream(_stem(path)):
                 layout.tables.append(path)
             else:
                 layout.files.append(Placed(folders[path], item, path))
@@ -184,9 +182,9 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
             leftover.append(path)
             continue
         # Words first, then what most files share; the shorter name where both are equal.
-        modality, item = max(usable, key=lambda pair: (_known(pair[0]), counts[pair[0]], -len(pair[0])))
+        modality, item = max(usable, key=lambda pair: (names_stream(pair[0]), counts[pair[0]], -len(pair[0])))
         layout.files.append(Placed(modality, item, path))
-    if layout.files and not any(_known(placed.modality) for placed in layout.files):
+    if layout.files and not any(names_stream(placed.modality) for placed in layout.files):
         modalities = {placed.modality for placed in layout.files}
         if len(modalities) == 1 and len(layout.files) > 1:
             # ``clip_01``, ``clip_02``: the shared word is a part of the items' names.
@@ -194,7 +192,7 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
             layout.files.clear()
     if layout.files:
         layout.told.append("layout: ITEM_MODALITY in the names of the files")
-    single = [path for path in leftover if _known(_stem(path)) or holds(_stem(path), DESCRIPTIONS)]
+    single = [path for path in leftover if names_stream(_stem(path)) or holds(_stem(path), DESCRIPTIONS)]
     rest = [path for path in leftover if path not in single]
     if not layout.files and len(rest) > 1:
         layout.told.append(f"layout: one file an item, all of one modality, here called '{ONE}'")
@@ -212,7 +210,7 @@ def _splits(stem: str) -> list[tuple[str, str]]:
             words = tokens(item)
             if not before or not after or not re.search(r"[^\W\d_]", modality):
                 continue
-            if not words or _known(item) or all(word in NO_ITEMS or word in DESCRIPTIONS for word in words):
+            if not words or names_stream(item) or all(word in NO_ITEMS or word in DESCRIPTIONS for word in words):
                 continue
             found.append((modality, item))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -52,10 +53,13 @@ def describe(
     for source, frame in describing.items():
         frame = frame[[str(item) in set(items) for item in frame.index]]
         for name in map(str, frame.columns):
-            cells = {str(item): plain(value) for item, value in frame[name].items() if pd.notna(value)}
+            column: Any = frame[name]
+            known = column[column.notna()]
+            cells = {str(item): plain(value) for item, value in zip(known.index, known, strict=True)}
             words = set(tokens(name))
             if words & LABELS:
-                people.labels = people.labels.join(frame[[name]], how="outer") if len(people.labels) else frame[[name]]
+                mine = column.to_frame()
+                people.labels = people.labels.join(mine, how="outer") if len(people.labels) else mine
                 people.labels_source = source
             elif words & SPLITS and {value.lower() for value in cells.values()} <= set(SIDES) and cells:
                 people.side = {item: SIDES[value.lower()] for item, value in cells.items()}
@@ -109,8 +113,8 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
     missing = [item for item in items if item not in people.side]
     if people.side and missing:
         people.doubts.append(
-            f"sides: {common(missing)} have no side ({people.side_reason}); the column split is left out, since it must "
-            "be filled for every item or for none"
+            f"sides: {common(missing)} have no side ({people.side_reason}); the column split is left out, since it "
+            "must be filled for every item or for none"
         )
         people.side = {}
     found: dict[str, str] = {}

@@ -38,8 +38,7 @@ class Rate:
 def resolve_rates(timings: dict[str, Timing]) -> dict[str, Timing]:
     """Give streams of rows their rate, where the other streams of the same items leave one usual rate.
 
-    Two usual rates that both fit (29.97 and 30 on short items) are asked for, never chosen between: 0.1 % is 0.6 s after
-    ten minutes.
+    Where two usual rates fit (29.97 and 30 on short items) the reader is asked: 0.1 % is 0.6 s after ten minutes.
 
     Args:
         timings: by stream, with units known where they can be.

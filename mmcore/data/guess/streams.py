@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
+from mmcore.data.guess.clocks import with_seconds
 from mmcore.data.guess.layout import Layout
 from mmcore.data.guess.raw import Raw, read_raw
-from mmcore.data.guess.clocks import with_seconds
 from mmcore.data.guess.words import DESCRIPTIONS, GROUPS, ITEMS, LABELS, SPLITS, common, holds, tokens
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError
@@ -195,7 +196,7 @@ def _item_column(frame: pd.DataFrame, known: set[str]) -> tuple[str | None, pd.S
     return None, best[2]
 
 
-def _plain_names(column: pd.Series, known: set[str]) -> pd.Series:
+def _plain_names(column: Any, known: set[str]) -> pd.Series:
     """Item names of a column: without folders, and without the ending of a file where the known items have none."""
     names = column.dropna().astype(str).str.strip().map(lambda name: unicodedata.normalize("NFC", name))
     if known and len(set(names) & known) >= len(set(names)) * _MOSTLY:

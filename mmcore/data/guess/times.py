@@ -1,7 +1,7 @@
 """Which column holds times, and in what unit: seconds, milliseconds, frame numbers, segments.
 
-A unit is guessed where a name says it, where times of fractions of a second can be nothing else, or where another stream
-of the same items says how long they are. It is never guessed from size alone.
+A unit is guessed where a name says it, where times of fractions of a second can be nothing else, or where another
+stream of the same items says how long they are. It is never guessed from size alone.
 """
 
 from __future__ import annotations

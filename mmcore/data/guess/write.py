@@ -1,4 +1,4 @@
-"""Writes a guess as a corpus folder: a commented ``corpus.yaml``, ``items.csv``, and tables with raw columns untouched."""
+"""Writes a guess as a corpus folder: a commented ``corpus.yaml``, ``items.csv``, tables with raw columns untouched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from mmcore.data.guess.columns import ColumnGuess
 from mmcore.data.guess.corpus import CorpusGuess, Modality
-from mmcore.data.guess.targets import TargetGuess
 from mmcore.data.guess.times import ASK, Timing
 from mmcore.data.sources.writing import new_corpus, write_items
 
@@ -183,11 +182,6 @@ def _parameter(column: ColumnGuess) -> Iterator[str]:
         parts.append(f"classes: {column.classes}")
     parts.append(f"component: {_text(column.name)}")
     yield _beside("    - {" + ", ".join(parts) + "}", f"{column.kind}: {column.reason}")
-
-
-def unused_targets(target: TargetGuess) -> list[str]:
-    """Columns of the table that are not predicted."""
-    return target.unused
 
 
 def _beside(line: str, comment: str) -> str:
