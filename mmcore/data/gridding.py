@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
-from mmcore.data.pooling import Pooling
+from mmcore.data.pooling import EPSILON, Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.timing import add_times
@@ -126,9 +126,17 @@ def _grid(
         return None, len(reference.values_TF) if reference else max((len(s.values_TF) for s in have), default=0)
     if reference is not None and reference.time_T is not None:
         return reference.time_T, len(reference.time_T)
-    spans = [(float(s.time_T[0]), float(s.time_T[-1])) for s in have if s.time_T is not None and len(s.time_T)]
+    spans = [span for stream in have if (span := _steps_span(stream, schema.step)) is not None]
     grid_S = regular_grid(spans, schema.step, max_gap, where)
     return grid_S, len(grid_S)
+
+
+def _steps_span(stream: Stream, step: float) -> tuple[float, float] | None:
+    """The first and last time at which a step may find the stream: with a segment's end it is over."""
+    if stream.span is None or stream.end_T is None:
+        return stream.span
+    first, last = stream.span
+    return first, max(first, last - 2 * EPSILON * max(1.0, step))
 
 
 def _add_times(
@@ -180,7 +188,7 @@ def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
             for column, parameter in zip(row, schema.targets.parameters, strict=True):
                 if parameter.when is not None:
                     conditions[place[column]] = place[row[names.index(parameter.when)]]
-    return Pooling(_width(schema, grid_S), _resamples(schema, name), conditions)
+    return Pooling(_width(schema, grid_S), _resamples(schema, name), conditions, _pools_equal_times(schema, name))
 
 
 def _width(schema: CorpusSchema, grid_S: np.ndarray) -> float:
@@ -194,6 +202,12 @@ def _resamples(schema: CorpusSchema, name: str) -> Sequence[Resample]:
         return schema.modalities[name].resamples
     own: list[Resample] = [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters]
     return own * schema.targets.tracks
+
+
+def _pools_equal_times(schema: CorpusSchema, name: str) -> Sequence[bool]:
+    if name in schema.modalities:
+        return schema.modalities[name].pools_equal_times
+    return [p.resample is not None for p in schema.targets.parameters] * schema.targets.tracks
 
 
 def _target(

@@ -50,11 +50,9 @@ def add_times(
     the first and the last. All 0 and empty where there are no times, no rows or no steps.
     """
     row |= {"seconds_outside": 0.0, "seconds_absent": 0.0, "apart": ""}
-    if stream is None or aligned is None or grid_S is None or stream.time_T is None or not len(stream.time_T):
+    if stream is None or aligned is None or grid_S is None or stream.span is None or not len(grid_S):
         return
-    if not len(grid_S):
-        return
-    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    first, last = stream.span
     outside = _outside(first, last, float(grid_S[0]), float(grid_S[-1]))
     row["seconds_outside"] = outside if outside > width else 0.0
     row["seconds_absent"] = float((~aligned.present_S).sum() * width)
@@ -71,9 +69,9 @@ def _outside(first: float, last: float, start: float, end: float) -> float:
 
 
 def _apart(stream: Stream, present_S: np.ndarray, grid_S: np.ndarray, others_S: np.ndarray) -> str:
-    assert stream.time_T is not None, "a timed stream"
+    assert stream.span is not None, "a timed stream with rows"
     met = float((present_S & others_S).sum() / others_S.sum())
-    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    first, last = stream.span
     start, end = (float(grid_S[np.flatnonzero(others_S)[at]]) for at in (0, -1))
     told = f"times {_seconds(first, last)} against {_seconds(start, end)}"
     length = last - first

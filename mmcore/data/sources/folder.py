@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import ValidationError
 
+from mmcore.data.sources.table_files import no_table, table_names, table_paths, unreadable
 from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
-from mmcore.schema import CorpusSchema
+from mmcore.names import nfc
+from mmcore.schema import Clock, CorpusSchema, Modality, Targets
 from mmcore.yamlfile import YamlFile, read_yaml
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from mmcore.data.sources.tables import Table
 
 SIDES = ("train", "validation", "test")
-SUFFIXES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class Item:
     """One recording, as a line of ``items.csv`` declares it.
 
     Args:
-        name: names the item's files.
+        name: names the item's files; in NFC.
         group: what must never be split between train and test; the name where the cell is empty.
         split: ``train``, ``validation`` or ``test``; None where the corpus gives no split.
-        metadata: every other column.
+        metadata: every other column: the item's conditions.
     """
 
     name: str
@@ -61,37 +62,38 @@ class FolderSource:
         self.folder = Path(folder)
         self.schema: CorpusSchema = read_schema(self.folder)
         self.items: tuple[Item, ...] = read_items(self.folder / "items.csv")
-        self._paths = {name: _table_paths(self.folder, name, self.items) for name in _table_names(self.schema)}
+        names = [item.name for item in self.items]
+        self._paths = {name: table_paths(self.folder, name, names) for name in table_names(self.schema)}
         for name, paths in self._paths.items():
             if not paths:
-                raise _no_table(self.folder, name)
+                raise no_table(self.folder, name)
 
     def has(self, item: str, modality: str) -> bool:
         """Whether the item has a file of that modality or target table."""
-        return item in self._paths[modality]
+        return nfc(item) in self._paths[nfc(modality)]
 
     def read(self, item: str, name: str) -> Table | None:
         """The item's table of a modality, or of the target where it is a table of its own; None where it has none.
 
-        Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml. Cells that hold
-        one of the schema's ``missing_values`` are NaN.
+        Times are seconds of the item: those of the file by the ``rate`` and ``offset`` of corpus.yaml, or of its rows
+        by their ``sampling_rate``. Cells that hold one of the schema's ``missing_values`` are NaN, cells that hold a
+        class's name its code.
 
         Raises:
             CorpusError: see :func:`mmcore.data.sources.tables.read_table`; a target of scope item without exactly one
-                row.
+                row; a table of segments none of which ends after its start.
         """
         from mmcore.data.sources.tables import read_table
 
-        path = self._paths[name].get(item)
+        name = nfc(name)
+        path = self._paths[name].get(nfc(item))
         if path is None:
             return None
-        if name in self.schema.modalities:
-            modality = self.schema.modalities[name]
-            table = read_table(path, modality.columns, self.schema.step is not None)
-            return table.without(modality.missing_values).by_clock(modality)
-        columns = [column for row in self.schema.target_columns() for column in row]
-        per_item = self.schema.targets.scope == "item"
-        table = read_table(path, columns, self.schema.step is not None and not per_item)
+        stream, columns, labels = self._declared(name)
+        per_item = name not in self.schema.modalities and self.schema.targets.scope == "item"
+        timed = self.schema.step is not None and not per_item
+        times = stream.columns_of_time if timed else ()
+        table = read_table(path, columns, times, labels, stream.missing_values)
         if per_item and len(table.values_TF) != 1:
             raise CorpusError(
                 "a target of scope item has one row per item",
@@ -99,10 +101,25 @@ class FolderSource:
                 found=f"{len(table.values_TF)} rows",
                 where=str(path),
             )
-        return table.without(self.schema.targets.missing_values).by_clock(self.schema.targets)
+        _check_segments(table, path, stream)
+        sampled = table.sampled(stream.sampling_rate) if timed else table
+        return sampled.without(stream.missing_values).by_clock(stream)
+
+    def _declared(self, name: str) -> tuple[Modality | Targets, list[str], dict[str, tuple[str, ...]]]:
+        """What corpus.yaml says of a table: its stream, columns and names of classes."""
+        if name in self.schema.modalities:
+            modality = self.schema.modalities[name]
+            return modality, list(modality.columns), modality.labels
+        targets, labels = self.schema.targets, {}
+        for row in self.schema.target_columns():
+            for column, parameter in zip(row, targets.parameters, strict=True):
+                if parameter.labels is not None:
+                    labels[column] = parameter.labels
+        return targets, [column for row in self.schema.target_columns() for column in row], labels
 
     def table(self, item: str, name: str) -> pd.DataFrame:
-        """:meth:`read` as a frame: float columns, ``time`` (seconds) first where the table is timed.
+        """:meth:`read` as a frame: float columns; first ``time``, or ``start`` and ``end`` (seconds), where there are
+        times.
 
         Raises:
             CorpusError: the item has no such table, or it breaks the format.
@@ -112,14 +129,28 @@ class FolderSource:
         table = self.read(item, name)
         if table is None:
             raise CorpusError(f"item '{item}' has no table of '{name}'", where=str(self.folder / name))
-        if name in self.schema.modalities:
-            columns = list(self.schema.modalities[name].columns)
-        else:
-            columns = [column for row in self.schema.target_columns() for column in row]
+        _, columns, _ = self._declared(nfc(name))
         frame = pd.DataFrame(table.values_TF, columns=columns)
+        if table.end_T is not None:
+            frame.insert(0, "end", table.end_T)
         if table.time_T is not None:
-            frame.insert(0, "time", table.time_T)
+            frame.insert(0, "time" if table.end_T is None else "start", table.time_T)
         return frame
+
+
+def _check_segments(table: Table, path: Path, clock: Clock) -> None:
+    """Refuse a table none of whose segments ends after its start: its columns were named in the wrong order."""
+    if table.time_T is None or table.end_T is None:
+        return
+    backwards_T, known_T = table.end_T <= table.time_T, ~(table.end_T != table.end_T) & ~(table.time_T != table.time_T)
+    if known_T.any() and backwards_T[known_T].all():
+        raise CorpusError(
+            "a segment must end after its start",
+            found=f"no row that does; the first has {clock.start} {table.time_T[known_T][0]:g} and {clock.end} "
+            f"{table.end_T[known_T][0]:g}",
+            next_step="Exchange start and end in corpus.yaml, or name the column of ends if this one holds lengths",
+            where=str(path),
+        )
 
 
 def content_key(folder: Path) -> str:
@@ -135,9 +166,10 @@ def content_key(folder: Path) -> str:
     schema = read_schema(folder)
     items = read_items(folder / "items.csv")
     paths = [folder / "corpus.yaml", folder / "items.csv"]
-    for name in _table_names(schema):
-        paths.extend(_table_paths(folder, name, items).values())
-    named = sorted((path.relative_to(folder).as_posix(), path) for path in paths)
+    for name in table_names(schema):
+        paths.extend(table_paths(folder, name, (item.name for item in items)).values())
+    # In NFC, so that a copy on another system is the same corpus.
+    named = sorted((nfc(path.relative_to(folder).as_posix()), path) for path in paths)
     # Hashing releases the interpreter lock, so threads read and hash side by side.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         digests = list(pool.map(_digest, (path for _, path in named)))
@@ -152,16 +184,7 @@ def _digest(path: Path) -> bytes:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError as error:
-        raise _unreadable(path, "file", error) from None
-
-
-def _unreadable(path: Path, what: str, error: OSError) -> CorpusError:
-    return CorpusError(
-        f"the {what} cannot be read",
-        found=error.strerror or str(error),
-        next_step="Check that it is there and that you may read it",
-        where=str(path),
-    )
+        raise unreadable(path, "file", error) from None
 
 
 # corpus.yaml -------------------------------------------------------------------------------------------------------
@@ -176,7 +199,7 @@ def read_schema(folder: Path) -> CorpusSchema:
     try:
         there = path.is_file()
     except OSError as error:
-        raise _unreadable(path, "file", error) from None
+        raise unreadable(path, "file", error) from None
     if not there:
         raise CorpusError(
             "a corpus folder holds a file corpus.yaml",
@@ -258,7 +281,7 @@ def read_items(path: Path) -> tuple[Item, ...]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
-            header = [cell.strip() for cell in next(reader, [])]
+            header = [nfc(cell.strip()) for cell in next(reader, [])]
             rows = [(reader.line_num, cells) for cells in reader if cells]
     except FileNotFoundError:
         raise CorpusError(
@@ -289,7 +312,7 @@ def read_items(path: Path) -> tuple[Item, ...]:
                 found=f"{len(cells)} cells",
                 where=where,
             )
-        row = {column: cell.strip() for column, cell in zip(header, cells, strict=True)}
+        row = {column: nfc(cell.strip()) for column, cell in zip(header, cells, strict=True)}
         name = row.pop("item")
         _check_name(name, where)
         # Folded, since two names that differ in case alone are one file on Windows and macOS.
@@ -324,61 +347,3 @@ def _check_name(name: str, where: str) -> None:
                 found=repr(name),
                 where=where,
             )
-
-
-# Tables ------------------------------------------------------------------------------------------------------------
-def _table_names(schema: CorpusSchema) -> list[str]:
-    return [*schema.modalities] + ([] if schema.targets_are_features else [schema.targets.from_])
-
-
-def _table_paths(folder: Path, name: str, items: tuple[Item, ...]) -> dict[str, Path]:
-    """Item name to its file; one listing of the folder, however many items."""
-    present = set(_listing(folder / name))
-    paths: dict[str, Path] = {}
-    for item in items:
-        found = [item.name + suffix for suffix in SUFFIXES if item.name + suffix in present]
-        if len(found) > 1:
-            raise CorpusError(
-                f"item '{item.name}' has two tables of '{name}'",
-                found=" and ".join(found),
-                next_step="Keep one of them",
-                where=str(folder / name),
-            )
-        if found:
-            path = folder / name / found[0]
-            if os.path.isdir(path):
-                raise CorpusError(
-                    "a table must be a file",
-                    found="a folder",
-                    next_step="Move it away, or put the table in its place",
-                    where=str(path),
-                )
-            paths[item.name] = path
-    return paths
-
-
-def _listing(folder: Path) -> list[str]:
-    """Names in a folder, sorted; none where there is no such folder."""
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise _unreadable(folder, "folder", error) from None
-
-
-def _no_table(folder: Path, name: str) -> CorpusError:
-    others = _listing(folder / name)
-    if os.path.isdir(folder / name):
-        found = f"{len(others)} other files, such as '{others[0]}'" if others else "an empty folder"
-        next_step = "Name each table after its item, as items.csv has it" if others else "Put the tables there"
-    else:
-        found = "no such folder"
-        next_step = nearest(name, [entry for entry in _listing(folder) if os.path.isdir(folder / entry)])
-    return CorpusError(
-        f"no item has a table of '{name}'",
-        expected=f"files {name}/ITEM.parquet or {name}/ITEM.csv for the items of items.csv",
-        found=found,
-        next_step=next_step,
-        where=str(folder / name),
-    )
