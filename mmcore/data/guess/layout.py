@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmcore.data.guess.raw import SUFFIXES
-from mmcore.data.guess.words import DESCRIPTIONS, NO_ITEMS, SIDES, common, holds, names_stream, tokens
+from mmcore.data.guess.words import (
+    COUNTED,
+    DESCRIPTIONS,
+    MODALITIES,
+    NO_ITEMS,
+    SIDES,
+    common,
+    holds,
+    names_stream,
+    tokens,
+)
 from mmcore.errors import CorpusError
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
@@ -76,8 +86,8 @@ def find_layout(folder: Path) -> Layout:
             found=f"{len(everything)} other files" if everything else "no file",
             where=str(folder),
         )
-    while len({path.relative_to(layout.root).parts[0] for path in paths}) == 1 and paths[0].parent != layout.root:
-        layout.root = layout.root / paths[0].relative_to(layout.root).parts[0]
+    while (inner := _only_folder(layout.root, paths)) is not None:
+        layout.root = inner
     root = layout.root
     parts = {path: path.relative_to(root).parts for path in paths}
     sides: dict[Path, str] = {}
@@ -101,6 +111,14 @@ def find_layout(folder: Path) -> Layout:
     of_path = {placed.path: placed.item for placed in layout.files}
     layout.side = {of_path[path]: side for path, side in sides.items() if path in of_path}
     return layout
+
+
+def _only_folder(root: Path, paths: list[Path]) -> Path | None:
+    """The one folder that holds all else, unless it is that of a modality; None where there is no such folder."""
+    inner = root / paths[0].relative_to(root).parts[0]
+    depths = {len(path.relative_to(root).parts) for path in paths}
+    alone = all(path.is_relative_to(inner) for path in paths) and min(depths) > 1
+    return inner if alone and max(depths) > 2 and not names_stream(inner.name) else None
 
 
 def _hidden(path: Path, folder: Path) -> bool:
@@ -182,7 +200,7 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
             leftover.append(path)
             continue
         # Words first, then what most files share; the shorter name where both are equal.
-        modality, item = max(usable, key=lambda pair: (names_stream(pair[0]), counts[pair[0]], -len(pair[0])))
+        modality, item = max(usable, key=lambda pair: (_sureness(pair[0]), counts[pair[0]], -len(pair[0])))
         layout.files.append(Placed(modality, item, path))
     if layout.files and not any(names_stream(placed.modality) for placed in layout.files):
         modalities = {placed.modality for placed in layout.files}
@@ -199,6 +217,10 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
         layout.files.extend(Placed(ONE, _stem(path), path) for path in rest)
         rest = []
     layout.tables.extend(sorted([*single, *rest]))
+
+
+def _sureness(modality: str) -> int:
+    return names_stream(modality) + holds(modality, MODALITIES - COUNTED)
 
 
 def _splits(stem: str) -> list[tuple[str, str]]:

@@ -60,9 +60,7 @@ def lengths_of(timing: Timing) -> dict[str, float]:
         rate = next((rate for rate, text in USUAL.items() if text == timing.sampling_rate), None)
         rate = rate if rate is not None else float(timing.sampling_rate or "nan")
         return {item: span.rows / rate for item, span in timing.spans.items()}
-    factor = timing.factor or 1.0
-    step = 0.0 if timing.form == "segments" else 1.0
-    return {item: (span.length + step * span.step) * factor for item, span in timing.spans.items()}
+    return {item: timing.length(item) * (timing.factor or 1.0) for item in timing.spans}
 
 
 def _rate(timing: Timing, lengths: dict[str, float]) -> Rate | None:
@@ -71,8 +69,8 @@ def _rate(timing: Timing, lengths: dict[str, float]) -> Rate | None:
         return None
     rates = [rows / length for rows, length in pairs]
     middle = median(rates)
-    # One row more or less is never known; half of the items lie closer than the median distance.
-    spread = max(median(abs(rate / middle - 1) for rate in rates), 1 / median(rows for rows, _ in pairs))
+    # A row more or less at each end is never known.
+    spread = max(median(abs(rate / middle - 1) for rate in rates), 2 / median(rows for rows, _ in pairs))
     return Rate(middle, spread, len(pairs))
 
 

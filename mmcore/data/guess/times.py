@@ -70,6 +70,11 @@ class Timing:
     by_name: bool = False
     is_frames: bool = False
 
+    def length(self, item: str) -> float:
+        """From the first time of an item to the last, and one step on where rows have one time each; as written."""
+        span = self.spans[item]
+        return span.length + (span.step if self.form == "points" else 0.0)
+
     @property
     def known(self) -> bool:
         """Whether seconds can be computed."""
@@ -207,7 +212,7 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
     for name, anchor in sorted(anchors.items(), key=lambda pair: pair[1].form != "points"):
         assert anchor.factor is not None
         ratios = [
-            span.length / (anchor.spans[item].length * anchor.factor)
+            timing.length(item) / (anchor.length(item) * anchor.factor)
             for item, span in timing.spans.items()
             if item in anchor.spans and anchor.spans[item].length > 0 and span.length > 0
         ]
@@ -224,7 +229,7 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
                     timing, factor=factor, reason=f"{unit}, as {told}" if factor != 1 else f"seconds, as {name}"
                 )
         if timing.whole and abs(ratio / nearest - 1) <= _NEAR:
-            near = [rate for rate in FRAME_RATES if abs(ratio / rate - 1) <= max(_frame_spread(ratios, timing), 5e-4)]
+            near = [rate for rate in FRAME_RATES if abs(ratio / rate - 1) <= _frame_spread(ratios, timing)]
             if len(near) == 1:
                 why = f"frame numbers, {near[0]:g} a second, as {told}"
                 return replace(timing, factor=1 / near[0], reason=why, is_frames=True)
@@ -237,7 +242,7 @@ def _frame_spread(ratios: list[float], timing: Timing) -> float:
     """How far the true rate may lie from the median ratio, relative."""
     rows = median(span.length for span in timing.spans.values())
     middle = median(ratios)
-    return max(median(abs(ratio / middle - 1) for ratio in ratios), 1 / max(rows, 1))
+    return max(median(abs(ratio / middle - 1) for ratio in ratios), 2 / max(rows, 1))
 
 
 def _against_each_other(unknown: dict[str, Timing]) -> dict[str, Timing]:

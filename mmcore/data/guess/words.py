@@ -104,8 +104,9 @@ def tokens(name: str) -> list[str]:
 
 
 def holds(name: str, words: frozenset[str]) -> bool:
-    """Whether one of a name's words, without the number at its end, is among these."""
-    return any(word in words or word.rstrip("0123456789") in words for word in tokens(name))
+    """Whether one of a name's words, without the number or the plural at its end, is among these."""
+    bare = [word.rstrip("0123456789") for word in tokens(name)]
+    return any(word in words for word in [*tokens(name), *bare, *(word.removesuffix("s") for word in bare)])
 
 
 def names_stream(name: str) -> bool:
