@@ -75,6 +75,27 @@ def init(
         typer.echo(guess_text(guess, made))
 
 
+@data.command()
+def check(
+    folder: CorpusFolder,
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
+) -> None:
+    """List everything that is wrong with a corpus, each with file, line or item and the next step.
+
+    Writes nothing. Exit code 1 where something is an error, 0 where there are warnings at most.
+    """
+    from experiments.check_view import check_json, check_text
+    from mmcore.data.checking import check_corpus
+
+    checked = check_corpus(folder)
+    if format is Format.json:
+        typer.echo(json.dumps(check_json(checked, folder), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(check_text(checked, folder))
+    if checked.errors:
+        raise typer.Exit(1)
+
+
 @data.command("import")
 def import_(
     kind: Annotated[Kind, typer.Argument(help="What to convert.")],

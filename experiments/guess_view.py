@@ -1,4 +1,4 @@
-"""What ``mmstudy data init`` tells: the guesses with their reasons, what is open, what was left out, what comes next."""
+"""What ``mmstudy data init`` tells: guesses with their reasons, what is open, what was left out, what comes next."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from mmcore.data.sources.table_files import unreadable
 from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
+from mmcore.names import nfc
 from mmcore.schema import CorpusSchema, Modality, Targets
 from mmcore.yamlfile import YamlFile, read_yaml
 
@@ -40,11 +41,13 @@ class Declared:
 
     Args:
         schema: None where something is wrong.
+        names: of all modalities, right or wrong.
         modalities, targets, step: the parts that are right by themselves; ``targets`` None where they are not.
         problems: all that is wrong.
     """
 
     schema: CorpusSchema | None
+    names: tuple[str, ...] = ()
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     targets: Targets | None = None
     step: float | None = None
@@ -79,15 +82,13 @@ def read_declared(folder: Path) -> Declared:
     except ValidationError as error:
         data = file.data
         modalities = data.get("modalities")
-        named = {
-            str(name): modality
-            for name, value in (modalities.items() if isinstance(modalities, dict) else ())
-            if (modality := _part(Modality, value)) is not None
-        }
+        written = {nfc(str(name)): value for name, value in modalities.items()} if isinstance(modalities, dict) else {}
+        named = {name: one for name, value in written.items() if (one := _part(Modality, value)) is not None}
         step = data.get("step")
         timed = float(step) if isinstance(step, int | float) and step > 0 else None
-        return Declared(None, named, _part(Targets, data.get("targets")), timed, tuple(_problems(error, file)))
-    return Declared(schema, schema.modalities, schema.targets, schema.step)
+        targets = _part(Targets, data.get("targets"))
+        return Declared(None, tuple(written), named, targets, timed, tuple(_problems(error, file)))
+    return Declared(schema, tuple(schema.modalities), schema.modalities, schema.targets, schema.step)
 
 
 def _part(model: Any, value: object) -> Any:
