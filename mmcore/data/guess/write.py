@@ -12,6 +12,7 @@ from mmcore.data.guess.columns import ColumnGuess
 from mmcore.data.guess.corpus import CorpusGuess, Modality
 from mmcore.data.guess.times import ASK, Timing
 from mmcore.data.sources.writing import new_corpus, write_items
+from mmcore.errors import CorpusError
 
 _WIDTH = 100
 _ROOM = 34
@@ -25,8 +26,14 @@ def write_corpus(guess: CorpusGuess, folder: Path) -> Path:
         folder: new or empty; the raw folder is only read.
 
     Raises:
-        CorpusError: ``folder`` holds something; a raw file changed and can no longer be read.
+        CorpusError: ``folder`` holds something or lies in the raw folder; a raw file changed and can no longer be read.
     """
+    if folder.resolve().is_relative_to(guess.raw.resolve()):
+        raise CorpusError(
+            "the corpus must lie outside the raw folder, which is never changed",
+            next_step="Name another folder",
+            where=str(folder),
+        )
     with new_corpus(folder) as partial:
         (partial / "corpus.yaml").write_bytes(("\n".join(yaml_lines(guess)) + "\n").encode())
         _write_items(guess, partial)
