@@ -20,7 +20,7 @@ _SHOWN = 8
 
 def guess_text(guess: CorpusGuess, folder: Path) -> str:
     """The guess for people."""
-    questions = len(guess.questions)
+    questions = bool(guess.questions)
     lines = [f"wrote {folder}: {counted(len(guess.items), 'item')}, {_modalities(guess)}"]
     lines += ["", "Guessed"]
     for text in guess.told:
@@ -37,7 +37,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
     if guess.people.conditions:
         lines += _entry("conditions", f"{_some(list(guess.people.conditions))}: other columns of one row an item")
     if guess.questions:
-        lines += ["", f"To answer: {ASK} stands for it in {folder / 'corpus.yaml'}"]
+        lines += ["", f"To fill in: {ASK} stands for it in {folder / 'corpus.yaml'}"]
         lines += [line for text in guess.questions for line in _point(text)]
     if guess.doubts:
         lines += ["", "Look at"]
@@ -47,8 +47,8 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
         lines += [line for path, why in guess.left_out[: 2 * _SHOWN] for line in _point(f"{path}: {why}")]
         if len(guess.left_out) > 2 * _SHOWN:
             lines.append(f"  and {len(guess.left_out) - 2 * _SHOWN} more")
-    first = f"after answering {counted(questions, 'question')}: " if questions else ""
-    lines += ["", f"Next, {first}all guesses can be corrected in {folder / 'corpus.yaml'}"]
+    first = f", once {ASK} is filled in" if questions else ""
+    lines += ["", f"Next{first} (any guess can be corrected in corpus.yaml)"]
     lines += [f"  mmstudy data check {folder}", f"  mmstudy data inspect {folder}"]
     lines += [f"  mmstudy run modalities --corpus {folder}"]
     return "\n".join(lines)
@@ -118,7 +118,17 @@ def _modalities(guess: CorpusGuess) -> str:
 def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
     yield from _entry(modality.name, _times(modality.timing, guess.step is not None))
     yield from _entry("", _columns(modality.features))
-    unread = [f"{column.name} ({column.reason})" for column in modality.columns if column.kind is None]
+    text = ""
+    made = [column.name for column in modality.features if column.name in modality.stream.added]
+    if made:
+        text = modality.stream.added[made[0]].partition(" of ")[2]
+        yield from _entry(
+            "", f"counted from the column '{text}', which is text: {_some(made)}. For what is said, add a table of "
+            "sentence embeddings"
+        )  # fmt: skip
+    unread = [
+        f"{column.name} ({column.reason})" for column in modality.columns if column.kind is None and column.name != text
+    ]
     if unread:
         yield from _entry("", f"not read: {_some(unread, ', ')}")
     if modality.missing:
@@ -126,7 +136,8 @@ def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
 
 
 def _target(target: TargetGuess, guess: CorpusGuess) -> Iterator[str]:
-    yield from _entry(target.name, f"predicted: {_columns(target.columns)}", target.reason)
+    yield from _entry(target.name, f"predicted, as {target.reason}")
+    yield from _entry("", _columns(target.columns))
     if target.stream is not None and target.scope == "step":
         yield from _entry("", _times(target.stream.timing, guess.step is not None))
     if target.unused:

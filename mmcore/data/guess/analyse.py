@@ -110,6 +110,8 @@ def analyse(found: Streams, stream: Stream) -> Analysed | None:
     if not raws:
         return None
     _drop_odd(found, stream, raws)
+    if not stream.load:
+        return None
     first = raws[next(iter(stream.load))]
     names = [str(name) for name in first.columns]
     facts, form = Facts(), first.form

@@ -123,7 +123,7 @@ def guess_column(name: str, column: Column, role: Literal["feature", "target"] =
                 name, "continuous", f"{len(values)} whole numbers from {values[0]:g} to {values[-1]:g}",
                 missing_values=missing,
                 doubt=f"'{name}' holds whole numbers {_listed(values)}: read as amounts. If they are classes, write "
-                "names in the raw table, or numbers from 0",
+                f"kind: categorical, labels: [{_quoted(values)}] in corpus.yaml",
             )  # fmt: skip
     kinds = f"{len(values)} different whole numbers" if values is not None else "numbers"
     low = min((v for v in values), default=column.low) if values else column.low
@@ -197,3 +197,7 @@ def _range_kind(block: Range, rows_TW: np.ndarray) -> tuple[Kind, str]:
 
 def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values[:8]) + (", …" if len(values) > 8 else "")
+
+
+def _quoted(values: Sequence[float]) -> str:
+    return ", ".join(f'"{value:g}"' for value in values)

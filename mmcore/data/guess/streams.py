@@ -238,7 +238,7 @@ def _drop_misspelt(found: Streams) -> None:
             told = [
                 f"'{item}'" + (f" (nearest: '{n}')" if (n := misspelt(item, list(has))) else "") for item in strange
             ]
-            found.doubts.append(f"{shown} names {len(strange)} items without a file: {common(told)}")
+            found.doubts.append(f"{shown} names items without a file: {common(told)}")
 
 
 def misspelt(name: str, others: list[str]) -> str | None:

@@ -50,17 +50,17 @@ def find_targets(streams: dict[str, Analysed], people: People) -> TargetGuess | 
         columns, unused = _columns(stream.guesses("target"))
         if columns:
             scope, why = _scope(stream)
-            return TargetGuess(stream.name, scope, columns, unused, stream, f"the name '{stream.name}'; {why}")
+            return TargetGuess(stream.name, scope, columns, unused, stream, f"the name says so; {why}")
     if len(people.labels):
         columns, unused = _columns(guess_columns(people.labels.reset_index(drop=True), "target"))
         if columns:
-            why = f"columns so named in {people.labels_source}; one row an item"
+            why = f"columns of {people.labels_source} are so named; one row an item"
             return TargetGuess("labels", "item", columns, unused, None, why)
     for name, stream in streams.items():
         columns = [c for c in _columns(stream.guesses("target"))[0] if set(tokens(c.name)) & LABELS]
         if columns:
             scope, why = _scope(stream)
-            told = f"columns so named in {name}, which are not read as features; {why}"
+            told = f"columns of {name} are so named, and are not read as features; {why}"
             return TargetGuess(f"{name}_labels", scope, columns, [], stream, told)
     return None
 

@@ -165,7 +165,7 @@ def _targets(guess: CorpusGuess) -> Iterator[str]:
         yield f"targets: {ASK}"
         return
     yield "targets:"
-    yield _beside(f"  from: {_text(target.name)}", target.reason)
+    yield _beside(f"  from: {_text(target.name)}", f"as {target.reason}")
     yield f"  scope: {target.scope}"
     if target.stream is not None and target.scope == "step":
         yield from _times(target.stream.timing, "  ", guess.step is not None)

@@ -29,7 +29,7 @@ def _file(folder: Path) -> YamlFile:
     if not there:
         raise CorpusError(
             "a corpus folder holds a file corpus.yaml",
-            next_step="Name a corpus folder, or make one: mmstudy data simulate FOLDER",
+            next_step="Name a corpus folder, or make one of raw files: mmstudy data init RAW --out FOLDER",
             where=str(folder),
         )
     return read_yaml(path, CorpusError)

@@ -381,7 +381,7 @@ def test_items_of_a_description_without_files_are_told(raw: Path) -> None:
     frame = pd.DataFrame({"video": [*ITEMS, "gg"], "genre": list("xyxyxyx")})
     write(raw, "items.csv", frame)
     guess, folder = made(raw)
-    assert any("items.csv names 1 items without a file: 'gg'" in doubt for doubt in guess.doubts)
+    assert any("items.csv names items without a file: 'gg'" in doubt for doubt in guess.doubts)
     assert (folder / "items.csv").read_text().splitlines()[0] == "item,group,genre"
 
 
@@ -401,3 +401,64 @@ def test_names_that_yaml_would_read_otherwise_are_quoted(raw: Path, name: str) -
         frame.to_csv(path, index=False)
     _, folder = made(raw)
     assert FolderSource(folder).schema.modalities["audio"].columns[0] == name
+
+
+# Corrections in corpus.yaml alone -------------------------------------------------------------------------------------
+def test_amounts_become_classes_by_the_line_that_the_doubt_gives(raw: Path) -> None:
+    for item in ITEMS:
+        frame = labels(item)
+        write(raw, f"labels/{item}.csv", frame.drop(columns="label").assign(rating=[1 + at % 3 for at in frame.index]))
+    guess, folder = made(raw)
+    (doubt,) = guess.doubts
+    line = 'kind: categorical, labels: ["1", "2", "3"]'
+    assert f"write {line} in corpus.yaml" in doubt
+    path = folder / "corpus.yaml"
+    path.write_text(path.read_text().replace("name: rating, component", f"name: rating, {line}, component"))
+    assert errors(folder) == []
+    assert set(FolderSource(folder).table("a", "labels")["rating"]) == {0, 1, 2}
+
+
+def test_padded_columns_and_sentinels_can_be_read(raw: Path) -> None:
+    for item in ITEMS:
+        frame = audio(item)
+        for at in range(12):
+            frame[f"mel_{at:03d}"] = RNG.normal(size=len(frame))
+        frame.loc[4, "energy"] = -9999
+        write(raw, f"audio/{item}.csv", frame)
+    _, folder = made(raw)
+    assert errors(folder) == []
+    table = FolderSource(folder).table("a", "audio")
+    assert {f"mel_{at}" for at in range(12)} <= set(table.columns)
+    assert np.isnan(table["energy"].iloc[4])
+
+
+def test_odd_folders_are_guessed_or_refused_and_never_crash(tmp_path: Path) -> None:
+    def raw_of(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    empty = raw_of("empty")
+    (empty / "a.csv").write_text("")
+    (empty / "b.csv").write_text("time,x\n")
+    with pytest.raises(CorpusError, match=r"no table of the folder|needs a modality"):
+        guess_corpus(empty)
+    alone = raw_of("alone")
+    write(alone, "a b.csv", audio("a"))
+    with pytest.raises(CorpusError, match="no table of the folder"):
+        guess_corpus(alone)
+    only_labels = raw_of("only_labels")
+    write(only_labels, "labels/a.csv", labels("a"))
+    with pytest.raises(CorpusError, match="needs a modality"):
+        guess_corpus(only_labels)
+    disjoint = raw_of("disjoint")
+    for item, names in zip("abc", ("xy", "yz", "xz"), strict=True):
+        write(disjoint, f"audio/{item}.csv", pd.DataFrame({name: [1.0, 2.5, 0.5] for name in names}))
+    with pytest.raises(CorpusError, match="no table of the folder"):
+        guess_corpus(disjoint)
+    spaces = raw_of("spaces")
+    for item in ITEMS:
+        write(spaces, f"My Audio/{item} 1.csv", audio(item).reset_index(names="Unnamed: 0"))
+    guess, folder = made(spaces)
+    assert [modality.name for modality in guess.modalities] == ["My_Audio"]
+    assert [column.name for column in guess.modalities[0].features] == ["energy", "pitch"]
+    assert (folder / "My_Audio" / "a 1.parquet").exists()
