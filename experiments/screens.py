@@ -227,7 +227,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        hidden = ("constant_names", "loud_values", "warnings", "apart")
+        hidden = ("constant_names", "loud_values", "warnings", "apart", "equal_times_pooled")
         lines += ["", *_quality_table(store.quality, leave_out=hidden)]
     from mmcore.data.timing import time_notes
 
@@ -271,8 +271,14 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     texts = list(row["warnings"])
     if row["constant_columns"] and row["rows"] > 1:
         texts.append(f"{row['constant_columns']} columns never change: {', '.join(row['constant_names'])}")
-    for name, text in (("non_monotonic", "rows go back in time"), ("duplicate_times", "rows repeat a time")):
-        if row[name]:
+    for name, text in (
+        ("non_monotonic", "rows go back in time"),
+        ("duplicate_times", "rows repeat a time"),
+        ("no_time", "rows have no time and are left out"),
+        ("empty_segments", "segments do not end after their start and are left out"),
+        ("overlaps", "segments start before an earlier one has ended; the one that started last is read"),
+    ):
+        if row.get(name):
             texts.append(f"{row[name]} {text}")
     return texts
 
@@ -289,7 +295,8 @@ _TITLES = {
 def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
-    heads = [head for head in rows[0] if head not in leave_out]
+    rare = [head for head in ("empty_segments", "overlaps") if not any(row.get(head) for row in rows)]
+    heads = [head for head in rows[0] if head not in (*leave_out, *rare)]
     named = sum(head in ("item", "modality") for head in heads)
     titles = [_TITLES.get(head, head.replace("_", " ")) for head in heads]
     return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]

@@ -135,7 +135,7 @@ class Parameter(Frozen):
     """Decides loss and metrics."""
     classes: PositiveInt | None = None
     """Number of classes, codes 0 … classes−1; categorical only. May be left out where ``labels`` are given."""
-    component: str
+    component: Name
     """The loss component that the parameter adds to; several may share one."""
     when: Name | None = None
     """A binary parameter: this one counts only where that one is true."""

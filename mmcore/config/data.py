@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from mmcore.frozen import Frozen
+from mmcore.names import Name
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -63,7 +64,7 @@ class DataConfig(Frozen):
     clip: PositiveFloat = 10.0
     """Normalised inputs are limited to ± this many training deviations, so that one broken sensor value cannot
     dominate a batch."""
-    placebo: tuple[str, ...] = ()
+    placebo: tuple[Name, ...] = ()
     """Modalities that every item reads from another item of its side, in training and in tests: the same parameters and
     operations, and no information. Targets and naive baselines stay the item's own, so a placebo of the tracks takes
     the past away from a forecast's model, and from nothing else."""
@@ -86,7 +87,7 @@ class SplitConfig(Frozen):
     """each_repeat: other test groups in every repeat, so that intervals cover which groups are tested. once: the same
     ones in all repeats, and only train and validation are drawn anew. Studies that search draw them once, so that
     no item that helped to choose a setting is among those that confirm it."""
-    stratify: str | None = None
+    stratify: Name | None = None
     """A column of items.csv, or a target with classes: each side that is drawn then gets its share of every value.
     Groups stay whole: a group counts by the value that most of its items, or steps, have. None: no."""
 
@@ -128,7 +129,7 @@ class FeatureDropout(Frozen):
 class ModalityDropout(Frozen):
     """Modalities of a window are absent; one that is there always remains."""
 
-    rate: Probability | dict[str, Probability] = 0.3
+    rate: Probability | dict[Name, Probability] = 0.3
     """Chance that a modality is dropped; one number for all, or by name (0 where not named)."""
     probability: Probability = 1.0
     """Chance that a window loses modalities at all."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class Aligned:
         interpolated_S: the step had no match and was interpolated (or held, for kinds that take the last value).
         rows_used: source rows that have a part in some step.
         pooled: rows a step that were pooled, by the median; 0 where the stream was not pooled.
+        missed: segments shorter than a step that lie between two steps and are not read.
     """
 
     values_SF: np.ndarray
@@ -99,6 +100,7 @@ class Aligned:
     interpolated_S: np.ndarray
     rows_used: int = 0
     pooled: float = 0.0
+    missed: int = 0
 
 
 def tidy(table: Table) -> Stream:
@@ -303,8 +305,14 @@ def _align_segments(
         if set(pooling.resamples) != {"nearest"}:
             used_P |= windows.covered(len(used_P))
         pooled = pooling.rows_per_step(stream.time_T, stream.end_T)
-    rows_used = len(np.unique(stream.row_T[used_P]))
-    return _finish(values_SF, np.zeros(len(grid_S), bool), embedding_groups, rows_used, pooled)
+    rows_used = np.unique(stream.row_T[used_P])
+    missed = 0
+    if pooling is not None and len(grid_S):
+        inside_P = (stream.time_T >= grid_S[0]) & (stream.end_T <= grid_S[-1])
+        short_P = inside_P & (stream.end_T - stream.time_T < pooling.width)
+        missed = len(np.setdiff1d(stream.row_T[short_P], rows_used))
+    aligned = _finish(values_SF, np.zeros(len(grid_S), bool), embedding_groups, len(rows_used), pooled)
+    return replace(aligned, missed=missed)
 
 
 def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tuple[int, int]]) -> Aligned:

@@ -79,6 +79,8 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
         for name, stream in streams.items()
     ]
     _add_times(schema, quality, streams, aligned, grid_S)
+    for row in quality:
+        _add_pooling(schema, row, streams[row["modality"]], aligned[row["modality"]])
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -156,6 +158,26 @@ def _add_times(
         others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
         width = 0.0 if grid_S is None else _width(schema, grid_S)
         add_times(row, streams[name], aligned[name], grid_S, others_S, width)
+
+
+def _add_pooling(schema: CorpusSchema, row: dict[str, Any], stream: Stream | None, one: Aligned | None) -> None:
+    """Say what pooling leaves out, and where a column's ``resample`` means nothing."""
+    row["equal_times_pooled"] = 0
+    if stream is None or one is None or stream.time_T is None:
+        return
+    columns, resamples = _columns(schema, row["modality"]), _resamples(schema, row["modality"])
+    if stream.equal is not None:
+        row["equal_times_pooled"] = sum(_pools_equal_times(schema, row["modality"]))
+    elif not one.pooled and len(stream.time_T) > 1:
+        spread = [column for column, how in zip(columns, resamples, strict=True) if how == "std"]
+        if spread:
+            row["warnings"].append(
+                f"resample: std means nothing for '{spread[0]}'"
+                + (f" and {len(spread) - 1} more columns" if len(spread) > 1 else "")
+                + ": there are not several rows a step, and one row has no deviation. The values themselves are read"
+            )
+    if one.missed:
+        row["warnings"].append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
 
 
 def _aligned(

@@ -97,9 +97,12 @@ class Windows:
     def reduce(self, how: np.ufunc, values_TF: np.ndarray) -> np.ndarray:
         """A ufunc over the rows of every window: (W, F)."""
         pairs = np.stack([self.first_W, self.last_W], axis=1).ravel()
-        # The last window may end with the table, where no index points: it then needs no end.
-        at_end = len(pairs) and pairs[-1] == len(values_TF)
-        return how.reduceat(values_TF, pairs[:-1] if at_end else pairs, axis=0)[::2]
+        # A window may end with the table, where no index points: the last one needs no end, others a row to end before.
+        if (pairs[:-1] == len(values_TF)).any():
+            values_TF = np.concatenate([values_TF, values_TF[-1:]])
+        elif len(pairs) and pairs[-1] == len(values_TF):
+            pairs = pairs[:-1]
+        return how.reduceat(values_TF, pairs, axis=0)[::2]
 
 
 def windows_of(time_T: np.ndarray, grid_S: np.ndarray, width: float, causal: bool) -> Windows:

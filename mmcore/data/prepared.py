@@ -32,7 +32,7 @@ from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.schema import CorpusSchema
 
-FORMAT = "mmstudy prepared 2"
+FORMAT = "mmstudy prepared 3"
 """Raise with every change of the layout, or of what alignment computes."""
 
 

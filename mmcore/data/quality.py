@@ -48,7 +48,8 @@ def quality_row(
         (ignored columns of the file), ``loud``
         (cells far outside their column's usual range over all items), ``loud_values`` (a text for each such column;
         both are filled by :func:`mmcore.data.loud.mark_loud`), ``warnings`` (texts). What times tell is added by
-        :func:`mmcore.data.timing.add_times`.
+        :func:`mmcore.data.timing.add_times`, and ``equal_times_pooled`` (columns in which rows with equal times are
+        pooled) by :mod:`mmcore.data.gridding`.
     """
     row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0}
     row |= {"rows_used": 0, "pooled": 0.0, "steps": steps}

@@ -70,12 +70,13 @@ class ClassNames:
         codes = np.array([*map(self._of_text, found), np.nan], np.float64)
         return _checked(codes[np.where(place_T < 0, len(found), place_T)])
 
-    def error(self, cell: object, where: str) -> CorpusError:
+    def error(self, cell: str | float, where: str) -> CorpusError:
         """What is wrong with a cell that is no class."""
+        told = cell if isinstance(cell, str) else f"{cell:g}"
         return CorpusError(
             f"column '{self.column}' must hold names of its classes",
-            found=repr(cell)[:80],
-            next_step=f"{nearest(str(cell), self.labels)[:300]}. Mend the cell, leave it empty, or add the name to "
+            found=repr(told)[:80] if isinstance(cell, str) else told,
+            next_step=f"{nearest(told, self.labels)[:300]}. Mend the cell, leave it empty, or add the name to "
             "labels in corpus.yaml",
             where=where,
         )

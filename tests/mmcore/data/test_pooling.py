@@ -94,6 +94,14 @@ def test_a_step_has_the_mean_of_its_rows_and_not_one_of_ten() -> None:
     assert centred.pooled == pytest.approx(10)
 
 
+def test_steps_closer_than_a_window_may_share_the_last_rows() -> None:
+    """The grid of a reference may be denser than its usual step."""
+    stream = tidy(Table(np.arange(40) / 10.0, np.arange(40, dtype=np.float32)[:, None], 0))
+    grid_S = np.array([1.0, 2.0, 3.6, 3.9])
+    pooled = align(stream, grid_S, ["continuous"], [], 0.05, 5.0, False, Pooling(1.0, ["max"]))
+    np.testing.assert_array_equal(pooled.values_SF[:, 0], [15, 25, 39, 39])
+
+
 def test_pooled_embeddings_have_unit_length() -> None:
     rng = np.random.default_rng(0)
     stream = tidy(Table(np.arange(40) / 4.0, rng.normal(size=(40, 3)).astype(np.float32), 0))
