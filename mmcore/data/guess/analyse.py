@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmcore.clock import TIME
 from mmcore.data.guess.columns import ColumnGuess, guess_all
 from mmcore.data.guess.facts import Column, Facts, plain
 from mmcore.data.guess.raw import Raw
@@ -60,10 +61,13 @@ class Analysed:
         """The kinds of its columns besides those of times, names without padding."""
         duties = {*self.timing.columns} - set(self.added)
         guesses = guess_all(self.facts, role, tuple(duties))
-        return [self._texts(guess) for guess in guesses]
+        return [self._by_duty(guess) for guess in guesses]
 
-    def _texts(self, guess: ColumnGuess) -> ColumnGuess:
+    def _by_duty(self, guess: ColumnGuess) -> ColumnGuess:
         column = self.facts.columns.get(guess.name)
+        is_time = column is not None and column.numeric and column.rises and set(tokens(guess.name)) & set(TIMES)
+        if guess.kind is not None and (is_time or guess.name == TIME):
+            return ColumnGuess(guess.name, None, "it seems to hold times too")
         is_text = column is not None and not column.numeric and set(tokens(guess.name)) & _TEXTS
         return ColumnGuess(guess.name, None, _PLAIN_TEXT) if is_text and guess.kind else guess
 
@@ -128,13 +132,13 @@ def analyse(found: Streams, stream: Stream) -> Analysed | None:
         facts.add(raw.frame)
         rates |= {raw.sampling_rate} if raw.sampling_rate else set()
         lengths[item] = Span(0.0, 0.0, 0.0, len(raw.frame))
-        for name in _candidates(raw.frame):
-            span = span_of(raw.frame, (name,))
+        for name in _candidates(facts):
+            span = span_of(raw.frame, (name,)) if name in raw.frame else None
             if span is not None:
                 spans.setdefault(name, {})[item] = span
-        for name in map(str, raw.frame.columns):
+        for name in (name for name in facts.columns if set(tokens(name)) & set(GROUPS) and name in raw.frame):
             column: Any = raw.frame[name]
-            if set(tokens(name)) & set(GROUPS) and column.nunique() == 1:
+            if column.nunique() == 1:
                 constant.setdefault(name, {})[item] = plain(column.dropna().iloc[0])
     done = Analysed(stream, facts, Timing("rows", spans=lengths), form, constant, added)
     done.timing = _timing(done, segments, spans, lengths, rates)
@@ -188,11 +192,10 @@ def _drop_odd(found: Streams, stream: Stream, heads: dict[str, Any]) -> None:
             found.left_out.append((stream.drop(item), why))
 
 
-def _candidates(frame: pd.DataFrame) -> list[str]:
-    """Columns that may hold times: by name, and the first column of numbers."""
-    numeric = [str(name) for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
-    named = [name for name in numeric[:200] if set(tokens(name)) & set(TIMES)]
-    return list(dict.fromkeys([*named, *numeric[:1]]))
+def _candidates(facts: Facts) -> list[str]:
+    """Columns that may hold times: by name, and the first column of numbers that is in no range."""
+    numeric = [name for name, column in facts.columns.items() if column.numeric and not column.boolean]
+    return list(dict.fromkeys([*(name for name in numeric if set(tokens(name)) & set(TIMES)), *numeric[:1]]))
 
 
 def _timing(

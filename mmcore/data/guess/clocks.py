@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmcore.data.guess.raw import Raw
+from mmcore.data.guess.raw import Raw, not_numeric
 from mmcore.data.guess.words import DURATIONS, ENDS, STARTS, TIMES, tokens
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
@@ -24,9 +24,9 @@ def with_seconds(raw: Raw) -> Raw:
     if raw.form != "table":
         return raw
     added: dict[str, np.ndarray] = {}
-    for name in map(str, raw.frame.columns):
+    for name in not_numeric(raw.frame):
         column: Any = raw.frame[name]
-        if f"{name}_s" in raw.frame.columns or pd.api.types.is_numeric_dtype(column):
+        if f"{name}_s" in raw.frame.columns:
             continue
         if pd.api.types.is_datetime64_any_dtype(column):
             added[f"{name}_s"] = _since_1970(column)

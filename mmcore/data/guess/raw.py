@@ -186,18 +186,30 @@ def _read_npz(path: Path) -> Raw:
 
 def _without_lists(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns of lists of one length become numbered columns."""
+    lists = {name: width for name in not_numeric(frame) if (width := _list_length(frame[name]))}
+    if not lists:
+        return frame.reset_index(drop=True)
     parts: list[Any] = []
-    changed = False
     for name in frame.columns:
-        column = frame[name]
-        known = column.dropna()
-        lists = len(known) > 0 and isinstance(known.iloc[0], list | tuple | np.ndarray)
-        if lists and len({len(cell) for cell in known}) == 1 and len(known.iloc[0]):
-            changed = True
-            width = len(known.iloc[0])
-            empty = [np.nan] * width
-            cells = [list(cell) if isinstance(cell, list | tuple | np.ndarray) else empty for cell in column]
-            parts.append(pd.DataFrame(cells, columns=pd.Index([f"{name}_{at}" for at in range(width)])))
-        else:
-            parts.append(column.reset_index(drop=True))
-    return pd.concat(parts, axis=1) if changed else frame
+        if name not in lists:
+            parts.append(frame[name].reset_index(drop=True))
+            continue
+        empty = [np.nan] * lists[name]
+        cells = [list(cell) if isinstance(cell, list | tuple | np.ndarray) else empty for cell in frame[name]]
+        parts.append(pd.DataFrame(cells, columns=pd.Index([f"{name}_{at}" for at in range(lists[name])])))
+    return pd.concat(parts, axis=1)
+
+
+def not_numeric(frame: pd.DataFrame) -> list[str]:
+    """Columns that pandas does not hold as numbers or booleans."""
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    return [str(name) for name, kind in kinds if not pd.api.types.is_numeric_dtype(kind)]
+
+
+def _list_length(column: Any) -> int:
+    """Length of the lists in a column; 0 where it holds something else or lists of several lengths."""
+    known = column.dropna()
+    if not len(known) or not isinstance(known.iloc[0], list | tuple | np.ndarray):
+        return 0
+    lengths = {len(cell) for cell in known if isinstance(cell, list | tuple | np.ndarray)}
+    return lengths.pop() if len(lengths) == 1 else 0

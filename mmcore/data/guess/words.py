@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -89,18 +90,19 @@ SENTINELS = (-999.0, -9999.0, -99999.0, -999999.0, -1e30, 1e30)
 """Numbers that usually stand for no value."""
 
 
-def tokens(name: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def tokens(name: str) -> tuple[str, ...]:
     """A name's words in lower case.
 
     Example:
         >>> tokens("startTime_ms")
-        ['start', 'time', 'ms']
+        ('start', 'time', 'ms')
         >>> tokens("clip-07")
-        ['clip', '07']
+        ('clip', '07')
     """
     plain = unicodedata.normalize("NFKC", name).replace("µ", "u").replace("μ", "u")
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
-    return [word.lower() for word in re.split(r"[\W_]+", plain) if word]
+    return tuple(word.lower() for word in re.split(r"[\W_]+", plain) if word)
 
 
 def holds(name: str, words: frozenset[str]) -> bool:

@@ -6,10 +6,12 @@ Code that finds a fault calls ``tell`` and goes on with what is left; the defaul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from mmcore.errors import CorpusError
 
 Tell = Callable[[CorpusError], None]
+Cell = TypeVar("Cell")
 
 
 def stop(error: CorpusError) -> None:
@@ -24,7 +26,7 @@ def stop(error: CorpusError) -> None:
 _MOST = 20
 
 
-def different(cells: Iterable[tuple[int, object]]) -> Iterator[tuple[int, object]]:
+def different(cells: Iterable[tuple[int, Cell]]) -> Iterator[tuple[int, Cell]]:
     """The first row of each different cell, at most 20: a misspelling that is in every row is one fault.
 
     Args:

@@ -462,3 +462,19 @@ def test_odd_folders_are_guessed_or_refused_and_never_crash(tmp_path: Path) -> N
     assert [modality.name for modality in guess.modalities] == ["My_Audio"]
     assert [column.name for column in guess.modalities[0].features] == ["energy", "pitch"]
     assert (folder / "My_Audio" / "a 1.parquet").exists()
+
+
+def test_times_are_found_behind_many_columns_and_a_second_column_of_times_is_no_feature(raw: Path) -> None:
+    for item in ITEMS:
+        frame = audio(item)
+        wide = pd.DataFrame(RNG.normal(size=(len(frame), 300)), columns=[f"clip_{at}" for at in range(300)])
+        write(
+            raw,
+            f"audio/{item}.csv",
+            wide.assign(time=frame["time"], timestamp=frame["time"] + 5, level=1.5 * wide["clip_3"]),
+        )
+    guess, folder = made(raw)
+    (modality,) = guess.modalities
+    assert modality.timing.columns == ("timestamp",)
+    assert [column.name for column in modality.features] == ["clip_{0..299}", "level"]
+    assert errors(folder) == []
