@@ -60,6 +60,50 @@ def simulate(
     typer.echo(f"wrote {make(folder, size.value, seed)}")
 
 
+@data.command()
+def init(
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A folder of tables, arrays or subtitles; only read.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new corpus's folder.")],
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
+) -> None:
+    """Guess a corpus from a folder of raw files, and say what was guessed and why.
+
+    Reads CSV, TSV, Parquet, Feather, .npy, .npz, JSON Lines, .srt and .vtt. Every guess can be corrected in the
+    commented corpus.yaml that it writes. See docs/first_corpus.md.
+    """
+    from experiments.guess_view import guess_json, guess_text
+    from mmcore.data.guess.corpus import guess_corpus
+    from mmcore.data.guess.write import write_corpus
+
+    guess = guess_corpus(raw)
+    made = write_corpus(guess, out)
+    if format is Format.json:
+        typer.echo(json.dumps(guess_json(guess, made), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(guess_text(guess, made))
+
+
+@data.command()
+def check(
+    folder: CorpusFolder,
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
+) -> None:
+    """List everything that is wrong with a corpus, each with file, line or item and the next step.
+
+    Writes nothing. Exit code 1 where something is an error, 0 where there are warnings at most.
+    """
+    from experiments.check_view import check_json, check_text
+    from mmcore.data.checking import check_corpus
+
+    checked = check_corpus(folder)
+    if format is Format.json:
+        typer.echo(json.dumps(check_json(checked, folder), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(check_text(checked, folder))
+    if checked.errors:
+        raise typer.Exit(1)
+
+
 @data.command("import")
 def import_(
     kind: Annotated[Kind, typer.Argument(help="What to convert.")],

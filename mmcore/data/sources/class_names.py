@@ -49,18 +49,18 @@ class ClassNames:
         values = {number: code for code, label in enumerate(self.labels) if (number := number_of(label)) is not None}
         return values if any(number != code for number, code in values.items()) else None
 
-    def of_numbers(self, values_T: np.ndarray) -> tuple[np.ndarray, int | None]:
-        """Codes of a column of numbers, and the first row (from 0) that is no class; None: every row is one.
+    def of_numbers(self, values_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of a column of numbers, NaN where a row is no class, and these rows (from 0).
 
         NaN and ``missing`` become NaN. Where numbers are codes they stay as they are.
         """
         if self._code_of_number is None:
-            return values_T, None
+            return values_T, np.empty(0, int)
         found, place_T = np.unique(values_T, return_inverse=True)
         codes = np.array([self._of_number(float(value)) for value in found], np.float64)
         return _checked(codes[place_T] if len(found) else np.empty(0))
 
-    def of_texts(self, found: Sequence[str | None], place_T: np.ndarray) -> tuple[np.ndarray, int | None]:
+    def of_texts(self, found: Sequence[str | None], place_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for a column of texts.
 
         Args:
@@ -108,6 +108,6 @@ def number_of(text: str) -> float | None:
         return None
 
 
-def _checked(codes_T: np.ndarray) -> tuple[np.ndarray, int | None]:
-    wrong = np.flatnonzero(codes_T == NO_CLASS)
-    return codes_T, int(wrong[0]) if len(wrong) else None
+def _checked(codes_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    wrong_T = codes_T == NO_CLASS
+    return np.where(wrong_T, np.nan, codes_T), np.flatnonzero(wrong_T)

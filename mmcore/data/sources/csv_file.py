@@ -12,17 +12,19 @@ import numpy as np
 import pandas as pd
 
 from mmcore.data.sources.class_names import ClassNames
+from mmcore.data.sources.problems import Tell, different, stop
 from mmcore.errors import CorpusError, nearest
 from mmcore.names import nfc
 
 
 def read_csv(
-    path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames]
+    path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames], tell: Tell = stop
 ) -> tuple[list[str], list[np.ndarray]]:
     """The names of all columns, and the wanted ones as float64; NaN where a cell is empty.
 
     Args:
         path: the file. wanted: columns. classes: those of them whose cells may hold names of classes.
+        tell: see :mod:`mmcore.data.sources.problems`; a missing column and a cell with a fault are NaN.
 
     Raises:
         CorpusError: see :func:`mmcore.data.sources.tables.read_table`.
@@ -35,18 +37,21 @@ def read_csv(
             where=f"{path}:1",
         )
     names = [nfc(name) for name in written]
-    check_columns(path, names, wanted)
+    there = check_columns(path, names, wanted, tell)
     frame = _frame(path, written)
     # As text, and read apart: in a column of names "None" or "NA" may be a class.
-    named = [written[names.index(name)] for name in wanted if name in classes]
+    named = [written[names.index(name)] for name in there if name in classes]
     texts = _frame(path, written, usecols=named, dtype=str, na_filter=False) if named else frame
     arrays = []
     for name in wanted:
+        if name not in there:
+            arrays.append(np.full(len(frame), np.nan))
+            continue
         column = written[names.index(name)]
         if name in classes:
-            arrays.append(_codes(path, texts[column], frame[column], classes[name]))
+            arrays.append(_codes(path, texts[column], frame[column], classes[name], tell))
         else:
-            arrays.append(_numbers(path, name, frame[column]))
+            arrays.append(_numbers(path, name, frame[column], tell))
     return names, arrays
 
 
@@ -74,47 +79,52 @@ def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
         ) from None
 
 
-def _numbers(path: Path, name: str, column: Any) -> np.ndarray:
+def _numbers(path: Path, name: str, column: Any, tell: Tell) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         numbers: Any = pd.to_numeric(column, errors="coerce")
         bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-        if len(bad):
-            raise no_number(name, column.iloc[bad[0]], f"{path}:{_line_of(path, int(bad[0]))}")
+        for row, cell in different((int(at), column.iloc[at]) for at in bad):
+            tell(no_number(name, cell, f"{path}:{_line_of(path, row)}"))
         column = numbers
     return column.to_numpy(np.float64)
 
 
-def _codes(path: Path, texts: Any, column: Any, names: ClassNames) -> np.ndarray:
+def _codes(path: Path, texts: Any, column: Any, names: ClassNames, tell: Tell) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
         cells, (codes_T, wrong) = column, names.of_numbers(column.to_numpy(np.float64))
     else:
         place_T, found = pd.factorize(texts)
         cells, (codes_T, wrong) = texts, names.of_texts(list(found), place_T)
-    if wrong is not None:
-        raise names.error(cells.iloc[wrong], f"{path}:{_line_of(path, wrong)}")
+    for row, cell in different((int(at), cells.iloc[at]) for at in wrong):
+        tell(names.error(cell, f"{path}:{_line_of(path, row)}"))
     return codes_T
 
 
-def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuse a table that lacks a wanted column or has it twice.
+def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell: Tell = stop) -> list[str]:
+    """The wanted columns that a table has once.
+
+    Args:
+        tell: told of each that it lacks, with the nearest name that it has, or has twice.
 
     Raises:
-        CorpusError: with the nearest name that it has.
+        CorpusError: by default at the first.
     """
     have = set(names)
     for column in wanted:
         if column not in have:
-            raise CorpusError(
-                f"column '{column}' is missing",
-                expected=f"{len(wanted)} columns that corpus.yaml names",
-                found=f"{len(names)} columns",
-                next_step=nearest(column, sorted(have))[:300],
-                where=f"{path}:1" if path.suffix == ".csv" else str(path),
+            tell(
+                CorpusError(
+                    f"column '{column}' is missing",
+                    expected=f"{len(wanted)} columns that corpus.yaml names",
+                    found=f"{len(names)} columns",
+                    next_step=nearest(column, sorted(have))[:300],
+                    where=f"{path}:1" if path.suffix == ".csv" else str(path),
+                )
             )
-    if len(have) != len(names):
-        wanted_twice = sorted(name for name in set(wanted) if list(names).count(name) > 1)
-        if wanted_twice:
-            raise CorpusError(f"column '{wanted_twice[0]}' stands there twice", where=str(path))
+    twice = {name for name in set(wanted) if list(names).count(name) > 1} if len(have) != len(names) else set()
+    for column in sorted(twice):
+        tell(CorpusError(f"column '{column}' stands there twice", where=str(path)))
+    return [column for column in wanted if column in have and column not in twice]
 
 
 def no_number(column: str, found: object, where: str) -> CorpusError:

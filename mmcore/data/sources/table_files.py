@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from mmcore.data.sources.problems import Tell, stop
 from mmcore.errors import CorpusError, nearest
 from mmcore.names import nfc
 from mmcore.schema import CorpusSchema
@@ -19,11 +20,12 @@ def table_names(schema: CorpusSchema) -> list[str]:
     return [*schema.modalities] + ([] if schema.targets_are_features else [schema.targets.from_])
 
 
-def table_paths(folder: Path, name: str, items: Iterable[str]) -> dict[str, Path]:
+def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop) -> dict[str, Path]:
     """Item name to its file; items without one are left out. Names are compared in NFC.
 
     Args:
         folder: the corpus. name: of the modality or target table. items: names.
+        tell: see :mod:`mmcore.data.sources.problems`; an item with a fault has no table.
 
     Raises:
         CorpusError: an item has two tables, a table is a folder, or the folder cannot be read.
@@ -36,23 +38,34 @@ def table_paths(folder: Path, name: str, items: Iterable[str]) -> dict[str, Path
     for item in items:
         found = [entry for suffix in SUFFIXES for entry in present.get(item + suffix, ())]
         if len(found) > 1:
-            raise CorpusError(
-                f"item '{item}' has two tables of '{name}'",
-                found=" and ".join(found),
-                next_step="Keep one of them",
-                where=str(place),
+            tell(
+                CorpusError(
+                    f"item '{item}' has two tables of '{name}'",
+                    found=" and ".join(found),
+                    next_step="Keep one of them",
+                    where=str(place),
+                )
             )
-        if found:
+        elif found:
             path = place / found[0]
             if os.path.isdir(path):
-                raise CorpusError(
-                    "a table must be a file",
-                    found="a folder",
-                    next_step="Move it away, or put the table in its place",
-                    where=str(path),
+                tell(
+                    CorpusError(
+                        "a table must be a file",
+                        found="a folder",
+                        next_step="Move it away, or put the table in its place",
+                        where=str(path),
+                    )
                 )
-            paths[item] = path
+            else:
+                paths[item] = path
     return paths
+
+
+def strangers(folder: Path, name: str, items: Iterable[str]) -> list[str]:
+    """Files in the folder of a modality or target table that could be tables and belong to no item."""
+    known = {item + suffix for item in items for suffix in SUFFIXES}
+    return [entry for entry in _listing(_inside(folder, name)) if entry.endswith(SUFFIXES) and nfc(entry) not in known]
 
 
 def _inside(folder: Path, name: str) -> Path:

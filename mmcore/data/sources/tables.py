@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from mmcore.clock import Clock
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.csv_file import check_columns, no_number, read_csv
+from mmcore.data.sources.problems import Tell, different, stop
 from mmcore.errors import CorpusError
 from mmcore.names import nfc
 
@@ -61,6 +62,7 @@ def read_table(
     times: Sequence[str] = (),
     labels: Mapping[str, tuple[str, ...]] | None = None,
     missing: Sequence[float] = (),
+    tell: Tell = stop,
 ) -> Table:
     """Read ``columns`` and the columns of times of a .parquet, .feather or .csv file.
 
@@ -70,6 +72,7 @@ def read_table(
         times: the column of times (seconds), or those of starts and ends; none for an untimed table.
         labels: names of classes that the cells of a column may hold in place of codes.
         missing: numbers that are no class in such columns; elsewhere they are kept, see :meth:`Table.without`.
+        tell: see :mod:`mmcore.data.sources.problems`; a missing column and a cell with a fault are NaN.
 
     Returns:
         The table. Empty cells and nulls become NaN, booleans 0 and 1; a file with a header alone has zero rows.
@@ -82,7 +85,7 @@ def read_table(
     wanted = [*times, *columns]
     classes = {column: ClassNames(column, names, tuple(missing)) for column, names in (labels or {}).items()}
     try:
-        names, arrays = (read_csv if path.suffix == ".csv" else _read_arrow)(path, wanted, classes)
+        names, arrays = (read_csv if path.suffix == ".csv" else _read_arrow)(path, wanted, classes, tell)
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise CorpusError(
             "the table cannot be read",
@@ -99,7 +102,7 @@ def read_table(
 
 
 def _read_arrow(
-    path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames]
+    path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames], tell: Tell
 ) -> tuple[list[str], list[np.ndarray]]:
     # Read whole: pyarrow maps a file by default, and a mapped file cannot be replaced on Windows.
     if path.suffix == ".feather":
@@ -107,18 +110,21 @@ def _read_arrow(
 
         table: Any = feather.read_table(path, memory_map=False)
         written = list(table.column_names)
+        names = [nfc(name) for name in written]
+        there = check_columns(path, names, wanted, tell)
     else:
         with pq.ParquetFile(path, memory_map=False) as file:
             written = list(file.schema_arrow.names)
             names = [nfc(name) for name in written]
-            check_columns(path, names, wanted)
-            table = file.read(columns=[written[names.index(name)] for name in wanted], use_threads=False)
-    names = [nfc(name) for name in written]
-    check_columns(path, names, wanted)
-    return names, [_column(path, name, table.column(written[names.index(name)]), classes.get(name)) for name in wanted]
+            there = check_columns(path, names, wanted, tell)
+            table = file.read(columns=[written[names.index(name)] for name in there], use_threads=False)
+    columns = {
+        name: _column(path, name, table.column(written[names.index(name)]), classes.get(name), tell) for name in there
+    }
+    return names, [columns.get(name, np.full(table.num_rows, np.nan)) for name in wanted]
 
 
-def _column(path: Path, name: str, column: Any, classes: ClassNames | None) -> np.ndarray:
+def _column(path: Path, name: str, column: Any, classes: ClassNames | None, tell: Tell) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
@@ -127,23 +133,27 @@ def _column(path: Path, name: str, column: Any, classes: ClassNames | None) -> n
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         numbers_T = column.cast(pa.float64()).to_numpy()
     elif classes is not None and _is_text(kind):
-        return _codes(path, column, classes)
+        return _codes(path, column, classes, tell)
     else:
         cells = column.to_pylist()
-        bad = next((i for i, cell in enumerate(cells) if not _parses(cell)), None)
-        if bad is not None:
-            raise no_number(name, cells[bad], f"{path}:{bad + 1}")
-        raise CorpusError(
-            f"column '{name}' must hold numbers",
-            found=f"type {kind}",
-            next_step="Write the column as floats, null where there is no value",
-            where=str(path),
-        )
+        bad = [*different((row, cell) for row, cell in enumerate(cells) if not _parses(cell))]
+        for row, cell in bad:
+            tell(no_number(name, cell, f"{path}:{row + 1}"))
+        if not bad:
+            tell(
+                CorpusError(
+                    f"column '{name}' must hold numbers",
+                    found=f"type {kind}",
+                    next_step="Write the column as floats, null where there is no value",
+                    where=str(path),
+                )
+            )
+        return np.full(len(cells), np.nan)
     if classes is None:
         return numbers_T
     codes_T, wrong = classes.of_numbers(numbers_T.astype(np.float64))
-    if wrong is not None:
-        raise classes.error(float(numbers_T[wrong]), f"{path}:{wrong + 1}")
+    for row, cell in different((int(at), float(numbers_T[at])) for at in wrong):
+        tell(classes.error(cell, f"{path}:{row + 1}"))
     return codes_T
 
 
@@ -151,13 +161,13 @@ def _is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _codes(path: Path, column: Any, classes: ClassNames) -> np.ndarray:
+def _codes(path: Path, column: Any, classes: ClassNames, tell: Tell) -> np.ndarray:
     encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     place_T = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     codes_T, wrong = classes.of_texts(encoded.dictionary.to_pylist(), place_T)
-    if wrong is not None:
-        raise classes.error(column[wrong].as_py(), f"{path}:{wrong + 1}")
+    for row, cell in different((int(at), column[int(at)].as_py()) for at in wrong):
+        tell(classes.error(cell, f"{path}:{row + 1}"))
     return codes_T
 
 
