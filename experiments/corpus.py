@@ -225,7 +225,7 @@ class Corpus:
         import pandas as pd
 
         from mmcore.config import DataConfig
-        from mmcore.data.prepared import prepare
+        from mmcore.data.prepare import prepare
         from mmcore.data.quality import summarise
 
         place = Home.choose(None if home is None else Path(home)).make()

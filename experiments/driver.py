@@ -32,7 +32,7 @@ from experiments.planning.study_stages import analysis_stages, prepare_guess, re
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
 from mmcore.analyses import KINDS, AnyAnalysis
-from mmcore.data.prepared import prepare, quality_notes
+from mmcore.data.prepare import prepare, quality_notes
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.task import check_packages

@@ -15,7 +15,8 @@ import torch
 from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sides import absent_from, labels_of, refuse_untrained, remarks
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.strata import strata_of

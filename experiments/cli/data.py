@@ -176,7 +176,7 @@ def inspect(
     from experiments.cli.text import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
-    from mmcore.data.prepared import prepare as build
+    from mmcore.data.prepare import prepare as build
     from mmcore.data.quality import summarise
     from mmcore.data.timing import time_notes
     from mmcore.data.windows import lengths_of
@@ -201,7 +201,7 @@ def inspect(
 def prepare(context: typer.Context, folder: CorpusFolder) -> None:
     """Build the prepared store of a corpus, as a study would on its first run."""
     from mmcore.config import DataConfig
-    from mmcore.data.prepared import prepare as build
+    from mmcore.data.prepare import prepare as build
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from experiments.corpora import CorpusPlace
 from experiments.home import Home
 from mmcore.config import DataConfig
-from mmcore.data.prepared import Prepared, prepare, store_path
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared, store_path
 from mmcore.data.windows import Lengths, all_stretches, cut_items, cut_text, lengths_of
 from mmcore.events import Note, OnEvent
 from mmcore.schema import CorpusSchema

@@ -14,7 +14,7 @@ from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.records import read_record
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.fingerprint import fingerprint
 from reports.model.report import Summary
 from reports.records.frame import tidy

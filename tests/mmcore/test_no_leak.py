@@ -14,7 +14,7 @@ import mmcore.scoring
 from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.config.model import Fusion, Head
 from mmcore.data.loader import Loader
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.events import EpochDone
 from mmcore.model.build import build_model
 from mmcore.probes.leakage import forbidden_gradient

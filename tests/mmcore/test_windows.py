@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from mmcore.config import LONGEST_WINDOW, USUAL_WINDOW, DataConfig
-from mmcore.data.prepared import PreparedItem, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import PreparedItem
 from mmcore.data.windows import cut_items, cut_text, lengths_of, stretches, window_of, with_window
 from mmcore.fingerprint import fingerprint
 from mmcore.run import run

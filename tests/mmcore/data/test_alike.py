@@ -13,7 +13,8 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.alike import likeness_notes, likenesses
-from mmcore.data.prepared import Prepared, open_prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared, open_prepared
 
 STEPS = 40
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.tables import read_table
 from mmcore.errors import CorpusError

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.sources.simulated import simulate
 from mmcore.data.timing import time_notes

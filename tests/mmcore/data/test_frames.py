@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sources.frames import MADE, draft_corpus, write_draft
 from mmcore.data.sources.given import ModalityData, TargetData
 from mmcore.errors import CorpusError

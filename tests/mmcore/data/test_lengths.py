@@ -12,7 +12,7 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.lengths import TIMES_READ, counted_steps
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import read_schema
 
 Write = Callable[..., Path]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from mmcore.config import DataConfig
 from mmcore.data.alignment import align, tidy
 from mmcore.data.pooling import Pooling
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sources.tables import Table
 from mmcore.errors import CorpusError
 from mmcore.schema import Feature, Kind, Resample

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import open_prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import open_prepared
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
 

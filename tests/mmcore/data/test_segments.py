@@ -18,7 +18,8 @@ from mmcore.config import DataConfig
 from mmcore.data.alignment import align, tidy
 from mmcore.data.lag import lags_of
 from mmcore.data.pooling import Pooling
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.tables import Table
 from mmcore.data.timing import time_notes

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.smartwatch import find_recordings, import_smartwatch, read_recordings
 from mmcore.errors import CorpusError

@@ -14,7 +14,8 @@ import yaml
 
 from mmcore.config import DataConfig
 from mmcore.data.pooling import FASTER
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note

@@ -12,7 +12,8 @@ import pytest
 
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import DataConfig
-from mmcore.data.prepared import PreparedItem, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import PreparedItem
 from mmcore.errors import ConfigError
 from mmcore.probes.error_analysis.probe import probe_errors
 from mmcore.probes.item_conditions import MOST_COLUMNS, UNKNOWN, item_conditions

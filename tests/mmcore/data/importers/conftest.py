@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 
 
 @pytest.fixture
