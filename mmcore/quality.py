@@ -24,6 +24,8 @@ class QualityRow:
         nan, inf: cells.
         constant_columns: a column with fewer than two known values is not called constant.
         non_monotonic, duplicate_times, no_time: rows.
+        empty_segments: segments left out since they do not end after their start. overlaps: segments that start before
+            an earlier one has ended.
         extra_columns: ignored columns of the file.
         loud: cells far outside their column's usual range over all items. loud_values: a text for the first few such
             columns. Both None in a store from before they were looked for; see :mod:`mmcore.data.loud`.
@@ -32,6 +34,7 @@ class QualityRow:
         seconds_outside: of the stream's span beyond the ends of the grid. seconds_absent: steps without the stream.
         apart: what is wrong where the stream never or hardly meets the others; else empty; None in a store from before
             it was judged. See :mod:`mmcore.data.timing`.
+        equal_times_pooled: columns in which rows with equal times are pooled.
     """
 
     item: str
@@ -50,6 +53,8 @@ class QualityRow:
     non_monotonic: int = 0
     duplicate_times: int = 0
     no_time: int = 0
+    empty_segments: int = 0
+    overlaps: int = 0
     extra_columns: int = 0
     loud: int | None = None
     constant_names: tuple[str, ...] = ()
@@ -58,6 +63,7 @@ class QualityRow:
     seconds_outside: float = 0.0
     seconds_absent: float = 0.0
     apart: str | None = None
+    equal_times_pooled: int = 0
 
 
 _ROWS = TypeAdapter(tuple[QualityRow, ...])
@@ -110,6 +116,8 @@ class ModalityQuality:
     non_monotonic: int
     duplicate_times: int
     no_time: int
+    empty_segments: int
+    overlaps: int
     extra_columns: int
     loud: int
     warnings: int
@@ -143,6 +151,8 @@ def _summary(modality: str, rows: Sequence[QualityRow]) -> ModalityQuality:
         non_monotonic=sum(row.non_monotonic for row in have),
         duplicate_times=sum(row.duplicate_times for row in have),
         no_time=sum(row.no_time for row in have),
+        empty_segments=sum(row.empty_segments for row in have),
+        overlaps=sum(row.overlaps for row in have),
         extra_columns=sum(row.extra_columns for row in have),
         loud=sum(row.loud or 0 for row in have),
         warnings=sum(bool(row.warnings) for row in have),

@@ -186,13 +186,28 @@ class Likenesses:
 
 
 @dataclass(frozen=True)
+class Lengths:
+    """Steps of a corpus's items; those without a step are left out.
+
+    Args:
+        items: how many there are. shortest, median, longest: in steps.
+    """
+
+    items: int
+    shortest: int
+    median: float
+    longest: int
+
+
+@dataclass(frozen=True)
 class CorpusFacts:
     """The corpus of a run; all empty where the run failed before it was opened.
 
     Args:
         content: its content key. task: kind of the task. leaky: whether the task asks for what the model reads.
-        units: parameter to unit. missing: modality to the number of items without it. alike, copies: see
-            :class:`Likenesses`.
+        units: parameter to unit. missing: modality to the number of items without it. scope: whether there is a
+            target a step or one an item. alike, copies: see :class:`Likenesses`. Records of earlier versions lack the
+            last four.
     """
 
     name: str = ""
@@ -205,6 +220,8 @@ class CorpusFacts:
     leaky: bool = False
     units: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
+    scope: Literal["step", "item"] | None = None
+    lengths: Lengths | None = None
     alike: tuple[Alike, ...] | None = None
     copies: tuple[Copied, ...] | None = None
 
@@ -228,13 +245,15 @@ class Side:
     """One side of a split.
 
     Args:
-        missing: modality to the number of items without it. labels: by parameter; None where test items were not read.
-            Both None in records from before they were counted.
+        cut: items that are longer than the window; None where each step has a target. missing: modality to the number
+            of items without it. labels: by parameter; None where test items were not read. All None in records from
+            before they were counted.
     """
 
     items: int
     groups: int
     windows: int
+    cut: int | None = None
     missing: Mapping[str, int] | None = None
     labels: Mapping[str, Labels] | None = None
 

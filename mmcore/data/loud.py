@@ -69,8 +69,8 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[Qualit
         if texts:
             key = f"modalities.{suspect.table}" if suspect.table in prepared.schema.modalities else "targets"
             warning = (
-                f"loud: {'; '.join(texts)}. Mend the table; or, where such a number means that there is "
-                f"no value, list it in {key}.missing_values of corpus.yaml"
+                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Mend the table; or, where such a number "
+                f"means that there is no value, list it in {key}.missing_values of corpus.yaml"
             )
             row = rows[suspect.item, suspect.table]
             rows[row.item, row.modality] = replace(
@@ -113,6 +113,15 @@ def _targets(prepared: Prepared) -> Iterator[_Suspect]:
         if columns:
             usual_F = usual.of([at % P for at in columns])
             yield _Suspect(item.name, schema.targets.from_, columns, [names[at] for at in columns], usual_F)
+
+
+def _counted(prepared: Prepared, suspect: _Suspect) -> str:
+    """What loud targets do; empty where no column is a target."""
+    schema = prepared.schema
+    targets = {column for row in schema.target_columns() for column in row}
+    if suspect.table != schema.targets.from_ or not targets.intersection(suspect.names):
+        return ""
+    return "Targets count in the loss and in scores as they are. "
 
 
 def _times(times: float) -> str:

@@ -51,7 +51,7 @@ def quality_row(
     warnings = []
     if interpolated > MANY_INTERPOLATED:
         warnings.append(f"{interpolated:.0%} of the steps are interpolated")
-    if stream.largest_gap > max_gap:
+    if stream.largest_gap > max_gap and stream.end_T is None:
         warnings.append(f"a gap of {stream.largest_gap:.1f} s is longer than {max_gap:g} s and stays absent")
     return QualityRow(
         item=item,
@@ -69,6 +69,8 @@ def quality_row(
         non_monotonic=stream.non_monotonic,
         duplicate_times=stream.duplicate_times,
         no_time=stream.no_time,
+        empty_segments=stream.empty_segments,
+        overlaps=stream.overlaps,
         extra_columns=stream.extra_columns,
         constant_names=tuple(constant[:NAMED_CONSTANTS]),
         warnings=tuple(warnings),

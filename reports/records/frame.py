@@ -360,7 +360,7 @@ def _json(value: Mapping[str, object]) -> str:
 
 def _counted(side: Side) -> dict[str, object]:
     labels = None if side.labels is None else {name: asdict(one) for name, one in side.labels.items()}
-    return {"items": side.items, "missing": side.missing, "labels": labels}
+    return {"items": side.items, "missing": side.missing, "labels": labels, "cut": side.cut}
 
 
 def _check_known(study: ResolvedStudy, arms: Mapping[str, int], record: Record) -> None:

@@ -14,8 +14,13 @@ LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
 SECONDS = ("seconds_outside", "seconds_absent")
 """Summed over items, in seconds."""
-COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud")
+COUNTS = (
+    "rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "empty_segments", "overlaps",
+    "extra_columns", "loud",
+)  # fmt: skip
 """Summed over items."""
+OF_SEGMENTS = ("empty_segments", "overlaps")
+"""Counts of tables of segments alone, shown where there are any."""
 
 
 _HEADINGS = {
@@ -26,6 +31,9 @@ _HEADINGS = {
     "non_monotonic": "times out of order",
     "duplicate_times": "double times",
     "no_time": "without a time",
+    "empty_segments": "segments without length",
+    "overlaps": "overlapping segments",
+    "equal_times_pooled": "columns that pool equal times",
     "missing": "items without it",
     "pooled": "rows a step",
     "seconds_outside": "outside the grid (s)",
@@ -59,8 +67,10 @@ def quality_by_modality(rows: Sequence[QualityRow]) -> Table:
     """
     if not rows:
         return Table((), ())
+    rare = {name for name in OF_SEGMENTS if not any(getattr(row, name) for row in rows)}
     shares, largest, seconds, counts = (
-        [name for name in group if _known(rows, name)] for group in (SHARES, LARGEST, SECONDS, COUNTS)
+        [name for name in group if _known(rows, name) and name not in rare]
+        for group in (SHARES, LARGEST, SECONDS, COUNTS)
     )
     lines = []
     for modality in dict.fromkeys(row.modality for row in rows):

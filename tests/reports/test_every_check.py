@@ -9,7 +9,7 @@ from factories.records import changed, each
 from mmcore.config import build_config, override
 from mmcore.probes.gates.saturation import OPEN, SHUT
 from mmcore.quality import QualityRow
-from mmcore.record import Alike, Copied, Labels, Side
+from mmcore.record import Alike, Copied, Labels, Lengths, Side
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
 from reports.records.frame import tidy
@@ -147,6 +147,28 @@ def copied(lag):
     return records(lambda record: changed(record, "corpus.copies", (Copied("0_x", "audio", "pitch", lag, 1.0),)))
 
 
+def cutting(items, window=100):
+    """A corpus with one target for each item, in which the window of one arm cuts so many training items."""
+
+    def change(record):
+        record = changed(changed(record, "corpus.scope", "item"), "corpus.lengths", LENGTHS)
+        for name, side in record.split.sides.items():
+            cut = items if name == "train" and record.arm == "multimodal" else 0
+            counts = dataclasses.replace(side, missing={}, labels=None, cut=cut)
+            record = changed(record, f"split.{name}", counts)
+        return record
+
+    def build(study_of, records_of):
+        made = study_of()
+        values = {"corpus": "corpora/made_up", "data": {"window": window}}
+        arms = (made.arms[0], dataclasses.replace(made.arms[1], config=build_config(values)))
+        made = dataclasses.replace(made, arms=arms)
+        return made, [change(record) for record in records_of(made, effects={"multimodal": 0.1})]
+
+    return build
+
+
+LENGTHS = Lengths(items=40, shortest=41, median=90.0, longest=125)
 ONE_CLASS = {"on": Labels(count=8, classes={"off": 0, "on": 8}, constant=True)}
 SAME = Alike("audio", "visual", (("pitch", "height"),), 1)
 
@@ -208,6 +230,7 @@ CASES = {
     "ABL039": (side("test.labels", ONE_CLASS), SOUND),
     "ABL040": (flattering(0.2), flattering(0.05)),
     "ABL041": (copied(lag=0), copied(lag=1)),
+    "ABL042": (cutting(7), cutting(0, window=125)),
 }
 
 
@@ -253,3 +276,18 @@ def test_a_stream_apart_is_named_with_item_and_guess(study_of, records_of):
         c for c in summarise(tidy(made, found, [QualityRow(item="a", modality="audio")])).checks if c.code == "ABL035"
     )
     assert old.outcome == "not run"
+
+
+def test_items_that_a_window_cuts_are_counted(study_of, records_of):
+    made, found = cutting(7)(study_of, records_of)
+    items = sum(side.items for side in found[0].split.sides.values())
+    check = next(c for c in summarise(tidy(made, found, ())).checks if c.code == "ABL042")
+    assert check.text == f"The longest item has 125 steps; a window of 100 steps cuts 7 of {items} items."
+
+
+def test_cutting_is_no_matter_where_each_step_has_a_target(study_of, records_of):
+    def step_by_step(record):
+        return changed(changed(record, "corpus.scope", "step"), "corpus.lengths", LENGTHS)
+
+    assert outcome(records(step_by_step), "ABL042", study_of, records_of) == "not applicable"
+    assert outcome(SOUND, "ABL042", study_of, records_of) == "not run"
