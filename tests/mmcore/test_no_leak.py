@@ -129,7 +129,7 @@ def test_a_forecast_from_the_file_on_cannot_see_segments_that_start_later(
     task = {"kind": "forecast", "horizon": 1, "content_lookahead": 0}
     asked = config(tmp_path / "clean", task=task, training__epochs=1, data=data.model_dump())
     result = run(asked, tmp_path / "run", prepared=clean)
-    assert result.leakage["forbidden_gradient"] == 0.0
+    assert result.leakage.forbidden_gradient == 0.0
     model = load_trained(asked, clean, tmp_path / "run")
     normaliser = run_module.fit_normaliser(clean, range(12))
 

@@ -83,12 +83,12 @@ def test_a_run_without_a_window_sees_whole_items_and_its_record_says_so(config, 
     prepared = prepare(label_corpus, asked.data, tmp_path / "prepared")
     longest = max(one.steps for one in prepared.items)
     result = run(asked, tmp_path / "run", prepared=prepared)
-    assert result.config["data"]["window"] == longest
-    assert result.corpus["scope"] == "item"
-    assert result.corpus["lengths"]["longest"] == longest
+    assert result.config.data.window == longest
+    assert result.corpus.scope == "item"
+    assert result.corpus.lengths.longest == longest
     for side in ("train", "validation", "test"):
-        assert result.split[side]["windows"] == result.split[side]["items"]
-        assert result.split[side]["cut"] == 0
+        assert result.split.sides[side].windows == result.split.sides[side].items
+        assert result.split.sides[side].cut == 0
     same = config(label_corpus, data__window=longest)
     assert result.fingerprint == fingerprint(same, prepared.content)
     assert with_window(asked, prepared) == same
@@ -99,8 +99,8 @@ def test_a_run_counts_the_items_that_its_window_cuts(config, label_corpus, tmp_p
     prepared = prepare(label_corpus, asked.data, tmp_path / "prepared")
     result = run(asked, tmp_path / "run", prepared=prepared)
     for side in ("train", "validation", "test"):
-        assert 0 < result.split[side]["cut"] <= result.split[side]["items"]
-    assert sum(result.split[side]["cut"] for side in ("train", "validation", "test")) == sum(
+        assert 0 < result.split.sides[side].cut <= result.split.sides[side].items
+    assert sum(result.split.sides[side].cut for side in ("train", "validation", "test")) == sum(
         one.steps > 5 for one in prepared.items
     )
 
@@ -109,8 +109,8 @@ def test_a_run_on_steps_keeps_its_name_and_counts_no_cuts(config, editing_corpus
     asked = config(editing_corpus, data__window=None, training__epochs=1)
     prepared = prepare(editing_corpus, asked.data, tmp_path / "prepared")
     result = run(asked, tmp_path / "run", prepared=prepared)
-    assert result.config["data"]["window"] == 100
-    assert result.split["train"]["cut"] is None
+    assert result.config.data.window == 100
+    assert result.split.train.cut is None
     assert result.fingerprint == fingerprint(
         config(editing_corpus, data__window=100, training__epochs=1), prepared.content
     )

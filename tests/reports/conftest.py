@@ -101,8 +101,10 @@ def make_record(
         stopped_early=False,
         steps=epochs * 6,
         seconds=12.5 + repeat,
-        config=build_config({"corpus": "corpora/made_up", "task": {"kind": "forecast", "horizon": 1}, "repeat":
-        repeat}), corpus=CorpusFacts(
+        config=build_config(
+            {"corpus": "corpora/made_up", "task": {"kind": "forecast", "horizon": 1}, "repeat": repeat}
+        ),
+        corpus=CorpusFacts(
             name="made_up", content="c0ffee" * 5 + "00", path="/data/corpora/made_up",
             modalities=("audio", "visual", "track"), components=tuple(skills), tracks=3, task="forecast", leaky=leaky,
             units={"x": "px", "scale": ""}, missing={"audio": 4, "visual": 4, "track": 0}, alike=(), copies=(),
@@ -142,7 +144,7 @@ def make_record(
 
 def _side(items: int, windows: int) -> Side:
     labels = {"on": Labels(10 * items, {"0": 5 * items, "1": 5 * items}, constant=False)}
-    return Side(items, items, windows, {"audio": 1, "visual": 1, "track": 0}, labels)
+    return Side(items, items, windows, missing={"audio": 1, "visual": 1, "track": 0}, labels=labels)
 
 
 def _items(skills: Mapping[str, float], repeat: int, items: int, shared: bool) -> tuple[ItemLoss, ...]:
