@@ -62,7 +62,7 @@ def test_a_write_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest
 def test_a_broken_record_says_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
     for read in (read_record, read_head):
-        with pytest.raises(RecordError, match="Remove this file|another --home"):
+        with pytest.raises(RecordError, match=r"Remove this file|another --home"):
             read(tmp_path)
 
 

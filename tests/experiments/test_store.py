@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import time
@@ -93,7 +92,8 @@ def test_a_finished_run_is_there_with_all_it_has_to_say(home: Home, client: Mlfl
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {key: str(value) for key, value in flat(config.model_dump(mode="json"), empty=True).items()}
+    params = flat(config.model_dump(mode="json"), empty=True)
+    assert run.data.params == {key: str(value) for key, value in params.items()}
     assert (run.data.params["model.width"], run.data.params["loss.weights"]) == ("8", "{}")
     assert run.data.metrics["test/skill"] == 0.5
     assert run.data.metrics["test/x/loss/baseline/constant"] == 1.5
@@ -314,8 +314,7 @@ def test_a_process_killed_while_it_makes_the_database_leaves_no_broken_one(tmp_p
     # A database whose migration was cut off can never be opened again ("table … already exists").
     home = Home(tmp_path / "home").make()
     code = (
-        "import sys; from pathlib import Path; from experiments.home import Home; from experiments.records import Begun
-from experiments.store import Store; "
+        "import sys; from pathlib import Path; from experiments.home import Home; from experiments.store import Store; "
     )
     code += "Store(Home(Path(sys.argv[1])))"
     maker = subprocess.Popen([sys.executable, "-c", code, str(home.root)])
