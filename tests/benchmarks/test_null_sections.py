@@ -22,7 +22,7 @@ def test_where_there_is_something_the_same_count_finds_words(name):
     make, section_of = SECTIONS[name]
     results = make(Chance(generator(0, "null sections"), 10, 0.0), "once")
     for one in results.analyses:
-        _put_in(name, one["arm"], one["result"])
+        _put_in(name, one.arm, one.result)
     assert false_words(section_of(results))
 
 

@@ -18,6 +18,8 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Asked, Options
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
+from mmcore.answers.answer import Failure
+from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path
 from mmcore.errors import CheckpointError, RecordError, StudyError
@@ -85,16 +87,17 @@ def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], ask
     assert not still_open(todo, home, chosen(["errors"], asked.study))
     analyse_study(asked, home, ["errors"])
     assert [file.stat().st_mtime_ns for file in files] == before
-    found = outcome.results.answers("errors")
-    assert [(a["arm"], a["repeat"]) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
+    found = outcome.results.answers(ErrorsResult)
+    assert [(a.arm, a.repeat) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
 
 
 def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], asked: Asked) -> None:
     home = trained[0]
     analyse_study(asked, home, ["errors"])
-    torn = questions(plan(asked, home), chosen(["errors"], asked.study))[0].path(home)
+    question = questions(plan(asked, home), chosen(["errors"], asked.study))[0]
+    torn = question.path(home)
     torn.write_text(torn.read_text(encoding="utf-8")[:40], encoding="utf-8")
-    assert read_answer(torn) is None
+    assert question.answer(home) is None
     analyse_study(asked, home, ["errors"])
     assert "result" in json.loads(torn.read_text(encoding="utf-8"))
 
@@ -116,9 +119,9 @@ def test_one_that_fails_is_told_and_tried_again(
     attention = build_analysis({"kind": "attention"})
     remember(asked, home, [attention])
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
-    told = read_answer(answer_path(folder, attention))
+    told = read_answer(folder, attention)
     assert told is not None
-    assert told["failure"] == {"error": "RuntimeError", "message": "no such luck"}
+    assert told.failure == Failure(error="RuntimeError", message="no such luck")
     assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
     monkeypatch.undo()
 
@@ -160,7 +163,7 @@ def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
 def kinds_of(asked: Asked, home: Home) -> set[str]:
     from experiments.evidence import gather
 
-    return {answer["kind"] for answer in gather(plan(asked, home), home).analyses}
+    return {answer.kind for answer in gather(plan(asked, home), home).analyses}
 
 
 def test_a_report_has_no_answers_that_another_study_asked_for(

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from contracts import made_lattices
 
+from mmcore.analyses import AttentionAnalysis
+from mmcore.answers.attention import AttentionResult
 from reports.output.render import write_report
 from reports.summary.build import summarise
 
@@ -89,7 +91,7 @@ def page_of_sections(study_of, records_of, tmp_path_factory):
         told = attention.attention_answer(whole, repeat)
         answers += [
             gates.answer(whole, repeat),
-            {**gates.answer(whole, repeat), "kind": "attention", "result": told},
+            replace(gates.answer(whole, repeat), settings=AttentionAnalysis(), result=AttentionResult(told)),
             corruption.answer(whole, repeat, fall=0.3, reads=made_lattices.NAMES, noise=0.01 * repeat),
             errors.answer(whole, repeat, 1 + 0.05 * repeat),
         ]

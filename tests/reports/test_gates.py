@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmcore.analyses import GatesAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.gates import GatesResult
 from mmcore.measures import MEASURES
 from reports.model.section import Section
 from reports.sections.gates import section as gates
@@ -31,9 +34,9 @@ def scores(skill):
 def held_at(results, skill, gate="audio"):
     """The same answers with another score where a gate (None: all) is held at its mean; skill: of the repeat."""
     for one in results.analyses:
-        for row in one["result"]["clamping"]["held"]:
+        for row in one.result["clamping"]["held"]:
             if (row["gate"], row["held"]) == (gate, "mean"):
-                row["scores"] = scores(skill(one["repeat"]))
+                row["scores"] = scores(skill(one.repeat))
     return results
 
 
@@ -49,9 +52,7 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
     histogram[[2, 40, 50, 60, 97]] = (30, 20, 20, 20, 10)
     lags = [-2, -1, 0, 1, 2]
     line = [0.5 + drift, 0.6, None, 0.5]
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "gates", "settings": {}, "seconds": 1.0,
-        "result": {
+    return Answered(arm, repeat, f"{arm}{repeat}", GatesAnalysis(), GatesResult({
             "gates": [{"name": m, "modalities": [m]} for m in names], "places": [list(names)],
             "components": list(COMPONENTS), "step": 0.1,
             "distribution": {m: {
@@ -88,8 +89,7 @@ def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
                               "predicted": [0.1, 0.8, 0.7, None]}],
                  "events": [4, 6]} for i in range(2)
             ],
-        },
-    }  # fmt: skip
+    }))  # fmt: skip
 
 
 def answered(results_of, arms=("multimodal",), repeats=6, **options):
@@ -278,8 +278,8 @@ def test_all_gates_that_can_be_held_for_nothing_cannot_be_compared(results_of, s
     results = results_of(study_of(margin=0.02))
     analyses = tuple(answer("multimodal", repeat) for repeat in range(6))
     for one in analyses:
-        together = one["result"]["faithfulness"]["steps"]["together"]
-        together |= {"passing": 0.7 + 0.01 * (one["repeat"] % 2), "opening": 0.6 + 0.01 * (one["repeat"] % 2)}
+        together = one.result["faithfulness"]["steps"]["together"]
+        together |= {"passing": 0.7 + 0.01 * (one.repeat % 2), "opening": 0.6 + 0.01 * (one.repeat % 2)}
     results = held_at(replace(results, analyses=analyses), lambda r: 0.5, None)
     together, moving = section_of(results).findings[3:5]
     assert (together.label, together.tone) == ("correlates, without effect", "bad")
@@ -319,14 +319,14 @@ def test_a_gate_that_goes_along_a_little_is_not_said_to_have_no_part():
 def test_a_modality_that_is_never_there_is_not_said_to_be_alone(results_of, present, said):
     results = answered(results_of)
     for one in results.analyses:
-        one["result"]["distribution"]["track"] = {"steps": 0, "present": present}
+        one.result["distribution"]["track"] = {"steps": 0, "present": present}
     (text,) = [f.text for f in section_of(results).findings if "never has a choice" in f.text]
     assert text == f"The gate of track in 'multimodal' never has a choice: {said}"
 
 
 def in_pairs(one):
     """An answer as a tree of pairs gives it: audio and visual first, what became of them and the track next."""
-    inner, told = "(audio|visual)", one["result"]
+    inner, told = "(audio|visual)", one.result
     told["gates"].insert(2, {"name": inner, "modalities": ["audio", "visual"]})
     told["places"] = [["audio", "visual"], [inner, "track"]]
     points = told["faithfulness"]["steps"]["gates"]
@@ -402,8 +402,8 @@ def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_o
 def test_intervals_of_shares_and_correlations_are_possible(results_of):
     results = answered(results_of, repeats=2)
     for one in results.analyses:
-        far = one["repeat"] == 1
-        told = one["result"]
+        far = one.repeat == 1
+        told = one.result
         told["distribution"]["audio"] |= {"mean": 0.98 if far else 0.4, "norm": 9.0 if far else 1.0}
         told["shares"] |= {"entropy_passing": 0.9 if far else 0.2}
         told["faithfulness"]["steps"]["gates"]["audio"]["passing"] = 0.99 if far else -0.03

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmcore.answers.attention import AttentionResult
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import Faithfulness, judge
 from reports.sections.family import Test, differences_of, judge_together
@@ -99,8 +100,8 @@ class Attending:
     def of(cls, results: StudyResults) -> Attending | None:
         """None where nothing was asked or answered."""
         by_arm: dict[str, dict[int, Row]] = {}
-        for answer in results.answers(KIND):
-            by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+        for answer in results.answers(AttentionResult):
+            by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
         arms = tuple(arm.name for arm in results.study.arms if arm.name in by_arm)
         if not arms:
             return None

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmcore.answers.gates import GatesResult
 from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
@@ -78,8 +79,8 @@ class Gating:
     def of(cls, results: StudyResults) -> Gating | None:
         """None where nothing was asked or answered."""
         by_arm: dict[str, dict[int, Row]] = {}
-        for answer in results.answers(KIND):
-            by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+        for answer in results.answers(GatesResult):
+            by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
         arms = tuple(arm.name for arm in results.study.arms if arm.name in by_arm)
         if not arms:
             return None

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmcore.analyses import AttentionAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.attention import AttentionResult
 from reports.records.frame import StudyResults
 
 T, H, LAGS = 12, 2, 5
@@ -93,11 +96,15 @@ def attended(results_of: Callable[..., StudyResults]) -> Callable[..., StudyResu
     ) -> StudyResults:
         results = results_of(study)
         answers = [
-            {
-                "arm": arm.name, "repeat": repeat, "fingerprint": f"{arm.name}{repeat}", "kind": "attention",
-                "settings": {}, "seconds": 1.0,
-                "result": attention_answer(arm.name, repeat, **{**options, **((by_arm or {}).get(arm.name) or {})}),
-            }
+            Answered(
+                arm.name,
+                repeat,
+                f"{arm.name}{repeat}",
+                AttentionAnalysis(),
+                AttentionResult(
+                    attention_answer(arm.name, repeat, **{**options, **((by_arm or {}).get(arm.name) or {})})
+                ),
+            )
             for arm in results.study.arms
             if (by_arm or {}).get(arm.name, {}) is not None
             for repeat in range(results.study.repeats)

@@ -165,9 +165,7 @@ def test_numbers_are_means_over_repeats_with_the_studys_interval(attended: Build
     results = attended()
     found = Attending.of(results)
     assert found is not None
-    rho = [
-        answer["result"]["faithfulness"]["occlusion"] for answer in results.analyses if answer["arm"] == "multimodal"
-    ]
+    rho = [answer.result["faithfulness"]["occlusion"] for answer in results.analyses if answer.arm == "multimodal"]
     assert found.correlated("multimodal", "occlusion") == estimate_correlation(rho, 0.95, results.overlap)
     frame = AttentionFaithfulness(results).frame()
     row = frame[(frame["arm"] == "multimodal") & (frame["measure"] == "taking steps away")].iloc[0]
@@ -191,7 +189,7 @@ def test_a_layers_numbers_are_means_over_its_heads() -> None:
 
 def test_repeats_that_are_missing_are_left_out(attended: Build) -> None:
     results = attended()
-    kept = tuple(a for a in results.analyses if (a["arm"], a["repeat"]) != ("multimodal", 3))
+    kept = tuple(a for a in results.analyses if (a.arm, a.repeat) != ("multimodal", 3))
     found = Attending.of(type(results)(**{**results.__dict__, "analyses": kept}))
     assert found is not None
     assert np.isnan(found.rho("multimodal", "occlusion")).tolist() == [r == 3 for r in range(8)]
