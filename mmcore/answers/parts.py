@@ -14,7 +14,7 @@ from mmcore.frozen import Frozen
 class Part(Frozen):
     """A part of a result. Its numbers may be NaN, which JSON has as null."""
 
-    model_config = ConfigDict(allow_inf_nan=True)
+    model_config = ConfigDict(allow_inf_nan=True, serialize_by_alias=True)
 
 
 def _number(value: Any) -> Any:
