@@ -13,11 +13,9 @@ from mmcore.analyses import (
     GatesAnalysis,
 )
 from mmcore.answers.answer import Answer, Result
-from mmcore.answers.attention import AttentionResult
 from mmcore.answers.coalitions import CoalitionsResult
 from mmcore.answers.corruption import CorruptionResult
 from mmcore.answers.error_analysis import ErrorsResult
-from mmcore.answers.gates import GatesResult
 from mmcore.probes.attention.probe import probe_attention
 from mmcore.probes.coalitions.probe import probe_coalitions
 from mmcore.probes.corruption.probe import probe_corruption
@@ -51,7 +49,7 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> Answer[Result]:
 def _probe(trained: Trained, analysis: AnyAnalysis) -> Result:
     match analysis:
         case AttentionAnalysis():
-            return AttentionResult(probe_attention(trained, analysis))
+            return probe_attention(trained, analysis)
         case CoalitionsAnalysis():
             return CoalitionsResult(probe_coalitions(trained, analysis))
         case CorruptionAnalysis():
@@ -59,4 +57,4 @@ def _probe(trained: Trained, analysis: AnyAnalysis) -> Result:
         case ErrorsAnalysis():
             return ErrorsResult(probe_errors(trained, analysis))
         case GatesAnalysis():
-            return GatesResult(probe_gates(trained, analysis))
+            return probe_gates(trained, analysis)

@@ -13,7 +13,7 @@ Holding = Literal["shut", "mean", "open"]
 """How a gate is held: at 0, at its mean by feature, at 1."""
 
 
-class Gate(Part):
+class GateName(Part):
     """A gate, and the modalities that pass it."""
 
     name: str
@@ -71,7 +71,7 @@ class Condition(Part):
     condition: str
     gate: str
     so: Number
-    otherwise: Number = Field(alias="else")
+    otherwise: Number = Field(validation_alias="else", serialization_alias="else")
     steps: tuple[int, int]
     """At which it is so, and not."""
 
@@ -95,7 +95,7 @@ class Correlations(Part):
     """Points."""
 
 
-class Points(Part):
+class GateCorrelations(Part):
     """The correlations of each gate, and with the points of all gates in one row."""
 
     gates: dict[str, Correlations]
@@ -112,9 +112,9 @@ class OfComponent(Part):
 class GateFaithfulness(Part):
     """Whether a gate says what the model uses, by step and by item."""
 
-    steps: Points | None
+    steps: GateCorrelations | None
     """None for targets of whole items."""
-    items: Points
+    items: GateCorrelations
     by_component: dict[str, dict[str, OfComponent]]
     """By gate and component: by step, else by item."""
 
@@ -176,7 +176,7 @@ class Timeline(Part):
 class GatesResult(Part):
     """What :func:`mmcore.probes.gates.probe.probe_gates` finds."""
 
-    gates: tuple[Gate, ...]
+    gates: tuple[GateName, ...]
     places: tuple[tuple[str, ...], ...]
     """Names of gates by the place at which they stand: one with the gates of all modalities, or one for each pair."""
     components: tuple[str, ...]
