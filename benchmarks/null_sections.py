@@ -20,18 +20,34 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from mmcore.analyses import build_analysis
 from mmcore.answers.answer import Answered, Kind, Result
-from mmcore.answers.attention import AttentionResult
+from mmcore.answers.attention import AttentionResult, Layer, Past, RolloutFaithfulness, Uniform
 from mmcore.answers.coalitions import CoalitionsResult
 from mmcore.answers.corruption import CorruptionResult
 from mmcore.answers.error_analysis import ErrorsResult
-from mmcore.answers.gates import GatesResult
+from mmcore.answers.gates import (
+    Around,
+    Clamping,
+    Condition,
+    Correlations,
+    GateCorrelations,
+    GateFaithfulness,
+    GateName,
+    GateSample,
+    GatesResult,
+    Held,
+    Holding,
+    OfComponent,
+    Opening,
+    Shares,
+)  # fmt: skip
+from mmcore.answers.parts import Score
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from mmcore.result import Drawn
@@ -122,6 +138,11 @@ def scores_of(score_C: np.ndarray) -> dict[str, Any]:
     return {"skill": {"whole": score_C.mean(-1).tolist(), "components": dict(zip(COMPONENTS, told, strict=True))}}
 
 
+def score_of(score_C: np.ndarray) -> dict[str, Score]:
+    """Skill as probes tell it."""
+    return {"skill": Score(whole=score_C.mean(), components=dict(zip(COMPONENTS, score_C.tolist(), strict=True)))}
+
+
 def answered(results: StudyResults, kind: Kind, told: Callable[[str, int], Result]) -> StudyResults:
     """The results with an answer of every run."""
     made = [
@@ -163,7 +184,7 @@ def of_modalities(chance: Chance, drawn: Drawn) -> StudyResults:
 
 def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
     """Gates that go with nothing, follow nothing, and can be held for nothing."""
-    conditions, held = [f"condition {i}" for i in range(12)], ("shut", "mean", "open")
+    conditions = [f"condition {i}" for i in range(12)]
     by_arm = {}
     for arm in ("one", "two"):
         by_arm[arm] = (
@@ -173,31 +194,39 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
 
     def told(arm: str, repeat: int) -> GatesResult:
         rho_R, so_R, score_R = by_arm[arm]
-        rho = [dict(zip(("passing", "opening", "norm"), row.tolist(), strict=True)) for row in rho_R[repeat]]
-        points = {"gates": dict(zip(NAMES, rho[:-1], strict=True)), "together": rho[-1]}
-        scores = [scores_of(row) for row in score_R[repeat]]
-        asked = [*((name, how) for name in NAMES for how in held), (None, "mean")]
-        opened = {"steps": 900, "present": 900, "mean": 0.5, "shut": 0.0, "open": 0.0, "norm": 1.0, "passing": 0.5}
-        return GatesResult({
-            "gates": [{"name": m, "modalities": [m]} for m in NAMES], "places": [list(NAMES)],
-            "components": list(COMPONENTS), "step": 0.1,
-            "distribution": dict.fromkeys(NAMES, opened),
-            "shares": {"entropy_opening": 0.9, "entropy_passing": 0.9, "passing": dict.fromkeys(NAMES, 1 / 3)},
-            "conditions": [
-                {"condition": c, "gate": m, "so": 0.5 + so_R[repeat, g, i, 0], "else": 0.5 + so_R[repeat, g, i, 1]}
+        rho = [Correlations(passing=a, opening=b, norm=c, n=900) for a, b, c in rho_R[repeat].tolist()]
+        points = GateCorrelations(gates=dict(zip(NAMES, rho[:-1], strict=True)), together=rho[-1])
+        free, *scores = [score_of(row) for row in score_R[repeat]]
+        asked = [*((name, how) for name in NAMES for how in get_args(Holding)), (None, "mean")]
+        opening = Opening(steps=900, present=900, mean=0.5, shut=0.0, open=0.0, norm=1.0, passing=0.5)
+        nothing = {c: OfComponent(rho=0.0, increase=0.0) for c in COMPONENTS}
+        return GatesResult(
+            gates=tuple(GateName(name=m, modalities=(m,)) for m in NAMES),
+            places=(NAMES,),
+            components=COMPONENTS,
+            step=0.1,
+            distribution=dict.fromkeys(NAMES, opening),
+            shares=Shares(
+                steps=900, entropy_opening=0.9, entropy_passing=0.9, passing=dict.fromkeys(NAMES, 1 / len(NAMES))
+            ),
+            conditions=tuple(
+                Condition(
+                    condition=c, gate=m, so=0.5 + so_R[repeat, g, i, 0], otherwise=0.5 + so_R[repeat, g, i, 1],
+                    steps=(450, 450),
+                )
                 for g, m in enumerate(NAMES) for i, c in enumerate(conditions)
-            ],
-            "around": {"lags": [0], "events": 0, "mean": {name: [None] for name in NAMES}},
-            "faithfulness": {
-                "steps": points, "items": points,
-                "by_component": {m: {c: {"rho": 0.0, "increase": 0.0} for c in COMPONENTS} for m in NAMES},
-            },
-            "clamping": {"free": scores[0], "held": [
-                {"gate": gate, "held": how, "scores": one} for (gate, how), one in zip(asked, scores[1:], strict=True)
-            ]},
-            "sample": {"items": 8, "of_items": 8, "windows": 40, "of_windows": 40},
-            "timelines": [],
-        })  # fmt: skip
+            ),
+            around=Around(lags=(0,), events=0, mean=dict.fromkeys(NAMES, (math.nan,))),
+            faithfulness=GateFaithfulness(steps=points, items=points, by_component={m: nothing for m in NAMES}),
+            clamping=Clamping(
+                free=free,
+                held=tuple(
+                    Held(gate=gate, held=how, scores=one) for (gate, how), one in zip(asked, scores, strict=True)
+                ),
+            ),
+            sample=GateSample(items=8, of_items=8, windows=40, of_windows=40),
+            timelines=(),
+        )  # fmt: skip
 
     return answered(two_arms(chance, drawn), "gates", told)
 
@@ -209,18 +238,16 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
 
     def told(arm: str, repeat: int) -> AttentionResult:
         rho, level = drawn_of[arm][0][repeat].tolist(), drawn_of[arm][1][repeat].tolist()
-        layer = {
-            "place": "encoder", "layer": 0, "rows": 100, "entropy": [0.7 + level[0]], "distance": [4.0 + level[1]],
-            "events": [0.4 + level[2]], "apart": [[0.0, 0.4 + level[3]], [0.4 + level[3], 0.0]], "own": [0.1],
-            "past": [0.9], "uniform": {"distance": 10.0, "own": 0.1, "past": 0.9, "events": 0.4, "entropy": 1.0},
-        }  # fmt: skip
-        return AttentionResult({
-            "step": 0.1, "causal": True, "layers": [layer], "flow": [], "maps": [],
-            "faithfulness": {
-                "occlusion": rho[0], "gradient": rho[1], "nearness": 0.0, "beyond": rho[2], "items": [], "span": 1,
-                "windows": 24, "reach": None, "past": {"rollout": 0.5 + rho[3], "occlusion": 0.5},
-            },
-        })  # fmt: skip
+        layer = Layer(
+            place="encoder", layer=0, rows=100, entropy=(0.7 + level[0],), distance=(4.0 + level[1],), own=(0.1,),
+            past=(0.9,), events=(0.4 + level[2],), apart=((0.0, 0.4 + level[3]), (0.4 + level[3], 0.0)),
+            uniform=Uniform(distance=10.0, own=0.1, past=0.9, events=0.4),
+        )  # fmt: skip
+        checked = RolloutFaithfulness(
+            occlusion=rho[0], gradient=rho[1], nearness=0.0, beyond=rho[2], items=(), span=1, windows=24, reach=None,
+            past=Past(rollout=0.5 + rho[3], occlusion=0.5),
+        )  # fmt: skip
+        return AttentionResult(step=0.1, causal=True, layers=(layer,), flow=(), faithfulness=checked, maps=())
 
     return answered(results_of(study, chance, drawn), "attention", told)
 
