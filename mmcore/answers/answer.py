@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from mmcore.analyses import Analysis, AnyAnalysis
 from mmcore.answers.attention import AttentionResult
@@ -42,9 +42,11 @@ class Answer(Part, Generic[R_co]):
     failure: Failure | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
+    def _agrees(self, info: ValidationInfo) -> Self:
         if (self.result is None) == (self.failure is None):
             raise ValueError("an answer has a result or a failure")
+        if {self.kind, self.settings.kind} != {(info.context or {}).get("kind", self.kind)}:
+            raise ValueError("an answer and its settings are of the kind that is expected")
         return self
 
     def about(self, arm: str, repeat: int, fingerprint: str) -> Answered[R_co | Failure]:
@@ -65,19 +67,24 @@ def parse_answer(kind: Kind, text: bytes) -> Answer[Result]:
         kind: that is expected.
 
     Raises:
-        pydantic.ValidationError: the text is no whole JSON, of a later format, or anything in it has a wrong type.
+        pydantic.ValidationError: the text is no whole JSON, of another kind or a later format, or anything in it has a
+            wrong type.
     """
+    return _type_of(kind).model_validate_json(text, strict=True, context={"kind": kind})
+
+
+def _type_of(kind: Kind) -> type[Answer[Result]]:
     match kind:
         case "gates":
-            return Answer[GatesResult].model_validate_json(text, strict=True)
+            return Answer[GatesResult]
         case "attention":
-            return Answer[AttentionResult].model_validate_json(text, strict=True)
+            return Answer[AttentionResult]
         case "coalitions":
-            return Answer[CoalitionsResult].model_validate_json(text, strict=True)
+            return Answer[CoalitionsResult]
         case "corruption":
-            return Answer[CorruptionResult].model_validate_json(text, strict=True)
+            return Answer[CorruptionResult]
         case "errors":
-            return Answer[ErrorsResult].model_validate_json(text, strict=True)
+            return Answer[ErrorsResult]
 
 
 @dataclass(frozen=True)

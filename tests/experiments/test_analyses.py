@@ -102,6 +102,23 @@ def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], asked: 
     assert "result" in json.loads(torn.read_text(encoding="utf-8"))
 
 
+def test_an_answer_with_a_wrong_type_is_made_anew_as_a_torn_one(
+    trained: tuple[Home, Path, Options], asked: Asked
+) -> None:
+    home = trained[0]
+    analyse_study(asked, home, ["attention"])
+    question = questions(plan(asked, home), chosen(["attention"], asked.study))[0]
+    whole = question.path(home).read_text(encoding="utf-8")
+    told = json.loads(whole)
+    told["result"]["layers"][0]["entropy"] = "wide"
+    question.path(home).write_text(json.dumps(told), encoding="utf-8")
+    assert question.answer(home) is None
+    assert [one.run.arm for one in still_open(plan(asked, home), home, [question.analysis])] == [question.run.arm]
+    assert analyse_study(asked, home, ["attention"]).unanswered == 0
+    made = json.loads(question.path(home).read_text(encoding="utf-8"))
+    assert (made["format"], made["result"]) == (1, json.loads(whole)["result"])
+
+
 def test_one_that_fails_is_told_and_tried_again(
     trained: tuple[Home, Path, Options], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
