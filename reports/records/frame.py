@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
 from mmcore.quality import QualityRow
 from mmcore.record import CorpusFacts, Drawn, Record, Run, Side
@@ -44,6 +45,7 @@ OUTCOME_COLUMNS = (
 NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
 
 Table = TypeVar("Table")
+R = TypeVar("R", bound=Result | Failure)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ class StudyResults:
             before it was kept.
         quality: rows of the corpus's quality report.
         corpus: the corpus as the first record has it that knows it.
-        analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
-            result}``, or ``failure`` in the place of the result.
+        analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared, one mapping a search; see
             ``reports/sections/search/estimates.py``.
     """
@@ -104,12 +105,16 @@ class StudyResults:
     quality: tuple[QualityRow, ...] = ()
     origin: Origin = Origin()
     corpus: CorpusFacts = field(default_factory=CorpusFacts)
-    analyses: tuple[dict[str, Any], ...] = ()
+    analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[dict[str, Any], ...] = ()
 
-    def answers(self, kind: str) -> list[dict[str, Any]]:
-        """What an analysis found, one a run, in the order of the plan; without those that failed."""
-        return [answer for answer in self.analyses if answer["kind"] == kind and "result" in answer]
+    def answers(self, kind: type[R]) -> list[Answered[R]]:
+        """What an analysis found, one a run, in the order of the plan; without those that failed.
+
+        Args:
+            kind: the type of its results; :class:`Failure` for all that failed.
+        """
+        return [cast(Answered[R], answer) for answer in self.analyses if isinstance(answer.result, kind)]
 
     @cached_property
     def done(self) -> tuple[Run, ...]:
