@@ -2,28 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import colour, line, marker
+from reports.figures.style import PAPER, colour, line, marker
+
+
+def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = None, **look: Any) -> None:
+    """A line through the values as they are: seaborn computes no mean and no interval.
+
+    Args:
+        table: rows in the order of ``x``; none draw nothing.
+        units: the column that says to which of several lines a row belongs. Without it there is one line, in which a
+            NaN of ``y`` leaves a gap.
+        look: of the line, in matplotlib's words.
+    """
+    pieces = table[units] if units else table[y].isna().cumsum()
+    known = table.assign(piece=pieces).dropna(subset=[x, y])
+    if not known.empty:
+        sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
 
 
 def band(
-    axes: Axes, curve: pd.DataFrame, x: str, i: int, label: str, *, linewidth: float = 1.8, markersize: float = 5.5
+    axes: Axes, table: pd.DataFrame, x: str, i: int, label: str, *, y: str = "mean", alpha: float = 0.16, **look: Any
 ) -> None:
-    """A curve of means with a band from ``low`` to ``high``; nothing for a table without rows.
+    """A curve with marks and a band from ``low`` to ``high``; nothing for a table without rows.
 
     Args:
-        curve: columns ``x``, ``mean``, ``low``, ``high``; a NaN leaves a gap.
+        table: columns ``x``, ``y``, ``low``, ``high``; a NaN leaves a gap.
         i: which colour, dash pattern and marker.
         label: for the legend.
+        alpha: of the band.
+        look: what differs from the usual line, in matplotlib's words.
     """
-    if curve.empty:
+    if table.empty:
         return
-    axes.fill_between(curve[x], curve["low"], curve["high"], color=colour(i), alpha=0.16, linewidth=0)
-    sns.lineplot(
-        curve, x=x, y="mean", ax=axes, estimator=None, color=colour(i), linestyle=line(i), marker=marker(i),
-        markersize=markersize, markeredgewidth=0, markevery=max(1, len(curve) // 12), linewidth=linewidth, label=label,
-        legend=False,
-    )  # fmt: skip
+    usual = {
+        "color": colour(i), "linestyle": line(i), "marker": marker(i), "markersize": 5.5, "markeredgewidth": 0,
+        "markevery": max(1, len(table) // 12), "linewidth": 1.8,
+    }  # fmt: skip
+    look = usual | look
+    axes.fill_between(table[x], table["low"], table["high"], color=look["color"], alpha=alpha, linewidth=0)
+    curve(axes, table, x, y, label=label, **look)
+
+
+def dots(
+    axes: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    tint: str | Sequence[str],
+    shape: str | Sequence[str] = "o",
+    size: float | Sequence[float] = 6.5,
+    filled: bool | Sequence[bool] = True,
+    **look: Any,
+) -> None:
+    """Marks, filled or open.
+
+    Args:
+        table: columns ``x`` and ``y``. Rows without one of them are left out, and must not be there where a look is
+            given row by row.
+        tint, shape, size, filled: one for all rows, or one a row; size in points.
+        look: anything else, in matplotlib's words.
+    """
+    shapes = {"marker": shape} if isinstance(shape, str) else {"style": shape, "markers": {s: s for s in shape}}
+    look = {"linewidth": 1.5, "zorder": 3, "color": "none", "edgecolor": tint} | shapes | look
+    faces = np.where(filled, tint, PAPER).tolist()
+    sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), facecolor=faces, legend=False, **look)
+
+
+def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap | str, low: float, high: float, **look: Any) -> None:
+    """A heat map without names and without a bar of colours; a NaN leaves its cell empty.
+
+    Args:
+        grid: row 0 is on top; the cell of row r and column c has its middle at ``(c + 0.5, r + 0.5)``.
+        low, high: values of the first and the last shade.
+        look: anything else in the words of ``sns.heatmap``, such as ``annot``.
+    """
+    _Unseen(cast(Drawing, axes.figure))
+    usual = {"cbar": False, "xticklabels": False, "yticklabels": False, "linewidths": 2.0, "linecolor": PAPER}
+    sns.heatmap(grid, vmin=low, vmax=high, cmap=shades, ax=axes, **(usual | look))
+    axes.set(xlabel="", ylabel="")
+
+
+class _Unseen(FigureCanvasBase):
+    """Seaborn draws a heat map once to see whether names on its axes touch, by pyplot if need be. There are none yet,
+    so nothing is drawn, and pyplot stays out of it."""
+
+    def draw(self, *_: Any, **__: Any) -> None:
+        self.figure.stale = False
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names at the left of rows 0, 1, …, the first on top, without an axis line."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.set_ylabel("")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
