@@ -21,8 +21,10 @@ MOST_ROWS, MOST_COLUMNS = 60, 16
 DEEPEST = 0.5
 """Opacity of the largest difference: text on it stays legible on a light and on a dark page."""
 ANNOTATION = {"color": INK, "fontsize": 9.0, "va": "top"}
-STOPS = (("worse", DEEPEST), ("worse", 0.0), ("better", 0.0), ("better", DEEPEST))
-SHADES = LinearSegmentedColormap.from_list("worse to better", [to_rgba(VERDICT_TINTS[s], alpha) for s, alpha in STOPS])
+STOPS = ((0.0, "worse", DEEPEST), (0.5, "worse", 0.0), (0.5, "better", 0.0), (1.0, "better", DEEPEST))
+SHADES = LinearSegmentedColormap.from_list(
+    "worse to better", [(at, to_rgba(VERDICT_TINTS[side], alpha)) for at, side, alpha in STOPS]
+)
 
 
 class DifferencesByComponent(FigureBase):
@@ -96,6 +98,13 @@ class DifferencesByComponent(FigureBase):
             gains = grid if self.summary.metric.higher_is_better else -grid
             look = {"annot": grid.map(_short), "fmt": "", "annot_kws": ANNOTATION} if numbers else {}
             cells(axes, gains / self._largest(grid), SHADES, -1, 1, **look)
+        slant = sum(len(shortened(c, 14)) + 2 for c in columns) > 40
+        turned = {"rotation": 90 if upright else 30, "ha": "left", "rotation_mode": "anchor"} if slant else {}
+        names = [shortened(c, 20 if slant else 14) for c in columns]
+        axes.set_xticks([i + 0.5 for i in range(len(columns))], names, **turned)
+        labels = [a if len(references) == 1 else f"{shortened(a, 12)} − {shortened(b, 12)}" for a, b in rows]
+        axes.set_yticks([i + 0.5 for i in range(len(rows))], [shortened(label, 24) for label in labels])
+        axes.tick_params(length=0, labeltop=True, labelbottom=False)
         found = {c.verdict: c.decision for c in drawn if c.decision.side in VERDICT_MARKS}
         for verdict, decision in sorted(found.items()):
             mine = [c for c in drawn if c.verdict == verdict]
@@ -105,13 +114,6 @@ class DifferencesByComponent(FigureBase):
                 axes, pd.DataFrame(np.add(at, corner), columns=["x", "y"]), "x", "y", tint=INK, size=5, linewidth=1.0,
                 shape=VERDICT_MARKS[decision.side], filled=not decision.only_these_items, label=verdict,
             )  # fmt: skip
-        slant = sum(len(shortened(c, 14)) + 2 for c in columns) > 40
-        turned = {"rotation": 90 if upright else 30, "ha": "left", "rotation_mode": "anchor"} if slant else {}
-        names = [shortened(c, 20 if slant else 14) for c in columns]
-        axes.set_xticks([i + 0.5 for i in range(len(columns))], names, **turned)
-        labels = [a if len(references) == 1 else f"{shortened(a, 12)} − {shortened(b, 12)}" for a, b in rows]
-        axes.set_yticks([i + 0.5 for i in range(len(rows))], [shortened(label, 24) for label in labels])
-        axes.tick_params(length=0, labeltop=True, labelbottom=False)
         if columns[:1] == [self.summary.metric.title]:
             axes.get_xticklabels()[0].set_fontweight("bold")
         axes.set(xlabel=f"difference from {shortened(*references)}" if len(references) == 1 else "", ylabel="")

@@ -28,6 +28,7 @@ def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = N
     pieces = table[units] if units else table[y].isna().cumsum()
     known = table.assign(piece=pieces).dropna(subset=[x, y])
     if not known.empty:
+        look = {"markeredgewidth": 0} | look
         sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
 
 
@@ -46,7 +47,7 @@ def band(
     if table.empty:
         return
     usual = {
-        "color": colour(i), "linestyle": line(i), "marker": marker(i), "markersize": 5.5, "markeredgewidth": 0,
+        "color": colour(i), "linestyle": line(i), "marker": marker(i), "markersize": 5.5,
         "markevery": max(1, len(table) // 12), "linewidth": 1.8,
     }  # fmt: skip
     look = usual | look
@@ -102,9 +103,9 @@ class _Unseen(FigureCanvasBase):
         self.figure.stale = False
 
 
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names at the left of rows 0, 1, …, the first on top, without an axis line."""
-    axes.set_yticks(range(len(names)), names)
+def name_rows(axes: Axes, names: Sequence[str], places: Sequence[float] | None = None) -> None:
+    """Names at the left of rows 0, 1, … or at these places, the first on top, without an axis line."""
+    axes.set_yticks(range(len(names)) if places is None else places, names)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.set_ylabel("")
     axes.tick_params(axis="y", length=0)

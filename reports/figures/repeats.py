@@ -19,8 +19,9 @@ from reports.model.report import Summary
 MOST = 24
 """Comparisons that are drawn; the table has all."""
 AHEAD, BEHIND = "arm ahead", "arm behind"
-STROKES = {AHEAD: (VERDICT_TINTS["better"], "-"), BEHIND: (VERDICT_TINTS["worse"], "--"), None: (NEUTRAL, ":")}
-"""Tint and dash of a repeat by the arm that is ahead, as the legend calls it; the last where both are equal."""
+STROKES = {AHEAD: (VERDICT_TINTS["better"], "-"), BEHIND: (VERDICT_TINTS["worse"], "--")}
+"""Tint and dash of a repeat, by the arm that is ahead."""
+EQUAL = (NEUTRAL, ":")
 
 
 class ScoresByRepeat(FigureBase):
@@ -71,6 +72,8 @@ class ScoresByRepeat(FigureBase):
         across = min(len(plots), 4)
         height = 3.4 if len(plots) == 1 else 0.9 + 1.75 * -(-len(plots) // across)
         figure, grid = sheet(height, len(plots), across, sharey=True)
+        for label, (tint, dash) in STROKES.items() if self.summary.primary else ():
+            grid[0].plot([], [], color=tint, linestyle=dash, linewidth=1.4, label=label)
         for axes, arms in zip(grid, plots, strict=True):
             self._plot(axes, arms, alone=len(plots) == 1)
         figure.supylabel(f"test {shortened(self.summary.metric.title)}", fontsize=10)
@@ -87,12 +90,11 @@ class ScoresByRepeat(FigureBase):
         scores.columns = range(len(arms))
         gain = (scores.diff(axis=1) * (1 if self.summary.metric.higher_is_better else -1)).iloc[:, -1]
         drawn = {AHEAD: gain > 0, BEHIND: gain < 0, None: gain == 0} if pair else {None: scores.notna().any(axis=1)}
-        for label, which in drawn.items():
+        for ahead, which in drawn.items():
             lines = scores[which].melt(ignore_index=False, var_name="place").reset_index()
-            tint, dash = STROKES[label] if pair else (INK, "-")
-            look = {"color": tint, "linestyle": dash, "linewidth": 1.2, "alpha": 0.75, "label": label}
-            curve(axes, lines, "place", "value", "repeat", **look)
-        sns.stripplot(scores, jitter=False, size=3.6, color=INK, alpha=0.55, ax=axes)
+            tint, dash = STROKES.get(ahead, EQUAL) if pair else (INK, "-")
+            curve(axes, lines, "place", "value", "repeat", color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
+        sns.stripplot(scores, jitter=False, size=4.4, color=INK, alpha=0.55, ax=axes)
         axes.hlines(scores.mean(), scores.columns - 0.26, scores.columns + 0.26, color=INK, linewidth=2.6, label="mean")
         axes.set(xlim=(-0.5, len(arms) - 0.5), xlabel="", ylabel="")
         axes.grid(axis="y")

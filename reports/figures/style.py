@@ -49,7 +49,7 @@ MOST_ARMS = 8
 
 _RULES: dict[str, Any] = {
     **sns.axes_style("ticks"),
-    **sns.plotting_context("paper", font_scale=1.06),
+    **sns.plotting_context("paper", font_scale=1.08),
     "font.sans-serif": ["DejaVu Sans"],
     "text.color": INK,
     "axes.edgecolor": INK,
