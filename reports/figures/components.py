@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import dots, name_rows
+from reports.figures.marks import dots, name_rows, own_names
 from reports.figures.style import INK, MOST_ARMS, colour, legend_above, marker, only_first, sheet, shortened
 from reports.model.report import Summary
 from reports.numbers import percent
@@ -30,7 +30,6 @@ class ComponentScores(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         text = (
             f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
             f"{percent(self.summary.level)} interval, one mark for each arm; small dark marks are naive baselines "
@@ -62,10 +61,9 @@ class ComponentScores(FigureBase):
         figure, (axes,) = sheet(1.2 + (0.32 + 0.14 * len(arms)) * max(len(components), 1))
         for b, shape in zip(self.summary.baselines, cycle(BASELINE_MARKS)):
             mine = frame.query("baseline and who == @b.name")
-            sns.scatterplot(
-                mine, x="mean", y="row", ax=axes, marker=shape, color=INK, s=81, linewidth=1.4, alpha=0.75,
-                label=b.name, legend=False,
-            )  # fmt: skip
+            look = {"marker": shape, "color": INK, "s": 81, "linewidth": 1.4, "alpha": 0.75, "label": b.name}
+            with own_names(axes):
+                sns.scatterplot(mine, x="mean", y="row", ax=axes, legend=False, **look)
         for i, name in enumerate(arms):
             mine = frame.query("not baseline and who == @name")
             mine = mine.assign(row=mine["row"] + (i - (len(arms) - 1) / 2) * step)

@@ -55,7 +55,6 @@ class CostAgainstScore(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric, kinds, named = self.summary.metric, self._kinds(), self._named()
         text = (
             f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against what an "

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve
@@ -28,7 +29,6 @@ class LearningCurves(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
             f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
@@ -74,7 +74,7 @@ class LearningCurves(FigureBase):
             curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         top.set_ylabel(f"validation {self._score_title()}")
         bottom.set(ylabel="loss", xlabel="epoch")
-        bottom.xaxis.get_major_locator().set_params(integer=True)
+        bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         for axes in (top, bottom):
             axes.grid(axis="y")
             axes.margins(x=0.03)

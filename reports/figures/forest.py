@@ -31,7 +31,6 @@ class Forest(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric = self.summary.metric
         drawn = self._left_out()
         return (

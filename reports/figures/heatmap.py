@@ -39,7 +39,6 @@ class DifferencesByComponent(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric, rows, columns = self.summary.metric, self._rows(), self._columns()
         measure = metric.measure.replace("_", " ")
         text = (
@@ -116,7 +115,8 @@ class DifferencesByComponent(FigureBase):
             )  # fmt: skip
         if columns[:1] == [self.summary.metric.title]:
             axes.get_xticklabels()[0].set_fontweight("bold")
-        axes.set(xlabel=f"difference from {shortened(*references)}" if len(references) == 1 else "", ylabel="")
+        if len(references) == 1:
+            axes.set_xlabel(f"difference from {shortened(next(iter(references)))}")
         legend_over_all(figure, loc="outside lower center", handletextpad=0.1)
         return figure
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,15 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import PAPER, colour, line, marker
+
+
+@contextmanager
+def own_names(axes: Axes) -> Iterator[None]:
+    """Keeps the names of both axes: seaborn would name them after columns, and hide a name where no tick has one."""
+    named = [(axis.label, axis.get_label_text()) for axis in (axes.xaxis, axes.yaxis)]
+    yield
+    for label, text in named:
+        label.set(text=text, visible=True)
 
 
 def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = None, **look: Any) -> None:
@@ -29,7 +39,8 @@ def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = N
     known = table.assign(piece=pieces).dropna(subset=[x, y])
     if not known.empty:
         look = {"markeredgewidth": 0} | look
-        sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
+        with own_names(axes):
+            sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
 
 
 def band(
@@ -78,7 +89,8 @@ def dots(
     shapes = {"marker": shape} if isinstance(shape, str) else {"style": shape, "markers": {s: s for s in shape}}
     look = {"linewidth": 1.5, "zorder": 3, "color": "none", "edgecolor": tint} | shapes | look
     faces = np.where(filled, tint, PAPER).tolist()
-    sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), facecolor=faces, legend=False, **look)
+    with own_names(axes):
+        sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), facecolor=faces, legend=False, **look)
 
 
 def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap | str, low: float, high: float, **look: Any) -> None:
@@ -91,8 +103,8 @@ def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap | str, low: float, hi
     """
     _Unseen(cast(Drawing, axes.figure))
     usual = {"cbar": False, "xticklabels": False, "yticklabels": False, "linewidths": 2.0, "linecolor": PAPER}
-    sns.heatmap(grid, vmin=low, vmax=high, cmap=shades, ax=axes, **(usual | look))
-    axes.set(xlabel="", ylabel="")
+    with own_names(axes):
+        sns.heatmap(grid, vmin=low, vmax=high, cmap=shades, ax=axes, **(usual | look))
 
 
 class _Unseen(FigureCanvasBase):
@@ -107,7 +119,6 @@ def name_rows(axes: Axes, names: Sequence[str], places: Sequence[float] | None =
     """Names at the left of rows 0, 1, … or at these places, the first on top, without an axis line."""
     axes.set_yticks(range(len(names)) if places is None else places, names)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
-    axes.set_ylabel("")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")

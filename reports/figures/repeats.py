@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import curve
+from reports.figures.marks import curve, own_names
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, legend_over_all, only_first, sheet, shortened
 from reports.model.report import Summary
 
@@ -36,7 +36,6 @@ class ScoresByRepeat(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric, plots = self.summary.metric, self._plots()
         text = f"{metric.title[:1].upper()}{metric.title[1:]} of every finished run ({metric.direction}). "
         text += "A line is one repeat: the same split and initialisation for both arms. "
@@ -81,7 +80,7 @@ class ScoresByRepeat(FigureBase):
             legend_over_all(figure, handlelength=2.6)
             references = {c.reference for c in self.summary.primary}
             if len(references) == 1 and len(plots) > 1:
-                figure.supxlabel(f"left: {shortened(*references)}, right: the arm above", fontsize=10)
+                figure.supxlabel(f"left: {shortened(next(iter(references)))}, right: the arm above", fontsize=10)
         return figure
 
     def _plot(self, axes: Axes, arms: Sequence[str], alone: bool) -> None:
@@ -89,14 +88,14 @@ class ScoresByRepeat(FigureBase):
         scores = self.frame().pivot(index="repeat", columns="arm", values="score").reindex(columns=list(arms))
         scores.columns = range(len(arms))
         gain = (scores.diff(axis=1) * (1 if self.summary.metric.higher_is_better else -1)).iloc[:, -1]
-        drawn = {AHEAD: gain > 0, BEHIND: gain < 0, None: gain == 0} if pair else {None: scores.notna().any(axis=1)}
-        for ahead, which in drawn.items():
+        strokes = [(STROKES[AHEAD], gain > 0), (STROKES[BEHIND], gain < 0), (EQUAL, gain == 0)]
+        for (tint, dash), which in strokes if pair else [((INK, "-"), scores.notna().any(axis=1))]:
             lines = scores[which].melt(ignore_index=False, var_name="place").reset_index()
-            tint, dash = STROKES.get(ahead, EQUAL) if pair else (INK, "-")
             curve(axes, lines, "place", "value", "repeat", color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
-        sns.stripplot(scores, jitter=False, size=4.4, color=INK, alpha=0.55, ax=axes)
+        with own_names(axes):
+            sns.stripplot(scores, jitter=False, size=4.4, color=INK, alpha=0.55, ax=axes)
         axes.hlines(scores.mean(), scores.columns - 0.26, scores.columns + 0.26, color=INK, linewidth=2.6, label="mean")
-        axes.set(xlim=(-0.5, len(arms) - 0.5), xlabel="", ylabel="")
+        axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.grid(axis="y")
         axes.tick_params(axis="x", length=0)
         if pair and not alone:

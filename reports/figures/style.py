@@ -47,7 +47,7 @@ NEUTRAL = "#7a7f87"
 MOST_ARMS = 8
 """Arms that are drawn: more cannot be told apart. The tables have them all."""
 
-_RULES: dict[str, Any] = {
+_RULES: dict[Any, Any] = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper", font_scale=1.08),
     "font.sans-serif": ["DejaVu Sans"],

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.base import FigureBase
 from reports.figures.marks import band
@@ -28,7 +29,6 @@ class LossWeights(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Weight of each loss component in training, by epoch: mean over the epoch's steps and over finished "
             "repeats, bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
@@ -76,6 +76,6 @@ class LossWeights(FigureBase):
             lowest = i + across >= len(arms)
             axes.set(xlabel="epoch" if lowest else "", ylabel="" if i % across else "weight")
             axes.tick_params(labelbottom=lowest)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         legend_over_all(figure, 4, handlelength=2.6)
         return figure

@@ -34,7 +34,6 @@ class AverageRanks(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         arms = len(self.ranks.arms)
         left_out = f" The first {MOST} of {arms} arms are drawn." if arms > MOST else ""
         return (
@@ -61,7 +60,7 @@ class AverageRanks(FigureBase):
         axes.hlines(frame["row"], 1, frame["average_rank"], color=INK, alpha=0.25, linewidth=0.9)
         dots(axes, frame, "average_rank", "row", tint=colour(0), size=7)
         name_rows(axes, [shortened(arm, 30) for arm in arms])
-        axes.set_xlim(0.9, frame["average_rank"].max() + 0.15 if len(arms) else 1.15)
+        axes.set_xlim(0.9, max(frame["average_rank"], default=1.0) + 0.15)
         axes.set_xlabel(f"average rank by {shortened(self.metric.title)}, 1 is the best")
         for lane, groups in enumerate(lanes):
             for first, last in groups:

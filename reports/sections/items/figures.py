@@ -37,7 +37,6 @@ class ItemDifferences(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         pairs = len(self._pairs())
         left_out = f" The first {MOST_PAIRS} of {pairs} comparisons are drawn." if pairs > MOST_PAIRS else ""
         return (
@@ -77,7 +76,8 @@ class ItemDifferences(FigureBase):
         for axes, part, (arm, reference) in zip(plots, parts, pairs, strict=False):
             _plot(axes, part, ends)
             axes.set_title(f"{shortened(arm, 24)} − {shortened(reference, 24)}", loc="left")
-            axes.set_xlabel("difference in loss (left of 0 better, right worse)" if axes is plots[-1] else "")
+        if pairs:
+            plots[-1].set_xlabel("difference in loss (left of 0 better, right worse)")
         return figure
 
 
@@ -110,4 +110,4 @@ def _plot(axes: Axes, part: pd.DataFrame, ends: int) -> None:
         places.insert(ends, ends + (BETWEEN - 1) / 2)
         names.insert(ends, f"{len(between)} between")
     name_rows(axes, names, places)
-    axes.set_ylim(part["row"].max() + 0.7, -0.7)
+    axes.set_ylim(max(part["row"]) + 0.7, -0.7)

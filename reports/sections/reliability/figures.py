@@ -36,7 +36,6 @@ class Reliability(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         components = len(set(self.frame()["component"]))
         left_out = f" The first {MOST} of {components} components are drawn." if components > MOST else ""
         return (
@@ -98,10 +97,10 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
         if mine.empty:
             continue
         # The bands of many arms lie over one another.
-        look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 4.5, "markevery": 1, "linewidth": 1.5}
+        look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 5.5, "markevery": 1, "linewidth": 1.5}
         label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
         band(axes, mine.query("count >= @FEWEST"), "confidence", i, label, y="accuracy", **look)
-    axes.set(xlabel="confidence", ylabel="")
+    axes.set_xlabel("confidence")
     axes.grid()
     # Inches below the plot, whatever the layout makes of the plot's size.
     below = axes.transAxes + ScaledTranslation(-0.3, -0.48, figure.dpi_scale_trans)

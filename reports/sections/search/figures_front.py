@@ -27,7 +27,6 @@ class Front(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Every trial by the first two objectives. Filled marks on the line are the front: no other trial is as "
             "good in both and better in one. Crosses are what confirmed settings have on fresh repeats, with intervals."
@@ -83,7 +82,6 @@ class Hypervolume(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Volume between a reference point and the front of all trials so far: it grows whenever a trial is found "
             f"that no other beats in everything. The reference lies, in each objective, {percent(REFERENCE)} of its "

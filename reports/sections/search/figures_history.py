@@ -35,7 +35,6 @@ class SearchHistory(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"{_measured(self.searches)} of every trial in the order in which they were proposed. Filled marks were "
             "trained to the end, open ones were pruned and stand at the last value they reached; the line is the best "
@@ -57,7 +56,6 @@ class SearchHistory(FigureBase):
                 look = {"shape": shape, "size": 5, "filled": state == "complete", "linewidth": 1.0}
                 dots(axes, mine.query("state == @state"), "order", "value", tint=colour(i), **look)
             axes.set_title(shortened(arm, 48), loc="left")
-            axes.set(xlabel="", ylabel="")
             axes.grid(axis="y")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         plots[-1].set_xlabel("trial, in the order of proposals")
@@ -77,7 +75,6 @@ class BestOfN(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Expected best {_measured(self.searches, False)} of n trials drawn from those of a search (unbiased; "
             "bands: 8 of 10 draws). Where lines cross, who is best depends on how long one searches. A pruned trial "
@@ -91,7 +88,7 @@ class BestOfN(FigureBase):
     def drawn(self) -> Drawing:
         """All searches in one plot."""
         frame = self.frame()
-        figure, (axes,) = sheet(3.0)
+        figure, (axes,) = sheet(3.4)
         for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
             band(axes, frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
         axes.set(xlabel="trials", ylabel=_short(self.searches))
@@ -114,7 +111,6 @@ class SearchedAndConfirmed(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"{_measured(self.searches)}: open marks are what the winner had in its search, filled ones what its "
             "settings have on fresh repeats, with interval. The distance is the winner's curse: the best of many "

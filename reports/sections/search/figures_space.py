@@ -54,7 +54,6 @@ class Importances(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Share of the variation of the first objective that each axis explains, by two methods: fANOVA over all "
             "trials, and PED-ANOVA for what separates the best tenth. Marks are means over resampled trials, lines "
@@ -136,7 +135,6 @@ class Slices(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose} that were trained to the end: the first objective over each numeric axis"
             f"{', the most important axes first' if self._ranked else ''}. The ring is the best. Good settings crowded "
@@ -151,7 +149,7 @@ class Slices(_OfOneSearch):
         """Small plots, two side by side, on one vertical axis."""
         frame = self.frame()
         assert self.search is not None
-        best = frame[frame["trial"].isin(self.search["best"][:1])]
+        best = frame.loc[frame["trial"].isin(self.search["best"][:1])]
         figure, plots = sheet(0.5 + 1.9 * max(1, -(-len(self.axes) // 2)), len(self.axes), 2, sharey=True)
         for axes, axis in zip(plots, self.axes, strict=False):
             if self._log(axis):
@@ -159,7 +157,7 @@ class Slices(_OfOneSearch):
                 log_ticks(axes.xaxis, frame[axis].dropna().tolist())
             dots(axes, frame, axis, "value", tint=colour(0), size=4.5, linewidth=1.0)
             dots(axes, best, axis, "value", tint=colour(1), size=11, filled=False, zorder=2)
-            axes.set(xlabel=path_end(axis, 30), ylabel="")
+            axes.set_xlabel(path_end(axis, 30))
             axes.grid(axis="y")
         return figure
 
@@ -173,7 +171,6 @@ class Contour(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose} over the {'two most important' if self._ranked else 'first two'} numeric axes: "
             "the larger the mark, the better the first objective; lines of equal value are linear between trials, and "
@@ -213,7 +210,6 @@ class ParallelCoordinates(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose}: each line is one, each vertical an axis from its lowest to its highest value, "
             f"the objective last. The best {100 * GOOD:.0f} % are coloured: where they bundle, a setting matters."
@@ -243,7 +239,7 @@ class ParallelCoordinates(_OfOneSearch):
             _ends(axes, i, frame[column].to_numpy(float))
         names = [shortened(c.rpartition(".")[2] if c != "value" else "objective", 16) for c in columns]
         axes.set_xticks(range(len(columns)), names, rotation=25, ha="right")
-        axes.set(yticks=[], xlabel="", ylabel="", ylim=(-0.12, 1.12))
+        axes.set(yticks=[], ylim=(-0.12, 1.12))
         axes.spines["left"].set_visible(False)
         return figure
 
