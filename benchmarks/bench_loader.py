@@ -13,7 +13,7 @@ from pathlib import Path
 from mmcore.config import DataConfig, Forecast, SplitConfig
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import content_key
 from mmcore.data.sources.simulated import simulate
 from mmcore.data.splits import draw_split

@@ -24,7 +24,7 @@ from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.progress import Screen
 from experiments.tuning.tune import tune
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.measures import parse_metric
 from reports.output.text import as_text
 from studies.search.block import Objective

@@ -28,7 +28,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from experiments.execute import keep
 from experiments.records import read_record
 from mmcore.config import build_config, override
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.measures import parse_metric
 from mmcore.run import run

@@ -29,7 +29,8 @@ from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Asked, Options, PlannedRun
 from experiments.records import write_record
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
 
 STUDY = """\

@@ -10,8 +10,8 @@ from typing import cast, get_args
 from filelock import FileLock
 
 from experiments.home import Home
-from mmcore.data.sources.folder import content_key, read_schema
-from mmcore.data.sources.simulated import Size, simulate, simulated_schema
+from mmcore.data.sources.folder import Item, content_key, read_items, read_schema
+from mmcore.data.sources.simulated import Size, simulate, simulated_items, simulated_schema
 from mmcore.errors import CorpusError, nearest
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.schema import CorpusSchema
@@ -84,3 +84,10 @@ def locate(spec: str, home: Home) -> CorpusPlace:
             next_step="Make one with mmstudy data import or data simulate, or name simulated:quick",
         )
     return place
+
+
+def items_of(place: CorpusPlace) -> tuple[Item, ...]:
+    """The items of a corpus; those of a simulated one are known before it is made."""
+    if place.exists or place.simulated is None:
+        return read_items(place.folder / "items.csv")
+    return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))

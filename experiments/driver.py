@@ -32,8 +32,7 @@ from experiments.planning.study_stages import analysis_stages, prepare_guess, re
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
 from mmcore.analyses import KINDS, AnyAnalysis
-from mmcore.data.prepared import prepare
-from mmcore.data.timing import time_notes
+from mmcore.data.prepare import prepare, quality_notes
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.task import check_packages
@@ -87,7 +86,7 @@ def run_study(
     place = Home.choose(Path(home) if home is not None else None).make()
     options, display = options or Options(), display or Silent()
     _say_threads(options, display)
-    asked = open_request(name, place, options)
+    asked = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
     if not asked.place.exists:
         asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         asked = open_request(name, place, options)
@@ -134,9 +133,9 @@ def run_study(
 
 
 def _warn(asked: Asked, todo: Plan, display: Display) -> None:
-    """What the study cannot decide, told before the hours are spent; nothing where no hours are."""
+    """What the study cannot decide, and items that it cuts, told before the hours are spent; nothing where none are."""
     if asked.tunes or todo.count("to do", "resume"):
-        for text in prospects(asked).warnings:
+        for text in (*prospects(asked).warnings, *(asked.fit.warnings if asked.fit else ())):
             display.say(f"warning: {text}")
 
 
@@ -345,7 +344,7 @@ def _prepare(asked: Asked, home: Home, display: Display) -> Path:
         store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if not fresh:
         # Building the store tells them too; a study that finds it built must not be silent about them.
-        for text in time_notes(store.quality):
+        for text in quality_notes(store.items, store.quality):
             display.say(text)
     if store.content != asked.content:
         raise CorpusError(

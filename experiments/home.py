@@ -42,7 +42,7 @@ class Home:
 
     @property
     def corpora(self) -> Path:
-        """Simulated corpora."""
+        """Simulated corpora, and those made from data in memory."""
         return self.root / "corpora"
 
     @property

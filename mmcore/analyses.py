@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt, TypeAdapter
 from mmcore.config import RunConfig
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.names import Name
 
 GATED = ("gated", "gated_softmax", "hierarchical")
 """Fusions whose gates open and close by what they read."""
@@ -76,11 +77,14 @@ class CorruptionAnalysis(Frozen):
 class ErrorsAnalysis(Frozen):
     """Where the model is wrong: items, spans and conditions."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     kind: Literal["errors"] = "errors"
     cases: PositiveInt = 3
     """Worst and best items and spans of each component that are listed; the most extreme spans are kept to look at."""
+    columns: tuple[Name, ...] | None = None
+    """Columns of items.csv by which items are compared (errors by genre); None: those with few values, and numbers in
+    thirds. []: none."""
 
 
 AnyAnalysis = GatesAnalysis | AttentionAnalysis | CoalitionsAnalysis | CorruptionAnalysis | ErrorsAnalysis

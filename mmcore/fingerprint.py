@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from mmcore.config import NOT_NUMBERS, EvaluationConfig, RunConfig
+from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, RunConfig
 from mmcore.frozen import without_defaults
 
 NUMERICS = 3
@@ -23,6 +23,9 @@ def fingerprint(config: RunConfig, content: str) -> str:
     Args:
         config: the whole config; paths and machine settings in it are ignored.
         content: the corpus's content key, see :func:`mmcore.data.sources.folder.content_key`.
+
+    Raises:
+        ConfigError: ``data.window`` is None: two corpora's None are different numbers.
     """
     text = json.dumps(identity(config, content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -38,6 +41,9 @@ def training_fingerprint(config: RunConfig, content: str) -> str:
 
 def identity(config: RunConfig, content: str) -> dict[str, Any]:
     """The plain data that :func:`fingerprint` hashes, for people who ask why two runs differ."""
+    if config.data.steps == USUAL_WINDOW:
+        # It was the default before the window could be None; runs keep the names that they had then.
+        config = config.model_copy(update={"data": config.data.model_copy(update={"window": None})})
     values = {k: v for k, v in without_defaults(config).items() if k not in NOT_NUMBERS}
     modalities = values.get("model", {}).get("modalities")
     if modalities is not None:

@@ -88,14 +88,16 @@ class RunResult:
         status: ``done`` or ``failed``.
         failure: None, or ``{"error": class name, "message": …, "epoch": …, "step": …, "component": …}``.
         corpus: ``{"name", "content", "path", "modalities": [...], "components": [...], "tracks": K, "task": kind,
-            "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}, "alike": …,
-            "copies": …}``; the last two as :func:`mmcore.data.alike.examine_columns` finds them, absent from records of
+            "leaky": bool, "units": {parameter: unit}, "missing": {modality: number of items without it}, "scope":
+            step or item, "lengths": {"items", "shortest", "median", "longest"} in steps, "alike": …, "copies": …}``;
+            the last two as :func:`mmcore.data.alike.examine_columns` finds them; the last four absent from records of
             before they were looked for.
-        split: ``{"train": {"items", "groups", "windows", "missing", "labels"}, "validation": …, "test": …, "drawn":
-            how, "divided_groups": number of groups with items on several sides, "twins": [[test item, its copy on
-            another side], …], None where test items were not read}``; ``missing``: modality to the number of the side's
-            items without it; ``labels``: see :func:`mmcore.data.sides.labels_of`, None where test items were not read
-            (both absent from records of before they were counted); ``drawn``: ``each_repeat``, or ``once`` or
+        split: ``{"train": {"items", "groups", "windows", "cut", "missing", "labels"}, "validation": …, "test": …,
+            "drawn": how, "divided_groups": number of groups with items on several sides, "twins": [[test item, its copy
+            on another side], …], None where test items were not read}``; ``cut``: the number of the side's items that
+            are longer than the window, None where each step has a target; ``missing``: modality to the number of items
+            without it; ``labels``: see :func:`mmcore.data.sides.labels_of`, None where test items were not read
+            (all three absent from records of before they were counted); ``drawn``: ``each_repeat``, or ``once`` or
             ``corpus`` where test items are the same for all repeats.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``.
         flops: floating-point operations of one forward pass over one window, by the same parts.

@@ -15,11 +15,13 @@ import torch
 from mmcore.config import RunConfig, Task
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sides import absent_from, labels_of, refuse_untrained, remarks
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.strata import strata_of
 from mmcore.data.twins import divided_twins
+from mmcore.data.windows import cut_items, lengths_of, with_window
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
@@ -100,6 +102,7 @@ def _run(
     reused: bool,
 ) -> RunResult:
     schema, targets = prepared.schema, prepared.schema.targets
+    config = with_window(config, prepared)
 
     task = resolve_task(config, schema)
     causal = resolve_causal(config, task)
@@ -124,7 +127,7 @@ def _run(
     chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
-    model = build_model(config.model, schema, causal, config.repeat, config.data.window).to(device)
+    model = build_model(config.model, schema, causal, config.repeat, config.data.steps).to(device)
     shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
     state = start_or_resume(model, weighting, config, shared, home, ignore if reused else on_event)
@@ -194,9 +197,9 @@ def _run(
         status="failed" if failure else "done",
         failure=failure,
         corpus=_describe_corpus(config, prepared, task),
-        split=_describe_split(split, prepared, windows) | {"twins": twins},
+        split=_describe_split(split, prepared, windows, config.data.steps) | {"twins": twins},
         parameters=count_parameters(model),
-        flops=count_flops(model, config.data.window),
+        flops=count_flops(model, config.data.steps),
         epochs=len(state.history),
         best_epoch=state.best_epoch,
         stopped_early=state.stopped_early(config.training),
@@ -272,6 +275,8 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[
         "leaky": is_leaky(task),
         "units": {p.name: p.unit for p in schema.targets.parameters},
         "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+        "scope": schema.targets.scope,
+        "lengths": lengths_of(prepared).as_dict(),
         **prepared.likenesses,
     }
 
@@ -285,13 +290,14 @@ def _describe_hardware(model: torch.nn.Module, device: torch.device) -> dict[str
     }
 
 
-def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int]) -> dict[str, Any]:
+def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int], window: int) -> dict[str, Any]:
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     sizes = {
         side: {
             "items": len(items),
             "groups": len({prepared.items[i].group for i in items}),
             "windows": windows[side],
+            "cut": cut_items(prepared, items, window),
             "missing": absent_from(prepared, items),
             # Targets of test items are read where the run tests them, and only then.
             "labels": labels_of(prepared, items) if side != "test" or windows[side] else None,

@@ -1,144 +1,34 @@
-"""What a corpus holds: modalities, features, targets. The contents of ``corpus.yaml`` (format 1).
-
-Names may hold one range in braces: ``clip_{0..511}`` stands for 512 columns, ``{0..19}_active`` for 20.
-"""
+"""What a corpus holds: modalities, features, targets. The contents of ``corpus.yaml`` (format 1)."""
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from mmcore.clock import TIME, Clock
+from mmcore.columns import DEFAULT_RESAMPLE, Feature, Kind, Parameter, Resample, expand
 from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
+from mmcore.names import Name, names_a_folder, nfc
 
-Kind = Literal["continuous", "binary", "categorical", "embedding"]
-"""Decides alignment (continuous: linear; binary, categorical: last value; embedding: linear, then unit length; with
-``data.interpolation: last`` the last value for all) and normalisation (continuous, categorical codes: z-score; binary:
-none; embedding: unit length per step)."""
-
-Resample = Literal["mean", "max", "min", "last", "nearest", "std", "mode"]
-"""How the rows of a stream that is faster than the step become one: ``last`` is the last known value of the step's
-window, ``nearest`` the row nearest to the step (the others are not read), ``std`` the standard deviation of the window,
-``mode`` the value that it holds most often (of several, the one that comes last)."""
-
-DEFAULT_RESAMPLE: dict[Kind, Resample] = {
-    "continuous": "mean",
-    "binary": "max",
-    "categorical": "mode",
-    "embedding": "mean",
-}
-
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-MAX_RANGE = 100_000
-"""Columns that one range may stand for: a slip of the finger must not fill the memory."""
-
-
-def check_resample(name: str, kind: Kind, resample: Resample | None) -> None:
-    """Refuse what has no meaning for a kind.
-
-    Raises:
-        ValueError: mean or std of class codes; mode of numbers.
-    """
-    default = DEFAULT_RESAMPLE[kind]
-    if kind == "categorical" and resample in ("mean", "std"):
-        raise ValueError(f"'{name}': class codes have no {resample}. Write mode, last, nearest, max or min")
-    if kind in ("continuous", "embedding") and resample == "mode":
-        raise ValueError(f"'{name}': mode is for classes, '{name}' is {kind}. Write {default}, or leave resample out")
-
-
-class Clock(Frozen):
-    """How the times of a stream's files become seconds of the item: ``time × rate + offset``."""
-
-    offset: float = 0.0
-    """Seconds added to every time; -3600 for a timecode that starts at one hour."""
-    rate: PositiveFloat | None = None
-    """Factor on every time, or a fraction as text; None: 1. 0.001 for milliseconds, 30/29.97 for frames of 29.97 a
-    second that were stamped as if 30."""
-
-    @field_validator("rate", mode="before")
-    @classmethod
-    def _fraction(cls, rate: Any) -> Any:
-        found = re.fullmatch(r"\s*([\d.]+)\s*/\s*([\d.]+)\s*", rate) if isinstance(rate, str) else None
-        try:
-            return float(found[1]) / float(found[2]) if found else rate
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(
-                f"rate '{rate}' is no fraction of two numbers above 0. Write for example 30/29.97"
-            ) from None
-
-    @property
-    def factor(self) -> float:
-        """What times are multiplied by."""
-        return 1.0 if self.rate is None else self.rate
-
-    @property
-    def keeps_times(self) -> bool:
-        """Whether times are used as written."""
-        return self.offset == 0.0 and self.factor == 1.0
-
-
-def expand(name: str) -> list[str]:
-    """Write out a name's range.
-
-    Example:
-        >>> expand("clip_{0..2}")
-        ['clip_0', 'clip_1', 'clip_2']
-        >>> expand("motion")
-        ['motion']
-
-    Raises:
-        ValueError: the range ends below its start, or stands for more than :data:`MAX_RANGE` columns.
-    """
-    found = _RANGE.search(name)
-    if found is None:
-        return [name]
-    first, last = int(found[1]), int(found[2])
-    if last < first:
-        raise ValueError(f"the range of '{name}' ends below its start. Write {{{last}..{first}}}")
-    if last - first >= MAX_RANGE:
-        raise ValueError(f"'{name}' stands for {last - first + 1} columns; a range may hold at most {MAX_RANGE}")
-    return [name[: found.start()] + str(i) + name[found.end() :] for i in range(first, last + 1)]
-
-
-class Feature(Frozen):
-    """One feature, or a range of features, of a modality."""
-
-    name: str
-    """Column name; may hold a range: ``clip_{0..511}``."""
-    kind: Kind = "continuous"
-    """Decides alignment and normalisation."""
-    unit: str = ""
-    """Unit as shown in reports; empty: none."""
-    resample: Resample | None = None
-    """How several rows a step become one, where the stream is faster than the step; None: mean for continuous and
-    embedding (then unit length), max for binary, mode for categorical."""
-
-    @field_validator("name")
-    @classmethod
-    def _range(cls, name: str) -> str:
-        # Here and not first in Modality, so that the error points at the line of the name.
-        expand(name)
-        return name
-
-    @model_validator(mode="after")
-    def _resample(self) -> Feature:
-        check_resample(self.name, self.kind, self.resample)
-        return self
+__all__ = [
+    "DEFAULT_RESAMPLE", "Clock", "CorpusSchema", "Feature", "Kind", "Modality", "Parameter", "Resample", "Targets",
+    "expand",
+]  # fmt: skip
 
 
 class Modality(Clock):
     """A named stream of features over time: one table per item."""
 
     features: tuple[Feature, ...] = Field(min_length=1)
-    """The columns besides ``time``."""
+    """The columns besides those of times."""
     storage: Literal["float32", "float16"] = "float32"
     """Number type in the prepared store; float16 halves wide streams."""
     missing_values: tuple[float, ...] = ()
-    """Numbers that stand for no value in every column besides ``time``, such as -99999: read as if the cell were
-    empty."""
+    """Numbers that stand for no value in every column besides those of times, such as -99999: read as if the cell
+    were empty."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -156,6 +46,16 @@ class Modality(Clock):
         return tuple(f.resample or DEFAULT_RESAMPLE[f.kind] for f in self.features for _ in expand(f.name))
 
     @cached_property
+    def pools_equal_times(self) -> tuple[bool, ...]:
+        """By column, whether rows with equal times become one by ``resample``: where corpus.yaml gives it."""
+        return tuple(f.resample is not None for f in self.features for _ in expand(f.name))
+
+    @cached_property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The columns whose classes have names, with these names in the order of codes."""
+        return {name: f.labels for f in self.features if f.labels is not None for name in expand(f.name)}
+
+    @cached_property
     def embedding_groups(self) -> tuple[tuple[int, int], ...]:
         """Column spans [first, last) of each embedding feature: what is brought to unit length together."""
         spans, at = [], 0
@@ -170,60 +70,18 @@ class Modality(Clock):
     def _unique(self) -> Modality:
         seen: set[str] = set()
         for column in self.columns:
-            if column in seen or column == "time":
-                raise ValueError(
-                    f"column '{column}' is named twice" if column in seen else "'time' cannot be a feature"
-                )
+            if column in seen:
+                raise ValueError(f"column '{column}' is named twice")
+            if column == TIME or column in self.columns_of_time:
+                raise ValueError(f"'{column}' cannot be a feature" + (": it holds times" if column != TIME else ""))
             seen.add(column)
-        return self
-
-
-class Parameter(Frozen):
-    """One predicted parameter of every track."""
-
-    name: str
-    """The column is ``{track}_{name}`` in a modality, ``{name}`` or ``{name}_{track}`` in a table of its own."""
-    kind: Literal["continuous", "binary", "categorical"] = "continuous"
-    """Decides loss and metrics."""
-    classes: PositiveInt | None = None
-    """Number of classes, codes 0 … classes−1; categorical only."""
-    component: str
-    """The loss component that the parameter adds to; several may share one."""
-    when: str | None = None
-    """A binary parameter: this one counts only where that one is true."""
-    unit: str = ""
-    """Unit as shown in reports; empty: none."""
-    labels: tuple[str, ...] | None = None
-    """Class names for reports; None: the codes."""
-    resample: Resample | None = None
-    """How several rows a step become one, where the table of labels is faster than the step; None: by kind, as for a
-    feature. Targets that are columns of a modality are pooled as that modality says."""
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that the model puts out for it: 2 for binary (as two classes), the classes, or 1."""
-        match self.kind:
-            case "binary":
-                return 2
-            case "categorical":
-                return self.classes or 0
-            case "continuous":
-                return 1
-
-    @model_validator(mode="after")
-    def _classes(self) -> Parameter:
-        if (self.kind == "categorical") != (self.classes is not None):
-            raise ValueError(f"parameter '{self.name}': classes belongs to kind categorical, and only there")
-        if self.labels is not None and len(self.labels) != (self.classes or 2):
-            raise ValueError(f"parameter '{self.name}': {len(self.labels)} labels for {self.classes or 2} classes")
-        check_resample(self.name, self.kind, self.resample)
         return self
 
 
 class Targets(Clock):
     """What is predicted: K tracks × P parameters per step or per item; a clock for a table of its own."""
 
-    from_: str = Field(alias="from")
+    from_: Name = Field(alias="from")
     """A modality's name (tasks forecast, reconstruct) or that of a table of its own (task label)."""
     scope: Literal["step", "item"] = "step"
     """One target per step, or one per item (task label only)."""
@@ -269,10 +127,10 @@ class CorpusSchema(Frozen):
     """Short name for reports."""
     step: PositiveFloat | None = None
     """Seconds per model step; None: rows are steps, aligned by position."""
-    reference: str | None = None
+    reference: Name | None = None
     """The modality whose times are the grid; None: a regular grid over the span of the targets, where they are a table
     of their own with times, else over all that any stream covers."""
-    modalities: dict[str, Modality] = Field(min_length=1)
+    modalities: dict[Name, Modality] = Field(min_length=1)
     """Streams by name, in the order in which they are shown."""
     targets: Targets
     """What is predicted."""
@@ -283,10 +141,19 @@ class CorpusSchema(Frozen):
         return self.targets.from_ in self.modalities
 
     def target_columns(self) -> tuple[tuple[str, ...], ...]:
-        """Column names of the targets, K tuples of P names."""
+        """Column names of the targets, K tuples of P names.
+
+        Columns of a modality are numbered by track, ``0_x``; where there is one track and they are not, they are ``x``.
+        """
         t = self.targets
         if self.targets_are_features:
-            return tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            numbered = tuple(tuple(f"{k}_{p.name}" for p in t.parameters) for k in range(t.tracks))
+            plain = tuple(p.name for p in t.parameters)
+            have = set(self.modalities[t.from_].columns)
+            # A single track needs no number.
+            return (
+                (plain,) if t.tracks == 1 and have.issuperset(plain) and not have.issuperset(numbered[0]) else numbered
+            )
         if t.tracks == 1:
             return (tuple(p.name for p in t.parameters),)
         return tuple(tuple(f"{p.name}_{k}" for p in t.parameters) for k in range(t.tracks))
@@ -297,46 +164,84 @@ class CorpusSchema(Frozen):
         Raises:
             ConfigError: a name that the corpus does not have, with the nearest one that it has.
         """
-        for name in names or ():
+        wanted = None if names is None else tuple(map(nfc, names))
+        for name in wanted or ():
             if name not in self.modalities:
                 raise ConfigError(
                     f"modality '{name}' is not in corpus '{self.name}'",
                     where="model.modalities",
                     next_step=nearest(name, list(self.modalities)),
                 )
-        return tuple(name for name in self.modalities if names is None or name in names)
+        return tuple(name for name in self.modalities if wanted is None or name in wanted)
 
     @model_validator(mode="after")
     def _references(self) -> CorpusSchema:
         names = list(self.modalities)
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference '{self.reference}' is no modality. " + nearest(self.reference, names))
+        if self.reference is not None and self.modalities[self.reference].intervals:
+            raise ValueError(
+                f"reference '{self.reference}' holds segments, and segments are no steps. Name a modality whose rows "
+                "have one time each, or leave reference out"
+            )
         if self.targets_are_features:
-            if self.targets.scope == "item":
-                raise ValueError("targets taken from a modality have scope step; scope item needs a table of its own")
-            if self.targets.missing_values:
-                raise ValueError(
-                    f"targets taken from modality '{self.targets.from_}' are read with its missing_values. "
-                    f"Write them in modalities.{self.targets.from_}"
-                )
-            columns = set(self.modalities[self.targets.from_].columns)
-            for row in self.target_columns():
-                for column in row:
-                    if column not in columns:
-                        raise ValueError(
-                            f"target column '{column}' is no feature of modality '{self.targets.from_}'. "
-                            + nearest(column, sorted(columns))[:200]
-                        )
-            if not self.targets.keeps_times or any(p.resample for p in self.targets.parameters):
-                raise ValueError(
-                    f"targets are columns of modality '{self.targets.from_}', which is read once. "
-                    f"Write offset, rate and resample in modalities.{self.targets.from_}"
-                )
-        clocks = {f"modality '{name}'": modality for name, modality in self.modalities.items()}
-        for name, clock in {**clocks, "targets": self.targets}.items():
-            if not clock.keeps_times and (self.step is None or (name == "targets" and self.targets.scope == "item")):
-                raise ValueError(f"{name}: offset and rate change times, and there are none: leave them out")
+            self._check_shared_targets(self.modalities[self.targets.from_])
+        else:
+            self._check_own_targets()
+        if self.step is None:
+            for name, modality in self.modalities.items():
+                _refuse_times(f"modality '{name}'", modality, "rows are steps (step: null)")
         for name in [*names, self.targets.from_]:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-                raise ValueError(f"name '{name}' must hold only letters, digits, '_', '-', '.' since it names a folder")
+            if not names_a_folder(name):
+                raise ValueError(
+                    f"name '{name}' must hold only letters and digits of any script, '_', '-', '.' since it names a "
+                    "folder, and start with a letter or digit"
+                )
         return self
+
+    def _check_shared_targets(self, modality: Modality) -> None:
+        """Targets that are columns of a modality: what is read once is said once."""
+        targets = self.targets
+        if targets.scope == "item":
+            raise ValueError("targets taken from a modality have scope step; scope item needs a table of its own")
+        if targets.missing_values:
+            raise ValueError(
+                f"targets taken from modality '{targets.from_}' are read with its missing_values. "
+                f"Write them in modalities.{targets.from_}"
+            )
+        for row in self.target_columns():
+            for column, parameter in zip(row, targets.parameters, strict=True):
+                if column not in modality.columns:
+                    raise ValueError(
+                        f"target column '{column}' is no feature of modality '{targets.from_}'. "
+                        + nearest(column, sorted(modality.columns))[:200]
+                    )
+                named = modality.labels.get(column)
+                if named is not None and parameter.labels is not None and named != parameter.labels:
+                    raise ValueError(
+                        f"parameter '{parameter.name}' and feature '{column}' of modality '{targets.from_}' name their "
+                        "classes differently. Write the labels of the feature for both"
+                    )
+        if targets.keys or any(p.resample for p in targets.parameters):
+            told = ", ".join(targets.keys) or "offset, rate"
+            raise ValueError(
+                f"targets are columns of modality '{targets.from_}', which is read once. "
+                f"Write {told} and resample in modalities.{targets.from_}"
+            )
+
+    def _check_own_targets(self) -> None:
+        """Targets in a table of their own: times only where it has them."""
+        if self.step is None:
+            return _refuse_times("targets", self.targets, "rows are steps (step: null)")
+        if self.targets.scope == "item":
+            return _refuse_times("targets", self.targets, "a target of scope item has one row")
+        for row in self.target_columns():
+            for column in row:
+                if column in self.targets.columns_of_time:
+                    raise ValueError(f"column '{column}' of the targets holds times, and cannot be a parameter too")
+        return None
+
+
+def _refuse_times(name: str, clock: Clock, why: str) -> None:
+    if clock.keys:
+        raise ValueError(f"{name}: {why}, so there are no times: leave out {', '.join(clock.keys)}")

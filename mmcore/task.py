@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Sequence
 
-from mmcore.config import Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
+from mmcore.config import LONGEST_WINDOW, USUAL_WINDOW, Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
 from mmcore.errors import ConfigError, nearest
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
@@ -47,6 +48,22 @@ def _check_interpolation(task: Forecast, config: RunConfig, schema: CorpusSchema
         next_step="Set data.interpolation to last, or leave task.content_lookahead out",
         where="data.interpolation",
     )
+
+
+def default_window(schema: CorpusSchema, lengths: Callable[[], Sequence[int]]) -> int:
+    """The window in steps of a config that names none.
+
+    A target of a step is about the steps around it: :data:`USUAL_WINDOW` of them. A target of an item is about the
+    whole item: the longest one, up to :data:`LONGEST_WINDOW` steps.
+
+    Args:
+        schema: of the corpus.
+        lengths: steps of each item, of its stretches where gaps of the reference divide it; 1 for no lengths. It is
+            called only where each item has one target.
+    """
+    if schema.targets.scope == "step":
+        return USUAL_WINDOW
+    return min(max([1, *lengths()]), LONGEST_WINDOW)
 
 
 def resolve_causal(config: RunConfig, task: Task) -> bool:

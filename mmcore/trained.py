@@ -16,6 +16,7 @@ from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.strata import strata_of
+from mmcore.data.windows import with_window
 from mmcore.events import OnEvent, ignore
 from mmcore.fingerprint import training_fingerprint
 from mmcore.model.build import build_model
@@ -43,7 +44,7 @@ class Trained:
         self.split: Split = draw_split(prepared.items, config.split, config.repeat, strata_of(prepared, config.split))
         """The sides of the run's repeat."""
         self.prepared = with_placebos(prepared, config.data.placebo, self.split, config.repeat)
-        self.config, self.model, self.device = config, model, device
+        self.config, self.model, self.device = with_window(config, prepared), model, device
         self.on_event = on_event
         self.schema: CorpusSchema = prepared.schema
         self.targets = prepared.schema.targets
@@ -116,8 +117,9 @@ def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> 
     Raises:
         CheckpointError: ``workdir`` holds no readable checkpoint of this config.
     """
+    config = with_window(config, prepared)
     task = resolve_task(config, prepared.schema)
-    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.window)
+    model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.steps)
     path = Path(workdir) / "checkpoints" / "best.pt"
     weights = load_checkpoint(path, training_fingerprint(config, prepared.content), torch.device("cpu"))
     model.load_state_dict(weights["model"])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from mmcore.config import RunConfig, override
+from mmcore.config import DataConfig, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
-from mmcore.task import default_metric, resolve_task
+from mmcore.task import default_metric, default_window, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 from studies.configs import Where, config_of, pointer
 from studies.design import Reads, arms_of, neighbours, same_conditions
@@ -42,6 +42,7 @@ def resolve(
     match: Literal["parameters", "flops", "none"] | None = None,
     preset_name: str | None = None,
     count: Count | None = None,
+    lengths: Callable[[DataConfig], Sequence[int]] | None = None,
 ) -> ResolvedStudy:
     """Lay preset, base, command-line changes and arms over the defaults, in this order, and check each step.
 
@@ -59,6 +60,8 @@ def resolve(
             task's own where it names none (:func:`mmcore.task.default_metric`).
         match: from the command line; None: the study's; ``none``: arms keep their sizes.
         count: what a model costs; called only where arms are matched, and needed there.
+        lengths: steps of each item under these alignment settings, see :func:`mmcore.task.default_window`; called only
+            where an arm names no window and each item has one target, and needed there.
 
     Raises:
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
@@ -70,6 +73,8 @@ def resolve(
         layers.append(({"split": {"test_drawn": "once"}}, pointer(written, ("search",))))
     if preset is not None and preset_file is not None:
         layers.append((preset.base, pointer(preset_file, ("base",))))
+        key, overrides = preset.of(schema.targets.scope)
+        layers.append((overrides, pointer(preset_file, (key,))))
     layers.append((study.base, pointer(written, ("base",))))
     layers.append((changes or {}, lambda path: "--set"))
     for overrides, where in layers:
@@ -89,7 +94,8 @@ def resolve(
         made = config_of(override(values, overrides), str(corpus), schema, where)
         # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
         select = None if made.training.select == usual.name else made.training.select
-        return made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
+        made = made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
+        return _with_window(made, schema, lengths)
 
     wanted = _wanted(study, written, schema, config)
 
@@ -144,6 +150,22 @@ def resolve(
         search=search,
         first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _with_window(
+    config: RunConfig, schema: CorpusSchema, lengths: Callable[[DataConfig], Sequence[int]] | None
+) -> RunConfig:
+    """The config with a number for a window."""
+    if config.data.window is not None:
+        return config
+
+    def known() -> Sequence[int]:
+        if lengths is None:
+            raise ValueError("a window cannot hold the longest item without a way to learn lengths")
+        return lengths(config.data)
+
+    data = config.data.model_copy(update={"window": default_window(schema, known)})
+    return config.model_copy(update={"data": data})
 
 
 def _first(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, applies, refuse_inexact
+from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, applies, refuse_inexact
 from mmcore.config import NOT_NUMBERS, Forecast, RunConfig, override
-from mmcore.errors import ConfigError, StudyError
+from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_task
@@ -41,6 +41,29 @@ def refuse_endless(
             raise StudyError(
                 error.rule, found=error.found, next_step=error.next_step, where=written.where(place)
             ) from None
+
+
+def refuse_unknown_columns(analyses: Sequence[AnyAnalysis], columns: Sequence[str], written: YamlFile) -> None:
+    """Errors are compared by columns that items.csv has.
+
+    Args:
+        analyses: of the study, in the order in which they are written. columns: of items.csv, besides item, group and
+            split.
+
+    Raises:
+        StudyError: an analysis names another one.
+    """
+    listed = isinstance(written.data.get("analyses"), list)
+    for index, analysis in enumerate(analyses):
+        for column in (isinstance(analysis, ErrorsAnalysis) and analysis.columns) or ():
+            if column not in columns:
+                place: Place = ("analyses", index) if listed else ("analyses",)
+                raise StudyError(
+                    "errors can be compared by a column of items.csv besides item, group and split",
+                    found=f"'{column}'",
+                    next_step=nearest(column, list(columns)),
+                    where=written.where(place),
+                )
 
 
 def refuse_machine(overrides: dict[str, Any], where: Where) -> None:

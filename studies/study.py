@@ -22,6 +22,10 @@ from studies.search.space import KNOBS
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 PRESETS = Path(__file__).parent / "presets"
+AUTO = "auto"
+"""Instead of a preset's name: :func:`preset_for` chooses it."""
+MANY, VERY_MANY = 1_000, 10_000
+"""Items of a corpus from which on the presets medium and large suit it."""
 
 
 class Study(Frozen):
@@ -31,8 +35,9 @@ class Study(Frozen):
     """The question, in one sentence that ends with a question mark."""
     notes: str = ""
     """What a reader of the report should know about the set-up."""
-    preset: str | None = "quick"
-    """Sizes to start from: a file of studies/presets; None: the defaults of the config."""
+    preset: str | None = "auto"
+    """Sizes to start from: a file of studies/presets. auto: quick for a simulated corpus; small, medium or large by the
+    number of items of any other. None: the defaults of the config."""
     corpus: str | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; None: the preset's."""
     base: dict[str, Any] = {}
@@ -109,12 +114,20 @@ class Preset(Frozen):
 
     notes: str = ""
     """What the preset is for."""
-    corpus: str
-    """Folder of a corpus, or ``simulated:SIZE[:SEED]``."""
+    corpus: str | None = None
+    """Folder of a corpus, or ``simulated:SIZE[:SEED]``; read where neither study nor command line names one."""
     repeats: PositiveInt
     """Repeats where neither study nor command line says."""
     base: dict[str, Any] = {}
     """Overrides on the config's defaults."""
+    steps: dict[str, Any] = {}
+    """Overrides on ``base`` for a corpus with a target for each step."""
+    items: dict[str, Any] = {}
+    """Overrides on ``base`` for a corpus with one target for each item."""
+
+    def of(self, scope: Literal["step", "item"]) -> tuple[Literal["steps", "items"], dict[str, Any]]:
+        """The overrides for a corpus whose targets have that scope, and the key that they stand under."""
+        return ("items", self.items) if scope == "item" else ("steps", self.steps)
 
 
 def catalogue() -> dict[str, Path]:
@@ -167,6 +180,18 @@ def read_preset(name: str) -> tuple[Preset, YamlFile]:
         raise StudyError(f"preset '{name}' is unknown", next_step=nearest(name, list(names)))
     written = read_yaml(path, StudyError)
     return _checked(Preset, written), written
+
+
+def preset_for(items: int | None) -> str:
+    """The preset for a corpus of that many items; None: a simulated one.
+
+    Example:
+        >>> preset_for(None), preset_for(140), preset_for(2_199), preset_for(23_000)
+        ('quick', 'small', 'medium', 'large')
+    """
+    if items is None:
+        return "quick"
+    return "small" if items < MANY else "medium" if items < VERY_MANY else "large"
 
 
 def _checked(model: type[Any], written: YamlFile) -> Any:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def shell_commands() -> list[str]:
 
 @pytest.mark.parametrize("line", shell_commands())
 def test_every_command_shown_is_one_that_exists(line: str) -> None:
-    group = typer.main.get_command(__import__("experiments.cli.main").cli.app)
+    group = typer.main.get_command(import_module("experiments.cli.main").app)
     words = shlex.split(line)[1:]
     context = group.make_context("mmstudy", words[:])
     while words:

@@ -6,9 +6,12 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mmcore.data.importers.sample import Options
 
 data = typer.Typer(help="Make, convert, look at and prepare corpora.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -33,6 +36,11 @@ class Kind(StrEnum):
 
     smartwatch = "smartwatch"
     seed_layout = "seed-layout"
+    csd = "csd"
+    mmsa = "mmsa"
+    mult = "mult"
+    datasets = "datasets"
+    numpy = "numpy"
 
 
 CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's folder.")]
@@ -52,34 +60,106 @@ def simulate(
     typer.echo(f"wrote {make(folder, size.value, seed)}")
 
 
+@data.command()
+def init(
+    raw: Annotated[Path, typer.Argument(metavar="RAW", help="A folder of tables, arrays or subtitles; only read.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new corpus's folder.")],
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
+) -> None:
+    """Guess a corpus from a folder of raw files, and say what was guessed and why.
+
+    Reads CSV, TSV, Parquet, Feather, .npy, .npz, JSON Lines, .srt and .vtt. Every guess can be corrected in the
+    commented corpus.yaml that it writes. See docs/first_corpus.md.
+    """
+    from experiments.guess_view import guess_json, guess_text
+    from mmcore.data.guess.corpus import guess_corpus
+    from mmcore.data.guess.write import write_corpus
+
+    guess = guess_corpus(raw)
+    made = write_corpus(guess, out)
+    if format is Format.json:
+        typer.echo(json.dumps(guess_json(guess, made), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(guess_text(guess, made))
+
+
+@data.command()
+def check(
+    folder: CorpusFolder,
+    format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
+) -> None:
+    """List everything that is wrong with a corpus, each with file, line or item and the next step.
+
+    Writes nothing. Exit code 1 where something is an error, 0 where there are warnings at most.
+    """
+    from experiments.check_view import check_json, check_text
+    from mmcore.data.checking import check_corpus
+
+    checked = check_corpus(folder)
+    if format is Format.json:
+        typer.echo(json.dumps(check_json(checked, folder), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(check_text(checked, folder))
+    if checked.errors:
+        raise typer.Exit(1)
+
+
 @data.command("import")
 def import_(
     kind: Annotated[Kind, typer.Argument(help="What to convert.")],
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR", help="smartwatch: the new corpus's folder. seed-layout: the folder with the seed's files."
-        ),
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="The file or folder to convert; smartwatch: the new corpus's folder."),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="seed-layout: the new corpus's folder; default DIR/corpus.")
+        Path | None, typer.Option("--out", help="The new corpus's folder; seed-layout: default PATH/corpus.")
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The column, key or array to predict.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="The column, key or array of what a split must keep together.")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option("--item", help="The column, key or array of names; csd: segment or video.")
+    ] = None,
+    sampling_rate: Annotated[
+        list[str] | None,
+        typer.Option("--sampling-rate", metavar="MODALITY=HZ", help="Rows a second; once for each modality."),
     ] = None,
 ) -> None:
     """Convert other people's data into a corpus.
 
-    smartwatch: 140 real recordings that the package seglearn ships. seed-layout: files <video>_features.csv,
-    <video>_visual_features.csv and *_sequences.npz.
+    csd: computational sequences of CMU-MultimodalSDK. mmsa, mult: their pickles, read without unpickling. datasets: a
+    folder of Hugging Face datasets. numpy: an .npz archive or a folder of .npy files. smartwatch: 140 recordings that
+    the package seglearn ships. seed-layout: files <video>_features.csv, <video>_visual_features.csv and
+    *_sequences.npz.
     """
+    from mmcore.data.importers.sample import Options, parse_rates
+
+    options = Options(target, group, item, parse_rates(sampling_rate or []))
     match kind:
-        case Kind.smartwatch:
-            from mmcore.data.sources.smartwatch import import_smartwatch
+        case Kind.smartwatch | Kind.seed_layout:
+            typer.echo(f"wrote {_import_layout(kind, paths, out, options)}")
+        case _:
+            from mmcore.data.importers.kinds import import_kind
 
-            made = import_smartwatch(folder)
-        case Kind.seed_layout:
-            from mmcore.data.sources.seed_layout import import_seed_layout
+            typer.echo("\n".join(import_kind(kind.value, paths, out, options).lines()))
 
-            made = import_seed_layout(folder, out or folder / "corpus")
-    typer.echo(f"wrote {made}")
+
+def _import_layout(kind: Kind, paths: list[Path], out: Path | None, options: Options) -> Path:
+    """The two kinds whose layout leaves nothing to choose."""
+    from mmcore.data.importers.kinds import only_path
+    from mmcore.data.importers.sample import Options
+
+    if options != Options():
+        raise typer.BadParameter(f"{kind.value} takes none of --target, --group, --item and --sampling-rate")
+    path = only_path(kind.value, paths)
+    if kind is Kind.smartwatch:
+        from mmcore.data.sources.smartwatch import import_smartwatch
+
+        return import_smartwatch(path)
+    from mmcore.data.sources.seed_layout import import_seed_layout
+
+    return import_seed_layout(path, out or path / "corpus")
 
 
 @data.command()
@@ -96,14 +176,17 @@ def inspect(
     from experiments.cli.text import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
-    from mmcore.data.prepared import prepare as build
+    from mmcore.data.prepare import prepare as build
     from mmcore.data.quality import summarise
     from mmcore.data.timing import time_notes
+    from mmcore.data.windows import lengths_of
 
     store = build(folder, DataConfig(), context.obj.make().prepared)
     lags = lags_of(store) if lag else None
     if format is Format.json:
         told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
+        told["lengths"] = lengths_of(store).as_dict()
+        told |= store.likenesses
         told |= {"modalities": summarise(store.quality), "times": time_notes(store.quality), "items": store.quality}
         if lags is not None:
             told["lags"] = [asdict(one) for one in lags]
@@ -118,7 +201,7 @@ def inspect(
 def prepare(context: typer.Context, folder: CorpusFolder) -> None:
     """Build the prepared store of a corpus, as a study would on its first run."""
     from mmcore.config import DataConfig
-    from mmcore.data.prepared import prepare as build
+    from mmcore.data.prepare import prepare as build
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))

@@ -28,6 +28,7 @@ from experiments.cli.options import (
     StudyArgument,
     ThreadsOption,
     WorkersOption,
+    aside,
     options_of,
     own_options_first,
 )
@@ -113,14 +114,17 @@ def plan(
     device: DeviceOption = Device.cpu,
     format: FormatOption = Format.text,
 ) -> None:
-    """Show the arms, and the runs to do, reuse and resume with an estimated time. Writes nothing."""
+    """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
+
+    Writes nothing, except that a corpus with one target for each item is prepared first: the window depends on lengths.
+    """
     from experiments.cli.plan_view import as_dict
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
-    found = planned(open_request(study, context.obj, options), context.obj)
+    found = planned(open_request(study, context.obj, options, aside), context.obj)
     if format is Format.json:
         _print_json(as_dict(found))
     else:
@@ -146,7 +150,7 @@ def describe(
     asked = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
-        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.window, "arms": arms})
+        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.steps, "arms": arms})
     else:
         typer.echo(describe_text(asked, arms))
 

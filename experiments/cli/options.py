@@ -11,6 +11,7 @@ import yaml
 
 from experiments.cli.data import Format
 from mmcore.errors import StudyError
+from mmcore.events import Event, Note
 from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ CorpusOption = Annotated[
         "--corpus", metavar="DIR", help="Corpus folder, or simulated:SIZE[:SEED] with SIZE quick, seed or noisy."
     ),
 ]
-PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Sizes: quick or seed.")]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="Sizes: quick, seed, small, medium or large; default auto: quick for a simulated corpus, else by items.",
+    ),
+]
 
 
 def _repeats(text: str) -> AnyRepeats:
@@ -123,6 +131,12 @@ def _change(text: str) -> tuple[str, Any]:
         return path.strip(), yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):
         raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
+
+
+def aside(event: Event) -> None:
+    """A note on standard error, so that JSON on standard output stays whole."""
+    if isinstance(event, Note):
+        typer.echo(event.text, err=True)
 
 
 def own_options_first(words: Sequence[str]) -> list[str]:

@@ -15,12 +15,15 @@ from studies.resolved import ResolvedArm
 
 def as_dict(plan: Plan) -> dict[str, Any]:
     """A plan as plain data; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie."""
-    study, costs = plan.asked.study, Costs(plan.asked.schema)
+    study, costs, fit = plan.asked.study, Costs(plan.asked.schema), plan.asked.fit
     states = Counter(run.state for run in plan.runs)
     return {
         "study": study.name,
         "question": study.question,
         "preset": study.preset,
+        "preset_chosen_for_items": plan.asked.sized_by,
+        "window": study.arm(study.reference).config.data.steps,
+        "lengths": None if fit is None else fit.lengths.as_dict() | {"cut": fit.cut},
         "corpus": {"path": str(plan.asked.place.folder), "content": plan.asked.content},
         "metric": study.metric.name,
         "reference": study.reference,
@@ -40,6 +43,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
             {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in plan.runs
         ],
         "verdicts": prospects(plan.asked).as_dict(),
+        "warnings": [] if fit is None else list(fit.warnings),
         "sequential": _sequential(plan),
         "search": _searches(plan.searches, plan.asked),
     }

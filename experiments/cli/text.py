@@ -14,6 +14,8 @@ from experiments.planning.plan import Plan
 from experiments.planning.request import Asked
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
+from mmcore.config import DataConfig
+from mmcore.data.windows import Lengths, cut_text, lengths_of, window_of
 from mmcore.task import selection_metric
 from reports.numbers import counted, listing
 from studies.matching import Size
@@ -60,7 +62,9 @@ def plan_text(plan: Plan) -> str:
     lines.append(f"corpus   {where}{made}")
     lines.append(f"metric   {study.metric.name}{_chosen(plan)}; reference arm {study.reference}; {_repeats(study)}")
     if study.preset:
-        lines.append(f"preset   {study.preset}")
+        lines.append(f"preset   {study.preset}{_why_preset(plan.asked)}")
+    if plan.asked.fit is not None:
+        lines.append(f"window   {plan.asked.fit.window:,} steps; items have {lengths_text(plan.asked.fit.lengths)}")
     for path, value in study.changes.items():
         lines.append(f"changed  {path} = {value}")
     lines.append("")
@@ -68,13 +72,31 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    lines += [f"warning: {text}" for text in prospects(plan.asked).warnings]
+    warnings = (*prospects(plan.asked).warnings, *(plan.asked.fit.warnings if plan.asked.fit else ()))
+    lines += [f"warning: {text}" for text in warnings]
     if study.search is not None:
         lines += search_text(plan.asked, plan.searches, plan.workers)
     lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
+
+
+def _why_preset(asked: Asked) -> str:
+    """By what the preset was chosen, where nobody named it."""
+    return "" if asked.sized_by is None else f" (chosen for {counted(asked.sized_by, 'item')}; --preset names another)"
+
+
+def lengths_text(lengths: Lengths) -> str:
+    """Items' steps in words.
+
+    Example:
+        >>> lengths_text(Lengths(3, 41, 60.5, 125))
+        '41 to 125 (median 60.5)'
+    """
+    if lengths.shortest == lengths.longest:
+        return f"{lengths.longest:,} each"
+    return f"{lengths.shortest:,} to {lengths.longest:,} (median {lengths.median:,g})"
 
 
 def _time_text(plan: Plan) -> list[str]:
@@ -174,7 +196,7 @@ def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
     parts = list(arms[0]["parameters"])
     lines = [asked.study.question, "", "trained parameters"]
     lines.append(table(["arm", *parts], [[_named(a), *(f"{a['parameters'][p]:,}" for p in parts)] for a in arms]))
-    window = asked.study.arms[0].config.data.window
+    window = asked.study.arms[0].config.data.steps
     lines += ["", f"floating-point operations of one forward pass over one window of {window} steps, in millions"]
     lines.append(
         table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
@@ -221,6 +243,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     lines = [
         f"corpus {schema.name}: {len(store.items)} items in {groups} groups, {steps:,} steps"
         + (f" of {schema.step:g} s" if schema.step else ""),
+        f"length of an item: {lengths_text(lengths_of(store))} steps{_in_seconds(store)}",
         f"targets: {schema.targets.tracks} × {len(schema.targets.parameters)} from {schema.targets.from_}, "
         f"scope {schema.targets.scope}; components {', '.join(schema.targets.components)}",
         f"content {store.content}",
@@ -228,13 +251,22 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     ]
     lines += _quality_table(summarise(store.quality), leave_out=("examples",))
     if items:
-        hidden = ("constant_names", "loud_values", "warnings", "apart")
+        hidden = ("constant_names", "loud_values", "warnings", "apart", "equal_times_pooled")
         lines += ["", *_quality_table(store.quality, leave_out=hidden)]
+    from mmcore.data.alike import likeness_notes
     from mmcore.data.timing import time_notes
 
     notes = time_notes(store.quality)
     if notes:
         lines += ["", "times", *(f"  {text}" for text in notes)]
+    cut = cut_text(store, window_of(DataConfig(), store))
+    if cut is not None:
+        lines += ["", "windows", f"  {cut}"]
+    likenesses = likeness_notes(store)
+    if likenesses:
+        lines += ["", "columns that are alike", *(f"  {text}" for text in likenesses[:_MOST_REMARKS])]
+        if len(likenesses) > _MOST_REMARKS:
+            lines.append(f"  … and {len(likenesses) - _MOST_REMARKS} more; --format json shows all")
     remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]
@@ -264,6 +296,12 @@ def lag_lines(lags: Sequence[Lag], unit: str) -> list[str]:
     return lines or ["  no item has two modalities that change"]
 
 
+def _in_seconds(store: Prepared) -> str:
+    """Lengths of items on the clock; nothing where rows are steps."""
+    step, lengths = store.schema.step, lengths_of(store)
+    return "" if step is None else f", {lengths.shortest * step:.4g} to {lengths.longest * step:.4g} s"
+
+
 _MOST_REMARKS = 12
 
 
@@ -272,8 +310,14 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     texts = list(row["warnings"])
     if row["constant_columns"] and row["rows"] > 1:
         texts.append(f"{row['constant_columns']} columns never change: {', '.join(row['constant_names'])}")
-    for name, text in (("non_monotonic", "rows go back in time"), ("duplicate_times", "rows repeat a time")):
-        if row[name]:
+    for name, text in (
+        ("non_monotonic", "rows go back in time"),
+        ("duplicate_times", "rows repeat a time"),
+        ("no_time", "rows have no time and are left out"),
+        ("empty_segments", "segments do not end after their start and are left out"),
+        ("overlaps", "segments start before an earlier one has ended; the one that started last is read"),
+    ):
+        if row.get(name):
             texts.append(f"{row[name]} {text}")
     return texts
 
@@ -290,7 +334,8 @@ _TITLES = {
 def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
-    heads = [head for head in rows[0] if head not in leave_out]
+    rare = [head for head in ("empty_segments", "overlaps") if not any(row.get(head) for row in rows)]
+    heads = [head for head in rows[0] if head not in (*leave_out, *rare)]
     named = sum(head in ("item", "modality") for head in heads)
     titles = [_TITLES.get(head, head.replace("_", " ")) for head in heads]
     return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]

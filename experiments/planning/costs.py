@@ -42,7 +42,7 @@ class Costs:
         """Floating-point operations by part, see :func:`mmcore.model.cost.count_flops`."""
         from mmcore.model.cost import count_flops
 
-        return self._counted(self._flops, config, lambda model: count_flops(model, config.data.window))
+        return self._counted(self._flops, config, lambda model: count_flops(model, config.data.steps))
 
     def _counted(
         self,
@@ -53,7 +53,7 @@ class Costs:
         from mmcore.model.build import build_unfilled
 
         causal = resolve_causal(config, resolve_task(config, self.schema))
-        key = (config.model, causal, config.data.window)
+        key = (config.model, causal, config.data.steps)
         if key not in known:
-            known[key] = count(build_unfilled(config.model, self.schema, causal, config.data.window))
+            known[key] = count(build_unfilled(config.model, self.schema, causal, config.data.steps))
         return known[key]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from experiments.corpora import CorpusPlace
+from experiments.corpora import CorpusPlace, items_of
 from mmcore.config import SplitConfig
-from mmcore.data.sources.folder import Item, read_items
-from mmcore.data.sources.simulated import simulated_items
 from mmcore.data.splits import draw_split
 from mmcore.errors import SplitError
 from reports.verdicts.prospects import GroupCounts, Prospects, prospects_of
@@ -50,10 +48,3 @@ def side_of(place: CorpusPlace, config: SplitConfig, repeat: int) -> GroupCounts
         return str(error)
     tested = {items[index].group for index in split.test}
     return GroupCounts(split.drawn, len(tested), len({item.group for item in items}))
-
-
-def items_of(place: CorpusPlace) -> tuple[Item, ...]:
-    """The items of a corpus; those of a simulated one are known before it is made."""
-    if place.exists or place.simulated is None:
-        return read_items(place.folder / "items.csv")
-    return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))

@@ -1,24 +1,32 @@
-"""What is requested: a study with its corpus and options. Writes nothing, imports no torch and no Optuna."""
+"""What is requested: a study with its corpus and options. Imports no torch and no Optuna.
+
+Writes nothing, but that a corpus with one target for each item is prepared when a study on it is opened.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.corpora import CorpusPlace, locate
+from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.home import Home
 from experiments.planning.costs import Costs
+from experiments.planning.windows import Fit, Ruler
+from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
+from mmcore.events import OnEvent, ignore
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
 from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
-from studies.study import CATALOGUE, Preset, find_study, read_preset, read_study
+from studies.rules import refuse_unknown_columns
+from studies.study import AUTO, CATALOGUE, Preset, find_study, preset_for, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 
@@ -31,8 +39,9 @@ class Options:
     """What a command line may change on a study.
 
     Args:
-        corpus: a folder or ``simulated:SIZE[:SEED]``; None: the study's, then the preset's.
-        preset: a preset's name; None: the study's.
+        corpus: a folder, a :class:`experiments.corpus.Corpus` or ``simulated:SIZE[:SEED]``; None: the study's, then the
+            preset's.
+        preset: a preset's name, or ``auto``; None: the study's.
         repeats, metric: None: the study's.
         changes: dotted path to value, laid over the study's base.
         workers: worker processes; None: as many as the cores can serve.
@@ -42,7 +51,7 @@ class Options:
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
     """
 
-    corpus: str | None = None
+    corpus: str | os.PathLike[str] | None = None
     preset: str | None = None
     repeats: AnyRepeats | None = None
     metric: str | None = None
@@ -52,6 +61,11 @@ class Options:
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.corpus is not None:
+            # As text, since it is shown in the command that rebuilds a report.
+            object.__setattr__(self, "corpus", os.fspath(self.corpus))
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,8 @@ class Asked:
             where nothing was changed.
         search_key: name of its searches in their storage: ``key`` without metric and repeats, which change no trial.
         options: as given.
+        fit: how its windows fit its items; None where each step has a target.
+        sized_by: the number of items by which its preset was chosen; None: study or options name the preset.
         searches: what the study's searches have found so far, see :mod:`experiments.tuning.results`; () where it has
         none, or none has
             begun. Once all are complete, the study has the arms that they found.
@@ -81,6 +97,8 @@ class Asked:
     key: str
     search_key: str
     options: Options
+    fit: Fit | None = None
+    sized_by: int | None = None
     searches: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -113,19 +131,28 @@ class PlannedRun:
     factor: float = 1.0
 
 
-def read_request(name: str, home: Home, options: Options) -> Asked:
+def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Asked:
     """Find a study, read it, lay the options over it, find its corpus. What its searches have found is not looked up.
+
+    Where each item has one target the corpus is prepared, if it is not yet: windows depend on the items' lengths.
 
     Raises:
         StudyError, CorpusError: what is wrong, with file and line.
     """
     path = find_study(name)
     study, written = read_study(path)
-    preset_name = options.preset or study.preset
-    preset, preset_file = _preset(preset_name, None if options.preset else written) if preset_name else (None, None)
-    spec = options.corpus or study.corpus or (preset.corpus if preset else "simulated:quick")
-    place = locate(spec, home)
+    named = options.preset or study.preset
+    chosen = options.corpus or study.corpus
+    spec = None if chosen is None else str(chosen)
+    sized_by = None
+    if named == AUTO:
+        place = locate(spec or "simulated:quick", home)
+        sized_by = None if place.simulated else len(items_of(place))
+        named = preset_for(sized_by)
+    preset, preset_file = _preset(named, None if options.preset else written) if named else (None, None)
+    place = locate(spec or (preset and preset.corpus) or "simulated:quick", home)
     schema = place.schema()
+    ruler = Ruler(place, schema, home, on_event)
     resolved = resolve(
         path.stem,
         study,
@@ -138,11 +165,15 @@ def read_request(name: str, home: Home, options: Options) -> Asked:
         repeats=options.repeats,
         metric=options.metric,
         match=options.match,
-        preset_name=preset_name,
+        preset_name=named,
         count=Costs(schema),
+        lengths=ruler.lengths,
     )
+    if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
+        refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
     key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
-    return Asked(resolved, path, place, schema, place.content(), key, search_key, options)
+    fit = ruler.fit(resolved)
+    return Asked(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
 
 
 def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:

@@ -86,7 +86,7 @@ def work_of(config: RunConfig, schema: CorpusSchema, sides: Sides) -> Work:
         schema: gives features, tracks and outputs.
         sides: of the run's split.
     """
-    window, stride = config.data.window, config.data.stride or config.data.window
+    window, stride = config.data.steps, config.data.stride or config.data.steps
     ahead = config.task.horizon if isinstance(config.task, Forecast) else 0
     training = config.training
     batches = ceil(_windows(sides.train, window, stride, ahead) / training.batch)

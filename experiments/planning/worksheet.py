@@ -7,13 +7,11 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-import pyarrow.parquet as parquet
-
-from experiments.corpora import CorpusPlace
+from experiments.corpora import CorpusPlace, items_of
 from experiments.home import Home
-from experiments.planning.foresight import items_of
 from experiments.planning.work import Sides, Work, work_of
 from mmcore.config import DataConfig, RunConfig, SplitConfig
+from mmcore.data.lengths import counted_steps
 from mmcore.data.prepared import store_path
 from mmcore.data.sources.folder import Item
 from mmcore.data.sources.simulated import simulated_items
@@ -96,31 +94,17 @@ class Worksheet:
             return None
 
     def _counted_steps(self) -> list[int]:
-        """By the number of rows of the modality that gives the grid."""
+        """By the rows or times of the tables that give the grid."""
         if not self._place.exists:
             return list(simulated_items(*self._place.simulated).values()) if self._place.simulated else []
-        name = self.schema.reference or next(iter(self.schema.modalities))
-        found: dict[str, int] = {}
-        for item in self._items[:LOOKED_AT]:
-            rows = self._rows(name, item.name)
-            if rows is not None:
-                found[item.name] = rows
-        if not found:
+        looked_at = [item.name for item in self._items[:LOOKED_AT]]
+        found = counted_steps(self._place.folder, self.schema, looked_at)
+        known = [steps for steps in found.values() if steps]
+        if not known:
             raise CorpusError(
-                f"no item has a table of '{name}'",
+                "no item has a table that says how long it is",
                 next_step="Check the names of its files against items.csv",
-                where=str(self._place.folder / name),
+                where=str(self._place.folder),
             )
-        usual = round(fmean(found.values()))
-        looked_at = {item.name for item in self._items[:LOOKED_AT]}
-        return [found.get(item.name, 0 if item.name in looked_at else usual) for item in self._items]
-
-    def _rows(self, modality: str, item: str) -> int | None:
-        path = self._place.folder / modality / f"{item}.parquet"
-        try:
-            if path.exists():
-                return parquet.read_metadata(path).num_rows
-            with open(path.with_suffix(".csv"), "rb") as file:
-                return max(0, sum(1 for _ in file) - 1)
-        except (OSError, ValueError):
-            return None
+        usual = round(fmean(known))
+        return [found.get(item.name, usual) for item in self._items]

@@ -5,6 +5,8 @@ optimiser, loop. run.py: all of it together. overrides.py: dotted overrides and 
 """
 
 from mmcore.config.data import (
+    LONGEST_WINDOW,
+    USUAL_WINDOW,
     AugmentationConfig,
     Crop,
     DataConfig,

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.names import Name
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -45,11 +47,19 @@ Task = Annotated[Forecast | Reconstruct | Label, Field(discriminator="kind")]
 
 
 # Data --------------------------------------------------------------------------------------------------------------
+USUAL_WINDOW = 100
+"""Steps of a window where each step has a target and nobody says otherwise."""
+LONGEST_WINDOW = 1_000
+"""Steps of a window at most where each item has a target and nobody says otherwise. Beyond it attention, which grows
+with the square of the window, takes most of the time and memory of a small model."""
+
+
 class DataConfig(Frozen):
     """From tables to windows."""
 
-    window: PositiveInt = 100
-    """Steps that the model sees at once."""
+    window: PositiveInt | None = None
+    """Steps that the model sees at once. None: 100 where each step has a target; the longest item, up to 1,000 steps,
+    where each item has one. Studies and runs put the number in, see :mod:`mmcore.data.windows`."""
     stride: PositiveInt | None = None
     """Steps between the starts of training windows; None: the window (no overlap). Evaluation never overlaps."""
     tolerance: NonNegativeFloat = 0.05
@@ -63,10 +73,27 @@ class DataConfig(Frozen):
     clip: PositiveFloat = 10.0
     """Normalised inputs are limited to ± this many training deviations, so that one broken sensor value cannot
     dominate a batch."""
-    placebo: tuple[str, ...] = ()
+    placebo: tuple[Name, ...] = ()
     """Modalities that every item reads from another item of its side, in training and in tests: the same parameters and
     operations, and no information. Targets and naive baselines stay the item's own, so a placebo of the tracks takes
     the past away from a forecast's model, and from nothing else."""
+
+    @property
+    def steps(self) -> int:
+        """The window in steps, as a number.
+
+        Raises:
+            ConfigError: the window is None, and only the corpus can tell what that comes to.
+        """
+        if self.window is None:
+            raise ConfigError(
+                "the window must be a number here",
+                expected="steps, since None depends on the lengths of the corpus's items",
+                found="None",
+                next_step="Call mmcore.data.windows.with_window(config, prepared) first, or set data.window",
+                where="data.window",
+            )
+        return self.window
 
     @model_validator(mode="after")
     def _none_twice(self) -> DataConfig:
@@ -86,7 +113,7 @@ class SplitConfig(Frozen):
     """each_repeat: other test groups in every repeat, so that intervals cover which groups are tested. once: the same
     ones in all repeats, and only train and validation are drawn anew. Studies that search draw them once, so that
     no item that helped to choose a setting is among those that confirm it."""
-    stratify: str | None = None
+    stratify: Name | None = None
     """A column of items.csv, or a target with classes: each side that is drawn then gets its share of every value.
     Groups stay whole: a group counts by the value that most of its items, or steps, have. None: no."""
 
@@ -128,7 +155,7 @@ class FeatureDropout(Frozen):
 class ModalityDropout(Frozen):
     """Modalities of a window are absent; one that is there always remains."""
 
-    rate: Probability | dict[str, Probability] = 0.3
+    rate: Probability | dict[Name, Probability] = 0.3
     """Chance that a modality is dropped; one number for all, or by name (0 where not named)."""
     probability: Probability = 1.0
     """Chance that a window loses modalities at all."""

@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.names import Name, nfc
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -86,7 +87,7 @@ class Hierarchical(Frozen):
         """
         if self.order is None:
             return _fold(modalities)
-        found = sorted(_leaves(self.order))
+        found = sorted(map(nfc, _leaves(self.order)))
         if found != sorted(modalities) or _has_empty_group(self.order):
             raise ConfigError(
                 "a hierarchical order must name each modality that the model reads once",
@@ -100,7 +101,7 @@ class Hierarchical(Frozen):
 
 def _fold(parts: tuple[Order, ...]) -> Order:
     """Nested pairs, from left to right: (a, b, c) → ((a, b), c)."""
-    folded = [part if isinstance(part, str) else _fold(part) for part in parts]
+    folded = [nfc(part) if isinstance(part, str) else _fold(part) for part in parts]
     tree = folded[0]
     for part in folded[1:]:
         tree = (tree, part)
@@ -180,7 +181,7 @@ Head = Annotated[SharedHead | PerTrackHead | ResidualHead | TrackTokensHead, Fie
 class ModelConfig(Frozen):
     """Embedding per modality → layers per modality → fusion → Transformer encoder → head."""
 
-    modalities: tuple[str, ...] | None = None
+    modalities: tuple[Name, ...] | None = None
     """The modalities that the model reads; None: all of the corpus. With a single one there is nothing to fuse."""
     fusion: Fusion = Gated()
     """How the modalities become one."""

@@ -14,6 +14,7 @@ from mmcore.config.data import AugmentationConfig, DataConfig, SplitConfig, Task
 from mmcore.config.model import ModelConfig
 from mmcore.config.training import LossConfig, TrainingConfig
 from mmcore.frozen import Frozen
+from mmcore.names import Name
 
 NOT_NUMBERS = ("corpus", "repeat", "device", "threads")
 """Left out of the fingerprint: paths and machine (the corpus counts by content, the repeat separately)."""
@@ -22,7 +23,7 @@ NOT_NUMBERS = ("corpus", "repeat", "device", "threads")
 class EvaluationConfig(Frozen):
     """How a trained model is tested. Runs that differ here alone share their training."""
 
-    without: tuple[str, ...] = ()
+    without: tuple[Name, ...] = ()
     """Modalities that are taken away from the test items; training and selection see them."""
     test: bool = True
     """Whether test items are read at all. Off while settings are tuned, which is judged on validation items."""

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 from mmcore.measures import parse_metric
+from mmcore.names import Name
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -121,7 +122,7 @@ Weighting = Annotated[
 class LossConfig(Frozen):
     """What is minimised. Reports always use plain losses with weights of 1, whatever is trained with."""
 
-    weights: dict[str, NonNegativeFloat] = {}
+    weights: dict[Name, NonNegativeFloat] = {}
     """Training weight per loss component; a component left out counts 1. They are scaled to a sum equal to their
     number, so that they do not change the learning rate."""
     weighting: Weighting = FixedWeights()

@@ -4,7 +4,8 @@ A source time within the tolerance of a step is a match: the nearest sample is u
 interpolated, by kind: continuous linear, binary and categorical the last value, embedding linear and then unit
 length; or all by the last value, see ``hold`` in :func:`align`. Across a gap above ``max_gap``, and outside the
 stream's own time range, the stream is absent. A stream that is faster than the step is pooled first, see
-:mod:`mmcore.data.pooling`; only its empty windows are filled in this way.
+:mod:`mmcore.data.pooling`; only its empty windows are filled in this way. Where rows are segments, a step has the one
+that is in force, see :mod:`mmcore.data.segments`, and between segments the stream is absent.
 
 T source rows, S grid steps, F raw features.
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmcore.data.pooling import EPSILON, Pooling, pool, windows_of
+from mmcore.data.pooling import EPSILON, Pooling, Windows, pool, windows_of
+from mmcore.data.segments import in_force, pieces_of, windows_over
 from mmcore.data.sources.tables import Table
 from mmcore.errors import CorpusError
 from mmcore.schema import Kind
@@ -32,10 +34,15 @@ class Stream:
 
     Args:
         time_T: seconds, strictly increasing; None for an untimed table.
-        values_TF: float32, no Inf.
+        values_TF: float32, no Inf; of rows with equal times the last one.
         rows: rows of the file. nan, inf: cells that were so. non_monotonic: places where time ran backwards.
-        duplicate_times: rows dropped since a later row has the same time. no_time: rows dropped for want of a time.
-        largest_gap: seconds between neighbours; 0 where there are none.
+        duplicate_times: rows with the time of a later row. no_time: rows dropped for want of a time.
+        largest_gap: seconds between neighbours, or from the end of a segment to the next start; 0 where there are none.
+        end_T: seconds, where rows are pieces of segments: then ``time_T`` are their starts, and row_T says of which
+            segment each is a part. None where rows have one time each.
+        empty_segments: segments dropped since they end at or before their start. overlaps: segments that start before
+            an earlier one has ended.
+        equal: all rows, where some have equal times.
     """
 
     time_T: np.ndarray | None
@@ -48,6 +55,31 @@ class Stream:
     no_time: int
     largest_gap: float
     extra_columns: int
+    end_T: np.ndarray | None = None
+    row_T: np.ndarray | None = None
+    empty_segments: int = 0
+    overlaps: int = 0
+    equal: EqualTimes | None = None
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """First and last second at which it has something to say; None without times or rows."""
+        if self.time_T is None or not len(self.time_T):
+            return None
+        return float(self.time_T[0]), float((self.time_T if self.end_T is None else self.end_T)[-1])
+
+
+@dataclass(frozen=True)
+class EqualTimes:
+    """All R rows of a stream some of whose rows have equal times, in order.
+
+    Args:
+        time_R: seconds, never decreasing. values_RF: as in :class:`Stream`. groups: the rows of each different time.
+    """
+
+    time_R: np.ndarray
+    values_RF: np.ndarray
+    groups: Windows
 
 
 @dataclass(frozen=True)
@@ -60,6 +92,7 @@ class Aligned:
         interpolated_S: the step had no match and was interpolated (or held, for kinds that take the last value).
         rows_used: source rows that have a part in some step.
         pooled: rows a step that were pooled, by the median; 0 where the stream was not pooled.
+        missed: segments shorter than a step that lie between two steps and are not read.
     """
 
     values_SF: np.ndarray
@@ -67,12 +100,14 @@ class Aligned:
     interpolated_S: np.ndarray
     rows_used: int = 0
     pooled: float = 0.0
+    missed: int = 0
 
 
 def tidy(table: Table) -> Stream:
-    """Sort by time, keep the last of equal times, turn Inf into NaN; count all of it.
+    """Sort by time, find the last of equal times, turn Inf into NaN; count all of it.
 
-    Rows without a finite time are dropped and counted. An empty table gives an empty stream.
+    Rows without a finite time are dropped and counted, and so are segments that do not end after their start: they are
+    in force at no time, and annotation tools write them. An empty table gives an empty stream.
     """
     values_TF, time_T = table.values_TF, table.time_T
     infinite_TF = np.isinf(values_TF)
@@ -82,6 +117,8 @@ def tidy(table: Table) -> Stream:
     rows = len(values_TF)
     if time_T is None:
         return Stream(None, values_TF, rows, nan, inf, 0, 0, 0, 0.0, table.extra_columns)
+    if table.end_T is not None:
+        return _tidy_segments(time_T, table.end_T, values_TF, nan, inf, table.extra_columns)
     timed_T = np.isfinite(time_T)
     if not timed_T.all():
         time_T, values_TF = time_T[timed_T], values_TF[timed_T]
@@ -92,11 +129,34 @@ def tidy(table: Table) -> Stream:
         time_T, values_TF = time_T[order], values_TF[order]
     last_T = np.append(np.diff(time_T) > 0, True)[: len(time_T)]
     duplicates = int(len(time_T) - last_T.sum())
+    equal = None
     if duplicates:
+        ends = np.flatnonzero(last_T) + 1
+        equal = EqualTimes(time_T, values_TF, Windows(np.arange(len(ends)), np.append(0, ends[:-1]), ends))
         time_T, values_TF = time_T[last_T], values_TF[last_T]
     gap = float(np.diff(time_T).max()) if len(time_T) > 1 else 0.0
     no_time = int(rows - timed_T.sum())
-    return Stream(time_T, values_TF, rows, nan, inf, non_monotonic, duplicates, no_time, gap, table.extra_columns)
+    counts = (rows, nan, inf, non_monotonic, duplicates, no_time, gap, table.extra_columns)
+    return Stream(time_T, values_TF, *counts, equal=equal)
+
+
+def _tidy_segments(
+    start_T: np.ndarray, end_T: np.ndarray, values_TF: np.ndarray, nan: int, inf: int, extra_columns: int
+) -> Stream:
+    rows = len(values_TF)
+    timed_T = np.isfinite(start_T) & np.isfinite(end_T)
+    lasting_T = timed_T & (end_T > start_T)
+    start_T, end_T, values_TF = start_T[lasting_T], end_T[lasting_T], values_TF[lasting_T]
+    non_monotonic = int((np.diff(start_T) < 0).sum())
+    # Stable, so that of segments that start together the one written last stays last.
+    order = np.argsort(start_T, kind="stable")
+    pieces = pieces_of(start_T[order], end_T[order])
+    gap = float(max(0.0, (pieces.start_P[1:] - pieces.end_P[:-1]).max(initial=0.0)))
+    no_time = int(rows - timed_T.sum())
+    return Stream(
+        pieces.start_P, values_TF[order][pieces.row_P], rows, nan, inf, non_monotonic, 0, no_time, gap, extra_columns,
+        pieces.end_P, pieces.row_P, int(timed_T.sum() - lasting_T.sum()), pieces.overlapping,
+    )  # fmt: skip
 
 
 def regular_grid(spans: Sequence[tuple[float, float]], step: float, max_gap: float, where: str) -> np.ndarray:
@@ -170,6 +230,12 @@ def align(
     S, F = len(grid_S), values_TF.shape[1]
     if not len(time_T):
         return Aligned(np.full((S, F), np.nan, np.float32), np.zeros(S, bool), np.zeros(S, bool))
+    if stream.end_T is not None:
+        return _align_segments(stream, grid_S, embedding_groups, hold, pooling)
+    equal = stream.equal if pooling is not None and any(pooling.equal_times) else None
+    if equal is not None and pooling is not None:
+        values_TF = values_TF.copy()
+        pool(equal.values_RF, equal.groups, pooling, values_TF, pooling.columns(together=True))
     right_S = np.searchsorted(time_T, grid_S, side="right")
     before_S, after_S = np.maximum(right_S - 1, 0), np.minimum(right_S, len(time_T) - 1)
     since_S = np.where(right_S > 0, grid_S - time_T[before_S], np.inf)
@@ -200,9 +266,12 @@ def align(
             values_SF[np.ix_(between, linear_F)] = (1 - weight) * low_NF + weight * high_NF
     if pooled is None:
         used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
-        return _finish(values_SF, interpolated_S, embedding_groups, int(used_T.sum()))
+        return _finish(values_SF, interpolated_S, embedding_groups, _count(used_T, equal))
     windows = windows_of(time_T, grid_S, pooled.width, causal=hold)
-    pool(values_TF, windows, pooled, values_SF)
+    pool(values_TF, windows, pooled, values_SF, pooled.columns(together=False) if equal else None)
+    if equal is not None:
+        every = windows_of(equal.time_R, grid_S, pooled.width, causal=hold)
+        pool(equal.values_RF, every, pooled, values_SF, pooled.columns(together=True))
     interpolated_S[windows.steps_W] = False
     between = np.flatnonzero(interpolated_S)
     # Columns of ``nearest`` read their row in every step, others only where the window is empty.
@@ -210,7 +279,40 @@ def align(
     used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
     if set(pooled.resamples) != {"nearest"}:
         used_T |= windows.covered(len(time_T))
-    return _finish(values_SF, interpolated_S, embedding_groups, int(used_T.sum()), pooled.rows_per_step(time_T))
+    return _finish(values_SF, interpolated_S, embedding_groups, _count(used_T, equal), pooled.rows_per_step(time_T))
+
+
+def _align_segments(
+    stream: Stream,
+    grid_S: np.ndarray,
+    embedding_groups: Sequence[tuple[int, int]],
+    causal: bool,
+    pooling: Pooling | None,
+) -> Aligned:
+    """A step has the segment in force; of segments that are usually shorter than a step, all of its window."""
+    assert stream.time_T is not None, "a timed stream"
+    assert stream.end_T is not None, "segments"
+    assert stream.row_T is not None, "segments"
+    piece_S = in_force(stream.time_T, stream.end_T, grid_S)
+    values_SF = stream.values_TF[np.maximum(piece_S, 0)]
+    values_SF[piece_S < 0] = np.nan
+    used_P = np.zeros(len(stream.time_T), bool)
+    used_P[piece_S[piece_S >= 0]] = True
+    pooled = 0.0
+    if pooling is not None and pooling.applies(stream.time_T, stream.end_T):
+        windows, seconds_N = windows_over(stream.time_T, stream.end_T, grid_S, pooling.width, causal)
+        pool(stream.values_TF, windows, pooling, values_SF, seconds_N=seconds_N)
+        if set(pooling.resamples) != {"nearest"}:
+            used_P |= windows.covered(len(used_P))
+        pooled = pooling.rows_per_step(stream.time_T, stream.end_T)
+    rows_used = np.unique(stream.row_T[used_P])
+    missed = 0
+    if pooling is not None and len(grid_S):
+        inside_P = (stream.time_T >= grid_S[0]) & (stream.end_T <= grid_S[-1])
+        short_P = inside_P & (stream.end_T - stream.time_T < pooling.width)
+        missed = len(np.setdiff1d(stream.row_T[short_P], rows_used))
+    aligned = _finish(values_SF, np.zeros(len(grid_S), bool), embedding_groups, len(rows_used), pooled)
+    return replace(aligned, missed=missed)
 
 
 def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tuple[int, int]]) -> Aligned:
@@ -224,6 +326,11 @@ def align_by_position(stream: Stream, steps: int, embedding_groups: Sequence[tup
 def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
     """Steps that come after a gap above ``max_gap``: a window never reaches across one."""
     return tuple(int(at) + 1 for at in np.flatnonzero(np.diff(grid_S) > max_gap + EPSILON))
+
+
+def _count(used_T: np.ndarray, equal: EqualTimes | None) -> int:
+    """Rows of the file: all of a time where they are pooled, else one."""
+    return int(used_T.sum() if equal is None else equal.groups.counts_W[used_T].sum())
 
 
 def _rows_read(

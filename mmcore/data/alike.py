@@ -51,6 +51,21 @@ def examine_columns(prepared: Prepared) -> dict[str, list[dict[str, Any]]]:
     return {"alike": [*_pairs(prepared, x)], "copies": [*_copies(prepared)]}
 
 
+def likeness_notes(prepared: Prepared) -> list[str]:
+    """The same in sentences; [] where no columns are alike, or where the store is from before they were compared."""
+    found = prepared.likenesses
+    notes = []
+    for pair in found.get("alike", ()):
+        mine, its = pair["columns"][0]
+        more = f", and {pair['count'] - 1} more of their columns" if pair["count"] > 1 else ""
+        notes.append(f"{pair['one']}.{mine} and {pair['other']}.{its} are the same but for unit and sign{more}")
+    for copy in found.get("copies", ()):
+        lag = copy["lag"]
+        at = f", read {abs(lag)} steps {'after' if lag > 0 else 'before'}," if lag else ""
+        notes.append(f"{copy['modality']}.{copy['column']}{at} tells the target '{copy['target']}'")
+    return notes
+
+
 def _rows(prepared: Prepared) -> np.ndarray:
     total = len(prepared.present)
     return np.unique(np.linspace(0, max(0, total - 1), min(total, SAMPLED_ROWS)).astype(int))

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcore.config import DataConfig
 from mmcore.data.alignment import Aligned, Stream, align, align_by_position, breaks_of, regular_grid, tidy
-from mmcore.data.pooling import Pooling
+from mmcore.data.pooling import EPSILON, FASTER, Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.timing import add_times
@@ -79,6 +79,9 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
         for name, stream in streams.items()
     ]
     _add_times(schema, quality, streams, aligned, grid_S)
+    for row in quality:
+        _add_pooling(schema, row, streams[row["modality"]], aligned[row["modality"]])
+    _add_pace(schema, quality, streams, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -126,9 +129,17 @@ def _grid(
         return None, len(reference.values_TF) if reference else max((len(s.values_TF) for s in have), default=0)
     if reference is not None and reference.time_T is not None:
         return reference.time_T, len(reference.time_T)
-    spans = [(float(s.time_T[0]), float(s.time_T[-1])) for s in have if s.time_T is not None and len(s.time_T)]
+    spans = [span for stream in have if (span := _steps_span(stream, schema.step)) is not None]
     grid_S = regular_grid(spans, schema.step, max_gap, where)
     return grid_S, len(grid_S)
+
+
+def _steps_span(stream: Stream, step: float) -> tuple[float, float] | None:
+    """The first and last time at which a step may find the stream: with a segment's end it is over."""
+    if stream.span is None or stream.end_T is None:
+        return stream.span
+    first, last = stream.span
+    return first, max(first, last - 2 * EPSILON * max(1.0, step))
 
 
 def _add_times(
@@ -148,6 +159,44 @@ def _add_times(
         others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
         width = 0.0 if grid_S is None else _width(schema, grid_S)
         add_times(row, streams[name], aligned[name], grid_S, others_S, width)
+
+
+def _add_pooling(schema: CorpusSchema, row: dict[str, Any], stream: Stream | None, one: Aligned | None) -> None:
+    """Say what pooling leaves out, and where a column's ``resample`` means nothing."""
+    row["equal_times_pooled"] = 0
+    if stream is None or one is None or stream.time_T is None:
+        return
+    columns, resamples = _columns(schema, row["modality"]), _resamples(schema, row["modality"])
+    if stream.equal is not None:
+        row["equal_times_pooled"] = sum(_pools_equal_times(schema, row["modality"]))
+    elif not one.pooled and len(stream.time_T) > 1:
+        spread = [column for column, how in zip(columns, resamples, strict=True) if how == "std"]
+        if spread:
+            row["warnings"].append(
+                f"resample: std means nothing for '{spread[0]}'"
+                + (f" and {len(spread) - 1} more columns" if len(spread) > 1 else "")
+                + ": there are not several rows a step, and one row has no deviation. The values themselves are read"
+            )
+    if one.missed:
+        row["warnings"].append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
+
+
+def _add_pace(
+    schema: CorpusSchema,
+    quality: list[dict[str, Any]],
+    streams: dict[str, Stream | None],
+    grid_S: np.ndarray | None,
+) -> None:
+    """Warn of a reference that is faster than the declared step: its own times are the grid, so nothing is pooled."""
+    if grid_S is None or schema.reference is None or schema.step is None or streams[schema.reference] is None:
+        return
+    width = _width(schema, grid_S)
+    if schema.step > FASTER * width:
+        (row,) = (row for row in quality if row["modality"] == schema.reference)
+        row["warnings"].append(
+            f"its rows lie {width:.4g} s apart and are the steps, as it is the reference: step {schema.step:g} is not "
+            f"used. For steps of {schema.step:g} s leave reference out of corpus.yaml"
+        )
 
 
 def _aligned(
@@ -180,7 +229,7 @@ def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
             for column, parameter in zip(row, schema.targets.parameters, strict=True):
                 if parameter.when is not None:
                     conditions[place[column]] = place[row[names.index(parameter.when)]]
-    return Pooling(_width(schema, grid_S), _resamples(schema, name), conditions)
+    return Pooling(_width(schema, grid_S), _resamples(schema, name), conditions, _pools_equal_times(schema, name))
 
 
 def _width(schema: CorpusSchema, grid_S: np.ndarray) -> float:
@@ -194,6 +243,12 @@ def _resamples(schema: CorpusSchema, name: str) -> Sequence[Resample]:
         return schema.modalities[name].resamples
     own: list[Resample] = [p.resample or DEFAULT_RESAMPLE[p.kind] for p in schema.targets.parameters]
     return own * schema.targets.tracks
+
+
+def _pools_equal_times(schema: CorpusSchema, name: str) -> Sequence[bool]:
+    if name in schema.modalities:
+        return schema.modalities[name].pools_equal_times
+    return [p.resample is not None for p in schema.targets.parameters] * schema.targets.tracks
 
 
 def _target(

@@ -1,9 +1,9 @@
 """Estimates by how much one stream is late against another, from where both change.
 
 The change of a stream at a step is the mean absolute first difference of its columns, each over its own root mean
-square in the item. Two streams of one recording change together more often than by chance; the lag at which the changes
-correlate most is the estimate. How sure it is: by how many deviations that correlation stands above those at other
-lags, and how many items agree when each is asked alone.
+square in the item; of segments also where one starts or ends. Two streams of one recording change together more often
+than by chance; the lag at which the changes correlate most is the estimate. How sure it is: by how many deviations that
+correlation stands above those at other lags, and how many items agree when each is asked alone.
 
 S steps of an item, F raw features, L lags from −reach to reach.
 """
@@ -90,8 +90,12 @@ def change_of(values_SF: np.ndarray) -> np.ndarray:
 
 
 def _changes(prepared: Prepared, name: str) -> list[np.ndarray]:
-    values = prepared.values[name]
-    return [change_of(values[item.offset : item.offset + item.steps]) for item in prepared.items]
+    values, at = prepared.values[name], list(prepared.schema.modalities).index(name)
+    spans = [slice(item.offset, item.offset + item.steps) for item in prepared.items]
+    if not prepared.schema.modalities[name].intervals:
+        return [change_of(values[span]) for span in spans]
+    # Of segments, where they start and end is a change too, and often the only one.
+    return [change_of(np.column_stack([values[span], prepared.present[span, at]])) for span in spans]
 
 
 def _correlation_L(a_S: np.ndarray, b_S: np.ndarray, reach: int) -> np.ndarray | None:

@@ -26,15 +26,16 @@ from mmcore.config import DataConfig, Forecast, Reconstruct, Task
 from mmcore.data.augmentation import Augmenter
 from mmcore.data.normalisation import SCALED, Normaliser
 from mmcore.data.prepared import Prepared
+from mmcore.data.windows import window_of
 from mmcore.errors import ConfigError, nearest
 
 
 class Loader:
     """Windows of some items, read lazily: memory does not grow with the corpus.
 
-    Each item is cut into windows of ``config.window`` steps, ``stride`` apart; the last one is shorter and padded. A
-    window never reaches across a gap of the reference above ``max_gap``. An item too short for a single position has
-    no window.
+    Each item is cut into windows of :func:`mmcore.data.windows.window_of` steps, ``stride`` apart; the last one is
+    shorter and padded. A window never reaches across a gap of the reference above ``max_gap``. An item too short for a
+    single position has no window.
 
     Args:
         prepared: the store.
@@ -70,7 +71,8 @@ class Loader:
                 )
         if not modalities:
             raise ConfigError("a loader must read at least one modality")
-        self.prepared, self.batch, self.window, self.clip = prepared, batch, config.window, config.clip
+        self.prepared, self.batch, self.clip = prepared, batch, config.clip
+        self.window = window_of(config, prepared)
         self.modalities = tuple(modalities)
         self.read_I = read_I
         targets = prepared.schema.targets
@@ -85,7 +87,7 @@ class Loader:
         self.columns = {name: list(prepared.schema.modalities).index(name) for name in self.modalities}
         self.scaling = {name: _Scaling(prepared, normaliser, name) for name in self.modalities}
         self.target_mean_P, self.target_deviation_P = normaliser.target_mean_P, normaliser.target_deviation_P
-        self.table_W4 = _windows(prepared, items, self.ahead, config.window, stride or config.window)
+        self.table_W4 = _windows(prepared, items, self.ahead, self.window, stride or self.window)
 
     @property
     def windows(self) -> int:
@@ -104,7 +106,7 @@ class Loader:
             augment: changes the windows, for training; None: as they are.
 
         Returns:
-            Batches of ``config.window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
+            Batches of ``window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
             and embeddings as they are; 0 where NaN, absent or padded.
         """
         order = np.arange(self.windows) if order is None else np.asarray(order)

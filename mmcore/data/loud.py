@@ -68,9 +68,10 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[dict[s
                 )
         if row["loud_values"]:
             key = f"modalities.{suspect.table}" if suspect.table in prepared.schema.modalities else "targets"
+            counted = _counted(prepared, suspect)
             row["warnings"].append(
-                f"loud: {'; '.join(row['loud_values'])}. Mend the table; or, where such a number means that there is "
-                f"no value, list it in {key}.missing_values of corpus.yaml"
+                f"loud: {'; '.join(row['loud_values'])}. {counted}Mend the table; or, where such a number means that "
+                f"there is no value, list it in {key}.missing_values of corpus.yaml"
             )
 
 
@@ -108,6 +109,15 @@ def _targets(prepared: Prepared) -> Iterator[_Suspect]:
         if columns:
             usual_F = usual.of([at % P for at in columns])
             yield _Suspect(item.name, schema.targets.from_, columns, [names[at] for at in columns], usual_F)
+
+
+def _counted(prepared: Prepared, suspect: _Suspect) -> str:
+    """What loud targets do; empty where no column is a target."""
+    schema = prepared.schema
+    targets = {column for row in schema.target_columns() for column in row}
+    if suspect.table != schema.targets.from_ or not targets.intersection(suspect.names):
+        return ""
+    return "Targets count in the loss and in scores as they are. "
 
 
 def _times(times: float) -> str:

@@ -13,6 +13,8 @@ MANY_INTERPOLATED = 0.5
 """Warn where more than this share of an item's steps is interpolated; the seed experiment's limit."""
 _LATER = ("constant_columns", "loud")
 """Numbers that no stream has by itself: loud cells are found when all items are known, see :mod:`mmcore.data.loud`."""
+_OF_ROWS = ("non_monotonic", "duplicate_times", "no_time", "empty_segments", "overlaps")
+"""Faults of rows."""
 NAMED_CONSTANTS = 5
 """Constant columns named in a row; the rest are counted."""
 
@@ -41,14 +43,17 @@ def quality_row(
         step; 0 where the stream is not faster than the step), ``steps, coverage`` (share of steps present),
         ``interpolated`` (share of steps), ``largest_gap`` (seconds), ``nan, inf`` (cells), ``constant_columns``
         (count), ``constant_names`` (the first few; a column with fewer than two known values is not called constant),
-        ``non_monotonic, duplicate_times, no_time`` (rows), ``extra_columns`` (ignored columns of the file), ``loud``
+        ``non_monotonic, duplicate_times, no_time`` (rows), ``empty_segments`` (segments left out since they do not end
+        after their start), ``overlaps`` (segments that start before an earlier one has ended), ``extra_columns``
+        (ignored columns of the file), ``loud``
         (cells far outside their column's usual range over all items), ``loud_values`` (a text for each such column;
         both are filled by :func:`mmcore.data.loud.mark_loud`), ``warnings`` (texts). What times tell is added by
-        :func:`mmcore.data.timing.add_times`.
+        :func:`mmcore.data.timing.add_times`, and ``equal_times_pooled`` (columns in which rows with equal times are
+        pooled) by :mod:`mmcore.data.gridding`.
     """
     row: dict[str, Any] = {"item": item, "modality": modality, "missing": stream is None, "rows": 0}
     row |= {"rows_used": 0, "pooled": 0.0, "steps": steps}
-    numbers = ("nan", "inf", "constant_columns", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud")
+    numbers = ("nan", "inf", "constant_columns", *_OF_ROWS, "extra_columns", "loud")
     row |= {"coverage": 0.0, "interpolated": 0.0, "largest_gap": 0.0} | dict.fromkeys(numbers, 0)
     row |= {"constant_names": [], "loud_values": [], "warnings": []}
     if stream is None:
@@ -67,7 +72,7 @@ def quality_row(
     row |= {"constant_columns": len(constant), "constant_names": constant[:NAMED_CONSTANTS]}
     if row["interpolated"] > MANY_INTERPOLATED:
         row["warnings"].append(f"{row['interpolated']:.0%} of the steps are interpolated")
-    if stream.largest_gap > max_gap:
+    if stream.largest_gap > max_gap and stream.end_T is None:
         row["warnings"].append(f"a gap of {stream.largest_gap:.1f} s is longer than {max_gap:g} s and stays absent")
     return row
 
@@ -91,8 +96,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         ``modality, items, missing`` (items without it), ``rows`` (read), ``rows_used, pooled`` (the most),
         ``coverage, interpolated`` (over the items that have it), ``seconds_outside, seconds_absent, apart`` (items),
         ``largest_gap, nan, inf, constant_columns`` (the largest count of an item), ``non_monotonic, duplicate_times,
-        no_time, extra_columns, loud, warnings`` (number of items with a warning), ``examples`` (the first three
-        warnings with their items). [] for no rows.
+        no_time, empty_segments, overlaps, extra_columns, loud, warnings`` (number of items with a warning),
+        ``examples`` (the first three warnings with their items). [] for no rows.
     """
     lines = []
     for modality in dict.fromkeys(row["modality"] for row in rows):
@@ -110,8 +115,8 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in ("seconds_outside", "seconds_absent"):
             line[name] = sum(row[name] for row in have)
         line["apart"] = sum(bool(row["apart"]) for row in have)
-        for name in ("nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud"):
-            # A store from before loud cells were counted has none of them.
+        for name in ("nan", "inf", *_OF_ROWS, "extra_columns", "loud"):
+            # A store from before something was counted has none of it.
             line[name] = sum(row.get(name, 0) for row in have)
         line["warnings"] = sum(bool(row["warnings"]) for row in have)
         texts = [f"{row['item']}: {text}" for row in have for text in row["warnings"]]

@@ -5,7 +5,7 @@ S grid steps, T source rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,11 +50,12 @@ def add_times(
     the first and the last. All 0 and empty where there are no times, no rows or no steps.
     """
     row |= {"seconds_outside": 0.0, "seconds_absent": 0.0, "apart": ""}
-    if stream is None or aligned is None or grid_S is None or stream.time_T is None or not len(stream.time_T):
+    if stream is None or aligned is None or grid_S is None or stream.span is None or not len(grid_S):
         return
-    if not len(grid_S):
-        return
-    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    first, last = stream.span
+    if stream.end_T is not None:
+        # A segment's end is no longer part of it: the last step that can read it is one earlier.
+        last = max(first, last - width)
     outside = _outside(first, last, float(grid_S[0]), float(grid_S[-1]))
     row["seconds_outside"] = outside if outside > width else 0.0
     row["seconds_absent"] = float((~aligned.present_S).sum() * width)
@@ -71,9 +72,9 @@ def _outside(first: float, last: float, start: float, end: float) -> float:
 
 
 def _apart(stream: Stream, present_S: np.ndarray, grid_S: np.ndarray, others_S: np.ndarray) -> str:
-    assert stream.time_T is not None, "a timed stream"
+    assert stream.span is not None, "a timed stream with rows"
     met = float((present_S & others_S).sum() / others_S.sum())
-    first, last = float(stream.time_T[0]), float(stream.time_T[-1])
+    first, last = stream.span
     start, end = (float(grid_S[np.flatnonzero(others_S)[at]]) for at in (0, -1))
     told = f"times {_seconds(first, last)} against {_seconds(start, end)}"
     length = last - first
@@ -109,7 +110,8 @@ def _seconds(first: float, last: float) -> str:
 
 
 def time_notes(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What is wrong with times, by modality: streams that never meet the others, times that repeat.
+    """What is wrong with times, by modality: streams that never meet the others, times that repeat, segments that
+    overlap, rows that are left out for want of a time.
 
     Args:
         rows: quality rows with what :func:`add_times` adds.
@@ -121,14 +123,35 @@ def time_notes(rows: Sequence[dict[str, Any]]) -> list[str]:
         if apart:
             told = "; ".join(f"{row['item']}: {row['apart']}" for row in apart[:_EXAMPLES])
             notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {told}")
-        repeated = [row for row in have if row["duplicate_times"]]
-        if repeated:
-            lost = sum(row["duplicate_times"] for row in repeated)
-            rows_there = sum(row["rows"] - row["no_time"] for row in repeated)
-            told = f"{modality}: {lost} of {rows_there} rows repeat a time in {len(repeated)} items "
-            told += f"(first {repeated[0]['item']}); of equal times the last row is read"
-            if rows_there >= LONG * (rows_there - lost):
-                told += ". It looks like a table in long format, with several rows a time: write one row a time, with "
-                told += "a column for each of them"
-            notes.append(told)
+        notes += [f"{modality}: {text}" for text in (_repeated(have), *_faults(have)) if text]
     return notes
+
+
+def _repeated(have: Sequence[dict[str, Any]]) -> str:
+    repeated = [row for row in have if row["duplicate_times"]]
+    if not repeated:
+        return ""
+    again = sum(row["duplicate_times"] for row in repeated)
+    rows_there = sum(row["rows"] - row["no_time"] for row in repeated)
+    told = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0]['item']}); "
+    together = repeated[0].get("equal_times_pooled", 0)
+    if together:
+        return f"{told}{together} columns pool them by their resample, the others read the last row of equal times"
+    told += "of equal times the last row is read"
+    if rows_there >= LONG * (rows_there - again):
+        told += ". It looks like a table in long format, with several rows a time: write one row a time, with a column "
+        told += "for each of them; or, if these rows are several values of one thing, set resample for the feature"
+    return told
+
+
+def _faults(have: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Segments that overlap, and rows that are left out."""
+    for key, text in (
+        ("overlaps", "segments start before an earlier one has ended{}; of several the one that started last is read"),
+        ("empty_segments", "segments do not end after their start{}, and are left out"),
+        ("no_time", "rows have no time{}, and are left out"),
+    ):
+        rows = [row for row in have if row.get(key, 0)]
+        if rows:
+            count = sum(row[key] for row in rows)
+            yield f"{count} {text.format(f' in {len(rows)} items (first ' + rows[0]['item'] + ')')}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmcore.config import Forecast, RunConfig
 from mmcore.measures import parse_metric
-from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
+from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, number
 
 NAMED = 3
@@ -139,6 +139,23 @@ def _items(count: int, side: str) -> str:
 def _in_repeats(found: tuple[str, list[int]]) -> str:
     text, repeats = found
     return f"{text} (repeat{'s' if len(repeats) > 1 else ''} {some([str(r) for r in repeats])})"
+
+
+def cut(evidence: Evidence) -> Found:
+    """Items that a window cuts, where each item has one target."""
+    scope, lengths = (evidence.results.corpus.get(key) for key in ("scope", "lengths"))
+    if scope is None or lengths is None:
+        return not_run("No run counted the items that its windows cut.")
+    if scope == "step":
+        return not_applicable("Each step has a target of its own.")
+    windows: dict[int, tuple[int, int]] = {}
+    for run in evidence.results.run_rows:
+        sides = json.loads(run["sides"] or "{}").values()
+        if any(side["cut"] for side in sides):
+            window = evidence.results.study.arm(run["arm"]).config.data.steps
+            windows[window] = (sum(side["cut"] for side in sides), sum(side["items"] for side in sides))
+    texts = [f"a window of {window:,} steps cuts {n:,} of {of:,} items" for window, (n, of) in sorted(windows.items())]
+    return warn_if(bool(texts), lambda: f"The longest item has {lengths['longest']:,} steps; {some(texts, NAMED)}.")
 
 
 def flattered(evidence: Evidence) -> Found:

@@ -78,4 +78,15 @@ CORPUS_RULES = (
         "Then train again.",
         corpus.copies,
     ),
+    Rule(
+        "ABL042",
+        "Windows cut items",
+        "Each item has one target, and an item is longer than the window of an arm. Such an item is shown in parts, "
+        "and the predictions of its parts are averaged.",
+        "A part may lack what the target is about, though training holds it to that target. Arms look worse than they "
+        "are, those most that need the whole item.",
+        "Leave data.window out, so that it holds the longest item, or set it to that item's steps. Where that is above "
+        "1,000 steps, a larger step in corpus.yaml makes items shorter: faster streams are pooled, not thinned.",
+        corpus.cut,
+    ),
 )

@@ -359,7 +359,7 @@ def _sides(split: dict[str, Any]) -> str | None:
     """What each side lacks and holds, as text; None in records of before it was counted."""
     sides = {side: split[side] for side in _SIDES if "missing" in (split.get(side) or {})}
     return (
-        json.dumps({side: {k: of[k] for k in ("items", "missing", "labels")} for side, of in sides.items()})
+        json.dumps({side: {k: of.get(k) for k in ("items", "missing", "labels", "cut")} for side, of in sides.items()})
         if sides
         else None
     )

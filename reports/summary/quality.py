@@ -13,8 +13,13 @@ LARGEST = ("largest_gap", "constant_columns")
 """The largest of any item."""
 SECONDS = ("seconds_outside", "seconds_absent")
 """Summed over items, in seconds."""
-COUNTS = ("rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "extra_columns", "loud")
+COUNTS = (
+    "rows", "rows_used", "nan", "inf", "non_monotonic", "duplicate_times", "no_time", "empty_segments", "overlaps",
+    "extra_columns", "loud",
+)  # fmt: skip
 """Summed over items."""
+OF_SEGMENTS = ("empty_segments", "overlaps")
+"""Counts of tables of segments alone, shown where there are any."""
 
 
 _HEADINGS = {
@@ -25,6 +30,9 @@ _HEADINGS = {
     "non_monotonic": "times out of order",
     "duplicate_times": "double times",
     "no_time": "without a time",
+    "empty_segments": "segments without length",
+    "overlaps": "overlapping segments",
+    "equal_times_pooled": "columns that pool equal times",
     "missing": "items without it",
     "pooled": "rows a step",
     "seconds_outside": "outside the grid (s)",
@@ -55,6 +63,7 @@ def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
     known = {key for row in rows for key in row}
     if "modality" not in known:
         return Table((), ())
+    known -= {key for key in OF_SEGMENTS if not any(row.get(key) for row in rows)}
     shares, largest, seconds, counts = (
         [c for c in group if c in known] for group in (SHARES, LARGEST, SECONDS, COUNTS)
     )

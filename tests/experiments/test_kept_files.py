@@ -16,7 +16,8 @@ from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.config import EvaluationConfig, RunConfig
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
 

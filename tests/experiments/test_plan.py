@@ -237,3 +237,22 @@ def test_a_budget_of_epochs_reaches_further_where_trials_are_pruned(
         assert "on top" not in text, "every arm is known"
         assert ("at least 3 to do" in text) == (pruner == "halving")
         assert "at most 12 epochs" in text, "6 for each arm"
+
+
+def test_errors_by_a_column_that_items_do_not_have_are_refused_before_anything_is_trained(
+    tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
+) -> None:
+    corpus = shutil.copytree(tiny_corpus, tmp_path / "with_genres")
+    header, *lines = (corpus / "items.csv").read_text().splitlines()
+    rows = [f"{header},genre", *(f"{line},{'ab'[at % 2]}" for at, line in enumerate(lines))]
+    (corpus / "items.csv").write_text("\n".join(rows) + "\n")
+    text = tiny_study.read_text()
+    study = tmp_path / "by_genre.yaml"
+    for column, line in (("genre", None), ("gener", len(text.splitlines()) + 1)):
+        study.write_text(f"{text.rstrip()}\nanalyses:\n  - {{kind: errors, columns: [{column}]}}\n")
+        if line is None:
+            assert planned(study, corpus, home).runs
+            continue
+        with pytest.raises(StudyError, match=r"found 'gener'\. Did you mean 'genre'") as caught:
+            planned(study, corpus, home)
+        assert caught.value.where == f"{study}:{line + 1}"

@@ -27,7 +27,7 @@ from experiments.tuning import tuner as search_work
 from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, SILENT_SECONDS, Watch, trials_of
 from experiments.tuning.storage import find_study, journal, open_storage
 from experiments.tuning.tune import tune
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint
 

@@ -22,7 +22,7 @@ from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
 from experiments.tuning.ownership import Owner
 from experiments.tuning.tune import tune
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 
 TIMES = ("seconds", "started", "finished", "process")
 """What a trial says of who did it when."""

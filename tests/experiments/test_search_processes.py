@@ -52,10 +52,11 @@ TUNE = """
 import sys
 from pathlib import Path
 from experiments.home import Home
-from experiments.plan import Options, ask
+from experiments.opening import open_request
+from experiments.planning.request import Options
 from experiments.progress import Screen
-from experiments.search import tune
-from mmcore.data.prepared import prepare
+from experiments.tuning.tune import tune
+from mmcore.data.prepare import prepare
 
 home = Home(Path(sys.argv[1])).make()
 asked = open_request(sys.argv[2], home, Options(corpus=sys.argv[3], workers=1))

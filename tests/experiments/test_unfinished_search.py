@@ -14,7 +14,7 @@ from experiments.execute import trial
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.fingerprint import fingerprint
 
 SEARCH = """\

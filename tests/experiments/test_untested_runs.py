@@ -17,7 +17,8 @@ from experiments.launchers.messages import Finished, Job, Message, Stopped, Told
 from experiments.records import read_record
 from mmcore.config import EvaluationConfig, RunConfig, build_config
 from mmcore.data.loader import Loader
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.events import EpochDone, ignore
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.scoring import Data

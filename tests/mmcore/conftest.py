@@ -163,7 +163,7 @@ def config() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def prepared(editing_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     from mmcore.config import DataConfig
-    from mmcore.data.prepared import prepare
+    from mmcore.data.prepare import prepare
 
     return prepare(editing_corpus, DataConfig(), tmp_path_factory.mktemp("prepared"))
 

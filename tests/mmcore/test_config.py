@@ -14,7 +14,7 @@ def test_the_defaults_are_the_seeds_sizes():
     model, training = config.model, config.training
     assert (model.width, model.layers, model.heads, model.feed_forward, model.dropout) == (256, 6, 8, 1024, 0.1)
     assert (training.optimiser.learning_rate, training.optimiser.weight_decay) == (1e-4, 1e-5)
-    assert (training.batch, training.epochs, training.clip_norm, config.data.window) == (16, 10, 1.0, 100)
+    assert (training.batch, training.epochs, training.clip_norm) == (16, 10, 1.0)
     assert training.schedule == Cosine(warmup_epochs=2, floor=1e-6)
 
 

@@ -1,11 +1,21 @@
 """Pins the identity of runs: who changes the numerics raises NUMERICS and, with it, the values here."""
 
+from typing import Any
+
 import pytest
 
 from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
+from mmcore.errors import ConfigError
 from mmcore.fingerprint import NUMERICS, fingerprint, identity, training_fingerprint
 
 CONTENT = "0123456789abcdef" * 2
+WINDOW = {"corpus": "c", "data": {"window": 100}}
+"""What every config needs before it has a name: a number for its window."""
+
+
+def config_of(values: dict[str, Any]) -> RunConfig:
+    return build_config(override(WINDOW, values))
+
 
 GOLDEN = {
     "defaults": ({}, "de4c632b5ab92eb5670ad976c9f3ea13"),
@@ -25,12 +35,12 @@ GOLDEN = {
 @pytest.mark.parametrize(("values", "expected"), GOLDEN.values(), ids=GOLDEN.keys())
 def test_fingerprints_are_pinned(values, expected):
     assert NUMERICS == 3
-    assert fingerprint(build_config({"corpus": "c", **values}), CONTENT) == expected
+    assert fingerprint(config_of(values), CONTENT) == expected
 
 
 def test_what_a_fingerprint_hashes_can_be_read():
-    values = {"corpus": "c", "repeat": 2, "device": "auto", "model": {"modalities": ["b", "a"]}}
-    assert identity(build_config(values), CONTENT) == {
+    values = {"repeat": 2, "device": "auto", "model": {"modalities": ["b", "a"]}}
+    assert identity(config_of(values), CONTENT) == {
         "config": {"model": {"modalities": ["a", "b"]}},
         "corpus": CONTENT,
         "repeat": 2,
@@ -38,7 +48,7 @@ def test_what_a_fingerprint_hashes_can_be_read():
     }
 
 
-BASE = RunConfig(corpus="c")
+BASE = config_of({})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ BASE = RunConfig(corpus="c")
     ids=str,
 )
 def test_paths_machine_and_written_out_defaults_stay_out(change):
-    same = build_config(override({"corpus": "c"}, change))
+    same = config_of(change)
     assert fingerprint(same, CONTENT) == fingerprint(BASE, CONTENT)
 
 
@@ -87,21 +97,21 @@ CHANGES = [
 
 
 def test_whatever_changes_the_numbers_changes_the_fingerprint():
-    prints = {fingerprint(build_config(override({"corpus": "c"}, change)), CONTENT) for change in CHANGES}
+    prints = {fingerprint(config_of(change), CONTENT) for change in CHANGES}
     prints |= {fingerprint(BASE, CONTENT), fingerprint(BASE, CONTENT[::-1])}
     assert len(prints) == len(CHANGES) + 2
     assert all(len(p) == 32 and int(p, 16) >= 0 for p in prints)
 
 
 def test_the_order_of_modalities_and_keys_does_not_matter():
-    a = build_config({"corpus": "c", "model": {"modalities": ["x", "y"], "width": 64}})
-    b = build_config({"model": {"width": 64, "modalities": ["y", "x"]}, "corpus": "c"})
+    a = config_of({"model": {"modalities": ["x", "y"], "width": 64}})
+    b = config_of({"model": {"width": 64, "modalities": ["y", "x"]}})
     assert fingerprint(a, CONTENT) == fingerprint(b, CONTENT)
 
 
 def test_runs_that_differ_in_their_test_alone_share_their_training():
     def deaf(*names, **changes):
-        return build_config({"corpus": "c", "evaluation": {"without": names}, **changes})
+        return config_of({"evaluation": {"without": names}, **changes})
 
     assert training_fingerprint(BASE, CONTENT) == fingerprint(BASE, CONTENT)
     assert training_fingerprint(deaf("a"), CONTENT) == fingerprint(BASE, CONTENT) != fingerprint(deaf("a"), CONTENT)
@@ -115,3 +125,12 @@ def test_every_field_is_in_the_fingerprint_or_named_as_staying_out():
     assert set(RunConfig.model_fields) - set(NOT_NUMBERS) == {
         "task", "data", "split", "model", "loss", "augmentation", "training", "evaluation"
     }  # fmt: skip
+
+
+def test_a_window_needs_a_number_before_a_run_has_a_name():
+    """None is the longest item of a corpus: two corpora, two numbers, and one name would be wrong for both."""
+    with pytest.raises(ConfigError, match=r"data.window: the window must be a number here.*with_window"):
+        fingerprint(RunConfig(corpus="c"), CONTENT)
+    assert fingerprint(config_of({"data.window": 101}), CONTENT) != fingerprint(BASE, CONTENT)
+    assert "data" not in identity(BASE, CONTENT)["config"]
+    assert identity(config_of({"data.window": 524}), CONTENT)["config"]["data"] == {"window": 524}

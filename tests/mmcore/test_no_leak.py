@@ -4,14 +4,17 @@ from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import yaml
 
 import mmcore.run as run_module
 import mmcore.scoring
 from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.config.model import Fusion, Head
 from mmcore.data.loader import Loader
+from mmcore.data.prepare import prepare
 from mmcore.events import EpochDone
 from mmcore.model.build import build_model
 from mmcore.probes.leakage import forbidden_gradient
@@ -93,6 +96,51 @@ def test_a_forecast_cannot_see_what_lies_later(config, editing_corpus, prepared,
     for content in ("speech", "noise"):
         assert torch.equal(predict(changed(content, step + ahead + 1)), clean)
         assert not torch.equal(predict(changed(content, step + ahead)), clean)
+
+
+@pytest.mark.parametrize("length", [2.5, 0.4], ids=["longer than a step", "pooled"])
+def test_a_forecast_from_the_file_on_cannot_see_segments_that_start_later(
+    config, editing_corpus, corpus_writer, tmp_path, length
+):
+    """Speech in segments: their cells, and the ends of those in force, change nothing at or before a step."""
+    schema = yaml.safe_load((editing_corpus / "corpus.yaml").read_text())
+    schema["step"] = 1.0
+    schema["modalities"]["speech"] |= {"start": "from", "end": "to"}
+    items = pd.read_csv(editing_corpus / "items.csv")
+    step, item = 30, "clip02"
+
+    def written(name, bent):
+        rng = np.random.default_rng(0)
+        tables = {"speech": {}, "noise": {}, "track": {}}
+        for modality in ("noise", "track"):
+            for path in (editing_corpus / modality).iterdir():
+                tables[modality][path.stem] = pd.read_parquet(path)
+        for one in items["item"]:
+            start = np.arange(0, 60, length)
+            table = pd.DataFrame({"from": start, "to": start + length, "level": rng.standard_normal(len(start))})
+            if bent and one == item:
+                table.loc[table["from"] > step, "level"] += 3.0
+                table.loc[table["to"] > step, "to"] += 0.1
+            tables["speech"][one] = table
+        return prepare(corpus_writer(tmp_path / name, schema, tables, items), data, tmp_path / "prepared")
+
+    data = DataConfig(window=60, interpolation="last")
+    clean, changed = written("clean", False), written("changed", True)
+    task = {"kind": "forecast", "horizon": 1, "content_lookahead": 0}
+    asked = config(tmp_path / "clean", task=task, training__epochs=1, data=data.model_dump())
+    result = run(asked, tmp_path / "run", prepared=clean)
+    assert result.leakage["forbidden_gradient"] == 0.0
+    model = load_trained(asked, clean, tmp_path / "run")
+    normaliser = run_module.fit_normaliser(clean, range(12))
+
+    def predict(store):
+        loader = Loader(store, normaliser, data, asked.task, model.modalities, [2], 1)
+        with torch.no_grad():
+            return model(next(iter(loader.batches())))[0]
+
+    one, other = predict(clean), predict(changed)
+    assert torch.equal(one[: step + 1], other[: step + 1])
+    assert not torch.equal(one[step + 1 : step + 5], other[step + 1 : step + 5])
 
 
 def test_the_gradient_of_a_forecast_with_respect_to_later_inputs_is_exactly_zero(

@@ -139,3 +139,21 @@ def test_a_when_names_a_binary_parameter():
         Targets.model_validate(
             {"from": "t", "parameters": [{"name": "x", "component": "c"}, {"name": "y", "component": "c", "when": "x"}]}
         )
+
+
+@pytest.mark.parametrize(
+    ("features", "columns"),
+    [(["x", "y"], ("x", "y")), (["0_x", "0_y"], ("0_x", "0_y")), (["x", "y", "0_x", "0_y"], ("0_x", "0_y"))],
+    ids=["plain", "numbered", "both"],
+)
+def test_a_single_track_of_a_modality_needs_no_number(features: list[str], columns: tuple[str, ...]) -> None:
+    made = {
+        "format": 1,
+        "name": "paths",
+        "modalities": {"path": {"features": [{"name": name} for name in features]}},
+        "targets": {"from": "path", "parameters": [{"name": name, "component": name} for name in ("x", "y")]},
+    }
+    assert CorpusSchema.model_validate(made).target_columns() == (columns,)
+    made["targets"] |= {"tracks": 2}
+    with pytest.raises(ValidationError, match="target column"):
+        CorpusSchema.model_validate(made)

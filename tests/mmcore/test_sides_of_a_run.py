@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmcore.config import SplitConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.splits import draw_split
 from mmcore.data.strata import strata_of
 from mmcore.errors import ConfigError, SplitError

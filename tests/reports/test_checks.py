@@ -24,7 +24,8 @@ def test_a_clean_study_warns_of_nothing(summary_of):
         "ABL031",
         "ABL033",
         "ABL040",
-    }  # nothing matched, nothing searched, no test items shared, no validation scores
+        "ABL042",
+    }  # nothing matched, nothing searched, no test items shared, no validation scores, a target for each step
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
 

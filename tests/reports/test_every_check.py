@@ -150,6 +150,28 @@ def copied(lag):
     return records(lambda record: record["corpus"].update(copies=[copy]))
 
 
+def cutting(items, window=100):
+    """A corpus with one target for each item, in which the window of one arm cuts so many training items."""
+
+    def change(record):
+        record["corpus"].update(scope="item", lengths={"items": 40, "shortest": 41, "median": 90.0, "longest": 125})
+        for name in ("train", "validation", "test"):
+            cut = items if name == "train" and record["arm"] == "multimodal" else 0
+            record["split"][name] = record["split"][name] | {"missing": {}, "labels": None, "cut": cut}
+
+    def build(study_of, records_of):
+        made = study_of()
+        values = {"corpus": "corpora/made_up", "data": {"window": window}}
+        arms = (made.arms[0], dataclasses.replace(made.arms[1], config=build_config(values)))
+        made = dataclasses.replace(made, arms=arms)
+        found = records_of(made, effects={"multimodal": 0.1})
+        for record in found:
+            change(record)
+        return made, found
+
+    return build
+
+
 ONE_CLASS = {"on": {"count": 8, "classes": {"off": 0, "on": 8}, "constant": True}}
 SAME = {"one": "audio", "other": "visual", "columns": [["pitch", "height"]], "count": 1}
 
@@ -211,6 +233,7 @@ CASES = {
     "ABL039": (side("test", labels=ONE_CLASS), SOUND),
     "ABL040": (flattering(0.2), flattering(0.05)),
     "ABL041": (copied(lag=0), copied(lag=1)),
+    "ABL042": (cutting(7), cutting(0, window=125)),
 }
 
 
@@ -254,3 +277,18 @@ def test_a_stream_apart_is_named_with_item_and_guess(study_of, records_of):
     assert "audio in 1 of 2 items (video_2: times 3600–3612 s against 0–12 s: an offset of 3600 s?)" in check.text
     old = next(c for c in summarise(tidy(made, found, [{"item": "a"}])).checks if c.code == "ABL035")
     assert old.outcome == "not run"
+
+
+def test_items_that_a_window_cuts_are_counted(study_of, records_of):
+    made, found = cutting(7)(study_of, records_of)
+    items = sum(found[0]["split"][name]["items"] for name in ("train", "validation", "test"))
+    check = next(c for c in summarise(tidy(made, found, ())).checks if c.code == "ABL042")
+    assert check.text == f"The longest item has 125 steps; a window of 100 steps cuts 7 of {items} items."
+
+
+def test_cutting_is_no_matter_where_each_step_has_a_target(study_of, records_of):
+    def step_by_step(record):
+        record["corpus"].update(scope="step", lengths={"items": 40, "shortest": 41, "median": 90.0, "longest": 125})
+
+    assert outcome(records(step_by_step), "ABL042", study_of, records_of) == "not applicable"
+    assert outcome(SOUND, "ABL042", study_of, records_of) == "not run"

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from experiments.planning.costs import Costs
-from mmcore.config import Cosine, Fusion
+from mmcore.config import Cosine, DataConfig, Fusion
 from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
@@ -17,7 +17,7 @@ from studies.repeats import Sequential
 from studies.resolve import resolve
 from studies.resolve_search import found_names
 from studies.resolved import ResolvedStudy
-from studies.study import catalogue, find_study, read_preset, read_study
+from studies.study import AUTO, catalogue, find_study, preset_for, read_preset, read_study
 
 GOOD = """\
 question: Is more better?
@@ -37,7 +37,8 @@ def opened(folder: Path, text: str, schema: CorpusSchema, **options: Any) -> Res
     path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     study, written = read_study(path)
-    preset, preset_file = read_preset(study.preset) if study.preset else (None, None)
+    named = preset_for(None) if study.preset == AUTO else study.preset
+    preset, preset_file = read_preset(named) if named else (None, None)
     return resolve("mine", study, written, preset, preset_file, folder, schema, **options)
 
 
@@ -378,9 +379,9 @@ def test_another_yardstick_from_the_command_line_judges_the_same_runs(tmp_path: 
 
 def test_labels_are_judged_by_balanced_accuracy(tmp_path: Path) -> None:
     labels = CorpusSchema.model_validate(LABELS)
-    study = opened(tmp_path, PLAIN + "margin: 0.02\n", labels)
+    study = opened(tmp_path, PLAIN + "margin: 0.02\n", labels, lengths=lambda data: [30, 70])
     assert (study.metric.name, study.margin, selects(study)) == ("balanced_accuracy", 0.02, {None})
-    study = opened(tmp_path, PLAIN + "metric: skill\n", labels)
+    study = opened(tmp_path, PLAIN + "metric: skill\n", labels, lengths=lambda data: [30, 70])
     assert (study.metric.name, selects(study)) == ("skill", {"skill"})
 
 
@@ -388,3 +389,87 @@ def test_a_metric_of_selection_that_has_no_value_is_refused(tmp_path: Path, sche
     with pytest.raises(StudyError, match=r"training.select: metric 'position/f1' has no value here") as told:
         opened(tmp_path, GOOD.replace("epochs: 3", "epochs: 3, select: position/f1"), schema)
     assert str(told.value.where).endswith("mine.yaml:6")
+
+
+SIZES = """\
+repeats: 4
+base: {model.width: 16, data.clip: 5.0, training.epochs: 3}
+steps: {data: {window: 50, stride: 25}}
+items: {training.epochs: 9}
+"""
+
+
+def with_sizes(folder: Path, schema: CorpusSchema, base: str = "{}", **options: Any) -> ResolvedStudy:
+    """A study under a preset file of its own."""
+    (folder / "sizes.yaml").write_text(SIZES, encoding="utf-8")
+    path = folder / "mine.yaml"
+    arms = "{wide: {}, narrow: {model.width: 8}}"
+    path.write_text(f"question: Is more better?\nreference: wide\nbase: {base}\narms: {arms}\n", encoding="utf-8")
+    study, written = read_study(path)
+    preset, preset_file = read_preset(str(folder / "sizes.yaml"))
+    return resolve("mine", study, written, preset, preset_file, folder, schema, **options)
+
+
+def no_lengths(data: DataConfig) -> list[int]:
+    """Stands for lengths that nobody may ask for."""
+    raise AssertionError("lengths are not needed")
+
+
+def test_a_preset_says_one_thing_for_targets_of_steps_and_another_for_those_of_items(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
+    by_step = with_sizes(tmp_path, schema, lengths=no_lengths).arm("wide").config
+    assert (by_step.data.window, by_step.data.stride, by_step.training.epochs) == (50, 25, 3)
+    labels = CorpusSchema.model_validate(LABELS)
+    by_item = with_sizes(tmp_path, labels, lengths=lambda data: [41, 125]).arm("wide").config
+    assert (by_item.data.window, by_item.data.stride, by_item.training.epochs) == (125, None, 9)
+    assert by_step.data.clip == by_item.data.clip == 5.0
+
+
+def test_a_window_of_study_or_command_line_wins(tmp_path: Path) -> None:
+    labels = CorpusSchema.model_validate(LABELS)
+    study = with_sizes(tmp_path, labels, "{data.window: 60}", lengths=no_lengths)
+    assert {arm.config.data.window for arm in study.arms} == {60}
+    study = with_sizes(tmp_path, labels, "{data.window: 60}", lengths=no_lengths, changes={"data.window": 50})
+    assert {arm.config.data.window for arm in study.arms} == {50}
+    study = with_sizes(tmp_path, labels, "{data.window: 60}", lengths=lambda _: [7], changes={"data.window": None})
+    assert {arm.config.data.window for arm in study.arms} == {7}
+
+
+def test_a_fault_in_a_presets_layer_points_at_its_line(tmp_path: Path, schema: CorpusSchema) -> None:
+    sizes = tmp_path / "wrong.yaml"
+    sizes.write_text(SIZES.replace("window: 50", "windo: 50"), encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(PLAIN, encoding="utf-8")
+    study, written = read_study(tmp_path / "mine.yaml")
+    with pytest.raises(StudyError, match="Did you mean 'window'") as told:
+        resolve("mine", study, written, *read_preset(str(sizes)), tmp_path, schema)
+    assert str(told.value.where).endswith("wrong.yaml:3")
+
+
+@pytest.mark.parametrize("name", ["quick", "seed", "small", "medium", "large"])
+@pytest.mark.parametrize("scope", ["step", "item"])
+def test_every_preset_resolves_and_leaves_items_whole(name: str, scope: str, tmp_path: Path) -> None:
+    labels = CorpusSchema.model_validate(LABELS)
+    labels = labels.model_copy(update={"targets": labels.targets.model_copy(update={"scope": scope})})
+    text = "question: Is more better?\nreference: a\narms: {a: {}, b: {model.causal: true}}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    study, written = read_study(tmp_path / "mine.yaml")
+    found = resolve("mine", study, written, *read_preset(name), tmp_path, labels, lengths=lambda _: [41, 700])
+    windows = {arm.config.data.steps for arm in found.arms}
+    assert windows == {700} if scope == "item" else max(windows) <= 100
+
+
+def test_the_preset_follows_the_number_of_items() -> None:
+    asked = (None, 1, 999, 1_000, 9_999, 10_000)
+    assert [preset_for(n) for n in asked] == ["quick", "small", "small", "medium", "medium", "large"]
+
+
+def test_small_trains_targets_of_steps_as_quick_does(tmp_path: Path, schema: CorpusSchema) -> None:
+    """Before presets followed the corpus, quick was everyone's: runs of then are found again."""
+    text = "question: Is more better?\nreference: a\narms: {a: {}, b: {model.norm: pre}}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    study, written = read_study(tmp_path / "mine.yaml")
+    quick, small = (
+        resolve("mine", study, written, *read_preset(name), tmp_path, schema).arms for name in ("quick", "small")
+    )
+    assert [arm.config for arm in quick] == [arm.config for arm in small]

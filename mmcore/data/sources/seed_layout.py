@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.clock import TIME
 from mmcore.data.sources.folder import check_item_name
-from mmcore.data.sources.tables import TIME, read_table
+from mmcore.data.sources.tables import read_table
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.errors import CorpusError
 
@@ -215,7 +216,7 @@ def _copy_features(path: Path, target: Path, header: list[str]) -> None:
         raise CorpusError(
             "all videos must have the same features", found=f"'{odd[0]}' in some files only", where=f"{path}:1"
         )
-    table = read_table(path, header, timed=True)
+    table = read_table(path, header, (TIME,))
     assert table.time_T is not None
     write_table(target, {TIME: table.time_T, **{name: table.values_TF[:, at] for at, name in enumerate(header)}})
 

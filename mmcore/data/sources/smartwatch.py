@@ -8,23 +8,29 @@ smartwatch"; shipped with seglearn (BSD-3).
 from __future__ import annotations
 
 import importlib.util
-import pickle
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.errors import CorpusError
 
 RATE = 50
 """Samples a second."""
+STEP = 0.2
+"""Seconds of a step: ten samples. The longest recording then has 262 steps, so that a model sees all of it at once."""
+SPREAD = "_std"
+"""Added to the name of an axis for how much it moves within a step, which its mean does not tell."""
 STREAMS = {"accelerometer": ("ax", "ay", "az"), "gyroscope": ("wx", "wy", "wz")}
 SIDES = {0: "left", 1: "right"}
 
 
 def import_smartwatch(folder: Path, source: Path | None = None) -> Path:
     """Write the recordings as a corpus: task label, scope item, one group per subject.
+
+    Tables hold all samples, each axis twice: a step has their mean and their standard deviation.
 
     Args:
         folder: is created; must not exist, or be empty.
@@ -47,6 +53,7 @@ def import_smartwatch(folder: Path, source: Path | None = None) -> Path:
             time_T = np.round(np.arange(len(recording_TF)) / RATE, 4)
             for stream, axes in STREAMS.items():
                 values = {axis: recording_TF[:, columns.index(axis)].astype(np.float32) for axis in axes}
+                values |= {axis + SPREAD: values[axis] for axis in axes}
                 write_table(partial / stream / f"{name}.parquet", {"time": time_T, **values})
             exercise = int(data["y"][index])
             write_table(partial / "exercise" / f"{name}.parquet", {"exercise": np.array([exercise], np.int64)})
@@ -84,7 +91,7 @@ def find_recordings() -> Path:
 def read_recordings(path: Path) -> dict[str, Any]:
     """The dictionary in the file, checked: X, y, subject, side, X_labels, y_labels.
 
-    The file is a pickle within an .npy file; it is read by an unpickler that can build numpy arrays and nothing else.
+    The file is a pickle within an .npy file; it is read without unpickling, see :mod:`mmcore.data.sources.pickles`.
 
     Raises:
         CorpusError: another kind of file, a pickle that asks for anything but arrays, or arrays that do not fit
@@ -97,7 +104,8 @@ def read_recordings(path: Path) -> dict[str, Any]:
             shape, _, dtype = read_header[version](file)
             if dtype != np.dtype(object) or shape != ():
                 raise ValueError(f"an array of {dtype} with shape {shape}")
-            data = _ArraysOnly(file).load()
+            offset = file.tell()
+        data = read_pickle(path, offset)
         if isinstance(data, np.ndarray):
             data = data.item()
         _check(data)
@@ -110,8 +118,6 @@ def read_recordings(path: Path) -> dict[str, Any]:
         TypeError,
         AttributeError,
         IndexError,
-        EOFError,
-        pickle.PickleError,
     ) as error:
         raise CorpusError(
             "the file does not hold the smartwatch recordings",
@@ -121,44 +127,6 @@ def read_recordings(path: Path) -> dict[str, Any]:
             where=str(path),
         ) from None
     return data
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Builds numpy arrays and plain containers; a pickle can name any callable, so everything else is refused."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        # The file was written by Python 2's protocol, whose byte strings numpy needs as Latin-1.
-        super().__init__(file, encoding="latin1")
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        match module, name:
-            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
-                return _reconstruct
-            case "numpy", "ndarray":
-                return np.ndarray
-            case "numpy", "dtype":
-                return np.dtype
-            case "_codecs", "encode":
-                return _encode
-            case _:
-                raise CorpusError(
-                    "a file of recordings may hold arrays and nothing else",
-                    found=f"a call of {module}.{name}",
-                    next_step="Do not trust this file",
-                )
-
-
-def _reconstruct(subtype: type[np.ndarray], shape: tuple[int, ...], dtype: bytes | str) -> np.ndarray:
-    """What numpy's own ``_reconstruct`` does for plain arrays; its state follows."""
-    if subtype is not np.ndarray:
-        raise ValueError("an array of a foreign class")
-    return np.ndarray.__new__(np.ndarray, shape, dtype.decode() if isinstance(dtype, bytes) else dtype)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise ValueError(f"bytes in encoding {encoding}")
-    return text.encode("latin1")
 
 
 def _check(data: Any) -> None:
@@ -182,9 +150,17 @@ def _schema(labels: list[str]) -> dict[str, Any]:
     return {
         "format": 1,
         "name": "smartwatch",
-        "step": 1 / RATE,
+        "step": STEP,
         "reference": None,
-        "modalities": {stream: {"features": [{"name": axis} for axis in axes]} for stream, axes in STREAMS.items()},
+        "modalities": {
+            stream: {
+                "features": [
+                    *({"name": axis} for axis in axes),
+                    *({"name": axis + SPREAD, "resample": "std"} for axis in axes),
+                ]
+            }
+            for stream, axes in STREAMS.items()
+        },
         "targets": {
             "from": "exercise",
             "scope": "item",

@@ -1,23 +1,22 @@
-"""Reads one table, .parquet or .csv, as plain float arrays; whatever is wrong is told with file and line."""
+"""Reads one table, .parquet, .feather or .csv, as plain float arrays; whatever is wrong is told with file and line."""
 
 from __future__ import annotations
 
-import csv
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmcore.errors import CorpusError, nearest
-from mmcore.schema import Clock
-
-TIME = "time"
+from mmcore.clock import Clock
+from mmcore.data.sources.class_names import ClassNames
+from mmcore.data.sources.csv_file import check_columns, no_number, read_csv
+from mmcore.data.sources.problems import Tell, different, stop
+from mmcore.errors import CorpusError
+from mmcore.names import nfc
 
 
 @dataclass(frozen=True)
@@ -25,20 +24,28 @@ class Table:
     """The rows of one file, in file order.
 
     Args:
-        time_T: seconds, float64, NaN where a row has none; None for an untimed table.
+        time_T: seconds, float64, NaN where a row has none; where rows are segments their starts; None for an untimed
+            table.
         values_TF: float32, NaN where a cell is empty; columns in the order that was asked for.
         extra_columns: columns of the file that nobody asked for.
+        end_T: the ends of segments, as ``time_T``; None where rows have one time each.
     """
 
     time_T: np.ndarray | None
     values_TF: np.ndarray
     extra_columns: int
+    end_T: np.ndarray | None = None
 
     def by_clock(self, clock: Clock) -> Table:
         """The same rows with times as the clock corrects them; itself where there is nothing to correct."""
         if self.time_T is None or clock.keeps_times:
             return self
-        return replace(self, time_T=self.time_T * clock.factor + clock.offset)
+        end_T = None if self.end_T is None else self.end_T * clock.factor + clock.offset
+        return replace(self, time_T=self.time_T * clock.factor + clock.offset, end_T=end_T)
+
+    def sampled(self, rate: float | None) -> Table:
+        """The same rows with row i at i / rate seconds; itself for None."""
+        return self if rate is None else replace(self, time_T=np.arange(len(self.values_TF)) / rate)
 
     def without(self, missing: Sequence[float]) -> Table:
         """The same rows, with NaN in cells that hold one of these numbers (as float32); itself where there are none."""
@@ -46,29 +53,39 @@ class Table:
             return self
         with np.errstate(over="ignore"):
             gone_TF = np.isin(self.values_TF, np.array(missing, np.float32))
-        return Table(self.time_T, np.where(gone_TF, np.float32(np.nan), self.values_TF), self.extra_columns)
+        return replace(self, values_TF=np.where(gone_TF, np.float32(np.nan), self.values_TF))
 
 
-def read_table(path: Path, columns: Sequence[str], timed: bool) -> Table:
-    """Read ``columns`` (and ``time``, where the table is timed) of a .parquet or .csv file.
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    times: Sequence[str] = (),
+    labels: Mapping[str, tuple[str, ...]] | None = None,
+    missing: Sequence[float] = (),
+    tell: Tell = stop,
+) -> Table:
+    """Read ``columns`` and the columns of times of a .parquet, .feather or .csv file.
 
     Args:
         path: the file; its suffix decides how it is read.
-        columns: the wanted columns, in the wanted order.
-        timed: whether a column ``time`` (seconds) is required; else such a column is ignored.
+        columns: the wanted columns, in the wanted order; compared in NFC.
+        times: the column of times (seconds), or those of starts and ends; none for an untimed table.
+        labels: names of classes that the cells of a column may hold in place of codes.
+        missing: numbers that are no class in such columns; elsewhere they are kept, see :meth:`Table.without`.
+        tell: see :mod:`mmcore.data.sources.problems`; a missing column and a cell with a fault are NaN.
 
     Returns:
         The table. Empty cells and nulls become NaN, booleans 0 and 1; a file with a header alone has zero rows.
         Numbers beyond float32 become infinite and are counted as such later.
 
     Raises:
-        CorpusError: unreadable file, missing column (with the nearest name) or duplicate column, a cell that
-            is no number (with its line; in a .parquet file the row, from 1).
+        CorpusError: unreadable file, missing column (with the nearest name) or duplicate column, a cell that is no
+            number or no class (with its line; in a .parquet or .feather file the row, from 1).
     """
-    wanted = [TIME, *columns] if timed else list(columns)
-    reader = _read_parquet if path.suffix == ".parquet" else _read_csv
+    wanted = [*times, *columns]
+    classes = {column: ClassNames(column, names, tuple(missing)) for column, names in (labels or {}).items()}
     try:
-        names, arrays = reader(path, wanted)
+        names, arrays = (read_csv if path.suffix == ".csv" else _read_arrow)(path, wanted, classes, tell)
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise CorpusError(
             "the table cannot be read",
@@ -76,66 +93,82 @@ def read_table(path: Path, columns: Sequence[str], timed: bool) -> Table:
             next_step="Write the file again",
             where=str(path),
         ) from None
-    time_T = arrays.pop(0).astype(np.float64) if timed else None
+    time_T, end_T, *_ = [*(arrays.pop(0).astype(np.float64) for _ in times), None, None]
     values_TF = np.empty((len(arrays[0]) if arrays else 0, len(arrays)), np.float32)
     with np.errstate(over="ignore"):
         for at, column_T in enumerate(arrays):
             values_TF[:, at] = column_T
-    return Table(time_T, values_TF, len(set(names) - set(wanted) - {TIME}))
+    return Table(time_T, values_TF, len(set(names) - set(wanted) - {"time"}), end_T)
 
 
-def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    have = set(names)
-    for column in wanted:
-        if column not in have:
-            raise CorpusError(
-                f"column '{column}' is missing",
-                expected=f"{len(wanted)} columns that corpus.yaml names",
-                found=f"{len(names)} columns",
-                next_step=nearest(column, sorted(have))[:300],
-                where=f"{path}:1" if path.suffix == ".csv" else str(path),
-            )
-    if len(have) != len(names):
-        wanted_twice = sorted(name for name in set(wanted) if list(names).count(name) > 1)
-        if wanted_twice:
-            raise CorpusError(f"column '{wanted_twice[0]}' stands there twice", where=str(path))
-
-
-def _no_number(path: Path, line: int, column: str, found: object) -> CorpusError:
-    return CorpusError(
-        f"column '{column}' must hold numbers",
-        found=repr(found)[:80],
-        next_step="Leave the cell empty where there is no value",
-        where=f"{path}:{line}",
-    )
-
-
-def _read_parquet(path: Path, wanted: list[str]) -> tuple[list[str], list[np.ndarray]]:
+def _read_arrow(
+    path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames], tell: Tell
+) -> tuple[list[str], list[np.ndarray]]:
     # Read whole: pyarrow maps a file by default, and a mapped file cannot be replaced on Windows.
-    with pq.ParquetFile(path, memory_map=False) as file:
-        names = list(file.schema_arrow.names)
-        _check_columns(path, names, wanted)
-        table = file.read(columns=wanted, use_threads=False)
-    arrays = []
-    for name in wanted:
-        column = table.column(name)
-        kind = column.type
-        if pa.types.is_floating(kind):
-            arrays.append(column.to_numpy())
-        elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
-            arrays.append(column.cast(pa.float64()).to_numpy())
-        else:
-            cells = column.to_pylist()
-            bad = next((i for i, cell in enumerate(cells) if not _parses(cell)), None)
-            if bad is not None:
-                raise _no_number(path, bad + 1, name, cells[bad])
-            raise CorpusError(
-                f"column '{name}' must hold numbers",
-                found=f"type {kind}",
-                next_step="Write the column as floats, null where there is no value",
-                where=str(path),
+    if path.suffix == ".feather":
+        from pyarrow import feather
+
+        table: Any = feather.read_table(path, memory_map=False)
+        written = list(table.column_names)
+        names = [nfc(name) for name in written]
+        there = check_columns(path, names, wanted, tell)
+    else:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            written = list(file.schema_arrow.names)
+            names = [nfc(name) for name in written]
+            there = check_columns(path, names, wanted, tell)
+            table = file.read(columns=[written[names.index(name)] for name in there], use_threads=False)
+    columns = {
+        name: _column(path, name, table.column(written[names.index(name)]), classes.get(name), tell) for name in there
+    }
+    return names, [columns.get(name, np.full(table.num_rows, np.nan)) for name in wanted]
+
+
+def _column(path: Path, name: str, column: Any, classes: ClassNames | None, tell: Tell) -> np.ndarray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers_T = (column if pa.types.is_floating(kind) else column.cast(pa.float64())).to_numpy()
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
+        numbers_T = column.cast(pa.float64()).to_numpy()
+    elif classes is not None and _is_text(kind):
+        return _codes(path, column, classes, tell)
+    else:
+        cells = column.to_pylist()
+        bad = [*different((row, cell) for row, cell in enumerate(cells) if not _parses(cell))]
+        for row, cell in bad:
+            tell(no_number(name, cell, f"{path}:{row + 1}"))
+        if not bad:
+            tell(
+                CorpusError(
+                    f"column '{name}' must hold numbers",
+                    found=f"type {kind}",
+                    next_step="Write the column as floats, null where there is no value",
+                    where=str(path),
+                )
             )
-    return names, arrays
+        return np.full(len(cells), np.nan)
+    if classes is None:
+        return numbers_T
+    codes_T, wrong = classes.of_numbers(numbers_T.astype(np.float64))
+    for row, cell in different((int(at), float(numbers_T[at])) for at in wrong):
+        tell(classes.error(cell, f"{path}:{row + 1}"))
+    return codes_T
+
+
+def _is_text(kind: Any) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _codes(path: Path, column: Any, classes: ClassNames, tell: Tell) -> np.ndarray:
+    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    place_T = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes_T, wrong = classes.of_texts(encoded.dictionary.to_pylist(), place_T)
+    for row, cell in different((int(at), column[int(at)].as_py()) for at in wrong):
+        tell(classes.error(cell, f"{path}:{row + 1}"))
+    return codes_T
 
 
 def _parses(cell: Any) -> bool:
@@ -146,71 +179,3 @@ def _parses(cell: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _read_csv(path: Path, wanted: list[str]) -> tuple[list[str], list[np.ndarray]]:
-    _, names = next(_rows(path), (1, []))
-    if not names:
-        raise CorpusError(
-            "a table must begin with a line of column names",
-            found="an empty file" if not path.stat().st_size else "an empty line",
-            where=f"{path}:1",
-        )
-    _check_columns(path, names, wanted)
-    try:
-        with warnings.catch_warnings():
-            # Rows longer than the header would otherwise lose cells with nothing but a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        for line, cells in _rows(path):
-            if len(cells) > len(names):
-                raise CorpusError(
-                    "a row must not have more cells than the header",
-                    expected=f"{len(names)} cells",
-                    found=f"{len(cells)} cells",
-                    next_step="Quote a cell that holds a comma, or name the columns in the header",
-                    where=f"{path}:{line}",
-                ) from None
-        raise CorpusError(
-            "the table cannot be read",
-            found=str(error).removeprefix("Error tokenizing data. C error: ").strip()[:200],
-            next_step="Check its commas and quotes",
-            where=str(path),
-        ) from None
-    arrays = []
-    for name in wanted:
-        column: Any = frame[name]
-        if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
-            numbers: Any = pd.to_numeric(column, errors="coerce")
-            bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-            if len(bad):
-                raise _no_number(path, _line_of(path, int(bad[0])), name, column.iloc[bad[0]])
-            column = numbers
-        arrays.append(column.to_numpy(np.float64))
-    return names, arrays
-
-
-def _line_of(path: Path, row: int) -> int:
-    """The line in the file where data row ``row`` (from 0, blank lines not counted) ends."""
-    lines = (line for line, cells in _rows(path) if cells)
-    return next(line for at, line in enumerate(lines) if at == row + 1)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Every row with the line where it ends, header and blank lines included."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                raise CorpusError(
-                    "the row cannot be read",
-                    found=str(error),
-                    next_step="Check its quotes: one that is never closed makes a cell of the rest of the file",
-                    where=f"{path}:{reader.line_num}",
-                ) from None
-            if cells is None:
-                return
-            yield reader.line_num, cells

@@ -37,7 +37,7 @@ class RolloutCheck:
 
     def __init__(self, trained: Trained) -> None:
         self.trained = trained
-        self.spans = spans_of(trained.config.data.window, SPANS)
+        self.spans = spans_of(trained.config.data.steps, SPANS)
         self.per_item = trained.targets.scope == "item"
         self.rho: dict[int, dict[str, list[float]]] = {}
         self.lags = min(LAGS, len(self.spans) - 1)

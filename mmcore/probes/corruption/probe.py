@@ -102,7 +102,7 @@ class _Scored:
 class _Probe:
     def __init__(self, trained: Trained, settings: CorruptionAnalysis) -> None:
         self.trained, self.settings = trained, settings
-        self.window = trained.config.data.window
+        self.window = trained.config.data.steps
         windows_W = sample_windows(trained.test, trained.config.repeat, WINDOWS)
         # A loader of its own, whose batches hold the whole sample.
         loader = Loader(

@@ -7,7 +7,7 @@ B batch, T steps, M modalities, K tracks, S steps of an item.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from mmcore.batch import Batch
 from mmcore.config import Forecast
 from mmcore.probes.events import edit_events
+from mmcore.probes.item_conditions import item_conditions
 from mmcore.trained import Trained
 
 MOST_FEATURES = 12
@@ -29,20 +30,29 @@ class Condition:
 
     Args:
         name: as shown. groups: names; the first is the one that others are held against.
+        of_items: an item is in one group as a whole.
     """
 
     name: str
     groups: tuple[str, ...]
+    of_items: bool = False
 
 
 class Conditions:
     """The conditions of a corpus, and to which group each target belongs.
 
     Binary features of every modality but the targets' own (yes, no), categorical ones (0, above 0), edit events, the
-    number of active tracks, the third of the item, and whether a modality is there. Only what the corpus has.
+    number of active tracks, the third of the item, whether a modality is there, and the columns of items.csv. Only what
+    the corpus has.
+
+    Args:
+        trained: a finished run. columns: of items.csv, see :func:`mmcore.probes.item_conditions.item_conditions`.
+
+    Raises:
+        ConfigError: a column that items.csv does not have.
     """
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, columns: Sequence[str] | None = None) -> None:
         self.trained, self.prepared = trained, trained.prepared
         schema, targets = trained.schema, trained.targets
         self.ahead = trained.task.horizon if isinstance(trained.task, Forecast) else 0
@@ -73,11 +83,21 @@ class Conditions:
             ]
         if self.gate is not None:
             self.by_step.append(Condition(f"tracks {gated[0]}", ("up to half", "none", "more than half")))
+        taken = {condition.name for condition, _ in by_row} | {condition.name for condition in self.by_step}
+        self.by_item: list[tuple[Condition, np.ndarray]] = []
+        for one in item_conditions(self.prepared.items, columns):
+            title = f"items.csv: {one.column}" if one.column in taken else one.column
+            self.by_item.append((Condition(title, one.groups, of_items=True), one.code_I))
 
     @property
     def all(self) -> tuple[Condition, ...]:
         """Every condition, in the order of the codes."""
-        return (*(condition for condition, _ in self.by_row), *self.by_step)
+        of_items = (condition for condition, _ in self.by_item)
+        return (*(condition for condition, _ in self.by_row), *self.by_step, *of_items)
+
+    def code_of_items(self, condition: Condition) -> np.ndarray:
+        """The group of each item of the corpus, (I,), of a condition that items have as a whole."""
+        return next(code_I for one, code_I in self.by_item if one == condition)
 
     def codes(self, batch: Batch) -> list[np.ndarray]:
         """For each condition the group of each target, (B, T): an index into its groups, or :data:`UNKNOWN`.
@@ -86,7 +106,8 @@ class Conditions:
             batch: windows as the loader made them; for targets of whole items one row an item, T = 1.
         """
         if self.trained.targets.scope == "item":
-            return [self._by_item(batch, code_of) for _, code_of in self.by_row]
+            own = [code_I[batch.item_B.numpy()][:, None] for _, code_I in self.by_item]
+            return [*(self._by_item(batch, code_of) for _, code_of in self.by_row), *own]
         item_B1 = batch.item_B.numpy()[:, None]
         step_BT = batch.start_B.numpy()[:, None] + np.arange(batch.valid_BT.shape[1]) + self.ahead
         valid_BT = batch.valid_BT.numpy()
@@ -96,6 +117,7 @@ class Conditions:
         found.append(np.minimum(2, step_BT * 3 // self.steps_I[item_B1]))
         if self.gate is not None:
             found.append(_tracks_on(batch, self.gate))
+        found += [np.broadcast_to(code_I[item_B1], valid_BT.shape) for _, code_I in self.by_item]
         return [np.where(valid_BT, code_BT, UNKNOWN) for code_BT in found]
 
     def _by_item(self, batch: Batch, code_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -40,13 +40,14 @@ def probe_errors(trained: Trained, settings: ErrorsAnalysis) -> dict[str, Any]:
     Returns:
         ``naive``: the naive predictor that skill is measured against, by component. ``conditions``: a list of ``name``
         and ``groups``, each with ``group`` (None: the condition is not known there), ``count`` (counted targets),
-        ``loss`` and ``naive`` by component. ``items`` and ``spans``: by component ``worst`` and ``best``, each a list
+        ``loss`` and ``naive`` by component; where the condition is a column of items.csv (``of_items``) also ``items``,
+        the names of the tested ones. ``items`` and ``spans``: by component ``worst`` and ``best``, each a list
         of ``item``, ``loss``, ``naive`` (spans: ``start`` and ``steps`` too), from the most extreme one; ties by name.
         ``spans`` have ``hardest`` too: the worst of that naive predictor, so the same in every arm, and what this model
         loses there; those of items that have all modalities come first.
         ``cases``: see :func:`mmcore.probes.error_analysis.cases.draw_cases`. None where nothing counts.
     """
-    return _Pass(trained, settings.cases).answer()
+    return _Pass(trained, settings.cases, settings.columns).answer()
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class _Span:
 class _Pass:
     """What is gathered while the test windows go by."""
 
-    def __init__(self, trained: Trained, listed: int) -> None:
+    def __init__(self, trained: Trained, listed: int, columns: Sequence[str] | None = None) -> None:
         self.trained, self.listed = trained, listed
         self.layout = layout_of(trained.targets)
         self.components = trained.targets.components
@@ -73,7 +74,7 @@ class _Pass:
         self.predictors |= {b.name: b.predict for b in trained.baselines}
         data = trained.data
         self.tallies = {name: Tally(data.targets, data.complete, data.deviation_P, False) for name in self.predictors}
-        self.conditions = Conditions(trained)
+        self.conditions = Conditions(trained, columns)
         P = len(trained.targets.parameters)
         sizes = [len(condition.groups) + 1 for condition in self.conditions.all]
         self.loss_GP = {name: [torch.zeros(G, P, dtype=torch.float64) for G in sizes] for name in self.predictors}
@@ -172,10 +173,18 @@ class _Pass:
                     "loss": {c: rounded(losses[MODEL][c]) for c in self.components},
                     "naive": {c: rounded(self._of_chosen(losses, c)) for c in self.components},
                 }
+                if condition.of_items:
+                    told["items"] = self._tested(self.conditions.code_of_items(condition), g + UNKNOWN)
                 if any(told["count"].values()):
                     groups.append(told)
-            found.append({"name": condition.name, "groups": groups})
+            of_items = {"of_items": True} if condition.of_items else {}
+            found.append({"name": condition.name, **of_items, "groups": groups})
         return found
+
+    def _tested(self, code_I: np.ndarray, code: int) -> list[str]:
+        """Names of the items of a group that have a counted target in the test."""
+        counted_I = self.tallies[MODEL].count_IP.sum(1).numpy() > 0
+        return [self.trained.data.names[i] for i in np.flatnonzero(counted_I & (code_I == code)).tolist()]
 
     def _component_losses(self, name: str | None, at: int, group: int) -> dict[str, float]:
         sums_11P, counts_11P = self.loss_GP[name][at][group][None, None], self.count_GP[at][group][None, None]

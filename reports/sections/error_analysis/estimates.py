@@ -2,7 +2,8 @@
 
 All ratios of all arms, components and conditions, and all gains of all pairs of arms, are one family
 (:mod:`reports.sections.family`): the chance that the section has any false word is at most alpha where no condition
-makes a difference.
+makes a difference. Conditions that items have as a whole (columns of items.csv) need a second witness,
+:mod:`reports.sections.error_analysis.between_items`; those with too few groups of items ask no question.
 
 R repeats.
 """
@@ -11,16 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mmcore.skill import skills_of
 from reports.records.frame import StudyResults
+from reports.sections.error_analysis.between_items import Between, ItemLosses
 from reports.sections.family import Test, differences_of, judge_together
 from reports.sections.yardstick import Yardstick
 from reports.statistics.intervals import Estimate, estimate
+from reports.statistics.multiplicity import holm
 
 LEAST_RATIO = 1.1
 """Losses that differ by a smaller factor count as equal: a tenth of a loss is hardly seen in any other measure."""
@@ -51,6 +54,7 @@ class Ratio:
         naive: the same ratio of the naive predictor: how much harder the targets are there.
         skill, base_skill: mean skill in the group and in the base.
         test: on the logarithms; above 0 where the loss is higher than in the base.
+        between: what groups of items say, where items have the condition as a whole; its p is part of the test's.
     """
 
     arm: str
@@ -64,6 +68,17 @@ class Ratio:
     skill: float
     base_skill: float
     test: Test
+    between: Between | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in one word."""
+        return _outcome(self.test, self.between)
+
+    @property
+    def sign(self) -> int:
+        """1 where the loss is shown to be higher, −1 lower, else 0."""
+        return self.test.sign if self.outcome in ("above", "below") else 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ class Gain:
     """Skill of an arm − that of another in a group, and in the base.
 
     Args:
-        group, base: the gain there. test: of group − base, repeat by repeat.
+        group, base: the gain there. test: of group − base, repeat by repeat. between: as in :class:`Ratio`.
     """
 
     arm: str
@@ -81,6 +96,25 @@ class Gain:
     group: Estimate
     base: Estimate
     test: Test
+    between: Between | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict in one word."""
+        return _outcome(self.test, self.between)
+
+    @property
+    def sign(self) -> int:
+        """1 where the arm is shown to gain more than in the base, −1 less, else 0."""
+        return self.test.sign if self.outcome in ("above", "below") else 0
+
+
+def _outcome(test: Test, between: Between | None) -> str:
+    if between is None:
+        return test.outcome
+    if between.few:
+        return "too few groups"
+    return "open" if test.outcome == "none" and not between.within(test.margin) else test.outcome
 
 
 @dataclass(frozen=True)
@@ -136,6 +170,48 @@ def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]
             yield Place(condition, group, base)
 
 
+@dataclass(frozen=True)
+class ItemGroup:
+    """The items of one group of a condition that items have as a whole, and what an arm loses on them.
+
+    Args:
+        base: the group that it is held against; its own name where it is the base.
+        items, groups: tested in some repeat; groups of items.csv among them.
+        loss, naive, skill: means over repeats; NaN where not known.
+    """
+
+    arm: str
+    component: str
+    condition: str
+    group: str
+    base: str
+    items: int
+    groups: int
+    loss: float
+    naive: float
+    skill: float
+
+
+def item_groups(results: StudyResults) -> list[ItemGroup]:
+    """Every group of every column of items.csv that is a condition, by arm and component, bases first."""
+    answers = results.answers("errors")
+    losses, by_item = _Losses.of(answers), ItemLosses(results.items, answers)
+    bases = {(place.condition, place.group): place.base for place in losses.places}
+    found = []
+    for arm in _arms(results, answers):
+        for component in results.components:
+            for condition, group in by_item.members:
+                loss_R, naive_R = losses.get(arm, condition, group, component)
+                if not np.isfinite(loss_R).any():
+                    continue
+                skill = estimate(losses.skill(arm, condition, group, component)).mean
+                means = (float(np.nanmean(loss_R)), estimate(naive_R).mean, skill)
+                counts = by_item.counts(arm, component, condition, group)
+                base = bases.get((condition, group), group)
+                found.append(ItemGroup(arm, component, condition, group, base, *counts, *means))
+    return found
+
+
 def ratios(results: StudyResults) -> list[Ratio]:
     """Every arm, component and place in which both losses are known in some repeat."""
     return results.once(_judged)[0]
@@ -171,22 +247,58 @@ def _judged(results: StudyResults) -> tuple[list[Ratio], list[Gain]]:
         for place in losses.places
         if np.isfinite(np.subtract(*_gained(losses, pair, place, component))).any()
     ]
-    tests = judge_together(
-        [
-            *(_log_ratio(losses, *one) for one in of_ratios),
-            *(differences_of(*_gained(losses, *one)) for one in of_gains),
-        ],
-        alpha=results.study.alpha,
-        overlap=results.overlap,
-        margins=[
-            *(math.log(LEAST_RATIO) for _ in of_ratios),
-            *(gain_margin(results, component) for *_, component in of_gains),
-        ],
-    )
-    known = [test for test in tests if test is not None]
-    found = [_ratio(losses, *one, test) for one, test in zip(of_ratios, known[: len(of_ratios)], strict=True)]
-    gained = [_gain(results, losses, *one, t) for one, t in zip(of_gains, known[len(of_ratios) :], strict=True)]
+    level, by_item = 1 - 2 * results.study.alpha, ItemLosses(results.items, answers)
+    betweens = [
+        *(by_item.ratio(arm, component, p.condition, (p.group, p.base), level) for arm, p, component in of_ratios),
+        *(by_item.gain(pair, component, p.condition, (p.group, p.base), level) for pair, p, component in of_gains),
+    ]
+    values = [
+        *(_log_ratio(losses, *one) for one in of_ratios),
+        *(differences_of(*_gained(losses, *one)) for one in of_gains),
+    ]
+    margins = [
+        *(math.log(LEAST_RATIO) for _ in of_ratios),
+        *(gain_margin(results, component) for *_, component in of_gains),
+    ]
+    tests = _both_witnesses(results, values, margins, betweens)
+    at = len(of_ratios)
+    found = [
+        _ratio(losses, *one, test, between)
+        for one, test, between in zip(of_ratios, tests[:at], betweens[:at], strict=True)
+    ]
+    gained = [
+        _gain(results, losses, *one, test, between)
+        for one, test, between in zip(of_gains, tests[at:], betweens[at:], strict=True)
+    ]
     return found, gained
+
+
+def _both_witnesses(
+    results: StudyResults,
+    values: Sequence[np.ndarray],
+    margins: Sequence[float | None],
+    betweens: Sequence[Between | None],
+) -> list[Test]:
+    """Tests over repeats, where there are groups of items with their p where it is the larger one.
+
+    Questions with too few groups of items are judged apart: they get an estimate, and no verdict is made of them.
+    """
+
+    def judge(places: Sequence[int]) -> dict[int, Test]:
+        tests = judge_together(
+            [values[i] for i in places],
+            alpha=results.study.alpha,
+            overlap=results.overlap,
+            margins=[margins[i] for i in places],
+        )
+        return {i: test for i, test in zip(places, tests, strict=True) if test is not None}
+
+    few = [i for i, between in enumerate(betweens) if between is not None and between.few]
+    tests = judge([i for i in range(len(values)) if i not in set(few)]) | judge(few)
+    known = [(i, between.p) for i, between in enumerate(betweens) if between is not None and not between.few]
+    for (i, _), p in zip(known, holm([p for _, p in known]), strict=True):
+        tests[i] = replace(tests[i], p=max(tests[i].p, p))
+    return [tests[i] for i in range(len(values))]
 
 
 def _log_ratio(losses: _Losses, arm: str, place: Place, component: str) -> np.ndarray:
@@ -194,14 +306,14 @@ def _log_ratio(losses: _Losses, arm: str, place: Place, component: str) -> np.nd
     return differences_of(_log(loss_R), _log(base_R))
 
 
-def _ratio(losses: _Losses, arm: str, place: Place, component: str, test: Test) -> Ratio:
+def _ratio(losses: _Losses, arm: str, place: Place, component: str, test: Test, between: Between | None) -> Ratio:
     groups = (place.group, place.base)
     (_, naive_R), (_, naive_base_R) = (losses.get(arm, place.condition, g, component) for g in groups)
     naive = math.exp(estimate(_log(naive_R) - _log(naive_base_R)).mean)
     skill, base = (estimate(losses.skill(arm, place.condition, g, component)).mean for g in groups)
     d = test.estimate
     edges = (math.exp(d.mean), math.exp(d.low), math.exp(d.high))
-    return Ratio(arm, place, component, *edges, d.n, naive, skill, base, test)
+    return Ratio(arm, place, component, *edges, d.n, naive, skill, base, test, between)
 
 
 def _gained(losses: _Losses, pair: tuple[str, str], place: Place, component: str) -> tuple[np.ndarray, np.ndarray]:
@@ -214,11 +326,17 @@ def _gained(losses: _Losses, pair: tuple[str, str], place: Place, component: str
 
 
 def _gain(
-    results: StudyResults, losses: _Losses, pair: tuple[str, str], place: Place, component: str, test: Test
+    results: StudyResults,
+    losses: _Losses,
+    pair: tuple[str, str],
+    place: Place,
+    component: str,
+    test: Test,
+    between: Between | None,
 ) -> Gain:
     level = 1 - results.study.alpha
     group, base = (estimate(x_R, level, results.overlap) for x_R in _gained(losses, pair, place, component))
-    return Gain(*pair, place, component, group, base, test)
+    return Gain(*pair, place, component, group, base, test, between)
 
 
 def _arms(results: StudyResults, answers: Sequence[dict[str, Any]]) -> list[str]:

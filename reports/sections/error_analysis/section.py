@@ -11,7 +11,17 @@ from reports.model.section import Finding, Section, SectionTable, Table, plain_t
 from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
-from reports.sections.error_analysis.estimates import LEAST_RATIO, Gain, Place, Ratio, gain_margin, gains, ratios
+from reports.sections.error_analysis.between_items import LEAST_GROUPS
+from reports.sections.error_analysis.estimates import (
+    LEAST_RATIO,
+    Gain,
+    Place,
+    Ratio,
+    gain_margin,
+    gains,
+    item_groups,
+    ratios,
+)
 
 MOST_PLACES = 8
 """Conditions that are told in words, the strongest first; the table has all."""
@@ -43,10 +53,10 @@ def section(results: StudyResults) -> Section | None:
         lead=(
             "Every target of the test items was put into groups by what the corpus shows at the step that is "
             "predicted: its binary features, edits, how many tracks are active, the place in the item, and whether a "
-            "modality is there. A ratio of 2 means that the loss is twice that of the group it is held against; the "
-            "ratio of the naive predictors says how much harder the targets themselves are there. Groups are the same "
-            f"for all arms. Losses that differ by a factor of less than {LEAST_RATIO:g} count as equal"
-            f"{_least_gain(results)}."
+            f"modality is there{_columns_told(results)}. A ratio of 2 means that the loss is twice that of the group "
+            "it is held against; the ratio of the naive predictors says how much harder the targets themselves are "
+            "there. Groups are the same for all arms. Losses that differ by a factor of less than "
+            f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
         ),
         findings=(*_harder(found, told[-1:]), *_gains(gained)),
         figures=("errors_conditions", *cases),
@@ -70,6 +80,7 @@ def section(results: StudyResults) -> Section | None:
                 "for the naive predictor, which are the same for all arms of a repeat",
                 _spans(answers),
             ),
+            *_item_tables(results),
         ),
         limits=(
             "Words are corrected for the number of questions: all conditions, components, arms and comparisons of arms "
@@ -80,7 +91,7 @@ def section(results: StudyResults) -> Section | None:
             "where splits are. Pictures show the reference and the best arm, in the first repeat that has both: spans "
             "that are hardest for the naive predictors, so that both arms show the same ones, and the worst and the "
             "best of each by itself, which may be different ones. They are extremes, not examples of the usual; a best "
-            f"span may be one in which hardly anything happens.{_left_out(results)}"
+            f"span may be one in which hardly anything happens.{_of_items(results)}{_left_out(results)}"
         ),
     )
 
@@ -89,6 +100,30 @@ def _least_gain(results: StudyResults) -> str:
     """What counts as no gain, for the lead; empty where the study sets nothing."""
     least = gain_margin(results, results.components[0]) if results.components else None
     return "" if least is None else f", and so do gains that differ by no more than {least:g} of skill"
+
+
+def _columns(results: StudyResults) -> list[str]:
+    """Columns of items.csv that are conditions."""
+    told = (c for answer in results.answers("errors") for c in answer["result"]["conditions"] if c.get("of_items"))
+    return list(dict.fromkeys(condition["name"] for condition in told))
+
+
+def _columns_told(results: StudyResults) -> str:
+    columns = _columns(results)
+    return f"; and by what items.csv says of the item ({listing(columns)})" if columns else ""
+
+
+def _of_items(results: StudyResults) -> str:
+    """What verdicts about columns of items.csv rest on; empty where there are none."""
+    if not _columns(results):
+        return ""
+    return (
+        " An item has one value of a column of items.csv, so more repeats do not make more items of a genre. A word "
+        "about such a column also needs a t-test between groups of items.csv, each of them one observation, and at "
+        f"least {LEAST_GROUPS} groups on each side. With fewer, the verdict is “too few groups”, and the losses are "
+        "about these items alone. A column may go with another one, or with the people who were recorded: which is the "
+        "cause is not shown."
+    )
 
 
 def _left_out(results: StudyResults) -> str:
@@ -109,7 +144,7 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
     """Where losses differ beyond doubt, the condition with the largest ratio first."""
     by_place: dict[tuple[str, Place], list[Ratio]] = {}
     for r in found:
-        if r.arm in arms and r.test.sign:
+        if r.arm in arms and r.sign:
             by_place.setdefault((r.arm, r.place), []).append(r)
     # Modalities that are always absent together make one finding.
     alike: dict[tuple[Any, ...], tuple[list[Place], list[Ratio]]] = {}
@@ -127,7 +162,12 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
             f"{first.component}: {interval(first.low, first.high)}, n = {first.n}; naive predictors "
             f"{number(first.naive)}; skill {number(first.skill)} against {number(first.base_skill)}."
         )
-        kinds = {r.test.sign for r in rows}
+        if first.between is not None:
+            b = first.between
+            sides = ((b.items, b.groups), (b.base_items, b.base_groups))
+            one, other = (f"{counted(items, 'item')} in {counted(groups, 'group')}" for items, groups in sides)
+            evidence += f" {one} against {other}."
+        kinds = {r.sign for r in rows}
         label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
         findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {told}.", label, "plain", evidence))
     return findings
@@ -137,14 +177,14 @@ def _gains(gained: Sequence[Gain]) -> list[Finding]:
     """Where an arm gains more, or less, than elsewhere beyond doubt, the largest difference first."""
     alike: dict[tuple[Any, ...], list[Gain]] = {}
     for g in gained:
-        if g.test.sign:
+        if g.sign:
             same = (g.arm, g.reference, g.component, g.place.group, g.place.base, g.test.estimate.mean)
             alike.setdefault(same, []).append(g)
     findings = []
     strongest = sorted(alike.values(), key=lambda rows: -abs(rows[0].test.estimate.mean))
     for rows in strongest[:MOST_GAINS]:
         g, d = rows[0], rows[0].test.estimate
-        more = "more" if g.test.sign > 0 else "less"
+        more = "more" if g.sign > 0 else "less"
         text = (
             f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} on '{g.reference}' in {g.component}: "
             f"{number(g.group.mean, signed=True)} of skill, {number(g.base.mean, signed=True)} with “{g.place.base}”."
@@ -166,10 +206,34 @@ def _ratios(found: Sequence[Ratio]) -> Table:
     words = {"below": "easier", "above": "harder", "none": "equal", "open": "undecided"}
     rows = []
     for r in found:
-        verdict = words.get(r.test.outcome, r.test.outcome)
+        verdict = words.get(r.outcome, r.outcome)
         edges = (r.ratio, r.low, r.high, r.n, r.naive, r.skill, r.base_skill)
         told = (verdict, r.test.p, r.test.family)
         rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *told))
+    return plain_table(columns, rows)
+
+
+def _item_tables(results: StudyResults) -> tuple[SectionTable, ...]:
+    """None where items.csv has no column that is a condition."""
+    table = _item_groups(results)
+    title = "Loss by column of items.csv: test items of all repeats, and groups of items.csv among them"
+    return (SectionTable("item_conditions", title, table),) if table.rows else ()
+
+
+def _item_groups(results: StudyResults) -> Table:
+    columns = (
+        "arm", "component", "condition", "group", "items", "groups", "loss", "naive_loss", "skill", "against", "ratio",
+        "verdict",
+    )  # fmt: skip
+    words = {"below": "easier", "above": "harder", "none": "equal", "open": "undecided"}
+    known = {(r.arm, r.component, r.place.condition, r.place.group): r for r in ratios(results)}
+    rows = []
+    for g in item_groups(results):
+        r = known.get((g.arm, g.component, g.condition, g.group))
+        verdict = None if r is None else words.get(r.outcome, r.outcome)
+        numbers = (g.items, g.groups, g.loss, g.naive, g.skill)
+        against = None if g.base == g.group else g.base
+        rows.append((g.arm, g.component, g.condition, g.group, *numbers, against, r and r.ratio, verdict))
     return plain_table(columns, rows)
 
 
@@ -181,7 +245,7 @@ def _gain_table(gained: Sequence[Gain]) -> Table:
     words = {"above": "gains more", "below": "gains less", "none": "equal", "open": "undecided"}
     rows = []
     for g in gained:
-        d, verdict = g.test.estimate, words.get(g.test.outcome, g.test.outcome)
+        d, verdict = g.test.estimate, words.get(g.outcome, g.outcome)
         place = (g.place.condition, g.place.group, g.place.base, g.component)
         told = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
         rows.append((g.arm, g.reference, *place, *told))

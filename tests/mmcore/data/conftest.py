@@ -94,7 +94,13 @@ def write_corpus(tiny_tables: Callable[..., Tables]) -> Callable[..., Path]:
             (folder / modality).mkdir()
             for item, frame in frames.items():
                 path = folder / modality / f"{item}{suffix}"
-                frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path, index=False)
+                match suffix:
+                    case ".csv":
+                        frame.to_csv(path, index=False)
+                    case ".feather":
+                        frame.to_feather(path)
+                    case _:
+                        frame.to_parquet(path, index=False)
         return folder
 
     return write

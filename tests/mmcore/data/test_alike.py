@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.alike import likenesses
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.alike import likeness_notes, likenesses
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared, open_prepared
 
 STEPS = 40
 
@@ -111,3 +112,21 @@ def test_few_rows_and_single_events_are_no_likeness() -> None:
     assert likenesses(event, event, 20) == []
     assert likenesses(np.full((100, 1), np.nan), event, 20) == []
     assert likenesses(np.arange(100.0)[:, None], -np.arange(100.0)[:, None], 20) == [(0, 0, -1.0)]
+
+
+def test_what_is_alike_is_told_in_sentences(prepared_of: Callable[..., Prepared]) -> None:
+    def bend(one: dict[str, pd.DataFrame]) -> None:
+        one["sound"]["level"] = one["mood"]["mood"].shift(-2)
+        one["image"]["bright"] = 3 * one["sound"]["level"] + 1
+
+    assert likeness_notes(prepared_of(bend)) == [
+        "sound.level and image.bright are the same but for unit and sign",
+        "sound.level, read 2 steps before, tells the target 'mood'",
+        "image.bright, read 2 steps before, tells the target 'mood'",
+    ]
+
+
+def test_a_store_from_before_columns_were_compared_tells_nothing(prepared_of: Callable[..., Prepared]) -> None:
+    prepared = prepared_of(lambda one: None)
+    (prepared.path / "columns.json").unlink()
+    assert likeness_notes(open_prepared(prepared.path)) == []

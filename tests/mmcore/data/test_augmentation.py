@@ -15,7 +15,8 @@ from mmcore.config import AugmentationConfig, DataConfig, Forecast, Reconstruct,
 from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 
 ALL = ("sound", "image", "track")
 KINDS: dict[str, dict[str, Any]] = {

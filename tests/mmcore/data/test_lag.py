@@ -12,7 +12,8 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.lag import change_of, lags_of
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 
 STEPS = 300
 

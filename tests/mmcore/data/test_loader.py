@@ -18,7 +18,8 @@ from mmcore.batch import Batch
 from mmcore.config import DataConfig, Forecast, Label, Reconstruct, Task
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import Normaliser, fit_normaliser
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.errors import ConfigError
 
 ALL = ("sound", "image", "track")

@@ -12,7 +12,8 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.quality import summarise
 from mmcore.data.usual import LEAST_VALUES, usual_range
 from mmcore.errors import CorpusError

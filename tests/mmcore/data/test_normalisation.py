@@ -11,7 +11,8 @@ import pytest
 
 from mmcore.config import DataConfig
 from mmcore.data.normalisation import Normaliser, _Moments, fit_normaliser
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.errors import CorpusError
 
 

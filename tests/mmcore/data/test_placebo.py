@@ -17,7 +17,8 @@ from mmcore.config import DataConfig, Forecast
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
-from mmcore.data.prepared import OWN, Prepared, PreparedItem, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import OWN, Prepared, PreparedItem
 from mmcore.data.splits import Split
 from mmcore.errors import SplitError
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from mmcore.config import DataConfig
 from mmcore.data.alignment import align, tidy
 from mmcore.data.pooling import Pooling
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.sources.tables import Table
 from mmcore.errors import CorpusError
 from mmcore.schema import Feature, Kind, Resample
@@ -92,6 +93,14 @@ def test_a_step_has_the_mean_of_its_rows_and_not_one_of_ten() -> None:
     # Rows of the last half step lie beyond the last window.
     assert (centred.rows_used, causal.rows_used) == (96, 91)
     assert centred.pooled == pytest.approx(10)
+
+
+def test_steps_closer_than_a_window_may_share_the_last_rows() -> None:
+    """The grid of a reference may be denser than its usual step."""
+    stream = tidy(Table(np.arange(40) / 10.0, np.arange(40, dtype=np.float32)[:, None], 0))
+    grid_S = np.array([1.0, 2.0, 3.6, 3.9])
+    pooled = align(stream, grid_S, ["continuous"], [], 0.05, 5.0, False, Pooling(1.0, ["max"]))
+    np.testing.assert_array_equal(pooled.values_SF[:, 0], [15, 25, 39, 39])
 
 
 def test_pooled_embeddings_have_unit_length() -> None:

@@ -18,7 +18,8 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import open_prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import open_prepared
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
 
@@ -130,16 +131,16 @@ def test_kill_in_mid_build_then_build_again(write_tiny: Write, tmp_path: Path) -
     folder, cache = write_tiny(), tmp_path / "cache"
     code = f"""
         import os, signal, pathlib
-        import mmcore.data.prepared as prepared
+        import mmcore.data.prepare as building
         from mmcore.config import DataConfig
-        real, seen = prepared.on_grid, []
+        real, seen = building.on_grid, []
         def on_grid(*arguments):
             seen.append(1)
             if len(seen) == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*arguments)
-        prepared.on_grid = on_grid
-        prepared.prepare(pathlib.Path({str(folder)!r}), DataConfig(), pathlib.Path({str(cache)!r}))
+        building.on_grid = on_grid
+        building.prepare(pathlib.Path({str(folder)!r}), DataConfig(), pathlib.Path({str(cache)!r}))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
     assert done.returncode == -signal.SIGKILL

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.seed_layout import LAYOUTS, import_seed_layout
 from mmcore.errors import CorpusError

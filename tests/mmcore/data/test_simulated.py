@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import content_key, read_schema
 from mmcore.data.sources.simulated import Truth, read_truth, simulate, simulated_schema

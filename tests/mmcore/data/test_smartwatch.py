@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.smartwatch import find_recordings, import_smartwatch, read_recordings
 from mmcore.errors import CorpusError
@@ -50,8 +50,12 @@ def test_a_small_file_becomes_a_corpus(tmp_path: Path) -> None:
         ("recording_002", "subject_07", {"side": "left", "exercise": "ABD"}),
     ]
     prepared = prepare(folder, DataConfig(), tmp_path / "cache")
-    assert [item.steps for item in prepared.items] == [60, 75, 50]
-    np.testing.assert_allclose(prepared.values["gyroscope"][60:135], data["X"][1][:, 3:], rtol=1e-6)
+    assert [item.steps for item in prepared.items] == [6, 8, 5]
+    samples_TF = data["X"][1][:, 3:]
+    # The step at 0.4 s holds the samples after 0.3 s, up to 0.5 s.
+    step_F = prepared.values["gyroscope"][6 + 2]
+    np.testing.assert_allclose(step_F[:3], samples_TF[16:26].mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(step_F[3:], samples_TF[16:26].std(axis=0), rtol=1e-4)
     assert prepared.target.flatten().tolist() == [0, 1, 1]
     assert prepared.schema.targets.parameters[0].labels == ("PEN", "ABD")
 
@@ -68,10 +72,14 @@ def test_the_real_recordings_arrive_whole(tmp_path: Path) -> None:
     data = read_recordings(find_recordings())
     prepared = prepare(folder, DataConfig(), tmp_path / "cache")
     assert prepared.target[:, 0, 0].tolist() == data["y"].tolist()
-    assert [item.steps for item in prepared.items] == [len(x) for x in data["X"]]
+    assert [item.steps for item in prepared.items] == [-(-len(x) // 10) for x in data["X"]]
+    assert max(item.steps for item in prepared.items) == 262
     assert prepared.present.all()
-    both = np.hstack([prepared.values["accelerometer"], prepared.values["gyroscope"]])
-    np.testing.assert_allclose(both, np.concatenate(data["X"]), rtol=1e-6, atol=1e-30)
+    streams = ("accelerometer", "gyroscope")
+    for index in (0, 139):
+        read = [source.read(source.items[index].name, stream) for stream in streams]
+        both_TF = np.hstack([table.values_TF[:, :3] for table in read if table is not None])
+        np.testing.assert_allclose(both_TF, data["X"][index], rtol=1e-6, atol=1e-30)
 
 
 @installed

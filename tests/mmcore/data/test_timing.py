@@ -14,7 +14,8 @@ import yaml
 
 from mmcore.config import DataConfig
 from mmcore.data.pooling import FASTER
-from mmcore.data.prepared import Prepared, prepare
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
@@ -144,13 +145,13 @@ def test_a_broken_clock_is_told(
 
 def test_a_clock_without_times_is_refused(write_tiny: Write, tiny_schema: dict[str, Any]) -> None:
     tiny_schema["step"], tiny_schema["modalities"]["sound"]["offset"] = None, 2.0
-    with pytest.raises(CorpusError, match="modality 'sound': offset and rate change times, and there are none"):
+    with pytest.raises(CorpusError, match=r"modality 'sound': rows are steps .*there are no times: leave out offset"):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))
 
 
 def test_targets_of_a_modality_have_its_clock(write_tiny: Write, tiny_schema: dict[str, Any]) -> None:
     tiny_schema["targets"]["offset"] = 2.0
-    with pytest.raises(CorpusError, match=re.escape("Write offset, rate and resample in modalities.track")):
+    with pytest.raises(CorpusError, match=re.escape("Write offset and resample in modalities.track")):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))
 
 
@@ -178,10 +179,25 @@ def test_repeated_times_and_long_tables_are_told_by_run(
 
 def test_the_corpus_of_the_docs_is_one() -> None:
     text = (Path(__file__).parents[3] / "docs" / "your_data.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "name: talks" in b]
     schema = CorpusSchema.model_validate(yaml.safe_load(block))
     audio, visual = schema.modalities["audio"], schema.modalities["visual"]
     assert audio.resamples == ("mean", "max", "std", "max")
     assert visual.resamples[:2] == ("mode", "mean")
     assert (audio.offset, visual.factor) == (-3600, pytest.approx(1.001, abs=1e-5))
     assert f"more than {FASTER:g} rows a step" in text
+
+
+def test_a_reference_faster_than_the_step_is_told_since_nothing_is_pooled(
+    write_tiny: Write, tiny_tables: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its own times are the grid: the declared step is 1 s, and steps are 0.1 s."""
+    tables = tiny_tables({"a": 40, "b": 30})
+    tables["track"]["a"] = with_times(tables["track"]["a"], lambda t: t / 10)
+    prepared = prepare(write_tiny(tables=tables), DataConfig(), tmp_path / "cache")
+    told = {(row["item"], row["modality"]): row["warnings"] for row in prepared.quality}
+    assert told["b", "track"] == []
+    assert told["a", "track"] == [
+        "its rows lie 0.1 s apart and are the steps, as it is the reference: step 1 is not used. "
+        "For steps of 1 s leave reference out of corpus.yaml"
+    ]

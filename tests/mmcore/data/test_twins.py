@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.splits import Split
 from mmcore.data.twins import divided_twins
 

@@ -11,7 +11,7 @@ import torch
 from mmcore.analyse import analyse
 from mmcore.analyses import CoalitionsAnalysis, applies, build_analysis
 from mmcore.config import build_config, override
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.errors import ConfigError
 from mmcore.model.build import build_model
 from mmcore.probes.coalitions.masking import Donors, _assigned, _distinct, absence_learned, means, replaced, zeros

@@ -13,7 +13,7 @@ from mmcore.analyses import CorruptionAnalysis
 from mmcore.config import DataConfig, Forecast
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.probes.corruption.damage import Damage, sample_windows
 from mmcore.probes.corruption.probe import KINDS, levels_of, probe_corruption
 from mmcore.probes.gates.faithfulness import absent_at

@@ -5,7 +5,7 @@ import torch
 
 from mmcore.analyses import CorruptionAnalysis, ErrorsAnalysis
 from mmcore.config import DataConfig, build_config
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.data.sources.simulated import read_truth, simulate
 from mmcore.probes.corruption.probe import probe_corruption
 from mmcore.probes.error_analysis.probe import probe_errors

@@ -9,7 +9,7 @@ import torch
 
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.config import DataConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.probes.error_analysis.conditions import UNKNOWN, Conditions
 from mmcore.probes.error_analysis.probe import SPAN, _Pass, probe_errors
 from mmcore.run import run

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from mmcore.analyses import GatesAnalysis
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.events import ignore
 from mmcore.model.build import build_model
 from mmcore.probes.events import edit_events

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mmcore.analyses import GatesAnalysis
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.events import ignore
 from mmcore.model.build import build_model
 from mmcore.probes.gates.probe import probe_gates

@@ -10,7 +10,7 @@ from torch import nn
 from mmcore.config import DataConfig, Forecast, Label, ModelConfig, Reconstruct
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.model.build import build_model
 from mmcore.probes.leakage import Leakage, copy_skills, forbidden_gradient, probe_leakage
 from mmcore.run import run

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmcore.config import ModelConfig
-from mmcore.data.prepared import prepare
+from mmcore.data.prepare import prepare
 from mmcore.events import ignore
 from mmcore.model.build import build_model
 from mmcore.model.multimodal import MultimodalModel

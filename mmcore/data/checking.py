@@ -1,0 +1,306 @@
+"""Everything that is wrong with a corpus at once: the rules of the reader, which a run stops at one by one.
+
+S grid steps, K tracks, P parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from mmcore.config import DataConfig, SplitConfig
+from mmcore.data.gridding import on_grid
+from mmcore.data.sources.folder import FolderSource, read_modality, read_targets
+from mmcore.data.sources.items_file import Item, read_items
+from mmcore.data.sources.schema_file import Declared, read_declared
+from mmcore.data.sources.table_files import no_table, strangers, table_paths
+from mmcore.data.splits import draw_split
+from mmcore.data.timing import time_notes
+from mmcore.errors import CorpusError, SplitError, nearest
+from mmcore.schema import CorpusSchema, Targets
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Args:
+        level: ``error``: a run would stop, or learn nothing; ``warning``: a run goes on, and loses something.
+        rule, expected, found, next_step, where: as of :class:`mmcore.errors.MMStudyError`.
+    """
+
+    level: Literal["error", "warning"]
+    rule: str
+    where: str | None = None
+    expected: str | None = None
+    found: str | None = None
+    next_step: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The whole text on one line."""
+        return CorpusError(
+            self.rule, expected=self.expected, found=self.found, next_step=self.next_step, where=self.where
+        ).message
+
+
+@dataclass
+class Checked:
+    """What a corpus holds and what is wrong with it.
+
+    Args:
+        items, modalities: how many; 0 where that could not be read.
+        tables: how many were read.
+        skipped: what was not looked at, and why; None: everything was.
+    """
+
+    items: int = 0
+    modalities: int = 0
+    tables: int = 0
+    skipped: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    def tell(self, error: CorpusError | SplitError) -> None:
+        """Note an error."""
+        self.problems.append(Problem("error", error.rule, error.where, error.expected, error.found, error.next_step))
+
+    def warn(self, rule: str, where: str | None = None, found: str | None = None, next_step: str | None = None) -> None:
+        """Note something that a run would go on with."""
+        self.problems.append(Problem("warning", rule, where, None, found, next_step))
+
+    @property
+    def errors(self) -> int:
+        """How many problems are errors."""
+        return sum(problem.level == "error" for problem in self.problems)
+
+
+def check_corpus(folder: Path) -> Checked:
+    """Read all of a corpus and collect what is wrong; writes nothing.
+
+    Args:
+        folder: holds ``corpus.yaml``.
+
+    Returns:
+        All problems: of ``corpus.yaml``, of ``items.csv``, of every table of every item, then of what they are together
+        (times that never meet, targets nowhere, a single class, sides). What needs a part that is wrong is left out,
+        and ``skipped`` says so.
+
+    Raises:
+        CorpusError: no such file, or ``corpus.yaml`` is no YAML: nothing can be looked at.
+    """
+    folder = Path(folder)
+    checked = Checked()
+    declared = read_declared(folder)
+    for problem in declared.problems:
+        checked.tell(problem)
+    checked.modalities = len(declared.modalities)
+    try:
+        items = read_items(folder / "items.csv", checked.tell)
+    except CorpusError as error:
+        checked.tell(error)
+        items = ()
+    checked.items = len(items)
+    if not items:
+        checked.skipped = "tables, since items.csv names no item"
+        return checked
+    sound = _check_tables(checked, folder, declared, items)
+    if declared.schema is None:
+        checked.skipped = "times and targets together, and modalities that corpus.yaml gets wrong, until it is right"
+    else:
+        _check_together(checked, folder, declared.schema, items, sound)
+    try:
+        draw_split(items, SplitConfig(), 0)
+    except SplitError as error:
+        checked.tell(error)
+    return checked
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+def _check_tables(checked: Checked, folder: Path, declared: Declared, items: tuple[Item, ...]) -> set[str]:
+    """Read every table; the items all of whose tables are right."""
+    names = [item.name for item in items]
+    sound = set(names)
+    timed = declared.step is not None
+    targets = declared.targets
+    own = targets is not None and targets.from_ not in declared.names
+    folders = [*declared.modalities, *([targets.from_] if targets is not None and own else [])]
+    for name in folders:
+        paths = table_paths(folder, name, names, checked.tell)
+        if not paths:
+            checked.tell(no_table(folder, name))
+            continue
+        _check_missing(checked, folder, name, names, paths)
+        for item, path in paths.items():
+            before = len(checked.problems)
+            try:
+                if name in declared.modalities:
+                    read_modality(path, declared.modalities[name], timed, checked.tell)
+                elif targets is not None:
+                    read_targets(path, targets, _columns(targets), timed, checked.tell)
+            except CorpusError as error:
+                checked.tell(error)
+            checked.tables += 1
+            if len(checked.problems) > before:
+                sound.discard(item)
+    return sound
+
+
+def _columns(targets: Targets) -> tuple[tuple[str, ...], ...]:
+    """As :meth:`mmcore.schema.CorpusSchema.target_columns` for a table of its own."""
+    if targets.tracks == 1:
+        return (tuple(p.name for p in targets.parameters),)
+    return tuple(tuple(f"{p.name}_{k}" for p in targets.parameters) for k in range(targets.tracks))
+
+
+def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], paths: Mapping[str, Path]) -> None:
+    lacking = [item for item in items if item not in paths]
+    if lacking:
+        told = ", ".join(lacking[:8]) + (", …" if len(lacking) > 8 else "")
+        checked.warn(
+            f"{len(lacking)} of {len(items)} items {'lacks' if len(lacking) == 1 else 'lack'} a table of '{name}'",
+            str(folder / name),
+            told,
+            "Add the files, or leave it so: the model is told where the modality is absent",
+        )
+    for stranger in strangers(folder, name, items):
+        stem = stranger.rpartition(".")[0]
+        checked.warn(
+            f"'{stem}' is no item of items.csv, so its table is not read",
+            str(folder / name / stranger),
+            next_step=nearest(stem, lacking or items).partition(" Valid:")[0]
+            if _near(stem, lacking or items)
+            else None,
+        )
+
+
+def _near(name: str, items: list[str]) -> bool:
+    return nearest(name, items).startswith("Did you mean")
+
+
+# Together ------------------------------------------------------------------------------------------------------------
+def _check_together(
+    checked: Checked, folder: Path, schema: CorpusSchema, items: tuple[Item, ...], sound: set[str]
+) -> None:
+    try:
+        source = FolderSource(folder)
+    except CorpusError:
+        # Told already: it is raised by the rules that were looked at one by one.
+        checked.skipped = "times and targets together, until the errors above are mended"
+        return
+    quality: list[dict[str, Any]] = []
+    labels: list[np.ndarray] = []
+    steps = 0
+    for item in items:
+        if item.name not in sound:
+            continue
+        try:
+            one = on_grid(source, item.name, DataConfig())
+        except CorpusError as error:
+            checked.tell(error)
+            continue
+        quality.extend(one.quality)
+        labels.append(_counted(schema.targets, one.target_SKP))
+        steps += one.steps
+    if len(sound) < len(items):
+        checked.skipped = f"times and targets of {len(items) - len(sound)} items with errors in their tables"
+    if not labels:
+        return
+    if not steps:
+        checked.tell(
+            CorpusError(
+                "no item has a single step",
+                expected="rows with a time in the reference modality, in the targets or in any stream",
+                next_step="Look at the times: mmstudy data inspect",
+                where=str(folder),
+            )
+        )
+    _check_times(checked, folder, quality)
+    _check_labels(checked, folder, schema, np.concatenate(labels))
+
+
+def _counted(targets: Targets, target_SKP: np.ndarray) -> np.ndarray:
+    """Targets (S × K, P), NaN where there is none and where ``when`` is not 1."""
+    names = [p.name for p in targets.parameters]
+    values_SKP = target_SKP.copy()
+    for at, parameter in enumerate(targets.parameters):
+        if parameter.when is not None:
+            values_SKP[:, :, at][target_SKP[:, :, names.index(parameter.when)] != 1] = np.nan
+    return values_SKP.reshape(-1, len(names))
+
+
+_TIMES = (
+    ("non_monotonic", "times run backwards", "they are sorted when they are read"),
+    ("no_time", "rows have no time", "they are not read"),
+    ("empty_segments", "segments do not end after their start", "they are not read"),
+)
+
+
+def _check_times(checked: Checked, folder: Path, quality: list[dict[str, Any]]) -> None:
+    for key, what, consequence in _TIMES:
+        for name in dict.fromkeys(row["modality"] for row in quality):
+            bad = [row for row in quality if row["modality"] == name and row.get(key, 0)]
+            if bad:
+                count = sum(row[key] for row in bad)
+                told = ", ".join(f"{row['item']}: {row[key]}" for row in bad[:5]) + (", …" if len(bad) > 5 else "")
+                checked.warn(
+                    f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), told
+                )
+    for name in dict.fromkeys(row["modality"] for row in quality):
+        have = [row for row in quality if row["modality"] == name and not row["missing"]]
+        apart = [row for row in have if row["apart"]]
+        if have and len(apart) == len(have):
+            checked.tell(
+                CorpusError(
+                    f"the times of '{name}' never meet those of the other streams",
+                    found=f"{apart[0]['item']}: {apart[0]['apart']}",
+                    next_step=f"Mend rate or offset of '{name}' in corpus.yaml",
+                    where=str(folder / name),
+                )
+            )
+    never = {problem.where for problem in checked.problems if problem.level == "error"}
+    for text in time_notes([row for row in quality if str(folder / row["modality"]) not in never]):
+        checked.warn(text, str(folder))
+    empty = [row["item"] for row in quality if not row["steps"]]
+    for item in dict.fromkeys(empty):
+        checked.warn(f"item '{item}' has no step and is left out", str(folder))
+
+
+def _check_labels(checked: Checked, folder: Path, schema: CorpusSchema, values_NP: np.ndarray) -> None:
+    where = str(folder / schema.targets.from_)
+    for at, parameter in enumerate(schema.targets.parameters):
+        known_N = values_NP[:, at][~np.isnan(values_NP[:, at])]
+        name = parameter.name
+        if not len(known_N):
+            checked.tell(
+                CorpusError(
+                    f"there is no target '{name}' anywhere",
+                    found="empty cells, or times at which no step is",
+                    next_step="Fill the column, or take the parameter out of corpus.yaml",
+                    where=where,
+                )
+            )
+            continue
+        if known_N.min() == known_N.max():
+            value = known_N[0]
+            shown = parameter.labels[int(value)] if parameter.labels else f"{value:g}"
+            checked.tell(
+                CorpusError(
+                    f"the target '{name}' must vary",
+                    found=f"'{shown}' in all {len(known_N)} places",
+                    next_step="Check the column: there is nothing to learn",
+                    where=where,
+                )
+            )
+        elif parameter.kind != "continuous":
+            names = parameter.labels or tuple(str(code) for code in range(parameter.outputs))
+            unseen = [names[code] for code in range(parameter.outputs) if not (known_N == code).any()]
+            if unseen:
+                checked.warn(
+                    f"no item has the class {' or '.join(repr(one) for one in unseen)} of '{name}'",
+                    where,
+                    next_step="Take it out of corpus.yaml if there is none",
+                )

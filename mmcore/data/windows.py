@@ -1,0 +1,91 @@
+"""How many steps a model sees at once, and which items are longer than that.
+
+The default is :func:`mmcore.task.default_window`. Where each item has one target, an item that is longer than the
+window is cut: the model sees a part of it at a time, and the predictions of the parts are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from mmcore.config import DataConfig, RunConfig
+from mmcore.data.prepared import Prepared, PreparedItem
+from mmcore.task import default_window
+
+
+def stretches(item: PreparedItem) -> list[int]:
+    """Steps between an item's breaks: a window never reaches across one, so each is cut by itself."""
+    return [high - low for low, high in pairwise([0, *item.breaks, item.steps])]
+
+
+def all_stretches(prepared: Prepared) -> list[int]:
+    """Those of all items."""
+    return [length for item in prepared.items for length in stretches(item)]
+
+
+def window_of(config: DataConfig, prepared: Prepared) -> int:
+    """The window in steps: as configured, else the default for this corpus."""
+    if config.window is not None:
+        return config.window
+    return default_window(prepared.schema, lambda: all_stretches(prepared))
+
+
+def with_window(config: RunConfig, prepared: Prepared) -> RunConfig:
+    """The config with a number for a window; itself where it has one."""
+    if config.data.window is not None:
+        return config
+    data = config.data.model_copy(update={"window": window_of(config.data, prepared)})
+    return config.model_copy(update={"data": data})
+
+
+# Lengths and cuts ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Lengths:
+    """Steps of a corpus's items; those without a step are left out.
+
+    Args:
+        items: how many there are.
+        shortest, median, longest: in steps.
+    """
+
+    items: int
+    shortest: int
+    median: float
+    longest: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def lengths_of(prepared: Prepared) -> Lengths:
+    """The lengths of a corpus's items."""
+    steps = [item.steps for item in prepared.items if item.steps]
+    return Lengths(len(steps), min(steps), float(median(steps)), max(steps))
+
+
+def cut_items(prepared: Prepared, items: Sequence[int], window: int) -> int | None:
+    """How many of these items a window cuts; None where each step has a target, since cutting is harmless there."""
+    if prepared.schema.targets.scope == "step":
+        return None
+    return sum(max(stretches(prepared.items[index])) > window for index in items)
+
+
+def cut_text(prepared: Prepared, window: int) -> str | None:
+    """A warning of items that a window cuts, with what to set; None where there are none."""
+    cut = cut_items(prepared, range(len(prepared.items)), window)
+    if not cut:
+        return None
+    longest = max(all_stretches(prepared))
+    step = prepared.schema.step
+    advice = f"Set data.window={longest}"
+    if step is not None:
+        advice += f", or a step above {step:g} s in corpus.yaml"
+    return (
+        f"{cut} of {len(prepared.items)} items are longer than the window of {window:,} steps and are cut; the longest "
+        f"has {longest:,}. The model sees a part of such an item at a time. {advice}"
+    )

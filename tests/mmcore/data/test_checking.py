@@ -1,0 +1,233 @@
+"""All faults of a corpus at once, by the rules that stop a run one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmcore.data.checking import Checked, check_corpus
+from mmcore.data.sources.folder import FolderSource
+from mmcore.errors import CorpusError
+
+Write = Callable[..., Path]
+
+SEGMENTS: dict[str, Any] = {
+    "format": 1,
+    "name": "told",
+    "step": 1.0,
+    "modalities": {
+        "sound": {"features": [{"name": "level"}, {"name": "speaking", "kind": "binary"}]},
+        "image": {"features": [{"name": "clip_{0..2}", "kind": "embedding"}]},
+    },
+    "targets": {
+        "from": "mood",
+        "start": "from",
+        "end": "to",
+        "parameters": [
+            {"name": "mood", "kind": "categorical", "labels": ["calm", "glad"], "component": "mood"},
+            {"name": "force", "component": "force"},
+        ],
+    },
+}
+
+
+def moods(item: str = "a") -> pd.DataFrame:
+    return pd.DataFrame({"from": [0, 2], "to": [2, 4], "mood": ["calm", "glad"], "force": [0.5, ord(item) % 7]})
+
+
+@pytest.fixture
+def write(write_tiny: Write, tiny_tables: Callable[..., Any]) -> Write:
+    """A corpus of segments; ``change`` bends its tables before they are written."""
+
+    def written(change: Callable[[dict[str, Any]], None] = lambda _: None, **parts: Any) -> Path:
+        tables = tiny_tables()
+        tables["mood"] = {item: moods(item) for item in "abcd"}
+        del tables["track"]
+        tables["image"]["c"] = tables["image"]["a"]
+        change(tables)
+        return write_tiny(schema=parts.pop("schema", SEGMENTS), tables=tables, **parts)
+
+    return written
+
+
+def told(checked: Checked, level: str = "error") -> list[str]:
+    return [problem.message for problem in checked.problems if problem.level == level]
+
+
+def test_a_sound_corpus_has_no_problem(write: Write) -> None:
+    checked = check_corpus(write())
+    assert checked.problems == []
+    assert (checked.items, checked.modalities, checked.tables, checked.skipped) == (4, 2, 12, None)
+
+
+def test_the_tiny_corpus_lacks_one_table(write_tiny: Write) -> None:
+    checked = check_corpus(write_tiny())
+    assert checked.errors == 0
+    assert "1 of 4 items lacks a table of 'image'; found c" in told(checked, "warning")[0]
+
+
+# corpus.yaml and items.csv -------------------------------------------------------------------------------------------
+def test_all_faults_of_the_schema_are_told_and_the_tables_are_read_all_the_same(write: Write) -> None:
+    def break_sound(tables: dict[str, Any]) -> None:
+        tables["image"]["b"] = tables["image"]["b"].drop(columns="clip_1")
+
+    folder = write(break_sound)
+    path = folder / "corpus.yaml"
+    text = path.read_text().replace("name: told", "nam: told").replace("kind: binary", "kind: binry")
+    path.write_text(text.replace("component: force", "compnent: force"))
+    checked = check_corpus(folder)
+    messages = told(checked)
+    assert len(messages) == 4
+    assert [next(m for m in messages if part in m) for part in ("'nam'", "'compnent'", "none of its choices", "clip_1")]
+    assert "Did you mean 'binary'?" in "".join(messages)
+    assert checked.skipped is not None
+
+
+def test_what_is_still_open_is_named_first(write: Write) -> None:
+    schema = {**SEGMENTS, "modalities": {**SEGMENTS["modalities"]}}
+    schema["modalities"]["image"] = {**schema["modalities"]["image"], "sampling_rate": "???"}
+    folder = write(schema=schema)
+    checked = check_corpus(folder)
+    (message,) = told(checked)
+    assert "corpus.yaml:" in message
+    assert "'modalities.image.sampling_rate' is still to be filled in" in message
+    with pytest.raises(CorpusError, match="still to be filled in"):
+        FolderSource(folder)
+
+
+def test_all_faults_of_items_are_told(write: Write) -> None:
+    folder = write(items="item,group,split\na,g,trian\nb,g\nb,g,train\nB,g,train\nx/y,g,train\n,g,test\nc,h,test\n")
+    messages = told(check_corpus(folder))
+    for line, says in (
+        (2, "Did you mean 'train'?"),
+        (3, "as many cells as the header"),
+        (5, "'B' is listed twice"),
+        (6, "must name a file inside"),
+        (7, "must have a name"),
+    ):
+        assert any(f"items.csv:{line}: " in message and says in message for message in messages), (line, messages)
+
+
+def test_without_items_nothing_else_is_looked_at(write: Write) -> None:
+    folder = write()
+    (folder / "items.csv").unlink()
+    checked = check_corpus(folder)
+    assert checked.skipped == "tables, since items.csv names no item"
+    assert "the file does not exist" in told(checked)[0]
+
+
+def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml"):
+        check_corpus(tmp_path)
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_every_fault_of_every_table_is_told_with_its_row(write: Write, suffix: str) -> None:
+    def bend(tables: dict[str, Any]) -> None:
+        tables["sound"]["a"] = tables["sound"]["a"].astype({"level": object})
+        tables["sound"]["a"].loc[3, "level"] = "loud"
+        tables["sound"]["a"].loc[5, "level"] = "quiet"
+        tables["sound"]["a"].loc[6, "level"] = "loud"
+        tables["sound"]["a"]["level"] = tables["sound"]["a"]["level"].map(str)
+        tables["sound"]["b"] = tables["sound"]["b"].drop(columns=["level", "speaking"])
+        tables["mood"]["c"] = moods().assign(mood=["clam", "gladd"])
+        tables["mood"]["d"] = moods().rename(columns={"to": "until"})
+
+    checked = check_corpus(write(bend, suffix=suffix))
+    messages = told(checked)
+    first = 5 if suffix == ".csv" else 4
+    assert any(f"a{suffix}:{first}: column 'level'" in m and "'loud'" in m for m in messages)
+    assert any(f"a{suffix}:{first + 2}: column 'level'" in m and "'quiet'" in m for m in messages)
+    assert any("column 'level' is missing" in m for m in messages)
+    assert any("column 'speaking' is missing" in m for m in messages)
+    assert any("'clam'. Did you mean 'calm'?" in m for m in messages)
+    assert any("'gladd'. Did you mean 'glad'?" in m for m in messages)
+    assert any("column 'to' is missing" in m for m in messages)
+    assert len(messages) == 7
+    assert checked.skipped == "times and targets of 4 items with errors in their tables"
+
+
+def test_the_first_fault_is_that_which_stops_a_run(write: Write) -> None:
+    def bend(tables: dict[str, Any]) -> None:
+        tables["mood"]["c"] = moods().assign(mood=["clam", "gladd"])
+
+    folder = write(bend)
+    with pytest.raises(CorpusError) as caught:
+        FolderSource(folder).read("c", "mood")
+    assert told(check_corpus(folder))[0] == str(caught.value)
+
+
+def test_tables_of_nobody_and_missing_tables_are_warnings(write: Write) -> None:
+    folder = write()
+    (folder / "image" / "a.csv").rename(folder / "image" / "aa.csv")
+    (folder / "image" / "notes.txt").write_text("x")
+    checked = check_corpus(folder)
+    assert checked.errors == 0
+    missing, stranger = told(checked, "warning")
+    assert "1 of 4 items lacks a table of 'image'; found a." in missing
+    assert "'aa' is no item of items.csv" in stranger
+    assert "Did you mean 'a'?" in stranger
+
+
+def test_a_modality_without_a_folder_and_two_tables_of_an_item(write: Write) -> None:
+    folder = write()
+    (folder / "image").rename(folder / "images")
+    (folder / "sound" / "a.parquet").write_bytes(b"")
+    messages = told(check_corpus(folder))
+    assert any("no item has a table of 'image'" in m and "Did you mean 'images'?" in m for m in messages)
+    assert any("item 'a' has two tables of 'sound'" in m for m in messages)
+
+
+# Together ------------------------------------------------------------------------------------------------------------
+def test_a_stream_that_never_meets_the_others_is_an_error(write: Write) -> None:
+    def bend(tables: dict[str, Any]) -> None:
+        for item, frame in tables["image"].items():
+            tables["image"][item] = frame.assign(time=frame["time"] + 3600)
+
+    (message,) = told(check_corpus(write(bend)))
+    assert "the times of 'image' never meet those of the other streams" in message
+    assert "Set offset: -3600" in message
+
+
+def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
+    def bend(tables: dict[str, Any]) -> None:
+        frame = tables["sound"]["a"]
+        tables["sound"]["a"] = frame.iloc[::-1]
+        tables["sound"]["b"] = tables["sound"]["b"].assign(time=[0, 1, 1, 2, 3, np.nan, 5])
+
+    checked = check_corpus(write(bend))
+    assert checked.errors == 0
+    text = "\n".join(told(checked, "warning"))
+    assert "times run backwards at 11 places in 1 items; they are sorted when they are read; found a: 11" in text
+    assert "rows have no time at 1 places in 1 items; they are not read; found b: 1" in text
+    assert "rows repeat a time" in text
+
+
+def test_targets_nowhere_and_targets_that_never_vary(write: Write) -> None:
+    def bend(tables: dict[str, Any]) -> None:
+        for item in "abcd":
+            tables["mood"][item] = moods().assign(mood="calm", force=np.nan)
+
+    one, none = sorted(told(check_corpus(write(bend))), key=lambda m: "anywhere" in m)
+    assert "the target 'mood' must vary; found 'calm' in all" in one
+    assert "there is no target 'force' anywhere" in none
+
+
+def test_a_class_that_nobody_has_is_a_warning(write: Write) -> None:
+    schema = {**SEGMENTS, "targets": {**SEGMENTS["targets"]}}
+    mood, force = SEGMENTS["targets"]["parameters"]
+    schema["targets"]["parameters"] = [{**mood, "labels": ["calm", "glad", "sad"]}, force]
+    checked = check_corpus(write(schema=schema))
+    assert checked.errors == 0
+    assert "no item has the class 'sad' of 'mood'" in told(checked, "warning")[0]
+
+
+def test_sides_that_cannot_be_drawn_are_an_error(write: Write) -> None:
+    folder = write(items="item,group\na,g\nb,g\nc,g\nd,h\n")
+    assert any("train, validation and test need at least one group each" in m for m in told(check_corpus(folder)))
