@@ -6,10 +6,9 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -73,29 +72,6 @@ _RULES: dict[Any, Any] = {
 }
 
 
-class Figure(Protocol):
-    """What every figure offers.
-
-    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows; ``value`` is the
-    column of its table without which there is nothing to draw.
-    """
-
-    name: str
-    title: str
-    value: str
-
-    @property
-    def description(self) -> str: ...
-
-    def frame(self) -> pd.DataFrame:
-        """The numbers that are drawn, as a table."""
-        ...
-
-    def draw(self) -> Drawing:
-        """The drawing; no global state is touched."""
-        ...
-
-
 @contextmanager
 def house_style() -> Iterator[None]:
     """Our rules on top of seaborn's and matplotlib's own, whatever the user's matplotlibrc says."""
@@ -136,6 +112,25 @@ def sheet(height: float, plots: int = 1, across: int = 1, **options: Any) -> tup
     for axes in grid[plots:]:
         axes.set_axis_off()
     return figure, list(grid[: max(1, plots)])
+
+
+def abreast(names: Sequence[str], height: float, row: float, x: str, y: str) -> tuple[Drawing, list[Axes]]:
+    """A drawing with a plot for each name, two side by side on common axes.
+
+    Args:
+        height, row: inches of the drawing without plots, and of a row of them.
+        x, y: names of the axes, at the outer plots.
+    """
+    across = min(2, max(1, len(names)))
+    rows = max(1, -(-len(names) // across))
+    figure, plots = sheet(height + row * rows, len(names), across, sharex=True, sharey=True)
+    for i, (axes, name) in enumerate(zip(plots, names, strict=False)):
+        lowest = i + across >= len(names)
+        axes.set_title(shortened(name, 48 // across), loc="left")
+        axes.set(xlabel=x if lowest else "", ylabel="" if i % across else y)
+        axes.tick_params(labelbottom=lowest)
+        axes.grid(axis="y")
+    return figure, plots
 
 
 def legend_above(axes: Axes, columns: int = 3) -> None:

@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.colors import to_hex
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, cells, curve, dots
+from reports.figures.marks import band, cells, curve, dots, shades
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.sections.search.figures import figures as search_figures
 from reports.sections.standard import overview_figures
@@ -124,7 +124,7 @@ def test_marks_are_open_or_filled_row_by_row(axes):
 
 def test_names_of_axes_are_our_own(axes):
     axes.set(xticks=[], yticks=[], ylabel="ours")
-    cells(axes, pd.DataFrame([[0.0, 1.0]]), "viridis", 0, 1)
+    cells(axes, pd.DataFrame([[0.0, 1.0]]), shades("#112233", "#445566"))
     dots(axes, pd.DataFrame({"x": [0.5], "y": [0.5]}), "x", "y", tint="#112233")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "ours")
     assert axes.yaxis.label.get_visible()

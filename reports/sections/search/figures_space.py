@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import curve, dots, name_rows
+from reports.figures.marks import curve, dots, intervals, name_rows
 from reports.figures.style import (
     INK,
     NEUTRAL,
@@ -81,8 +81,7 @@ class Importances(FigureBase):
         for m, method in enumerate(methods):
             mine = frame.query("method == @method").set_index("axis").reindex(order)
             mine = mine.assign(row=np.arange(len(order)) + 0.18 * (2 * m - len(methods) + 1))
-            axes.hlines(mine["row"], mine["low"], mine["high"], color=colour(m), linewidth=1.5)
-            dots(axes, mine, "mean", "row", tint=colour(m), shape=marker(m), linewidth=1.0, label=method)
+            intervals(axes, mine, tint=colour(m), line=1.5, shape=marker(m), linewidth=1.0, label=method)
         name_rows(axes, [shortened(str(a), 30) for a in order])
         axes.set_xlim(left=0)
         axes.set_xlabel("share of the variation")
@@ -198,6 +197,7 @@ class Contour(_OfOneSearch):
         sns.scatterplot(x=x, y=y, s=sizes, color=colour(0), edgecolor=PAPER, linewidth=0.6, zorder=3, ax=axes)
         xlabel, ylabel = (path_end(a, 30) + (", power of ten" if self._log(a) else "") for a in (first, second))
         axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.margins(0.05, tight=False)
         return figure
 
 
