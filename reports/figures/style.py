@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -156,8 +157,10 @@ def _named(plots: Sequence[Axes], most: int) -> dict[str, Any]:
             found.setdefault(label, handle)
     if not found:
         return {}
-    longest = max(len(label) for label in found)
-    columns = max(1, min(most, len(found), int(60 / (longest + 6))))
+    columns = max(1, min(most, len(found)))
+    # A column is as wide as its longest name and six letters for the mark.
+    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > 60:
+        columns -= 1
     return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 
 

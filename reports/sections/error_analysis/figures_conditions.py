@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, marker, sheet, shortened
@@ -27,7 +28,7 @@ class ErrorConditions(FigureBase):
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self.found: list[Ratio] = ratios(results) if results.answers("errors") else []
+        self.found: list[Ratio] = ratios(results) if results.answers(ErrorsResult) else []
         self.told = told_arms(results, {r.arm for r in self.found})
 
     @property
@@ -77,7 +78,7 @@ class ErrorConditions(FigureBase):
             axes.set_xlim(1 / widest, widest)
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if widest < 6 else (1.0, 3.0)))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.xaxis.set_minor_locator(NullLocator())
             name_rows(axes, [shortened(p.label, 30) for p in places])
             axes.tick_params(axis="y", labelsize=8)
         figure.supxlabel("loss ÷ loss in the group it is held against", fontsize=10)

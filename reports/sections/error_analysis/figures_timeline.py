@@ -12,6 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.marks import curve, dots, own_names
 from reports.figures.style import INK, colour, line, marker, shortened
 from reports.numbers import NOTHING, number
@@ -137,7 +139,8 @@ class Timeline:
             axes.axvline(float(self.x[told["at"]]), color=INK, linewidth=0.9, linestyle=":")
 
     def _curve(self, axes: Axes, values: Sequence[float | None], **look: Any) -> None:
-        curve(axes, pd.DataFrame({"time": self.x, "value": _array(values)}), "time", "value", **look)
+        table = pd.DataFrame({"time": self.x, "value": _array(values)})
+        curve(axes, table, "time", "value", markeredgewidth=1.0, **look)
 
     def told(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""
@@ -164,14 +167,14 @@ class Timeline:
 
 
 def whole_repeats(
-    answers: Sequence[dict[str, Any]], component: str, whys: Sequence[str]
+    answers: Sequence[Answered[ErrorsResult]], component: str, whys: Sequence[str]
 ) -> dict[int, dict[str, dict[str, Case]]]:
     """By repeat and arm the case of each reason; arms that lack one of them are left out."""
     found: dict[int, dict[str, dict[str, Case]]] = {}
-    for answer in sorted(answers, key=lambda a: a["repeat"]):
-        cases = {c["why"]: c for c in answer["result"]["cases"] if c["component"] == component and c["why"] in whys}
+    for answer in sorted(answers, key=lambda a: a.repeat):
+        cases = {c["why"]: c for c in answer.result["cases"] if c["component"] == component and c["why"] in whys}
         if len(cases) == len(whys):
-            found.setdefault(answer["repeat"], {})[answer["arm"]] = cases
+            found.setdefault(answer.repeat, {})[answer.arm] = cases
     return found
 
 
