@@ -136,7 +136,7 @@ def abreast(names: Sequence[str], height: float, row: float, x: str, y: str) -> 
 
 def legend_above(axes: Axes, columns: int = 3) -> None:
     """The legend over the plot, where it can hide nothing."""
-    if named := _named([axes], columns):
+    if named := _named([axes], columns, 60):
         axes.legend(
             **named, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.4, handlelength=2.6, columnspacing=1.4,
             borderpad=0,
@@ -145,12 +145,12 @@ def legend_above(axes: Axes, columns: int = 3) -> None:
 
 def legend_over_all(figure: Drawing, columns: int = 3, **options: Any) -> None:
     """One legend for all plots, above them; a name that several have stands there once."""
-    if named := _named(figure.axes, columns):
+    if named := _named(figure.axes, columns, 68):
         figure.legend(**named, **({"loc": "outside upper left", "columnspacing": 1.4} | options))
 
 
-def _named(plots: Sequence[Axes], most: int) -> dict[str, Any]:
-    """What is named in these plots, in as many columns as have room; nothing where nothing is named."""
+def _named(plots: Sequence[Axes], most: int, letters: int) -> dict[str, Any]:
+    """What is named in these plots, in as many columns as fit into a line of so many letters; may be nothing."""
     found: dict[str, Any] = {}
     for axes in plots:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -159,7 +159,7 @@ def _named(plots: Sequence[Axes], most: int) -> dict[str, Any]:
         return {}
     columns = max(1, min(most, len(found)))
     # A column is as wide as its longest name and six letters for the mark.
-    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > 60:
+    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > letters:
         columns -= 1
     return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 

@@ -138,9 +138,9 @@ class Timeline:
                         sns.barplot(x=self.x, y=np.nan_to_num(_array(one["row"])), ax=axes, **look)
             axes.axvline(float(self.x[told["at"]]), color=INK, linewidth=0.9, linestyle=":")
 
-    def _curve(self, axes: Axes, values: Sequence[float | None], **look: Any) -> None:
+    def _curve(self, axes: Axes, values: Sequence[float | None], color: str, **look: Any) -> None:
         table = pd.DataFrame({"time": self.x, "value": _array(values)})
-        curve(axes, table, "time", "value", markeredgewidth=1.0, **look)
+        curve(axes, table, "time", "value", color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
 
     def told(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.gates import TargetLine, Timeline
-from reports.figures.marks import curve, own_names
+from reports.figures.marks import curve, dots
 from reports.figures.style import INK, colour, legend_over_all, line, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, shade
@@ -109,9 +108,9 @@ class GateTimeline(OfGates):
             axes.margins(x=0.01)
             axes.locator_params(axis="y", nbins=3)
         edits = frame.query("lane == 'edits'")
-        look = {"expand_margins": False, "color": INK, "alpha": 0.7, "linewidth": 0.8, "clip_on": False}
-        with own_names(lanes[0]):
-            sns.rugplot(edits, x="time", ax=lanes[0], height=-0.05, **look)
+        look = {"shape": "|", "size": 6, "linewidth": 0.8, "alpha": 0.7, "clip_on": False}
+        above = lanes[0].get_xaxis_transform()
+        dots(lanes[0], edits.assign(height=1.03), "time", "height", tint=INK, transform=above, **look)
         lanes[-1].set_xlabel("time (s)" if self._step else "step")
         legend_over_all(figure, 4, handlelength=2.6)
         return figure

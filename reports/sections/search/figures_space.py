@@ -197,7 +197,8 @@ class Contour(_OfOneSearch):
         sns.scatterplot(x=x, y=y, s=sizes, color=colour(0), edgecolor=PAPER, linewidth=0.6, zorder=3, ax=axes)
         xlabel, ylabel = (path_end(a, 30) + (", power of ten" if self._log(a) else "") for a in (first, second))
         axes.set(xlabel=xlabel, ylabel=ylabel)
-        axes.margins(0.05, tight=False)
+        # Contours would end the axes at the outermost trials, and cut their marks.
+        axes.use_sticky_edges = False
         return figure
 
 
