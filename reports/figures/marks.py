@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 
 from reports.figures.style import INK, PAPER, colour, line, marker
 
@@ -151,6 +152,11 @@ class _Unseen(FigureCanvasBase):
 
     def draw(self, *_: Any, **__: Any) -> None:
         self.figure.stale = False
+
+
+def sign(axes: Axes, label: str, **look: Any) -> None:
+    """A line or a mark that stands in the legend and nowhere else, in matplotlib's words."""
+    axes.add_line(Line2D([], [], label=label, **look))
 
 
 def name_rows(axes: Axes, names: Sequence[str], places: Sequence[float] | None = None) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.lines import Line2D
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import dots, intervals, name_rows
+from reports.figures.marks import dots, intervals, name_rows, sign
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, legend_over_all, marker, only_first, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
@@ -159,8 +158,8 @@ class GateConditions(OfGates):
             # Arms by mark alone: colours stand for gates.
             for i, arm in enumerate(gating.told):
                 face = INK if i % 2 == 0 else PAPER
-                sign = Line2D([], [], linestyle="none", marker=marker(i), color=INK, markerfacecolor=face)
-                plots[0].add_line(sign).set_label(shortened(arm))
+                look = {"marker": marker(i), "color": INK, "markerfacecolor": face}
+                sign(plots[0], shortened(arm), linestyle="none", **look)
             legend_over_all(figure, 2, handletextpad=0.4)
         return figure
 
