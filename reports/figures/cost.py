@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from reports.figures.style import INK, MOST_ARMS, NEUTRAL, PAPER, WIDTH, colour, house_style, marker, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import curve, dots
+from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_over_all, marker, sheet, shortened
 from reports.model.report import Summary
 from reports.numbers import listing, percent
 
@@ -39,7 +41,7 @@ class Point:
     front: bool
 
 
-class CostAgainstScore:
+class CostAgainstScore(FigureBase):
     """The study's metric over each cost by which arms differ."""
 
     name = "cost"
@@ -53,7 +55,6 @@ class CostAgainstScore:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric, kinds, named = self.summary.metric, self._kinds(), self._named()
         text = (
             f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against what an "
@@ -73,7 +74,7 @@ class CostAgainstScore:
             text += "has all."
         return text
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm and cost: ``kind, arm, cost, score, low, high, front``."""
         columns = [field.name for field in fields(Point)]
         return pd.DataFrame([astuple(p) for p in self._points], columns=columns)
@@ -91,26 +92,32 @@ class CostAgainstScore:
         arms = [a.name for a in self.summary.arms]
         return arms if len(arms) <= MOST_ARMS else self._best()[:MOST_ARMS]
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """A plot for each cost, one above the other."""
-        kinds = self._kinds()
-        places = {name: i for i, name in enumerate(self._named())}
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.7 + 1.9 * max(len(kinds), 1)), layout="constrained")
-            for i, kind in enumerate(kinds):
-                axes = figure.add_subplot(len(kinds), 1, i + 1)
-                mine = [p for p in self._points if p.kind == kind]
-                _cost_axis(axes, [p.cost for p in mine])
-                front = sorted((p.cost, p.score) for p in mine if p.front)
-                axes.plot(*zip(*front, strict=True), color=INK, alpha=0.45, linewidth=1.1, drawstyle="steps-post")
-                # Named arms last, so that no nameless mark hides them.
-                for point in sorted(mine, key=lambda p: p.arm in places):
-                    _mark(axes, point, places.get(point.arm))
-                axes.set_xlabel(COSTS[kind])
-                axes.set_ylabel(shortened(self.summary.metric.title, 20))
-                axes.grid(axis="y")
-            _legend(figure, places)
+        frame, kinds, named = self.frame(), self._kinds(), self._named()
+        figure, plots = sheet(0.7 + 1.9 * max(len(kinds), 1), len(kinds))
+        for axes, kind in zip(plots, kinds, strict=False):
+            mine = frame.query("kind == @kind")
+            _cost_axis(axes, mine["cost"].tolist())
+            curve(
+                axes, mine.query("front").sort_values(["cost", "score"]), "cost", "score", color=INK, alpha=0.45,
+                linewidth=1.1, drawstyle="steps-post",
+            )  # fmt: skip
+            # Named arms last, so that no nameless mark hides them.
+            _arms(axes, mine.query("arm not in @named"), tint=NEUTRAL, size=5, line=1.0)
+            for i, arm in enumerate(named):
+                one = mine.query("arm == @arm")
+                _arms(axes, one, tint=colour(i), shape=marker(i), size=7.5, line=1.6, label=shortened(arm))
+            axes.set(xlabel=COSTS[kind], ylabel=shortened(self.summary.metric.title, 20))
+            axes.grid(axis="y")
+        legend_over_all(figure, handletextpad=0.3)
         return figure
+
+
+def _arms(axes: Axes, arms: pd.DataFrame, *, tint: str, line: float, **look: Any) -> None:
+    """Scores with their intervals; filled marks are on the front."""
+    axes.vlines(arms["cost"], arms["low"], arms["high"], color=tint, linewidth=line)
+    dots(axes, arms, "cost", "score", tint=tint, filled=arms["front"].tolist(), **look)
 
 
 def _points(summary: Summary, kind: str) -> list[Point]:
@@ -147,27 +154,3 @@ def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.margins(x=0.06)
-
-
-def _mark(axes: Axes, point: Point, place: int | None) -> None:
-    """A mark with its interval; an arm without a place among the named ones is a small circle."""
-    tint = NEUTRAL if place is None else colour(place)
-    if math.isfinite(point.low) and math.isfinite(point.high):
-        axes.vlines(point.cost, point.low, point.high, color=tint, linewidth=1.0 if place is None else 1.6)
-    axes.plot(
-        [point.cost], [point.score], linestyle="none", marker="o" if place is None else marker(place), color=tint,
-        markersize=5 if place is None else 7.5, markerfacecolor=tint if point.front else PAPER, markeredgewidth=1.5,
-    )  # fmt: skip
-
-
-def _legend(figure: Drawing, places: Mapping[str, int]) -> None:
-    """The named arms in the order of the study, whichever plots they are in."""
-    if not figure.axes:
-        return
-    handles = [
-        Line2D([], [], linestyle="none", marker=marker(i), color=colour(i), markersize=7.5, label=shortened(name))
-        for name, i in places.items()
-    ]
-    longest = max(len(str(h.get_label())) for h in handles)
-    columns = max(1, min(3, len(handles), int(60 / (longest + 6))))
-    figure.legend(handles=handles, loc="outside upper left", ncols=columns, columnspacing=1.4, handletextpad=0.3)

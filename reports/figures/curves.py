@@ -6,20 +6,12 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import band
-from reports.figures.style import (
-    MOST_ARMS,
-    WIDTH,
-    colour,
-    legend_above,
-    line,
-    only_first,
-    shortened,
-)
+from reports.figures.marks import band, curve
+from reports.figures.style import MOST_ARMS, colour, legend_above, line, only_first, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
@@ -37,7 +29,6 @@ class LearningCurves(FigureBase):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
             f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
@@ -74,17 +65,16 @@ class LearningCurves(FigureBase):
         """Two plots, one above the other, with a common axis of epochs."""
         frame = self.frame()
         arms = [a.name for a in self.results.study.arms][:MOST_ARMS]
-        figure = Drawing(figsize=(WIDTH, 5.2 + 0.18 * len(arms)), layout="constrained")
-        top, bottom = figure.subplots(2, 1, sharex=True)
+        figure, (top, bottom) = sheet(5.2 + 0.18 * len(arms), 2, sharex=True)
         for i, arm in enumerate(arms):
             mine = frame.query("arm == @arm")
             band(top, mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
             band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
             train = mine.query("curve == 'train/loss'")
-            sns.lineplot(train, x="epoch", y="mean", ax=bottom, color=colour(i), linewidth=1.0, linestyle=line(i))
+            curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         top.set_ylabel(f"validation {self._score_title()}")
         bottom.set(ylabel="loss", xlabel="epoch")
-        bottom.xaxis.get_major_locator().set_params(integer=True)
+        bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         for axes in (top, bottom):
             axes.grid(axis="y")
             axes.margins(x=0.03)

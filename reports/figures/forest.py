@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, NEUTRAL, PAPER, VERDICT_MARKS, VERDICT_TINTS, WIDTH, house_style, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import dots, name_rows
+from reports.figures.style import INK, NEUTRAL, VERDICT_MARKS, VERDICT_TINTS, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
 from reports.numbers import percent
 
@@ -18,7 +19,7 @@ MOST = 60
 """Comparisons that are drawn; beyond, those by component are left out. The table has them all."""
 
 
-class Forest:
+class Forest(FigureBase):
     """Paired differences of a study."""
 
     name = "forest"
@@ -30,7 +31,6 @@ class Forest:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         metric = self.summary.metric
         drawn = self._left_out()
         return (
@@ -63,7 +63,7 @@ class Forest:
     def _rows(self) -> tuple[ComparisonRow, ...]:
         return tuple(c for c in self.summary.comparisons if c.paired.n)
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row a comparison: names, difference, interval, verdict."""
         return pd.DataFrame(
             [
@@ -81,53 +81,51 @@ class Forest:
             ],
         )  # fmt: skip
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Comparisons from top to bottom, each with its components indented below."""
+        lines = self._lines()
+        figure, (axes,) = sheet(0.95 + ROW * max(len(lines), 3))
+        axes.axvline(0, color=INK, linewidth=0.9)
+        marks = pd.DataFrame([(y, *_look(c)) for y, (_, c) in enumerate(lines) if c is not None], columns=LOOK)
+        bands = marks.dropna(subset=["margin"])
+        axes.barh(bands["row"], 2 * bands["margin"], 1, -bands["margin"], color=NEUTRAL, alpha=0.16, linewidth=0)
+        axes.hlines(marks["row"], marks["new_low"], marks["new_high"], color=marks["tint"], linewidth=0.9)
+        axes.hlines(marks["row"], marks["low"], marks["high"], color=marks["tint"], linewidth=marks["line"])
+        look = {column: marks[column].tolist() for column in ("tint", "shape", "size", "filled")}
+        dots(axes, marks, "difference", "row", **look)
+        name_rows(axes, [shortened(label, 46) for label, _ in lines])
+        for label, (_, row) in zip(axes.get_yticklabels(), lines, strict=True):
+            label.set_fontweight("bold" if row is None or row.component is None else "normal")
+        axes.set_xlabel(f"difference in {shortened(self.summary.metric.title)}")
+        left, right = ("worse", "better") if self.summary.metric.higher_is_better else ("better", "worse")
+        for x, side, text in ((0, "left", f"← {left}"), (1, "right", f"{right} →")):
+            axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=9.5)
+        return figure
+
+    def _lines(self) -> list[tuple[str, ComparisonRow | None]]:
+        """The name of each line and the comparison on it; none where a line heads the components below it."""
         lines: list[tuple[str, ComparisonRow | None]] = []
         drawn = self._drawn()
         whole = all(c.component is None for c in drawn)
         for arm, reference in dict.fromkeys((c.arm, c.reference) for c in drawn):
             between = f"{shortened(arm, 22)} − {shortened(reference, 22)}"
+            mine = [c for c in drawn if (c.arm, c.reference) == (arm, reference)]
             if whole:
-                lines += [(between, c) for c in drawn if (c.arm, c.reference) == (arm, reference)]
-                continue
-            lines.append((between, None))
-            for c in drawn:
-                if (c.arm, c.reference) == (arm, reference):
-                    lines.append((self.summary.metric.title if c.component is None else c.component, c))
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.95 + ROW * max(len(lines), 3)), layout="constrained")
-            axes = figure.add_subplot()
-            axes.axvline(0, color=INK, linewidth=0.9)
-            for y, (_, row) in enumerate(lines):
-                if row is not None:
-                    if row.margin is not None:
-                        axes.barh(y, 2 * row.margin, 1, -row.margin, color=NEUTRAL, alpha=0.16, linewidth=0)
-                    _mark(axes, y, row)
-            axes.set_ylim(len(lines) - 0.4, -0.6)
-            axes.set_yticks(range(len(lines)), [shortened(label, 46) for label, _ in lines])
-            for label, (_, row) in zip(axes.get_yticklabels(), lines, strict=True):
-                label.set_fontweight("bold" if row is None or row.component is None else "normal")
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.grid(axis="x")
-            axes.set_xlabel(f"difference in {shortened(self.summary.metric.title)}")
-            left, right = ("worse", "better") if self.summary.metric.higher_is_better else ("better", "worse")
-            for x, side, text in ((0, "left", f"← {left}"), (1, "right", f"{right} →")):
-                axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=9.5)
-        return figure
+                lines += [(between, c) for c in mine]
+            else:
+                lines += [(between, None), *((c.component or self.summary.metric.title, c) for c in mine)]
+        return lines
 
 
-def _mark(axes: Axes, y: int, row: ComparisonRow) -> None:
-    difference, claimed, side = row.paired.difference, row.paired.claimed, row.decision.side
-    decided = side in VERDICT_MARKS and not row.decision.only_these_items
-    shape, tint = VERDICT_MARKS.get(side, "o"), VERDICT_TINTS.get(side, NEUTRAL)
-    heavy = row.component is None
-    if row.paired.shared and not math.isnan(claimed.low):
-        axes.plot([claimed.low, claimed.high], [y, y], color=tint, linewidth=0.9)
-    if not math.isnan(difference.low):
-        axes.plot([difference.low, difference.high], [y, y], color=tint, linewidth=2.6 if heavy else 1.5)
-    axes.plot(
-        [difference.mean], [y], marker=shape, markersize=8 if heavy else 6.5, color=tint, linestyle="none",
-        markerfacecolor=tint if decided else PAPER, markeredgewidth=1.5,
+LOOK = ["row", "margin", "new_low", "new_high", "low", "high", "difference", "tint", "shape", "size", "line", "filled"]
+
+
+def _look(c: ComparisonRow) -> tuple[float | str | bool, ...]:
+    """What is drawn of a comparison: :data:`LOOK` without its row; NaN is not drawn."""
+    side, found, heavy = c.decision.side, c.paired.difference, c.component is None
+    new = (c.paired.claimed.low, c.paired.claimed.high) if c.paired.shared else (math.nan, math.nan)
+    return (
+        math.nan if c.margin is None else c.margin, *new, found.low, found.high, found.mean,
+        VERDICT_TINTS.get(side, NEUTRAL), VERDICT_MARKS.get(side, "o"), 8 if heavy else 6.5, 2.6 if heavy else 1.5,
+        side in VERDICT_MARKS and not c.decision.only_these_items,
     )  # fmt: skip

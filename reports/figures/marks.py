@@ -2,28 +2,167 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 
-from reports.figures.style import colour, line, marker
+from reports.figures.style import INK, PAPER, colour, line, marker
+
+STROKES = ("|", "x", "+", "1")
+"""Marks that have no inside."""
+DEEPEST = 0.5
+"""Opacity of the deepest shade of a cell: text on it stays legible on a light and on a dark page."""
+
+
+@contextmanager
+def own_names(axes: Axes) -> Iterator[None]:
+    """Keeps the names of both axes: seaborn would name them after columns, and hide a name where no tick has one."""
+    named = [(axis.label, axis.get_label_text()) for axis in (axes.xaxis, axes.yaxis)]
+    yield
+    for label, text in named:
+        label.set(text=text, visible=True)
+
+
+def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = None, **look: Any) -> None:
+    """A line through the values as they are: seaborn computes no mean and no interval.
+
+    Args:
+        table: rows in the order of ``x``; none draw nothing.
+        units: the column that says to which of several lines a row belongs. Without it there is one line, in which a
+            NaN of ``y`` leaves a gap.
+        look: of the line, in matplotlib's words.
+    """
+    pieces = table[units] if units else table[y].isna().cumsum()
+    known = table.assign(piece=pieces).dropna(subset=[x, y])
+    if not known.empty:
+        look = {"markeredgewidth": 0} | look
+        with own_names(axes):
+            sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
 
 
 def band(
-    axes: Axes, curve: pd.DataFrame, x: str, i: int, label: str, *, linewidth: float = 1.8, markersize: float = 5.5
+    axes: Axes, table: pd.DataFrame, x: str, i: int, label: str, *, y: str = "mean", alpha: float = 0.16, **look: Any
 ) -> None:
-    """A curve of means with a band from ``low`` to ``high``; nothing for a table without rows.
+    """A curve with marks and a band from ``low`` to ``high``; nothing for a table without rows.
 
     Args:
-        curve: columns ``x``, ``mean``, ``low``, ``high``; a NaN leaves a gap.
+        table: columns ``x``, ``y``, ``low``, ``high``; a NaN leaves a gap.
         i: which colour, dash pattern and marker.
         label: for the legend.
+        alpha: of the band.
+        look: what differs from the usual line, in matplotlib's words.
     """
-    if curve.empty:
+    if table.empty:
         return
-    axes.fill_between(curve[x], curve["low"], curve["high"], color=colour(i), alpha=0.16, linewidth=0)
-    sns.lineplot(
-        curve, x=x, y="mean", ax=axes, estimator=None, color=colour(i), linestyle=line(i), marker=marker(i),
-        markersize=markersize, markeredgewidth=0, markevery=max(1, len(curve) // 12), linewidth=linewidth, label=label,
-        legend=False,
-    )  # fmt: skip
+    usual = {
+        "color": colour(i), "linestyle": line(i), "marker": marker(i), "markersize": 5.5,
+        "markevery": max(1, len(table) // 12), "linewidth": 1.8,
+    }  # fmt: skip
+    look = usual | look
+    axes.fill_between(table[x], table["low"], table["high"], color=look["color"], alpha=alpha, linewidth=0)
+    curve(axes, table, x, y, label=label, **look)
+
+
+def dots(
+    axes: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    tint: str | Sequence[str],
+    shape: str | Sequence[str] = "o",
+    size: float | Sequence[float] = 6.5,
+    filled: bool | Sequence[bool] = True,
+    **look: Any,
+) -> None:
+    """Marks, filled or open.
+
+    Args:
+        table: columns ``x`` and ``y``. Rows without one of them are left out, and must not be there where a look is
+            given row by row.
+        tint, shape, size, filled: one for all rows, or one a row; size in points.
+        look: anything else, in matplotlib's words.
+    """
+    shapes = {"marker": shape} if isinstance(shape, str) else {"style": shape, "markers": {s: s for s in shape}}
+    if shape in STROKES:
+        faces = {"color": tint}
+    else:
+        faces = {"color": "none", "edgecolor": tint, "facecolor": np.where(filled, tint, PAPER).tolist()}
+    look = {"linewidth": 1.5, "zorder": 3} | faces | shapes | look
+    with own_names(axes):
+        sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), legend=False, **look)
+
+
+def intervals(axes: Axes, table: pd.DataFrame, *, tint: str, line: float = 1.8, x: str = "mean", **look: Any) -> None:
+    """A mark in each row, and the interval that it stands in.
+
+    Args:
+        table: columns ``x``, ``row``, ``low`` and ``high``; a mark without an interval has a NaN in both.
+        line: width of the interval's line, in points.
+        look: of the marks, as for :func:`dots`.
+    """
+    axes.hlines(table["row"], table["low"], table["high"], color=tint, linewidth=line)
+    dots(axes, table, x, "row", tint=tint, **look)
+
+
+def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap, numbers: pd.DataFrame | None = None) -> None:
+    """A heat map without names and without a bar of colours; a NaN leaves its cell empty.
+
+    Args:
+        grid: from −1, the first shade, to 1, the last. Row 0 is on top; the cell of row r and column c has its middle
+            at ``(c + 0.5, r + 0.5)``.
+        numbers: written into the cells, with their sign.
+    """
+    _Unseen(cast(Drawing, axes.figure))
+    look: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False}
+    if numbers is not None:
+        look |= {"annot": numbers.map(_signed), "fmt": "", "annot_kws": {"color": INK, "fontsize": 9.0, "va": "top"}}
+    with own_names(axes):
+        sns.heatmap(grid, vmin=-1, vmax=1, cmap=shades, ax=axes, linewidths=2.0, linecolor=PAPER, **look)
+
+
+def shades(below: str, above: str) -> Colormap:
+    """From the colour of what is below 0 through nothing to the colour of what is above."""
+    stops = ((0.0, below, DEEPEST), (0.5, below, 0.0), (0.5, above, 0.0), (1.0, above, DEEPEST))
+    return LinearSegmentedColormap.from_list("shades", [(at, to_rgba(tint, alpha)) for at, tint, alpha in stops])
+
+
+def _signed(value: float) -> str:
+    """In five characters or fewer below ten thousand; nothing for NaN."""
+    if math.isnan(value):
+        return ""
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    text = f"{value:+.{digits}f}" if abs(value) < 99999.5 else f"{value:+.0e}"
+    return text.lstrip("+-") if not float(text) else text.replace("-", "−")
+
+
+class _Unseen(FigureCanvasBase):
+    """Seaborn draws a heat map once to see whether names on its axes touch, by pyplot if need be. There are none yet,
+    so nothing is drawn, and pyplot stays out of it."""
+
+    def draw(self, *_: Any, **__: Any) -> None:
+        self.figure.stale = False
+
+
+def sign(axes: Axes, label: str, **look: Any) -> None:
+    """A line or a mark that stands in the legend and nowhere else, in matplotlib's words."""
+    axes.add_line(Line2D([], [], label=label, **look))
+
+
+def name_rows(axes: Axes, names: Sequence[str], places: Sequence[float] | None = None) -> None:
+    """Names at the left of rows 0, 1, … or at these places, the first on top, without an axis line."""
+    axes.set_yticks(range(len(names)) if places is None else places, names)
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")

@@ -6,10 +6,11 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
+import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
@@ -47,14 +48,9 @@ MOST_ARMS = 8
 """Arms that are drawn: more cannot be told apart. The tables have them all."""
 
 _RULES: dict[Any, Any] = {
-    "font.family": "sans-serif",
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper", font_scale=1.08),
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10.0,
-    "axes.titlesize": 10.5,
-    "axes.labelsize": 10.0,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-    "legend.fontsize": 9.5,
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -65,14 +61,11 @@ _RULES: dict[Any, Any] = {
     "axes.linewidth": 0.8,
     "grid.color": INK,
     "grid.alpha": 0.14,
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
     "legend.frameon": False,
+    "patch.force_edgecolor": False,
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",
     "savefig.facecolor": PAPER,
-    "axes.formatter.use_mathtext": False,
-    "axes.unicode_minus": True,
     "svg.fonttype": "none",
     "svg.hashsalt": "mmstudy",
     # Names are a user's own words: a dollar sign in them is no formula.
@@ -80,38 +73,14 @@ _RULES: dict[Any, Any] = {
 }
 
 
-class Figure(Protocol):
-    """What every figure offers.
-
-    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows; ``value`` is the
-    column of its table without which there is nothing to draw.
-    """
-
-    name: str
-    title: str
-    value: str
-
-    @property
-    def description(self) -> str: ...
-
-    def frame(self) -> pd.DataFrame:
-        """The numbers that are drawn, as a table."""
-        ...
-
-    def draw(self) -> Drawing:
-        """The drawing; no global state is touched."""
-        ...
-
-
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Our rules on top of matplotlib's own defaults, whatever the user's matplotlibrc says."""
+    """Our rules on top of seaborn's and matplotlib's own, whatever the user's matplotlibrc says."""
     with mpl.rc_context(), warnings.catch_warnings():
         # Names may hold letters that our font lacks; the reader's browser sets the text, and has them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
-        for rule, value in _RULES.items():
-            mpl.rcParams[rule] = value
+        mpl.rcParams.update(_RULES)
         yield
 
 
@@ -130,17 +99,69 @@ def line(i: int) -> Dash:
     return LINES[i % len(LINES)]
 
 
+def sheet(height: float, plots: int = 1, across: int = 1, **options: Any) -> tuple[Drawing, list[Axes]]:
+    """An empty drawing, one column wide, and its plots line by line; what the last line has left over stays blank.
+
+    Args:
+        height: inches.
+        plots: how many; 0 gives one, without axes.
+        across: plots abreast.
+        options: of ``Figure.subplots``, such as ``sharex``.
+    """
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.subplots(max(1, -(-plots // across)), across, squeeze=False, **options).flatten()
+    for axes in grid[plots:]:
+        axes.set_axis_off()
+    return figure, list(grid[: max(1, plots)])
+
+
+def abreast(names: Sequence[str], height: float, row: float, x: str, y: str) -> tuple[Drawing, list[Axes]]:
+    """A drawing with a plot for each name, two side by side on common axes.
+
+    Args:
+        height, row: inches of the drawing without plots, and of a row of them.
+        x, y: names of the axes, at the outer plots.
+    """
+    across = min(2, max(1, len(names)))
+    rows = max(1, -(-len(names) // across))
+    figure, plots = sheet(height + row * rows, len(names), across, sharex=True, sharey=True)
+    for i, (axes, name) in enumerate(zip(plots, names, strict=False)):
+        lowest = i + across >= len(names)
+        axes.set_title(shortened(name, 48 // across), loc="left")
+        axes.set(xlabel=x if lowest else "", ylabel="" if i % across else y)
+        axes.tick_params(labelbottom=lowest)
+        axes.grid(axis="y")
+    return figure, plots
+
+
 def legend_above(axes: Axes, columns: int = 3) -> None:
     """The legend over the plot, where it can hide nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    if not handles:
-        return
-    longest = max(len(label) for label in labels)
-    columns = max(1, min(columns, len(labels), int(60 / (longest + 6))))
-    axes.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.4, handlelength=2.6,
-        columnspacing=1.4, borderpad=0,
-    )  # fmt: skip
+    if named := _named([axes], columns, 60):
+        axes.legend(
+            **named, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.4, handlelength=2.6, columnspacing=1.4,
+            borderpad=0,
+        )  # fmt: skip
+
+
+def legend_over_all(figure: Drawing, columns: int = 3, **options: Any) -> None:
+    """One legend for all plots, above them; a name that several have stands there once."""
+    if named := _named(figure.axes, columns, 68):
+        figure.legend(**named, **({"loc": "outside upper left", "columnspacing": 1.4} | options))
+
+
+def _named(plots: Sequence[Axes], most: int, letters: int) -> dict[str, Any]:
+    """What is named in these plots, in as many columns as fit into a line of so many letters; may be nothing."""
+    found: dict[str, Any] = {}
+    for axes in plots:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
+        return {}
+    columns = max(1, min(most, len(found)))
+    # A column is as wide as its longest name and six letters for the mark.
+    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > letters:
+        columns -= 1
+    return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 
 
 def log_ticks(axis: Axis, values: Sequence[float]) -> None:

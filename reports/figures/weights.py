@@ -6,26 +6,18 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator
 
-from reports.figures.style import (
-    INK,
-    MOST_ARMS,
-    WIDTH,
-    colour,
-    house_style,
-    line,
-    marker,
-    only_first,
-    shortened,
-)
+from reports.figures.base import FigureBase
+from reports.figures.marks import band
+from reports.figures.style import INK, MOST_ARMS, abreast, colour, legend_over_all, only_first, shortened
 from reports.records.frame import StudyResults
 
 PREFIX = "weight/"
 
 
-class LossWeights:
+class LossWeights(FigureBase):
     """Mean weight of each loss component by epoch, for arms whose weights change while training."""
 
     name = "loss_weights"
@@ -34,11 +26,9 @@ class LossWeights:
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self._frame: pd.DataFrame | None = None
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Weight of each loss component in training, by epoch: mean over the epoch's steps and over finished "
             "repeats, bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
@@ -46,13 +36,8 @@ class LossWeights:
             f"Colours stand for components, not for arms.{only_first(len(self._arms()))}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm, component and epoch: ``arm, component, epoch, mean, low, high, n``, all over repeats."""
-        if self._frame is None:
-            self._frame = self._compute()
-        return self._frame
-
-    def _compute(self) -> pd.DataFrame:
         history, study = self.results.history, self.results.study
         history = history.query("status == 'done'")
         places = cast(dict[tuple[str, int], np.ndarray], history.groupby(["arm", "epoch"]).indices)
@@ -73,50 +58,18 @@ class LossWeights:
         """Arms that have weights to show, in the order of the study."""
         return list(dict.fromkeys(self.frame()["arm"]))
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """One plot an arm on common axes, two side by side; every component keeps its colour, line and mark."""
         frame, arms = self.frame(), self._arms()[:MOST_ARMS]
         components = list(dict.fromkeys(frame["component"]))
-        across = min(2, max(1, len(arms)))
-        down = max(1, -(-len(arms) // across))
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 1.0 + 2.1 * down), layout="constrained")
-            plots = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
-            for axes, arm in zip(plots, arms, strict=False):
-                axes.set_title(shortened(arm, 48 // across), loc="left")
-                axes.axhline(1.0, color=INK, alpha=0.45, linewidth=0.9)
-                for i, component in enumerate(components):
-                    _band(axes, frame.query("arm == @arm and component == @component"), i, shortened(component))
-                axes.grid(axis="y")
-                axes.margins(x=0.05)
-            for axes in plots[len(arms) :] if arms else ():
-                axes.set_axis_off()
-            for i, axes in enumerate(plots[: len(arms)]):
-                if i % across == 0:
-                    axes.set_ylabel("weight")
-                if i + across >= len(arms):
-                    axes.set_xlabel("epoch")
-                    axes.tick_params(labelbottom=True)
-                axes.xaxis.get_major_locator().set_params(integer=True)
-            _legend(figure, plots[0])
+        figure, plots = abreast(arms, 1.0, 2.1, "epoch", "weight")
+        for axes, arm in zip(plots, arms, strict=False):
+            axes.axhline(1.0, color=INK, alpha=0.45, linewidth=0.9)
+            for j, component in enumerate(components):
+                mine = frame.loc[(frame["arm"] == arm) & (frame["component"] == component)]
+                # Further round the circle: the first arms of the other figures have the first colours.
+                band(axes, mine, "epoch", j, shortened(component), color=colour(j + 3), linewidth=1.7)
+            axes.margins(x=0.05)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        legend_over_all(figure, 4, handlelength=2.6)
         return figure
-
-
-def _band(axes: Axes, curve: pd.DataFrame, i: int, label: str) -> None:
-    if curve.empty:
-        return
-    # Further round the circle: the first arms of the other figures have the first colours.
-    shade = colour(i + 3)
-    axes.fill_between(curve["epoch"], curve["low"], curve["high"], color=shade, alpha=0.16, linewidth=0)
-    axes.plot(
-        curve["epoch"], curve["mean"], color=shade, linestyle=line(i), marker=marker(i), markersize=5,
-        markevery=max(1, len(curve) // 8), linewidth=1.7, label=label,
-    )  # fmt: skip
-
-
-def _legend(figure: Drawing, axes: Axes) -> None:
-    """One legend for all plots, above them."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        columns = max(1, min(4, len(labels), int(64 / (max(len(label) for label in labels) + 6))))
-        figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.4)

@@ -6,7 +6,9 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.markers import MarkerStyle
 
 from reports.figures.components import ComponentScores
 from reports.figures.cost import CostAgainstScore, pareto
@@ -14,7 +16,7 @@ from reports.figures.curves import LearningCurves
 from reports.figures.forest import Forest
 from reports.figures.heatmap import DifferencesByComponent
 from reports.figures.repeats import ScoresByRepeat
-from reports.figures.style import COLOURS, LINES, MARKERS
+from reports.figures.style import COLOURS, LINES, MARKERS, PAPER, VERDICT_MARKS
 from reports.figures.svg import inline, to_svg
 from reports.figures.weights import LossWeights
 from reports.output.render import write_report
@@ -224,11 +226,13 @@ def drawn_cells(summary):
     axes = DifferencesByComponent(summary).draw().axes[0]
     rows = [t.get_text() for t in axes.get_yticklabels()]
     columns = [t.get_text() for t in axes.get_xticklabels()]
-    texts = {(round(x), round(y)): t.get_text() for t in axes.texts for x, y in [t.get_position()]}
-    marks = {(round(float(m.get_xdata()[0]) - 0.3), round(float(m.get_ydata()[0]) + 0.2)): m.get_marker()
-             for m in axes.lines if len(m.get_xdata())}  # fmt: skip
-    tints = [patch.get_facecolor() for patch in axes.patches]
-    return rows, columns, texts, marks, tints
+    texts = {(int(x), int(y)): t.get_text() for t in axes.texts for x, y in [t.get_position()]}
+    shades, *verdicts = axes.collections
+    marks = {(int(x), int(y)): str(group.get_label()) for group in verdicts for x, y in group.get_offsets()}
+    shades.update_scalarmappable()
+    # Seaborn draws row after row.
+    places = [(i % len(columns), i // len(columns)) for i in range(len(rows) * len(columns))]
+    return rows, columns, texts, marks, dict(zip(places, shades.get_facecolor(), strict=True))
 
 
 def test_cells_say_number_and_verdict_without_colour(summary_of, study_of):
@@ -238,12 +242,31 @@ def test_cells_say_number_and_verdict_without_colour(summary_of, study_of):
     assert (rows, columns) == (["b", "c"], ["skill", "active", "scale", "position"])
     assert texts[1, 0] == "+0.30"
     assert texts[1, 1] == "−0.30"
-    symbols = {"better": "o", "worse": "v", "equivalent": "s"}
     for c in summary.comparisons:
         cell = (columns.index(c.component or "skill"), rows.index(c.arm))
-        assert marks.get(cell) == symbols.get(c.verdict)
-    assert set(symbols.values()) == set(marks.values())
-    assert max(tint[3] for tint in tints) == pytest.approx(0.5)
+        assert marks.get(cell) == (c.verdict if c.verdict in VERDICT_MARKS else None)
+    assert set(marks.values()) == set(VERDICT_MARKS)
+    assert max(tint[3] for tint in tints.values()) == pytest.approx(0.5)
+    smaller = next(c for c in summary.comparisons if c.component is None and c.arm == "b").paired.difference.mean
+    largest = max(abs(c.paired.difference.mean) for c in summary.comparisons)
+    assert tints[0, 0][3] == pytest.approx(0.5 * abs(smaller) / largest, abs=0.005)
+
+
+def test_each_verdict_has_its_own_mark_in_the_grid(summary_of, study_of):
+    effects = {"b": {"active": 0.3}, "c": {"active": -0.3, "scale": 0.3}}
+    summary = summary_of(study_of(("a", "b", "c"), repeats=12, margin=0.03), effects=effects, noise=0.01)
+    _, *verdicts = DifferencesByComponent(summary).draw().axes[0].collections
+    assert {str(group.get_label()) for group in verdicts} == set(VERDICT_MARKS)
+    for group in verdicts:
+        shape = MarkerStyle(VERDICT_MARKS[str(group.get_label())])
+        expected = shape.get_path().transformed(shape.get_transform())
+        assert np.array_equal(group.get_paths()[0].vertices, expected.vertices)
+
+
+def test_the_grid_says_from_what_arms_differ(summary_of, study_of):
+    axes = DifferencesByComponent(summary_of(study_of(("a", "b", "c")), effects={"b": 0.3})).draw().axes[0]
+    assert axes.get_xlabel() == "difference from a"
+    assert axes.xaxis.label.get_visible()
 
 
 @pytest.mark.parametrize(("metric", "tint"), [("skill", "#c23b58"), ("loss", "#2f8f6f")])
@@ -251,9 +274,8 @@ def test_shades_follow_the_direction_of_the_measure(summary_of, study_of, metric
     gain = -0.3 if metric == "skill" else 0.3
     summary = summary_of(study_of(("a", "b", "c"), metric=metric), effects={"b": gain, "c": -gain}, noise=0.01)
     _, _, texts, _, tints = drawn_cells(summary)
-    first = list(texts).index((1, 0))
     assert texts[1, 0] == "−0.30"
-    assert to_hex(tints[first]) == tint
+    assert to_hex(tints[1, 0]) == tint
 
 
 def test_the_grid_stays_legible_with_many_arms_and_components(summary_of, study_of):
@@ -316,8 +338,8 @@ def test_costs_are_drawn_where_arms_differ_in_them(summary_of, study_of):
     assert frame["low"].tolist() == [a.score.low for a in summary.arms]
     assert "Not drawn, since equal or unknown: FLOPs of a forward pass and seconds a run." in figure.description
     axes = figure.draw().axes[0]
-    faces = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() != "None"]
-    assert [face == "#fefefe" for face in faces] == [False, True, False]
+    faces = [to_hex(marks.get_facecolor()[0]) for marks in axes.collections if isinstance(marks, PathCollection)]
+    assert [face == PAPER for face in faces] == [False, True, False]
 
 
 def test_low_scores_can_be_the_better_ones_of_a_front(summary_of, study_of):

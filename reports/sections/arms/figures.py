@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, WIDTH, colour, house_style, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import dots, name_rows
+from reports.figures.style import INK, WIDTH, colour, sheet, shortened
 from reports.model.report import MetricFacts
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import every_pair
@@ -19,7 +21,7 @@ LANE = 0.14
 """Inches between bars that stand side by side."""
 
 
-class AverageRanks:
+class AverageRanks(FigureBase):
     """Average rank of each arm, with bars that join neighbours of which no two are shown to differ."""
 
     name = "average_ranks"
@@ -32,7 +34,6 @@ class AverageRanks:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         arms = len(self.ranks.arms)
         left_out = f" The first {MOST} of {arms} arms are drawn." if arms > MOST else ""
         return (
@@ -41,39 +42,31 @@ class AverageRanks:
             f"pairs.{left_out}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row an arm, the best first. Empty below three arms or two repeats."""
         found = self.ranks
         told = zip(found.arms, found.average, strict=True) if len(found.arms) >= FEWEST_ARMS and found.n > 1 else ()
         return pd.DataFrame([(arm, rank, found.n) for arm, rank in told], columns=["arm", "average_rank", "n"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Arms from top to bottom, the best first; bars of arms that are alike in as few lanes as hold them."""
-        frame = self.frame().head(MOST)
-        arms, average = list(frame["arm"]), frame["average_rank"].tolist()
+        frame = self.frame().head(MOST).reset_index(names="row")
+        arms = list(frame["arm"])
         lanes = self._lanes(arms)
-        with house_style():
-            height = 0.8 + ROW * max(len(arms), 3)
-            figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-            axes, bars = figure.subplots(
-                1, 2, sharey=True, width_ratios=[WIDTH - 0.3 - LANE * len(lanes), 0.3 + LANE * len(lanes)]
-            )
-            high = max(average, default=1.0)
-            axes.plot(average, range(len(arms)), marker="o", markersize=7, color=colour(0), linestyle="none")
-            for y, rank in enumerate(average):
-                axes.hlines(y, 1, rank, color=INK, alpha=0.25, linewidth=0.9)
-            axes.set_ylim(len(arms) - 0.5, -0.6)
-            axes.set_yticks(range(len(arms)), [shortened(arm, 30) for arm in arms])
-            axes.set_xlim(0.9, high + 0.15)
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.grid(axis="x")
-            axes.set_xlabel(f"average rank by {shortened(self.metric.title)}, 1 is the best")
-            for lane, groups in enumerate(lanes):
-                for first, last in groups:
-                    bars.vlines(lane, first - 0.22, last + 0.22, color=INK, linewidth=4)
-            bars.set_xlim(-0.8, max(len(lanes), 1) - 0.2)
-            bars.set_axis_off()
+        beside = 0.3 + LANE * len(lanes)
+        figure, (axes, bars) = sheet(
+            0.8 + ROW * max(len(arms), 3), 2, 2, sharey=True, width_ratios=[WIDTH - beside, beside]
+        )
+        axes.hlines(frame["row"], 1, frame["average_rank"], color=INK, alpha=0.25, linewidth=0.9)
+        dots(axes, frame, "average_rank", "row", tint=colour(0), size=7)
+        name_rows(axes, [shortened(arm, 30) for arm in arms])
+        axes.set_xlim(0.9, max(frame["average_rank"], default=1.0) + 0.15)
+        axes.set_xlabel(f"average rank by {shortened(self.metric.title)}, 1 is the best")
+        for lane, groups in enumerate(lanes):
+            for first, last in groups:
+                bars.vlines(lane, first - 0.22, last + 0.22, color=INK, linewidth=4)
+        bars.set_xlim(-0.8, max(len(lanes), 1) - 0.2)
+        bars.set_axis_off()
         return figure
 
     def _lanes(self, arms: list[str]) -> list[list[tuple[int, int]]]:

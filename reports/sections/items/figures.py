@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, NEUTRAL, PAPER, WIDTH, house_style, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import curve, dots, name_rows
+from reports.figures.style import INK, NEUTRAL, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import together, whole_differences
 
@@ -25,7 +25,7 @@ ROW = 0.2
 """Inches per row."""
 
 
-class ItemDifferences:
+class ItemDifferences(FigureBase):
     """The arm's loss minus the reference's on each test item."""
 
     name = "item_differences"
@@ -34,11 +34,9 @@ class ItemDifferences:
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self._frame: pd.DataFrame | None = None
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         pairs = len(self._pairs())
         left_out = f" The first {MOST_PAIRS} of {pairs} comparisons are drawn." if pairs > MOST_PAIRS else ""
         return (
@@ -49,16 +47,14 @@ class ItemDifferences:
             f"{left_out}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per comparison and item, sorted within the comparison: ``arm, reference, item, n, difference, low,
         high, won``; all components together."""
-        if self._frame is None:
-            columns = ["arm", "reference", "item", "n", "difference", "low", "high", "won"]
-            order = {pair: i for i, pair in enumerate(self.results.study.pairs)}
-            rows = self.results.once(whole_differences).to_dict("records")
-            rows.sort(key=lambda row: (order[row["arm"], row["reference"]], row["difference"], row["item"]))
-            self._frame = pd.DataFrame([[row[c] for c in columns] for row in rows], columns=columns)
-        return self._frame
+        columns = ["arm", "reference", "item", "n", "difference", "low", "high", "won"]
+        order = {pair: i for i, pair in enumerate(self.results.study.pairs)}
+        rows = self.results.once(whole_differences).to_dict("records")
+        rows.sort(key=lambda row: (order[row["arm"], row["reference"]], row["difference"], row["item"]))
+        return pd.DataFrame([[row[c] for c in columns] for row in rows], columns=columns)
 
     def _pairs(self) -> list[tuple[str, str]]:
         frame = self.frame()
@@ -67,22 +63,21 @@ class ItemDifferences:
     def _ends(self) -> int:
         return ENDS if len(self._pairs()) < 2 else ENDS_OF_MANY
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """A plot a comparison, one below the other, with a common axis of differences."""
         pairs = self._pairs()[:MOST_PAIRS]
         frame = self.frame()
         parts = [frame.query("arm == @arm and reference == @reference") for arm, reference in pairs]
         ends = self._ends()
-        rows = [_places(len(part), ends)[-1] + 1 if len(part) else 1.0 for part in parts] or [1.0]
-        with house_style():
-            height = 0.7 + sum(0.45 + ROW * r for r in rows)
-            figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-            plots = figure.subplots(max(1, len(pairs)), 1, sharex=True, squeeze=False, height_ratios=rows).flatten()
-            for axes, part, (arm, reference) in zip(plots, parts, pairs, strict=False):
-                _plot(axes, part, ends)
-                axes.set_title(f"{shortened(arm, 24)} − {shortened(reference, 24)}", loc="left")
-            if pairs:
-                plots[-1].set_xlabel("difference in loss (left of 0 better, right worse)")
+        heights = [_places(len(part), ends)[-1] + 1 for part in parts] or [1.0]
+        figure, plots = sheet(
+            0.7 + sum(0.45 + ROW * h for h in heights), len(pairs), sharex=True, height_ratios=heights
+        )
+        for axes, part, (arm, reference) in zip(plots, parts, pairs, strict=False):
+            _plot(axes, part, ends)
+            axes.set_title(f"{shortened(arm, 24)} − {shortened(reference, 24)}", loc="left")
+        if pairs:
+            plots[-1].set_xlabel("difference in loss (left of 0 better, right worse)")
         return figure
 
 
@@ -95,29 +90,24 @@ def _places(items: int, ends: int) -> np.ndarray:
 
 
 def _plot(axes: Axes, part: pd.DataFrame, ends: int) -> None:
-    y, named = _places(len(part), ends), []
+    part = part.assign(row=_places(len(part), ends))
     crowded = len(part) > 2 * ends + BETWEEN
+    between = part.iloc[ends:-ends] if crowded else part.iloc[:0]
+    named = part.drop(index=between.index)
+    # No colour of a verdict: a single item is none.
+    clear = (named["low"] > 0) | (named["high"] < 0)
+    tints = np.where(clear, INK, NEUTRAL).tolist()
     axes.axvline(0, color=INK, linewidth=0.9)
+    curve(axes, between, "difference", "row", color=INK, linewidth=1.6)
+    axes.hlines(named["row"], named["low"], named["high"], color=tints, linewidth=1.4)
+    dots(
+        axes, named, "difference", "row", tint=tints, shape=np.where(named["difference"] < 0, "o", "v").tolist(),
+        size=5.5, linewidth=1.3, filled=clear.tolist(),
+    )  # fmt: skip
+    names = [shortened(str(item), 24) for item in named["item"]]
+    places = named["row"].tolist()
     if crowded:
-        axes.plot(part["difference"][ends:-ends], y[ends:-ends], color=INK, linewidth=1.6)
-    for i, row in enumerate(part.to_dict("records")):
-        if crowded and ends <= i < len(part) - ends:
-            continue
-        named.append((y[i], shortened(str(row["item"]), 24)))
-        low, high, middle = row["low"], row["high"], row["difference"]
-        clear = not math.isnan(low) and (low > 0 or high < 0)
-        # No colour of a verdict: a single item is none.
-        tint = INK if clear else NEUTRAL
-        if not math.isnan(low):
-            axes.plot([low, high], [y[i], y[i]], color=tint, linewidth=1.4)
-        axes.plot(
-            [middle], [y[i]], marker="o" if middle < 0 else "v", markersize=5.5, color=tint, linestyle="none",
-            markerfacecolor=tint if clear else PAPER, markeredgewidth=1.3,
-        )  # fmt: skip
-    if crowded:
-        named.insert(ends, (ends + (BETWEEN - 1) / 2, f"{len(part) - 2 * ends} between"))
-    axes.set_yticks([place for place, _ in named], [name for _, name in named])
-    axes.set_ylim(y[-1] + 0.7, -0.7)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
+        places.insert(ends, ends + (BETWEEN - 1) / 2)
+        names.insert(ends, f"{len(between)} between")
+    name_rows(axes, names, places)
+    axes.set_ylim(max(part["row"]) + 0.7, -0.7)

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import ScaledTranslation
 
-from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import band, curve
+from reports.figures.style import INK, MOST_ARMS, only_first, sheet, shortened
 from reports.numbers import number
 from reports.records.frame import StudyResults
 from reports.sections.reliability.section import calibration_by_run
@@ -22,7 +24,7 @@ FEWEST = 20
 """Predictions of a bin, over all repeats, below which its accuracy is too rough to draw."""
 
 
-class Reliability:
+class Reliability(FigureBase):
     """How often predictions of a confidence are right."""
 
     name = "reliability"
@@ -31,11 +33,9 @@ class Reliability:
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self._frame: pd.DataFrame | None = None
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         components = len(set(self.frame()["component"]))
         left_out = f" The first {MOST} of {components} components are drawn." if components > MOST else ""
         return (
@@ -45,17 +45,12 @@ class Reliability:
             f"calibration error.{only_first(len(self._arms()))}{left_out}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm, component and bin: ``component, arm, bin, confidence, accuracy, low, high, count, ece``.
 
         ``confidence`` and ``accuracy`` over all repeats together, ``low`` and ``high`` those of single repeats; ``ece``
         is the arm's calibration error on the component, mean over repeats.
         """
-        if self._frame is None:
-            self._frame = self._compute()
-        return self._frame
-
-    def _compute(self) -> pd.DataFrame:
         rows = self.results.calibration
         places = cast(dict[tuple[str, str, int], np.ndarray], rows.groupby(["component", "arm", "bin"]).indices)
         count, sure, right = (rows[name].to_numpy(float) for name in ("count", "confidence", "accuracy"))
@@ -79,43 +74,32 @@ class Reliability:
         known = set(self.frame()["arm"])
         return [arm.name for arm in self.results.study.arms if arm.name in known]
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """One plot a component, two side by side, with the arms' errors in its legend."""
         frame, arms = self.frame(), self._arms()[:MOST_ARMS]
         components = list(dict.fromkeys(frame["component"]))[:MOST]
         across = 2 if len(components) > 1 else 1
         down = max(1, -(-len(components) // across))
-        with house_style():
-            each = 2.5 + 0.2 * len(arms)
-            figure = Drawing(
-                figsize=(WIDTH, each * down if across > 1 else 3.4 + 0.2 * len(arms)), layout="constrained"
-            )
-            plots = figure.subplots(down, across, squeeze=False).flatten()
-            for axes, component in zip(plots, components, strict=False):
-                _plot(figure, axes, frame, component, arms, 18 if across > 1 else 40)
-                axes.set_title(shortened(component, 56 // across), loc="left")
-            for axes in plots[len(components) :]:
-                axes.set_axis_off()
-            figure.supylabel("accuracy", fontsize=10)
+        legend = 0.2 * len(arms)
+        figure, plots = sheet((2.5 + legend) * down if across > 1 else 3.4 + legend, len(components), across)
+        for axes, component in zip(plots, components, strict=False):
+            _plot(figure, axes, frame.query("component == @component"), arms, 18 if across > 1 else 40)
+            axes.set_title(shortened(component, 56 // across), loc="left")
+        figure.supylabel("accuracy", fontsize=10)
         return figure
 
 
-def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, component: str, arms: list[str], longest: int) -> None:
-    mine = frame.query("component == @component")
-    start = min([*mine["confidence"], *mine["accuracy"], 0.9])
-    axes.plot([start, 1], [start, 1], color=INK, alpha=0.45, linewidth=0.9)
-    # The bands of many arms lie over one another.
-    shade = 0.14 if len(arms) <= 3 else 0.06
+def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], longest: int) -> None:
+    start = min([*frame["confidence"], *frame["accuracy"], 0.9])
+    curve(axes, pd.DataFrame({"x": [start, 1], "y": [start, 1]}), "x", "y", color=INK, alpha=0.45, linewidth=0.9)
     for i, arm in enumerate(arms):
-        errors = mine.query("arm == @arm")["ece"].tolist()
-        if not errors:
+        mine = frame.query("arm == @arm")
+        if mine.empty:
             continue
-        drawn = mine.query("arm == @arm and count >= @FEWEST")
-        axes.fill_between(drawn["confidence"], drawn["low"], drawn["high"], color=colour(i), alpha=shade, linewidth=0)
-        axes.plot(
-            drawn["confidence"], drawn["accuracy"], color=colour(i), linestyle=line(i), marker=marker(i),
-            markersize=4.5, linewidth=1.5, label=f"{shortened(arm, longest)} {number(errors[0])}",
-        )  # fmt: skip
+        # The bands of many arms lie over one another.
+        look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 5.5, "markevery": 1, "linewidth": 1.5}
+        label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
+        band(axes, mine.query("count >= @FEWEST"), "confidence", i, label, y="accuracy", **look)
     axes.set_xlabel("confidence")
     axes.grid()
     # Inches below the plot, whatever the layout makes of the plot's size.

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import (
-    INK,
-    MOST_ARMS,
-    PAPER,
-    WIDTH,
-    colour,
-    house_style,
-    legend_above,
-    line,
-    marker,
-    shortened,
-)
+from reports.figures.base import FigureBase
+from reports.figures.marks import curve, dots
+from reports.figures.style import INK, MOST_ARMS, colour, legend_above, line, marker, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, front_frame, hypervolume_frame, objectives, title, validated
 from reports.statistics.search import REFERENCE
 
 
-class Front:
+class Front(FigureBase):
     """Two objectives against each other, with what was confirmed."""
 
     name = "search_front"
@@ -37,13 +27,12 @@ class Front:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Every trial by the first two objectives. Filled marks on the line are the front: no other trial is as "
             "good in both and better in one. Crosses are what confirmed settings have on fresh repeats, with intervals."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``arm, trial, x, y, front, kind, x_low, x_high, y_low, y_high``; kind is trial or confirmed."""
         made = []
         for search in self.searches:
@@ -60,46 +49,28 @@ class Front:
         kept = [frame for frame in made if not frame.empty]
         return pd.concat(kept, ignore_index=True).reindex(columns=columns) if kept else pd.DataFrame(columns=columns)
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """All searches with several objectives in one plot."""
         frame = self.frame()
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 3.6), layout="constrained")
-            axes = figure.add_subplot()
-            for i, search in enumerate(self.searches[:MOST_ARMS]):
-                mine = chosen(frame, arm=search["arm"], kind="trial")
-                front = chosen(mine, front=True).sort_values("x")
-                axes.plot(
-                    mine["x"],
-                    mine["y"],
-                    linestyle="none",
-                    marker=marker(i),
-                    color=colour(i),
-                    markersize=5,
-                    markerfacecolor=PAPER,
-                )
-                axes.plot(
-                    front["x"],
-                    front["y"],
-                    marker=marker(i),
-                    color=colour(i),
-                    markersize=6,
-                    linewidth=1.2,
-                    label=shortened(search["arm"]),
-                )
-            again = frame.query("kind == 'confirmed'")
-            axes.hlines(again["y"], again["x_low"], again["x_high"], color=INK, linewidth=1.2)
-            axes.vlines(again["x"], again["y_low"], again["y_high"], color=INK, linewidth=1.2)
-            axes.plot(again["x"], again["y"], linestyle="none", marker="X", color=INK, markersize=7)
-            for setter, (name, _) in zip(
-                (axes.set_xlabel, axes.set_ylabel), objectives(self.searches[0])[:2], strict=True
-            ):
-                setter(shortened(title(name).removesuffix(" on validation items"), 30))
-            axes.grid()
+        figure, (axes,) = sheet(3.6)
+        for i, search in enumerate(self.searches[:MOST_ARMS]):
+            mine = chosen(frame, arm=search["arm"], kind="trial")
+            front = chosen(mine, front=True).sort_values("x")
+            dots(axes, mine, "x", "y", tint=colour(i), shape=marker(i), size=5, filled=False, linewidth=1.0, zorder=2)
+            look = {"marker": marker(i), "markersize": 7, "linewidth": 1.2, "label": shortened(search["arm"])}
+            curve(axes, front, "x", "y", color=colour(i), **look)
+        again = frame.query("kind == 'confirmed'")
+        axes.hlines(again["y"], again["x_low"], again["x_high"], color=INK, linewidth=1.2)
+        axes.vlines(again["x"], again["y_low"], again["y_high"], color=INK, linewidth=1.2)
+        dots(axes, again, "x", "y", tint=INK, shape="X", size=7, linewidth=1.0)
+        (x, _), (y, _) = objectives(self.searches[0])[:2]
+        xlabel, ylabel = (shortened(title(name).removesuffix(" on validation items"), 30) for name in (x, y))
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.grid()
         return figure
 
 
-class Hypervolume:
+class Hypervolume(FigureBase):
     """How the front of a search with several objectives grew."""
 
     name = "search_hypervolume"
@@ -111,32 +82,25 @@ class Hypervolume:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Volume between a reference point and the front of all trials so far: it grows whenever a trial is found "
             f"that no other beats in everything. The reference lies, in each objective, {percent(REFERENCE)} of its "
             "range beyond the worst value of all trials, so that the ends of the front count as well."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``arm, trial, volume``."""
         made = [hypervolume_frame(s).assign(arm=s["arm"]) for s in self.searches]
         return pd.concat(made) if made else pd.DataFrame(columns=["arm", "trial", "volume"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """All searches in one plot."""
         frame = self.frame()
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 2.6), layout="constrained")
-            axes: Axes = figure.add_subplot()
-            for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
-                mine = frame.query("arm == @arm")
-                axes.plot(
-                    mine["trial"], mine["volume"], color=colour(i), linestyle=line(i), drawstyle="steps-post",
-                    label=shortened(str(arm)),
-                )  # fmt: skip
-            axes.set_xlabel("trial")
-            axes.set_ylabel("hypervolume")
-            axes.grid(axis="y")
-            legend_above(axes)
+        figure, (axes,) = sheet(2.6)
+        for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
+            look = {"color": colour(i), "linestyle": line(i), "linewidth": 1.5, "label": shortened(str(arm))}
+            curve(axes, frame.query("arm == @arm"), "trial", "volume", drawstyle="steps-post", **look)
+        axes.set(xlabel="trial", ylabel="hypervolume")
+        axes.grid(axis="y")
+        legend_above(axes)
         return figure

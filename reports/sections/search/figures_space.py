@@ -6,19 +6,22 @@ from statistics import fmean
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from reports.figures.base import FigureBase
+from reports.figures.marks import curve, dots, intervals, name_rows
 from reports.figures.style import (
     INK,
     NEUTRAL,
     PAPER,
-    WIDTH,
     colour,
-    house_style,
+    legend_over_all,
     log_ticks,
     marker,
     path_end,
+    sheet,
     shortened,
 )
 from reports.records.frame import StudyResults
@@ -39,7 +42,7 @@ GOOD = 0.2
 """The share of trials that counts as the best in the plot of parallel lines."""
 
 
-class Importances:
+class Importances(FigureBase):
     """How much of the variation of the objective each axis explains."""
 
     name = "search_importances"
@@ -51,7 +54,6 @@ class Importances:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "Share of the variation of the first objective that each axis explains, by two methods: fANOVA over all "
             "trials, and PED-ANOVA for what separates the best tenth. Marks are means over resampled trials, lines "
@@ -64,38 +66,30 @@ class Importances:
         """Whether there are searches that are not drawn."""
         return len(self.searches) > 1
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``arm, objective, method, axis, mean, low, high, n``."""
         return importances_frame(self.searches)
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """A row an axis, both methods beside each other."""
         search = self.searches[0]
         frame = chosen(self.frame(), arm=search["arm"], objective=objectives(search)[0][0])
         methods = list(dict.fromkeys(frame["method"]))
         means = {a: fmean(frame.query("axis == @a")["mean"]) for a in dict.fromkeys(frame["axis"])}
         order = sorted(means, key=lambda a: -means[a])[: 2 * MOST_AXES]
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.9 + 0.42 * max(1, len(order))), layout="constrained")
-            axes = figure.add_subplot()
-            for m, method in enumerate(methods):
-                mine = frame.query("method == @method").set_index("axis").reindex(order)
-                y = np.arange(len(order)) + 0.18 * (2 * m - len(methods) + 1)
-                axes.hlines(y, mine["low"], mine["high"], color=colour(m), linewidth=1.5)
-                axes.plot(
-                    mine["mean"], y, linestyle="none", marker=marker(m), color=colour(m), markersize=6.5, label=method
-                )
-            axes.set_yticks(range(len(order)), [shortened(str(a), 30) for a in order])
-            axes.invert_yaxis()
-            axes.set_xlim(left=0)
-            axes.set_xlabel("share of the variation")
-            axes.grid(axis="x")
-            if methods:
-                figure.legend(loc="outside upper left", ncols=2)
+        figure, (axes,) = sheet(0.9 + 0.42 * max(1, len(order)))
+        for m, method in enumerate(methods):
+            mine = frame.query("method == @method").set_index("axis").reindex(order)
+            mine = mine.assign(row=np.arange(len(order)) + 0.18 * (2 * m - len(methods) + 1))
+            intervals(axes, mine, tint=colour(m), line=1.5, shape=marker(m), linewidth=1.0, label=method)
+        name_rows(axes, [shortened(str(a), 30) for a in order])
+        axes.set_xlim(left=0)
+        axes.set_xlabel("share of the variation")
+        legend_over_all(figure)
         return figure
 
 
-class _OfOneSearch:
+class _OfOneSearch(FigureBase):
     """The search with the most numeric axes: the first of those."""
 
     def __init__(self, results: StudyResults) -> None:
@@ -140,39 +134,30 @@ class Slices(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose} that were trained to the end: the first objective over each numeric axis"
             f"{', the most important axes first' if self._ranked else ''}. The ring is the best. Good settings crowded "
             "at an end ask for a wider range."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``trial, value`` and a column an axis."""
         return self._trials() if self.axes else pd.DataFrame(columns=["trial", "value"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Small plots, two side by side, on one vertical axis."""
         frame = self.frame()
         assert self.search is not None
-        best = frame[frame["trial"].isin(self.search["best"][:1])]
-        down = max(1, -(-len(self.axes) // 2))
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.5 + 1.9 * down), layout="constrained")
-            plots = figure.subplots(down, 2, sharey=True, squeeze=False).flatten()
-            for axes, axis in zip(plots, self.axes, strict=False):
-                if self._log(axis):
-                    axes.set_xscale("log")
-                    log_ticks(axes.xaxis, frame[axis].dropna().tolist())
-                axes.plot(frame[axis], frame["value"], linestyle="none", marker="o", markersize=4.5, color=colour(0))
-                axes.plot(
-                    best[axis], best["value"], linestyle="none", marker="o", markersize=11, markerfacecolor="none",
-                    color=colour(1), markeredgewidth=1.6,
-                )  # fmt: skip
-                axes.set_xlabel(path_end(axis, 30))
-                axes.grid(axis="y")
-            for axes in plots[len(self.axes) :]:
-                axes.set_axis_off()
+        best = frame.loc[frame["trial"].isin(self.search["best"][:1])]
+        figure, plots = sheet(0.5 + 1.9 * max(1, -(-len(self.axes) // 2)), len(self.axes), 2, sharey=True)
+        for axes, axis in zip(plots, self.axes, strict=False):
+            if self._log(axis):
+                axes.set_xscale("log")
+                log_ticks(axes.xaxis, frame[axis].dropna().tolist())
+            dots(axes, frame, axis, "value", tint=colour(0), size=4.5, linewidth=1.0)
+            dots(axes, best, axis, "value", tint=colour(1), size=11, filled=False, zorder=2)
+            axes.set_xlabel(path_end(axis, 30))
+            axes.grid(axis="y")
         return figure
 
 
@@ -185,37 +170,35 @@ class Contour(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose} over the {'two most important' if self._ranked else 'first two'} numeric axes: "
             "the larger the mark, the better the first objective; lines of equal value are linear between trials, and "
             "only a hint where these are few."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``trial, value`` and the two axes; empty with fewer than two axes or eight trials."""
         frame = self._trials().drop(columns=self.axes[2:]).dropna()
         return frame if len(self.axes) > 1 and len(frame) >= 8 else frame.iloc[:0]
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Marks, and lines of equal value where trials do not lie on one line."""
         frame, (first, second) = self.frame(), self.axes[:2]
         assert self.search is not None
         rank = frame["value"].rank(pct=True, ascending=objectives(self.search)[0][1])
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 3.6), layout="constrained")
-            axes = figure.add_subplot()
-            x, y = (np.log10(frame[a]) if self._log(a) else frame[a] for a in (first, second))
-            try:
-                lines = axes.tricontour(x, y, frame["value"], levels=6, colors=INK, linewidths=0.8, alpha=0.5)
-                axes.clabel(lines, fontsize=8)
-            except (RuntimeError, ValueError):
-                pass  # All trials on one line: there is no surface between them, and the marks say so.
-            axes.scatter(
-                x, y, s=12 + 90 * rank.to_numpy() ** 3, color=colour(0), edgecolors=PAPER, linewidths=0.6, zorder=3
-            )
-            for setter, axis in ((axes.set_xlabel, first), (axes.set_ylabel, second)):
-                setter(path_end(axis, 30) + (", power of ten" if self._log(axis) else ""))
+        figure, (axes,) = sheet(3.6)
+        x, y = (np.log10(frame[a]) if self._log(a) else frame[a] for a in (first, second))
+        try:
+            lines = axes.tricontour(x, y, frame["value"], levels=6, colors=INK, linewidths=0.8, alpha=0.5)
+            axes.clabel(lines, fontsize=8)
+        except (RuntimeError, ValueError):
+            pass  # All trials on one line: there is no surface between them, and the marks say so.
+        sizes = 12 + 90 * rank.to_numpy() ** 3
+        sns.scatterplot(x=x, y=y, s=sizes, color=colour(0), edgecolor=PAPER, linewidth=0.6, zorder=3, ax=axes)
+        xlabel, ylabel = (path_end(a, 30) + (", power of ten" if self._log(a) else "") for a in (first, second))
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        # Contours would end the axes at the outermost trials, and cut their marks.
+        axes.use_sticky_edges = False
         return figure
 
 
@@ -228,18 +211,17 @@ class ParallelCoordinates(_OfOneSearch):
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             f"Trials of {self._whose}: each line is one, each vertical an axis from its lowest to its highest value, "
             f"the objective last. The best {100 * GOOD:.0f} % are coloured: where they bundle, a setting matters."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """``trial``, a column an axis and ``value``; empty with fewer than two axes."""
         frame = self._trials().dropna()
         return frame if len(self.axes) > 1 else frame.iloc[:0]
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Lines between verticals; the best on top."""
         frame, search = self.frame(), self.search
         assert search is not None
@@ -248,23 +230,18 @@ class ParallelCoordinates(_OfOneSearch):
         width = (scaled.max() - scaled.min()).replace(0, 1)
         scaled = (scaled - scaled.min()) / width
         good = frame["value"].rank(pct=True, ascending=objectives(search)[0][1]) > 1 - GOOD
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 3.4), layout="constrained")
-            axes = figure.add_subplot()
-            for chosen in (False, True):
-                for row in scaled[good == chosen].to_numpy():
-                    axes.plot(
-                        range(len(columns)), row, color=colour(1) if chosen else NEUTRAL, alpha=0.9 if chosen else 0.3,
-                        linewidth=1.4 if chosen else 0.8,
-                    )  # fmt: skip
-            for i, column in enumerate(columns):
-                axes.axvline(i, color=INK, linewidth=0.8)
-                _ends(axes, i, frame[column].to_numpy(float))
-            names = [shortened(c.rpartition(".")[2] if c != "value" else "objective", 16) for c in columns]
-            axes.set_xticks(range(len(columns)), names, rotation=25, ha="right")
-            axes.set_yticks([])
-            axes.spines["left"].set_visible(False)
-            axes.set_ylim(-0.12, 1.12)
+        figure, (axes,) = sheet(3.4)
+        scaled.columns = range(len(columns))
+        for which, tint, alpha, width in ((~good, NEUTRAL, 0.3, 0.8), (good, colour(1), 0.9, 1.4)):
+            lines = scaled[which].melt(ignore_index=False, var_name="place").reset_index(names="trial")
+            curve(axes, lines, "place", "value", "trial", color=tint, alpha=alpha, linewidth=width)
+        for i, column in enumerate(columns):
+            axes.axvline(i, color=INK, linewidth=0.8)
+            _ends(axes, i, frame[column].to_numpy(float))
+        names = [shortened(c.rpartition(".")[2] if c != "value" else "objective", 16) for c in columns]
+        axes.set_xticks(range(len(columns)), names, rotation=25, ha="right")
+        axes.set(yticks=[], ylim=(-0.12, 1.12))
+        axes.spines["left"].set_visible(False)
         return figure
 
 
