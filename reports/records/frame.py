@@ -24,6 +24,7 @@ from mmcore.errors import RecordError
 from mmcore.result import Drawn, drawn_of
 from reports.records.mixable import check_mixable, run_name
 from studies.resolved import ResolvedStudy
+from studies.search.results import SearchResult
 
 FORMAT = 1
 """Version of the records that are understood."""
@@ -76,8 +77,7 @@ class StudyResults:
         corpus: the corpus's facts as in a record; {} when there is no record.
         analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
             result}``, or ``failure`` in the place of the result.
-        search: what was tuned before the arms were compared, one mapping a search; see
-            ``reports/sections/search/estimates.py``.
+        search: what was tuned before the arms were compared.
     """
 
     study: ResolvedStudy
@@ -93,7 +93,7 @@ class StudyResults:
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
     analyses: tuple[dict[str, Any], ...] = ()
-    search: tuple[dict[str, Any], ...] = ()
+    search: tuple[SearchResult, ...] = ()
 
     def answers(self, kind: str) -> list[dict[str, Any]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed."""
