@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.cli.text import table
 from experiments.driver import run_study
 from experiments.home import Home
 from experiments.opening import open_request
@@ -29,6 +28,7 @@ from experiments.planning.request import Options
 from experiments.planning.stages import Stage
 from experiments.progress import Silent, duration
 from mmcore import events
+from reports.output.columns import table
 
 STUDIES: dict[str, dict[str, Any]] = {
     "two arms": {

@@ -22,6 +22,7 @@ from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.progress import Screen
+from experiments.records import read_record
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from mmcore.measures import parse_metric
@@ -87,11 +88,9 @@ def naive(study: str, home: Home, options: Options) -> tuple[dict[str, Any], flo
     store = prepare(asked.place.folder, data, home.prepared, lambda event: None)
     with Screen() as screen:
         (found,) = tune(asked, home, screen, lambda: store.path)
-    best = next(trial for trial in found["trials"] if trial["number"] == found["best"][0])
-    records = [
-        json.loads((home.run(name) / "record.json").read_text(encoding="utf-8")) for name in best["fingerprints"]
-    ]
-    return best["params"], best["values"][0], fmean(SKILL.of(record) for record in records)
+    best = next(trial for trial in found.trials if trial.number == found.best[0])
+    records = [read_record(home.run(name)) for name in best.fingerprints]
+    return dict(best.axes), best.values[0], fmean(SKILL.of(record) for record in records if record is not None)
 
 
 def main() -> None:

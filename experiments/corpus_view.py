@@ -11,6 +11,7 @@ from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
 from mmcore.schema import CorpusSchema
 from reports.numbers import counted
+from reports.output.columns import table
 
 MOST_CLASSES = 8
 """Classes that are named; the rest are counted."""
@@ -72,11 +73,9 @@ def _values(one: ParameterOverview) -> str:
 
 def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     """A corpus for a terminal."""
-    from experiments.cli.text import table
-
     lines = [f"corpus '{schema.name}' in {path}", headline(schema, overview), ""]
-    lines += [table(MODALITY, modality_rows(overview), left=len(MODALITY)), ""]
-    lines.append(table(TARGET, parameter_rows(schema, overview), left=len(TARGET)))
+    lines += [table(MODALITY, modality_rows(overview), left=range(len(MODALITY))), ""]
+    lines.append(table(TARGET, parameter_rows(schema, overview), left=range(len(TARGET))))
     return "\n".join(lines)
 
 

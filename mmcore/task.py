@@ -5,10 +5,20 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 
-from mmcore.config import LONGEST_WINDOW, USUAL_WINDOW, Forecast, Label, PCGrad, Reconstruct, RunConfig, Task
+from mmcore.config import (
+    LONGEST_WINDOW,
+    USUAL_WINDOW,
+    Forecast,
+    Label,
+    LossConfig,
+    PCGrad,
+    Reconstruct,
+    RunConfig,
+    Task,
+)
 from mmcore.errors import ConfigError, nearest
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
-from mmcore.schema import CorpusSchema
+from mmcore.schema import CorpusSchema, Targets
 
 
 def resolve_task(config: RunConfig, schema: CorpusSchema) -> Task:
@@ -100,6 +110,28 @@ def selection_metric(config: RunConfig, schema: CorpusSchema) -> Metric:
     """The metric by which a run's epoch is chosen: ``training.select``, else :func:`default_metric`."""
     written = config.training.select
     return default_metric(resolve_task(config, schema), schema) if written is None else parse_metric(written)
+
+
+def refuse_unusable(config: LossConfig, targets: Targets) -> None:
+    """Whether losses can be weighted as the config says, before any work is done.
+
+    Raises:
+        ConfigError: a weight names no component; all weights are 0.
+    """
+    for name in config.weights:
+        if name not in targets.components:
+            raise ConfigError(
+                f"'{name}' is no loss component of the corpus",
+                next_step=nearest(name, targets.components),
+                where=f"loss.weights.{name}",
+            )
+    if not any(config.weights.get(name, 1.0) for name in targets.components):
+        raise ConfigError(
+            "at least one loss component needs a weight above 0",
+            found="0 for all of them",
+            next_step="Raise a weight, or leave it out to count 1",
+            where="loss.weights",
+        )
 
 
 def check_names(config: RunConfig, schema: CorpusSchema) -> None:

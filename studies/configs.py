@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from mmcore.config import Hierarchical, RunConfig, build_config
-from mmcore.errors import ConfigError, StudyError, nearest
+from mmcore.config import Hierarchical, Plain, RunConfig, build_config
+from mmcore.errors import ConfigError, StudyError
 from mmcore.schema import CorpusSchema
-from mmcore.task import check_names, resolve_causal, resolve_task
+from mmcore.task import check_names, refuse_unusable, resolve_causal, resolve_task
 from mmcore.yamlfile import Place, YamlFile
 
 Where = Callable[[str], str]
 """From a config path to the place where it was written."""
 
 
-def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: Where) -> RunConfig:
+def config_of(values: Plain, corpus: str, schema: CorpusSchema, where: Where) -> RunConfig:
     """The config of nested values, checked against the corpus, with one spelling for one meaning.
 
     Raises:
@@ -26,6 +25,7 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
         chosen = schema.chosen(config.model.modalities)
         resolve_causal(config, resolve_task(config, schema))
         check_names(config, schema)
+        refuse_unusable(config.loss, schema.targets)
         if isinstance(config.model.fusion, Hierarchical) and len(chosen) > 1:
             config.model.fusion.tree(chosen)
     except ConfigError as error:
@@ -34,21 +34,7 @@ def config_of(values: dict[str, Any], corpus: str, schema: CorpusSchema, where: 
         raise StudyError(
             rule, expected=error.expected, found=error.found, next_step=error.next_step, where=where(path)
         ) from None
-    for component in config.loss.weights:
-        if component not in schema.targets.components:
-            raise StudyError(
-                f"loss.weights names the unknown component '{component}'",
-                next_step=nearest(component, list(schema.targets.components)),
-                where=where(f"loss.weights.{component}"),
-            )
     weights = {config.loss.weights.get(component, 1.0) for component in schema.targets.components}
-    if weights == {0.0}:
-        raise StudyError(
-            "loss.weights: at least one loss component needs a weight above 0",
-            found="0 for all of them",
-            next_step="Raise a weight, or leave it out to count 1",
-            where=where("loss.weights"),
-        )
     if len(weights) == 1:
         # Equal weights are no weights: only their proportions count.
         config = config.model_copy(update={"loss": config.loss.model_copy(update={"weights": {}})})

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, model_validator
 
 from mmcore.analyses import MOST_EXACT
+from mmcore.config import Overrides
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
 from mmcore.yamlfile import Place
 
-Overrides = dict[str, Any]
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
@@ -264,7 +264,7 @@ def _missing(training: dict[str, Overrides], modalities: tuple[str, ...]) -> tup
     return tuple(arms)
 
 
-def _labels(factors: dict[str, Any]) -> dict[str, str]:
+def _labels(factors: Overrides) -> dict[str, str]:
     """Path to a short name: its last step, the one before a last ``kind``; the path where two would be alike."""
     short = {path: path.removesuffix(".kind").rpartition(".")[2] for path in factors}
     return {path: path if list(short.values()).count(name) > 1 else name for path, name in short.items()}

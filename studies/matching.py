@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmcore.config import RunConfig
+from mmcore.config import Overrides, RunConfig
 from mmcore.frozen import Frozen
 
 By = Literal["parameters", "flops"]
@@ -83,7 +83,7 @@ def fitted(config: RunConfig, target: int, match: Match, count: Count) -> RunCon
     return best
 
 
-def scaling(before: RunConfig, after: RunConfig) -> dict[str, Any]:
+def scaling(before: RunConfig, after: RunConfig) -> Overrides:
     """What matching changed, as overrides."""
     return {
         f"model.{name}": getattr(after.model, name)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mmcore.config import DataConfig, RunConfig, override
+from mmcore.config import DataConfig, Overrides, Plain, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
@@ -36,7 +36,7 @@ def resolve(
     corpus: Path,
     schema: CorpusSchema,
     *,
-    changes: dict[str, Any] | None = None,
+    changes: Overrides | None = None,
     repeats: AnyRepeats | None = None,
     metric: str | None = None,
     match: Literal["parameters", "flops", "none"] | None = None,
@@ -66,8 +66,8 @@ def resolve(
     Raises:
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
     """
-    values: dict[str, Any] = {}
-    layers: list[tuple[dict[str, Any], Where]] = []
+    values: Plain = {}
+    layers: list[tuple[Overrides, Where]] = []
     if study.search is not None:
         # What is found must be confirmed on items that had no part in the search.
         layers.append(({"split": {"test_drawn": "once"}}, pointer(written, ("search",))))
@@ -88,7 +88,7 @@ def resolve(
     # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
     values = override({"training": {"select": own.name}}, values)
 
-    def config(overrides: dict[str, Any], where: Where) -> RunConfig:
+    def config(overrides: Overrides, where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
         made = config_of(override(values, overrides), str(corpus), schema, where)
@@ -202,12 +202,12 @@ class _Wanted:
     """An arm as its study or its design has it, and the places in the file where it is written."""
 
     name: str
-    overrides: dict[str, Any]
+    overrides: Overrides
     places: tuple[Place, ...]
 
 
 def _wanted(
-    study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[dict[str, Any], Where], RunConfig]
+    study: Study, written: YamlFile, schema: CorpusSchema, config: Callable[[Overrides, Where], RunConfig]
 ) -> dict[str, _Wanted]:
     """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm.
 
@@ -220,7 +220,7 @@ def _wanted(
     for index, rule in enumerate(study.design):
         at: Place = ("design", index) if listed else ("design",)
 
-        def is_base(overrides: dict[str, Any], at: Place = at) -> bool:
+        def is_base(overrides: Overrides, at: Place = at) -> bool:
             return _alike(config(overrides, pointer(written, (*at, "factors"))), base)
 
         try:
@@ -275,7 +275,7 @@ def _matched(arms: tuple[ResolvedArm, ...], reference: str, rule: Match, count: 
     target = count(next(arm.config for arm in arms if arm.name == reference), rule.by)
     result = []
 
-    def sized(name: str, overrides: dict[str, Any], config: RunConfig, kept: bool = False) -> ResolvedArm:
+    def sized(name: str, overrides: Overrides, config: RunConfig, kept: bool = False) -> ResolvedArm:
         cost = count(config, rule.by)
         within = None if kept else off(cost, target) <= rule.tolerance
         return ResolvedArm(name, overrides, config, Size(cost, cost / target, within))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmcore.config import NOT_NUMBERS, RunConfig
+from mmcore.config import NOT_NUMBERS, Overrides, RunConfig
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.measures import Metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
@@ -25,7 +25,7 @@ from studies.search.rules import (
     refuse_overwritten,
     refuse_sampler,
 )
-from studies.search.space import Axis, Simplex, Space, listed, options, possible_values
+from studies.search.space import Axis, Knob, Simplex, Space, listed, options, possible_values
 from studies.study import Study
 
 _PROBES = 64
@@ -135,11 +135,11 @@ def refuse_with_search(study: Study, search: ResolvedSearch, match: Match | None
         )
 
 
-def _arm_search(name: str, overrides: dict[str, Any], config: RunConfig, space: Space) -> ArmSearch:
+def _arm_search(name: str, overrides: Overrides, config: RunConfig, space: Space) -> ArmSearch:
     judged = config.evaluation.model_copy(update={"test": False})
     values = config.model_dump(mode="json")
 
-    mine: dict[str, Any] = {}
+    mine: dict[str, Knob] = {}
     for path, knob in space.items():
         # A condition on what is searched as well is decided by each trial, any other by the arm.
         found = {condition: possible_values(condition, mine, values) for condition in knob.when}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmcore.analyses import AnyAnalysis
-from mmcore.config import RunConfig
+from mmcore.config import Overrides, RunConfig
 from mmcore.measures import Metric
 from studies.matching import Match, Size
 from studies.repeats import Sequential
@@ -27,7 +27,7 @@ class ResolvedArm:
     """
 
     name: str
-    overrides: dict[str, Any]
+    overrides: Overrides
     config: RunConfig
     size: Size | None = None
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, applies, refuse_inexact
-from mmcore.config import NOT_NUMBERS, Forecast, RunConfig, override
+from mmcore.config import NOT_NUMBERS, Forecast, Overrides, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
 from mmcore.schema import CorpusSchema
@@ -66,7 +66,7 @@ def refuse_unknown_columns(analyses: Sequence[AnyAnalysis], columns: Sequence[st
                 )
 
 
-def refuse_machine(overrides: dict[str, Any], where: Where) -> None:
+def refuse_machine(overrides: Overrides, where: Where) -> None:
     """A study says what is asked; where it runs, and on what, is said on the command line."""
     for name in override({}, overrides):
         if name in NOT_NUMBERS:
@@ -78,7 +78,7 @@ def refuse_machine(overrides: dict[str, Any], where: Where) -> None:
             )
 
 
-def refuse_twice(overrides: dict[str, Any], where: Where) -> None:
+def refuse_twice(overrides: Overrides, where: Where) -> None:
     """Nothing may be set twice at one level: the order of lines would decide, unseen."""
     settings = list(_leaves((), overrides))
     for one, other in combinations(settings, 2):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
 
 from mmcore.analyses import ANALYSES, KINDS, Analysis, AnyAnalysis
-from mmcore.config import explain
+from mmcore.config import Overrides, explain
 from mmcore.config.overrides import clearest
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
@@ -40,9 +40,9 @@ class Study(Frozen):
     number of items of any other. None: the defaults of the config."""
     corpus: str | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; None: the preset's."""
-    base: dict[str, Any] = {}
+    base: Overrides = {}
     """Overrides that hold for every arm: dotted or nested paths of a run's config."""
-    arms: dict[str, dict[str, Any]] = {}
+    arms: dict[str, Overrides] = {}
     """Arm name to its overrides on the base; ``{}`` is the base itself."""
     design: tuple[Design, ...] = ()
     """A rule that makes arms, or a list of rules, e.g. every subset of the modalities; see studies/design.py."""
@@ -118,14 +118,14 @@ class Preset(Frozen):
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; read where neither study nor command line names one."""
     repeats: PositiveInt
     """Repeats where neither study nor command line says."""
-    base: dict[str, Any] = {}
+    base: Overrides = {}
     """Overrides on the config's defaults."""
-    steps: dict[str, Any] = {}
+    steps: Overrides = {}
     """Overrides on ``base`` for a corpus with a target for each step."""
-    items: dict[str, Any] = {}
+    items: Overrides = {}
     """Overrides on ``base`` for a corpus with one target for each item."""
 
-    def of(self, scope: Literal["step", "item"]) -> tuple[Literal["steps", "items"], dict[str, Any]]:
+    def of(self, scope: Literal["step", "item"]) -> tuple[Literal["steps", "items"], Overrides]:
         """The overrides for a corpus whose targets have that scope, and the key that they stand under."""
         return ("items", self.items) if scope == "item" else ("steps", self.steps)
 

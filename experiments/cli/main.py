@@ -118,7 +118,7 @@ def plan(
 
     Writes nothing, except that a corpus with one target for each item is prepared first: the window depends on lengths.
     """
-    from experiments.cli.plan_view import as_dict
+    from experiments.cli.plan_view import plan_json
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
@@ -126,7 +126,7 @@ def plan(
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
     found = planned(open_request(study, context.obj, options, aside), context.obj)
     if format is Format.json:
-        _print_json(as_dict(found))
+        _print_json(plan_json(found))
     else:
         typer.echo(plan_text(found))
 
@@ -203,7 +203,7 @@ def status(
     format: FormatOption = Format.text,
 ) -> None:
     """Show how far each arm is: done, running, to resume, failed, to do."""
-    from experiments.cli.plan_view import as_dict
+    from experiments.cli.plan_view import plan_json
     from experiments.cli.text import status_text
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
@@ -211,7 +211,7 @@ def status(
     asked = open_request(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
     found = planned(asked, context.obj)
     if format is Format.json:
-        _print_json(as_dict(found))
+        _print_json(plan_json(found))
     else:
         typer.echo(status_text(found, context.obj))
 

@@ -1,102 +1,243 @@
-"""A plan as plain data, for ``--format json``."""
+"""A plan as ``--format json`` prints it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan
-from experiments.planning.request import Asked
-from experiments.planning.search import PlannedSearch
+from experiments.planning.request import State
+from mmcore.config import Overrides
+from mmcore.data.windows import Lengths
+from reports.verdicts.prospects import Claims
+from studies.matching import Match
 from studies.resolved import ResolvedArm
+from studies.search.block import Budget, Pruner, Sampler
+from studies.search.space import Knob
 
 
-def as_dict(plan: Plan) -> dict[str, Any]:
-    """A plan as plain data; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie."""
-    study, costs, fit = plan.asked.study, Costs(plan.asked.schema), plan.asked.fit
-    states = Counter(run.state for run in plan.runs)
-    return {
-        "study": study.name,
-        "question": study.question,
-        "preset": study.preset,
-        "preset_chosen_for_items": plan.asked.sized_by,
-        "window": study.arm(study.reference).config.data.steps,
-        "lengths": None if fit is None else asdict(fit.lengths) | {"cut": fit.cut},
-        "corpus": {"path": str(plan.asked.place.folder), "content": plan.asked.content},
-        "metric": study.metric.name,
-        "reference": study.reference,
-        "comparisons": [list(pair) for pair in study.pairs],
-        "repeats": study.repeats,
-        "first_repeat": study.first_repeat,
-        "match": None if study.match is None else study.match.model_dump(),
-        "arms": [_arm(arm, costs) for arm in study.arms],
-        "runs": {state: states.get(state, 0) for state in ("to do", "resume", "running", "done", "failed")},
-        "workers": plan.workers,
-        "threads": plan.threads,
-        "seconds": round(plan.seconds, 1),
-        "seconds_likely": [round(plan.outlook.low, 1), round(plan.outlook.high, 1)],
-        "stages": [{"stage": s.name, "jobs": s.jobs, "seconds": round(s.seconds, 1)} for s in plan.stages],
-        "basis": plan.basis,
-        "fingerprints": [
-            {"arm": r.arm, "repeat": r.repeat, "fingerprint": r.fingerprint, "state": r.state} for r in plan.runs
-        ],
-        "verdicts": prospects(plan.asked).as_dict(),
-        "warnings": [] if fit is None else list(fit.warnings),
-        "sequential": _sequential(plan),
-        "search": _searches(plan.searches, plan.asked),
-    }
+@dataclass(frozen=True)
+class LengthsView(Lengths):
+    """Steps of the items, and how many items the window cuts."""
+
+    cut: int
 
 
-def _sequential(plan: Plan) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class CorpusView:
+    """Folder and content key; no key while a simulated corpus is not made."""
+
+    path: str
+    content: str | None
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """An arm as written."""
+
+    name: str
+    overrides: Overrides
+
+
+@dataclass(frozen=True)
+class SizedArmView(ArmView):
+    """An arm of a study that matches its arms in size; ``ratio`` to the reference."""
+
+    parameters: int
+    flops: int
+    ratio: float
+    within: bool | None
+
+
+@dataclass(frozen=True)
+class StageView:
+    """A stage of the command, its jobs, and its expected seconds."""
+
+    stage: str
+    jobs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run and how far it is."""
+
+    arm: str
+    repeat: int
+    fingerprint: str | None
+    state: State
+
+
+@dataclass(frozen=True)
+class VerdictsView:
+    """What the study can decide at best; see :class:`reports.verdicts.prospects.Prospects`."""
+
+    can_decide: bool
+    needed_repeats: int | None
+    test_groups: int | None
+    claims: Claims
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SequentialView:
+    """The rule that adds repeats, and how far the study is by it."""
+
+    min: int
+    max: int
+    step: int
+    looks: tuple[int, ...]
+    waiting: int | None
+    open: tuple[tuple[str, str], ...]
+    runs_at_most: int
+    seconds_at_most: float
+
+
+@dataclass(frozen=True)
+class ArmSearchView:
+    """The search of one arm: trials done and left, epochs at most and as expected after pruning."""
+
+    arm: str
+    space: dict[str, Knob]
+    done: int
+    left: int
+    epochs: int
+    epochs_expected: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """The searches of the study."""
+
+    objective: tuple[str, ...]
+    sampler: Sampler
+    pruner: Pruner
+    budget: Budget
+    repeats: int
+    best: int
+    as_is: tuple[str, ...]
+    complete: bool
+    searches: tuple[ArmSearchView, ...]
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """A plan; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie."""
+
+    study: str
+    question: str
+    preset: str | None
+    preset_chosen_for_items: int | None
+    window: int
+    lengths: LengthsView | None
+    corpus: CorpusView
+    metric: str
+    reference: str
+    comparisons: tuple[tuple[str, str], ...]
+    repeats: int
+    first_repeat: int
+    match: Match | None
+    arms: tuple[SizedArmView | ArmView, ...]
+    runs: dict[State, int]
+    workers: int
+    threads: int
+    seconds: float
+    seconds_likely: tuple[float, float]
+    stages: tuple[StageView, ...]
+    basis: str
+    fingerprints: tuple[RunView, ...]
+    verdicts: VerdictsView
+    warnings: tuple[str, ...]
+    sequential: SequentialView | None
+    search: SearchView | None
+
+
+_STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
+
+
+def plan_json(plan: Plan) -> Any:
+    """A plan as JSON's plain values, in the order of :class:`PlanView`."""
+    return TypeAdapter(PlanView).dump_python(view_of(plan), mode="json")
+
+
+def view_of(plan: Plan) -> PlanView:
+    """What is shown of a plan; times are rounded to a tenth of a second."""
+    asked, study, fit = plan.asked, plan.asked.study, plan.asked.fit
+    costs, states, ahead = Costs(asked.schema), Counter(run.state for run in plan.runs), prospects(plan.asked)
+    return PlanView(
+        study=study.name,
+        question=study.question,
+        preset=study.preset,
+        preset_chosen_for_items=asked.sized_by,
+        window=study.arm(study.reference).config.data.steps,
+        lengths=None if fit is None else LengthsView(**vars(fit.lengths), cut=fit.cut),
+        corpus=CorpusView(str(asked.place.folder), asked.content),
+        metric=study.metric.name,
+        reference=study.reference,
+        comparisons=study.pairs,
+        repeats=study.repeats,
+        first_repeat=study.first_repeat,
+        match=study.match,
+        arms=tuple(_arm(arm, costs) for arm in study.arms),
+        runs={state: states[state] for state in _STATES},
+        workers=plan.workers,
+        threads=plan.threads,
+        seconds=round(plan.seconds, 1),
+        seconds_likely=(round(plan.outlook.low, 1), round(plan.outlook.high, 1)),
+        stages=tuple(StageView(stage.name, stage.jobs, round(stage.seconds, 1)) for stage in plan.stages),
+        basis=plan.basis,
+        fingerprints=tuple(RunView(run.arm, run.repeat, run.fingerprint, run.state) for run in plan.runs),
+        verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
+        warnings=() if fit is None else fit.warnings,
+        sequential=_sequential(plan),
+        search=_search(plan),
+    )
+
+
+def _sequential(plan: Plan) -> SequentialView | None:
     course, rule = plan.course, plan.asked.study.sequential
     if course is None or rule is None:
         return None
-    return {
-        "min": rule.min,
-        "max": rule.max,
-        "step": rule.step,
-        "looks": list(course.taken),
-        "waiting": course.waiting,
-        "open": [list(pair) for pair in course.open],
-        "runs_at_most": len(plan.runs) + len(plan.later),
-        "seconds_at_most": round(plan.seconds_at_most, 1),
-    }
+    return SequentialView(
+        rule.min,
+        rule.max,
+        rule.step,
+        looks=tuple(course.taken),
+        waiting=course.waiting,
+        open=tuple(course.open),
+        runs_at_most=len(plan.runs) + len(plan.later),
+        seconds_at_most=round(plan.seconds_at_most, 1),
+    )
 
 
-def _arm(arm: ResolvedArm, costs: Costs) -> dict[str, Any]:
-    told = {"name": arm.name, "overrides": arm.overrides}
+def _arm(arm: ResolvedArm, costs: Costs) -> ArmView:
     if arm.size is None:
-        return told
+        return ArmView(arm.name, arm.overrides)
     counts = {"parameters": costs(arm.config, "parameters"), "flops": costs(arm.config, "flops")}
-    return told | counts | {"ratio": arm.size.ratio, "within": arm.size.within}
+    return SizedArmView(arm.name, arm.overrides, **counts, ratio=arm.size.ratio, within=arm.size.within)
 
 
-def _searches(planned: tuple[PlannedSearch, ...], asked: Asked) -> dict[str, Any] | None:
-    search = asked.study.search
+def _search(plan: Plan) -> SearchView | None:
+    search = plan.asked.study.search
     if search is None:
         return None
-    return {
-        "objective": [one.name for one in search.objective],
-        "sampler": search.sampler,
-        "pruner": search.pruner,
-        "budget": search.budget.model_dump(),
-        "repeats": search.repeats,
-        "best": search.best,
-        "as_is": list(search.as_is),
-        "complete": not asked.tunes,
-        "searches": [
-            {
-                "arm": one.arm,
-                "space": {path: knob.model_dump(mode="json") for path, knob in arm.space.items()},
-                "done": one.done,
-                "left": one.left,
-                "epochs": one.epochs,
-                "epochs_expected": one.spent,
-                "seconds": round(one.seconds, 1),
-            }
-            for one, arm in zip(planned, search.searches, strict=True)
-        ],
-    }
+    return SearchView(
+        objective=tuple(one.name for one in search.objective),
+        sampler=search.sampler,
+        pruner=search.pruner,
+        budget=search.budget,
+        repeats=search.repeats,
+        best=search.best,
+        as_is=search.as_is,
+        complete=not plan.asked.tunes,
+        searches=tuple(
+            ArmSearchView(one.arm, dict(arm.space), one.done, one.left, one.epochs, one.spent, round(one.seconds, 1))
+            for one, arm in zip(plan.searches, search.searches, strict=True)
+        ),
+    )

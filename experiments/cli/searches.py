@@ -8,6 +8,7 @@ from experiments.planning.request import Asked
 from experiments.planning.search import PlannedSearch
 from experiments.progress import duration
 from studies.search.resolved import TUNED
+from studies.search.results import SearchResult, TrialState
 
 
 def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
@@ -51,20 +52,18 @@ def standing(asked: Asked) -> list[str]:
     search = asked.study.search
     if search is None:
         return []
-    found = {told["arm"]: told for told in asked.searches}
+    found = {one.arm: one for one in asked.searches}
     lines = []
     for arm in search.searches:
-        told = found.get(arm.arm)
-        trials = [] if told is None else told["trials"]
-        states = Counter(trial["state"] for trial in trials)
+        one = found.get(arm.arm) or SearchResult(search, arm)
+        states = Counter(trial.state for trial in one.trials)
         text = ", ".join(f"{states[state]} {state}" for state in _STATES if states[state]) or "not begun"
         budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
         line = f"search for {arm.arm}: {text}; budget {budget}"
-        if told is not None and told["best"]:
-            best = next(trial for trial in trials if trial["number"] == told["best"][0])
-            line += f"; best {best['values'][0]:.3f} (trial {best['number']})"
+        if one.leader is not None:
+            line += f"; best {one.leader.values[0]:.3f} (trial {one.leader.number})"
         lines.append(line)
     return lines
 
 
-_STATES = ("complete", "pruned", "failed", "running", "waiting")
+_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed", "running", "waiting")

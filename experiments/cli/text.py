@@ -20,6 +20,7 @@ from mmcore.data.windows import cut_text, lengths_of, window_of
 from mmcore.record import Lengths
 from mmcore.task import selection_metric
 from reports.numbers import counted, listing
+from reports.output.columns import table
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
 
@@ -27,27 +28,6 @@ if TYPE_CHECKING:
     from mmcore.data.lag import Lag
     from mmcore.data.prepared import Prepared
     from mmcore.quality import QualityRow
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
-    """Aligned columns; the first ``left`` ones to the left, numbers to the right.
-
-    Example:
-        >>> print(table(["arm", "n"], [["a", 10], ["long", 2]]))
-        arm    n
-        a     10
-        long   2
-    """
-    cells = [[str(cell) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = []
-    for row in cells:
-        padded = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
 
 
 def _chosen(plan: Plan) -> str:
@@ -162,9 +142,7 @@ def _arms_table(plan: Plan) -> str:
         first, *rest = _overrides(arm)
         rows.append([*row, first])
         rows += [[*[""] * len(row), line] for line in rest]
-    heads.append("differs from the base by")
-    width = max(len(str(cells[-1])) for cells in (heads, *rows))
-    return table([*heads[:-1], heads[-1].ljust(width)], [[*row[:-1], str(row[-1]).ljust(width)] for row in rows])
+    return table([*heads, "differs from the base by"], rows, left=(0, len(heads)))
 
 
 _OVERRIDES = 64
@@ -341,7 +319,7 @@ def _quality_table(rows: Sequence[Mapping[str, object]], leave_out: Sequence[str
     heads = [head for head in rows[0] if head not in (*leave_out, *rare)]
     named = sum(head in ("item", "modality") for head in heads)
     titles = [_TITLES.get(head, head.replace("_", " ")) for head in heads]
-    return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=named)]
+    return [table(titles, [[_cell(row[head]) for head in heads] for row in rows], left=range(named))]
 
 
 def _cell(value: object) -> str:

@@ -26,6 +26,7 @@ from studies.repeats import AnyRepeats
 from studies.resolve import resolve
 from studies.resolved import ResolvedStudy
 from studies.rules import refuse_unknown_columns
+from studies.search.results import SearchResult
 from studies.study import AUTO, CATALOGUE, Preset, find_study, preset_for, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
@@ -84,9 +85,8 @@ class Asked:
         options: as given.
         fit: how its windows fit its items; None where each step has a target.
         sized_by: the number of items by which its preset was chosen; None: study or options name the preset.
-        searches: what the study's searches have found so far, see :mod:`experiments.tuning.results`; () where it has
-        none, or none has
-            begun. Once all are complete, the study has the arms that they found.
+        searches: what the study's searches have found so far; () where it has none, or none has begun. Once all are
+            complete, the study has the arms that they found.
     """
 
     study: ResolvedStudy
@@ -99,12 +99,12 @@ class Asked:
     options: Options
     fit: Fit | None = None
     sized_by: int | None = None
-    searches: tuple[dict[str, Any], ...] = ()
+    searches: tuple[SearchResult, ...] = ()
 
     @property
     def tunes(self) -> bool:
         """Whether a search comes first; until it is complete its arms are not known."""
-        return self.study.search is not None and not (self.searches and all(s["complete"] for s in self.searches))
+        return self.study.search is not None and not (self.searches and all(one.complete for one in self.searches))
 
 
 @dataclass(frozen=True)

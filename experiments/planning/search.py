@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.request import Asked
 from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
 from experiments.planning.stages import Part
-from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch
+from studies.search.resolved import TUNED, ResolvedSearch
+from studies.search.results import SearchResult
 from studies.search.space import Choice, Int, LogUniform, Simplex, Space, Uniform
 
 
@@ -55,23 +55,25 @@ def planned_searches(asked: Asked, estimator: Estimator) -> tuple[PlannedSearch,
     search = asked.study.search
     if search is None:
         return ()
-    found = {told["arm"]: told for told in asked.searches}
-    return tuple(_planned(search, arm, found.get(arm.arm, _NOTHING), asked, estimator) for arm in search.searches)
+    return tuple(_planned(one, asked, estimator) for one in _found(search, asked))
 
 
-def _planned(
-    search: ResolvedSearch, arm: ArmSearch, told: dict[str, Any], asked: Asked, estimator: Estimator
-) -> PlannedSearch:
-    done, left = _standing(search, arm, told)
+def _found(search: ResolvedSearch, asked: Asked) -> tuple[SearchResult, ...]:
+    """What each search came to so far; of those that have not begun, nothing."""
+    return asked.searches or tuple(SearchResult(search, arm) for arm in search.searches)
+
+
+def _planned(one: SearchResult, asked: Asked, estimator: Estimator) -> PlannedSearch:
+    search, arm, done, left = one.search, one.setup, len(one.ended), _left(one)
     full = search.epochs_full(arm)
-    share = share_trained(search, arm, done, told["epochs_spent"], done + left)
+    share = share_trained(search, arm, done, one.epochs, done + left)
     epochs, trials = left * full, left
     if left and search.budget.epochs is not None:
         # Where trials are pruned or short, a budget in epochs is used up all the same: by more of them.
-        epochs = search.budget.epochs - told["epochs_spent"]
+        epochs = search.budget.epochs - one.epochs
         if search.sampler != "grid":
             trials = max(left, round(epochs / (share * full)))
-    one = one_training(search, arm, asked.schema, estimator) if asked.tunes else Estimate(0.0, 1.0)
+    training = one_training(search, arm, asked.schema, estimator) if asked.tunes else Estimate(0.0, 1.0)
     unsure = 1.0 if search.pruner == "none" or done >= ENOUGH else PRUNING
     new = arm.arm == TUNED and asked.tunes
     return PlannedSearch(
@@ -82,8 +84,8 @@ def _planned(
         epochs,
         trials,
         min(epochs, round(trials * share * full)),
-        Estimate(one.seconds * search.repeats * share, one.factor * unsure),
-        (Part(TUNED, search.best * len(asked.study.numbers), one),) if new else (),
+        Estimate(training.seconds * search.repeats * share, training.factor * unsure),
+        (Part(TUNED, search.best * len(asked.study.numbers), training),) if new else (),
     )
 
 
@@ -92,26 +94,20 @@ def trials_at_most(asked: Asked) -> int:
     search = asked.study.search
     if search is None:
         return 0
-    found = {told["arm"]: told for told in asked.searches}
-    return sum(_standing(search, arm, found.get(arm.arm, _NOTHING))[1] for arm in search.searches)
+    return sum(_left(one) for one in _found(search, asked))
 
 
-_NOTHING: dict[str, Any] = {"trials": [], "epochs_spent": 0, "complete": False}
-
-
-def _standing(search: ResolvedSearch, arm: ArmSearch, told: dict[str, Any]) -> tuple[int, int]:
-    """Trials done, and left at most."""
-    done = sum(trial["state"] in ("complete", "pruned", "failed") for trial in told["trials"])
-    return done, 0 if told["complete"] else _left(search, arm, done, told["epochs_spent"])
-
-
-def _left(search: ResolvedSearch, arm: ArmSearch, done: int, spent: int) -> int:
+def _left(one: SearchResult) -> int:
+    """Trials left at most."""
+    search, done = one.search, len(one.ended)
+    if one.complete:
+        return 0
     most = (
         search.budget.trials - done
         if search.budget.trials is not None
-        else ((search.budget.epochs or 0) - spent) // search.epochs_full(arm)
+        else ((search.budget.epochs or 0) - one.epochs) // search.epochs_full(one.setup)
     )
-    return max(0, min(most, len(arm.cells()) - done) if search.sampler == "grid" else most)
+    return max(0, min(most, len(one.setup.cells()) - done) if search.sampler == "grid" else most)
 
 
 def in_words(space: Space) -> dict[str, str]:

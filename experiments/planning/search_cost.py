@@ -14,7 +14,7 @@ from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.search.resolved import ArmSearch, ResolvedSearch
-from studies.search.space import Axis
+from studies.search.space import Axis, Draws
 
 ENOUGH = 8
 """Trials from which on what they trained tells better what the others will than any rule does."""
@@ -73,7 +73,7 @@ def share_trained(search: ResolvedSearch, arm: ArmSearch, done: int, spent: int,
             return 0.7
 
 
-def _of_cell(cell: dict[str, Any], axis: Axis) -> Any:
+def _of_cell(cell: Draws, axis: Axis) -> Any:
     return cell[axis.name]
 
 

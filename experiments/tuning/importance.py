@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from experiments.tuning.ownership import proposals
 from mmcore.seeding import generator
 from studies.search.resolved import ResolvedSearch
+from studies.search.results import Importance
 
 FEWEST = 10
 """Complete trials without which an estimate would be noise alone."""
@@ -20,12 +21,9 @@ REPETITIONS = 8
 TREES = 32
 """Of fANOVA's forest: the spread over resamples is larger than what more trees would take away."""
 
-Importances = dict[str, dict[str, dict[str, list[float]]]]
-"""Objective → method → axis → one share for each resample."""
 
-
-def importances(study: optuna.Study, search: ResolvedSearch) -> Importances:
-    """Shares of the variation of each objective; {} with fewer than :data:`FEWEST` complete trials.
+def importances(study: optuna.Study, search: ResolvedSearch) -> tuple[Importance, ...] | None:
+    """Shares of the variation of each objective; None with fewer than :data:`FEWEST` complete trials.
 
     Each repetition draws as many trials as there are, with replacement, from f(repetition): estimates are stochastic
     themselves (fANOVA's forest), and depend on which trials happened to be made. An axis that is not drawn in every
@@ -37,10 +35,10 @@ def importances(study: optuna.Study, search: ResolvedSearch) -> Importances:
     # By rank: resamples are drawn by place, and the places of trials must not depend on which of them began first.
     done = [t for t in proposals(study.get_trials(deepcopy=False)).values() if t.state == TrialState.COMPLETE]
     if len(done) < FEWEST:
-        return {}
-    found: Importances = {}
+        return None
+    found: list[Importance] = []
     for j, objective in enumerate(search.objective):
-        found[objective.name] = {"fANOVA": {}, "PED-ANOVA": {}}
+        shares: dict[tuple[str, str], list[float]] = {}
         for repetition in range(REPETITIONS):
             rng = generator(repetition, "importances")
             drawn = [done[i] for i in rng.integers(0, len(done), len(done))]
@@ -51,8 +49,11 @@ def importances(study: optuna.Study, search: ResolvedSearch) -> Importances:
             }
             for method, evaluator in evaluators.items():
                 for axis, share in _shares(resampled, evaluator).items():
-                    found[objective.name][method].setdefault(axis, []).append(share)
-    return found
+                    shares.setdefault((method, axis), []).append(share)
+        # One method after the other, as they are shown.
+        ordered = sorted(shares, key=lambda key: key[0] != "fANOVA")
+        found += [Importance(objective.name, method, axis, tuple(shares[method, axis])) for method, axis in ordered]
+    return tuple(found)
 
 
 def _shares(study: optuna.Study, evaluator: BaseImportanceEvaluator) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from optuna.trial import FrozenTrial
 
@@ -13,7 +12,8 @@ from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
 from experiments.planning.request import Asked, search_variant
-from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, RUNS, SETTINGS, TWIN, UNUSED
+from experiments.tuning.notes import TrialNotes, notes_of
+from experiments.tuning.ownership import TWIN, UNUSED
 from experiments.tuning.results import state_of
 from studies.search.resolved import ResolvedSearch
 
@@ -58,12 +58,9 @@ class SearchMirror(Background):
         }
         self._tasks.put(lambda: self._begin(arm, tags, trials))
 
-    def started(
-        self, arm: str, number: int, settings: Mapping[str, Any], names: Sequence[str], attributes: Mapping[str, Any]
-    ) -> None:
+    def started(self, arm: str, number: int, notes: TrialNotes) -> None:
         """A trial begins."""
-        told = dict(attributes)
-        self._tasks.put(lambda: self._start(arm, number, dict(settings), list(names), told))
+        self._tasks.put(lambda: self._start(arm, number, notes))
 
     def reported(self, arm: str, number: int, step: int, value: float) -> None:
         """A step of a trial."""
@@ -92,16 +89,14 @@ class SearchMirror(Background):
         self._parents[arm] = store.search(self._experiment, study.name, search_variant(self._asked), arm, tags)
         self._settle(arm, trials)
 
-    def _start(
-        self, arm: str, number: int, settings: dict[str, Any], names: list[str], told: Mapping[str, Any]
-    ) -> None:
+    def _start(self, arm: str, number: int, notes: TrialNotes) -> None:
         commit = environment().commit
         tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
-        tags |= {"mmstudy.fingerprints": " ".join(names)}
-        if told.get(RETRY_OF) is not None:
-            tags["mmstudy.retry_of"] = str(told[RETRY_OF])
-        name = f"trial {told.get(RANK, number)}"
-        run = self._ready().trial(self._experiment, self._parents[arm], number, name, settings, tags)
+        tags |= {"mmstudy.fingerprints": " ".join(notes.fingerprints)}
+        if notes.retry_of is not None:
+            tags["mmstudy.retry_of"] = str(notes.retry_of)
+        name = f"trial {number if notes.rank is None else notes.rank}"
+        run = self._ready().trial(self._experiment, self._parents[arm], number, name, notes.settings, tags)
         self._runs[arm, number] = run
 
     def _report(self, arm: str, number: int, step: int, value: float) -> None:
@@ -119,7 +114,7 @@ class SearchMirror(Background):
     def _end(self, arm: str, number: int, state: str, values: list[float], why: str | None) -> None:
         self._flush()
         if (arm, number) not in self._runs:
-            self._start(arm, number, {}, [], {})
+            self._start(arm, number, TrialNotes())
         search = self._asked.study.search
         assert search is not None
         metrics = {one.name: value for one, value in zip(search.objective, values, strict=False)}
@@ -130,22 +125,17 @@ class SearchMirror(Background):
         """Trials that the store has otherwise, or not at all, are brought to what the storage says."""
         known = self._ready().trials(self._experiment, self._parents[arm])
         for trial in trials:
-            state = state_of(trial)
+            state, notes = state_of(trial), notes_of(trial)
             run, status = known.get(trial.number, (None, None))
-            if (
-                trial.user_attrs.get(CLOSED) in (UNUSED, TWIN)
-                or state in ("running", "waiting")
-                or status == _STATUS[state]
-            ):
+            if notes.closed in (UNUSED, TWIN) or state in ("running", "waiting") or status == _STATUS[state]:
                 continue
             if run is None:
-                told = trial.user_attrs
-                self._start(arm, trial.number, told.get(SETTINGS, {}), told.get(RUNS, []), told)
+                self._start(arm, trial.number, notes)
                 self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             else:
                 self._runs[arm, trial.number] = run
             values = list(trial.values) if state == "complete" and trial.values else []
-            self._end(arm, trial.number, state, values, trial.user_attrs.get(CLOSED))
+            self._end(arm, trial.number, state, values, notes.closed)
 
     def _close(self, status: str) -> None:
         self._flush()

@@ -11,17 +11,17 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from experiments.home import Home
+from experiments.tuning.notes import StoredStudy
 from mmcore.errors import StoreError, StudyError
-from studies.search.resolved import digest
+from studies.search.resolved import Identity, digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -32,7 +32,7 @@ _SECRET = ("password", "passwd", "pwd", "odbc_connect")
 """Parts of the names of an address's options that hold a password."""
 
 
-class _Lock(BaseJournalFileLock):
+class _Lock(JournalFileOpenLock):
     """Guards the journal among the processes of one machine, and mends it.
 
     It belongs to its process, so one that is killed leaves none behind (Optuna's own lock files stay, and stall others
@@ -41,6 +41,7 @@ class _Lock(BaseJournalFileLock):
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__(str(path), grace_period=None)
         self._path = path
         # Not "….lock": that name is that of Optuna's own lock, which a dashboard may take.
         self._lock = FileLock(path.with_suffix(".guard"))
@@ -208,10 +209,10 @@ def _first_line(problem: BaseException) -> str:
 def open_study(
     storage: BaseStorage,
     name: str,
-    told: dict[str, Any],
+    told: Identity,
     directions: Sequence[Literal["minimize", "maximize"]],
-) -> optuna.Study:
-    """The search of that name; a new one, or the one that is there. It has no sampler: see search_view.py.
+) -> StoredStudy:
+    """The search of that name; a new one, or the one that is there.
 
     Args:
         told: what all its trials must have in common; see :meth:`studies.search.resolved.ResolvedSearch.identity`.
@@ -219,21 +220,15 @@ def open_study(
     Raises:
         StudyError: the one that is there is another search; says what differs.
     """
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=directions,
-        sampler=optuna.samplers.RandomSampler(),
-        pruner=optuna.pruners.NopPruner(),
-        load_if_exists=True,
-    )
+    optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+    study = StoredStudy(name, storage)
     if IDENTITY not in study.user_attrs:
         study.set_user_attr(IDENTITY, told)
     check_identity(study, told)
     return study
 
 
-def check_identity(study: optuna.Study, told: dict[str, Any]) -> None:
+def check_identity(study: StoredStudy, told: Identity) -> None:
     """Refuse a search that was begun with another question.
 
     Raises:
@@ -249,15 +244,15 @@ def check_identity(study: optuna.Study, told: dict[str, Any]) -> None:
         )
 
 
-def find_study(storage: BaseStorage, name: str) -> optuna.Study | None:
+def find_study(storage: BaseStorage, name: str) -> StoredStudy | None:
     """The search of that name, to be read; None where it has not begun."""
     try:
-        return optuna.load_study(study_name=name, storage=storage)
+        return StoredStudy(name, storage)
     except KeyError:
         return None
 
 
-def _differences(known: dict[str, Any], told: dict[str, Any], path: str = "") -> tuple[str, str]:
+def _differences(known: Identity, told: Identity, path: str = "") -> tuple[str, str]:
     """Where two identities part, as they were and as they are."""
     was, now = [], []
     for key in sorted({*known, *told}):

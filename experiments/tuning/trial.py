@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 
-from experiments.tuning.ownership import RANK
+from experiments.tuning.notes import TrialNotes
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
 from mmcore.record import Record
@@ -37,8 +37,8 @@ class OpenTrial:
         search: what it is a trial of.
         trial: Optuna's, in the storage.
         view: the same in memory, with what it may know.
-        settings, config: what it means.
-        names: fingerprints of its runs, by repeat.
+        notes: what is known of it as it begins: its proposal, settings and runs.
+        config: what its settings mean.
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
@@ -52,9 +52,8 @@ class OpenTrial:
     search: ResolvedSearch
     trial: optuna.Trial
     view: optuna.Trial
-    settings: dict[str, Any]
+    notes: TrialNotes
     config: RunConfig
-    names: list[str]
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -67,7 +66,8 @@ class OpenTrial:
     @property
     def rank(self) -> int:
         """Of its proposal."""
-        return self.trial.user_attrs[RANK]
+        assert self.notes.rank is not None
+        return self.notes.rank
 
     def epochs(self, record: Record | None) -> list[int]:
         """Epochs of each of its runs that it took, in order.
@@ -76,7 +76,7 @@ class OpenTrial:
             record: of the run at which it ended, where that one is not among the finished repeats.
         """
         taken = [known.epochs for known in self.records]
-        if len(taken) == len(self.names):
+        if len(taken) == len(self.notes.fingerprints):
             return taken
         if self.pruned and not taken:
             return [self.seen]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import optuna
 from optuna.storages import BaseStorage
 
 from experiments.home import Home
@@ -15,15 +13,17 @@ from experiments.planning.plan import timing_of
 from experiments.planning.request import Asked
 from experiments.progress import Display
 from experiments.tuning.mirror import SearchMirror
+from experiments.tuning.notes import StoredStudy
 from experiments.tuning.ownership import trials_of
-from experiments.tuning.results import export
-from experiments.tuning.storage import find_study, open_storage, open_study, place_of, storage_url, study_name
+from experiments.tuning.results import search_result
+from experiments.tuning.storage import find_study, open_storage, open_study, storage_url, study_name
 from experiments.tuning.tuner import Tuner
 from experiments.tuning.view import is_complete
 from studies.search.resolved import ArmSearch, ResolvedSearch
+from studies.search.results import SearchResult
 
 
-def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]) -> list[dict[str, Any]]:
+def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
     """Bring all searches of a study to their budget; what is there already counts.
 
     Args:
@@ -33,18 +33,16 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
         prepare: makes the prepared store and returns its folder.
 
     Returns:
-        The searches as plain data, see search_results.py.
+        What each search came to.
 
     Raises:
         StudyError: the storage holds another search of that name.
         StoreError: the storage does not answer.
         KeyboardInterrupt: interrupted; the same call goes on, with trials under way from their last epoch.
     """
-    search, content = asked.study.search, asked.content
+    search = asked.study.search
     assert search is not None
-    assert content is not None
-    url = storage_url(asked.options.storage)
-    with open_storage(home, asked.search_key, url) as storage:
+    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
         studies = [_begin(storage, asked, search, arm) for arm in search.searches]
         open_ones = [
             (arm, study)
@@ -53,10 +51,8 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
         ]
         if open_ones:
             _tune(asked, home, search, open_ones, display, prepare)
-        place = place_of(home, asked.search_key, url)
         return [
-            export(study, search, arm, asked.schema, content, place)
-            for arm, study in zip(search.searches, studies, strict=True)
+            search_result(study, search, arm, asked.schema) for arm, study in zip(search.searches, studies, strict=True)
         ]
 
 
@@ -66,11 +62,11 @@ def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
     assert search is not None
     mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
     with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
-        for told, arm in zip(asked.searches, search.searches, strict=True):
-            study = find_study(storage, told["study"]) if told["study"] else None
+        for arm in search.searches:
+            study = find_study(storage, study_name(asked.search_key, arm.arm))
             if study is not None:
                 mirror.begin(arm.arm, search, trials_of(study))
-    running = any(trial["state"] == "running" for told in asked.searches for trial in told["trials"])
+    running = any(trial.state == "running" for one in asked.searches for trial in one.trials)
     if not asked.tunes:
         mirror.concluded()
     elif not running:
@@ -79,7 +75,7 @@ def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
     return None if mirror.error is None else str(mirror.error)
 
 
-def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> optuna.Study:
+def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
     return open_study(
         storage,
         study_name(asked.search_key, arm.arm),
@@ -92,7 +88,7 @@ def _tune(
     asked: Asked,
     home: Home,
     search: ResolvedSearch,
-    todo: Sequence[tuple[ArmSearch, optuna.Study]],
+    todo: Sequence[tuple[ArmSearch, StoredStudy]],
     display: Display,
     prepare: Callable[[], Path],
 ) -> None:

@@ -4,8 +4,8 @@ A trial is one setting trained on repeats 0 … S−1, one after another; severa
 runs are those of any study but for one thing: their test items are not read. So runs that are there already are reused,
 and what was interrupted is resumed. Trials are judged on validation items at the epoch that the run itself chose.
 
-Several processes may work on one search; see search_claims.py for how they share it, and search_view.py for why it ends
-the same however many there are.
+Several processes may work on one search: :mod:`experiments.tuning.ownership` says how they share it, and
+:mod:`experiments.tuning.view` why it ends the same however many there are.
 """
 
 from __future__ import annotations
@@ -30,27 +30,16 @@ from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
 from experiments.records import read_record
 from experiments.tuning.mirror import SearchMirror
+from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, TrialScores, note, notes_of
 from experiments.tuning.ownership import (
-    BEAT,
     BEAT_SECONDS,
-    CLOSED,
-    ENDED,
-    EPOCHS,
-    FULL,
-    PROCESS,
-    RANK,
-    RUNS,
-    SCORES,
-    SETTINGS,
     TWIN,
     UNUSED,
-    Owner,
     Watch,
     close,
     hand_back,
     is_open,
     is_twin,
-    owner_of,
     proposals,
     rank_of,
     reap,
@@ -60,7 +49,7 @@ from experiments.tuning.results import as_text, ranking
 from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
 from experiments.tuning.trial import OpenTrial, Row, history, in_trial
-from experiments.tuning.view import again, is_complete, next_rank, propose, state_of
+from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
@@ -79,7 +68,7 @@ class Tuner:
     home: Home
     search: ResolvedSearch
     arm: ArmSearch
-    study: optuna.Study
+    study: StoredStudy
     pool: LocalPool
     prepared: Path
     threads: int
@@ -100,8 +89,8 @@ class Tuner:
         """Until the budget is reached and every trial has ended, this process's and those of others."""
         for trial in trials_of(self.study):
             # In a notebook this very process may have been interrupted before, at the worst moment.
-            if trial.state == TrialState.RUNNING and owner_of(trial) == Owner.me():
-                hand_back(self.study, trial, "interrupted")
+            if trial.state == TrialState.RUNNING and notes_of(trial).process == Owner.me():
+                hand_back(self.study, trial.number, "interrupted")
         trials = trials_of(self.study)
         self.mirror.begin(self.arm.arm, self.search, trials)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
@@ -113,7 +102,7 @@ class Tuner:
         finally:
             # Only where it was interrupted is anything left.
             for one in list(self.open):
-                hand_back(self.study, one.trial, "interrupted")
+                hand_back(self.study, one.trial.number, "interrupted")
                 self.mirror.ended(self.arm.arm, one.trial.number, "interrupted", [])
         self.mirror.settle(self.arm.arm, trials_of(self.study))
 
@@ -149,11 +138,11 @@ class Tuner:
         if beat != self.beat:
             self.beat = beat
             for one in self.open:
-                one.trial.set_user_attr(BEAT, beat)
+                note(one.trial, TrialNotes(beat=beat))
 
     def _reap_elsewhere(self) -> list[FrozenTrial]:
         silent = self.watch.silent(trials_of(self.study), time.monotonic())
-        return [trial for trial in silent if hand_back(self.study, trial, "died")]
+        return [trial for trial in silent if hand_back(self.study, trial.number, "died")]
 
     def _claim(self) -> OpenTrial | None:
         """The next trial, where the budget has one; somebody else's that was handed back comes first."""
@@ -166,49 +155,46 @@ class Tuner:
                     return None
                 propose(self.study, self.search, self.arm, rank)
             trial = self.study.ask()
-            me = Owner.me()
-            trial.set_user_attr(PROCESS, {"host": me.host, "pid": me.pid, "created": me.created})
+            note(trial, TrialNotes(process=Owner.me()))
         trials = trials_of(self.study)
         mine = next(t for t in trials if t.number == trial.number)
         # Somebody on another machine, where there is another lock, was as quick.
-        if RANK not in mine.user_attrs or is_twin(mine, trials):
-            close(self.study, trial, TWIN)
+        if notes_of(mine).rank is None or is_twin(mine, trials):
+            close(self.study, trial.number, TWIN)
             return None
         if self.search.budget.trials is not None and rank_of(mine) >= self.search.budget.trials:
-            close(self.study, trial, UNUSED)
+            close(self.study, trial.number, UNUSED)
             return None
         return self._open(trial, again(self.search, self.arm, mine, trials))
 
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
-        rank = trial.user_attrs[RANK]
         try:
             settings = self.arm.settings(lambda axis: suggest(trial, axis))
             config = self.arm.candidate(settings, self.asked.schema)
         except StudyError as error:
-            close(self.study, trial, error.message)
-            self.display.finished(self._label(rank), f"failed: {error.message}", True, self.arm.arm)
+            close(self.study, trial.number, error.message)
+            self.display.finished(self._label(rank_of(trial)), f"failed: {error.message}", True, self.arm.arm)
             return None
-        update = {"device": self.asked.options.device, "threads": self.threads}
-        config = config.model_copy(update=update)
+        config = config.model_copy(update={"device": self.asked.options.device, "threads": self.threads})
         content = self.asked.content or ""
-        names = [fingerprint(config.model_copy(update={"repeat": r}), content) for r in range(self.search.repeats)]
-        for key, value in (
-            (SETTINGS, settings),
-            (FULL, self.search.repeats * config.training.epochs),
-            (RUNS, names),
-        ):
-            trial.set_user_attr(key, value)
+        found = TrialNotes(
+            settings=settings,
+            fingerprints=tuple(
+                fingerprint(config.model_copy(update={"repeat": r}), content) for r in range(self.search.repeats)
+            ),
+            epochs_full=self.search.repeats * config.training.epochs,
+        )
+        note(trial, found)
         one = OpenTrial(
             self.search,
             trial,
             view,
-            settings,
+            notes_of(trial),
             config,
-            names,
             lambda step, value: self.mirror.reported(self.arm.arm, trial.number, step, value),
         )
         self.open.append(one)
-        self.mirror.started(self.arm.arm, trial.number, settings, names, trial.user_attrs)
+        self.mirror.started(self.arm.arm, trial.number, one.notes)
         return one
 
     @property
@@ -226,7 +212,7 @@ class Tuner:
         """Go through repeats that are there already; train the next, or end."""
         while len(one.repeats) < self.search.repeats:
             repeat = len(one.repeats)
-            name = one.names[repeat]
+            name = one.notes.fingerprints[repeat]
             record = read_record(self.home.run(name))
             over = record is not None and record.is_final
             # What was trained already, in an interrupted run or for another study, may be enough to end the trial.
@@ -274,12 +260,11 @@ class Tuner:
         number = one.trial.number
         taken = one.epochs(record)
         epochs = sum(taken)
-        one.trial.set_user_attr(EPOCHS, taken)
-        one.trial.set_user_attr(ENDED, state_of(one.view))
-        one.trial.set_user_attr(SCORES, {"repeats": one.repeats, "components": one.components()})
+        scores = TrialScores(repeats=tuple(map(tuple, one.repeats)), components=one.components())
+        note(one.trial, TrialNotes(run_epochs=tuple(taken), ended=kept_of(one.view), scores=scores))
         values = [fmean(column) for column in zip(*one.repeats, strict=True)] if state == TrialState.COMPLETE else []
         if why is not None:
-            one.trial.set_user_attr(CLOSED, why)
+            note(one.trial, TrialNotes(closed=why))
         self.study.tell(one.trial, values or None, state)
         told = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, told, values, why)
@@ -289,7 +274,9 @@ class Tuner:
 
     def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
         """A trial's end in a line, with the best so far."""
-        settings = ", ".join(f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.settings.items())
+        settings = ", ".join(
+            f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items()
+        )
         ranked = ranking(self.search, trials_of(self.study))
         best = f"; best so far {ranked[0].values[0]:.3f} (trial {rank_of(ranked[0])})" if ranked else ""
         match state:

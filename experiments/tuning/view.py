@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from experiments.tuning.ownership import ENDED, PROPOSED, RANK, costs, is_open, proposals, rank_of, reserved, waiting
+from experiments.tuning.notes import Kept, StoredStudy, TrialNotes, notes_of, waiting
+from experiments.tuning.ownership import costs, is_open, proposals, rank_of, reserved
 from experiments.tuning.samplers import build_pruner, build_sampler, suggest
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
@@ -64,15 +64,14 @@ def is_complete(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenT
     return is_full(search, arm, trials) and not any(is_open(trial) for trial in proposals(trials).values())
 
 
-def propose(study: optuna.Study, search: ResolvedSearch, arm: ArmSearch, rank: int) -> None:
+def propose(study: StoredStudy, search: ResolvedSearch, arm: ArmSearch, rank: int) -> None:
     """Write down a proposal as a trial that waits, with its settings."""
     seen = _seen_by(search, arm, rank, study.get_trials(deepcopy=False))
     if search.sampler == "grid":
         seen.enqueue_trial(arm.cells()[rank])
     trial = seen.ask()
     arm.settings(lambda axis: suggest(trial, axis))
-    told = {RANK: rank, PROPOSED: state_of(trial)}
-    study.add_trial(waiting(trial.params, trial.distributions, told))
+    study.add_trial(waiting(trial.params, trial.distributions, TrialNotes(rank=rank, proposed=kept_of(trial))))
 
 
 def again(search: ResolvedSearch, arm: ArmSearch, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> optuna.Trial:
@@ -82,16 +81,12 @@ def again(search: ResolvedSearch, arm: ArmSearch, trial: FrozenTrial, trials: Se
         trial: of the storage. trials: all of the search.
     """
     seen = _seen_by(search, arm, rank_of(trial), trials)
-    kept = trial.user_attrs.get(PROPOSED, {})
-    seen.add_trial(
-        create_trial(
-            state=TrialState.WAITING, params=trial.params, distributions=trial.distributions, system_attrs=kept
-        )
-    )
+    known = {"params": trial.params, "distributions": trial.distributions, "system_attrs": notes_of(trial).proposed}
+    seen.add_trial(create_trial(state=TrialState.WAITING, **known))
     return seen.ask()
 
 
-def state_of(trial: optuna.Trial) -> dict[str, Any]:
+def kept_of(trial: optuna.Trial) -> Kept:
     """What sampler and pruner keep of a trial in memory, as plain data."""
     told = trial.study.get_trials(deepcopy=False)[-1].system_attrs
     return {key: value for key, value in told.items() if key != "fixed_params"}
@@ -122,7 +117,7 @@ def _seen(trial: FrozenTrial | None, ended: bool) -> FrozenTrial:
         distributions=trial.distributions,
         intermediate_values=trial.intermediate_values if ended else None,
         # What a pruner keeps of a trial comes about while it goes on, so it must not be known either.
-        system_attrs=trial.user_attrs.get(ENDED, {}) if ended else None,
+        system_attrs=notes_of(trial).ended if ended else None,
     )
 
 

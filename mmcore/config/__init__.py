@@ -41,7 +41,7 @@ from mmcore.config.model import (
     SharedHead,
     TrackTokensHead,
 )
-from mmcore.config.overrides import build_config, explain, flat, override, valid_keys
+from mmcore.config.overrides import Overrides, Plain, build_config, explain, flat, override, valid_keys
 from mmcore.config.run import NOT_NUMBERS, EvaluationConfig, RunConfig
 from mmcore.config.training import (
     AbsoluteError,

@@ -12,8 +12,14 @@ from mmcore.config.run import RunConfig
 from mmcore.errors import ConfigError, nearest, quoting
 from mmcore.frozen import Frozen
 
+Plain = dict[str, Any]
+"""A config, or a part of one, as nested plain values: what YAML and JSON hold."""
 
-def override(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+Overrides = dict[str, Any]
+"""Dotted path of a config to the value that is laid over it."""
+
+
+def override(base: Plain, overrides: Overrides) -> Plain:
     """``base`` with ``{dotted.path: value}`` laid over it; neither is changed.
 
     A mapping as value is laid over the mapping that is there, key by key. Setting ``kind`` to another member of a
@@ -39,7 +45,7 @@ def override(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> dict[str, Any]:
+def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> Overrides:
     """A nested mapping by dotted paths; lists are values.
 
     Args:
@@ -49,7 +55,7 @@ def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> di
         >>> flat({"model": {"width": 8, "fusion": {"kind": "add"}}})
         {'model.width': 8, 'model.fusion.kind': 'add'}
     """
-    found: dict[str, Any] = {}
+    found: Overrides = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and (value or not empty):
             found |= flat(value, f"{prefix}{key}.", empty)
@@ -58,7 +64,7 @@ def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> di
     return found
 
 
-def build_config(values: dict[str, Any], where: str | None = None) -> RunConfig:
+def build_config(values: Plain, where: str | None = None) -> RunConfig:
     """A validated config from nested plain values.
 
     Raises:
@@ -70,7 +76,7 @@ def build_config(values: dict[str, Any], where: str | None = None) -> RunConfig:
         raise explain(error, where) from None
 
 
-def _with_kinds(values: dict[str, Any], model: type[Frozen]) -> dict[str, Any]:
+def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
     """``values`` with a kind where a family's settings are given without one: the default member's, so that
     ``training.optimiser.learning_rate`` can be set by itself, or the only member's that has such settings, so that
     ``task.horizon`` can."""

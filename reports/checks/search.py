@@ -12,10 +12,10 @@ def edge(evidence: Evidence) -> Found:
     searches = evidence.results.search
     if not searches:
         return not_applicable("nothing was searched")
-    if not any(search["best"] for search in searches):
+    if not any(search.best for search in searches):
         return not_run("no trial of the search is complete")
     found = [
-        f"{axis} of '{search['arm']}' ({number(value)}, the {'lower' if side == 'low' else 'upper'} end)"
+        f"{axis} of '{search.arm}' ({number(value)}, the {'lower' if side == 'low' else 'upper'} end)"
         for search in searches
         for axis, side, value in edges(search)
     ]
@@ -32,7 +32,7 @@ def seen_by_the_search(evidence: Evidence) -> Found:
     if results.drawn != "each_repeat":
         return PASSED
     share = results.study.arms[0].config.split.test
-    seen = 1 - share ** max(search["repeats"] for search in results.search)
+    seen = 1 - share ** max(one.search.repeats for one in results.search)
     return "warning", f"About {percent(seen)} of the test groups were trained on or validated on when the search chose."
 
 
@@ -42,7 +42,7 @@ def unfinished(evidence: Evidence) -> Found:
     study, searches = results.study, results.search
     if study.search is None:
         return not_applicable("nothing is searched")
-    if searches and all(search["complete"] for search in searches):
+    if searches and all(search.complete for search in searches):
         return PASSED
     ahead = study.to_be_found
     untuned = [name for one in study.search.searches if (name := one.arm) in {arm.name for arm in study.arms}]

@@ -11,8 +11,9 @@ from reports import numbers as numerals
 from reports.compare.changes import ALL, Change, Comparison, VerdictPair
 from reports.compare.source import Arm, Report, Verdict
 from reports.numbers import counted, listing
+from reports.output.columns import table
 from reports.output.render import literally
-from reports.output.text import aligned, finite, wrapped
+from reports.output.text import finite, wrapped
 
 LONGEST = 40
 """Characters of a value in a table; the JSON has it whole."""
@@ -36,7 +37,7 @@ def compared_as_text(comparison: Comparison) -> str:
     for block in _blocks(comparison):
         parts = [wrapped(text) for text in block.text]
         if block.table:
-            parts.append(aligned(block.table))
+            parts.append(table(block.table[0], block.table[1:]))
         told.append("\n".join([*([block.title] if block.title else []), *parts]))
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(told).replace("−", "-")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Section
+from reports.output.columns import table
 from reports.summary.effects import seconds_to_decide
 from reports.summary.flips import flip_text
 from reports.summary.sentences import sentence
@@ -188,7 +189,7 @@ def as_text(summary: Summary) -> str:
     blocks += [_section_text(section) for section in summary.sections]
     interval = "interval on these items" if summary.shared else "interval"
     header = ["arm", summary.metric.title, interval, *summary.components, "parameters", "FLOPs", "a run", "repeats"]
-    lines = [header]
+    lines: list[list[str]] = []
     without = Counter(run.arm for run in summary.runs if run.status == "done" and not math.isfinite(run.score))
     for arm in summary.arms:
         lines.append(
@@ -208,7 +209,7 @@ def as_text(summary: Summary) -> str:
     for b in summary.baselines:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
         lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
-    blocks.append(aligned(lines))
+    blocks.append(table(header, lines))
     blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
     # The real minus sign is missing from the code pages of some terminals.
     return "\n\n".join(blocks).replace("−", "-") + "\n"
@@ -216,7 +217,8 @@ def as_text(summary: Summary) -> str:
 
 def _verdict_lines(summary: Summary) -> str:
     """Many verdicts, a line each; the page has every one in words."""
-    lines = [["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]]
+    header = ["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]
+    lines: list[list[str]] = []
     for c in summary.primary:
         difference = c.shown
         lines.append(
@@ -227,7 +229,7 @@ def _verdict_lines(summary: Summary) -> str:
                 numerals.probability(c.decision.p_holm, summary.alpha),
             ]
         )
-    return aligned(lines)
+    return table(header, lines)
 
 
 def wrapped(text: str, indent: str = "") -> str:
@@ -239,16 +241,4 @@ def wrapped(text: str, indent: str = "") -> str:
         subsequent_indent=indent or "  ",
         break_long_words=False,
         break_on_hyphens=False,
-    )
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns two spaces apart, names left, numbers right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
     )

@@ -25,6 +25,7 @@ from mmcore.quality import QualityRow
 from mmcore.record import CorpusFacts, Drawn, Record, Run, Side
 from reports.records.mixable import check_mixable
 from studies.resolved import ResolvedStudy
+from studies.search.results import SearchResult
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
@@ -89,8 +90,7 @@ class StudyResults:
         quality: rows of the corpus's quality report.
         corpus: the corpus as the first record has it that knows it.
         analyses: answers of analyses, one a run and kind.
-        search: what was tuned before the arms were compared, one mapping a search; see
-            ``reports/sections/search/estimates.py``.
+        search: what was tuned before the arms were compared.
     """
 
     study: ResolvedStudy
@@ -106,7 +106,7 @@ class StudyResults:
     origin: Origin = Origin()
     corpus: CorpusFacts = field(default_factory=CorpusFacts)
     analyses: tuple[Answered[Result | Failure], ...] = ()
-    search: tuple[dict[str, Any], ...] = ()
+    search: tuple[SearchResult, ...] = ()
 
     def answers(self, kind: type[R]) -> list[Answered[R]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed.

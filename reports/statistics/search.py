@@ -1,4 +1,5 @@
-"""What a search shows as it goes on: the best of n trials, how luck shapes it, and the volume that a front dominates.
+"""What a search shows as it goes on: the best of n trials, how luck shapes it, and the front of several
+objectives.
 
 N trials, J objectives.
 """
@@ -100,51 +101,6 @@ def non_dominated(points_NJ: np.ndarray, maximise: Sequence[bool]) -> np.ndarray
         beaten_by = np.all(others >= toward[i], axis=1) & np.any(others > toward[i], axis=1)
         front_N[i] = not np.any(beaten_by)
     return front_N
-
-
-def hypervolume(points_NJ: np.ndarray, reference_J: np.ndarray, maximise: Sequence[bool]) -> float:
-    """The volume between a reference point and the front of some points; 0 where none is better than it throughout.
-
-    Args:
-        points_NJ: one row a trial. reference_J: a point that no trial should be worse than.
-
-    Source:
-        Zitzler & Thiele 1998; by slices along the last objective (While et al. 2006), exact.
-    """
-    toward = _larger_is_better(points_NJ, maximise) - _larger_is_better(reference_J[None], maximise)
-    inside = toward[np.isfinite(toward).all(axis=1) & (toward > 0).all(axis=1)]
-    return _volume(inside)
-
-
-REFERENCE = 0.1
-"""How far beyond the worst value of an objective the reference of a hypervolume lies, as a share of its range."""
-
-
-def reference_point(points_NJ: np.ndarray, maximise: Sequence[bool]) -> np.ndarray:
-    """A reference for the hypervolume of these points, (J,): beyond the worst of each objective.
-
-    At the worst itself the ends of a front would add nothing, and a front of two points would have no volume. Where an
-    objective has no range, the share is taken of its value; of 1 where that is 0.
-    """
-    toward = _larger_is_better(points_NJ, maximise)
-    worst_J = toward.min(axis=0)
-    range_J = toward.max(axis=0) - worst_J
-    size_J = np.where(range_J > 0, range_J, np.where(worst_J != 0, np.abs(worst_J), 1.0))
-    return (worst_J - REFERENCE * size_J) * np.where(np.asarray(maximise), 1.0, -1.0)
-
-
-def _volume(points_NJ: np.ndarray) -> float:
-    if len(points_NJ) == 0:
-        return 0.0
-    if points_NJ.shape[1] == 1:
-        return float(points_NJ.max())
-    order = points_NJ[np.argsort(-points_NJ[:, -1], kind="stable")]
-    total = 0.0
-    for i, height in enumerate(order[:, -1]):
-        lower = order[i + 1, -1] if i + 1 < len(order) else 0.0
-        if height > lower:
-            total += (height - lower) * _volume(order[: i + 1, :-1])
-    return total
 
 
 def _larger_is_better(points_NJ: np.ndarray, maximise: Sequence[bool]) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mmcore.record import Drawn
 from reports.numbers import counted, probability
@@ -77,16 +77,6 @@ class Prospects:
     test_groups: int | None
     claims: Claims
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for ``--format json``."""
-        return {
-            "can_decide": self.can_decide,
-            "needed_repeats": self.needed,
-            "test_groups": self.test_groups,
-            "claims": self.claims,
-            "text": list(self.warnings),
-        }
 
 
 def prospects_of(study: ResolvedStudy, components: int, side: GroupCounts | str) -> Prospects:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from mmcore.config import Overrides
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
@@ -20,7 +21,7 @@ Baseline = Literal["equal", "random", "uncertainty", "dwa", "gradnorm"]
 WEIGHTS = "loss.weights"
 """The path whose search asks for baselines."""
 
-BASELINES: dict[Baseline, dict[str, Any]] = {
+BASELINES: dict[Baseline, Overrides] = {
     "equal": {},
     "random": {"loss.weighting.kind": "random"},
     "uncertainty": {"loss.weighting.kind": "uncertainty"},
@@ -121,7 +122,7 @@ class Search(Frozen):
         return self
 
 
-def baselines(search: Search) -> dict[str, dict[str, Any]]:
+def baselines(search: Search) -> dict[str, Overrides]:
     """The arms that a search has to beat: name to overrides."""
     wanted = search.confirm.baselines
     if wanted is None:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmcore.config import EvaluationConfig, RunConfig, override
+from mmcore.config import EvaluationConfig, Overrides, RunConfig, override
 from mmcore.fingerprint import fingerprint, identity
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.configs import Where, config_of
 from studies.search.block import Budget, Objective, Pruner, Sampler
-from studies.search.space import Axis, Space, cells, possible_values, settle
+from studies.search.space import Axis, Draws, Space, cells, possible_values, settle
+
+Identity = dict[str, Any]
+"""What the trials of one search have in common, as JSON has it. It is compared as a whole, and kept with the search."""
 
 TUNED = "tuned"
 """The arm with the best settings of the scientific knobs; ``tuned 2`` is the second best."""
@@ -33,11 +36,11 @@ class ArmSearch:
     """
 
     arm: str
-    overrides: dict[str, Any]
+    overrides: Overrides
     config: RunConfig
     space: Space
 
-    def settings(self, draw: Callable[[Axis], Any]) -> dict[str, Any]:
+    def settings(self, draw: Callable[[Axis], Any]) -> Overrides:
         """Overrides for one trial, from what a sampler draws."""
         return settle(self.space, self.config.model_dump(mode="json"), draw)
 
@@ -56,7 +59,7 @@ class ArmSearch:
         own = self.config.training.epochs
         return max(possible_values("training.epochs", self.space, {"training": {"epochs": own}}) or [own])
 
-    def cells(self) -> list[dict[str, Any]]:
+    def cells(self) -> list[Draws]:
         """The grid, in an order of its own, so that the first part of it covers the space."""
         grid = cells(self.space, self.config.model_dump(mode="json"))
         order = generator(0, f"grid/{self.arm}").permutation(len(grid))
@@ -99,13 +102,17 @@ class ResolvedSearch:
         learns = self.sampler not in ("random", "grid") or self.pruner != "none" or self.budget.trials is None
         return self.parallel if learns else None
 
+    def names(self, search: ArmSearch) -> list[str]:
+        """Arms that a search is to confirm; fewer are confirmed where it finds fewer settings."""
+        return tuned_names(self.best) if search.arm == TUNED else [search.arm]
+
     def epochs_full(self, search: ArmSearch) -> int:
         """Epochs of a trial that is not pruned; where ``training.epochs`` is searched, those of the longest trial, so
         that a budget in epochs is never exceeded."""
         return self.repeats * search.epochs_most
 
-    def identity(self, search: ArmSearch, content: str) -> dict[str, Any]:
-        """What trials of one search must have in common, as plain data; the budget is not among it: it may grow."""
+    def identity(self, search: ArmSearch, content: str) -> Identity:
+        """What trials of one search must have in common; the budget is not among it: it may grow."""
         return {
             "space": {path: knob.model_dump(mode="json") for path, knob in search.space.items()},
             "objective": [objective.name for objective in self.objective],
@@ -119,7 +126,7 @@ class ResolvedSearch:
         }
 
 
-def digest(told: Mapping[str, Any]) -> str:
+def digest(told: Identity) -> str:
     """32 hexadecimal digits of an identity."""
     return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from mmcore.config import RunConfig, build_config, flat, override
+from mmcore.config import Overrides, Plain, RunConfig, build_config, flat, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.yamlfile import Place, YamlFile
 from studies.configs import pointer
@@ -42,9 +42,7 @@ def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlF
                     _refuse_unsearched(path, condition, value, around, where)
 
 
-def _refuse_unknown(
-    path: str, condition: str, value: Any, space: Space, plain: list[dict[str, Any]], where: str
-) -> None:
+def _refuse_unknown(path: str, condition: str, value: Any, space: Space, plain: list[Plain], where: str) -> None:
     """A condition on what is not searched itself: some arm, or some choice beside it, must be able to have it."""
     choices = [(known, one) for known, knob in space.items() if isinstance(knob, Choice) for one in knob.values]
     first: ConfigError | None = None
@@ -117,7 +115,7 @@ def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
         )
 
 
-def _overwrites(values: dict[str, Any], one: tuple[str, Knob], other: tuple[str, Knob]) -> bool:
+def _overwrites(values: Plain, one: tuple[str, Knob], other: tuple[str, Knob]) -> bool:
     for mine in _samples(*one):
         before = override(values, mine)
         kept = flat(mine)
@@ -158,7 +156,7 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
                 )
 
 
-def _samples(path: str, knob: Knob) -> Iterator[dict[str, Any]]:
+def _samples(path: str, knob: Knob) -> Iterator[Overrides]:
     """Overrides that a knob may draw, enough of them to see what it changes."""
     match knob:
         case Choice():

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from mmcore.config import override
+from mmcore.config import Overrides, override
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
 
@@ -35,7 +35,7 @@ class _Knob(Frozen):
 
     role: Role = "nuisance"
     """What the knob is to the study; see :data:`Role`."""
-    when: dict[str, Any] = {}
+    when: Overrides = {}
     """The knob is there only where each of these paths has this value, or one of this list of values."""
 
 
@@ -156,6 +156,9 @@ class Axis:
 Draw = Callable[[Axis], Any]
 """Gives a value of an axis: a label of its choices, or a number within its bounds."""
 
+Draws = dict[str, Any]
+"""The value of each axis, by its name."""
+
 
 def label(value: Any) -> str | int | float | bool:
     """A choice's value as storages take it: numbers, truth values and text as they are, all else as JSON."""
@@ -178,7 +181,7 @@ def axes_of(path: str, knob: Choice | Uniform | LogUniform | Int | Simplex) -> t
             return tuple(Axis(f"{path}.{component}", "float", _TINY, 1.0) for component in knob.components)
 
 
-def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> dict[str, Any]:
+def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> Overrides:
     """Overrides of a config: every knob that applies gets a value, in the order of the space.
 
     Args:
@@ -189,7 +192,7 @@ def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> dict[str, Any
     Returns:
         Dotted path to value; ``{}`` where no knob applies.
     """
-    settled: dict[str, Any] = {}
+    settled: Overrides = {}
     for path, knob in space.items():
         if not applies(knob, settled, config):
             continue
@@ -256,7 +259,7 @@ def simplex(uniforms: list[float]) -> list[float]:
     return [float(f"{len(shares) * share / total:.7g}") for share in shares]
 
 
-def cells(space: Space, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+def cells(space: Space, config: Mapping[str, Any]) -> list[Draws]:
     """Every combination of a grid, as values of its axes by name; where a condition fails its axis is left out.
 
     Raises:
@@ -265,7 +268,7 @@ def cells(space: Space, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(drawn) for drawn in _branches(space, config, {})]
 
 
-def _branches(space: Space, config: Mapping[str, Any], fixed: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _branches(space: Space, config: Mapping[str, Any], fixed: Draws) -> Iterator[Draws]:
     """All ways to go on from the axes fixed so far: the next axis that is not fixed is tried with all its values."""
     open_axis: list[Axis] = []
 

@@ -19,8 +19,8 @@ from factories.command import mmstudy, mmstudy_process
 
 import mmcore
 from experiments.cli.options import own_options_first
-from experiments.cli.text import table
 from experiments.home import Home
+from reports.output.columns import table
 from studies.study import catalogue
 
 

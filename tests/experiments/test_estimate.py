@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from factories.records import a_record
 
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.corpora import locate
 from experiments.home import Home
 from experiments.launchers.messages import Finished, Message, Started, Stopped, Told
@@ -305,7 +305,7 @@ def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(p
 
 
 def test_a_plan_tells_its_stages_and_a_range(home: Home) -> None:
-    told = as_dict(plan(open_request("learning_rate", home, Options()), home))
+    told = plan_json(plan(open_request("learning_rate", home, Options()), home))
     names = [stage["stage"] for stage in told["stages"]]
     assert names == ["prepare", "search tuned", "train", "analyse", "report"]
     low, high = told["seconds_likely"]

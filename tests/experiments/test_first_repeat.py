@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.evidence import rebuild_command
@@ -29,7 +29,7 @@ def test_a_study_from_repeat_100_trains_and_reports_those(home: Home, tiny_study
     planned = plan(open_request(str(tiny_study), home, options), home)
     assert [run.repeat for run in planned.runs] == [100, 100, 101, 101]
     assert "2 paired repeats (100 to 101)" in plan_text(planned)
-    assert as_dict(planned)["first_repeat"] == 100
+    assert plan_json(planned)["first_repeat"] == 100
     outcome = run_study(str(tiny_study), home.root, options, display=Silent())
     assert outcome.failed == 0
     assert sorted(record.repeat for record in records_of(home)) == [100, 100, 101, 101]

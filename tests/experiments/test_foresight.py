@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.cli.main import app
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.home import Home
@@ -32,7 +32,7 @@ def corpus(tiny: Path, folder: Path, **columns: list[str]) -> Path:
 def test_a_plan_says_that_two_repeats_decide_nothing(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     found = plan(open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus))), home)
     assert "warning: 2 repeats cannot show which arm is better, whatever the result: 1 comparison" in plan_text(found)
-    told = as_dict(found)["verdicts"]
+    told = plan_json(found)["verdicts"]
     assert (told["can_decide"], told["needed_repeats"], told["test_groups"]) == (False, 6, 2)
     assert told["claims"] == "new items"
     assert json.dumps(told)

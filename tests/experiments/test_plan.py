@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from factories.records import a_record, failed
 
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.home import Home
 from experiments.opening import open_request
@@ -58,7 +58,7 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     assert sorted(home.root.rglob("*")) == before
     text = plan_text(found)
     assert "1 failed runs are kept" in text
-    assert json.dumps(as_dict(found))
+    assert json.dumps(plan_json(found))
 
 
 def test_a_run_that_a_process_trains_now_is_running(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:

@@ -24,12 +24,14 @@ from experiments.planning.request import Asked, Options
 from experiments.progress import Silent
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
-from experiments.tuning.ownership import CLOSED, RANK, RETRY_OF, SILENT_SECONDS, Watch, trials_of
-from experiments.tuning.storage import find_study, journal, open_storage
+from experiments.tuning.notes import notes_of
+from experiments.tuning.ownership import SILENT_SECONDS, Watch, trials_of
+from experiments.tuning.storage import find_study, journal, open_storage, study_name
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from mmcore.errors import StudyError
 from mmcore.fingerprint import fingerprint
+from studies.search.results import SearchResult
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,7 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked
     return build
 
 
-def done(asked: Asked, home: Home) -> list[dict[str, Any]]:
+def done(asked: Asked, home: Home) -> list[SearchResult]:
     config = asked.study.arms[0].config.data
     return tune(asked, home, Silent(), lambda: prepare(asked.place.folder, config, home.prepared).path)
 
@@ -70,8 +72,8 @@ def block(*knobs: str, **settings: str) -> str:
     return "\n".join([*lines, *(f"  {key}: {value}" for key, value in settings.items())]) + "\n"
 
 
-def states(search: dict[str, Any]) -> list[str]:
-    return [trial["state"] for trial in search["trials"]]
+def states(search: SearchResult) -> list[str]:
+    return [trial.state for trial in search.trials]
 
 
 GP = pytest.param("gp", marks=pytest.mark.slow)  # its models are torch's
@@ -84,10 +86,10 @@ def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
     asked = asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1"))
     (found,) = done(asked, home)
     assert states(found) == ["complete"] * 12
-    assert found["complete"]
+    assert found.complete
     trained = len(pretend.trained)
-    assert trained == found["epochs_spent"] == 9 * len({tuple(t["fingerprints"]) for t in found["trials"]})
-    assert found["best"][0] == max(found["trials"], key=lambda t: t["values"][0])["number"]
+    assert trained == found.epochs == 9 * len({tuple(t.fingerprints) for t in found.trials})
+    assert found.best[0] == max(found.trials, key=lambda t: t.values[0]).number
     again = done(asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1")), home)
     assert again == [found]
     assert len(pretend.trained) == trained
@@ -100,16 +102,16 @@ def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
     done(asking(text.replace("N", "5")), home)
     (found,) = done(asking(text.replace("N", "12")), home)
     (at_once,) = done(asking(text.replace("N", "12")), Home(tmp_path / "other").make())
-    assert len(found["trials"]) == 12
-    assert [t["params"] for t in found["trials"]] == [t["params"] for t in at_once["trials"]]
-    assert found["best"] == at_once["best"]
+    assert len(found.trials) == 12
+    assert [t.settings for t in found.trials] == [t.settings for t in at_once.trials]
+    assert found.best == at_once.best
 
 
 def test_a_grid_visits_every_cell_once(asking: Callable[..., Asked], home: Home) -> None:
     (found,) = done(asking(block(RATE, LAYERS, sampler="grid", budget="{trials: 99}", repeats="1")), home)
     assert states(found) == ["complete"] * 15
-    assert len({tuple(trial["params"].values()) for trial in found["trials"]}) == 15
-    best = found["trials"][found["best"][0]]["params"]
+    assert len({tuple(trial.settings.values()) for trial in found.trials}) == 15
+    best = found.trials[found.best[0]].settings
     assert best["model.layers"] == 3
     assert best["training.optimiser.learning_rate"] == pytest.approx(1e-3)
 
@@ -122,27 +124,26 @@ def test_pruned_trials_save_epochs_and_are_no_failures(
     (found,) = done(asked, home)
     counted = {state: states(found).count(state) for state in set(states(found))}
     assert set(counted) == {"complete", "pruned"}
-    assert found["epochs_spent"] == len(pretend.trained) < found["epochs_full"] == 30 * 18
-    for trial in found["trials"]:
-        records = [(home.run(name) / "record.json").exists() for name in trial["fingerprints"]]
-        if trial["state"] == "pruned":
+    assert found.epochs == len(pretend.trained) < sum(trial.epochs_full for trial in found.trials) == 30 * 18
+    for trial in found.trials:
+        records = [(home.run(name) / "record.json").exists() for name in trial.fingerprints]
+        if trial.state == "pruned":
             assert not all(records)
-            assert trial["failure"] is None
-            assert trial["epochs"] < trial["epochs_full"]
+            assert trial.failure is None
+            assert trial.epochs < trial.epochs_full
         else:
-            assert trial["epochs"] == trial["epochs_full"]
+            assert trial.epochs == trial.epochs_full
             # Repeats are the same for all trials, and the value is their mean.
-            assert trial["values"][0] == pytest.approx(sum(r[0] for r in trial["repeats"]) / 2)
+            assert trial.values[0] == pytest.approx(sum(r[0] for r in trial.repeats) / 2)
 
 
 def test_wilcoxon_judges_by_repeats(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, pruner="wilcoxon", budget="{trials: 20}", repeats="5", sampler="random")
     (found,) = done(asking(text), home)
-    assert found["steps"] == "repeats"
-    pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
+    pruned = [trial for trial in found.trials if trial.state == "pruned"]
     assert pruned
     # Whole repeats, and at least so many that a p below 0.1 is possible.
-    assert all(4 <= len(trial["intermediate"]) < 5 and trial["epochs"] % 9 == 0 for trial in pruned)
+    assert all(4 <= len(trial.reported) < 5 and trial.epochs % 9 == 0 for trial in pruned)
 
 
 def test_identical_settings_are_not_trained_again(
@@ -150,8 +151,8 @@ def test_identical_settings_are_not_trained_again(
 ) -> None:
     (found,) = done(asking(block(LAYERS, budget="{trials: 12}", repeats="2", sampler="random")), home)
     assert states(found) == ["complete"] * 12
-    assert len(pretend.trained) == 3 * 2 * 9 == found["epochs_spent"]
-    assert sum(trial["reused"] for trial in found["trials"]) >= 2 * (12 - 3 - 1)
+    assert len(pretend.trained) == 3 * 2 * 9 == found.epochs
+    assert sum(trial.reused for trial in found.trials) >= 2 * (12 - 3 - 1)
 
 
 def test_a_budget_of_epochs_is_never_exceeded(
@@ -159,9 +160,9 @@ def test_a_budget_of_epochs_is_never_exceeded(
 ) -> None:
     text = block(RATE, pruner="halving", budget="{epochs: 100}", repeats="2", sampler="random")
     (found,) = done(asking(text), home)
-    assert found["complete"]
-    assert 100 - 18 < found["epochs_spent"] == len(pretend.trained) <= 100
-    assert len(found["trials"]) > 100 // 18
+    assert found.complete
+    assert 100 - 18 < found.epochs == len(pretend.trained) <= 100
+    assert len(found.trials) > 100 // 18
 
 
 def test_failures_stay_failures_and_cost_a_trial(
@@ -169,11 +170,11 @@ def test_failures_stay_failures_and_cost_a_trial(
 ) -> None:
     pretend.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
     (found,) = done(asking(block(RATE, budget="{trials: 16}", repeats="1", sampler="random")), home)
-    failed = [trial for trial in found["trials"] if trial["state"] == "failed"]
-    assert len(found["trials"]) == 16
+    failed = [trial for trial in found.trials if trial.state == "failed"]
+    assert len(found.trials) == 16
     assert failed
-    assert all(trial["failure"] == "NaN" and trial["values"] == [] for trial in failed)
-    assert not set(found["best"]) & {trial["number"] for trial in failed}
+    assert all(trial.failure == "NaN" and trial.values == () for trial in failed)
+    assert not set(found.best) & {trial.number for trial in failed}
 
 
 def test_a_search_without_a_complete_trial_cannot_be_confirmed(
@@ -202,19 +203,19 @@ def test_an_interrupted_search_hands_its_trials_back(
     with pytest.raises(KeyboardInterrupt):
         done(asking(text), home)
     (found,) = done(asking(text), home)
-    assert found["complete"]
+    assert found.complete
     assert states(found).count("complete") == 6
-    assert len(found["trials"]) == 6
+    assert len(found.trials) == 6
     with open_storage(home, asking(text).search_key, None) as storage:
-        study = find_study(storage, found["study"])
+        study = find_study(storage, study_name(asking(text).search_key, found.arm))
         assert study is not None
         everyone = trials_of(study)
-    lost = [trial for trial in everyone if trial.user_attrs.get(CLOSED) == "interrupted"]
+    lost = [trial for trial in everyone if notes_of(trial).closed == "interrupted"]
     assert len(lost) == 2  # one a worker
     for trial in lost:
-        (retry,) = [t for t in everyone if t.user_attrs.get(RETRY_OF) == trial.number]
+        (retry,) = [t for t in everyone if notes_of(t).retry_of == trial.number]
         assert retry.params == trial.params
-        assert retry.user_attrs[RANK] == trial.user_attrs[RANK]
+        assert notes_of(retry).rank == notes_of(trial).rank
         assert retry.state == TrialState.COMPLETE
 
 
@@ -294,7 +295,7 @@ def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., As
     with open(journal(home, asked.search_key), "a", encoding="utf-8") as file:
         file.write('{"op_code": 4, "worker')
     (grown,) = done(asking(text.replace("2}", "4}")), home)
-    assert grown["trials"][:2] == found["trials"]
+    assert grown.trials[:2] == found.trials
     assert states(grown) == ["complete"] * 4
 
 
@@ -317,12 +318,12 @@ def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: p
 def test_several_objectives_give_a_front(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, LAYERS, budget="{trials: 24}", repeats="1", sampler="random", confirm="{best: 2}")
     (found,) = done(asking(text + "  objective: [validation/skill, validation/loss]\n"), home)
-    front = [found["trials"][number]["values"] for number in found["best"]]
-    everything = [trial["values"] for trial in found["trials"]]
+    front = [found.trials[number].values for number in found.best]
+    everything = [trial.values for trial in found.trials]
     for skill_, loss in front:
         assert not any(s > skill_ and other < loss for s, other in everything)
     # From one end of the front to the other.
-    assert [one["trial"] for one in found["confirmed"]] == [found["best"][0], found["best"][-1]]
+    assert [trial.number for trial in found.confirmed.values()] == [found.best[0], found.best[-1]]
 
 
 def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Asked], home: Home) -> None:
@@ -337,7 +338,7 @@ def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Aske
     assert asked.study.numbers == range(3, 5)
     for rank, name in enumerate(("tuned", "tuned 2")):
         arm = asked.study.arm(name)
-        assert arm.overrides == found["trials"][found["best"][rank]]["params"]
+        assert arm.overrides == found.trials[found.best[rank]].settings
         assert arm.config.evaluation.test
 
 
@@ -357,5 +358,5 @@ def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
     assert asked.study.search is not None
     assert asked.study.search.epochs_full(asked.study.search.searches[0]) == 40
     (found,) = done(asked, home)
-    assert found["complete"]
-    assert 95 - 40 < found["epochs_spent"] == len(pretend.trained) <= 95
+    assert found.complete
+    assert 95 - 40 < found.epochs == len(pretend.trained) <= 95

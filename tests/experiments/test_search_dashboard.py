@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages.journal import JournalFileBackend
 from optuna_dashboard import wsgi
 
 from experiments.home import Home
@@ -41,7 +42,7 @@ def get(app: Any, path: str, query: str = "") -> tuple[str, bytes]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_dashboard_opens_a_journal(home: Home) -> None:
-    backend = optuna.storages.journal.JournalFileBackend(str(journal(home, "made_up")))
+    backend = JournalFileBackend(str(journal(home, "made_up")))
     app = wsgi(optuna.storages.JournalStorage(backend))
     status, page = get(app, "/dashboard")
     assert status.startswith("200")
@@ -56,10 +57,10 @@ def test_the_dashboard_opens_a_journal(home: Home) -> None:
 
 
 def test_our_searches_go_on_while_it_is_open(home: Home) -> None:
-    backend = optuna.storages.journal.JournalFileBackend(str(journal(home, "made_up")))
+    backend = JournalFileBackend(str(journal(home, "made_up")))
     theirs = optuna.storages.JournalStorage(backend)
     assert len(theirs.get_all_studies()) == 1
     with open_storage(home, "made_up", None) as storage:
         study = optuna.load_study(storage=storage, study_name="made_up/tuned")
         study.tell(study.ask(), 0.9)
-    assert len(theirs.get_all_trials(theirs.get_all_studies()[0]._study_id)) == 4
+    assert len(theirs.get_all_trials(theirs.get_study_id_from_name("made_up/tuned"))) == 4

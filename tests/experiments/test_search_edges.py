@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import optuna
 import pytest
 from contracts.made_searches import BASE, LAYERS, RATE
-from optuna.storages import RDBStorage
+from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import create_trial
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -17,22 +18,11 @@ from sqlalchemy.exc import OperationalError
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Asked, Options
-from experiments.tuning.ownership import (
-    RANK,
-    RETRY_OF,
-    SETTINGS,
-    TWIN,
-    UNUSED,
-    close,
-    hand_back,
-    is_twin,
-    proposals,
-    reap,
-    trials_of,
-)
-from experiments.tuning.results import export, winners
+from experiments.tuning.notes import StoredStudy, TrialNotes, note, notes_of
+from experiments.tuning.ownership import TWIN, UNUSED, close, hand_back, is_twin, proposals, reap, trials_of
+from experiments.tuning.results import search_result, winners
 from experiments.tuning.samplers import suggest
-from experiments.tuning.storage import hide_password, open_storage
+from experiments.tuning.storage import hide_password, open_storage, open_study
 from experiments.tuning.view import again, is_complete, next_rank, propose
 from mmcore.errors import StoreError, StudyError
 from studies.search.block import Budget
@@ -50,17 +40,21 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked
     return build
 
 
+def in_memory(*directions: Literal["minimize", "maximize"]) -> StoredStudy:
+    return open_study(InMemoryStorage(), "made up", {}, directions)
+
+
 @pytest.mark.parametrize("pruner", ["none", "median", "halving", "hyperband", "wilcoxon"])
 def test_a_grid_visits_every_cell_once_under_every_pruner(asking: Callable[..., Asked], pruner: str) -> None:
     search = asking(RATE, LAYERS, sampler="grid", pruner=pruner, budget="{trials: 99}", repeats="5").study.search
     assert search is not None
     (arm,) = search.searches
-    study = optuna.create_study(direction="maximize")
+    study = in_memory("maximize")
     for rank, _ in enumerate(arm.cells()):
         propose(study, search, arm, rank)
         trial = study.ask()
         settings = arm.settings(lambda axis, trial=trial: suggest(trial, axis))
-        trial.set_user_attr(SETTINGS, settings)
+        note(trial, TrialNotes(settings=settings))
         seen = again(search, arm, trials_of(study)[rank], trials_of(study))
         for one in (trial, seen):
             one.report(0.1 * settings["model.layers"], 1)
@@ -130,22 +124,22 @@ def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Asked])
     search = asked.study.search
     assert search is not None
     (arm,) = search.searches
-    study = optuna.create_study(directions=["maximize", "minimize"])
+    study = in_memory("maximize", "minimize")
     for rank, layers in enumerate((3, 3, 3, 2, 1)):
-        told = {SETTINGS: {"model.layers": layers}, RANK: rank}
-        study.add_trial(create_trial(values=[0.1 * layers, layers], user_attrs=told))
+        notes = TrialNotes(settings={"model.layers": layers}, rank=rank)
+        study.add_trial(create_trial(values=[0.1 * layers, layers], user_attrs=notes.attributes()))
     found = winners(search, arm, trials_of(study), asked.schema)
-    assert [(name, trial.user_attrs[SETTINGS]["model.layers"]) for name, trial in found] == [
+    assert [(name, notes_of(trial).settings["model.layers"]) for name, trial in found] == [
         ("tuned", 3), ("tuned 2", 2), ("tuned 3", 1),
     ]  # fmt: skip
-    told = export(study, search, arm, asked.schema, asked.content or "", "")
-    assert told["confirm"] == 3
+    told = search_result(study, search, arm, asked.schema)
+    assert told.search.names(told.setup) == ["tuned", "tuned 2", "tuned 3"]
 
 
-def made(asking: Callable[..., Asked]) -> tuple[ResolvedSearch, ArmSearch, optuna.Study]:
+def made(asking: Callable[..., Asked]) -> tuple[ResolvedSearch, ArmSearch, StoredStudy]:
     search = asking(RATE, sampler="tpe", budget="{trials: 9}", repeats="1", parallel="2").study.search
     assert search is not None
-    return search, search.searches[0], optuna.create_study(direction="maximize")
+    return search, search.searches[0], in_memory("maximize")
 
 
 def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Callable[..., Asked]) -> None:
@@ -157,13 +151,13 @@ def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Calla
     assert seen[0].params == seen[1].params, "a proposal follows from its rank"
     assert not is_twin(seen[first.number], seen)
     assert is_twin(seen[second.number], seen)
-    close(study, second, TWIN)
+    close(study, second.number, TWIN)
     assert {rank: trial.number for rank, trial in proposals(trials_of(study)).items()} == {0: first.number}
     # Somebody who asked while nothing was waiting has a trial without a rank, which is none.
     study.ask()
     assert list(proposals(trials_of(study))) == [0]
     # Where the first died before the second was closed, one of them goes on all the same.
-    assert hand_back(study, first, "died")
+    assert hand_back(study, first.number, "died")
     retry = study.ask()
     assert not is_twin(trials_of(study)[retry.number], trials_of(study))
     assert proposals(trials_of(study))[0].number == retry.number
@@ -189,7 +183,7 @@ def test_a_budget_that_was_lowered_and_raised_again_leaves_no_gap(asking: Callab
     propose(study, search, arm, 0)
     study.tell(study.ask(), 0.5)
     propose(study, search, arm, 1)
-    close(study, study.ask(), UNUSED)
+    close(study, study.ask().number, UNUSED)
     smaller = replace(search, budget=Budget(trials=1))
     assert is_complete(smaller, arm, trials_of(study))
     assert next_rank(search, arm, trials_of(study)) == 1
@@ -204,5 +198,5 @@ def test_a_process_that_dies_as_it_takes_a_trial_is_known_at_once_where_all_take
     assert reap(study, tmp_path / "lock", alone=False) == [], "another machine may be about to sign it"
     assert [trial.number for trial in reap(study, tmp_path / "lock", alone=True)] == [taken.number]
     retry = study.ask()
-    assert retry.user_attrs[RANK] == 0
-    assert retry.user_attrs[RETRY_OF] == taken.number
+    assert notes_of(retry).rank == 0
+    assert notes_of(retry).retry_of == taken.number

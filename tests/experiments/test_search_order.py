@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 from contracts.made_searches import BASE, LAYERS, RATE
 from contracts.pretend_pool import PretendPool
@@ -20,12 +20,10 @@ from experiments.progress import Silent
 from experiments.tuning import ownership as search_claims
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
-from experiments.tuning.ownership import Owner
+from experiments.tuning.notes import Owner, StoredStudy
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
-
-TIMES = ("seconds", "started", "finished", "process")
-"""What a trial says of who did it when."""
+from studies.search.results import SearchResult, TrialResult
 
 COUPLED = "model.dropout: {kind: uniform, low: 0.0, high: 0.5, role: scientific, when: {model.layers: [2, 3]}}"
 
@@ -75,10 +73,10 @@ SEARCHES = {
 
 
 @pytest.fixture
-def searching(tmp_path: Path, tiny_corpus: Path, pool: type[PretendPool]) -> Callable[..., dict[str, Any]]:
+def searching(tmp_path: Path, tiny_corpus: Path, pool: type[PretendPool]) -> Callable[..., SearchResult]:
     """Search in a home of its own: (name of the home, search block, workers, order of turns) to what was found."""
 
-    def search(home: str, text: str, workers: int = 2, order: int | None = None) -> dict[str, Any]:
+    def search(home: str, text: str, workers: int = 2, order: int | None = None) -> SearchResult:
         path = tmp_path / "rate.yaml"
         path.write_text(BASE + text, encoding="utf-8")
         place = Home(tmp_path / home).make()
@@ -87,24 +85,28 @@ def searching(tmp_path: Path, tiny_corpus: Path, pool: type[PretendPool]) -> Cal
         store = Home(tmp_path / "shared").prepared
         prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, store).path
         (found,) = tune(asked, place, Silent(), lambda: prepared)
-        assert found["complete"]
+        assert found.complete
         return found
 
     return search
 
 
-def table(found: dict[str, Any]) -> dict[str, Any]:
-    """What a search found, without where it is kept and who did it when."""
-    told = {key: value for key, value in found.items() if key not in ("storage", "study")}
-    return told | {"trials": [{k: v for k, v in t.items() if k not in TIMES} for t in found["trials"]]}
+def table(found: SearchResult) -> SearchResult:
+    """What a search found, without how long it took."""
+    confirmed = dict(zip(found.confirmed, _timeless(tuple(found.confirmed.values())), strict=True))
+    return replace(found, trials=_timeless(found.trials), confirmed=confirmed)
+
+
+def _timeless(trials: tuple[TrialResult, ...]) -> tuple[TrialResult, ...]:
+    return tuple(replace(trial, seconds=None) for trial in trials)
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_neither_workers_nor_who_is_quick_change_a_search(searching: Callable[..., dict[str, Any]], name: str) -> None:
+def test_neither_workers_nor_who_is_quick_change_a_search(searching: Callable[..., SearchResult], name: str) -> None:
     expected = table(searching("alone", SEARCHES[name], workers=1))
-    assert expected["best"]
+    assert expected.best
     if name in ("halving", "median", "hyperband", "wilcoxon", "epochs"):
-        assert "pruned" in {trial["state"] for trial in expected["trials"]}
+        assert "pruned" in {trial.state for trial in expected.trials}
     for workers, order in ((2, 0), (4, 1), (4, 2), (7, 3)):
         assert table(searching(f"{workers} {order}", SEARCHES[name], workers, order)) == expected
 
@@ -124,9 +126,9 @@ class Fault:
             if self._writes == self._at:
                 raise Killed
 
-        def hand_back(study: optuna.Study, trial: Any, why: str) -> bool:
+        def hand_back(study: StoredStudy, number: int, why: Any) -> bool:
             # Who is killed hands nothing back.
-            return self._writes != self._at and search_claims.hand_back(study, trial, why)
+            return self._writes != self._at and search_claims.hand_back(study, number, why)
 
         monkeypatch.setattr(JournalFileBackend, "append_logs", append)
         monkeypatch.setattr(search_work, "hand_back", hand_back)
@@ -155,7 +157,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Fault:
 
 @pytest.mark.parametrize("name", ["random", "tpe", "hyperband", "epochs"])
 def test_a_search_killed_at_any_moment_and_resumed_ends_with_the_same_trials(
-    searching: Callable[..., dict[str, Any]], fault: Fault, name: str
+    searching: Callable[..., SearchResult], fault: Fault, name: str
 ) -> None:
     expected = table(searching("undisturbed", SEARCHES[name], workers=1))
     moments = [3, 4, 5, 9, 14, 44, 87]
@@ -173,7 +175,7 @@ def test_a_search_killed_at_any_moment_and_resumed_ends_with_the_same_trials(
 
 
 def test_a_search_killed_again_and_again_ends_with_the_same_trials(
-    searching: Callable[..., dict[str, Any]], fault: Fault
+    searching: Callable[..., SearchResult], fault: Fault
 ) -> None:
     expected = table(searching("undisturbed", SEARCHES["median"]))
     for step in range(200):
@@ -190,7 +192,7 @@ def test_a_search_killed_again_and_again_ends_with_the_same_trials(
 
 
 def test_what_another_study_left_in_the_home_changes_no_trial(
-    searching: Callable[..., dict[str, Any]], tmp_path: Path
+    searching: Callable[..., SearchResult], tmp_path: Path
 ) -> None:
     """A run that is there in full is cut off at the epoch at which it would have been pruned."""
     expected = table(searching("fresh", SEARCHES["halving"]))
@@ -198,20 +200,20 @@ def test_what_another_study_left_in_the_home_changes_no_trial(
     for journal in (tmp_path / "used" / "search").iterdir():
         journal.unlink()
     assert table(searching("used", SEARCHES["halving"])) == expected
-    assert "pruned" in {trial["state"] for trial in expected["trials"]}
+    assert "pruned" in {trial.state for trial in expected.trials}
 
 
-def test_a_budget_of_epochs_ends_where_nothing_new_is_proposed(searching: Callable[..., dict[str, Any]]) -> None:
+def test_a_budget_of_epochs_ends_where_nothing_new_is_proposed(searching: Callable[..., SearchResult]) -> None:
     """Three settings cost 54 epochs, and the 120 are never reached."""
     text = block(LAYERS, sampler="random", budget="{epochs: 120}", repeats="2")
     found = searching("home", text)
-    assert found["epochs_spent"] == 54
-    assert len(found["trials"]) < 60
+    assert found.epochs == 54
+    assert len(found.trials) < 60
     assert table(searching("other", text, workers=4, order=1)) == table(found)
 
 
 def test_a_trial_that_takes_its_processes_down_at_one_point_counts_as_failed(
-    searching: Callable[..., dict[str, Any]], fault: Fault, pool: type[PretendPool]
+    searching: Callable[..., SearchResult], fault: Fault, pool: type[PretendPool]
 ) -> None:
     """One that gets further each time is tried again for ever."""
     step = pool._step
@@ -231,14 +233,14 @@ def test_a_trial_that_takes_its_processes_down_at_one_point_counts_as_failed(
             break
     else:
         pytest.fail("it never came to an end")
-    for trial in found["trials"]:
-        failed = trial["params"]["model.layers"] == 2
-        assert trial["state"] == ("failed" if failed else "complete")
-        assert trial["failure"] == ("took 3 processes down with it" if failed else None)
+    for trial in found.trials:
+        failed = trial.settings["model.layers"] == 2
+        assert trial.state == ("failed" if failed else "complete")
+        assert trial.failure == ("took 3 processes down with it" if failed else None)
 
 
 def test_a_run_that_diverges_after_it_should_have_ended_is_pruned_whoever_trained_it(
-    searching: Callable[..., dict[str, Any]], tmp_path: Path, pool: type[PretendPool]
+    searching: Callable[..., SearchResult], tmp_path: Path, pool: type[PretendPool]
 ) -> None:
     """The record of a failure that another study left must not be what a trial comes to."""
     pool.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
@@ -247,4 +249,4 @@ def test_a_run_that_diverges_after_it_should_have_ended_is_pruned_whoever_traine
     for journal in (tmp_path / "used" / "search").iterdir():
         journal.unlink()
     assert table(searching("used", SEARCHES["halving"])) == expected
-    assert {"pruned", "failed"} <= {trial["state"] for trial in expected["trials"]}
+    assert {"pruned", "failed"} <= {trial.state for trial in expected.trials}

@@ -22,7 +22,8 @@ from optuna.trial import TrialState
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Asked, Options
-from experiments.tuning.ownership import CLOSED, SETTINGS, owner_of, trials_of
+from experiments.tuning.notes import notes_of
+from experiments.tuning.ownership import trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 
 TRIALS = 15
@@ -146,20 +147,20 @@ def kill_in_mid_trial(
         process.wait()
         # Another process may have closed it already.
         left = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
-        if left and (left[-1].state == TrialState.RUNNING or left[-1].user_attrs.get(CLOSED) == "died"):
+        if left and (left[-1].state == TrialState.RUNNING or notes_of(left[-1]).closed == "died"):
             return left[-1].number
         return None
     pytest.fail("it never came to a trial")
 
 
 def pid_of(trial: optuna.trial.FrozenTrial) -> int | None:
-    owner = owner_of(trial)
+    owner = notes_of(trial).process
     return None if owner is None else owner.pid
 
 
 def mine(seen: list[optuna.trial.FrozenTrial], pid: int) -> list[optuna.trial.FrozenTrial]:
     """Trials that a process is at, once it is settled what they mean."""
-    running = [trial for trial in seen if trial.state == TrialState.RUNNING and SETTINGS in trial.user_attrs]
+    running = [trial for trial in seen if trial.state == TrialState.RUNNING and notes_of(trial).settings]
     return [trial for trial in running if pid_of(trial) == pid]
 
 

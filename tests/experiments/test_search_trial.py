@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from experiments.tuning.notes import TrialNotes
 from experiments.tuning.trial import OpenTrial
 from mmcore.config import RunConfig, build_config
 from mmcore.measures import parse_metric
@@ -34,7 +35,7 @@ def reports() -> Callable[..., list[float]]:
         asked = Objective(f"validation/{objective}", parse_metric(objective))
         search = ResolvedSearch((), (), (asked,), "random", "median", Budget(trials=1), 2, 1, usual)
         trial = Recorder()
-        one = OpenTrial(search, trial, Recorder(), {}, config, [], lambda step, value: None)  # pyright: ignore[reportArgumentType]
+        one = OpenTrial(search, trial, Recorder(), TrialNotes(), config, lambda step, value: None)  # pyright: ignore[reportArgumentType]
         for epoch, row in enumerate(rows, start=1):
             one.epoch({"epoch": epoch, **row})
         return [value for _, value in trial.reported]

@@ -15,7 +15,7 @@ import pytest
 from factories.command import mmstudy
 
 from experiments import driver
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text, status_text
 from experiments.driver import report_study, run_study
 from experiments.home import Home
@@ -194,7 +194,7 @@ def test_a_plan_shows_a_range(study: Path, tiny_corpus: Path, home: Home) -> Non
     text = plan_text(found)
     assert "6 to 9 paired repeats, until decided" in text
     assert "up to 18 runs: at most" in text
-    told = json.loads(json.dumps(as_dict(found)))
+    told = json.loads(json.dumps(plan_json(found)))
     assert told["repeats"] == 9
     assert told["sequential"] == {
         "min": 6, "max": 9, "step": 1, "looks": [], "waiting": 6, "open": [["both", "track"]], "runs_at_most": 18,
@@ -207,7 +207,7 @@ def test_a_plan_shows_a_range(study: Path, tiny_corpus: Path, home: Home) -> Non
 def test_the_rule_changes_no_run(study: Path, tiny_corpus: Path, tiny_study: Path, home: Home) -> None:
     ours = {(r.arm, r.repeat): r.fingerprint for r in planned(study, tiny_corpus, home).runs}
     fixed = plan(open_request(str(tiny_study), home, options(tiny_corpus)), home)
-    assert as_dict(fixed)["sequential"] is None
+    assert plan_json(fixed)["sequential"] is None
     assert all(ours[r.arm, r.repeat] == r.fingerprint for r in fixed.runs)
 
 

@@ -10,7 +10,7 @@ import pytest
 from factories.command import mmstudy
 from factories.corpora import LENGTHS, write_actions
 
-from experiments.cli.plan_view import as_dict
+from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
 from experiments.home import Home
@@ -49,7 +49,7 @@ def test_what_a_user_sets_wins_and_cut_items_are_told(actions: Path, home: Home)
     found = plan(asked, home)
     assert f"warning: {told}" in plan_text(found)
     assert "Set data.window=125, or a step above 0.1 s" in plan_text(found)
-    values = json.loads(json.dumps(as_dict(found)))
+    values = json.loads(json.dumps(plan_json(found)))
     assert (values["window"], values["preset"], values["preset_chosen_for_items"]) == (50, "small", 12)
     assert values["lengths"] == {"items": 12, "shortest": 41, "median": 59.0, "longest": 125, "cut": 9}
     assert values["warnings"][0].startswith(told)
@@ -61,8 +61,8 @@ def test_where_each_step_has_a_target_nothing_is_prepared_and_nothing_told(tmp_p
     assert not home.prepared.exists()
     found = plan(asked, home)
     assert "window " not in plan_text(found)
-    assert as_dict(found)["lengths"] is None
-    assert as_dict(found)["warnings"] == []
+    assert plan_json(found)["lengths"] is None
+    assert plan_json(found)["warnings"] == []
 
 
 def test_the_corpus_is_prepared_once_and_that_is_said(actions: Path, home: Home) -> None:

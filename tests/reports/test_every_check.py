@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import pytest
+from factories import searches
 from factories.records import changed, each
 
 from mmcore.config import build_config, override
@@ -15,8 +16,8 @@ from reports.checks.rules import RULES
 from reports.records.frame import tidy
 from reports.summary.build import summarise
 from studies.matching import Match
-from studies.search.block import Budget
-from studies.search.resolved import ResolvedSearch
+from studies.search.results import TrialResult
+from studies.search.space import LogUniform
 
 
 def records(change, **options):
@@ -88,12 +89,13 @@ def searched(rate, drawn="once", complete=True):
     """A study whose learning rate was searched from 0.0001 to 0.01."""
 
     def build(study_of, records_of):
-        trial = {"number": 0, "axes": {"training.optimiser.learning_rate": rate}}
-        space = {"training.optimiser.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-2}}
-        search = {"arm": "multimodal", "best": [0], "trials": [trial], "space": space, "repeats": 2}
+        axes = {"training.optimiser.learning_rate": rate}
+        space = {"training.optimiser.learning_rate": LogUniform(low=1e-4, high=1e-2)}
+        asked = searches.resolved(space, ("multimodal",))
+        search = searches.found(asked, [TrialResult(0, "complete", axes, axes, (0.5,))], best=(0,), complete=complete)
         made, found = SOUND(study_of, records_of)
-        asked = ResolvedSearch((), (), (), "random", "none", Budget(trials=1), 2, 1)
-        made, search = dataclasses.replace(made, search=asked), {**search, "complete": complete}
+        # Its arms have no knob, so that the checks of arms see them as they were written.
+        made = dataclasses.replace(made, search=dataclasses.replace(asked, searches=()))
         return made, [changed(record, "split.drawn", drawn) for record in found], (search,)
 
     return build

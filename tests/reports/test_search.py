@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from factories.searches import SKILL, found, resolved
 
 from mmcore.seeding import generator
 from reports.output.render import write_report
@@ -23,12 +24,20 @@ from reports.sections.search.estimates import (
     edges,
     front_frame,
     history_frame,
-    hypervolume_frame,
     numeric_axes,
     trials_frame,
 )
 from reports.sections.search.section import section
 from reports.summary.build import summarise
+from studies.search.results import Importance, SearchResult, TrialResult, TrialState
+from studies.search.space import Choice, Int, LogUniform
+
+RATE = "training.optimiser.learning_rate"
+SPACE = {
+    RATE: LogUniform(low=1e-4, high=1e-2),
+    "model.layers": Int(low=1, high=4),
+    "model.norm": Choice(values=("pre", "post")),
+}
 
 
 def make_search(
@@ -42,59 +51,57 @@ def make_search(
     failed: tuple[int, ...] = (5,),
     complete: bool = True,
     edge: bool = False,
-) -> dict[str, Any]:
+) -> SearchResult:
     """A search over a learning rate, a number of layers and a choice; the value falls with the rate's distance."""
     rng = generator(seed, f"test/{arm}")
-    names = ["validation/skill", "validation/active/f1"][:objectives]
-    rows = []
+    rows: list[TrialResult] = []
     for n in range(trials):
         rate, layers = float(10 ** rng.uniform(-4, -2)), int(rng.integers(1, 5))
-        state = "pruned" if n in pruned else "failed" if n in failed else "complete"
+        state: TrialState = "pruned" if n in pruned else "failed" if n in failed else "complete"
         value = 0.5 - 0.1 * (math.log10(rate) + 3) ** 2 + 0.01 * layers
-        axes = {"training.optimiser.learning_rate": rate, "model.layers": layers, "model.norm": "pre"}
+        axes = {RATE: rate, "model.layers": layers, "model.norm": "pre"}
         rows.append(
-            {
-                "number": n, "state": state, "params": axes, "axes": axes,
-                "values": [value, 0.3 * layers][:objectives] if state == "complete" else [],
-                "repeats": [], "components": {}, "intermediate": [[1, value / 2], [2, value - 0.05]],
-                "epochs": 8 if state == "pruned" else 24, "epochs_full": 24, "seconds": 10.0,
-                "fingerprints": [f"{n:032x}"], "reused": 0,
-                "failure": "RuntimeError: no memory" if state == "failed" else None,
-                "started": None, "finished": f"2026-03-01T10:{n:02d}:00+00:00", "process": None,
-            }
+            TrialResult(
+                n, state, settings=axes, axes=axes,
+                values=(value, 0.3 * layers)[:objectives] if state == "complete" else (),
+                reported=((1, value / 2), (2, value - 0.05)),
+                epochs=8 if state == "pruned" else 24, epochs_full=24, seconds=10.0, fingerprints=(f"{n:032x}",),
+                failure="RuntimeError: no memory" if state == "failed" else None,
+            )
         )  # fmt: skip
-    done = [r for r in rows if r["values"]]
-    best = max(done, key=lambda r: r["values"][0])
+    best = max((r for r in rows if r.values), key=lambda r: r.values[0])
     if edge:
-        best["axes"]["training.optimiser.learning_rate"] = 9.9e-3
-    promised = [promise if promise is not None else best["values"][0], 0.4][:objectives]
-    return {
-        "arm": arm, "role": "nuisance", "sampler": "tpe", "pruner": "median",
-        "budget": {"trials": trials, "epochs": None}, "repeats": 2, "steps": "epochs",
-        "space": {
-            "training.optimiser.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-2},
-            "model.layers": {"kind": "int", "low": 1, "high": 4, "step": 1},
-            "model.norm": {"kind": "choice", "values": ["pre", "post"]},
-        },
-        "objective": [{"name": name, "maximise": True} for name in names],
-        "trials": rows, "best": [best["number"]],
-        "confirmed": [{"arm": arm, "trial": best["number"], "values": promised, "settings": best["params"]}],
-        "complete": complete, "epochs_spent": sum(r["epochs"] for r in rows), "epochs_full": 24 * trials,
-        "hash": "c0ffee", "storage": "search/made_up.journal", "study": arm,
-        "importances": {
-            names[0]: {
-                "fANOVA": {"training.optimiser.learning_rate": [0.8, 0.7], "model.layers": [0.2, 0.3]},
-                "PED-ANOVA": {"training.optimiser.learning_rate": [0.6, 0.9], "model.layers": [0.4, 0.1]},
-            }
-        },
-    }  # fmt: skip
+        best = rows[best.number] = replace(best, axes={**best.axes, RATE: 9.9e-3})
+    promised = (promise if promise is not None else best.values[0], 0.4)[:objectives]
+    names = (SKILL, "validation/active/f1")[:objectives]
+    shares = {
+        ("fANOVA", RATE): (0.8, 0.7),
+        ("fANOVA", "model.layers"): (0.2, 0.3),
+        ("PED-ANOVA", RATE): (0.6, 0.9),
+        ("PED-ANOVA", "model.layers"): (0.4, 0.1),
+    }
+    return found(
+        resolved(SPACE, (arm,), objectives=names, sampler="tpe", pruner="median", trials=trials),
+        rows,
+        best=(best.number,),
+        confirmed={arm: replace(best, values=promised)},
+        complete=complete,
+        importances=tuple(Importance(SKILL, method, axis, each) for (method, axis), each in shares.items()),
+    )
+
+
+def changed(search: SearchResult, change: Callable[[TrialResult], TrialResult]) -> SearchResult:
+    """A search with other trials, of which nothing more is known."""
+    trials = tuple(change(trial) for trial in search.trials)
+    confirmed = {arm: trials[trial.number] for arm, trial in search.confirmed.items()}
+    return replace(search, trials=trials, confirmed=confirmed, importances=None)
 
 
 @pytest.fixture
 def searched(results_of: Callable[..., StudyResults]) -> Callable[..., StudyResults]:
     """Results with searches; validation scores are those of the test."""
 
-    def make(*searches: dict[str, Any], **options: Any) -> StudyResults:
+    def make(*searches: SearchResult, **options: Any) -> StudyResults:
         results = results_of(**options)
         scores = pd.concat([results.scores, results.scores.assign(split="validation")], ignore_index=True)
         return replace(results, scores=scores, search=searches)
@@ -162,20 +169,19 @@ def test_a_winner_at_the_edge_is_found_on_a_logarithmic_axis(searched: Callable[
 def test_the_best_so_far_follows_the_order_of_proposals() -> None:
     """Which trial ended first depends on the machine, and so would the figure."""
     search = make_search()
-    search["trials"][0]["finished"] = "2026-03-01T11:59:00+00:00"
     frame = history_frame([search])
     assert list(frame["trial"]) == sorted(frame["trial"])
     complete = frame[frame["state"] == "complete"]
     assert frame["best"].iloc[-1] == pytest.approx(complete["value"].max())
     pruned = frame[frame["state"] == "pruned"].iloc[0]
-    assert pruned["value"] == search["trials"][int(pruned["trial"])]["intermediate"][-1][1]
+    assert pruned["value"] == search.trials[int(pruned["trial"])].reported[-1][1]
 
 
 def test_a_pruned_trial_counts_as_the_worst_in_the_best_of_n() -> None:
     search = make_search()
     curve = curves([search])["multimodal"]
     assert len(curve) == 12
-    known = [t["values"][0] for t in search["trials"] if t["values"]]
+    known = [t.values[0] for t in search.trials if t.values]
     everyone = known + [min(known)] * 3
     assert curve[0].mean == pytest.approx(sum(everyone) / 12)
     assert best_of_frame([search])["mean"].iloc[-1] == pytest.approx(max(known))
@@ -183,28 +189,22 @@ def test_a_pruned_trial_counts_as_the_worst_in_the_best_of_n() -> None:
 
 def test_rankings_that_flip_are_told(searched: Callable[..., StudyResults]) -> None:
     steady, late = make_search("track_only", pruned=(), failed=()), make_search("multimodal", pruned=(), failed=())
-    for t in steady["trials"]:
-        t["values"] = [0.4]
-    for i, t in enumerate(late["trials"]):
-        t["values"] = [0.9 if i == 0 else 0.1]
-    told = section(searched(steady, late))
+    flat = changed(steady, lambda t: replace(t, values=(0.4,)))
+    spiked = changed(late, lambda t: replace(t, values=(0.9 if t.number == 0 else 0.1,)))
+    told = section(searched(flat, spiked))
     assert told is not None
     (flip,) = [f for f in told.findings if f.label == "depends on the budget"]
     # The expected best of n of one 0.9 among eleven 0.1 is 0.1 + 0.8 n/12: above 0.4 from 5 on.
     assert "from 5 trials on it is 'multimodal', with fewer 'track_only'" in flip.text
 
 
-def test_fronts_and_their_volume(searched: Callable[..., StudyResults]) -> None:
+def test_fronts(searched: Callable[..., StudyResults]) -> None:
     search = make_search(objectives=2)
     front = front_frame(search)
     assert front["front"].any()
     assert not front["front"].all()
-    volume = hypervolume_frame(search)["volume"]
-    assert volume.is_monotonic_increasing
-    assert volume.iloc[-1] > 0
     assert front_frame(make_search()).empty
-    assert hypervolume_frame(make_search()).empty
-    assert {f.name for f in figures(searched(search)) if not f.frame().empty} >= {"search_front", "search_hypervolume"}
+    assert {f.name for f in figures(searched(search)) if not f.frame().empty} >= {"search_front"}
 
 
 def test_axes_come_by_importance_and_choices_have_none() -> None:
@@ -212,11 +212,11 @@ def test_axes_come_by_importance_and_choices_have_none() -> None:
 
 
 def test_of_a_simplex_the_weights_are_shown_not_the_numbers_behind_them() -> None:
-    search = make_search()
-    for i, t in enumerate(search["trials"]):
-        t["axes"] = {"loss.weights.a": 0.9, "loss.weights.b": 0.1}
-        t["params"] = {"loss.weights": {"a": 0.1 + i / 100, "b": 1.9 - i / 100}}
-    search["importances"] = {}
+    def weighed(t: TrialResult) -> TrialResult:
+        weights = {"a": 0.1 + t.number / 100, "b": 1.9 - t.number / 100}
+        return replace(t, axes={"loss.weights.a": 0.9, "loss.weights.b": 0.1}, settings={"loss.weights": weights})
+
+    search = changed(make_search(), weighed)
     assert numeric_axes(search) == ["loss.weights.a", "loss.weights.b"]
     assert list(trials_frame([search])["loss.weights.b"])[:2] == pytest.approx([1.9, 1.89])
 
@@ -232,8 +232,8 @@ def test_the_whole_page_is_written(searched: Callable[..., StudyResults], tmp_pa
     assert sections(results)[0].key == "search"
     page = write_report(summarise(results), results, tmp_path).read_text(encoding="utf-8")
     names = {path.stem for path in (tmp_path / "figures").glob("search_*.svg")}
-    expected = {"history", "confirmed", "best_of", "importances", "slices", "contour", "parallel"}
-    assert names == {f"search_{n}" for n in expected | ({"front", "hypervolume"} if objectives == 2 else set())}
+    expected = {"history", "confirmed", "best_of", "importances", "slices"}
+    assert names == {f"search_{n}" for n in expected | ({"front"} if objectives == 2 else set())}
     for name in names:
         assert f'id="figure-{name}"' in page
         assert (tmp_path / "tables" / f"figure_{name}.csv").stat().st_size > 0
@@ -248,10 +248,11 @@ def test_the_whole_page_is_written(searched: Callable[..., StudyResults], tmp_pa
 def test_orders_of_magnitude_have_plain_ticks_that_do_not_touch(
     searched: Callable[..., StudyResults], rates: tuple[float, float]
 ) -> None:
-    search = make_search(pruned=(), failed=())
-    for i, t in enumerate(search["trials"]):
-        rate = rates[0] * (rates[1] / rates[0]) ** (i / 11)
-        t["axes"] = t["params"] = {"training.optimiser.learning_rate": rate, "model.layers": 1 + i % 4}
+    def drawn(t: TrialResult) -> TrialResult:
+        axes = {RATE: rates[0] * (rates[1] / rates[0]) ** (t.number / 11), "model.layers": 1 + t.number % 4}
+        return replace(t, axes=axes, settings=axes)
+
+    search = changed(make_search(pruned=(), failed=()), drawn)
     slices = next(f for f in figures(searched(search)) if f.name == "search_slices")
     drawing = slices.draw()
     drawing.draw_without_rendering()
@@ -271,22 +272,21 @@ def test_what_matters_most_is_only_claimed_where_it_is_known(
     searched: Callable[..., StudyResults], known: bool
 ) -> None:
     search = make_search()
-    if not known:
-        search["importances"] = {}
-    results = searched(search)
+    results = searched(search if known else replace(search, importances=None))
     told = section(results)
     assert told is not None
     assert ("no importances" in {f.label for f in told.findings}) == (not known)
     for figure in figures(results):
-        if figure.name in ("search_slices", "search_contour"):
+        if figure.name == "search_slices":
             assert ("most important" in figure.description) == known
 
 
 def test_few_trials_and_a_single_axis_draw_what_there_is(searched: Callable[..., StudyResults], tmp_path: Path) -> None:
-    search = make_search(trials=3, pruned=(), failed=())
-    for t in search["trials"]:
-        t["axes"] = t["params"] = {"model.layers": t["axes"]["model.layers"]}
-    search["importances"] = {}
+    def single(t: TrialResult) -> TrialResult:
+        axes = {"model.layers": t.axes["model.layers"]}
+        return replace(t, axes=axes, settings=axes)
+
+    search = changed(make_search(trials=3, pruned=(), failed=()), single)
     results = searched(search)
     write_report(summarise(results), results, tmp_path)
     names = {path.stem for path in (tmp_path / "figures").glob("search_*.svg")}

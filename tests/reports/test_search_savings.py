@@ -1,61 +1,52 @@
-"""Reports on searches: what saved epochs, fronts of two points, and whose score it was."""
+"""Reports on searches: what saved epochs, fewer settings than were asked for, and whose score it was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from contracts.made_lattices import asked, lattice_study, trained
+from factories.searches import found, resolved
 
 from reports.model.section import Finding, Section
 from reports.records.frame import StudyResults
 from reports.sections.modalities import section as modalities
 from reports.sections.modalities.tests import assess
-from reports.sections.search.estimates import hypervolume_frame, saved
-from reports.sections.search.figures_front import Hypervolume
+from reports.sections.search.estimates import saved
 from reports.sections.search.section import section
-from reports.statistics.search import reference_point
+from studies.search.results import SearchResult, TrialResult, TrialState
+from studies.search.space import Choice
 
-State = Literal["complete", "pruned", "failed", "running", "retried"]
 OBJECTIVES = ("validation/skill", "validation/active/f1")
 
 
 def trial(
-    number: int, epochs: int, *values: float, state: State = "complete", full: int = 48, reused: int = 0
-) -> dict[str, Any]:
+    number: int, epochs: int, *values: float, state: TrialState = "complete", reused: int = 0, full: int = 48
+) -> TrialResult:
     """A trial of two runs."""
-    params = {"model.layers": 1 + number % 4}
-    return {
-        "number": number, "state": state, "params": params, "axes": params,
-        "values": list(values or (0.5, 0.5)) if state == "complete" else [],
-        "repeats": [], "components": {}, "intermediate": [], "epochs": epochs, "epochs_full": full, "seconds": 1.0,
-        "fingerprints": [f"{number}a", f"{number}b"], "reused": reused,
-        "failure": "NaN" if state == "failed" else None, "started": None, "finished": f"2026-03-01T10:{number:02d}",
-        "process": None,
-    }  # fmt: skip
+    axes = {"model.layers": 1 + number % 4}
+    return TrialResult(
+        number, state, settings=axes, axes=axes,
+        values=(values or (0.5, 0.5)) if state == "complete" else (),
+        epochs=epochs, epochs_full=full, seconds=1.0, fingerprints=(f"{number}a", f"{number}b"), reused=reused,
+        failure="NaN" if state == "failed" else None,
+    )  # fmt: skip
 
 
-def search(*trials: dict[str, Any], objectives: int = 1, **told: Any) -> dict[str, Any]:
-    return {
-        "arm": "tuned", "role": "scientific", "sampler": "random", "pruner": "none",
-        "budget": {"trials": len(trials), "epochs": None}, "repeats": 2, "steps": "epochs",
-        "space": {"model.layers": {"kind": "choice", "values": [1, 2, 3, 4]}},
-        "objective": [{"name": name, "maximise": True} for name in OBJECTIVES[:objectives]],
-        "trials": [t | {"values": t["values"][:objectives]} for t in trials],
-        "best": [], "confirmed": [], "confirm": 1, "complete": True,
-        "epochs_spent": sum(t["epochs"] for t in trials),
-        "epochs_full": sum(t["epochs_full"] for t in trials if t["state"] != "retried"),
-        "hash": "c0ffee", "storage": "", "study": "tuned", "importances": {},
-    } | told  # fmt: skip
+def search(
+    *trials: TrialResult, objectives: int = 1, best: int = 1, confirmed: Mapping[str, TrialResult] | None = None
+) -> SearchResult:
+    space = {"model.layers": Choice(values=(1, 2, 3, 4))}
+    asked = resolved(space, objectives=OBJECTIVES[:objectives], trials=len(trials), best=best)
+    return found(asked, [replace(t, values=t.values[:objectives]) for t in trials], confirmed=confirmed)
 
 
 @pytest.fixture
 def findings(results_of: Callable[..., StudyResults]) -> Callable[..., list[Finding]]:
-    def of(*searches: dict[str, Any]) -> list[Finding]:
+    def of(*searches: SearchResult) -> list[Finding]:
         results = results_of()
         validation = results.scores.assign(split="validation")
         f1 = validation.query("component == 'active' and metric == 'skill'").assign(metric="f1")
@@ -79,7 +70,7 @@ def test_each_epoch_that_was_not_trained_has_one_cause() -> None:
         trial(6, 24, state="failed"),
         trial(7, 0, state="failed", full=0),  # could not be built
         trial(8, 0, state="running"),
-        trial(9, 0, state="retried"),
+        trial(9, 0, state="waiting"),
     )
     assert saved(made) == {"pruning": 40 + 24, "reuse": 48 + 24 + 24, "early stopping": 4 + 18, "failed": 24}
 
@@ -107,43 +98,13 @@ def test_each_epoch_that_was_not_trained_has_one_cause() -> None:
     ],
 )
 def test_savings_are_told_by_their_cause(
-    findings: Callable[..., list[Finding]], trials: list[dict[str, Any]], text: str
+    findings: Callable[..., list[Finding]], trials: list[TrialResult], text: str
 ) -> None:
-    (found,) = [f.text for f in findings(search(*trials)) if "epochs" in f.text]
-    assert found == f"The search for 'tuned' {text}"
+    (told,) = [f.text for f in findings(search(*trials)) if "epochs" in f.text]
+    assert told == f"The search for 'tuned' {text}"
 
 
 # Several objectives --------------------------------------------------------------------------------------------------
-def test_a_front_of_two_ends_has_a_volume() -> None:
-    found = hypervolume_frame(search(trial(0, 48, 0.0, 1.0), trial(1, 48, 1.0, 0.0), objectives=2))
-    # The reference is (−0.1, −0.1): two rectangles of 0.1 by 1.1 that share 0.1 by 0.1.
-    assert list(found["volume"]) == pytest.approx([0.11, 0.21])
-
-
-def test_a_new_end_of_a_front_adds_volume() -> None:
-    trials = [trial(0, 48, 0.0, 1.0), trial(1, 48, 0.5, 0.5), trial(2, 48, 1.0, 0.0)]
-    volumes = hypervolume_frame(search(*trials, objectives=2))["volume"]
-    assert (volumes.diff().dropna() > 0).all()
-
-
-def test_the_reference_lies_beyond_the_worst() -> None:
-    points = np.array([[0.0, 2.0], [1.0, 4.0]])
-    assert reference_point(points, [True, False]) == pytest.approx([-0.1, 4.2])
-    # Without a range, a share of the value itself; of nothing, of 1.
-    assert reference_point(np.array([[2.0, -2.0], [2.0, -2.0]]), [True, False]) == pytest.approx([1.8, -1.8])
-    assert reference_point(np.array([[0.0]]), [True]) == pytest.approx([-0.1])
-
-
-def test_an_objective_without_a_range_leaves_the_volume_to_the_others() -> None:
-    trials = [trial(0, 48, 0.5, 0.2), trial(1, 48, 0.5, 0.4)]
-    volumes = list(hypervolume_frame(search(*trials, objectives=2))["volume"])
-    assert 0 < volumes[0] < volumes[1]
-
-
-def test_the_figure_says_where_its_reference_is(results_of: Callable[..., StudyResults]) -> None:
-    assert "10 % of its range beyond the worst" in Hypervolume(results_of()).description
-
-
 @pytest.mark.parametrize(
     ("objectives", "text"),
     [
@@ -154,25 +115,28 @@ def test_the_figure_says_where_its_reference_is(results_of: Callable[..., StudyR
 def test_fewer_settings_than_were_asked_for_are_told(
     findings: Callable[..., list[Finding]], objectives: int, text: str
 ) -> None:
-    winners = [{"arm": f"made up {n}", "trial": n, "values": [0.5, 0.5][:objectives], "settings": {}} for n in (0, 1)]
-    made = search(trial(0, 48), trial(1, 48), objectives=objectives, confirm=3, confirmed=winners)
+    winners = {f"made up {n}": replace(trial(n, 48), values=(0.5, 0.5)[:objectives]) for n in (0, 1)}
 
-    def told(one: dict[str, Any]) -> list[str]:
+    def made(best: int, confirmed: Mapping[str, TrialResult]) -> SearchResult:
+        return search(trial(0, 48), trial(1, 48), objectives=objectives, best=best, confirmed=confirmed)
+
+    def told(one: SearchResult) -> list[str]:
         return [f.text for f in findings(one) if "confirmed instead" in f.text]
 
-    assert told(made) == [f"Search for 'tuned': {text}"]
-    assert told(made | {"confirm": 2}) == []
-    assert told(made | {"confirmed": [], "complete": False}) == []
+    assert told(made(3, winners)) == [f"Search for 'tuned': {text}"]
+    assert told(made(2, winners)) == []
+    assert told(replace(made(3, {}), complete=False)) == []
 
 
 def test_of_several_objectives_each_is_named(findings: Callable[..., list[Finding]]) -> None:
-    winner = {"arm": "multimodal", "trial": 1, "values": [0.99, 0.98], "settings": {}}
-    two = [f.text for f in findings(search(trial(1, 48), objectives=2, confirmed=[winner])) if "trained anew" in f.text]
+    winner = trial(1, 48, 0.99, 0.98)
+    both = search(winner, objectives=2, confirmed={"multimodal": winner})
+    two = [f.text for f in findings(both) if "trained anew" in f.text]
     assert [text.partition(", and ")[0] for text in two] == [
         "In skill on validation items, 'multimodal' (trial 1) had 0.990 in the search",
         "In F1 of active on validation items, 'multimodal' (trial 1) had 0.980 in the search",
     ]
-    single = search(trial(1, 48), confirmed=[winner | {"values": [0.99]}])
+    single = search(winner, confirmed={"multimodal": replace(winner, values=(0.99,))})
     (one,) = [f.text for f in findings(single) if "trained anew" in f.text]
     assert one.startswith("'multimodal' (trial 1) had 0.990 in the search")
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 import pytest
+from factories.searches import found, resolved
 
-from mmcore.config import build_config
 from reports.checks.evidence import Evidence
 from reports.checks.search import unfinished as look
 from reports.output.render import as_html, as_markdown
@@ -12,8 +12,6 @@ from reports.output.text import as_text
 from reports.records.frame import Origin, tidy
 from reports.summary.build import summarise
 from studies.repeats import Sequential
-from studies.search.block import Budget, parse_objective
-from studies.search.resolved import ArmSearch, ResolvedSearch
 from studies.search.space import LogUniform
 
 RATE = {"training.optimiser.learning_rate": LogUniform(low=1e-4, high=1e-2)}
@@ -21,9 +19,7 @@ RATE = {"training.optimiser.learning_rate": LogUniform(low=1e-4, high=1e-2)}
 
 def tuned_study(study, *names, **options):
     """The study with a search for these arms, whose comparisons already name what it will find."""
-    searches = tuple(ArmSearch(name, {}, build_config({"corpus": "c"}), RATE) for name in names)
-    objective = parse_objective("validation/skill", (), str)
-    search = ResolvedSearch(searches, (), (objective,), "random", "none", Budget(trials=4), 1, 1)
+    search = resolved(RATE, names, trials=4, repeats=1)
     pairs = (*((n, study.reference) for n in names if n not in {a.name for a in study.arms}), *study.pairs)
     return dataclasses.replace(study, search=search, pairs=pairs, **options)
 
@@ -86,7 +82,7 @@ def test_arms_that_are_to_be_tuned_are_named_until_they_are(study_of, records_of
     study = tuned_study(study_of(("plain", "other")), "other")
     results = tidy(study, records_of(study))
 
-    searches = () if complete is None else ({"arm": "other", "complete": complete},)
+    searches = () if complete is None else (found(study.search, complete=complete),)
     got, text = look(Evidence(dataclasses.replace(results, search=searches), [], [], ()))
     assert got == outcome
     assert text.endswith(words)

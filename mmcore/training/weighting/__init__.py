@@ -15,9 +15,9 @@ from mmcore.config import (
     RandomWeights,
     Uncertainty,
 )
-from mmcore.errors import ConfigError, nearest
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import Targets
+from mmcore.task import refuse_unusable
 from mmcore.training.weighting.base import Components, Step, Weighting
 from mmcore.training.weighting.dwa import DynamicAverage
 from mmcore.training.weighting.fixed import Fixed
@@ -33,7 +33,7 @@ def build_weighting(config: LossConfig, targets: Targets, model: MultimodalModel
     """The weighting of a run, on the model's device.
 
     Raises:
-        ConfigError: see :func:`refuse_unusable`.
+        ConfigError: see :func:`mmcore.task.refuse_unusable`.
     """
     refuse_unusable(config, targets)
     device = next(model.parameters()).device
@@ -59,39 +59,13 @@ def build_weighting(config: LossConfig, targets: Targets, model: MultimodalModel
             return ProjectedGradients(components, list(model.parameters()), repeat)
 
 
-def refuse_unusable(config: LossConfig, targets: Targets) -> None:
-    """Tell before any work is done that losses cannot be weighted as asked.
-
-    Raises:
-        ConfigError: a weight names no component; all weights are 0.
-    """
-    for name in config.weights:
-        if name not in targets.components:
-            raise ConfigError(
-                f"loss weight for unknown component '{name}'",
-                next_step=nearest(name, targets.components),
-                where="loss.weights",
-            )
-    if not any(_as_written(config, targets)):
-        raise ConfigError(
-            "at least one loss component needs a weight above 0",
-            found="0 for all of them",
-            next_step="Raise a weight, or leave it out to count 1",
-            where="loss.weights",
-        )
-
-
 def start_weights(config: LossConfig, targets: Targets) -> list[float]:
     """The weight of each component at the start, scaled to a sum equal to the number of those above 0.
 
     Equal weights are exactly 1.
     """
-    weights = _as_written(config, targets)
+    weights = [config.weights.get(name, 1.0) for name in targets.components]
     number = sum(w > 0 for w in weights)
     # Rounded once, like the product below: the quotient of equal weights is exact.
     total = math.fsum(weights)
     return [w * number / total for w in weights]
-
-
-def _as_written(config: LossConfig, targets: Targets) -> list[float]:
-    return [config.weights.get(name, 1.0) for name in targets.components]

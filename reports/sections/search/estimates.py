@@ -1,24 +1,22 @@
-"""The numbers of a search as tidy tables: trials, the best so far, best of n, confirmation, hypervolume.
-
-A search is a mapping as ``experiments/tuning/results.py`` exports it, with ``importances`` beside.
-"""
+"""The numbers of a search as tidy tables: trials, the best so far, best of n, confirmation, the front."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from mmcore.measures import parse_metric
+from mmcore.config import Overrides
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import Estimate, estimate
-from reports.statistics.search import BestOf, at_edge, best_of, hypervolume, non_dominated, reference_point
-
-Search = Mapping[str, Any]
+from reports.statistics.search import BestOf, at_edge, best_of, non_dominated
+from studies.search.block import Objective
+from studies.search.results import SearchResult, TrialResult
+from studies.search.space import Int, LogUniform, Uniform
 
 
 def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
@@ -29,24 +27,14 @@ def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
     return cast(pd.DataFrame, frame[keep])
 
 
-def objectives(search: Search) -> list[tuple[str, bool]]:
-    """Name and whether more is better."""
-    return [(one["name"], one["maximise"]) for one in search["objective"]]
-
-
-def title(objective: str) -> str:
+def title(objective: Objective) -> str:
     """``validation/active/f1`` as words: ``F1 of active on validation items``."""
-    metric = parse_metric(objective.partition("/")[2])
+    metric = objective.metric
     of = f" of {metric.component}" if metric.component else ""
     return f"{metric.measure.title}{of} on validation items"
 
 
-def ended(search: Search) -> list[Mapping[str, Any]]:
-    """Trials that were worked on to an end of any kind, by number."""
-    return [t for t in search["trials"] if t["state"] in ("complete", "pruned", "failed")]
-
-
-def saved(search: Search) -> dict[str, int]:
+def saved(search: SearchResult) -> dict[str, int]:
     """Epochs that the ended trials did not take, by cause: ``pruning, reuse, early stopping, failed``.
 
     A run that was there already saves what it would have cost in full; what else a trial did not take is due to how it
@@ -54,95 +42,91 @@ def saved(search: Search) -> dict[str, int]:
     """
     found: dict[str, int] = {"pruning": 0, "reuse": 0, "early stopping": 0, "failed": 0}
     causes = {"pruned": "pruning", "complete": "early stopping", "failed": "failed"}
-    for trial in ended(search):
-        left = max(0, trial["epochs_full"] - trial["epochs"])
-        runs = max(1, len(trial["fingerprints"]))
-        reused = min(left, trial["epochs_full"] * trial["reused"] // runs)
+    for trial in search.ended:
+        left = max(0, trial.epochs_full - trial.epochs)
+        runs = max(1, len(trial.fingerprints))
+        reused = min(left, trial.epochs_full * trial.reused // runs)
         found["reuse"] += reused
-        found[causes[trial["state"]]] += left - reused
+        found[causes[trial.state]] += left - reused
     return found
 
 
-def coordinates(trial: Mapping[str, Any]) -> dict[str, Any]:
+def coordinates(trial: TrialResult) -> Overrides:
     """A trial's settings by axis: those of a simplex are its weights, not the numbers that were drawn for them."""
-    found: dict[str, Any] = {}
-    for path, value in trial["params"].items():
+    found: Overrides = {}
+    for path, value in trial.settings.items():
         found |= {f"{path}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {path: value}
     return found
 
 
-def values(search: Search, objective: int = 0) -> np.ndarray:
-    """One number an ended trial, in order: NaN for those that were pruned or failed."""
-    return np.array([t["values"][objective] if t["values"] else math.nan for t in ended(search)])
+def first_values(search: SearchResult) -> np.ndarray:
+    """The first objective of each ended trial, in order: NaN for those that were pruned or failed."""
+    return np.array([t.values[0] if t.values else math.nan for t in search.ended])
 
 
-def trials_frame(searches: Sequence[Search]) -> pd.DataFrame:
+def trials_frame(searches: Sequence[SearchResult]) -> pd.DataFrame:
     """One row an ended trial: arm, number, state, each objective, ``last`` (what a pruned one had reached), epochs,
     seconds, reused, failure, its runs, and a column for each axis."""
     rows = []
     for search in searches:
-        names = [name for name, _ in objectives(search)]
-        for trial in ended(search):
-            found = dict(zip(names, trial["values"] or [math.nan] * len(names), strict=True))
-            last = trial["intermediate"][-1][1] if trial["intermediate"] else math.nan
-            kept = {k: trial[k] for k in ("epochs", "seconds", "reused", "failure")}
+        names = [one.name for one in search.search.objective]
+        for trial in search.ended:
+            kept = {"epochs": trial.epochs, "seconds": trial.seconds, "reused": trial.reused, "failure": trial.failure}
             rows.append(
-                {"arm": search["arm"], "number": trial["number"], "state": trial["state"], **found, "last": last}
+                {"arm": search.arm, "number": trial.number, "state": trial.state}
+                | dict(zip(names, trial.values or [math.nan] * len(names), strict=True))
+                | {"last": trial.reported[-1][1] if trial.reported else math.nan}
                 | kept
-                | {"runs": " ".join(trial["fingerprints"])}
+                | {"runs": " ".join(trial.fingerprints)}
                 | coordinates(trial)
             )
     return pd.DataFrame(rows)
 
 
-def history_frame(searches: Sequence[Search]) -> pd.DataFrame:
+def history_frame(searches: Sequence[SearchResult]) -> pd.DataFrame:
     """One row an ended trial in the order of proposals: ``arm, trial, order, state, value, best``, first objective.
 
     ``value`` of a pruned trial is the last it reached; ``best`` is that of complete trials so far.
     """
     rows = []
     for search in searches:
-        _, maximise = objectives(search)[0]
-        best = math.nan
-        for order, trial in enumerate(ended(search), 1):
-            value = trial["values"][0] if trial["values"] else math.nan
+        maximise, best = search.search.objective[0].maximise, math.nan
+        for order, trial in enumerate(search.ended, 1):
+            value = trial.values[0] if trial.values else math.nan
             if not math.isnan(value) and (math.isnan(best) or (value > best) == maximise):
                 best = value
-            if trial["state"] == "pruned" and trial["intermediate"]:
-                value = trial["intermediate"][-1][1]
-            rows.append((search["arm"], trial["number"], order, trial["state"], value, best))
+            if trial.state == "pruned" and trial.reported:
+                value = trial.reported[-1][1]
+            rows.append((search.arm, trial.number, order, trial.state, value, best))
     return pd.DataFrame(rows, columns=["arm", "trial", "order", "state", "value", "best"])
 
 
-def curves(searches: Sequence[Search]) -> dict[str, tuple[BestOf, ...]]:
+def curves(searches: Sequence[SearchResult]) -> dict[str, tuple[BestOf, ...]]:
     """Best of n for each search, first objective. A pruned or failed trial is one that was drawn and found nothing:
     it counts as the worst complete one."""
     found = {}
     for search in searches:
-        _, maximise = objectives(search)[0]
-        numbers = values(search)
+        maximise, numbers = search.search.objective[0].maximise, first_values(search)
         known = numbers[np.isfinite(numbers)]
         if len(known):
             worst = known.min() if maximise else known.max()
-            found[search["arm"]] = best_of(np.where(np.isfinite(numbers), numbers, worst), maximise)
+            found[search.arm] = best_of(np.where(np.isfinite(numbers), numbers, worst), maximise)
     return found
 
 
-def best_of_frame(searches: Sequence[Search]) -> pd.DataFrame:
+def best_of_frame(searches: Sequence[SearchResult]) -> pd.DataFrame:
     """``arm, n, mean, low, high``: the expected best of n trials, and where 80 of 100 draws lie."""
     rows = [(arm, b.n, b.mean, b.low, b.high) for arm, curve in curves(searches).items() for b in curve]
     return pd.DataFrame(rows, columns=["arm", "n", "mean", "low", "high"])
 
 
-def importances_frame(searches: Sequence[Search]) -> pd.DataFrame:
+def importances_frame(searches: Sequence[SearchResult]) -> pd.DataFrame:
     """``arm, objective, method, axis, mean, low, high, n``: share of the variation, over resampled trials."""
     rows = []
     for search in searches:
-        for objective, methods in search.get("importances", {}).items():
-            for method, axes in methods.items():
-                for axis, found in axes.items():
-                    spread = (fmean(found), min(found), max(found), len(found))
-                    rows.append((search["arm"], objective, method, axis, *spread))
+        for one in search.importances or ():
+            spread = (fmean(one.shares), min(one.shares), max(one.shares), len(one.shares))
+            rows.append((search.arm, one.objective, one.method, one.axis, *spread))
     return pd.DataFrame(rows, columns=["arm", "objective", "method", "axis", "mean", "low", "high", "n"])
 
 
@@ -155,19 +139,19 @@ def confirmed_frame(results: StudyResults) -> pd.DataFrame:
     """
     rows = []
     for search in results.search:
-        for winner in search["confirmed"]:
-            for (name, maximise), searched in zip(objectives(search), winner["values"], strict=True):
-                fresh = validated(results, winner["arm"], name)
-                lost = (searched - fresh.mean) * (1 if maximise else -1)
+        for arm, trial in search.confirmed.items():
+            for objective, searched in zip(search.search.objective, trial.values, strict=True):
+                fresh = validated(results, arm, objective)
+                lost = (searched - fresh.mean) * (1 if objective.maximise else -1)
                 told = (searched, fresh.mean, fresh.low, fresh.high, fresh.n, lost)
-                rows.append((winner["arm"], winner["trial"], name, *told))
+                rows.append((arm, trial.number, objective.name, *told))
     columns = ["arm", "trial", "objective", "searched", "mean", "low", "high", "n", "lost"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def validated(results: StudyResults, arm: str, objective: str) -> Estimate:
+def validated(results: StudyResults, arm: str, objective: Objective) -> Estimate:
     """An objective over an arm's finished repeats, on validation items; n = 0 where there is none."""
-    metric = parse_metric(objective.partition("/")[2])
+    metric = objective.metric
     whole = results.scores.query("split == 'validation' and items == 'all' and parameter.isna()")
     mine = chosen(whole, arm=arm, metric=metric.measure.name)
     # pandas turns None into NaN, which equals nothing: components are compared in Python.
@@ -179,61 +163,44 @@ def _same(found: object, component: str | None) -> bool:
     return (found if isinstance(found, str) else None) == component
 
 
-def front_frame(search: Search) -> pd.DataFrame:
+def front_frame(search: SearchResult) -> pd.DataFrame:
     """``trial, x, y, front`` of the first two objectives; empty for a search with one."""
-    names = objectives(search)
-    if len(names) < 2:
+    objectives = search.search.objective
+    if len(objectives) < 2:
         return pd.DataFrame(columns=["trial", "x", "y", "front"])
-    done = [t for t in ended(search) if t["values"]]
-    points = np.array([t["values"] for t in done], dtype=float).reshape(len(done), len(names))
-    front = non_dominated(points, [m for _, m in names])
-    rows = [(t["number"], p[0], p[1], bool(f)) for t, p, f in zip(done, points, front, strict=True)]
+    done = [t for t in search.ended if t.values]
+    points = np.array([t.values for t in done], dtype=float).reshape(len(done), len(objectives))
+    front = non_dominated(points, [one.maximise for one in objectives])
+    rows = [(t.number, p[0], p[1], bool(f)) for t, p, f in zip(done, points, front, strict=True)]
     return pd.DataFrame(rows, columns=["trial", "x", "y", "front"])
 
 
-def hypervolume_frame(search: Search) -> pd.DataFrame:
-    """``trial, volume`` after each complete trial, all objectives; the reference lies beyond the worst of each."""
-    names = objectives(search)
-    done = [t for t in ended(search) if t["values"]]
-    if len(names) < 2 or not done:
-        return pd.DataFrame(columns=["trial", "volume"])
-    points, maximise = np.array([t["values"] for t in done], dtype=float), [m for _, m in names]
-    reference = reference_point(points, maximise)
-    # One more point never takes volume away; what looks like it is rounding.
-    volumes = np.maximum.accumulate([hypervolume(points[: i + 1], reference, maximise) for i in range(len(done))])
-    return pd.DataFrame({"trial": [t["number"] for t in done], "volume": volumes})
-
-
-def edges(search: Search) -> list[tuple[str, str, float]]:
+def edges(search: SearchResult) -> list[tuple[str, str, float]]:
     """Axes whose best value lies at an end of its range: (axis, ``low`` or ``high``, value); choices have no ends."""
-    if not search["best"]:
-        return []
-    best = next(t for t in search["trials"] if t["number"] == search["best"][0])
     found = []
-    for axis, value in best["axes"].items():
+    for axis, value in search.leader.axes.items() if search.leader else ():
         bounds = span(search, axis)
         if bounds is not None and (side := at_edge(value, *bounds)):
             found.append((axis, side, value))
     return found
 
 
-def span(search: Search, axis: str) -> tuple[float, float, bool] | None:
+def span(search: SearchResult, axis: str) -> tuple[float, float, bool] | None:
     """Lower and upper end of an axis, and whether it is drawn by order of magnitude; None for a choice and for a
     simplex, whose ends mean that a weight is all or nothing."""
-    knob = search["space"].get(axis)
-    if knob is None or knob["kind"] not in ("uniform", "log_uniform", "int"):
-        return None
-    return knob["low"], knob["high"], knob["kind"] == "log_uniform"
+    match search.setup.space.get(axis):
+        case (Uniform() | LogUniform() | Int()) as knob:
+            return knob.low, knob.high, isinstance(knob, LogUniform)
+        case _:
+            return None
 
 
-def numeric_axes(search: Search) -> list[str]:
+def numeric_axes(search: SearchResult) -> list[str]:
     """Axes with numbers, the most important first where that is known, else as they were drawn."""
     known: dict[str, float] = {}
-    for methods in search.get("importances", {}).values():
-        for axes in methods.values():
-            for axis, found in axes.items():
-                known[axis] = known.get(axis, 0.0) + fmean(found)
-    settings = [coordinates(t) for t in ended(search)]
+    for one in search.importances or ():
+        known[one.axis] = known.get(one.axis, 0.0) + fmean(one.shares)
+    settings = [coordinates(t) for t in search.ended]
     seen = dict.fromkeys(axis for one in settings for axis in one)
     numeric = [a for a in seen if all(_is_number(one.get(a, 0.0)) for one in settings)]
     return sorted(numeric, key=lambda a: -known.get(a, 0.0))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from reports.figures.base import FigureBase
 from reports.records.frame import StudyResults
-from reports.sections.search.figures_front import Front, Hypervolume
+from reports.sections.search.figures_front import Front
 from reports.sections.search.figures_history import BestOfN, SearchedAndConfirmed, SearchHistory
-from reports.sections.search.figures_space import Contour, Importances, ParallelCoordinates, Slices
+from reports.sections.search.figures_space import Importances, Slices
 
 
 def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """Those to which the section refers."""
-    all_of_them = (
-        SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Contour, ParallelCoordinates, Front,
-        Hypervolume,
-    )  # fmt: skip
+    all_of_them = (SearchHistory, SearchedAndConfirmed, BestOfN, Importances, Slices, Front)
     return tuple(figure(results) for figure in all_of_them)

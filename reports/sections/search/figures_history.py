@@ -13,14 +13,13 @@ from reports.figures.marks import band, curve, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import (
-    Search,
     best_of_frame,
     chosen,
     confirmed_frame,
     history_frame,
-    objectives,
     title,
 )
+from studies.search.results import SearchResult
 
 
 class SearchHistory(FigureBase):
@@ -47,7 +46,7 @@ class SearchHistory(FigureBase):
 
     def drawn(self) -> Drawing:
         """One plot a search, on common axes."""
-        frame, arms = self.frame(), [s["arm"] for s in self.searches][:MOST_ARMS]
+        frame, arms = self.frame(), [s.arm for s in self.searches][:MOST_ARMS]
         figure, plots = sheet(0.6 + 1.7 * len(arms), len(arms), sharex=True, sharey=True)
         for i, (axes, arm) in enumerate(zip(plots, arms, strict=True)):
             mine = frame.query("arm == @arm")
@@ -123,7 +122,7 @@ class SearchedAndConfirmed(FigureBase):
 
     def drawn(self) -> Drawing:
         """A row for each confirmed arm, first objective."""
-        frame = chosen(self.frame(), objective=objectives(self.searches[0])[0][0]).reset_index(drop=True)
+        frame = chosen(self.frame(), objective=self.searches[0].search.objective[0].name).reset_index(drop=True)
         frame = frame.reset_index(names="row")
         figure, (axes,) = sheet(0.9 + 0.34 * max(1, len(frame)))
         intervals(axes, frame, tint=colour(0), line=1.6, size=7, linewidth=1.0)
@@ -134,10 +133,10 @@ class SearchedAndConfirmed(FigureBase):
         return figure
 
 
-def _measured(searches: Sequence[Search], capital: bool = True) -> str:
-    text = title(objectives(searches[0])[0][0])
+def _measured(searches: Sequence[SearchResult], capital: bool = True) -> str:
+    text = title(searches[0].search.objective[0])
     return text[:1].upper() + text[1:] if capital else text
 
 
-def _short(searches: Sequence[Search]) -> str:
-    return shortened(title(objectives(searches[0])[0][0]).removesuffix(" on validation items"), 24) + " (validation)"
+def _short(searches: Sequence[SearchResult]) -> str:
+    return shortened(title(searches[0].search.objective[0]).removesuffix(" on validation items"), 24) + " (validation)"

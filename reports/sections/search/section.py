@@ -14,23 +14,20 @@ from reports.model.section import Finding, Section, SectionTable, plain_table
 from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import (
-    Search,
     best_of_frame,
     confirmed_frame,
     curves,
     edges,
-    ended,
     importances_frame,
-    objectives,
     saved,
     title,
     trials_frame,
 )
 from reports.statistics.search import flips
+from studies.search.results import SearchResult
 
 FIGURES = (
-    "search_history", "search_confirmed", "search_best_of", "search_importances", "search_slices", "search_contour",
-    "search_parallel", "search_front", "search_hypervolume",
+    "search_history", "search_confirmed", "search_best_of", "search_importances", "search_slices", "search_front",
 )  # fmt: skip
 """In the order of the page."""
 
@@ -57,17 +54,16 @@ def section(results: StudyResults) -> Section | None:
     )
 
 
-def _lead(searches: Sequence[Search]) -> str:
-    one = searches[0]
-    names = listing([title(name) for name, _ in objectives(one)])
-    trials, epochs = one["budget"]["trials"], one["budget"]["epochs"]
-    budget = counted(trials, "trial") if trials else f"{epochs:,} epochs"
+def _lead(searches: Sequence[SearchResult]) -> str:
+    one = searches[0].search
+    names = listing([title(objective) for objective in one.objective])
+    budget = counted(one.budget.trials, "trial") if one.budget.trials else f"{one.budget.epochs:,} epochs"
     alone = len(searches) == 1
-    who = f"'{one['arm']}' was searched" if alone else f"Each of {len(searches)} arms was searched by itself"
-    pruned = "without pruning" if one["pruner"] == "none" else f"with the pruner {one['pruner']}"
-    over = "on repeat 0" if one["repeats"] == 1 else f"the mean over repeats 0 to {one['repeats'] - 1}"
+    who = f"'{searches[0].arm}' was searched" if alone else f"Each of {len(searches)} arms was searched by itself"
+    pruned = "without pruning" if one.pruner == "none" else f"with the pruner {one.pruner}"
+    over = "on repeat 0" if one.repeats == 1 else f"the mean over repeats 0 to {one.repeats - 1}"
     return (
-        f"{who} with a budget of {budget} by the sampler {one['sampler']}, {pruned}. The objective is {names}, {over}, "
+        f"{who} with a budget of {budget} by the sampler {one.sampler}, {pruned}. The objective is {names}, {over}, "
         "the same for every trial. Test items were read only afterwards, when the best settings were trained anew on "
         "other repeats; the verdicts above rest on those alone."
     )
@@ -76,14 +72,15 @@ def _lead(searches: Sequence[Search]) -> str:
 def _confirmations(results: StudyResults) -> list[Finding]:
     """The winner's curse: what the search promised against what fresh repeats give."""
     found = []
-    several = any(len(objectives(search)) > 1 for search in results.search)
+    objectives = {one.name: one for search in results.search for one in search.search.objective}
     for row in confirmed_frame(results).to_dict("records"):
         if row["n"] == 0:
             continue
-        lucky = row["searched"] > row["high"] if _maximise(results, row["objective"]) else row["searched"] < row["low"]
-        measured = title(row["objective"])
+        objective = objectives[row["objective"]]
+        lucky = row["searched"] > row["high"] if objective.maximise else row["searched"] < row["low"]
+        measured = title(objective)
         text = (
-            f"{f'In {measured}, ' if several else ''}'{row['arm']}' (trial {row['trial']}) had "
+            f"{f'In {measured}, ' if len(objectives) > 1 else ''}'{row['arm']}' (trial {row['trial']}) had "
             f"{number(row['searched'])} in the search, and "
             f"{number(row['mean'])} when trained anew: {_lost(row['lost'])}"
         )
@@ -100,21 +97,19 @@ def _lost(lost: float) -> str:
     return "no sign of luck, as far as other repeats, which may be easier or harder, can show."
 
 
-def _maximise(results: StudyResults, objective: str) -> bool:
-    return next(m for s in results.search for name, m in objectives(s) if name == objective)
-
-
-def _rankings(searches: Sequence[Search]) -> list[Finding]:
+def _rankings(searches: Sequence[SearchResult]) -> list[Finding]:
     """At which budget another arm takes the lead."""
-    if len(searches) < 2 or len(objectives(searches[0])) > 1:
+    objectives = searches[0].search.objective
+    maximise = objectives[0].maximise
+    if len(searches) < 2 or len(objectives) > 1:
         return []
     found = curves(searches)
     if len(found) < 2:
         return []
     shared = min(map(len, found.values()))
-    changes = flips({k: list(v) for k, v in found.items()}, objectives(searches[0])[0][1])
+    changes = flips({k: list(v) for k, v in found.items()}, maximise)
     if not changes:
-        first = max(found, key=lambda a: found[a][0].mean * (1 if objectives(searches[0])[0][1] else -1))
+        first = max(found, key=lambda a: found[a][0].mean * (1 if maximise else -1))
         text = f"'{first}' is expected to lead at every budget from 1 to {counted(shared, 'trial')}."
         return [Finding(text, "stable", "good")]
     n, leader, before = changes[-1]
@@ -123,22 +118,22 @@ def _rankings(searches: Sequence[Search]) -> list[Finding]:
     return [Finding(text, "depends on the budget", "bad", f"Expected best of n trials: {told}.")]
 
 
-def _of_one(search: Search) -> list[Finding]:
-    arm, states = search["arm"], Counter(t["state"] for t in search["trials"])
-    trials = ended(search)
-    text = f"The search for '{arm}' took {search['epochs_spent']:,} epochs{_savings(search)}"
+def _of_one(search: SearchResult) -> list[Finding]:
+    arm, trials = search.arm, search.ended
+    states = Counter(t.state for t in trials)
+    text = f"The search for '{arm}' took {search.epochs:,} epochs{_savings(search)}"
     parts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]]
     found = [Finding(f"{text}.", evidence=f"{counted(len(trials), 'trial')}: {', '.join(parts)}.")]
-    if not search["complete"]:
+    if not search.complete:
         found.insert(
             0, Finding(f"The search for '{arm}' has not reached its budget; the same command goes on.", "open", "open")
         )
     found += _fewer(search)
-    if search["complete"] and search.get("importances") == {}:
+    if search.complete and search.importances is None:
         text = f"Which settings of '{arm}' matter most is not told: {states['complete']} of its trials were trained to "
         found.append(Finding(f"{text}the end, too few for an estimate.", "no importances", "open"))
     if states["failed"]:
-        why = Counter(t["failure"] for t in trials if t["failure"]).most_common(1)
+        why = Counter(t.failure for t in trials if t.failure).most_common(1)
         told = f"Most often: {why[0][0]}." if why else ""
         found.append(Finding(f"{counted(states['failed'], 'trial')} of '{arm}' failed.", "failures", "bad", told))
     for axis, side, value in edges(search):
@@ -148,10 +143,10 @@ def _of_one(search: Search) -> list[Finding]:
     return found
 
 
-def _savings(search: Search) -> str:
+def _savings(search: SearchResult) -> str:
     """What the trials would have cost in full, and by cause what made them cost less."""
     left = saved(search)
-    full = search["epochs_spent"] + sum(left.values())
+    full = search.epochs + sum(left.values())
 
     def share(cause: str) -> str:
         rounded = round(left[cause] / full, 2)
@@ -165,27 +160,26 @@ def _savings(search: Search) -> str:
     return f" instead of {full:,}: {'; '.join(parts)}" if parts else ""
 
 
-def _fewer(search: Search) -> list[Finding]:
+def _fewer(search: SearchResult) -> list[Finding]:
     """Where a search found fewer settings than were to be confirmed."""
-    found, wanted = len(search["confirmed"]), search.get("confirm", 1)
-    if not search["complete"] or not 0 < found < wanted:
+    found, wanted = len(search.confirmed), len(search.search.names(search.setup))
+    if not search.complete or not 0 < found < wanted:
         return []
     settings = counted(found, "different setting")
-    if len(objectives(search)) > 1:
+    if len(search.search.objective) > 1:
         why = f"The front has {settings}"
     else:
         why = f"{settings} {'was' if found == 1 else 'were'} completed"
     confirmed = f"{found} {'is' if found == 1 else 'are'} confirmed instead of {wanted}"
-    return [Finding(f"Search for '{search['arm']}': {why}, so {confirmed}.", "fewer settings", "open")]
+    return [Finding(f"Search for '{search.arm}': {why}, so {confirmed}.", "fewer settings", "open")]
 
 
 def _tables(results: StudyResults) -> tuple[SectionTable, ...]:
     searches = results.search
     best = []
     for search in searches:
-        for winner in search["confirmed"]:
-            for path, value in winner["settings"].items():
-                best.append((winner["arm"], winner["trial"], path, _plain(value)))
+        for arm, trial in search.confirmed.items():
+            best += [(arm, trial.number, path, _plain(value)) for path, value in trial.settings.items()]
     made = [
         SectionTable(
             "settings", "The settings that were found", plain_table(("arm", "trial", "setting", "value"), best)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcore.seeding import generator
-from reports.statistics.search import BestOf, at_edge, best_of, flips, hypervolume, non_dominated
+from reports.statistics.search import BestOf, at_edge, best_of, flips, non_dominated
 
 
 @pytest.mark.parametrize("maximise", [True, False])
@@ -61,26 +61,6 @@ def test_a_front_holds_what_nothing_beats() -> None:
     points = np.array([[1, 5], [2, 4], [2, 3], [3, 1], [3, 1], [np.nan, 9]], dtype=float)
     assert non_dominated(points, [True, True]).tolist() == [True, True, False, True, True, False]
     assert non_dominated(points, [True, False]).tolist() == [False, False, False, True, True, False]
-
-
-@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
-def test_hypervolume_agrees_with_counting(objectives: int) -> None:
-    points = generator(objectives, "test").integers(0, 5, size=(7, objectives)).astype(float)
-    reference = np.zeros(objectives)
-    cells = np.stack(np.meshgrid(*[np.arange(4) + 0.5] * objectives, indexing="ij"), -1).reshape(-1, objectives)
-    covered = (cells[:, None] < points[None]).all(-1).any(-1).sum()
-    assert hypervolume(points, reference, [True] * objectives) == pytest.approx(covered)
-
-
-@pytest.mark.parametrize("objectives", [2, 3])
-def test_hypervolume_agrees_with_optuna(objectives: int) -> None:
-    from optuna._hypervolume import compute_hypervolume
-
-    points = generator(objectives, "test", index=1).uniform(size=(20, objectives))
-    reference = np.full(objectives, 0.9)
-    inside = points[(points < reference).all(1)]
-    expected = compute_hypervolume(inside, reference)
-    assert hypervolume(points, reference, [False] * objectives) == pytest.approx(expected, rel=1e-10)
 
 
 def test_the_edge_of_a_range() -> None:

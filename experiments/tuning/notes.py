@@ -1,0 +1,147 @@
+"""What the suite writes down with Optuna's trials, as their user attributes. Read and written here alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import psutil
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from pydantic import BaseModel, ConfigDict
+
+from mmcore.config import Overrides
+
+Kept = dict[str, Any]
+"""What a sampler or pruner of Optuna's keeps with a trial: its own words, as JSON has them."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, told apart from a later one with the same number by when it was created."""
+
+    host: str
+    pid: int
+    created: float
+
+    @classmethod
+    def me(cls) -> Owner:
+        """This process."""
+        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+
+    @property
+    def here(self) -> bool:
+        """Whether it is, or was, a process of this machine."""
+        return self.host == socket.gethostname()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; only known of processes of this machine."""
+        try:
+            process = psutil.Process(self.pid)
+            # Clocks are read at different resolutions; a number is not used again within a second.
+            return abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+class TrialScores(BaseModel):
+    """What the finished repeats of a trial scored on validation items.
+
+    Args:
+        repeats: the objectives of each. components: component to loss and skill, the mean over the repeats.
+    """
+
+    repeats: tuple[tuple[float, ...], ...] = ()
+    components: dict[str, dict[str, float]] = {}
+
+
+class TrialNotes(BaseModel):
+    """The notes of one trial. Each field is an attribute of its own; others are left to whoever wrote them.
+
+    Trials of earlier versions lack some of them, and a trial that has just been taken lacks most.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int | None = None
+    """The proposal that it is a trial of."""
+    retry_of: int | None = None
+    """The number of the trial that had the proposal before."""
+    deaths: int = 0
+    """How often the proposal ended with a process at the same point …"""
+    reached: int = -1
+    """… and that point: how many steps had been reported; -1: no process has had it before."""
+    process: Owner | None = None
+    """Who works on it."""
+    beat: int = 0
+    """A number that its owner raises, as a sign of life."""
+    closed: str | None = None
+    """Why it was closed without a result: ``died``, ``interrupted``, ``unused``, ``twin``, or what went wrong."""
+    settings: Overrides = {}
+    """The overrides that its parameters mean."""
+    fingerprints: tuple[str, ...] = ()
+    """Its runs, by repeat."""
+    run_epochs: tuple[int, ...] = ()
+    """Epochs of each run that it took, in order."""
+    epochs_full: int | None = None
+    """Epochs that it would take without pruning; None where its settings could not be built."""
+    scores: TrialScores = TrialScores()
+    """What its finished repeats scored."""
+    proposed: Kept = {}
+    """What the sampler kept of it as it was proposed."""
+    ended: Kept = {}
+    """What sampler and pruner kept of it as it ended."""
+
+    def attributes(self) -> dict[str, Any]:
+        """The fields that are set, as Optuna keeps them."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def notes_of(trial: optuna.Trial | FrozenTrial) -> TrialNotes:
+    """What is written down with a trial."""
+    return TrialNotes.model_validate(trial.user_attrs)
+
+
+def note(trial: optuna.Trial, notes: TrialNotes) -> None:
+    """Write down the fields that are set, on a trial of this process."""
+    for key, value in notes.attributes().items():
+        trial.set_user_attr(key, value)
+
+
+def waiting(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], notes: TrialNotes) -> FrozenTrial:
+    """A trial whose settings are decided, for whoever is free."""
+    return create_trial(
+        state=TrialState.WAITING,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs=notes.attributes(),
+    )
+
+
+class StoredStudy(optuna.Study):
+    """A search as its storage has it. It has no sampler and no pruner: see :mod:`experiments.tuning.view`.
+
+    Raises:
+        KeyError: the storage has no search of that name.
+    """
+
+    def __init__(self, name: str, storage: BaseStorage) -> None:
+        super().__init__(name, storage, optuna.samplers.RandomSampler(), optuna.pruners.NopPruner())
+        self.storage = storage
+
+    def note(self, number: int, notes: TrialNotes) -> None:
+        """Write down the fields that are set, on a trial of any process.
+
+        Raises:
+            optuna.exceptions.UpdateFinishedTrialError: it has ended.
+        """
+        study = self.storage.get_study_id_from_name(self.study_name)
+        trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        for key, value in notes.attributes().items():
+            self.storage.set_trial_user_attr(trial, key, value)
