@@ -50,7 +50,7 @@ from mmcore.answers.gates import (
 from mmcore.answers.parts import Score
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from mmcore.record import Drawn
+from mmcore.record import CorpusFacts, Drawn, Run, Side, SplitFacts
 from mmcore.seeding import generator
 from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
@@ -108,17 +108,23 @@ def results_of(study: ResolvedStudy, chance: Chance, drawn: Drawn) -> StudyResul
     score_RAC = level_RC[:, None] + chance.draw(len(names) + 1, len(COMPONENTS))
     rows = list(_score_rows(names, score_RAC[:, :-1], "arm"))
     baselines = list(_score_rows(["constant"], score_RAC[:, -1:], "baseline"))
-    runs = [
-        {"arm": name, "repeat": r, "status": "done", "drawn": drawn, "test_groups": TEST, "train_groups": TRAIN}
-        for name in names for r in range(study.repeats)
-    ]  # fmt: skip
+    split = SplitFacts(train=Side(TRAIN, TRAIN, TRAIN), test=Side(TEST, TEST, TEST), drawn=drawn)
+    corpus = CorpusFacts(modalities=tuple(NAMES), components=tuple(COMPONENTS))
+    runs = tuple(
+        Run(
+            fingerprint=f"{arm.name}{r}", arm=arm.name, repeat=r, status="done", failure=None, epochs=1, best_epoch=1,
+            stopped_early=False, steps=1, seconds=1.0, config=arm.config, corpus=corpus, split=split, parameters={},
+            flops={}, numerics=1,
+        )
+        for arm in study.arms for r in range(study.repeats)
+    )  # fmt: skip
     empty = tidy(study, [])
     return replace(
         empty,
-        runs=pd.DataFrame(runs),
+        runs=runs,
         scores=pd.DataFrame(rows, columns=list(SCORE_COLUMNS)),
         baselines=pd.DataFrame(baselines),
-        corpus={"modalities": list(NAMES), "components": list(COMPONENTS)},
+        corpus=corpus,
     )
 
 

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from factories.records import a_record
+from factories.records import failed as diverged
+
 from experiments.launchers.messages import Finished, Job, Message, Started, Stopped, Told
 from experiments.records import epochs_trained, write_record
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone
+from mmcore.record import Failure, Score
 
 
 def skill(config: RunConfig) -> float:
@@ -94,17 +98,13 @@ class PretendPool:
             return
         del self.going[name]
         failed = kind.fails(config)
-        keys = {"split": "validation", "items": "all", "parameter": None, "baseline": None}
-        scores = [
-            {**keys, "metric": "skill", "component": component, "value": value} for component in (None, "position")
-        ]
-        scores.append({**keys, "metric": "loss", "component": None, "value": config.model.layers})
-        record = {
-            "status": "failed" if failed else "done",
-            "failure": {"error": "TrainingDiverged", "message": "NaN"} if failed else None,
-            "scores": [] if failed else scores,
-            "history": history,
-            "epochs": epochs,
-        }
+        scores = (
+            Score("validation", "all", "skill", None, value),
+            Score("validation", "all", "skill", "position", value),
+            Score("validation", "all", "loss", None, float(config.model.layers)),
+        )
+        made = diverged if failed else a_record
+        told: dict[str, Any] = {"failure": Failure("TrainingDiverged", "NaN")} if failed else {"scores": scores}
+        record = made(fingerprint=name, config=config, history=tuple(history), epochs=epochs, **told)
         write_record(folder, record)
-        hear(Finished(name, record["status"]))
+        hear(Finished(name, record.status))
