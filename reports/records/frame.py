@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
 from mmcore.result import Drawn, drawn_of
 from reports.records.mixable import check_mixable, run_name
@@ -48,6 +49,7 @@ OUTCOME_COLUMNS = (
 NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
 
 Table = TypeVar("Table")
+R = TypeVar("R", bound=Result | Failure)
 
 _NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
 """Stands for the runs where none is finished."""
@@ -75,8 +77,7 @@ class StudyResults:
         quality: rows of the corpus's quality report.
         provenance: how the report came about, as the caller tells it.
         corpus: the corpus's facts as in a record; {} when there is no record.
-        analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
-            result}``, or ``failure`` in the place of the result.
+        analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared.
     """
 
@@ -92,12 +93,16 @@ class StudyResults:
     quality: list[dict[str, Any]]
     provenance: dict[str, Any]
     corpus: dict[str, Any] = field(default_factory=dict)
-    analyses: tuple[dict[str, Any], ...] = ()
+    analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[SearchResult, ...] = ()
 
-    def answers(self, kind: str) -> list[dict[str, Any]]:
-        """What an analysis found, one a run, in the order of the plan; without those that failed."""
-        return [answer for answer in self.analyses if answer["kind"] == kind and "result" in answer]
+    def answers(self, kind: type[R]) -> list[Answered[R]]:
+        """What an analysis found, one a run, in the order of the plan; without those that failed.
+
+        Args:
+            kind: the type of its results; :class:`Failure` for all that failed.
+        """
+        return [cast(Answered[R], answer) for answer in self.analyses if isinstance(answer.result, kind)]
 
     @cached_property
     def run_rows(self) -> list[dict[str, Any]]:

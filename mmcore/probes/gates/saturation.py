@@ -6,7 +6,6 @@ B batch, T steps, M modalities, D width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ SHUT, OPEN = 0.05, 0.95
 it hardly follows its input, nor can it be trained back."""
 
 
-def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str, Any]]:
+def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str, float]]:
     """The gates of a trained model on a handful of windows, by the name under which the fusion traces them.
 
     Only steps at which two modalities or more are present count: with one alone a gate has nothing to choose between,
@@ -46,7 +45,7 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
     with torch.no_grad():
         model.look_at_fusion(batch.to(next(model.parameters()).device), trace)
     choice_BT = trace.arrays["present"].sum(-1) >= 2
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, float]] = {}
     for name, gate_BTD in trace.arrays.items():
         kind, _, gate = name.partition("/")
         values_ND = gate_BTD[choice_BT] if kind == "gates" else np.empty(0)
