@@ -6,16 +6,13 @@ import math
 from itertools import cycle
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import dots, name_rows, own_names
+from reports.figures.marks import STROKES, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_above, marker, only_first, sheet, shortened
 from reports.model.report import Summary
 from reports.numbers import percent
-
-BASELINE_MARKS = ("|", "x", "+", "1")
 
 
 class ComponentScores(FigureBase):
@@ -59,16 +56,13 @@ class ComponentScores(FigureBase):
         arms = [a.name for a in self.summary.arms][:MOST_ARMS]
         step = min(0.8 / max(len(arms), 1), 0.2)
         figure, (axes,) = sheet(1.2 + (0.32 + 0.14 * len(arms)) * max(len(components), 1))
-        for b, shape in zip(self.summary.baselines, cycle(BASELINE_MARKS)):
+        for b, shape in zip(self.summary.baselines, cycle(STROKES)):
             mine = frame.query("baseline and who == @b.name")
-            look = {"marker": shape, "color": INK, "s": 81, "linewidth": 1.4, "alpha": 0.75, "label": b.name}
-            with own_names(axes):
-                sns.scatterplot(mine, x="mean", y="row", ax=axes, legend=False, **look)
+            dots(axes, mine, "mean", "row", tint=INK, shape=shape, size=9, linewidth=1.4, alpha=0.75, label=b.name)
         for i, name in enumerate(arms):
             mine = frame.query("not baseline and who == @name")
             mine = mine.assign(row=mine["row"] + (i - (len(arms) - 1) / 2) * step)
-            axes.hlines(mine["row"], mine["low"], mine["high"], color=colour(i), linewidth=1.8)
-            dots(axes, mine, "mean", "row", tint=colour(i), shape=marker(i), filled=i % 2 == 0, label=shortened(name))
+            intervals(axes, mine, tint=colour(i), shape=marker(i), filled=i % 2 == 0, label=shortened(name))
         name_rows(axes, [shortened(str(c), 20) for c in components])
         if components[:1] == [self.summary.metric.title]:
             axes.get_yticklabels()[0].set_fontweight("bold")

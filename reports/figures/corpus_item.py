@@ -9,9 +9,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from reports.figures.marks import curve, dots
 from reports.figures.style import INK, NEUTRAL, WIDTH, colour, house_style, shortened
 
 MOST_LINES = 4
@@ -230,26 +232,15 @@ def _draw(
 
 
 def _line(ax: Axes, rows: _Rows, column: str, kind: str, tint: str) -> None:
-    import seaborn as sns
-
-    held = kind in ("binary", "categorical")
-    values_T = rows.values[column].to_numpy(np.float64)
-    known_T = np.isfinite(values_T)
-    # Seaborn would join what lies on either side of a row without a value, so each run is a line of its own.
-    run_T = np.cumsum(~known_T)[known_T]
-    times_T, values_T = rows.begin_T[known_T], values_T[known_T]
-    sns.lineplot(
-        x=times_T, y=values_T, units=run_T, estimator=None, errorbar=None, ax=ax, color=tint, linewidth=1.1,
-        drawstyle="steps-post" if held else "default", legend=False,
-    )  # fmt: skip
-    alone_T = (np.diff(run_T, prepend=-1) != 0) & (np.diff(run_T, append=-1) != 0)
-    if alone_T.any():
-        sns.scatterplot(x=times_T[alone_T], y=values_T[alone_T], ax=ax, color=tint, s=8, legend=False)
+    table = pd.DataFrame({"time": rows.begin_T, "value": rows.values[column].to_numpy(np.float64)})
+    style = "steps-post" if kind in ("binary", "categorical") else "default"
+    curve(ax, table, "time", "value", color=tint, linewidth=1.1, drawstyle=style)
+    known_T = table["value"].notna()
+    alone_T = known_T & ~known_T.shift(1, fill_value=False) & ~known_T.shift(-1, fill_value=False)
+    dots(ax, table.loc[alone_T], "time", "value", tint=tint, size=2.8, linewidth=0)
 
 
 def _map(ax: Axes, rows: _Rows) -> None:
-    import seaborn as sns
-
     values_TF = rows.values.to_numpy(np.float64)
     known_TF = np.isfinite(values_TF)
     count_F = np.maximum(known_TF.sum(axis=0), 1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.measures import MEASURES
 from reports.figures.base import FigureBase
-from reports.figures.marks import cells, dots
+from reports.figures.marks import cells, dots, shades
 from reports.figures.style import INK, VERDICT_MARKS, VERDICT_TINTS, legend_over_all, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
 
@@ -18,13 +17,7 @@ ROW = 0.35
 NUMBERS = 7
 """Columns that have room for numbers; with more, cells show shade and mark alone."""
 MOST_ROWS, MOST_COLUMNS = 60, 16
-DEEPEST = 0.5
-"""Opacity of the largest difference: text on it stays legible on a light and on a dark page."""
-ANNOTATION = {"color": INK, "fontsize": 9.0, "va": "top"}
-STOPS = ((0.0, "worse", DEEPEST), (0.5, "worse", 0.0), (0.5, "better", 0.0), (1.0, "better", DEEPEST))
-SHADES = LinearSegmentedColormap.from_list(
-    "worse to better", [(at, to_rgba(VERDICT_TINTS[side], alpha)) for at, side, alpha in STOPS]
-)
+SHADES = shades(VERDICT_TINTS["worse"], VERDICT_TINTS["better"])
 
 
 class DifferencesByComponent(FigureBase):
@@ -95,8 +88,7 @@ class DifferencesByComponent(FigureBase):
             grid.iloc[rows.index((c.arm, c.reference)), columns.index(self._column(c))] = c.paired.difference.mean
         if drawn:
             gains = grid if self.summary.metric.higher_is_better else -grid
-            look = {"annot": grid.map(_short), "fmt": "", "annot_kws": ANNOTATION} if numbers else {}
-            cells(axes, gains / self._largest(grid), SHADES, -1, 1, **look)
+            cells(axes, gains / self._largest(grid), SHADES, grid if numbers else None)
         slant = sum(len(shortened(c, 14)) + 2 for c in columns) > 40
         turned = {"rotation": 90 if upright else 30, "ha": "left", "rotation_mode": "anchor"} if slant else {}
         names = [shortened(c, 20 if slant else 14) for c in columns]
@@ -124,10 +116,3 @@ class DifferencesByComponent(FigureBase):
         """The largest difference of each column's scale; 1 where all are zero or unknown."""
         sizes = grid.abs().replace(np.inf, np.nan).max()
         return (sizes * 0 + sizes.max() if self._common() else sizes).replace(0, np.nan).fillna(1.0)
-
-
-def _short(value: float) -> str:
-    """Signed, in five characters or fewer for differences below ten thousand."""
-    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
-    text = f"{value:+.{digits}f}" if abs(value) < 99999.5 else f"{value:+.0e}"
-    return text.lstrip("+-") if not float(text) else text.replace("-", "−")

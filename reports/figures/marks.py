@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -11,10 +12,16 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
 
-from reports.figures.style import PAPER, colour, line, marker
+from reports.figures.style import INK, PAPER, colour, line, marker
+
+STROKES = ("|", "x", "+", "1")
+"""Marks that have no inside."""
+DEEPEST = 0.5
+"""Opacity of the deepest shade of a cell: text on it stays legible on a light and on a dark page."""
 
 
 @contextmanager
@@ -87,24 +94,56 @@ def dots(
         look: anything else, in matplotlib's words.
     """
     shapes = {"marker": shape} if isinstance(shape, str) else {"style": shape, "markers": {s: s for s in shape}}
-    look = {"linewidth": 1.5, "zorder": 3, "color": "none", "edgecolor": tint} | shapes | look
-    faces = np.where(filled, tint, PAPER).tolist()
+    if shape in STROKES:
+        faces = {"color": tint}
+    else:
+        faces = {"color": "none", "edgecolor": tint, "facecolor": np.where(filled, tint, PAPER).tolist()}
+    look = {"linewidth": 1.5, "zorder": 3} | faces | shapes | look
     with own_names(axes):
-        sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), facecolor=faces, legend=False, **look)
+        sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), legend=False, **look)
 
 
-def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap | str, low: float, high: float, **look: Any) -> None:
+def intervals(axes: Axes, table: pd.DataFrame, *, tint: str, line: float = 1.8, x: str = "mean", **look: Any) -> None:
+    """A mark in each row, and the interval that it stands in.
+
+    Args:
+        table: columns ``x``, ``row``, ``low`` and ``high``; a mark without an interval has a NaN in both.
+        line: width of the interval's line, in points.
+        look: of the marks, as for :func:`dots`.
+    """
+    axes.hlines(table["row"], table["low"], table["high"], color=tint, linewidth=line)
+    dots(axes, table, x, "row", tint=tint, **look)
+
+
+def cells(axes: Axes, grid: pd.DataFrame, shades: Colormap, numbers: pd.DataFrame | None = None) -> None:
     """A heat map without names and without a bar of colours; a NaN leaves its cell empty.
 
     Args:
-        grid: row 0 is on top; the cell of row r and column c has its middle at ``(c + 0.5, r + 0.5)``.
-        low, high: values of the first and the last shade.
-        look: anything else in the words of ``sns.heatmap``, such as ``annot``.
+        grid: from −1, the first shade, to 1, the last. Row 0 is on top; the cell of row r and column c has its middle
+            at ``(c + 0.5, r + 0.5)``.
+        numbers: written into the cells, with their sign.
     """
     _Unseen(cast(Drawing, axes.figure))
-    usual = {"cbar": False, "xticklabels": False, "yticklabels": False, "linewidths": 2.0, "linecolor": PAPER}
+    look: dict[str, Any] = {"cbar": False, "xticklabels": False, "yticklabels": False}
+    if numbers is not None:
+        look |= {"annot": numbers.map(_signed), "fmt": "", "annot_kws": {"color": INK, "fontsize": 9.0, "va": "top"}}
     with own_names(axes):
-        sns.heatmap(grid, vmin=low, vmax=high, cmap=shades, ax=axes, **(usual | look))
+        sns.heatmap(grid, vmin=-1, vmax=1, cmap=shades, ax=axes, linewidths=2.0, linecolor=PAPER, **look)
+
+
+def shades(below: str, above: str) -> Colormap:
+    """From the colour of what is below 0 through nothing to the colour of what is above."""
+    stops = ((0.0, below, DEEPEST), (0.5, below, 0.0), (0.5, above, 0.0), (1.0, above, DEEPEST))
+    return LinearSegmentedColormap.from_list("shades", [(at, to_rgba(tint, alpha)) for at, tint, alpha in stops])
+
+
+def _signed(value: float) -> str:
+    """In five characters or fewer below ten thousand; nothing for NaN."""
+    if math.isnan(value):
+        return ""
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    text = f"{value:+.{digits}f}" if abs(value) < 99999.5 else f"{value:+.0e}"
+    return text.lstrip("+-") if not float(text) else text.replace("-", "−")
 
 
 class _Unseen(FigureCanvasBase):
@@ -113,6 +152,11 @@ class _Unseen(FigureCanvasBase):
 
     def draw(self, *_: Any, **__: Any) -> None:
         self.figure.stale = False
+
+
+def sign(axes: Axes, label: str, **look: Any) -> None:
+    """A line or a mark that stands in the legend and nowhere else, in matplotlib's words."""
+    axes.add_line(Line2D([], [], label=label, **look))
 
 
 def name_rows(axes: Axes, names: Sequence[str], places: Sequence[float] | None = None) -> None:

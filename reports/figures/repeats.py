@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import curve, own_names
+from reports.figures.marks import curve, own_names, sign
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, legend_over_all, only_first, sheet, shortened
 from reports.model.report import Summary
 
@@ -72,7 +72,7 @@ class ScoresByRepeat(FigureBase):
         height = 3.4 if len(plots) == 1 else 0.9 + 1.75 * -(-len(plots) // across)
         figure, grid = sheet(height, len(plots), across, sharey=True)
         for label, (tint, dash) in STROKES.items() if self.summary.primary else ():
-            grid[0].plot([], [], color=tint, linestyle=dash, linewidth=1.4, label=label)
+            sign(grid[0], label, color=tint, linestyle=dash, linewidth=1.4)
         for axes, arms in zip(grid, plots, strict=True):
             self._plot(axes, arms, alone=len(plots) == 1)
         figure.supylabel(f"test {shortened(self.summary.metric.title)}", fontsize=10)

@@ -6,10 +6,10 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -73,29 +73,6 @@ _RULES: dict[Any, Any] = {
 }
 
 
-class Figure(Protocol):
-    """What every figure offers.
-
-    ``name`` is a file's stem, ``title`` its caption, ``description`` says in words what it shows; ``value`` is the
-    column of its table without which there is nothing to draw.
-    """
-
-    name: str
-    title: str
-    value: str
-
-    @property
-    def description(self) -> str: ...
-
-    def frame(self) -> pd.DataFrame:
-        """The numbers that are drawn, as a table."""
-        ...
-
-    def draw(self) -> Drawing:
-        """The drawing; no global state is touched."""
-        ...
-
-
 @contextmanager
 def house_style() -> Iterator[None]:
     """Our rules on top of seaborn's and matplotlib's own, whatever the user's matplotlibrc says."""
@@ -138,9 +115,28 @@ def sheet(height: float, plots: int = 1, across: int = 1, **options: Any) -> tup
     return figure, list(grid[: max(1, plots)])
 
 
+def abreast(names: Sequence[str], height: float, row: float, x: str, y: str) -> tuple[Drawing, list[Axes]]:
+    """A drawing with a plot for each name, two side by side on common axes.
+
+    Args:
+        height, row: inches of the drawing without plots, and of a row of them.
+        x, y: names of the axes, at the outer plots.
+    """
+    across = min(2, max(1, len(names)))
+    rows = max(1, -(-len(names) // across))
+    figure, plots = sheet(height + row * rows, len(names), across, sharex=True, sharey=True)
+    for i, (axes, name) in enumerate(zip(plots, names, strict=False)):
+        lowest = i + across >= len(names)
+        axes.set_title(shortened(name, 48 // across), loc="left")
+        axes.set(xlabel=x if lowest else "", ylabel="" if i % across else y)
+        axes.tick_params(labelbottom=lowest)
+        axes.grid(axis="y")
+    return figure, plots
+
+
 def legend_above(axes: Axes, columns: int = 3) -> None:
     """The legend over the plot, where it can hide nothing."""
-    if named := _named([axes], columns):
+    if named := _named([axes], columns, 60):
         axes.legend(
             **named, loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.4, handlelength=2.6, columnspacing=1.4,
             borderpad=0,
@@ -149,20 +145,22 @@ def legend_above(axes: Axes, columns: int = 3) -> None:
 
 def legend_over_all(figure: Drawing, columns: int = 3, **options: Any) -> None:
     """One legend for all plots, above them; a name that several have stands there once."""
-    if named := _named(figure.axes, columns):
+    if named := _named(figure.axes, columns, 68):
         figure.legend(**named, **({"loc": "outside upper left", "columnspacing": 1.4} | options))
 
 
-def _named(plots: Sequence[Axes], most: int) -> dict[str, Any]:
-    """What is named in these plots, in as many columns as have room; nothing where nothing is named."""
+def _named(plots: Sequence[Axes], most: int, letters: int) -> dict[str, Any]:
+    """What is named in these plots, in as many columns as fit into a line of so many letters; may be nothing."""
     found: dict[str, Any] = {}
     for axes in plots:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if not found:
         return {}
-    longest = max(len(label) for label in found)
-    columns = max(1, min(most, len(found), int(60 / (longest + 6))))
+    columns = max(1, min(most, len(found)))
+    # A column is as wide as its longest name and six letters for the mark.
+    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > letters:
+        columns -= 1
     return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 
 

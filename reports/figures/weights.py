@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.figures.base import FigureBase
 from reports.figures.marks import band
-from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, only_first, sheet, shortened
+from reports.figures.style import INK, MOST_ARMS, abreast, colour, legend_over_all, only_first, shortened
 from reports.records.frame import StudyResults
 
 PREFIX = "weight/"
@@ -62,20 +62,14 @@ class LossWeights(FigureBase):
         """One plot an arm on common axes, two side by side; every component keeps its colour, line and mark."""
         frame, arms = self.frame(), self._arms()[:MOST_ARMS]
         components = list(dict.fromkeys(frame["component"]))
-        across = min(2, max(1, len(arms)))
-        figure, plots = sheet(1.0 + 2.1 * max(1, -(-len(arms) // across)), len(arms), across, sharex=True, sharey=True)
-        for i, (axes, arm) in enumerate(zip(plots, arms, strict=False)):
-            axes.set_title(shortened(arm, 48 // across), loc="left")
+        figure, plots = abreast(arms, 1.0, 2.1, "epoch", "weight")
+        for axes, arm in zip(plots, arms, strict=False):
             axes.axhline(1.0, color=INK, alpha=0.45, linewidth=0.9)
             for j, component in enumerate(components):
-                mine = frame.query("arm == @arm and component == @component")
+                mine = frame.loc[(frame["arm"] == arm) & (frame["component"] == component)]
                 # Further round the circle: the first arms of the other figures have the first colours.
                 band(axes, mine, "epoch", j, shortened(component), color=colour(j + 3), linewidth=1.7)
-            axes.grid(axis="y")
             axes.margins(x=0.05)
-            lowest = i + across >= len(arms)
-            axes.set(xlabel="epoch" if lowest else "", ylabel="" if i % across else "weight")
-            axes.tick_params(labelbottom=lowest)
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         legend_over_all(figure, 4, handlelength=2.6)
         return figure

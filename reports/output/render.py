@@ -36,7 +36,7 @@ from reports.summary.quality import heading
 from reports.summary.sentences import comparison_verdict, effect_interval_text
 
 if TYPE_CHECKING:
-    from reports.figures.style import Figure
+    from reports.figures.base import FigureBase
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -105,7 +105,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     from reports.figures.svg import inline, to_svg
     from reports.figures.weights import LossWeights
 
-    drawable: tuple[Figure, ...] = (
+    drawable: tuple[FigureBase, ...] = (
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),

@@ -17,7 +17,7 @@ from reports.sections.scope import scoped
 from reports.sections.search import section as search
 
 if TYPE_CHECKING:
-    from reports.figures.style import Figure
+    from reports.figures.base import FigureBase
 
 
 def sections(results: StudyResults) -> tuple[Section, ...]:
@@ -34,7 +34,7 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
     return (*asked, *(section for section in others if section is not None))
 
 
-def figures(results: StudyResults) -> tuple[Figure, ...]:
+def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """The figures to which sections refer by name. Imports the drawing library."""
     from reports.sections.attention import figures as of_attention
     from reports.sections.corruption import figures as of_corruption

@@ -12,7 +12,7 @@ from reports.sections.items.section import by_item
 from reports.sections.reliability.section import calibration
 
 if TYPE_CHECKING:
-    from reports.figures.style import Figure
+    from reports.figures.base import FigureBase
 
 
 def overviews(results: StudyResults, metric: MetricFacts) -> tuple[Section, ...]:
@@ -21,7 +21,7 @@ def overviews(results: StudyResults, metric: MetricFacts) -> tuple[Section, ...]
     return tuple(section for section in made if section is not None)
 
 
-def overview_figures(results: StudyResults, metric: MetricFacts) -> tuple[Figure, ...]:
+def overview_figures(results: StudyResults, metric: MetricFacts) -> tuple[FigureBase, ...]:
     """The figures to which these sections refer by name. Imports the drawing library."""
     from reports.sections.arms.figures import AverageRanks
     from reports.sections.items.figures import ItemDifferences

@@ -1,56 +1,114 @@
 """Seaborn draws every figure, on given axes, and computes nothing of its own."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
+from contracts import made_lattices
+from factories.answers import attention_answer, gates_answer
 from matplotlib.colors import to_hex
 
+from reports import sections
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, cells, curve, dots
+from reports.figures.marks import band, cells, curve, dots, shades
 from reports.figures.style import PAPER, legend_over_all, sheet
+from reports.sections.build import figures as section_figures
 from reports.sections.search.figures import figures as search_figures
 from reports.sections.standard import overview_figures
 from reports.summary.build import summarise
+from tests.reports import test_errors
+from tests.reports.test_corruption import answer as corruption_answer
 from tests.reports.test_figures import figures as of_study
 from tests.reports.test_search import make_search
 
-ROOMS = ("figures", "sections.arms", "sections.items", "sections.reliability", "sections.search")
 DRAWING = [name for name in dir(sns) if name.endswith(("plot", "heatmap"))]
 
+BARE = {
+    "plot", "scatter", "bar", "barh", "step", "errorbar", "hist", "hist2d", "stem", "boxplot", "violinplot", "fill",
+    "fill_between", "fill_betweenx", "stackplot", "imshow", "matshow", "pcolor", "pcolormesh", "contour", "contourf",
+    "tricontour", "tricontourf", "add_patch", "add_collection", "add_line",
+}  # fmt: skip
+"""What matplotlib draws by itself. Lines without data of their own (``hlines``, ``axvline``) are not among it: seaborn
+has none, and its intervals are estimates of its own, not those of our statistics."""
+BY_MATPLOTLIB = {
+    ("reports.figures.marks", "add_line"): "a sign for the legend alone, without data",
+    ("reports.figures.marks", "fill_between"): "seaborn's band is its own estimate",
+    ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
+    ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",
+    ("reports.sections.attention.figures_maps", "add_patch"): "one path a shade; cells would make a page too large",
+    ("reports.sections.search.figures_space", "tricontour"): "seaborn's contours are densities",
+}
 
-def classes():
-    """Every class of these rooms that has a caption of its own: a figure."""
-    found = set()
-    for room in ROOMS:
+
+def modules():
+    """Every module in which figures are drawn."""
+    rooms = sorted(path.parent.name for path in Path(sections.__path__[0]).glob("*/figures.py"))
+    for room in ("figures", *(f"sections.{room}" for room in rooms)):
         package = importlib.import_module(f"reports.{room}")
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             if room == "figures" or module.name.rpartition(".")[2].startswith("figures"):
-                members = vars(importlib.import_module(module.name)).values()
-                found |= {c for c in members if inspect.isclass(c) and "title" in vars(c)}
-    return found
+                yield importlib.import_module(module.name)
+
+
+def classes():
+    """Every class of these modules that is described in words: a figure."""
+    found = {c for module in modules() for c in vars(module).values() if inspect.isclass(c)}
+    return {c for c in found if hasattr(c, "description") and not inspect.isabstract(c)}
 
 
 @pytest.fixture(scope="module")
-def drawable(results_of, study_of):
-    """Every figure of a study with items, classes, weights, costs and a search for two objectives."""
+def drawable(results_of, study_of, records_of):
+    """Every figure of a study with items, classes, weights, costs, a search for two objectives and all analyses."""
     study = study_of(("track_only", "multimodal", "audio"), repeats=6, margin=0.03)
     results = results_of(study, effects={"multimodal": 0.2}, items=40, calibrated=True)
     scores = pd.concat([results.scores, results.scores.assign(split="validation")], ignore_index=True)
     results = replace(results, scores=scores, search=(make_search(objectives=2, trials=20),))
-    return [*of_study(results), *overview_figures(results, summarise(results).metric), *search_figures(results)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        analyses = section_figures(analysed(study_of, records_of, monkeypatch))
+    metric = summarise(results).metric
+    return [*of_study(results), *overview_figures(results, metric), *search_figures(results), *analyses]
+
+
+def analysed(study_of, records_of, monkeypatch):
+    """Results of a study whose arm with all modalities was asked everything."""
+    study = made_lattices.lattice_study(study_of, repeats=6)
+    results = made_lattices.trained(study, records_of)
+    whole = "+".join(made_lattices.NAMES)
+    answers = list(made_lattices.asked(results, whole).analyses)
+    monkeypatch.setitem(test_errors.SPEECH, whole, 0.7)
+    for repeat in range(study.repeats):
+        answers += [
+            gates_answer(whole, repeat),
+            replace(attention_answer("cross_modal", repeat), arm=whole),
+            corruption_answer(whole, repeat, fall=0.3, reads=made_lattices.NAMES, noise=0.01 * repeat),
+            test_errors.answer(whole, repeat, 1 + 0.05 * repeat),
+        ]
+    drift = {f"gate/{name}": 0.5 for name in made_lattices.NAMES}
+    return replace(results, analyses=tuple(answers), history=results.history.assign(**drift))
 
 
 def test_every_figure_has_the_same_base(drawable):
-    assert len(classes()) > 15
+    assert len(classes()) > 30
     assert all(issubclass(c, FigureBase) for c in classes())
-    assert {type(figure) for figure in drawable} == classes()
+    with_numbers = [figure for figure in drawable if not figure.frame().dropna(subset=[figure.value]).empty]
+    assert {type(figure) for figure in with_numbers} == classes()
+
+
+def test_matplotlib_draws_only_what_seaborn_cannot():
+    found = set()
+    for module in modules():
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BARE:
+                found.add((module.__name__, node.func.attr))
+    assert found == set(BY_MATPLOTLIB)
 
 
 def test_seaborn_draws_every_figure_and_draws_no_lots(drawable, monkeypatch):
@@ -68,16 +126,16 @@ def test_seaborn_draws_every_figure_and_draws_no_lots(drawable, monkeypatch):
     for name in DRAWING:
         monkeypatch.setattr(sns, name, counted(name, getattr(sns, name)))
     for figure in drawable:
-        calls.clear()
-        figure.draw()
-        assert calls, figure.name
+        if not figure.frame().dropna(subset=[figure.value]).empty:
+            calls.clear()
+            figure.draw()
+            assert calls, figure.name
 
 
 def test_a_table_is_made_once(drawable, monkeypatch):
     for figure in drawable:
         table = figure.frame()
         monkeypatch.setattr(figure, "numbers", lambda: pytest.fail("a second time"))
-        figure.draw()
         assert figure.frame() is table
 
 
@@ -124,7 +182,7 @@ def test_marks_are_open_or_filled_row_by_row(axes):
 
 def test_names_of_axes_are_our_own(axes):
     axes.set(xticks=[], yticks=[], ylabel="ours")
-    cells(axes, pd.DataFrame([[0.0, 1.0]]), "viridis", 0, 1)
+    cells(axes, pd.DataFrame([[0.0, 1.0]]), shades("#112233", "#445566"))
     dots(axes, pd.DataFrame({"x": [0.5], "y": [0.5]}), "x", "y", tint="#112233")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "ours")
     assert axes.yaxis.label.get_visible()

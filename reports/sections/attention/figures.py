@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.figures.style import Figure
+from reports.figures.base import FigureBase
 from reports.records.frame import StudyResults
 from reports.sections.attention.figures_faithfulness import AttentionFaithfulness
 from reports.sections.attention.figures_flow import AttentionFlow
@@ -11,7 +11,7 @@ from reports.sections.attention.figures_maps import AttentionMaps
 from reports.sections.attention.figures_reach import AttentionReach
 
 
-def figures(results: StudyResults) -> tuple[Figure, ...]:
+def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """Those to which the section refers."""
     all_of_them = (AttentionFaithfulness, AttentionReach, AttentionMaps, AttentionHeads, AttentionFlow)
     return tuple(figure(results) for figure in all_of_them)

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, only_first, shortened
-from reports.records.frame import StudyResults
-from reports.sections.attention.estimates import Attending
+from reports.figures.marks import curve, dots
+from reports.figures.style import INK, MOST_ARMS, PAPER, colour, only_first, sheet, shortened
+from reports.sections.attention.figures_faithfulness import OfAttention
 
 TOKENS = "bottleneck"
 WIDEST = 9.0
@@ -18,60 +18,46 @@ Node = tuple[int, str]
 """Column from the left, and name."""
 
 
-class AttentionFlow:
+class AttentionFlow(OfAttention):
     """Shares of the modalities in what is fused, or in what they read of one another."""
 
     name = "attention_flow"
     title = "What flows between modalities"
     value = "share"
 
-    def __init__(self, results: StudyResults) -> None:
-        self.found = Attending.of(results)
-        self._frame: pd.DataFrame | None = None
-
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         return (
             "From left to right, a line as wide as the share, mean over test steps, layers and repeats. Pooling by "
             "attention, addition and decision: the weight of each modality. Hierarchical: what a gate lets pass of "
             "either side. Cross-modal: how much of a modality's new state is read of the other one, by norm; a "
             "modality stands left as a source and right as a reader. Bottleneck: how much of the tokens' attention "
             "goes to a modality, and how much of a modality's goes to the tokens. Shares of different fusions mean "
-            f"different things; compare within a plot.{only_first(len(self._arms()))}"
+            f"different things; compare within a plot.{only_first(len(self.arms))}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm, source and target: ``arm, source, target, share, layers, n``; share: mean over layers."""
-        if self._frame is None:
-            rows = []
-            for arm in self.found.arms if self.found else ():
-                assert self.found is not None
-                flows = self.found.flows(arm)
-                for source, target in dict.fromkeys((s, t) for s, t, _ in flows):
-                    layers = [e for (s, t, _), e in flows.items() if (s, t) == (source, target)]
-                    share = sum(e.mean for e in layers) / len(layers)
-                    rows.append((arm, source, target, share, len(layers), min(e.n for e in layers)))
-            self._frame = pd.DataFrame(rows, columns=["arm", "source", "target", "share", "layers", "n"])
-        return self._frame
+        rows = []
+        for arm in self.found.arms if self.found else ():
+            assert self.found is not None
+            flows = self.found.flows(arm)
+            for source, target in dict.fromkeys((s, t) for s, t, _ in flows):
+                layers = [e for (s, t, _), e in flows.items() if (s, t) == (source, target)]
+                share = sum(e.mean for e in layers) / len(layers)
+                rows.append((arm, source, target, share, len(layers), min(e.n for e in layers)))
+        return pd.DataFrame(rows, columns=["arm", "source", "target", "share", "layers", "n"])
 
-    def _arms(self) -> list[str]:
-        return list(dict.fromkeys(self.frame()["arm"]))
-
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Two plots side by side."""
-        frame, arms = self.frame(), self._arms()[:MOST_ARMS]
+        frame, arms = self.frame(), self.arms[:MOST_ARMS]
         across = min(2, max(1, len(arms)))
-        down = max(1, -(-len(arms) // across))
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.2 + 1.95 * down), layout="constrained")
-            plots = figure.subplots(down, across, squeeze=False).flatten()
-            for axes in plots:
-                axes.set_axis_off()
-            for axes, arm in zip(plots, arms, strict=False):
-                axes.set_title(shortened(arm, 26), loc="left")
-                mine = frame[frame["arm"] == arm]
-                _lines(axes, list(zip(mine["source"], mine["target"], mine["share"].astype(float), strict=True)))
+        figure, plots = sheet(0.2 + 1.95 * max(1, -(-len(arms) // across)), len(arms), across)
+        for axes, arm in zip(plots, arms, strict=False):
+            axes.set_axis_off()
+            axes.set_title(shortened(arm, 26), loc="left")
+            mine = frame.loc[frame["arm"] == arm]
+            _lines(axes, list(zip(mine["source"], mine["target"], mine["share"].astype(float), strict=True)))
         return figure
 
 
@@ -80,25 +66,23 @@ def _lines(axes: Axes, flows: list[tuple[str, str, float]]) -> None:
     places = _places(list(dict.fromkeys(node for a, b, _ in ends for node in (a, b))))
     last = max(column for column, _ in places)
     order = list(dict.fromkeys(a for a, _, _ in ends))
+    points = pd.DataFrame(places, index=["x", "y"]).T
     for a, b, share in ends:
-        (x0, y0), (x1, y1) = places[a], places[b]
-        axes.plot(
-            [x0, x1], [y0, y1], color=colour(order.index(a)), alpha=0.45, linewidth=max(0.6, WIDEST * share), zorder=1,
-            solid_capstyle="butt",
-        )  # fmt: skip
+        look = {"linewidth": max(0.6, WIDEST * share), "alpha": 0.45, "zorder": 1, "solid_capstyle": "butt"}
+        curve(axes, points.loc[[a, b]], "x", "y", color=colour(order.index(a)), **look)
     lines = [(places[a], places[b]) for a, b, _ in ends]
     for (x, y), (_, _, share) in zip(_labels(lines, last), ends, strict=True):
         axes.text(
             x, y, f"{share:.2f}", ha="center", va="center", fontsize=9.0, zorder=2,
             bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.6, "alpha": 0.75},
         )  # fmt: skip
+    dots(axes, points, "x", "y", tint=INK, size=3.5, linewidth=1.0)
     for (column, name), (x, y) in places.items():
         side = "right" if column == 0 else "left" if column == last else "center"
         middle = side == "center"
         shift = {"right": -0.03, "left": 0.03, "center": 0.0}[side]
         # The last unit of a tree is what is fused, and its name holds all others.
         shown = "fused" if "|" in name and column == last else shortened(name, 13)
-        axes.plot([x], [y], "o", color=INK, markersize=3.5, zorder=3)
         axes.text(x + shift * last, -0.1 if middle else y, shown, ha=side, va="center_baseline" if middle else "center")
     axes.set_xlim(-0.36 * last, 1.36 * last)
     axes.set_ylim(-0.06, 1.0)

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from mmcore.answers.attention import Layer
-from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, only_first, shortened
-from reports.records.frame import StudyResults
-from reports.sections.attention.estimates import Attending
+from reports.figures.marks import dots, name_rows
+from reports.figures.style import INK, MOST_ARMS, colour, only_first, sheet, shortened
+from reports.sections.attention.figures_faithfulness import OfAttention
 
 MOST_LAYERS = 8
 """Layers of an arm that are drawn."""
 
 
-class AttentionHeads:
+class AttentionHeads(OfAttention):
     """Entropy and mean distance of every head, by arm and layer."""
 
     name = "attention_heads"
     title = "Heads by layer"
     value = "entropy"
 
-    def __init__(self, results: StudyResults) -> None:
-        self.found = Attending.of(results)
-        self._frame: pd.DataFrame | None = None
-
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         arms = len(self.found.arms) if self.found else 0
         return (
             "One dot a head and repeat, a bar at their mean. Left, entropy: 1 spreads over all that may be looked at "
@@ -41,70 +31,45 @@ class AttentionHeads:
             f"drawn; the table has all.{only_first(arms)}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm, repeat, layer and head: ``entropy, distance, uniform_distance``."""
-        if self._frame is None:
-            found = self.found
-            rows = [
-                row
-                for arm in (found.arms if found else ())
-                for repeat, one in (found.by_arm[arm].items() if found else ())
-                for layer in one.layers
-                for row in _heads(arm, repeat, layer, (found.step if found else None) or 1.0)
-            ]
-            columns = ["arm", "repeat", "place", "layer", "head", "entropy", "distance", "uniform_distance"]
-            self._frame = pd.DataFrame(rows, columns=columns)
-        return self._frame
+        rows = [
+            (
+                arm, repeat, layer.place, layer.layer + 1, head, entropy, distance * self.step,
+                layer.uniform.distance * self.step,
+            )
+            for arm in (self.found.arms if self.found else ())
+            for repeat, one in (self.found.by_arm[arm].items() if self.found else ())
+            for layer in one.layers
+            for head, (entropy, distance) in enumerate(zip(layer.entropy, layer.distance, strict=True), start=1)
+        ]  # fmt: skip
+        columns = ["arm", "repeat", "place", "layer", "head", "entropy", "distance", "uniform_distance"]
+        return pd.DataFrame(rows, columns=columns)
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """A line for each layer, below the name of its arm."""
         frame = self.frame()
+        layers = list(zip(frame["arm"], frame["place"], frame["layer"], strict=True))
         lines: list[tuple[str, str, int] | str] = []
-        for arm in list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]:
-            mine = frame.query("arm == @arm")
-            layers = dict.fromkeys(
-                (arm, place, layer) for place, layer in zip(mine["place"], mine["layer"], strict=True)
-            )
-            lines += [arm, *list(layers)[:MOST_LAYERS]]
-        unit = self.found.unit if self.found else ""
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.7 + 0.21 * len(lines)), layout="constrained")
-            left, right = figure.subplots(1, 2, sharey=True)
-            for y, layer in enumerate(lines):
-                if isinstance(layer, str):
-                    continue
-                rows = frame.query("arm == @layer[0] and place == @layer[1] and layer == @layer[2]")
-                _dots(left, y, rows["entropy"].to_numpy(float))
-                _dots(right, y, rows["distance"].to_numpy(float))
-                right.plot(
-                    [rows["uniform_distance"].mean()] * 2, [y - 0.38, y + 0.38], color=INK, alpha=0.5, linewidth=0.9
-                )
-            left.set_xlim(0, 1.02)
-            right.set_xlim(left=0)
-            left.set_xlabel("entropy")
-            right.set_xlabel(f"distance ({unit})")
-            left.set_yticks(range(len(lines)), [_label(one) for one in lines])
-            for text, one in zip(left.get_yticklabels(), lines, strict=True):
-                text.set_fontweight("bold" if isinstance(one, str) else "normal")
-            left.set_ylim(len(lines) - 0.4, -0.6)
-            for axes in (left, right):
-                axes.tick_params(axis="y", length=0)
-                axes.grid(axis="x")
+        for arm in self.arms[:MOST_ARMS]:
+            lines += [arm, *[one for one in dict.fromkeys(layers) if one[0] == arm][:MOST_LAYERS]]
+        rows = {one: row for row, one in enumerate(lines)}
+        frame = frame.assign(row=[rows.get(one) for one in layers]).dropna(subset=["row"])
+        means = frame.pivot_table(index="row", values=["entropy", "distance", "uniform_distance"]).reset_index()
+        edges = means["row"] - 0.38, means["row"] + 0.38
+        figure, (left, right) = sheet(0.7 + 0.21 * len(lines), 2, 2, sharey=True)
+        right.vlines(means["uniform_distance"], *edges, color=INK, alpha=0.5, linewidth=0.9)
+        for axes, what in ((left, "entropy"), (right, "distance")):
+            dots(axes, frame, what, "row", tint=colour(0), size=4, linewidth=0, alpha=0.35, zorder=1.9)
+            axes.vlines(means[what], *edges, color=colour(1), linewidth=2.2)
+            name_rows(axes, [_label(one) for one in lines])
+        for text, one in zip(left.get_yticklabels(), lines, strict=True):
+            text.set_fontweight("bold" if isinstance(one, str) else "normal")
+        left.set(xlim=(0, 1.02), xlabel="entropy")
+        right.set_xlim(left=0)
+        right.set_xlabel(f"distance ({self.found.unit if self.found else ''})")
         return figure
-
-
-def _heads(arm: str, repeat: int, layer: Layer, step: float) -> list[tuple[Any, ...]]:
-    uniform = layer.uniform.distance * step
-    return [
-        (arm, repeat, layer.place, layer.layer + 1, head + 1, entropy, distance * step, uniform)
-        for head, (entropy, distance) in enumerate(zip(layer.entropy, layer.distance, strict=True))
-    ]
 
 
 def _label(one: tuple[str, str, int] | str) -> str:
     return shortened(one, 24) if isinstance(one, str) else f"{shortened(one[1], 20)} {one[2]}"
-
-
-def _dots(axes: Axes, y: int, values: np.ndarray) -> None:
-    axes.plot(values, [y] * len(values), "o", color=colour(0), alpha=0.35, markersize=4, markeredgewidth=0)
-    axes.plot([values.mean()] * 2, [y - 0.38, y + 0.38], color=colour(1), linewidth=2.2)

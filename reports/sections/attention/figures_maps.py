@@ -10,10 +10,10 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from mmcore.answers.attention import Map, Window
-from reports.figures.style import COLOURS, WIDTH, house_style, shortened
+from reports.figures.marks import dots
+from reports.figures.style import COLOURS, sheet, shortened
 from reports.numbers import listing, number
-from reports.records.frame import StudyResults
-from reports.sections.attention.estimates import Attending
+from reports.sections.attention.figures_faithfulness import OfAttention
 
 MOST_DRAWN = 3
 """Arms that are drawn: a row of maps each."""
@@ -23,20 +23,15 @@ SHADES = ((0.04, 0.22), (0.08, 0.42), (0.16, 0.66), (0.32, 1.0))
 first is twice the weight that each of 50 steps would get alike."""
 
 
-class AttentionMaps:
+class AttentionMaps(OfAttention):
     """Layers and rollout of one window of the first repeat, the same window for all arms."""
 
     name = "attention_maps"
     title = "Attention in one test window"
     value = "weight"
 
-    def __init__(self, results: StudyResults) -> None:
-        self.found = Attending.of(results)
-        self._frame: pd.DataFrame | None = None
-
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         windows = self._windows()
         if not windows:
             return "No window was kept."
@@ -51,17 +46,15 @@ class AttentionMaps:
             f"edge are edits. Lighter cells are left out. One window is an example and no evidence.{left_out}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row a cell with a shade: ``arm, repeat, item, map, query, key, weight``; in steps of the window."""
-        if self._frame is None:
-            parts = [
-                _cells(arm, repeat, window, words, weights)
-                for arm, repeat, window in self._windows()
-                for words, weights in _chosen(window)
-            ]
-            columns = ["arm", "repeat", "item", "map", "query", "key", "weight"]
-            self._frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        return self._frame
+        parts = [
+            _cells(arm, repeat, window, words, weights)
+            for arm, repeat, window in self._windows()
+            for words, weights in _chosen(window)
+        ]
+        columns = ["arm", "repeat", "item", "map", "query", "key", "weight"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def _windows(self) -> list[tuple[str, int, Window]]:
         """Arm, repeat and window of what is drawn: of each arm the first repeat that kept one."""
@@ -73,25 +66,21 @@ class AttentionMaps:
                 windows.append((arm, *min(kept, key=lambda one: one[0])))
         return windows[:MOST_DRAWN]
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """A row for each arm: first layer, last layer, rollout."""
         windows = self._windows()
-        step = (self.found.step if self.found else None) or 1.0
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.55 + 1.75 * len(windows)), layout="constrained")
-            plots = figure.subplots(max(1, len(windows)), ACROSS, squeeze=False)
-            for row, (arm, _, window) in zip(plots, windows, strict=True):
-                maps = _chosen(window)
-                for axes, (words, weights) in zip(row, maps, strict=False):
-                    _heat(axes, weights, window, step)
-                    axes.set_title(shortened(words, 18), fontsize=9.5)
-                for axes in row[len(maps) :]:
-                    axes.set_axis_off()
-                row[0].set_ylabel(shortened(arm, 22))
-                for axes in row[1:]:
-                    axes.tick_params(labelleft=False)
-            unit = self.found.unit if self.found else ""
-            plots[-1][1].set_xlabel(f"step looked at ({unit})")
+        figure, plots = sheet(0.55 + 1.75 * len(windows), ACROSS * len(windows), ACROSS)
+        for i, (arm, _, window) in enumerate(windows):
+            row, maps = plots[ACROSS * i : ACROSS * (i + 1)], _chosen(window)
+            for axes, (words, weights) in zip(row, maps, strict=False):
+                _heat(axes, weights, window, self.step)
+                axes.set_title(shortened(words, 18), fontsize=9.5)
+            for axes in row[len(maps) :]:
+                axes.set_axis_off()
+            row[0].set_ylabel(shortened(arm, 22))
+            for axes in row[1:]:
+                axes.tick_params(labelleft=False)
+        plots[1 - ACROSS].set_xlabel(f"step looked at ({self.found.unit if self.found else ''})")
         return figure
 
 
@@ -123,9 +112,9 @@ def _heat(axes: Axes, weights: np.ndarray, window: Window, step: float) -> None:
         boxes = _runs(shade_QS == shade, size)
         if boxes is not None:
             axes.add_patch(PathPatch(boxes, facecolor=COLOURS[0], alpha=opacity, linewidth=0))
-    at = (np.array(window.events) + 0.5) * step
-    below = axes.get_xaxis_transform()
-    axes.plot(at, [0.03] * len(at), "|", color=COLOURS[1], markersize=5, markeredgewidth=1.0, transform=below)
+    edits = pd.DataFrame({"key": (np.array(window.events) + 0.5) * step, "height": 0.03})
+    look = {"shape": "|", "size": 5, "linewidth": 1.0, "transform": axes.get_xaxis_transform()}
+    dots(axes, edits, "key", "height", tint=COLOURS[1], **look)
     axes.set_xlim(0, end)
     axes.set_ylim(end, 0)
     axes.set_aspect("equal")

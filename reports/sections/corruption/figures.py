@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reports.figures.style import Figure
+from reports.figures.base import FigureBase
 from reports.records.frame import StudyResults
 from reports.sections.corruption.figures_curves import CorruptionCurves
 
 
-def figures(results: StudyResults) -> tuple[Figure, ...]:
+def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """Those to which the section refers."""
     return (CorruptionCurves(results),)

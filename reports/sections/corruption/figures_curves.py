@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import band
+from reports.figures.style import INK, MOST_ARMS, legend_over_all, only_first, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.corruption.estimates import KIND_WORDS, Robustness
@@ -27,7 +30,7 @@ _ROWS = {
 }
 
 
-class CorruptionCurves:
+class CorruptionCurves(FigureBase):
     """How fast the score falls as one modality gets worse."""
 
     name = "corruption"
@@ -37,11 +40,9 @@ class CorruptionCurves:
     def __init__(self, results: StudyResults) -> None:
         self.results = results
         self.found = Robustness.of(results)
-        self._frame: pd.DataFrame | None = None
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         arms, modalities = (len(self.found.arms), len(self.found.modalities)) if self.found else (0, 0)
         left_out = (
             f" The first {MOST_MODALITIES} of {modalities} modalities are drawn."
@@ -62,20 +63,18 @@ class CorruptionCurves:
         cut = self.found is not None and self.found.yardstick.naive_is_zero
         return f" Curves are cut off at −{-LOWEST:g}." if cut else ""
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per arm, modality, kind and level: ``mean, low, high, n`` over repeats."""
-        if self._frame is None:
-            level, overlap = 1 - self.results.study.alpha, self.results.overlap
-            rows = []
-            for c in self.found.curves if self.found else ():
-                for at, value_R in zip(c.levels, c.score_RL.T, strict=True):
-                    e = estimate(value_R, level, overlap)
-                    rows.append((c.arm, c.modality, c.kind, c.unit, c.reads, at, e.mean, e.low, e.high, e.n))
-            columns = ["arm", "modality", "damage", "unit", "reads", "level", "mean", "low", "high", "n"]
-            self._frame = pd.DataFrame(rows, columns=columns)
-        return self._frame
+        level, overlap = 1 - self.results.study.alpha, self.results.overlap
+        rows = []
+        for c in self.found.curves if self.found else ():
+            for at, value_R in zip(c.levels, c.score_RL.T, strict=True):
+                e = estimate(value_R, level, overlap)
+                rows.append((c.arm, c.modality, c.kind, c.unit, c.reads, at, e.mean, e.low, e.high, e.n))
+        columns = ["arm", "modality", "damage", "unit", "reads", "level", "mean", "low", "high", "n"]
+        return pd.DataFrame(rows, columns=columns)
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Kinds from top to bottom, modalities from left to right, on a common axis of scores."""
         found, frame = self.found, self.frame()
         assert found is not None, "only drawn where the frame has rows"
@@ -89,38 +88,24 @@ class CorruptionCurves:
         bottom, top = np.nanmin(drawn_N), np.nanmax(drawn_N)
         if yardstick.naive_is_zero:
             bottom = max(LOWEST, bottom)
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.8 + 1.55 * len(kinds)), layout="constrained")
-            plots = figure.subplots(len(kinds), len(modalities), sharey=True, sharex="row", squeeze=False)
-            for row, kind in zip(plots, kinds, strict=True):
-                for axes, modality in zip(row, modalities, strict=True):
-                    axes.axhline(naive, color=INK, alpha=0.45, linewidth=0.9)
-                    mine = drawn.loc[(drawn["damage"] == kind) & (drawn["modality"] == modality)]
-                    for i, arm in enumerate(arms):
-                        _band(axes, mine.query("arm == @arm"), i, shortened(arm))
-                    axes.grid(axis="y")
-                    axes.margins(x=0.04)
-                    axes.locator_params(axis="x", nbins=4)
-                row[0].set_ylabel(f"{_ROWS[kind]}\n{yardstick.measure.title}")
-                row[len(modalities) // 2].set_xlabel(unit[kind])
-            room = top - bottom
-            plots[0][0].set_ylim(bottom - 0.04 * room, top + 0.06 * room)
-            for axes, modality in zip(plots[0], modalities, strict=True):
-                axes.set_title(shortened(modality, 44 // len(modalities)), loc="left")
-            _legend(figure, plots[0][0])
+        across = len(modalities)
+        figure, plots = sheet(0.8 + 1.55 * len(kinds), len(kinds) * across, across, sharey=True, sharex="row")
+        for axes, (kind, modality) in zip(plots, product(kinds, modalities), strict=True):
+            axes.axhline(naive, color=INK, alpha=0.45, linewidth=0.9)
+            mine = drawn.query("damage == @kind and modality == @modality")
+            for i, arm in enumerate(arms):
+                curve = mine.query("arm == @arm")
+                band(axes, curve, "level", i, shortened(arm), markersize=3.5, markevery=1, linewidth=1.5)
+            axes.grid(axis="y")
+            axes.margins(x=0.04)
+            axes.locator_params(axis="x", nbins=4)
+            if kind == kinds[0]:
+                axes.set_title(shortened(modality, 44 // across), loc="left")
+            if modality == modalities[0]:
+                axes.set_ylabel(f"{_ROWS[kind]}\n{yardstick.measure.title}")
+            if modality == modalities[across // 2]:
+                axes.set_xlabel(unit[kind])
+        room = top - bottom
+        plots[0].set_ylim(bottom - 0.04 * room, top + 0.06 * room)
+        legend_over_all(figure, 4, handlelength=2.6)
         return figure
-
-
-def _band(axes: Axes, curve: pd.DataFrame, i: int, label: str) -> None:
-    axes.fill_between(curve["level"], curve["low"], curve["high"], color=colour(i), alpha=0.16, linewidth=0)
-    axes.plot(
-        curve["level"], curve["mean"], color=colour(i), linestyle=line(i), marker=marker(i), markersize=3.5,
-        linewidth=1.5, label=label,
-    )  # fmt: skip
-
-
-def _legend(figure: Drawing, axes: Axes) -> None:
-    """One legend for all plots, above them."""
-    handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(4, len(labels), int(64 / (max(len(label) for label in labels) + 6))))
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=2.6, columnspacing=1.4)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
-from reports.figures.style import WIDTH, house_style
+from reports.figures.base import FigureBase
+from reports.figures.style import legend_over_all, sheet
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.error_analysis.figures_timeline import (
@@ -32,7 +33,7 @@ SHADED = "The shaded span is the one that was chosen; small ticks below the firs
 DRAWN = "Truth where it counts, in ink; predictions in colour."
 
 
-class ErrorCase:
+class ErrorCase(FigureBase):
     """The span in which one component is hardest for the naive predictor, with the reference and the best arm.
 
     Args:
@@ -62,7 +63,6 @@ class ErrorCase:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         if not self.cases:
             return "No case."
         case, last = next(iter(self.cases.values())), list(self.cases)[-1]
@@ -75,19 +75,19 @@ class ErrorCase:
             *inside,
         ])  # fmt: skip
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
         rows = Timeline(self.cases, self.order).told() if self.cases else []
         case = next(iter(self.cases.values()), {"item": None})
         frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
         return frame.assign(item=case["item"], repeat=self.repeat)
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Plots below one another on a common axis of time."""
         return _drawn([Timeline(self.cases, self.order)], [""], 0.95)
 
 
-class ErrorEnds:
+class ErrorEnds(FigureBase):
     """The spans that one arm predicts worst and best, side by side.
 
     Args:
@@ -120,7 +120,6 @@ class ErrorEnds:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         if not self.cases:
             return "No case."
         told = [
@@ -136,8 +135,8 @@ class ErrorEnds:
             *inside,
         ])  # fmt: skip
 
-    def frame(self) -> pd.DataFrame:
-        """As :meth:`ErrorCase.frame`, with ``end``: worst or best."""
+    def numbers(self) -> pd.DataFrame:
+        """As :meth:`ErrorCase.numbers`, with ``end``: worst or best."""
         parts = [
             pd.DataFrame(Timeline({str(self.arm): case}, self.order).told(), columns=COLUMNS)
             .astype({"value": float})
@@ -146,7 +145,7 @@ class ErrorEnds:
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "item"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Two columns of plots, each with its own time; plots of one row show the same thing."""
         spans = [Timeline({str(self.arm): case}, self.order) for case in self.cases.values()]
         heads = [f"{end}: loss {loss_words(case)}" for end, case in self.cases.items()]
@@ -163,20 +162,19 @@ def _drawn(spans: Sequence[Timeline], heads: Sequence[str], size: float) -> Draw
     rows = list(dict.fromkeys(row for span in spans for row in span.rows()))
     rows.sort(key=lambda row: list(HEIGHTS).index(row[0]))
     heights = [HEIGHTS[part] for part, _ in rows]
-    with house_style():
-        figure = Drawing(figsize=(WIDTH, 0.9 + sum(heights) * size), layout="constrained")
-        plots = figure.subplots(len(rows), len(spans), sharex="col", height_ratios=heights, squeeze=False)
-        for row, across in zip(rows, plots, strict=True):
-            names = list(dict.fromkeys(name for span in spans for name in span.series(row[0])))
-            for span, axes in zip(spans, across, strict=True):
-                span.draw(row, axes, names, titled=len(spans) > 1)
-            next(span for span in spans if row in span.rows()).label(row, across[0])
-            names_above(across[0], names)
-        for span, head, column in zip(spans, heads, plots.T, strict=True):
-            if head:
-                column[0].set_title(f"{head}\n{column[0].get_title(loc='left')}", loc="left", fontsize=8, pad=3)
-            column[-1].set_xlabel("seconds" if span.case["step"] else "steps")
-        handles, labels = plots[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=4, columnspacing=1.4)
-        figure.align_ylabels(list(plots[:, 0]))
+    across, height = len(spans), 0.9 + sum(heights) * size
+    figure, plots = sheet(height, len(rows) * across, across, sharex="col", height_ratios=heights)
+    for i, row in enumerate(rows):
+        beside = plots[i * across : (i + 1) * across]
+        names = list(dict.fromkeys(name for span in spans for name in span.series(row[0])))
+        for span, axes in zip(spans, beside, strict=True):
+            span.draw(row, axes, names, titled=len(spans) > 1)
+        next(span for span in spans if row in span.rows()).label(row, beside[0])
+        names_above(beside[0], names)
+    for span, head, top, bottom in zip(spans, heads, plots, plots[-across:], strict=False):
+        if head:
+            top.set_title(f"{head}\n{top.get_title(loc='left')}", loc="left", fontsize=8, pad=3)
+        bottom.set_xlabel("seconds" if span.case["step"] else "steps")
+    legend_over_all(figure, 4)
+    figure.align_ylabels(plots[::across])
     return figure

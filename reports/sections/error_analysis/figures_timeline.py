@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
+from reports.figures.marks import curve, dots, own_names
 from reports.figures.style import INK, colour, line, marker, shortened
 from reports.numbers import NOTHING, number
 
@@ -65,9 +69,9 @@ class Timeline:
             case "lines":
                 self._line(axes, n, titled)
             case "features":
-                values = _array(self.case["features"][n]["values"])
-                axes.plot(self.x, values, color=INK, alpha=0.8, linewidth=1.0, marker=".", markersize=1.5)
-                if np.isnan(values).all():
+                values = self.case["features"][n]["values"]
+                self._curve(axes, values, color=INK, alpha=0.8, linewidth=1.0, marker=".", markersize=1.5)
+                if np.isnan(_array(values)).all():
                     _nothing(axes, "absent")
             case _:
                 self._inside(axes, part, names)
@@ -99,23 +103,16 @@ class Timeline:
 
     def _line(self, axes: Axes, n: int, titled: bool) -> None:
         told = self.case["lines"][n]
-        style = "steps-mid" if told["kind"] != "continuous" else "default"
-        axes.plot(
-            self.x, _array(told["true"]), color=INK, linewidth=1.3, marker=".", markersize=3.5, drawstyle=style,
-            label="truth",
-        )  # fmt: skip
+        look = {"drawstyle": "steps-mid" if told["kind"] != "continuous" else "default", "marker": "."}
+        self._curve(axes, told["true"], color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
         for arm, case in self.cases.items():
             i = self.order[arm]
-            axes.plot(
-                self.x, _array(case["lines"][n]["predicted"]), color=colour(i), linewidth=1.2, linestyle=line(i),
-                marker=marker(i), markersize=2.6, label=shortened(arm),
-            )  # fmt: skip
+            look = {"color": colour(i), "linestyle": line(i), "marker": marker(i), "label": shortened(arm)}
+            self._curve(axes, case["lines"][n]["predicted"], linewidth=1.2, markersize=2.6, **look)
         if n == 0:
-            places = self.case["events"]
-            axes.plot(
-                self.x[places], np.full(len(places), 0.02), "|", color=INK, alpha=0.7, markersize=5,
-                transform=axes.get_xaxis_transform(), label="edit",
-            )  # fmt: skip
+            edits = pd.DataFrame({"time": self.x[self.case["events"]], "height": 0.02})
+            look = {"shape": "|", "size": 5, "linewidth": 1.0, "alpha": 0.7, "label": "edit"}
+            dots(axes, edits, "time", "height", tint=INK, transform=axes.get_xaxis_transform(), **look)
         unit = f" ({told['unit']})" if told["unit"] else ""
         what = {"binary": "probability", "categorical": "class"}.get(told["kind"], "")
         names = (f"track {told['track']}", shortened(told["parameter"], 14) + unit, what)
@@ -125,20 +122,25 @@ class Timeline:
             _beside(axes, *names)
 
     def _inside(self, axes: Axes, part: str, names: Sequence[str]) -> None:
-        series = {name: _array(values) for name, values in self.series(part).items()}
-        if series and all(np.isnan(values).all() for values in series.values()):
+        series = self.series(part)
+        if series and all(np.isnan(_array(values)).all() for values in series.values()):
             _nothing(axes, "none")
             return
         for name, values in series.items():
             i = names.index(name)
-            axes.plot(self.x, values, color=colour(i + 3), linestyle=line(i), linewidth=1.3)
+            self._curve(axes, values, color=colour(i + 3), linestyle=line(i), linewidth=1.3)
         if part == "attention":
             told = self.inside[part]
             for one in told["rows"]:
                 if not stream(one["place"]):
-                    row = np.nan_to_num(_array(one["row"]))
-                    axes.bar(self.x, row, width=1.6 * self.half, color=INK, alpha=0.55)
+                    look = {"color": INK, "saturation": 1, "alpha": 0.55, "native_scale": True}
+                    with own_names(axes):
+                        sns.barplot(x=self.x, y=np.nan_to_num(_array(one["row"])), ax=axes, **look)
             axes.axvline(float(self.x[told["at"]]), color=INK, linewidth=0.9, linestyle=":")
+
+    def _curve(self, axes: Axes, values: Sequence[float | None], color: str, **look: Any) -> None:
+        table = pd.DataFrame({"time": self.x, "value": _array(values)})
+        curve(axes, table, "time", "value", color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
 
     def told(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""
@@ -252,7 +254,8 @@ def names_above(axes: Axes, names: Sequence[str]) -> None:
         return
     shown = [shortened(name, 20) for name in names]
     across = max(1, min(4, len(shown), 60 // (max(len(name) for name in shown) + 7)))
-    lines = [axes.plot([], [], color=colour(i + 3), linestyle=line(i), linewidth=1.3)[0] for i in range(len(shown))]
+    looks: list[dict[str, Any]] = [{"color": colour(i + 3), "linestyle": line(i)} for i in range(len(shown))]
+    lines = [Line2D([], [], linewidth=1.3, **look) for look in looks]
     legend = axes.legend(
         lines, shown, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=across, fontsize=7.5, borderpad=0,
         borderaxespad=0.1, handlelength=2.2, columnspacing=1.2, labelspacing=0.3,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reports.figures.style import Figure
+from reports.figures.base import FigureBase
 from reports.records.frame import StudyResults
 from reports.sections.gates.figures_dots import GateComponents, GateConditions, GateFaithfulness
 from reports.sections.gates.figures_lines import GateDistribution, GateDrift, GatesAround
 from reports.sections.gates.figures_timeline import TIMELINES, GateTimeline
 
 
-def figures(results: StudyResults) -> tuple[Figure, ...]:
+def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """Those to which the section refers."""
     over_repeats = (GateFaithfulness, GateDistribution, GateConditions, GatesAround, GateComponents, GateDrift)
     of_items = (GateTimeline(results, place) for place in range(TIMELINES))

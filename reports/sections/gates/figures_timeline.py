@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.gates import TargetLine, Timeline
-from reports.figures.style import INK, WIDTH, colour, house_style, line, shortened
+from reports.figures.marks import curve, dots
+from reports.figures.style import INK, colour, legend_over_all, line, sheet, shortened
 from reports.records.frame import StudyResults
-from reports.sections.gates.estimates import Gating
-from reports.sections.gates.figures_dots import MOST_GATES, shade
+from reports.sections.gates.figures_dots import MOST_GATES, OfGates, shade
 
 TIMELINES = 2
 """Items that are drawn; the answers in the runs' folders have more."""
 
 
-class GateTimeline:
+class GateTimeline(OfGates):
     """One item: gates, the feature that each goes along with, true and predicted tracks, edits.
 
     Args:
@@ -30,7 +30,7 @@ class GateTimeline:
     value = "value"
 
     def __init__(self, results: StudyResults, place: int) -> None:
-        self.gating = Gating.of(results)
+        super().__init__(results)
         self.place = place
         self.name = f"gates_timeline_{place + 1}"
 
@@ -52,7 +52,6 @@ class GateTimeline:
 
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         if self.gating is None or self._line is None:
             return "No item."
         repeat = min(self.gating.by_arm[self._arm or ""])
@@ -65,7 +64,7 @@ class GateTimeline:
             "Items are drawn by chance, not chosen."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per line and step: ``item, lane, name, time, value``."""
         told, rows = self._line, []
         if told is not None:
@@ -75,7 +74,7 @@ class GateTimeline:
             rows += [(told.item, "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in told.events]
         return pd.DataFrame(rows, columns=["item", "lane", "name", "time", "value"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Lanes below one another on one axis of time."""
         told, gating, frame = self._line, self.gating, self.frame()
         assert told is not None
@@ -84,36 +83,36 @@ class GateTimeline:
         features = [m for m in gates if m in told.features and not np.isnan(told.features[m].values).all()]
         targets = told.targets
         heights = [2.2, *[0.8] * len(features), *[1.2] * len(targets)]
-        with house_style():
-            figure = Drawing(figsize=(WIDTH, 0.9 + 0.72 * sum(heights)), layout="constrained")
-            lanes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights).flatten()
+        figure, lanes = sheet(0.9 + 0.72 * sum(heights), len(heights), sharex=True, height_ratios=heights)
 
-            def curve(axes: Axes, lane: str, name: str, tint: str, dash: Any = "-", **more: Any) -> None:
-                part = frame.query("lane == @lane and name == @name")
-                axes.plot(part["time"], part["value"], color=tint, linestyle=dash, **{"linewidth": 1.3, **more})
+        def line_of(axes: Axes, lane: str, name: str, **look: Any) -> None:
+            part = frame.loc[(frame["lane"] == lane) & (frame["name"] == name)]
+            curve(axes, part, "time", "value", **look)
 
-            for i, m in enumerate(gates):
-                curve(lanes[0], "gates", m, shade(gating, m), line(i), label=shortened(m), linewidth=1.6)
-            lanes[0].set_ylabel("gate")
-            for axes, m in zip(lanes[1:], features, strict=False):
-                curve(axes, "features", m, shade(gating, m))
-                _note(axes, told.features[m].name or f"length of {m}")
-            for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
-                curve(axes, "true", target.parameter, INK, drawstyle="steps-mid", linewidth=1.1, alpha=0.8)
-                curve(axes, "predicted", target.parameter, colour(0), linewidth=1.5)
-                _note(axes, _target_words(target))
-                if target.kind != "continuous":
-                    axes.set_ylim(-0.08, 1.25)
-            edits = frame.query("lane == 'edits'")["time"].to_numpy()
-            for axes in lanes:
-                axes.grid(axis="x")
-                axes.margins(x=0.01)
-                axes.locator_params(axis="y", nbins=3)
-            lanes[0].vlines(edits, 1.0, 1.05, color=INK, alpha=0.7, linewidth=0.8, clip_on=False,
-                            transform=lanes[0].get_xaxis_transform())  # fmt: skip
-            lanes[-1].set_xlabel("time (s)" if self._step else "step")
-            handles, names = lanes[0].get_legend_handles_labels()
-            figure.legend(handles, names, loc="outside upper left", ncols=4, handlelength=2.6)
+        for i, m in enumerate(gates):
+            look = {"color": shade(gating, m), "linestyle": line(i), "label": shortened(m)}
+            line_of(lanes[0], "gates", m, linewidth=1.6, **look)
+        lanes[0].set_ylabel("gate")
+        for axes, m in zip(lanes[1:], features, strict=False):
+            line_of(axes, "features", m, color=shade(gating, m), linewidth=1.3)
+            _note(axes, told.features[m].name or f"length of {m}")
+        for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
+            look = {"color": INK, "drawstyle": "steps-mid", "linewidth": 1.1, "alpha": 0.8}
+            line_of(axes, "true", target.parameter, **look)
+            line_of(axes, "predicted", target.parameter, color=colour(0), linewidth=1.5)
+            _note(axes, _target_words(target))
+            if target.kind != "continuous":
+                axes.set_ylim(-0.08, 1.25)
+        for axes in lanes:
+            axes.grid(axis="x")
+            axes.margins(x=0.01)
+            axes.locator_params(axis="y", nbins=3)
+        edits = frame.query("lane == 'edits'")
+        look = {"shape": "|", "size": 6, "linewidth": 0.8, "alpha": 0.7, "clip_on": False}
+        above = lanes[0].get_xaxis_transform()
+        dots(lanes[0], edits.assign(height=1.03), "time", "height", tint=INK, transform=above, **look)
+        lanes[-1].set_xlabel("time (s)" if self._step else "step")
+        legend_over_all(figure, 4, handlelength=2.6)
         return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.figures.style import Figure
+from reports.figures.base import FigureBase
 from reports.records.frame import StudyResults
 from reports.sections.modalities.figures_effects import ModalityEffects
 from reports.sections.modalities.figures_interplay import ModalityAdditive, ModalityInterplay
@@ -11,7 +11,7 @@ from reports.sections.modalities.section import told_dossiers
 from reports.sections.modalities.tests import assess
 
 
-def figures(results: StudyResults) -> tuple[Figure, ...]:
+def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     """Those to which the section refers."""
     told = told_dossiers(results, assess(results))
     return tuple(figure(told) for figure in (ModalityEffects, ModalityInterplay, ModalityAdditive, ModalityMasks))

@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, shortened
+from reports.figures.base import FigureBase
+from reports.figures.marks import intervals, name_rows
+from reports.figures.style import INK, colour, legend_over_all, sheet, shortened
 from reports.numbers import number
 from reports.sections.modalities.dossier import Dossier
-from reports.statistics.intervals import Estimate
 
 MOST_MODALITIES, MOST_ROWS = 8, 16
 FARTHEST, NEAREST = 1.25, -0.6
@@ -25,19 +26,22 @@ _LABELS = {
 }  # fmt: skip
 
 
-class ModalityEffects:
+class OfOneArm(FigureBase):
+    """A figure about the arm that is told about first; there may be none."""
+
+    def __init__(self, told: Sequence[Dossier]) -> None:
+        self.told = told[:1]
+
+
+class ModalityEffects(OfOneArm):
     """Usefulness and use of every modality, by component."""
 
     name = "modality_effects"
     title = "What leaving a modality out costs"
     value = "mean"
 
-    def __init__(self, told: Sequence[Dossier]) -> None:
-        self.told = told[:1]
-
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         dossier = self.told[0] if self.told else None
         if dossier is None:
             return ""
@@ -58,26 +62,19 @@ class ModalityEffects:
             f"What lies beyond the edge is written there.{' The table has all.' if more else ''}"
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per modality, component and way: ``arm, modality, component, way, mean, low, high, n``."""
         rows = []
         for dossier in self.told:
             for p in dossier.parts:
-                tests = (p.gain, p.share, p.drop, p.placebo)
-                for way, test in zip(WAYS, tests, strict=True):
+                component = dossier.yardstick.named(p.component)
+                for way, test in zip(WAYS, (p.gain, p.share, p.drop, p.placebo), strict=True):
                     if test is not None and test.paired.n:
-                        rows.append(
-                            (
-                                dossier.arm,
-                                p.modality,
-                                dossier.yardstick.named(p.component),
-                                way,
-                                *_numbers(test.estimate),
-                            )
-                        )
+                        e = test.estimate
+                        rows.append((dossier.arm, p.modality, component, way, e.mean, e.low, e.high, e.n))
         return pd.DataFrame(rows, columns=["arm", "modality", "component", "way", "mean", "low", "high", "n"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """One plot below the other, on one scale."""
         frame = self.frame()
         dossier = self.told[0]
@@ -85,63 +82,39 @@ class ModalityEffects:
         modalities = dossier.modalities[:MOST_MODALITIES]
         ways = [way for way in WAYS if way in set(frame["way"])]
         shown = frame[["low", "high", "mean"]].to_numpy(float)
+        lowest, highest = float(np.nanmin(shown)), float(np.nanmax(shown))
         bounded = dossier.yardstick.bounded
-        edges = (NEAREST, FARTHEST) if bounded else (float(np.nanmin(shown)), float(np.nanmax(shown)))
-        with house_style():
-            # Four labels are wider than the page: they take two lines.
-            lines = 1 if len(ways) < len(WAYS) else 2
-            height = 0.55 + 0.25 * lines + len(modalities) * (0.45 + 0.27 * len(components))
-            figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-            plots = figure.subplots(len(modalities), 1, sharex=True, squeeze=False).flatten()
-            for axes, name in zip(plots, modalities, strict=True):
-                axes.set_title(shortened(name, 40), loc="left")
-                axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
-                for i, way in enumerate(ways):
-                    mine = frame.query("modality == @name and way == @way and component in @components")
-                    y = [components.index(c) + 0.24 * (i - (len(ways) - 1) / 2) for c in mine["component"]]
-                    _marks(axes, mine, y, WAYS.index(way), edges)
-                axes.set_yticks(range(len(components)), [shortened(c, 18) for c in components])
-                axes.get_yticklabels()[0].set_fontweight("bold")
-                axes.set_ylim(len(components) - 0.45, -0.55)
-                axes.tick_params(axis="y", length=0)
-                axes.spines["left"].set_visible(False)
-                axes.grid(axis="x")
-            if bounded:
-                low, high = max(NEAREST, min(-0.05, float(np.nanmin(shown)))), FARTHEST
-                plots[-1].set_xlim(low - 0.05, min(high, max(0.1, float(np.nanmax(shown)))) + 0.12)
-            plots[-1].set_xlabel(dossier.yardstick.lost)
-            handles, labels = plots[0].get_legend_handles_labels()
-            figure.legend(
-                handles,
-                labels,
-                loc="outside upper left",
-                ncols=-(-len(labels) // lines),
-                handletextpad=0.2,
-                columnspacing=1.0,
-            )
+        edges = (NEAREST, FARTHEST) if bounded else (lowest, highest)
+        # Four labels are wider than the page: they take two lines.
+        lines = 1 if len(ways) < len(WAYS) else 2
+        height = 0.55 + 0.25 * lines + len(modalities) * (0.45 + 0.27 * len(components))
+        figure, plots = sheet(height, len(modalities), sharex=True)
+        for axes, name in zip(plots, modalities, strict=True):
+            axes.set_title(shortened(name, 40), loc="left")
+            axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
+            for i, way in enumerate(ways):
+                mine = frame.query("modality == @name and way == @way and component in @components")
+                row = [components.index(c) + 0.24 * (i - (len(ways) - 1) / 2) for c in mine["component"]]
+                _marks(axes, mine.assign(row=row), WAYS.index(way), edges)
+            name_rows(axes, [shortened(c, 18) for c in components])
+            axes.get_yticklabels()[0].set_fontweight("bold")
+        if bounded:
+            plots[-1].set_xlim(max(NEAREST, min(-0.05, lowest)) - 0.05, min(FARTHEST, max(0.1, highest)) + 0.12)
+        plots[-1].set_xlabel(dossier.yardstick.lost)
+        legend_over_all(figure, 2 if lines == 2 else 3, handletextpad=0.2, columnspacing=1.0)
         return figure
 
 
-def _numbers(e: Estimate) -> tuple[float, float, float, int]:
-    return e.mean, e.low, e.high, e.n
-
-
-def _marks(axes: Axes, rows: pd.DataFrame, heights: list[float], i: int, edges: tuple[float, float]) -> None:
+def _marks(axes: Axes, rows: pd.DataFrame, i: int, edges: tuple[float, float]) -> None:
+    """Estimates that lie within the edges with their intervals, the others as numbers at an edge."""
     nearest, farthest = edges
-    shade, far = colour(i), farthest + 0.03
-    inside = [nearest <= mean <= farthest for mean in rows["mean"]]
-    for mean, low, high, y, fits in zip(rows["mean"], rows["low"], rows["high"], heights, inside, strict=True):
-        if fits:
-            axes.hlines(y, max(low, nearest), min(high, farthest), color=shade, linewidth=1.6)
-        else:
-            # Marks of one row would be written over one another: each way has its place along the edge.
-            edge, side = (far - 0.2 * (len(WAYS) - 1 - i), "right") if mean > 0 else (nearest + 0.2 * i, "left")
-            axes.text(
-                edge, y, f"{number(mean)} {'›' if mean > 0 else '‹'}", color=shade, fontsize=8.5, ha=side, va="center"
-            )
-    xs = [mean for mean, fits in zip(rows["mean"], inside, strict=True) if fits]
-    ys = [y for y, fits in zip(heights, inside, strict=True) if fits]
-    axes.plot(
-        xs, ys, linestyle="none", marker=("o", "D", "s", "^")[i], markersize=5.5, markeredgewidth=1.4, color=shade,
-        markerfacecolor=shade if i == 0 else PAPER, label=_LABELS[WAYS[i]],
-    )  # fmt: skip
+    inside = rows["mean"].between(nearest, farthest)
+    cut = rows[inside].assign(low=rows["low"].clip(lower=nearest), high=rows["high"].clip(upper=farthest))
+    look = {"shape": ("o", "D", "s", "^")[i], "size": 5.5, "filled": i == 0, "label": _LABELS[WAYS[i]]}
+    intervals(axes, cut, tint=colour(i), line=1.6, **look)
+    for mean, row in rows.loc[~inside, ["mean", "row"]].itertuples(index=False):
+        # Marks of one row would be written over one another: each way has its place along the edge.
+        right = mean > 0
+        at = farthest + 0.03 - 0.2 * (len(WAYS) - 1 - i) if right else nearest + 0.2 * i
+        text, side = f"{number(mean)} {'›' if right else '‹'}", "right" if right else "left"
+        axes.text(at, row, text, color=colour(i), fontsize=8.5, ha=side, va="center")

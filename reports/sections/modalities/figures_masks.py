@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, marker, shortened
-from reports.sections.modalities.dossier import Dossier
+from reports.figures.marks import intervals, name_rows
+from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, marker, sheet, shortened
+from reports.sections.modalities.figures_effects import OfOneArm
 
 ANEW = "trained anew without it"
 LONGEST_OF_TWO = 28
 """Letters of a name beside which another has room in a legend."""
 
 
-class ModalityMasks:
+class ModalityMasks(OfOneArm):
     """What is lost in the study's metric by every way of leaving a modality out."""
 
     name = "modality_masks"
     title = "Ways of masking"
     value = "mean"
 
-    def __init__(self, told: Sequence[Dossier]) -> None:
-        self.told = told[:1]
-
     @property
     def description(self) -> str:
-        """What the figure shows, in words."""
         arm = self.told[0].arm if self.told else ""
         return (
             f"Score that '{arm}' loses over all components where a modality is masked, for each way of masking, and "
@@ -35,7 +30,7 @@ class ModalityMasks:
             "those of training; a model that never saw a modality missing may do worse than one that never had it."
         )
 
-    def frame(self) -> pd.DataFrame:
+    def numbers(self) -> pd.DataFrame:
         """One row per modality and way: ``arm, modality, way, mean, low, high, n``."""
         rows = []
         for dossier in self.told:
@@ -51,32 +46,21 @@ class ModalityMasks:
                 ]
         return pd.DataFrame(rows, columns=["arm", "modality", "way", "mean", "low", "high", "n"])
 
-    def draw(self) -> Drawing:
+    def drawn(self) -> Drawing:
         """Modalities from top to bottom, a mark for each way."""
         frame = self.frame()
         modalities = list(dict.fromkeys(frame["modality"]))[:MOST_ARMS]
         ways = sorted(dict.fromkeys(frame["way"]), key=lambda way: way != ANEW)
         # Two long names do not fit beside one another.
         columns = 2 if max((len(way) for way in ways), default=0) <= LONGEST_OF_TWO else 1
-        with house_style():
-            legend = 0.2 * (len(ways) - -(-len(ways) // 2)) if columns == 1 else 0.0
-            height = 1.3 + legend + (0.25 + 0.14 * len(ways)) * max(len(modalities), 1)
-            figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-            axes = figure.add_subplot()
-            axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
-            for i, way in enumerate(ways):
-                mine = frame.query("way == @way and modality in @modalities")
-                y = [modalities.index(name) + 0.15 * (i - (len(ways) - 1) / 2) for name in mine["modality"]]
-                axes.hlines(y, mine["low"], mine["high"], color=colour(i), linewidth=1.8)
-                axes.plot(
-                    mine["mean"], y, linestyle="none", marker=marker(i), markersize=6, color=colour(i),
-                    markerfacecolor=colour(i) if way == ANEW else PAPER, markeredgewidth=1.5, label=way,
-                )  # fmt: skip
-            axes.set_yticks(range(len(modalities)), [shortened(name, 20) for name in modalities])
-            axes.set_ylim(len(modalities) - 0.45, -0.55)
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.grid(axis="x")
-            axes.set_xlabel(self.told[0].yardstick.lost)
-            figure.legend(loc="outside upper left", ncols=columns, handletextpad=0.2, columnspacing=1.2)
+        legend = 0.2 * (len(ways) - -(-len(ways) // 2)) if columns == 1 else 0.0
+        figure, (axes,) = sheet(1.3 + legend + (0.25 + 0.14 * len(ways)) * max(len(modalities), 1))
+        axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
+        for i, way in enumerate(ways):
+            mine = frame.query("way == @way and modality in @modalities")
+            mine = mine.assign(row=[modalities.index(m) + 0.15 * (i - (len(ways) - 1) / 2) for m in mine["modality"]])
+            intervals(axes, mine, tint=colour(i), shape=marker(i), size=6, filled=way == ANEW, label=way)
+        name_rows(axes, [shortened(name, 20) for name in modalities])
+        axes.set_xlabel(self.told[0].yardstick.lost)
+        legend_over_all(figure, columns, handletextpad=0.2, columnspacing=1.2)
         return figure

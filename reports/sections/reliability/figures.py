@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import ScaledTranslation
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import band
+from reports.figures.marks import band, curve
 from reports.figures.style import INK, MOST_ARMS, only_first, sheet, shortened
 from reports.numbers import number
 from reports.records.frame import StudyResults
@@ -91,7 +91,7 @@ class Reliability(FigureBase):
 
 def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], longest: int) -> None:
     start = min([*frame["confidence"], *frame["accuracy"], 0.9])
-    axes.plot([start, 1], [start, 1], color=INK, alpha=0.45, linewidth=0.9)
+    curve(axes, pd.DataFrame({"x": [start, 1], "y": [start, 1]}), "x", "y", color=INK, alpha=0.45, linewidth=0.9)
     for i, arm in enumerate(arms):
         mine = frame.query("arm == @arm")
         if mine.empty:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, curve, dots, name_rows
+from reports.figures.marks import band, curve, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import (
@@ -125,9 +125,8 @@ class SearchedAndConfirmed(FigureBase):
         frame = chosen(self.frame(), objective=self.searches[0].search.objective[0].name).reset_index(drop=True)
         frame = frame.reset_index(names="row")
         figure, (axes,) = sheet(0.9 + 0.34 * max(1, len(frame)))
-        axes.hlines(frame["row"], frame["low"], frame["high"], color=colour(0), linewidth=1.6)
+        intervals(axes, frame, tint=colour(0), line=1.6, size=7, linewidth=1.0)
         axes.hlines(frame["row"], frame["searched"], frame["mean"], color=NEUTRAL, linewidth=0.8, linestyle=":")
-        dots(axes, frame, "mean", "row", tint=colour(0), size=7, linewidth=1.0)
         dots(axes, frame, "searched", "row", tint=colour(1), shape="D", filled=False, linewidth=1.0)
         name_rows(axes, [shortened(str(a), 24) for a in frame["arm"]])
         axes.set_xlabel(_short(self.searches))

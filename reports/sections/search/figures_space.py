@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import dots, name_rows
+from reports.figures.marks import dots, intervals, name_rows
 from reports.figures.style import colour, legend_over_all, log_ticks, marker, path_end, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span
@@ -58,8 +58,7 @@ class Importances(FigureBase):
         for m, method in enumerate(methods):
             mine = frame.query("method == @method").set_index("axis").reindex(order)
             mine = mine.assign(row=np.arange(len(order)) + 0.18 * (2 * m - len(methods) + 1))
-            axes.hlines(mine["row"], mine["low"], mine["high"], color=colour(m), linewidth=1.5)
-            dots(axes, mine, "mean", "row", tint=colour(m), shape=marker(m), linewidth=1.0, label=method)
+            intervals(axes, mine, tint=colour(m), line=1.5, shape=marker(m), linewidth=1.0, label=method)
         name_rows(axes, [shortened(str(a), 30) for a in order])
         axes.set_xlim(left=0)
         axes.set_xlabel("share of the variation")

@@ -247,7 +247,8 @@ def test_maps_show_cells_and_edits_in_seconds(fusions: StudyResults) -> None:
     assert last["weight"].tolist() == [0.083] * 12
     axes = maps.draw().axes[0]
     assert axes.get_xlim() == pytest.approx((0, 1.2))
-    assert axes.lines[0].get_xdata() == pytest.approx([0.25, 0.75])
+    (edits,) = axes.collections
+    assert edits.get_offsets()[:, 0].tolist() == pytest.approx([0.25, 0.75])
 
 
 def test_lines_of_all_arms_lie_within_the_plots(attended: Build, study_of: Any) -> None:
