@@ -26,8 +26,9 @@ from experiments.planning.plan import plan
 from experiments.planning.remaining import Remaining
 from experiments.planning.request import Options
 from experiments.planning.stages import Stage
-from experiments.progress import Silent, duration
+from experiments.progress import Silent
 from mmcore import events
+from reports.numbers import about
 from reports.output.columns import table
 
 STUDIES: dict[str, dict[str, Any]] = {
@@ -166,12 +167,12 @@ def as_text(told: Sequence[Told]) -> str:
     rows = [
         [
             one.study,
-            duration(one.before),
-            f"{duration(one.low)} to {duration(one.high)}",
-            duration(one.actual),
+            about(one.before),
+            f"{about(one.low)} to {about(one.high)}",
+            about(one.actual),
             f"{one.ratio:.2f}",
-            "-" if one.half_estimated is None else duration(one.half_estimated),
-            "-" if one.half_actual is None else duration(one.half_actual),
+            "-" if one.half_estimated is None else about(one.half_estimated),
+            "-" if one.half_actual is None else about(one.half_actual),
             "-" if one.half_ratio is None else f"{one.half_ratio:.2f}",
         ]
         for one in told
@@ -198,7 +199,7 @@ def main(words: Sequence[str] | None = None) -> None:
             home = Home((root / str(number) if given.fresh else root).resolve()).make()
             told.append(measure(name, home, home.root, given.workers))
             if given.format == "text":
-                print(f"{name}: {duration(told[-1].before)} estimated, {duration(told[-1].actual)} taken", flush=True)
+                print(f"{name}: {about(told[-1].before)} estimated, {about(told[-1].actual)} taken", flush=True)
     if given.format == "json":
         ratios = [{"ratio": one.ratio, "half_ratio": one.half_ratio} for one in told]
         print(json.dumps([{**asdict(one), **ratio} for one, ratio in zip(told, ratios, strict=True)], indent=1))

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from experiments.progress import duration
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
 from mmcore.schema import CorpusSchema
-from reports.numbers import counted
+from reports.numbers import about, counted
 from reports.output.columns import table
 
 MOST_CLASSES = 8
@@ -24,7 +23,7 @@ def headline(schema: CorpusSchema, overview: Overview) -> str:
     if schema.step is None:
         length = f"{overview.length:.0f} steps, rows are steps"
     else:
-        length = f"{duration(overview.length)} at a step of {schema.step:g} s"
+        length = f"{about(overview.length)} at a step of {schema.step:g} s"
     sides = ", ".join(f"{side} {count}" for side, count in overview.splits.items())
     parts = [counted(overview.items, "item"), f"in {counted(overview.groups, 'group')}", f"· {length}"]
     return " ".join(parts) + (f" · split given: {sides}" if sides else "")

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from experiments.planning.costs import Costs
 from experiments.planning.request import Asked
+from mmcore.config import Overrides
 
 
-def describe(asked: Asked) -> list[dict[str, Any]]:
-    """Build every arm's model and count.
+@dataclass(frozen=True)
+class DescribedArm:
+    """What an arm's model is made of, as ``--format json`` prints it.
 
-    Returns:
-        One row an arm: name, reference, overrides, modalities, placebo (those of them that are read from another item),
-        parameters by part, flops of one forward pass over one window by part.
+    Args:
+        name, reference, overrides: the arm.
+        modalities: that it reads.
+        placebo: those of them that are read from another item.
+        parameters: trained numbers by part.
+        flops: of one forward pass over one window, by part.
     """
+
+    name: str
+    reference: bool
+    overrides: Overrides
+    modalities: tuple[str, ...]
+    placebo: tuple[str, ...]
+    parameters: dict[str, int]
+    flops: dict[str, int]
+
+
+def describe(asked: Asked) -> list[DescribedArm]:
+    """Build every arm's model and count."""
     costs = Costs(asked.schema)
     return [
-        {
-            "name": arm.name,
-            "reference": arm.name == asked.study.reference,
-            "overrides": arm.overrides,
-            "modalities": list(asked.schema.chosen(arm.config.model.modalities)),
-            "placebo": list(arm.config.data.placebo),
-            "parameters": costs.parameters(arm.config),
-            "flops": costs.flops(arm.config),
-        }
+        DescribedArm(
+            name=arm.name,
+            reference=arm.name == asked.study.reference,
+            overrides=arm.overrides,
+            modalities=tuple(asked.schema.chosen(arm.config.model.modalities)),
+            placebo=tuple(arm.config.data.placebo),
+            parameters=costs.parameters(arm.config),
+            flops=costs.flops(arm.config),
+        )
         for arm in asked.study.arms
     ]

@@ -17,6 +17,7 @@ from experiments.planning.stages import REPORT, Stage
 from mmcore import events
 from mmcore.measures import Metric
 from mmcore.record import Record, value_of
+from reports.numbers import about
 
 HEARTBEAT = 60.0
 """Seconds after which a pipe is told how far the command is, where nothing else was said."""
@@ -227,7 +228,7 @@ class Screen:
             words += f", {self._remaining.failed} failed"
         left = self._remaining.left()
         # What takes longer than expected is not said to take no time.
-        return words if left is None or left < 1 else f"{words}, about {duration(left)} left"
+        return words if left is None or left < 1 else f"{words}, about {about(left)} left"
 
 
 def chosen_column(row: Mapping[str, float]) -> str:
@@ -242,27 +243,10 @@ def chosen_column(row: Mapping[str, float]) -> str:
     return others[0] if others else "validation/skill"
 
 
-def duration(seconds: float) -> str:
-    """A time in words.
-
-    Example:
-        >>> duration(42), duration(150), duration(4000)
-        ('42 s', '2 min 30 s', '1 h 7 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        minutes, rest = divmod(whole, 60)
-        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
-    hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
-
-
 def outcome_text(record: Record, metric: Metric) -> str:
     """What a run came to on the study's metric, in a few words."""
     if not record.done:
         return f"failed: {record.why}"
     value = value_of(metric, record.scores, "test")
     told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
-    return f"{told}, {record.epochs} epochs in {duration(record.seconds)}"
+    return f"{told}, {record.epochs} epochs in {about(record.seconds)}"

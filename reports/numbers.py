@@ -103,7 +103,7 @@ def quantity(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them.
+    """Measured seconds as a person says them; for estimates see :func:`about`.
 
     Example:
         >>> duration(4.2), duration(93), duration(7260)
@@ -117,6 +117,23 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def about(seconds: float) -> str:
+    """An estimated time as a person says it: no finer than one can know.
+
+    Example:
+        >>> about(42), about(150), about(4000), about(200_000)
+        ('42 s', '2 min 30 s', '1 h 7 min', '2 days')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
 def listing(names: list[str] | tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -150,7 +151,8 @@ def describe(
     asked = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
     arms = build(asked)
     if format is Format.json:
-        _print_json({"study": asked.study.name, "window": asked.study.arms[0].config.data.steps, "arms": arms})
+        window = asked.study.arms[0].config.data.steps
+        _print_json({"study": asked.study.name, "window": window, "arms": [asdict(arm) for arm in arms]})
     else:
         typer.echo(describe_text(asked, arms))
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from experiments.planning.request import Asked
 from experiments.planning.search import PlannedSearch
-from experiments.progress import duration
+from reports.numbers import about
 from studies.search.resolved import TUNED
 from studies.search.results import SearchResult, TrialState
 
@@ -34,7 +34,7 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
     if seconds:
         epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)
         pruned = f", with pruning about {spent:,}" if spent < epochs else ""
-        lines.append(f"  at most {epochs:,} epochs{pruned}; about {duration(seconds)} on {workers} workers")
+        lines.append(f"  at most {epochs:,} epochs{pruned}; about {about(seconds)} on {workers} workers")
     last = study.numbers[-1]
     winners = [one.arm for one in planned if one.arm == TUNED]
     best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "

@@ -9,17 +9,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from experiments.cli.searches import search_text, standing
+from experiments.describe import DescribedArm
 from experiments.home import Home
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan
 from experiments.planning.request import Asked
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
-from experiments.progress import duration
 from mmcore.config import DataConfig
 from mmcore.data.windows import cut_text, lengths_of, window_of
 from mmcore.record import Lengths
 from mmcore.task import selection_metric
-from reports.numbers import counted, listing
+from reports.numbers import about, counted, listing
 from reports.output.columns import table
 from studies.matching import Size
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -85,7 +85,7 @@ def lengths_text(lengths: Lengths) -> str:
 def _time_text(plan: Plan) -> list[str]:
     """What is to be done and how long it will take."""
     todo = plan.count("to do", "resume")
-    time = f"about {duration(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
+    time = f"about {about(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
     workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
     if not todo and not plan.asked.tunes:
         return ["nothing to train; mmstudy run only writes the report anew"]
@@ -99,7 +99,7 @@ def _time_text(plan: Plan) -> list[str]:
     if plan.later:
         most = len(plan.runs) + len(plan.later)
         lines.append(
-            f"then, while a comparison is undecided, up to {most} runs: at most {duration(plan.seconds_at_most)} in all"
+            f"then, while a comparison is undecided, up to {most} runs: at most {about(plan.seconds_at_most)} in all"
         )
     return lines
 
@@ -114,7 +114,7 @@ def span(outlook: Outlook) -> str:
         >>> span(Outlook(600.0, 300.0, 1200.0))
         '5 min to 20 min'
     """
-    return f"{duration(outlook.low)} to {duration(outlook.high)}"
+    return f"{about(outlook.low)} to {about(outlook.high)}"
 
 
 def _repeats(study: ResolvedStudy) -> str:
@@ -172,15 +172,15 @@ def _comparisons(study: ResolvedStudy) -> str:
     return textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
+def describe_text(asked: Asked, arms: Sequence[DescribedArm]) -> str:
     """Models for people."""
-    parts = list(arms[0]["parameters"])
+    parts = list(arms[0].parameters)
     lines = [asked.study.question, "", "trained parameters"]
-    lines.append(table(["arm", *parts], [[_named(a), *(f"{a['parameters'][p]:,}" for p in parts)] for a in arms]))
+    lines.append(table(["arm", *parts], [[_named(a), *(f"{a.parameters[p]:,}" for p in parts)] for a in arms]))
     window = asked.study.arms[0].config.data.steps
     lines += ["", f"floating-point operations of one forward pass over one window of {window} steps, in millions"]
     lines.append(
-        table(["arm", *parts], [[_named(a), *(f"{a['flops'].get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
+        table(["arm", *parts], [[_named(a), *(f"{a.flops.get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
     )
     lines += ["", "modalities"]
     lines += [f"{_named(a)}: {', '.join(_reads(a))}" for a in arms]
@@ -188,8 +188,8 @@ def describe_text(asked: Asked, arms: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _reads(arm: dict[str, Any]) -> list[str]:
-    return [f"{name} (placebo)" if name in arm["placebo"] else name for name in arm["modalities"]]
+def _reads(arm: DescribedArm) -> list[str]:
+    return [f"{name} (placebo)" if name in arm.placebo else name for name in arm.modalities]
 
 
 def status_text(plan: Plan, home: Home) -> str:
@@ -341,5 +341,5 @@ def _overrides(arm: ResolvedArm) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _named(arm: dict[str, Any]) -> str:
-    return arm["name"] + (" *" if arm["reference"] else "")
+def _named(arm: DescribedArm) -> str:
+    return arm.name + (" *" if arm.reference else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Asked, Options
-from experiments.tuning.notes import StoredStudy, TrialNotes, note, notes_of
+from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, note, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED, close, hand_back, is_twin, proposals, reap, trials_of
 from experiments.tuning.results import search_result, winners
 from experiments.tuning.samplers import suggest
@@ -200,3 +201,38 @@ def test_a_process_that_dies_as_it_takes_a_trial_is_known_at_once_where_all_take
     retry = study.ask()
     assert notes_of(retry).rank == 0
     assert notes_of(retry).retry_of == taken.number
+
+
+def test_trials_of_earlier_versions_and_foreign_attributes_are_read() -> None:
+    bare = notes_of(create_trial(value=0.5))
+    assert (bare.rank, bare.closed, bare.settings, bare.process, bare.epochs_full) == (None, None, {}, None, None)
+    told = {"rank": 3, "process": {"host": "h", "pid": 7, "created": 1.5}, "note": "mine", "fingerprints": ["a", "b"]}
+    notes = notes_of(create_trial(value=0.5, user_attrs=told))
+    assert (notes.rank, notes.process, notes.fingerprints) == (3, Owner("h", 7, 1.5), ("a", "b"))
+    assert notes.attributes() == {key: value for key, value in told.items() if key != "note"}
+
+
+@pytest.mark.parametrize("database", [False, True])
+def test_a_trial_that_another_process_took_is_closed_with_the_reason(
+    home: Home, tmp_path: Path, database: bool
+) -> None:
+    place = url(tmp_path) if database else None
+    with open_storage(home, "made_up", place) as one, open_storage(home, "made_up", place) as two:
+        theirs = open_study(one, "made_up/tuned", {}, ["maximize"])
+        theirs.ask()
+        taken = theirs.ask()
+        ours = open_study(two, "made_up/tuned", {}, ["maximize"])
+        assert close(ours, taken.number, TWIN)
+        assert not close(ours, taken.number, UNUSED), "it has ended"
+        assert [notes_of(trial).closed for trial in trials_of(theirs)] == [None, TWIN]
+
+
+def test_optuna_is_used_by_its_public_names_alone() -> None:
+    root = Path(__file__).parents[2]
+    private = re.compile(r"\b_(?:storage|trial_id|study_id)\b|optuna(?:\.\w+)*\._\w")
+    for path in (
+        path for room in ("experiments", "reports", "benchmarks", "tests") for path in root.glob(f"{room}/**/*.py")
+    ):
+        text = path.read_text(encoding="utf-8")
+        if "optuna" in text and path != Path(__file__):
+            assert not private.search(text), path

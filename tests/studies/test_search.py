@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from factories.records import a_record
+import yaml
 
 from mmcore.errors import StudyError
 from mmcore.measures import parse_metric
@@ -16,7 +17,7 @@ from mmcore.schema import CorpusSchema
 from reports.checks.factors import factors
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.search.block import parse_objective
+from studies.search.block import Search, parse_objective
 from studies.search.resolved import TUNED, confirmed_config, digest
 from studies.study import catalogue, read_preset, read_study
 
@@ -470,3 +471,11 @@ def test_an_objective_that_only_parameters_have_is_their_mean() -> None:
     assert of(*rows, score(None, 1.0)) == 1.0
     assert math.isnan(of(score("x", math.nan)))
     assert math.isnan(of())
+
+
+def test_the_block_in_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    written = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    search = Search.model_validate(written["search"])
+    assert search.budget.trials == 40
+    assert [knob.role for knob in search.space.values()] == ["scientific", "nuisance"]
