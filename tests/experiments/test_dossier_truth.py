@@ -52,6 +52,7 @@ def asked(folder: Path, corpus: Path, base: dict, design: dict, reference: str, 
     return dossier
 
 
+@pytest.mark.rendered
 # The simulated corpus ------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.simulation) for seed in (2, 3))])

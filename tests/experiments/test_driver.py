@@ -94,6 +94,7 @@ def undisturbed(
     return Home(folder / "home"), folder / "level.yaml", (folder / "told.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.rendered
 def test_a_study_ends_with_records_report_and_tracked_runs(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     outcome = run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus)))
     assert outcome.failed == 0

@@ -257,6 +257,7 @@ def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Ask
         assert other.searches == ()
 
 
+@pytest.mark.rendered
 def test_a_report_about_another_metric_tells_what_the_search_found(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, budget="{trials: 4}", repeats="1")
     done(asking(text), home)
