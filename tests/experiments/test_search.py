@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.made_searches import BASE, LAYERS, RATE
-from contracts.pretend_pool import PretendPool
+from factories.pretend_pool import PretendPool
+from factories.search_space import BASE, LAYERS, RATE
 from optuna.trial import TrialState, create_trial
 from typer.testing import CliRunner
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from contracts.made_searches import BASE, LAYERS, RATE
+from factories.search_space import BASE, LAYERS, RATE
 from optuna.storages import RDBStorage
 from optuna.trial import create_trial
 from sqlalchemy import text

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
-from contracts.made_lattices import asked, lattice_study, trained
+from factories.lattices import asked, lattice_study, trained
 
 from reports.model.section import Finding, Section
 from reports.records.frame import StudyResults
