@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,16 +54,26 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["usual", "wide"])
-def page(request, results_of, study_of, tmp_path_factory):
+def page(request, page_of):
     """A usual report, and one with long names, many arms and many components."""
-    if request.param == "usual":
+    return page_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def page_of(results_of, study_of, tmp_path_factory):
+    """Writes each of the two once, whatever order the tests come in."""
+    return cache(lambda kind: write_page(kind, results_of, study_of, tmp_path_factory.mktemp("report")))
+
+
+def write_page(kind, results_of, study_of, folder):
+    if kind == "usual":
         results = results_of(failures=[("multimodal", 2)], leaky=True, items=40, calibrated=True)
     else:
         arms = ["reference"] + [f"a_rather_long_name_of_an_arm_without_any_space_number_{i}" for i in range(7)]
         results = results_of(study_of(arms, repeats=3, question="Which " + "verylongword" * 8 + " helps?"),
                              components=[f"component_{i}_with_a_long_name" for i in range(9)], effects={}, items=5,
                              calibrated=True)  # fmt: skip
-    return write_report(summarise(results), results, tmp_path_factory.mktemp("report")).as_uri()
+    return write_report(summarise(results), results, folder).as_uri()
 
 
 def made(file):
@@ -386,6 +397,7 @@ def test_the_rules_of_accessibility_would_find_something(browser, page):
     from axe_core_python.selenium import Axe
 
     open_at(browser, page, 1280)
+    only_first_rows(browser)
     browser.execute_script(
         "document.querySelector('h2').insertAdjacentHTML('afterend', '<h5>x</h5>');"
         "document.querySelector('figure svg').removeAttribute('aria-labelledby');"
