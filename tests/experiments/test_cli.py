@@ -146,7 +146,6 @@ def test_describe_counts_parameters_and_operations_of_each_part(
     assert "control: audio (placebo), track" in text
 
 
-@pytest.mark.rendered
 def test_a_whole_study_from_the_command_line(
     home: Home, tiny_study: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
