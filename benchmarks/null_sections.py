@@ -50,7 +50,7 @@ from mmcore.answers.gates import (
 from mmcore.answers.parts import Score
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from mmcore.result import Drawn
+from mmcore.record import Drawn
 from mmcore.seeding import generator
 from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
