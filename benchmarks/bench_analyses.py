@@ -26,10 +26,10 @@ def costs(results: StudyResults) -> dict[str, float]:
 
     What several arms share (one training, tested in different ways) counts once, and so does its answer.
     """
-    done: dict[str, float] = {r["fingerprint"]: r["seconds"] for r in results.run_rows if r["status"] == "done"}
+    done: dict[str, float] = {run.fingerprint: run.seconds for run in results.runs if run.done}
     found = {"training": math.fsum(done.values())}
     kinds: dict[tuple[str, str], float] = {
-        (told["kind"], told["fingerprint"]): told["seconds"] for told in results.analyses if "result" in told
+        (one.kind, one.fingerprint): one.seconds for one in results.analyses if one.seconds is not None
     }
     for (kind, _), seconds in sorted(kinds.items()):
         found[kind] = found.get(kind, 0.0) + seconds

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
@@ -26,6 +25,7 @@ from experiments.progress import Screen
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from mmcore.measures import parse_metric
+from mmcore.record import Record
 from reports.output.text import as_text
 from studies.search.block import Objective
 
@@ -38,13 +38,13 @@ FREE: dict[str, Any] = {"kind": "log_uniform", "low": 0.1, "high": 10.0, "role":
 class WeightedLoss(Objective):
     """What a run minimised, on validation items: the sum over components of weight times loss."""
 
-    def of(self, record: Mapping[str, Any]) -> float:
+    def of(self, record: Record) -> float:
         """Its value in a record; NaN where a component's loss is not known."""
-        weights, total = record["config"]["loss"]["weights"], 0.0
-        for s in record["scores"]:
-            known = (s["split"], s["items"], s["metric"], s["baseline"], s["parameter"])
-            if known == ("validation", "all", "loss", None, None) and s["component"] is not None:
-                total += weights.get(s["component"], 1.0) * (math.nan if s["value"] is None else s["value"])
+        weights, total = record.config.loss.weights, 0.0
+        for s in record.scores:
+            known = (s.split, s.items, s.metric, s.baseline, s.parameter)
+            if known == ("validation", "all", "loss", None, None) and s.component is not None:
+                total += weights.get(s.component, 1.0) * s.value
         return total
 
 

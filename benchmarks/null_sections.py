@@ -20,14 +20,37 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from mmcore.analyses import build_analysis
+from mmcore.answers.answer import Answered, Kind, Result
+from mmcore.answers.attention import AttentionResult, Layer, Past, RolloutFaithfulness, Uniform
+from mmcore.answers.coalitions import CoalitionsResult
+from mmcore.answers.corruption import CorruptionResult
+from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.answers.gates import (
+    Around,
+    Clamping,
+    Condition,
+    Correlations,
+    GateCorrelations,
+    GateFaithfulness,
+    GateName,
+    GateSample,
+    GatesResult,
+    Held,
+    Holding,
+    OfComponent,
+    Opening,
+    Shares,
+)  # fmt: skip
+from mmcore.answers.parts import Score
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from mmcore.result import Drawn
+from mmcore.record import Drawn
 from mmcore.seeding import generator
 from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
@@ -115,13 +138,18 @@ def scores_of(score_C: np.ndarray) -> dict[str, Any]:
     return {"skill": {"whole": score_C.mean(-1).tolist(), "components": dict(zip(COMPONENTS, told, strict=True))}}
 
 
-def answered(results: StudyResults, kind: str, told: Callable[[str, int], dict[str, Any]]) -> StudyResults:
+def score_of(score_C: np.ndarray) -> dict[str, Score]:
+    """Skill as probes tell it."""
+    return {"skill": Score(whole=score_C.mean(), components=dict(zip(COMPONENTS, score_C.tolist(), strict=True)))}
+
+
+def answered(results: StudyResults, kind: Kind, told: Callable[[str, int], Result]) -> StudyResults:
     """The results with an answer of every run."""
     made = [
-        {"arm": arm.name, "repeat": r, "fingerprint": f"{arm.name}{r}", "kind": kind, "settings": {}, "seconds": 1.0,
-         "result": told(arm.name, r)}
-        for arm in results.study.arms for r in range(results.study.repeats)
-    ]  # fmt: skip
+        Answered(arm.name, r, f"{arm.name}{r}", build_analysis({"kind": kind}), told(arm.name, r))
+        for arm in results.study.arms
+        for r in range(results.study.repeats)
+    ]
     return replace(results, analyses=(*results.analyses, *made))
 
 
@@ -141,22 +169,22 @@ def of_modalities(chance: Chance, drawn: Drawn) -> StudyResults:
     emap_RC = score_RSC[:, -1] + chance.draw(len(COMPONENTS))
     ways = ("permuted", "mean")
 
-    def told(arm: str, repeat: int) -> dict[str, Any]:
+    def told(arm: str, repeat: int) -> CoalitionsResult:
         emap = scores_of(emap_RC[repeat])
-        return {
+        return CoalitionsResult({
             "modalities": list(NAMES), "components": list(COMPONENTS), "windows": 9, "draws": 8,
             "subsets": list(range(2 ** len(NAMES))), "orders": None, "alone": [], "perceptual": None,
             "scores": dict.fromkeys(ways, scores_of(score_RSC[repeat])),
             "emap": {"corrected": emap, "uncorrected": emap},
-        }  # fmt: skip
+        })  # fmt: skip
 
     made = answered(results, "coalitions", told)
-    return replace(made, analyses=tuple(one for one in made.analyses if one["arm"] == whole))
+    return replace(made, analyses=tuple(one for one in made.analyses if one.arm == whole))
 
 
 def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
     """Gates that go with nothing, follow nothing, and can be held for nothing."""
-    conditions, held = [f"condition {i}" for i in range(12)], ("shut", "mean", "open")
+    conditions = [f"condition {i}" for i in range(12)]
     by_arm = {}
     for arm in ("one", "two"):
         by_arm[arm] = (
@@ -164,33 +192,41 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
             0.3 + chance.draw(3 * len(NAMES) + 2, len(COMPONENTS)),
         )  # fmt: skip
 
-    def told(arm: str, repeat: int) -> dict[str, Any]:
+    def told(arm: str, repeat: int) -> GatesResult:
         rho_R, so_R, score_R = by_arm[arm]
-        rho = [dict(zip(("passing", "opening", "norm"), row.tolist(), strict=True)) for row in rho_R[repeat]]
-        points = {"gates": dict(zip(NAMES, rho[:-1], strict=True)), "together": rho[-1]}
-        scores = [scores_of(row) for row in score_R[repeat]]
-        asked = [*((name, how) for name in NAMES for how in held), (None, "mean")]
-        opened = {"steps": 900, "present": 900, "mean": 0.5, "shut": 0.0, "open": 0.0, "norm": 1.0, "passing": 0.5}
-        return {
-            "gates": [{"name": m, "modalities": [m]} for m in NAMES], "places": [list(NAMES)],
-            "components": list(COMPONENTS), "step": 0.1,
-            "distribution": dict.fromkeys(NAMES, opened),
-            "shares": {"entropy_opening": 0.9, "entropy_passing": 0.9, "passing": dict.fromkeys(NAMES, 1 / 3)},
-            "conditions": [
-                {"condition": c, "gate": m, "so": 0.5 + so_R[repeat, g, i, 0], "else": 0.5 + so_R[repeat, g, i, 1]}
+        rho = [Correlations(passing=a, opening=b, norm=c, n=900) for a, b, c in rho_R[repeat].tolist()]
+        points = GateCorrelations(gates=dict(zip(NAMES, rho[:-1], strict=True)), together=rho[-1])
+        free, *scores = [score_of(row) for row in score_R[repeat]]
+        asked = [*((name, how) for name in NAMES for how in get_args(Holding)), (None, "mean")]
+        opening = Opening(steps=900, present=900, mean=0.5, shut=0.0, open=0.0, norm=1.0, passing=0.5)
+        nothing = {c: OfComponent(rho=0.0, increase=0.0) for c in COMPONENTS}
+        return GatesResult(
+            gates=tuple(GateName(name=m, modalities=(m,)) for m in NAMES),
+            places=(NAMES,),
+            components=COMPONENTS,
+            step=0.1,
+            distribution=dict.fromkeys(NAMES, opening),
+            shares=Shares(
+                steps=900, entropy_opening=0.9, entropy_passing=0.9, passing=dict.fromkeys(NAMES, 1 / len(NAMES))
+            ),
+            conditions=tuple(
+                Condition(
+                    condition=c, gate=m, so=0.5 + so_R[repeat, g, i, 0], otherwise=0.5 + so_R[repeat, g, i, 1],
+                    steps=(450, 450),
+                )
                 for g, m in enumerate(NAMES) for i, c in enumerate(conditions)
-            ],
-            "around": {"lags": [0], "events": 0, "mean": {name: [None] for name in NAMES}},
-            "faithfulness": {
-                "steps": points, "items": points,
-                "by_component": {m: {c: {"rho": 0.0, "increase": 0.0} for c in COMPONENTS} for m in NAMES},
-            },
-            "clamping": {"free": scores[0], "held": [
-                {"gate": gate, "held": how, "scores": one} for (gate, how), one in zip(asked, scores[1:], strict=True)
-            ]},
-            "sample": {"items": 8, "of_items": 8, "windows": 40, "of_windows": 40},
-            "timelines": [],
-        }  # fmt: skip
+            ),
+            around=Around(lags=(0,), events=0, mean=dict.fromkeys(NAMES, (math.nan,))),
+            faithfulness=GateFaithfulness(steps=points, items=points, by_component={m: nothing for m in NAMES}),
+            clamping=Clamping(
+                free=free,
+                held=tuple(
+                    Held(gate=gate, held=how, scores=one) for (gate, how), one in zip(asked, scores, strict=True)
+                ),
+            ),
+            sample=GateSample(items=8, of_items=8, windows=40, of_windows=40),
+            timelines=(),
+        )  # fmt: skip
 
     return answered(two_arms(chance, drawn), "gates", told)
 
@@ -200,20 +236,18 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
     study = study_of([(f"arm {i}", {"width": 16 * (i + 1)}) for i in range(4)], chance.repeats, 0.02)
     drawn_of = {arm.name: (chance.draw(4, deviation=0.15), chance.draw(len(MEASURES))) for arm in study.arms}
 
-    def told(arm: str, repeat: int) -> dict[str, Any]:
+    def told(arm: str, repeat: int) -> AttentionResult:
         rho, level = drawn_of[arm][0][repeat].tolist(), drawn_of[arm][1][repeat].tolist()
-        layer = {
-            "place": "encoder", "layer": 0, "rows": 100, "entropy": [0.7 + level[0]], "distance": [4.0 + level[1]],
-            "events": [0.4 + level[2]], "apart": [[0.0, 0.4 + level[3]], [0.4 + level[3], 0.0]], "own": [0.1],
-            "past": [0.9], "uniform": {"distance": 10.0, "own": 0.1, "past": 0.9, "events": 0.4, "entropy": 1.0},
-        }  # fmt: skip
-        return {
-            "step": 0.1, "causal": True, "layers": [layer], "flow": [], "maps": [],
-            "faithfulness": {
-                "occlusion": rho[0], "gradient": rho[1], "nearness": 0.0, "beyond": rho[2], "items": [], "span": 1,
-                "windows": 24, "reach": None, "past": {"rollout": 0.5 + rho[3], "occlusion": 0.5},
-            },
-        }  # fmt: skip
+        layer = Layer(
+            place="encoder", layer=0, rows=100, entropy=(0.7 + level[0],), distance=(4.0 + level[1],), own=(0.1,),
+            past=(0.9,), events=(0.4 + level[2],), apart=((0.0, 0.4 + level[3]), (0.4 + level[3], 0.0)),
+            uniform=Uniform(distance=10.0, own=0.1, past=0.9, events=0.4),
+        )  # fmt: skip
+        checked = RolloutFaithfulness(
+            occlusion=rho[0], gradient=rho[1], nearness=0.0, beyond=rho[2], items=(), span=1, windows=24, reach=None,
+            past=Past(rollout=0.5 + rho[3], occlusion=0.5),
+        )  # fmt: skip
+        return AttentionResult(step=0.1, causal=True, layers=(layer,), flow=(), faithfulness=checked, maps=())
 
     return answered(results_of(study, chance, drawn), "attention", told)
 
@@ -231,9 +265,9 @@ def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
         score_of[arm] = damaged
     naive = {"constant": {"skill": {"whole": 0.0, "components": dict.fromkeys(COMPONENTS, 0.0)}}}
 
-    def told(arm: str, repeat: int) -> dict[str, Any]:
+    def told(arm: str, repeat: int) -> CorruptionResult:
         score = score_of[arm][repeat]
-        return {
+        return CorruptionResult({
             "sample": {"digest": "a", "items": 4, "windows": 8, "of": 8}, "delay_unit": 0.1, "naive": naive,
             "clean": scores_of(score[0, 0, 0]),
             "modalities": {
@@ -241,7 +275,7 @@ def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
                     kind: {"levels": levels, "scores": scores_of(score[m, k])} for k, kind in enumerate(kinds)
                 }} for m, name in enumerate(NAMES)
             },
-        }  # fmt: skip
+        })  # fmt: skip
 
     return answered(two_arms(chance, drawn), "corruption", told)
 
@@ -252,7 +286,7 @@ def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
     log_loss = {arm: chance.draw(conditions, 2, len(COMPONENTS), deviation=0.3) for arm in ("one", "two")}
     naive_R = chance.draw(conditions, 2, len(COMPONENTS), deviation=0.3)
 
-    def told(arm: str, repeat: int) -> dict[str, Any]:
+    def told(arm: str, repeat: int) -> ErrorsResult:
         def group(i: int, g: int) -> dict[str, Any]:
             loss, naive = (0.8 * np.exp(log_loss[arm][repeat, i, g])).tolist(), np.exp(naive_R[repeat, i, g]).tolist()
             return {
@@ -260,12 +294,12 @@ def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
                 "loss": dict(zip(COMPONENTS, loss, strict=True)), "naive": dict(zip(COMPONENTS, naive, strict=True)),
             }  # fmt: skip
 
-        return {
+        return ErrorsResult({
             "naive": dict.fromkeys(COMPONENTS, "constant"), "items": {}, "spans": {}, "cases": [],
             "conditions": [
                 {"name": f"condition {i}", "groups": [group(i, 0), group(i, 1)]} for i in range(conditions)
             ],
-        }  # fmt: skip
+        })  # fmt: skip
 
     return answered(two_arms(chance, drawn), "errors", told)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -31,6 +32,7 @@ from mmcore.config import build_config, override
 from mmcore.data.prepare import prepare
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.measures import parse_metric
+from mmcore.record import Record
 from mmcore.run import run
 from mmcore.seeding import generator
 from reports.model.report import ComparisonRow
@@ -118,7 +120,7 @@ def study_of(design: Design, repeats: int, corpus: str = "null") -> ResolvedStud
     )
 
 
-def train_family(design: Design, family: int, repeats: int, scratch: Path) -> list[dict[str, Any]]:
+def train_family(design: Design, family: int, repeats: int, scratch: Path) -> list[Record]:
     """Train the family's runs one after the other; their records, without the epochs' history.
 
     Args:
@@ -137,7 +139,7 @@ def train_family(design: Design, family: int, repeats: int, scratch: Path) -> li
             keep(run(config, folder, prepared=store), folder, config, study.name, arm.name, started)
             record = read_record(folder)
             assert record is not None
-            records.append(record | {"history": []})
+            records.append(replace(record, history=()))
     return records
 
 
@@ -156,9 +158,9 @@ class Said:
     components_alone: tuple[str, ...]
 
 
-def judge(design: Design, records: Sequence[dict[str, Any]]) -> Said:
+def judge(design: Design, records: Sequence[Record]) -> Said:
     """Verdicts by the report's own path from records to a summary."""
-    repeats = 1 + max(record["repeat"] for record in records)
+    repeats = 1 + max(record.repeat for record in records)
     rows = summarise(tidy(study_of(design, repeats), records)).comparisons
     families = [[row for row in rows if (row.component is None) == whole] for whole in (True, False)]
 
@@ -213,22 +215,34 @@ def kept(home: Path, design: Design) -> Path:
     return home / f"{design}.jsonl"
 
 
-def read_families(home: Path, design: Design) -> dict[int, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Family:
+    """The records of one family, as a line of the file."""
+
+    family: int
+    records: tuple[Record, ...]
+
+
+_FAMILY = TypeAdapter(Family)
+
+
+def read_families(home: Path, design: Design) -> dict[int, tuple[Record, ...]]:
     """Records by family; a last line that a killed process left half-written is passed over."""
     path = kept(home, design)
-    families: dict[int, list[dict[str, Any]]] = {}
+    families: dict[int, tuple[Record, ...]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
-            row = json.loads(line)
+            json.loads(line)
         except json.JSONDecodeError:
             continue
-        families[row["family"]] = row["records"]
+        row = _FAMILY.validate_json(line)
+        families[row.family] = row.records
     return families
 
 
-def _train_in_scratch(design: Design, family: int, repeats: int) -> tuple[Design, int, list[dict[str, Any]]]:
+def _train_in_scratch(design: Design, family: int, repeats: int) -> tuple[Design, Family]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        return design, family, train_family(design, family, repeats, Path(scratch))
+        return design, Family(family, tuple(train_family(design, family, repeats, Path(scratch))))
 
 
 def train_missing(home: Path, designs: Sequence[Design], families: int, repeats: int, workers: int) -> None:
@@ -246,10 +260,10 @@ def train_missing(home: Path, designs: Sequence[Design], families: int, repeats:
     ):
         bar = progress.add_task("families trained", total=len(missing))
         for done in as_completed([pool.submit(_train_in_scratch, d, i, repeats) for d, i in missing]):
-            design, family, records = done.result()
-            with kept(home, design).open("a", encoding="utf-8") as file:
+            design, family = done.result()
+            with kept(home, design).open("ab") as file:
                 # A new line first ends what a killed process may have left half-written.
-                file.write("\n" + json.dumps({"family": family, "records": records}))
+                file.write(b"\n" + _FAMILY.dump_json(family))
             progress.advance(bar)
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from experiments.records import write_record
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
+from mmcore.record import ItemLoss, Record
 
 STUDY = """\
 question: Which learning rate is best?
@@ -92,7 +95,7 @@ def make_records(home: Home, study: Path, epochs: int, items: int) -> None:
             write_record(folder, made_up(model, run, asked, epochs, items))
 
 
-def _train(run: PlannedRun, home: Home, store: Prepared) -> dict[str, Any]:
+def _train(run: PlannedRun, home: Home, store: Prepared) -> Record:
     assert run.fingerprint is not None
     folder = home.root / "model"
     return trial(
@@ -101,54 +104,42 @@ def _train(run: PlannedRun, home: Home, store: Prepared) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def made_up(model: dict[str, Any], run: PlannedRun, asked: Asked, epochs: int, items: int) -> dict[str, Any]:
+def made_up(model: Record, run: PlannedRun, asked: Asked, epochs: int, items: int) -> Record:
     """A record like that of a real run, with numbers of its own.
 
     Args:
         model: a real record. epochs: rows of its history. items: test items.
     """
+    assert run.fingerprint is not None
     arm = [a.name for a in asked.study.arms].index(run.arm)
     rng, shared = np.random.default_rng([arm, run.repeat]), np.random.default_rng(run.repeat)
     level = 0.03 * shared.normal() - 0.002 * arm
-
-    def moved(score: dict[str, Any]) -> dict[str, Any]:
-        if score["baseline"] is not None or score["value"] is None:
-            return score
-        return {**score, "value": score["value"] + level + 0.02 * rng.normal()}
-
-    first = model["history"][0]
+    scores = [
+        s if s.baseline is not None or math.isnan(s.value) else replace(s, value=s.value + level + 0.02 * rng.normal())
+        for s in model.scores
+    ]
+    first = model.history[0]
     losses = [key for key in first if "loss" in key or "skill" in key]
     history = [
         {
             **first,
             "epoch": epoch,
             "steps": epoch * 2,
-            **{k: v * (0.3 + 0.97**epoch) + 0.01 * rng.normal() for k in losses if (v := first[k]) is not None},
+            **{k: v * (0.3 + 0.97**epoch) + 0.01 * rng.normal() for k in losses if not math.isnan(v := first[k])},
         }
         for epoch in range(1, epochs + 1)
     ]
-    components = list(dict.fromkeys(row["component"] for row in model["items"]))
+    components = list(dict.fromkeys(row.component for row in model.items))
     tested = shared.choice(4 * items, items, replace=False)
     naive = {(i, c): float(v) for i in tested for c, v in zip(components, shared.uniform(0.5, 1.5, len(components)))}  # noqa: B905
-    return {
-        **{k: v for k, v in model.items() if k != "format"},
-        "arm": run.arm,
-        "repeat": run.repeat,
-        "fingerprint": run.fingerprint,
-        "config": run.config.model_dump(mode="json"),
-        "epochs": epochs,
-        "best_epoch": epochs,
-        "seconds": 40.0 + rng.normal(),
-        "scores": [moved(score) for score in model["scores"]],
-        "history": history,
-        "items": [
-            {
-                "item": f"item_{i:03}", "group": f"item_{i:03}", "complete": True, "component": c,
-                "loss": loss * (1 - level + 0.1 * rng.normal()), "count": 100, "naive_loss": loss,
-            }
-            for (i, c), loss in naive.items()
-        ],
-    }  # fmt: skip
+    rows = [
+        ItemLoss(f"item_{i:03}", f"item_{i:03}", True, c, loss * (1 - level + 0.1 * rng.normal()), 100, loss)
+        for (i, c), loss in naive.items()
+    ]
+    return replace(
+        model, arm=run.arm, repeat=run.repeat, fingerprint=run.fingerprint, config=run.config, epochs=epochs,
+        best_epoch=epochs, seconds=40.0 + rng.normal(), scores=tuple(scores), history=tuple(history), items=tuple(rows),
+    )  # fmt: skip
 
 
 def measure(home: Home, study: Path) -> dict[str, Any]:

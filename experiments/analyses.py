@@ -14,7 +14,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from experiments.examine import read_answer
 from experiments.home import Home
@@ -22,11 +21,9 @@ from experiments.planning.plan import Plan
 from experiments.planning.request import Asked, PlannedRun
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
+from mmcore.answers.answer import Answer, Answered, Failure, Result
 from mmcore.errors import RecordError, StudyError, nearest
 from studies.resolved import ResolvedStudy
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,17 @@ class Question:
 
     def path(self, home: Home) -> Path:
         """Where the answer is kept."""
+        return answer_path(home.run(self.fingerprint), self.analysis)
+
+    def answer(self, home: Home) -> Answer[Result] | None:
+        """What is kept; see :func:`experiments.examine.read_answer`."""
+        return read_answer(home.run(self.fingerprint), self.analysis)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the run, which is finished and has one."""
         assert self.run.fingerprint is not None
-        return answer_path(home.run(self.run.fingerprint), self.analysis)
+        return self.run.fingerprint
 
 
 def questions(todo: Plan, analyses: Sequence[AnyAnalysis]) -> list[Question]:
@@ -119,17 +125,17 @@ def _remembered(asked: Asked, home: Home) -> list[str]:
         ) from None
 
 
-def answers(todo: Plan, home: Home) -> tuple[dict[str, Any], ...]:
+def answers(todo: Plan, home: Home) -> tuple[Answered[Result | Failure], ...]:
     """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run."""
     found = []
     for question in questions(todo, belonging(todo.asked, home)):
-        answer = read_answer(question.path(home))
+        answer = question.answer(home)
         if answer is not None:
-            run = question.run
-            found.append({"arm": run.arm, "repeat": run.repeat, "fingerprint": run.fingerprint, **answer})
+            found.append(answer.about(question.run.arm, question.run.repeat, question.fingerprint))
     return tuple(found)
 
 
 def still_open(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis]) -> list[Question]:
     """Questions without an answer, those that failed before among them."""
-    return [q for q in questions(todo, analyses) if "result" not in (read_answer(q.path(home)) or {})]
+    kept = ((question, question.answer(home)) for question in questions(todo, analyses))
+    return [question for question, answer in kept if answer is None or answer.result is None]

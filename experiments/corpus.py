@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,7 +213,7 @@ class Corpus:
         return overview_of(self._source)
 
     def quality(self, home: Path | str | None = None) -> pd.DataFrame:
-        """The quality of the data, one row per modality: see :func:`mmcore.data.quality.summarise`.
+        """The quality of the data, one row per modality: see :func:`mmcore.quality.summarise`.
 
         Args:
             home: the prepared corpus is kept there, and a study in the same home reads it; None: ``MMSTUDY_HOME``,
@@ -226,10 +226,12 @@ class Corpus:
 
         from mmcore.config import DataConfig
         from mmcore.data.prepare import prepare
-        from mmcore.data.quality import summarise
+        from mmcore.quality import summarise
 
         place = Home.choose(None if home is None else Path(home)).make()
-        return pd.DataFrame(summarise(prepare(self.path, DataConfig(), place.prepared).quality)).set_index("modality")
+        return pd.DataFrame(
+            [asdict(line) for line in summarise(prepare(self.path, DataConfig(), place.prepared).quality)]
+        ).set_index("modality")
 
     def plot(self, item: str, max_gap: float = 5.0) -> Drawing:
         """Draw all streams of an item over time, with what is absent hatched, and its targets below.

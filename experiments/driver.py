@@ -19,7 +19,7 @@ from pathlib import Path
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.evidence import conclude, gather
 from experiments.home import Home
-from experiments.jobs import forget_failed, give_up, job_of, mirror_record, reused_from, stub_of
+from experiments.jobs import begun_of, forget_failed, give_up, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
@@ -175,8 +175,7 @@ def report_study(asked: Asked, home: Home, mirror: Mirror | None = None) -> Outc
     page = write_report(summary, results, home.report(asked.key))
     if mirror is not None:
         conclude(mirror, results, summary)
-    failed = list(results.runs["status"]).count("failed")
-    return Outcome(results, summary, page, failed, None)
+    return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
 def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
@@ -232,7 +231,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
             match message:
                 case Started():
                     display.started(label, run.arm)
-                    mirror.started(stub_of(run, asked))
+                    mirror.started(begun_of(run, asked))
                 case Told(_, event):
                     display.event(label, event)
                     if isinstance(event, EpochDone):
@@ -241,16 +240,14 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     record = read_record(home.run(fingerprint))
                     assert record is not None
                     # Whoever was first is named in a record: with a shared training that may be another arm.
-                    told = {**record, "arm": run.arm, "corpus": stub_of(run, asked)["corpus"]}
-                    mirror.finished(told, home.run(fingerprint), reused_from(record, asked))
-                    display.finished(
-                        label, outcome_text(record, asked.study.metric), record["status"] != "done", run.arm
-                    )
+                    reused = record.reused_from(asked.study.name)
+                    mirror.finished(begun_of(run, asked), record, home.run(fingerprint), reused)
+                    display.finished(label, outcome_text(record, asked.study.metric), not record.done, run.arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
-                    mirror.finished(record, home.run(fingerprint), None)
+                    mirror.finished(begun_of(run, asked), record, home.run(fingerprint), None)
                     display.finished(label, outcome_text(record, asked.study.metric), True, run.arm)
 
         while open_runs:

@@ -8,30 +8,30 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import mmcore
+from mmcore.record import Environment
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "mlflow", "optuna", "scipy", "statsmodels")
 
 
 @cache
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """Commit, whether the packages had uncommitted changes, Python, platform and package versions.
 
     Outside a git checkout commit and dirty are None.
     """
     commit, dirty = _git()
-    return {
-        "mmstudy": mmcore.__version__,
-        "commit": commit,
-        "dirty": dirty,
-        "python": platform.python_version(),
-        "torch": _version("torch"),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in PACKAGES},
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    }
+    return Environment(
+        mmstudy=mmcore.__version__,
+        commit=commit,
+        dirty=dirty,
+        python=platform.python_version(),
+        torch=_version("torch"),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages={name: _version(name) for name in PACKAGES},
+        command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    )
 
 
 def _version(package: str) -> str | None:

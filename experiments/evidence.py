@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
 
 from experiments.analyses import answers
 from experiments.environment import environment
@@ -21,13 +20,15 @@ from experiments.planning.request import Asked
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
-from reports.records.frame import StudyResults, tidy
+from mmcore.quality import FILE, QualityRow, read_quality
+from mmcore.record import Record
+from reports.records.frame import Origin, StudyResults, tidy
 from reports.summary.build import Summary
 from studies.study import CATALOGUE
 
 
 def gather(todo: Plan, home: Home) -> StudyResults:
-    """Every finished run of a study as tidy tables, with quality of the data and provenance.
+    """Every finished run of a study as tidy tables, with quality of the data and origin.
 
     Raises:
         RecordError: nothing is finished yet, or the records cannot be mixed.
@@ -41,7 +42,7 @@ def gather(todo: Plan, home: Home) -> StudyResults:
                 where=str(home.runs),
                 next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
             )
-        results = tidy(asked.study, records, _quality(asked, home), _provenance(asked, home))
+        results = tidy(asked.study, records, _quality(asked, home), _origin(asked, home))
         del records
     results = replace(results, analyses=answers(todo, home))
     if not asked.searches:
@@ -51,14 +52,13 @@ def gather(todo: Plan, home: Home) -> StudyResults:
     return replace(results, search=with_importances(asked, home))
 
 
-def _records(todo: Plan, home: Home) -> list[dict[str, Any]]:
+def _records(todo: Plan, home: Home) -> list[Record]:
     found = []
     for run in todo.runs:
         record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
         if record is not None:
-            reused = None if record["study"] == todo.asked.study.name else record["study"]
             # One training may serve arms of several names; here it is the arm of this study.
-            found.append({**record, "arm": run.arm, "reused_from": reused})
+            found.append(replace(record, arm=run.arm))
     return found
 
 
@@ -110,14 +110,15 @@ def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
         metrics: dict[str, float] = {}
         for name, values in gathered.items():
             metrics |= aggregates(name, values)
-        states = list(results.runs[results.runs["arm"] == arm.name]["status"])
-        metrics |= {"runs/done": float(states.count("done")), "runs/failed": float(states.count("failed"))}
+        runs = [run for run in results.runs if run.arm == arm.name]
+        done = sum(run.done for run in runs)
+        metrics |= {"runs/done": float(done), "runs/failed": float(len(runs) - done)}
         tags = {
             f"mmstudy.verdict.{c.reference}" + (f".{c.component}" if c.component else ""): c.verdict
             for c in summary.comparisons
             if c.arm == arm.name
         }
-        mirror.concluded(arm.name, metrics, tags, failed="failed" in states)
+        mirror.concluded(arm.name, metrics, tags, failed=done < len(runs))
 
 
 def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
@@ -132,23 +133,30 @@ def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
     return told | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
 
 
-def _quality(asked: Asked, home: Home) -> list[dict[str, Any]]:
-    path = store_path(asked.content or "", asked.study.arms[0].config.data, home.prepared) / "quality.json"
+def _quality(asked: Asked, home: Home) -> tuple[QualityRow, ...]:
+    store = store_path(asked.content or "", asked.study.arms[0].config.data, home.prepared)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_quality(store)
     except FileNotFoundError:
-        return []
+        return ()
+    except ValueError as problem:
+        raise RecordError(
+            "the quality report of the corpus must be readable",
+            found=str(problem)[:200],
+            where=str(store / FILE),
+            next_step=f"Remove the folder {store}; the next run prepares the corpus again",
+        ) from None
 
 
-def _provenance(asked: Asked, home: Home) -> dict[str, Any]:
+def _origin(asked: Asked, home: Home) -> Origin:
     here = environment()
-    return {
-        "command": rebuild_command(asked, home, "run"),
-        "rebuild": rebuild_command(asked, home),
-        "home": str(home.root),
-        "study_file": str(asked.file),
-        "corpus_path": str(asked.place.folder),
-        "mmstudy": here["mmstudy"],
-        "commit": here["commit"],
-        "dirty": here["dirty"],
-    }
+    return Origin(
+        command=rebuild_command(asked, home, "run"),
+        rebuild=rebuild_command(asked, home),
+        home=str(home.root),
+        study_file=str(asked.file),
+        corpus_path=str(asked.place.folder),
+        mmstudy=here.mmstudy,
+        commit=here.commit,
+        dirty=here.dirty,
+    )

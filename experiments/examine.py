@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from experiments.records import answer_path, finite
+from pydantic import ValidationError
+
+from experiments.records import answer_path
 from mmcore.analyses import AnyAnalysis
+from mmcore.answers.answer import Answer, Failure, Result, parse_answer
 from mmcore.config import RunConfig
 from mmcore.events import OnEvent
 
@@ -49,24 +51,24 @@ def examine(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
             failed.append(analysis.kind)
-            told = {"error": type(error).__name__, "message": str(error) or repr(error)}
-            answer = {"kind": analysis.kind, "settings": analysis.model_dump(mode="json"), "failure": told}
+            why = Failure(error=type(error).__name__, message=str(error) or repr(error))
+            answer = Answer(kind=analysis.kind, settings=analysis, failure=why)
         write_answer(path, answer)
     return failed
 
 
-def read_answer(path: Path) -> dict[str, Any] | None:
-    """An answer that is there; None where there is none yet, or the file is not whole JSON: then it is made anew."""
+def read_answer(folder: Path, analysis: AnyAnalysis) -> Answer[Result] | None:
+    """An answer in a run's folder; None where there is none yet, or the file is torn or does not hold what an answer
+    of this kind holds: then it is made anew."""
     try:
-        answer = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parse_answer(analysis.kind, answer_path(folder, analysis).read_bytes())
+    except (OSError, ValidationError):
         return None
-    return answer if isinstance(answer, dict) else None
 
 
-def write_answer(path: Path, answer: dict[str, Any]) -> None:
+def write_answer(path: Path, answer: Answer[Result]) -> None:
     """To a temporary file, then in place in one step; NaN and infinite numbers become null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(finite(answer), allow_nan=False, ensure_ascii=False), encoding="utf-8")
+    temporary.write_text(answer.to_json(), encoding="utf-8")
     os.replace(temporary, path)

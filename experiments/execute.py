@@ -6,7 +6,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import LOCK, RECORD, is_final, read_record, write_record
+from experiments.records import LOCK, RECORD, read_record, write_record
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
+from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
-from mmcore.fingerprint import training_fingerprint
-from mmcore.result import RunResult
+from mmcore.record import CorpusFacts, Failure, Record, SplitFacts
 
 
 def trial(
@@ -33,7 +33,7 @@ def trial(
     arm: str,
     fingerprint: str,
     on_event: OnEvent,
-) -> dict[str, Any]:
+) -> Record:
     """The record of a run, trained only if nobody has.
 
     A lock on the run's folder keeps two studies from training the same run at the same time: the second waits and
@@ -67,7 +67,7 @@ def trial(
         lock.acquire()
     try:
         record = read_record(workdir)
-        if record is not None and is_final(record):
+        if record is not None and record.is_final:
             return record
         started = datetime.now(UTC)
         clock = time.perf_counter()
@@ -82,12 +82,12 @@ def trial(
             with contextlib.suppress(OSError):
                 (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             told = str(error) or repr(error)
-            result = failed_result(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
+            result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
         record = keep(result, workdir, config, study, arm, started)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
-            _tidy(workdir, done=record["status"] == "done")
+            _tidy(workdir, done=record.done)
         return record
     finally:
         lock.release()
@@ -98,7 +98,7 @@ class _Shared:
     """The run whose training another one shares."""
 
     folder: Path
-    record: dict[str, Any]
+    record: Record
 
 
 def _shared(
@@ -112,7 +112,7 @@ def _shared(
     if not config.evaluation.test:
         # What a tested run has trained serves; but to train one now would read the test items.
         record = read_record(folder)
-        if record is not None and record["status"] == "done":
+        if record is not None and record.done:
             return _Shared(folder, record)
         if config.trains:
             return None
@@ -131,12 +131,12 @@ def _train(
     on_event: OnEvent,
     shared: _Shared | None,
     fingerprint: str,
-) -> RunResult:
-    if shared is not None and shared.record["status"] != "done":
-        failure = shared.record["failure"]
-        told = f"the training that it shares with run {shared.folder.name} failed: {failure['message']}"
+) -> Record:
+    failure = None if shared is None else shared.record.failure
+    if shared is not None and failure is not None:
+        told = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
         # The same kind of error, so that whether it is final follows from the training's.
-        return failed_result(config, fingerprint, failure["error"], told, 0.0)
+        return failed_record(config, fingerprint, failure.error, told, 0.0)
     from mmcore.run import run
 
     return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)
@@ -166,32 +166,30 @@ def _rewrite(path: Path, content: dict[str, Any]) -> None:
     save_checkpoint(path, content)
 
 
-def keep(
-    result: RunResult, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime
-) -> dict[str, Any]:
-    """Write a run's record and return it."""
-    record = {
-        **result.as_dict(),
-        "study": study,
-        "arm": arm,
-        "environment": environment() | {"device": config.device, "threads": config.threads or 1},
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+def keep(result: Record, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime) -> Record:
+    """Write a run's record and return it, with what its run did not know of."""
+    record = replace(
+        result,
+        study=study,
+        arm=arm,
+        environment=replace(environment(), device=config.device, threads=config.threads or 1),
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
     write_record(workdir, record)
     return record
 
 
-def failed_result(config: RunConfig, fingerprint: str, error: str, message: str, seconds: float) -> RunResult:
-    """The result of a run that ended without one: who failed, and why."""
-    return RunResult(
+def failed_record(config: RunConfig, fingerprint: str, error: str, message: str, seconds: float) -> Record:
+    """The record of a run that ended without a result."""
+    return Record(
         fingerprint=fingerprint,
-        config=config.model_dump(mode="json"),
+        config=config,
         repeat=config.repeat,
         status="failed",
-        failure={"error": error, "message": message, "epoch": None, "step": None, "component": None},
-        corpus={},
-        split={},
+        failure=Failure(error, message),
+        corpus=CorpusFacts(),
+        split=SplitFacts(),
         parameters={},
         flops={},
         epochs=0,
@@ -199,6 +197,9 @@ def failed_result(config: RunConfig, fingerprint: str, error: str, message: str,
         stopped_early=False,
         steps=0,
         seconds=seconds,
-        scores=[],
-        history=[],
+        numerics=NUMERICS,
+        gates={},
+        scores=(),
+        history=(),
+        items=(),
     )

@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.home import Home
-from experiments.records import is_locked
+from experiments.records import Begun, is_locked
 from mmcore.config import flat
 from mmcore.errors import StoreError
+from mmcore.record import Record
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -101,17 +102,17 @@ class Mirror(Background):
         """The experiment's id once known."""
         return self._experiment or None
 
-    def started(self, stub: Mapping[str, Any]) -> None:
-        """A run begins: ``stub`` holds study, arm, repeat, fingerprint, config, corpus and environment."""
-        self._tasks.put(lambda: self._start(stub))
+    def started(self, begun: Begun) -> None:
+        """A run begins."""
+        self._tasks.put(lambda: self._start(begun))
 
     def epoch(self, fingerprint: str, row: Mapping[str, float]) -> None:
         """An epoch is done."""
         self._tasks.put(lambda: self._epoch(fingerprint, row))
 
-    def finished(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
+    def finished(self, begun: Begun, record: Record, workdir: Path, reused_from: str | None) -> None:
         """A run has its record, just trained or reused; what the store lacks of it is added."""
-        self._tasks.put(lambda: self._finish(record, workdir, reused_from))
+        self._tasks.put(lambda: self._finish(begun, record, workdir, reused_from))
 
     def interrupted(self) -> None:
         """Runs that were started and not finished are marked killed."""
@@ -133,11 +134,12 @@ class Mirror(Background):
         store.reconcile(self._experiment, self._parents.values(), lambda name: is_locked(self._home.run(name)))
         self._complete = store.mirrored(self._experiment, self._parents.values())
 
-    def _start(self, stub: Mapping[str, Any]) -> None:
-        run = self._ready().run(self._experiment, self._parents[stub["arm"]], stub, flat(stub["config"], empty=True))
-        self._runs[stub["fingerprint"]] = run
-        self._waiting[stub["fingerprint"]] = []
-        self._flushed[stub["fingerprint"]] = time.monotonic()
+    def _start(self, begun: Begun) -> None:
+        params = flat(begun.config.model_dump(mode="json"), empty=True)
+        run = self._ready().run(self._experiment, self._parents[begun.arm], begun, params)
+        self._runs[begun.fingerprint] = run
+        self._waiting[begun.fingerprint] = []
+        self._flushed[begun.fingerprint] = time.monotonic()
 
     def _epoch(self, fingerprint: str, row: Mapping[str, float]) -> None:
         if fingerprint not in self._runs:
@@ -151,16 +153,16 @@ class Mirror(Background):
         self._ready().epochs(self._runs[fingerprint], rows)
         self._flushed[fingerprint] = time.monotonic()
 
-    def _finish(self, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
-        fingerprint = record["fingerprint"]
+    def _finish(self, begun: Begun, record: Record, workdir: Path, reused_from: str | None) -> None:
+        fingerprint = begun.fingerprint
         if fingerprint not in self._runs:
             if fingerprint in self._complete:
                 return
-            self._start(record)
+            self._start(begun)
         run = self._runs.pop(fingerprint)
         self._waiting.pop(fingerprint)
         # From the record, not from what was heard: it also holds the epochs before a resume.
-        self._ready().epochs(run, record["history"])
+        self._ready().epochs(run, record.history)
         self._ready().finish(run, record, workdir, reused_from)
 
     def _interrupt(self) -> None:

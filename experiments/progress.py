@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -16,7 +16,7 @@ from experiments.planning.remaining import Remaining
 from experiments.planning.stages import REPORT, Stage
 from mmcore import events
 from mmcore.measures import Metric
-from mmcore.result import scores_of, value_of
+from mmcore.record import Record, value_of
 
 HEARTBEAT = 60.0
 """Seconds after which a pipe is told how far the command is, where nothing else was said."""
@@ -259,10 +259,10 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
-def outcome_text(record: Mapping[str, Any], metric: Metric) -> str:
+def outcome_text(record: Record, metric: Metric) -> str:
     """What a run came to on the study's metric, in a few words."""
-    if record["status"] != "done":
-        return f"failed: {record['failure']['message']}"
-    value = value_of(metric, scores_of(record), "test")
+    if not record.done:
+        return f"failed: {record.why}"
+    value = value_of(metric, record.scores, "test")
     told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
-    return f"{told}, {record['epochs']} epochs in {duration(record['seconds'])}"
+    return f"{told}, {record.epochs} epochs in {duration(record.seconds)}"

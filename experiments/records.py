@@ -1,59 +1,87 @@
-"""Records: the plain-data result of a finished run. Written last and atomically, so presence means done."""
+"""Records on disk. A record is written last and atomically, so presence means done."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import orjson
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 
 from mmcore.analyses import AnyAnalysis, key
-from mmcore.errors import RecordError, TrainingDiverged
+from mmcore.config import RunConfig
+from mmcore.errors import RecordError
+from mmcore.record import Environment, Head, Record
 
 RECORD = "record.json"
 LOCK = "run.lock"
 ANSWERS = "analyses"
 FORMAT = 1
+AGAIN = "Remove this file; the run is then resumed or trained again"
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Begun:
+    """What is known of a run before it has a record: enough to open it in the tracking store.
+
+    Args:
+        corpus, content, path: name, content key and folder of the corpus.
+    """
+
+    study: str
+    arm: str
+    repeat: int
+    fingerprint: str
+    config: RunConfig
+    corpus: str
+    content: str
+    path: str
+    environment: Environment
+
+
+def write_record(folder: Path, record: Record) -> None:
     """Write a run's record: to a temporary file, to disk, then in place in one step.
 
     NaN and infinite numbers become null: JSON has none.
     """
-    text = json.dumps(finite({"format": FORMAT, **record}), indent=1, allow_nan=False, ensure_ascii=False)
+    text = _RECORD.dump_json(record, indent=1)
     temporary = folder / (RECORD + f".{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:
+        file.write(b'{\n "format": %d,' % FORMAT + text.removeprefix(b"{"))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, folder / RECORD)
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> Record | None:
     """A run's record, or None while it is not finished.
 
     Raises:
-        RecordError: the file is there but unreadable, or of a later format.
+        RecordError: the file is there but unreadable, of a later format, or anything in it has a wrong type.
     """
-    return _read(folder / RECORD, lambda file: file.read())
+    return _read(folder / RECORD, lambda file: file.read(), _RECORD)
 
 
-def read_head(folder: Path) -> dict[str, Any] | None:
-    """What a record says before its scores: status, failure, seconds, config and the like; None while not finished.
+def read_head(folder: Path) -> Head | None:
+    """The head of a run's record; None while it is not finished.
 
-    A tenth of the record or less, for those who look at every run of a study.
+    A tenth of the record or less is read, for those who look at every run of a study.
 
     Raises:
         RecordError: as :func:`read_record`.
     """
-    return _read(folder / RECORD, _head)
+    return _read(folder / RECORD, _head, _HEAD)
+
+
+_RECORD, _HEAD = TypeAdapter(Record), TypeAdapter(Head)
 
 
 def _head(file: BinaryIO) -> bytes:
@@ -70,40 +98,50 @@ def _head(file: BinaryIO) -> bytes:
 
 _SCORES = b',\n "scores": '
 _PART = 16 * 1024
-"""Bytes that are read at a time: a head has about 6,000."""
+"""Bytes that are read at a time: what stands before the scores has about 6,000."""
 
 
-def _read(path: Path, text_of: Callable[[BinaryIO], bytes]) -> dict[str, Any] | None:
+def _read(path: Path, text_of: Callable[[BinaryIO], bytes], kind: TypeAdapter[Told]) -> Told | None:
     try:
         with open(path, "rb") as file:
-            record = orjson.loads(text_of(file))
+            text = text_of(file)
+        if not _OURS.match(text):
+            raise _other_format(path, orjson.loads(text))
+        return kind.validate_json(text, strict=True)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as problem:
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise _unreadable(path, first["msg"]) from None
         raise RecordError(
-            "a record must be readable JSON",
-            found=str(problem),
+            f"'{'.'.join(map(str, first['loc']))}' of the record cannot be understood",
+            expected=first["msg"],
+            found=repr(first["input"])[:60],
             where=str(path),
-            next_step="Remove this file; the run is then resumed or trained again",
+            next_step=AGAIN,
         ) from None
-    if record.get("format") != FORMAT:
-        raise RecordError(
-            "the record has another format",
-            expected=str(FORMAT),
-            found=str(record.get("format")),
-            where=str(path),
-            next_step="Use the version of mmstudy that wrote it, or another --home",
-        )
-    return record
+    except (OSError, ValueError) as problem:
+        raise _unreadable(path, str(problem)) from None
 
 
-def is_final(record: dict[str, Any]) -> bool:
-    """Whether a run's record is its last word: it is done, or its training diverged, which would happen again.
+Told = TypeVar("Told", Record, Head)
+_OURS = re.compile(rb'\s*\{\s*"format"\s*:\s*%d\s*[,}]' % FORMAT)
+"""How the text of a record of this format begins."""
 
-    Whatever else ended a run (a full disk, no memory, a worker that died) is kept and shown as a failure, too, but the
-    next call of the same command tries again.
-    """
-    return record["status"] == "done" or (record["failure"] or {}).get("error") == TrainingDiverged.__name__
+
+def _other_format(path: Path, told: object) -> RecordError:
+    return RecordError(
+        "the record has another format",
+        expected=str(FORMAT),
+        found=str(told.get("format") if isinstance(told, dict) else type(told).__name__),
+        where=str(path),
+        next_step="Use the version of mmstudy that wrote it, or another --home",
+    )
+
+
+def _unreadable(path: Path, found: str) -> RecordError:
+    return RecordError("a record must be readable JSON", found=found, where=str(path), next_step=AGAIN)
 
 
 def forget(folder: Path) -> None:

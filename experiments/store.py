@@ -16,13 +16,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from experiments.home import Home
+from experiments.records import Begun
 from mmcore.errors import StoreError
+from mmcore.record import Record, Score
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -158,34 +161,33 @@ class Store:
                 if not token:
                     return found
 
-    def run(self, experiment: str, parent: str, record: Mapping[str, Any], params: Mapping[str, Any]) -> str:
+    def run(self, experiment: str, parent: str, begun: Begun, params: Mapping[str, Any]) -> str:
         """The child run of one repeat, set to RUNNING.
 
         Args:
             experiment, parent: from :meth:`experiment` and :meth:`arm`.
-            record: study, arm, repeat, fingerprint, corpus (name, content, path), environment.
             params: the flattened config.
         """
-        corpus, environment = record["corpus"], record["environment"]
+        commit, name = begun.environment.commit, f"{begun.arm} r{begun.repeat}"
         tags = {
-            STUDY: record["study"],
-            ARM: record["arm"],
-            REPEAT: str(record["repeat"]),
-            FINGERPRINT: record["fingerprint"],
-            COMMIT: str(environment.get("commit")),
+            STUDY: begun.study,
+            ARM: begun.arm,
+            REPEAT: str(begun.repeat),
+            FINGERPRINT: begun.fingerprint,
+            COMMIT: str(commit),
             "mmstudy.kind": "repeat",
             "mlflow.parentRunId": parent,
         }
-        if environment.get("commit"):
-            tags["mlflow.source.git.commit"] = environment["commit"]
-        by = ("repeat", parent, record["fingerprint"])
-        run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
+        if commit:
+            tags["mlflow.source.git.commit"] = commit
+        by = ("repeat", parent, begun.fingerprint)
+        run = self._find_or_create(experiment, name, tags, by)
         with self._talking("describe a run"):
             if self._client.get_run(run).info.status == "FAILED":
                 # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
                 for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
                     self._client.set_tag(run, key, value)
-                run = self._find_or_create(experiment, f"{record['arm']} r{record['repeat']}", tags, by)
+                run = self._find_or_create(experiment, name, tags, by)
             known = self._client.get_run(run).data.params
             named = {key_of(key): value for key, value in params.items()}
             fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in known]
@@ -193,11 +195,11 @@ class Store:
                 self._client.log_batch(run, params=chunk)
             if not known:
                 dataset = Dataset(
-                    name=corpus["name"],
-                    digest=corpus["content"][:32],
+                    name=begun.corpus,
+                    digest=begun.content[:32],
                     source_type="local",
-                    source=json.dumps({"path": corpus["path"]}),
-                    profile=json.dumps({"content": corpus["content"]}),
+                    source=json.dumps({"path": begun.path}),
+                    profile=json.dumps({"content": begun.content}),
                 )
                 self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
             self._client.update_run(run, status="RUNNING")
@@ -224,7 +226,7 @@ class Store:
                 if not token:
                     return found
 
-    def epochs(self, run: str, rows: Iterable[Mapping[str, float | None]]) -> None:
+    def epochs(self, run: str, rows: Iterable[Mapping[str, float]]) -> None:
         """Log epochs, each once: those that the store has already are left out.
 
         An epoch may be missing between others: a driver that was killed had not yet heard of it, and the next one only
@@ -239,8 +241,8 @@ class Store:
             now = int(time.time() * 1000)
             batches: list[list[Metric]] = [[]]
             for row in rows:
-                step = int(row["epoch"] or 0)
-                numbers = {key: value for key, value in row.items() if value is not None and math.isfinite(value)}
+                step = int(row["epoch"])
+                numbers = {key: value for key, value in row.items() if math.isfinite(value)}
                 if step in there or not numbers:
                     continue
                 metrics = [Metric(key_of(key), float(value), now, step) for key, value in numbers.items()]
@@ -252,31 +254,27 @@ class Store:
                 for chunk in _chunks(batch, _LARGEST_BATCH):
                     self._client.log_batch(run, metrics=chunk)
 
-    def finish(self, run: str, record: Mapping[str, Any], workdir: Path, reused_from: str | None) -> None:
+    def finish(self, run: str, record: Record, workdir: Path, reused_from: str | None) -> None:
         """Final scores, tags and artifacts; the run's status follows the record's.
 
         A reused run is a light mirror: the same metrics and a tag ``reused_from``, but no artifacts.
         """
         now = int(time.time() * 1000)
         with self._talking("finish a run"):
-            metrics = [
-                Metric(key_of(score_name(s)), s["value"], now, 0)
-                for s in record["scores"]
-                if s["value"] is not None and math.isfinite(s["value"])
-            ]
-            metrics += [Metric("seconds", record["seconds"], now, 0)]
-            metrics += [Metric(f"parameters/{part}", n, now, 0) for part, n in record["parameters"].items()]
+            metrics = [Metric(key_of(score_name(s)), s.value, now, 0) for s in record.scores if math.isfinite(s.value)]
+            metrics += [Metric("seconds", record.seconds, now, 0)]
+            metrics += [Metric(f"parameters/{part}", n, now, 0) for part, n in record.parameters.items()]
             for chunk in _chunks(metrics, _LARGEST_BATCH):
                 self._client.log_batch(run, metrics=chunk)
-            tags = {"mmstudy.status": record["status"], "mmstudy.record": str(workdir)}
+            tags = {"mmstudy.status": record.status, "mmstudy.record": str(workdir)}
             if reused_from is not None:
                 tags["reused_from"] = reused_from
-            if record["failure"]:
-                tags["mmstudy.failure"] = str(record["failure"]["message"])[:5000]
+            if record.failure is not None:
+                tags["mmstudy.failure"] = record.failure.message[:5000]
             self._client.log_batch(run, tags=[RunTag(k, v) for k, v in tags.items()])
             if reused_from is None:
                 self._log_artifacts(run, record, workdir)
-            self._client.set_terminated(run, "FINISHED" if record["status"] == "done" else "FAILED")
+            self._client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
     def conclude(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
         """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report."""
@@ -312,13 +310,13 @@ class Store:
         with self._talking("close a run"):
             self._client.set_terminated(run, "KILLED")
 
-    def _log_artifacts(self, run: str, record: Mapping[str, Any], workdir: Path) -> None:
+    def _log_artifacts(self, run: str, record: Record, workdir: Path) -> None:
         present = {artifact.path for artifact in self._client.list_artifacts(run)}
         for name in ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt"):
             if (workdir / name).exists() and name not in present:
                 self._client.log_artifact(run, str(workdir / name))
         if "environment.json" not in present:
-            self._client.log_dict(run, dict(record["environment"]), "environment.json")
+            self._client.log_dict(run, asdict(record.environment), "environment.json")
         best = workdir / "checkpoints" / "best.pt"
         if best.exists() and "checkpoints" not in present:
             self._client.log_artifact(run, str(best), "checkpoints")
@@ -380,15 +378,15 @@ def _create_database(home: Home) -> None:
     os.replace(partial, path)
 
 
-def score_name(score: Mapping[str, Any]) -> str:
+def score_name(score: Score) -> str:
     """A score as a metric name: ``test/skill``, ``test/active/f1``, ``test/complete/skill``, ``…/baseline/prior``."""
-    parts = [score["split"]]
-    if score["items"] != "all":
-        parts.append(score["items"])
-    parts += [part for part in (score["component"], score["parameter"]) if part]
-    parts.append(score["metric"])
-    if score["baseline"]:
-        parts += ["baseline", score["baseline"]]
+    parts = [score.split]
+    if score.items != "all":
+        parts.append(score.items)
+    parts += [part for part in (score.component, score.parameter) if part]
+    parts.append(score.metric)
+    if score.baseline:
+        parts += ["baseline", score.baseline]
     return "/".join(parts)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from mmcore.analyses import (
     AnyAnalysis,
@@ -13,6 +12,10 @@ from mmcore.analyses import (
     ErrorsAnalysis,
     GatesAnalysis,
 )
+from mmcore.answers.answer import Answer, Result
+from mmcore.answers.coalitions import CoalitionsResult
+from mmcore.answers.corruption import CorruptionResult
+from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.probes.attention.probe import probe_attention
 from mmcore.probes.coalitions.probe import probe_coalitions
 from mmcore.probes.corruption.probe import probe_corruption
@@ -22,36 +25,36 @@ from mmcore.trained import Trained
 from mmcore.training.threads import with_threads
 
 
-def analyse(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
+def analyse(trained: Trained, analysis: AnyAnalysis) -> Answer[Result]:
     """Put a question to the model of a finished run; nothing of the run is changed.
 
     Args:
         trained: from :func:`mmcore.trained.open_trained`. analysis: one that applies to the run.
 
     Returns:
-        ``{kind, settings, version, seconds, result}``; what ``result`` holds is told by the analysis's probe.
+        The answer with a result of the analysis's kind.
     """
     clock = time.perf_counter()
     with with_threads(trained.config.threads):
         result = _probe(trained, analysis)
-    return {
-        "kind": analysis.kind,
-        "settings": analysis.model_dump(mode="json"),
-        "version": analysis.version,
-        "seconds": time.perf_counter() - clock,
-        "result": result,
-    }
+    return Answer(
+        kind=analysis.kind,
+        settings=analysis,
+        version=analysis.version,
+        seconds=time.perf_counter() - clock,
+        result=result,
+    )
 
 
-def _probe(trained: Trained, analysis: AnyAnalysis) -> dict[str, Any]:
+def _probe(trained: Trained, analysis: AnyAnalysis) -> Result:
     match analysis:
         case AttentionAnalysis():
             return probe_attention(trained, analysis)
         case CoalitionsAnalysis():
-            return probe_coalitions(trained, analysis)
+            return CoalitionsResult(probe_coalitions(trained, analysis))
         case CorruptionAnalysis():
-            return probe_corruption(trained, analysis)
+            return CorruptionResult(probe_corruption(trained, analysis))
         case ErrorsAnalysis():
-            return probe_errors(trained, analysis)
+            return ErrorsResult(probe_errors(trained, analysis))
         case GatesAnalysis():
             return probe_gates(trained, analysis)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -30,7 +31,21 @@ from mmcore.model.cost import count_flops, count_parameters
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
-from mmcore.result import RunResult, Score
+from mmcore.record import (
+    Chosen,
+    CorpusFacts,
+    Failure,
+    GateUse,
+    Hardware,
+    ItemLoss,
+    Leakage,
+    Outcome,
+    Record,
+    Reliability,
+    Score,
+    Side,
+    SplitFacts,
+)
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
 from mmcore.training.baselines import fit_baselines, naive_classes
@@ -49,7 +64,7 @@ def run(
     on_event: OnEvent = ignore,
     prepared: Prepared | None = None,
     trained: Path | str | None = None,
-) -> RunResult:
+) -> Record:
     """Train one model and score it once on the test items.
 
     What is left in ``workdir``: config.json, normalisation.json, history.json, items.csv, checkpoints/. A run that was
@@ -70,7 +85,8 @@ def run(
             is trained; None: train in ``workdir``.
 
     Returns:
-        The result; its status is ``failed`` where training diverged, with the history up to then.
+        The record, which belongs to no study yet; its status is ``failed`` where training diverged, with the history
+        up to then.
 
     Raises:
         ConfigError: the config does not fit the corpus or the machine.
@@ -100,7 +116,7 @@ def _run(
     on_event: OnEvent,
     prepared: Prepared,
     reused: bool,
-) -> RunResult:
+) -> Record:
     schema, targets = prepared.schema, prepared.schema.targets
     config = with_window(config, prepared)
 
@@ -136,15 +152,14 @@ def _run(
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
     _write_text(folder / "normalisation.json", normaliser.to_json())
 
-    failure: dict[str, Any] | None = None
+    failure: Failure | None = None
     scores: list[Score] = []
-    items: list[dict[str, Any]] = []
-    leakage: dict[str, Any] = {}
-    outcomes: list[dict[str, Any]] = []
-    calibration: list[dict[str, Any]] = []
-    selection: dict[str, Any] = {}
-    gates: dict[str, dict[str, Any]] = {}
-    twins: list[list[str]] | None = None
+    items: list[ItemLoss] = []
+    leakage, selection = Leakage(), Chosen()
+    outcomes: list[Outcome] = []
+    calibration: list[Reliability] = []
+    gates: dict[str, GateUse] = {}
+    twins: list[tuple[str, str]] | None = None
     test_windows = 0
     predict = predictor(model, device)
     handful = data.handful(validation)
@@ -162,18 +177,14 @@ def _run(
             watch=lambda: gate_columns(probe_saturation(model, handful)),
         )
     except TrainingDiverged as error:
-        failure = _failure(error)
+        failure = Failure(type(error).__name__, error.message, error.epoch, error.step, error.component)
     else:
         best = load_checkpoint(home / "checkpoints" / "best.pt", shared, device)
         model.load_state_dict(best["model"])
         tested = removing(config.evaluation.without, predict)
         scores = score_rows("validation", data.tally(tested, validation), naive)
         # Counted, not taken on trust.
-        selection = {
-            "metric": chosen_by.metric.name,
-            "by": chosen_by.by,
-            "test_windows_read": data.windows_read(split.test),
-        }
+        selection = Chosen(chosen_by.metric.name, chosen_by.by, data.windows_read(split.test))
         if config.evaluation.test:
             # Only now, with the choice of the checkpoint behind us, are test items read.
             test = data.loader("test", split.test)
@@ -186,18 +197,18 @@ def _run(
             _write_items(folder / "items.csv", items)
             twins = divided_twins(prepared, split)
             calibration = reliability_rows(tally)
-        leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo).as_dict()
+        leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo)
         gates = probe_saturation(model, handful)
 
     windows = {"train": training.windows, "validation": validation.windows, "test": test_windows}
-    return RunResult(
+    return Record(
         fingerprint=fingerprint(config, prepared.content),
-        config=config.model_dump(mode="json"),
+        config=config,
         repeat=config.repeat,
         status="failed" if failure else "done",
         failure=failure,
         corpus=_describe_corpus(config, prepared, task),
-        split=_describe_split(split, prepared, windows, config.data.steps) | {"twins": twins},
+        split=_describe_split(split, prepared, windows, config.data.steps, twins),
         parameters=count_parameters(model),
         flops=count_flops(model, config.data.steps),
         epochs=len(state.history),
@@ -205,13 +216,13 @@ def _run(
         stopped_early=state.stopped_early(config.training),
         steps=state.step,
         seconds=state.elapsed() - (state.seconds if reused else 0.0),
-        scores=scores,
-        history=state.history,
-        items=items,
-        outcomes=outcomes,
+        scores=tuple(scores),
+        history=tuple(state.history),
+        items=tuple(items),
+        outcomes=tuple(outcomes),
         leakage=leakage,
-        calibration=calibration,
-        naive_classes=naive_classes(baselines),
+        calibration=tuple(calibration),
+        naive_classes=tuple(naive_classes(baselines)),
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),
@@ -252,71 +263,66 @@ def _unfinished(home: Path) -> CheckpointError:
     )
 
 
-def _failure(error: TrainingDiverged) -> dict[str, Any]:
-    return {
-        "error": type(error).__name__,
-        "message": error.message,
-        "epoch": error.epoch,
-        "step": error.step,
-        "component": error.component,
-    }
-
-
-def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> dict[str, Any]:
+def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> CorpusFacts:
     schema = prepared.schema
-    return {
-        "name": schema.name,
-        "content": prepared.content,
-        "path": config.corpus,
-        "modalities": list(schema.modalities),
-        "components": list(schema.targets.components),
-        "tracks": schema.targets.tracks,
-        "task": task.kind,
-        "leaky": is_leaky(task),
-        "units": {p.name: p.unit for p in schema.targets.parameters},
-        "missing": {m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
-        "scope": schema.targets.scope,
-        "lengths": lengths_of(prepared).as_dict(),
-        **prepared.likenesses,
-    }
+    return CorpusFacts(
+        name=schema.name,
+        content=prepared.content,
+        path=config.corpus,
+        modalities=tuple(schema.modalities),
+        components=tuple(schema.targets.components),
+        tracks=schema.targets.tracks,
+        task=task.kind,
+        leaky=is_leaky(task),
+        units={p.name: p.unit for p in schema.targets.parameters},
+        missing={m: sum(not item.has[i] for item in prepared.items) for i, m in enumerate(schema.modalities)},
+        scope=schema.targets.scope,
+        lengths=lengths_of(prepared),
+        alike=prepared.likenesses.alike,
+        copies=prepared.likenesses.copies,
+    )
 
 
-def _describe_hardware(model: torch.nn.Module, device: torch.device) -> dict[str, str]:
+def _describe_hardware(model: torch.nn.Module, device: torch.device) -> Hardware:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     numbers = str(next(model.parameters()).dtype).removeprefix("torch.")
-    return {
-        "device": f"{device.type} {name}".strip(),
-        "precision": f"{numbers}, {torch.get_float32_matmul_precision()} in products",
-    }
+    precision = f"{numbers}, {torch.get_float32_matmul_precision()} in products"
+    return Hardware(f"{device.type} {name}".strip(), precision)
 
 
-def _describe_split(split: Split, prepared: Prepared, windows: dict[str, int], window: int) -> dict[str, Any]:
-    sides = {"train": split.train, "validation": split.validation, "test": split.test}
-    sizes = {
-        side: {
-            "items": len(items),
-            "groups": len({prepared.items[i].group for i in items}),
-            "windows": windows[side],
-            "cut": cut_items(prepared, items, window),
-            "missing": absent_from(prepared, items),
+def _describe_split(
+    split: Split, prepared: Prepared, windows: dict[str, int], window: int, twins: list[tuple[str, str]] | None
+) -> SplitFacts:
+    def side(name: str, items: Sequence[int]) -> Side:
+        return Side(
+            items=len(items),
+            groups=len({prepared.items[i].group for i in items}),
+            windows=windows[name],
+            cut=cut_items(prepared, items, window),
+            missing=absent_from(prepared, items),
             # Targets of test items are read where the run tests them, and only then.
-            "labels": labels_of(prepared, items) if side != "test" or windows[side] else None,
-        }
-        for side, items in sides.items()
-    }
-    of_side = [{prepared.items[i].group for i in items} for items in sides.values()]
+            labels=labels_of(prepared, items) if name != "test" or windows[name] else None,
+        )
+
+    of_side = [{prepared.items[i].group for i in items} for items in (split.train, split.validation, split.test)]
     divided = {group for groups in of_side for group in groups if sum(group in other for other in of_side) > 1}
-    return {**sizes, "drawn": split.drawn, "divided_groups": len(divided)}
+    return SplitFacts(
+        train=side("train", split.train),
+        validation=side("validation", split.validation),
+        test=side("test", split.test),
+        drawn=split.drawn,
+        divided_groups=len(divided),
+        twins=None if twins is None else tuple(twins),
+    )
 
 
 def _write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _write_items(path: Path, rows: list[dict[str, Any]]) -> None:
-    columns = ["item", "group", "complete", "component", "loss", "count", "naive_loss"]
+def _write_items(path: Path, rows: list[ItemLoss]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(each.name for each in fields(ItemLoss))
+    writer.writerows(astuple(row) for row in rows)
     _write_text(path, text.getvalue())

@@ -177,17 +177,21 @@ def inspect(
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
     from mmcore.data.prepare import prepare as build
-    from mmcore.data.quality import summarise
     from mmcore.data.timing import time_notes
     from mmcore.data.windows import lengths_of
+    from mmcore.quality import summarise
 
     store = build(folder, DataConfig(), context.obj.make().prepared)
     lags = lags_of(store) if lag else None
     if format is Format.json:
         told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
-        told["lengths"] = lengths_of(store).as_dict()
-        told |= store.likenesses
-        told |= {"modalities": summarise(store.quality), "times": time_notes(store.quality), "items": store.quality}
+        told["lengths"] = asdict(lengths_of(store))
+        told |= {name: list(found) for name, found in asdict(store.likenesses).items() if found is not None}
+        told |= {
+            "modalities": [asdict(line) for line in summarise(store.quality)],
+            "times": time_notes(store.quality),
+            "items": [asdict(row) for row in store.quality],
+        }
         if lags is not None:
             told["lags"] = [asdict(one) for one in lags]
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))

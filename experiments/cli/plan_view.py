@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from experiments.planning.costs import Costs
@@ -23,7 +24,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "preset": study.preset,
         "preset_chosen_for_items": plan.asked.sized_by,
         "window": study.arm(study.reference).config.data.steps,
-        "lengths": None if fit is None else fit.lengths.as_dict() | {"cut": fit.cut},
+        "lengths": None if fit is None else asdict(fit.lengths) | {"cut": fit.cut},
         "corpus": {"path": str(plan.asked.place.folder), "content": plan.asked.content},
         "metric": study.metric.name,
         "reference": study.reference,

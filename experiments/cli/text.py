@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from experiments.cli.searches import search_text, standing
@@ -15,7 +16,8 @@ from experiments.planning.request import Asked
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from experiments.progress import duration
 from mmcore.config import DataConfig
-from mmcore.data.windows import Lengths, cut_text, lengths_of, window_of
+from mmcore.data.windows import cut_text, lengths_of, window_of
+from mmcore.record import Lengths
 from mmcore.task import selection_metric
 from reports.numbers import counted, listing
 from studies.matching import Size
@@ -24,6 +26,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 if TYPE_CHECKING:
     from mmcore.data.lag import Lag
     from mmcore.data.prepared import Prepared
+    from mmcore.quality import QualityRow
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
@@ -235,7 +238,7 @@ def status_text(plan: Plan, home: Home) -> str:
 
 def quality_text(store: Prepared, items: bool = False) -> str:
     """A corpus and its data's quality, for people; with ``items`` a line for every item and modality."""
-    from mmcore.data.quality import summarise
+    from mmcore.quality import summarise
 
     schema = store.schema
     groups = len({item.group for item in store.items})
@@ -249,10 +252,10 @@ def quality_text(store: Prepared, items: bool = False) -> str:
         f"content {store.content}",
         "",
     ]
-    lines += _quality_table(summarise(store.quality), leave_out=("examples",))
+    lines += _quality_table([asdict(line) for line in summarise(store.quality)], leave_out=("examples",))
     if items:
         hidden = ("constant_names", "loud_values", "warnings", "apart", "equal_times_pooled")
-        lines += ["", *_quality_table(store.quality, leave_out=hidden)]
+        lines += ["", *_quality_table([asdict(row) for row in store.quality], leave_out=hidden)]
     from mmcore.data.alike import likeness_notes
     from mmcore.data.timing import time_notes
 
@@ -267,7 +270,7 @@ def quality_text(store: Prepared, items: bool = False) -> str:
         lines += ["", "columns that are alike", *(f"  {text}" for text in likenesses[:_MOST_REMARKS])]
         if len(likenesses) > _MOST_REMARKS:
             lines.append(f"  … and {len(likenesses) - _MOST_REMARKS} more; --format json shows all")
-    remarks = [f"{row['item']}, {row['modality']}: {text}" for row in store.quality for text in _remarks(row)]
+    remarks = [f"{row.item}, {row.modality}: {text}" for row in store.quality for text in _remarks(row)]
     if remarks:
         shown = remarks if items else remarks[:_MOST_REMARKS]
         lines += ["", "worth a look", *(f"  {text}" for text in shown)]
@@ -305,20 +308,20 @@ def _in_seconds(store: Prepared) -> str:
 _MOST_REMARKS = 12
 
 
-def _remarks(row: dict[str, Any]) -> list[str]:
+def _remarks(row: QualityRow) -> list[str]:
     """What a person should know of an item's stream, beyond counts of missing cells."""
-    texts = list(row["warnings"])
-    if row["constant_columns"] and row["rows"] > 1:
-        texts.append(f"{row['constant_columns']} columns never change: {', '.join(row['constant_names'])}")
-    for name, text in (
-        ("non_monotonic", "rows go back in time"),
-        ("duplicate_times", "rows repeat a time"),
-        ("no_time", "rows have no time and are left out"),
-        ("empty_segments", "segments do not end after their start and are left out"),
-        ("overlaps", "segments start before an earlier one has ended; the one that started last is read"),
+    texts = list(row.warnings)
+    if row.constant_columns and row.rows > 1:
+        texts.append(f"{row.constant_columns} columns never change: {', '.join(row.constant_names)}")
+    for count, text in (
+        (row.non_monotonic, "rows go back in time"),
+        (row.duplicate_times, "rows repeat a time"),
+        (row.no_time, "rows have no time and are left out"),
+        (row.empty_segments, "segments do not end after their start and are left out"),
+        (row.overlaps, "segments start before an earlier one has ended; the one that started last is read"),
     ):
-        if row.get(name):
-            texts.append(f"{row[name]} {text}")
+        if count:
+            texts.append(f"{count} {text}")
     return texts
 
 
@@ -331,7 +334,7 @@ _TITLES = {
 }
 
 
-def _quality_table(rows: Sequence[dict[str, Any]], leave_out: Sequence[str]) -> list[str]:
+def _quality_table(rows: Sequence[Mapping[str, object]], leave_out: Sequence[str]) -> list[str]:
     if not rows:
         return []
     rare = [head for head in ("empty_segments", "overlaps") if not any(row.get(head) for row in rows)]

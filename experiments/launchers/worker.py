@@ -79,7 +79,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
             else:
                 status = trial(
                     config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=fingerprint, on_event=on_event
-                )["status"]
+                ).status
         except RunStopped:
             _tell(channel, encode(Stopped(fingerprint)))
         except MMStudyError as error:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
-from typing import Any
 
 from experiments.corpora import CorpusPlace
 from experiments.home import Home
@@ -24,6 +23,7 @@ from experiments.planning.worksheet import Worksheet
 from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint
+from mmcore.record import Head
 from mmcore.schema import CorpusSchema
 
 ROUGH = 2.0
@@ -111,16 +111,15 @@ class Estimator:
             return "the size of the models and other runs on this machine; no run of these arms has finished here yet"
         return "the size of the models, roughly; no run of these arms has finished here yet"
 
-    def learn(self, config: RunConfig, record: dict[str, Any] | None) -> None:
+    def learn(self, config: RunConfig, record: Head | None) -> None:
         """Take a finished run into account that nobody timed, as in a home of an earlier version.
 
         One that was timed on another machine says nothing of this one.
         """
-        if record is None or record["status"] != "done" or not record["seconds"]:
+        if record is None or not record.done or not record.seconds:
             return
-        run = record.get("fingerprint")
-        if run not in self._elsewhere and run not in self._timed:
-            self._learned.setdefault(self.name(config), []).append(record["seconds"])
+        if record.fingerprint not in self._elsewhere and record.fingerprint not in self._timed:
+            self._learned.setdefault(self.name(config), []).append(record.seconds)
 
     def name(self, config: RunConfig) -> str:
         """What runs of one config have in common, whatever their repeat: 32 hexadecimal digits."""

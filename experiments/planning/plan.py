@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
@@ -14,9 +14,10 @@ from experiments.planning.search import PlannedSearch, planned_searches, trials_
 from experiments.planning.stages import Outlook, Stage, outlook
 from experiments.planning.study_stages import stages_of
 from experiments.planning.timings import Stopwatch
-from experiments.records import answer_path, epochs_trained, is_final, is_locked, read_head
+from experiments.records import answer_path, epochs_trained, is_locked, read_head
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint, training_fingerprint
+from mmcore.record import Head
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def plan(asked: Asked, home: Home) -> Plan:
     """
     study = asked.study
     runs: list[PlannedRun] = []
-    records: list[tuple[RunConfig, dict[str, Any] | None]] = []
+    records: list[tuple[RunConfig, Head | None]] = []
     for repeat in study.numbers:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
@@ -161,11 +162,11 @@ def _estimated(
     return found
 
 
-def _look(folder: Path) -> tuple[State, int, dict[str, Any] | None]:
+def _look(folder: Path) -> tuple[State, int, Head | None]:
     """State of a run, epochs that are trained already, and the head of its record."""
     record = read_head(folder)
-    if record is not None and is_final(record):
-        return ("done" if record["status"] == "done" else "failed"), 0, record
+    if record is not None and record.is_final:
+        return record.status, 0, record
     epochs = epochs_trained(folder)
     if is_locked(folder):
         return "running", epochs, record

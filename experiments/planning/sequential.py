@@ -8,10 +8,12 @@ its own. Imported only where a study is sequential: it needs the statistics.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from experiments.home import Home
 from experiments.records import read_record
+from mmcore.record import Record
 from reports.numbers import counted, listing
 from reports.records.frame import tidy
 from reports.verdicts.monitoring import Course, course_of
@@ -33,11 +35,11 @@ def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Cour
     Raises:
         RecordError: records cannot be mixed.
     """
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     for run in runs:
         record = None if run.fingerprint is None else read_record(home.run(run.fingerprint))
         if record is not None:
-            records.append({**record, "arm": run.arm})
+            records.append(replace(record, arm=run.arm))
     course = course_of(tidy(study, records))
     assert course is not None
     return course

@@ -95,7 +95,7 @@ class SearchMirror(Background):
     def _start(
         self, arm: str, number: int, settings: dict[str, Any], names: list[str], told: Mapping[str, Any]
     ) -> None:
-        commit = environment().get("commit")
+        commit = environment().commit
         tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
         tags |= {"mmstudy.fingerprints": " ".join(names)}
         if told.get(RETRY_OF) is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -22,7 +22,11 @@ import optuna
 from experiments.tuning.ownership import RANK
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Event, Progress
+from mmcore.record import Record
 from studies.search.resolved import ResolvedSearch
+
+Row = Mapping[str, float | None]
+"""An epoch of a history; None where a column has no value."""
 
 
 @dataclass
@@ -53,7 +57,7 @@ class OpenTrial:
     names: list[str]
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     best: tuple[float, float] = (-math.inf, math.nan)
     seen: int = 0
     steps: set[int] = field(default_factory=set)
@@ -65,20 +69,20 @@ class OpenTrial:
         """Of its proposal."""
         return self.trial.user_attrs[RANK]
 
-    def epochs(self, record: dict[str, Any] | None) -> list[int]:
+    def epochs(self, record: Record | None) -> list[int]:
         """Epochs of each of its runs that it took, in order.
 
         Args:
             record: of the run at which it ended, where that one is not among the finished repeats.
         """
-        taken = [int(known["epochs"]) for known in self.records]
+        taken = [known.epochs for known in self.records]
         if len(taken) == len(self.names):
             return taken
         if self.pruned and not taken:
             return [self.seen]
-        return taken if record is None else [*taken, int(record["epochs"])]
+        return taken if record is None else [*taken, record.epochs]
 
-    def take(self, record: dict[str, Any]) -> Literal["goes on", "pruned", "no value"]:
+    def take(self, record: Record) -> Literal["goes on", "pruned", "no value"]:
         """A finished repeat, by its record; whether the trial goes on. :meth:`epoch` has had every row of the first."""
         values = [objective.of(record) for objective in self.search.objective]
         if not all(math.isfinite(value) for value in values):
@@ -94,9 +98,9 @@ class OpenTrial:
         self.pruned = len(self.repeats) < self.search.repeats and self.should_prune()
         return "pruned" if self.pruned else "goes on"
 
-    def epoch(self, row: dict[str, Any]) -> bool:
+    def epoch(self, row: Row) -> bool:
         """An epoch of the first repeat: report what would count if it were the last; whether the trial ends here."""
-        epoch = int(row["epoch"])
+        epoch = int(row["epoch"] or 0)
         if self.pruned or epoch <= self.seen:
             return self.pruned
         self.seen = epoch
@@ -104,7 +108,7 @@ class OpenTrial:
         self.pruned = epoch < self.config.training.epochs and self.should_prune()
         return self.pruned
 
-    def _look(self, row: dict[str, Any]) -> None:
+    def _look(self, row: Row) -> None:
         select = self.search.select(self.config)
         column = self.search.objective[0].column(select)
         if len(self.search.objective) > 1 or column is None or self.search.pruner == "wilcoxon":
@@ -114,12 +118,12 @@ class OpenTrial:
             criterion = criterion if select.measure.higher_is_better else -criterion
         else:
             loss = row.get("validation/loss")
-            criterion = float(row["epoch"]) if loss is None or not math.isfinite(loss) else -loss
+            criterion = float(row["epoch"] or 0) if loss is None or not math.isfinite(loss) else -loss
         value = row.get(column)
         if value is not None and math.isfinite(value) and criterion > self.best[0]:
             self.best = (criterion, value)
         if math.isfinite(self.best[1]):
-            self._report(int(row["epoch"]), self.best[1])
+            self._report(int(row["epoch"] or 0), self.best[1])
 
     def should_prune(self) -> bool:
         """What the pruner says; several objectives are never pruned."""
@@ -129,10 +133,10 @@ class OpenTrial:
         """Loss and skill of each component on validation items, mean over the finished repeats that have them."""
         gathered: dict[str, dict[str, list[float]]] = {}
         for record in self.records:
-            for s in record["scores"]:
-                mine = (s["split"], s["items"], s["baseline"], s["parameter"]) == ("validation", "all", None, None)
-                if mine and s["component"] and s["metric"] in ("loss", "skill") and s["value"] is not None:
-                    gathered.setdefault(s["component"], {}).setdefault(s["metric"], []).append(s["value"])
+            for s in record.scores:
+                mine = (s.split, s.items, s.baseline, s.parameter) == ("validation", "all", None, None)
+                if mine and s.component and s.metric in ("loss", "skill") and not math.isnan(s.value):
+                    gathered.setdefault(s.component, {}).setdefault(s.metric, []).append(s.value)
         return {c: {metric: fmean(values) for metric, values in known.items()} for c, known in gathered.items()}
 
     def _report(self, step: int, value: float) -> None:
@@ -143,7 +147,7 @@ class OpenTrial:
             self.on_report(step, value)
 
 
-def history(folder: Path) -> list[dict[str, Any]]:
+def history(folder: Path) -> list[Row]:
     """Epochs of a run that is not finished, as it left them."""
     try:
         return json.loads((folder / "history.json").read_text(encoding="utf-8"))

@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -29,7 +28,7 @@ from experiments.planning.request import Asked
 from experiments.planning.stages import search_stage
 from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
-from experiments.records import is_final, read_record
+from experiments.records import read_record
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.ownership import (
     BEAT,
@@ -60,11 +59,12 @@ from experiments.tuning.ownership import (
 from experiments.tuning.results import as_text, ranking
 from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
-from experiments.tuning.trial import OpenTrial, history, in_trial
+from experiments.tuning.trial import OpenTrial, Row, history, in_trial
 from experiments.tuning.view import again, is_complete, next_rank, propose, state_of
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
+from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
 _LOOK_SECONDS = 1.0
@@ -228,17 +228,17 @@ class Tuner:
             repeat = len(one.repeats)
             name = one.names[repeat]
             record = read_record(self.home.run(name))
-            over = record is not None and is_final(record)
+            over = record is not None and record.is_final
             # What was trained already, in an interrupted run or for another study, may be enough to end the trial.
-            known = record["history"] if record is not None and over else history(self.home.run(name))
+            known = record.history if record is not None and over else history(self.home.run(name))
             if repeat == 0 and any(one.epoch(row) for row in known):
                 self._end(one, TrialState.PRUNED)
                 return
             if record is None or not over:
                 self._train(one, name, repeat)
                 return
-            if record["status"] == "failed":
-                self._end(one, TrialState.FAIL, why=record["failure"]["message"], record=record)
+            if not record.done:
+                self._end(one, TrialState.FAIL, why=record.why, record=record)
                 return
             verdict = one.take(record)
             if verdict == "pruned":
@@ -267,9 +267,7 @@ class Tuner:
             )
         )
 
-    def _end(
-        self, one: OpenTrial, state: TrialState, why: str | None = None, record: dict[str, Any] | None = None
-    ) -> None:
+    def _end(self, one: OpenTrial, state: TrialState, why: str | None = None, record: Record | None = None) -> None:
         """Tell Optuna, the tracking store and the user; ``record``: of the run that made it fail."""
         self.open.remove(one)
         self.blocked = False
@@ -337,7 +335,7 @@ class Tuner:
                     elif isinstance(message, Finished) and message.status == "failed":
                         record = read_record(self.home.run(name))
                         assert record is not None
-                        self._end(each, TrialState.FAIL, why=record["failure"]["message"], record=record)
+                        self._end(each, TrialState.FAIL, why=record.why, record=record)
                     else:
                         self._advance(each)
             case Lost(_, deaths, code):
@@ -346,7 +344,7 @@ class Tuner:
                 for each in self.by_run.pop(name):
                     self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")
 
-    def _look(self, name: str, row: dict[str, Any] | None = None) -> None:
+    def _look(self, name: str, row: Row | None = None) -> None:
         """An epoch of a first repeat, for each trial that has this run; whoever is to end early ends.
 
         Args:
@@ -354,7 +352,7 @@ class Tuner:
         """
         about = self.by_run[name]
         for each in about:
-            if row is None or int(row["epoch"]) > each.seen + 1:
+            if row is None or int(row["epoch"] or 0) > each.seen + 1:
                 for earlier in history(self.home.run(name)):
                     each.epoch(earlier)
             if row is not None:

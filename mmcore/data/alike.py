@@ -6,13 +6,13 @@ R sampled rows, F and G columns, I items, N grid steps of all items, K tracks, P
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.data.usual import usual_range
+from mmcore.record import Alike, Copied, Likenesses
 
 ALIKE = 0.999
 """Absolute correlation from which on two columns tell the same."""
@@ -33,36 +33,32 @@ NAMED = 5
 _BLOCK = 512
 
 
-def examine_columns(prepared: Prepared) -> dict[str, list[dict[str, Any]]]:
+def examine_columns(prepared: Prepared) -> Likenesses:
     """Which columns of different modalities are alike, and which are alike with a target.
 
     Compared on a sample of rows by correlation, with loud cells tamed (see :mod:`mmcore.data.usual`), so that a
     sentinel in common makes no likeness. NaN does not count. Columns that hardly move are alike with none.
 
     Returns:
-        ``alike``: a row for each pair of modalities: ``{"one", "other", "columns": [[column of one, of other], …],
-        "count"}``, the first :data:`NAMED` pairs by name. ``copies``: a row for each target and column of another
-        modality: ``{"target", "modality", "column", "lag", "correlation"}``. ``lag``: the smallest at which the column
-        at step t + lag tells the target at step t; 0 for scope item, where means over an item are compared. A class
-        that a column tells is named ``target = class``.
+        ``alike``: one for each pair of modalities, with the first :data:`NAMED` pairs of columns by name. ``copies``:
+        one for each target and column of another modality; a class that a column tells is named ``target = class``.
     """
     rows_R = _rows(prepared)
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}
-    return {"alike": [*_pairs(prepared, x)], "copies": [*_copies(prepared)]}
+    return Likenesses(tuple(_pairs(prepared, x)), tuple(_copies(prepared)))
 
 
 def likeness_notes(prepared: Prepared) -> list[str]:
     """The same in sentences; [] where no columns are alike, or where the store is from before they were compared."""
     found = prepared.likenesses
     notes = []
-    for pair in found.get("alike", ()):
-        mine, its = pair["columns"][0]
-        more = f", and {pair['count'] - 1} more of their columns" if pair["count"] > 1 else ""
-        notes.append(f"{pair['one']}.{mine} and {pair['other']}.{its} are the same but for unit and sign{more}")
-    for copy in found.get("copies", ()):
-        lag = copy["lag"]
-        at = f", read {abs(lag)} steps {'after' if lag > 0 else 'before'}," if lag else ""
-        notes.append(f"{copy['modality']}.{copy['column']}{at} tells the target '{copy['target']}'")
+    for pair in found.alike or ():
+        mine, its = pair.columns[0]
+        more = f", and {pair.count - 1} more of their columns" if pair.count > 1 else ""
+        notes.append(f"{pair.one}.{mine} and {pair.other}.{its} are the same but for unit and sign{more}")
+    for copy in found.copies or ():
+        at = f", read {abs(copy.lag)} steps {'after' if copy.lag > 0 else 'before'}," if copy.lag else ""
+        notes.append(f"{copy.modality}.{copy.column}{at} tells the target '{copy.target}'")
     return notes
 
 
@@ -76,18 +72,18 @@ def _tamed(values_RF: np.ndarray) -> np.ndarray:
     return usual_range(values_RF).tamed(values_RF)
 
 
-def _pairs(prepared: Prepared, x: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+def _pairs(prepared: Prepared, x: dict[str, np.ndarray]) -> Iterator[Alike]:
     modalities = prepared.schema.modalities
     names = [*modalities]
     for at, one in enumerate(names):
         for other in names[at + 1 :]:
             found = [(f, g) for f, g, _ in likenesses(x[one], x[other], LEAST_ROWS)]
             if found:
-                columns = [[modalities[one].columns[f], modalities[other].columns[g]] for f, g in found[:NAMED]]
-                yield {"one": one, "other": other, "columns": columns, "count": len(found)}
+                columns = tuple((modalities[one].columns[f], modalities[other].columns[g]) for f, g in found[:NAMED])
+                yield Alike(one, other, columns, len(found))
 
 
-def _copies(prepared: Prepared) -> Iterator[dict[str, Any]]:
+def _copies(prepared: Prepared) -> Iterator[Copied]:
     schema = prepared.schema
     names, y = _targets(prepared)
     others = [name for name in schema.modalities if name != schema.targets.from_]
@@ -95,7 +91,7 @@ def _copies(prepared: Prepared) -> Iterator[dict[str, Any]]:
         for name in others:
             means_IF = np.array([_mean(prepared, name, index) for index in range(len(prepared.items))])
             for f, g, r in likenesses(_tamed(means_IF), y, LEAST_ITEMS):
-                yield _copy(names[g], name, schema.modalities[name].columns[f], 0, r)
+                yield Copied(names[g], name, schema.modalities[name].columns[f], 0, r)
         return
     rows_R = _rows(prepared)
     item_N = np.repeat(np.arange(len(prepared.items)), [item.steps for item in prepared.items])
@@ -109,11 +105,7 @@ def _copies(prepared: Prepared) -> Iterator[dict[str, Any]]:
             for f, g, r in likenesses(x_RF, y[at_R], LEAST_ROWS):
                 if (f, g) not in known:
                     known.add((f, g))
-                    yield _copy(names[g], name, schema.modalities[name].columns[f], lag, r)
-
-
-def _copy(target: str, modality: str, column: str, lag: int, r: float) -> dict[str, Any]:
-    return {"target": target, "modality": modality, "column": column, "lag": lag, "correlation": r}
+                    yield Copied(names[g], name, schema.modalities[name].columns[f], lag, r)
 
 
 def _mean(prepared: Prepared, name: str, index: int) -> np.ndarray:

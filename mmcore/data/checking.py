@@ -5,10 +5,11 @@ S grid steps, K tracks, P parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from mmcore.data.sources.table_files import no_table, strangers, table_paths
 from mmcore.data.splits import draw_split
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError, SplitError, nearest
+from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Targets
 
 
@@ -191,7 +193,7 @@ def _check_together(
         # Told already: it is raised by the rules that were looked at one by one.
         checked.skipped = "times and targets together, until the errors above are mended"
         return
-    quality: list[dict[str, Any]] = []
+    quality: list[QualityRow] = []
     labels: list[np.ndarray] = []
     steps = 0
     for item in items:
@@ -232,39 +234,39 @@ def _counted(targets: Targets, target_SKP: np.ndarray) -> np.ndarray:
     return values_SKP.reshape(-1, len(names))
 
 
-_TIMES = (
-    ("non_monotonic", "times run backwards", "they are sorted when they are read"),
-    ("no_time", "rows have no time", "they are not read"),
-    ("empty_segments", "segments do not end after their start", "they are not read"),
+_TIMES: tuple[tuple[Callable[[QualityRow], int], str, str], ...] = (
+    (attrgetter("non_monotonic"), "times run backwards", "they are sorted when they are read"),
+    (attrgetter("no_time"), "rows have no time", "they are not read"),
+    (attrgetter("empty_segments"), "segments do not end after their start", "they are not read"),
 )
 
 
-def _check_times(checked: Checked, folder: Path, quality: list[dict[str, Any]]) -> None:
-    for key, what, consequence in _TIMES:
-        for name in dict.fromkeys(row["modality"] for row in quality):
-            bad = [row for row in quality if row["modality"] == name and row.get(key, 0)]
+def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) -> None:
+    for count_of, what, consequence in _TIMES:
+        for name in dict.fromkeys(row.modality for row in quality):
+            bad = [row for row in quality if row.modality == name and count_of(row)]
             if bad:
-                count = sum(row[key] for row in bad)
-                told = ", ".join(f"{row['item']}: {row[key]}" for row in bad[:5]) + (", …" if len(bad) > 5 else "")
+                count = sum(count_of(row) for row in bad)
+                told = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5]) + (", …" if len(bad) > 5 else "")
                 checked.warn(
                     f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), told
                 )
-    for name in dict.fromkeys(row["modality"] for row in quality):
-        have = [row for row in quality if row["modality"] == name and not row["missing"]]
-        apart = [row for row in have if row["apart"]]
+    for name in dict.fromkeys(row.modality for row in quality):
+        have = [row for row in quality if row.modality == name and not row.missing]
+        apart = [row for row in have if row.apart]
         if have and len(apart) == len(have):
             checked.tell(
                 CorpusError(
                     f"the times of '{name}' never meet those of the other streams",
-                    found=f"{apart[0]['item']}: {apart[0]['apart']}",
+                    found=f"{apart[0].item}: {apart[0].apart}",
                     next_step=f"Mend rate or offset of '{name}' in corpus.yaml",
                     where=str(folder / name),
                 )
             )
     never = {problem.where for problem in checked.problems if problem.level == "error"}
-    for text in time_notes([row for row in quality if str(folder / row["modality"]) not in never]):
+    for text in time_notes([row for row in quality if str(folder / row.modality) not in never]):
         checked.warn(text, str(folder))
-    empty = [row["item"] for row in quality if not row["steps"]]
+    empty = [row.item for row in quality if not row.steps]
     for item in dict.fromkeys(empty):
         checked.warn(f"item '{item}' has no step and is left out", str(folder))
 

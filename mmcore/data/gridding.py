@@ -6,8 +6,7 @@ S grid steps, F raw features, M modalities, K tracks, P parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from mmcore.data.alignment import Aligned, Stream, align, align_by_position, bre
 from mmcore.data.pooling import EPSILON, FASTER, Pooling
 from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
-from mmcore.data.timing import add_times
+from mmcore.data.timing import with_times
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow
 from mmcore.schema import DEFAULT_RESAMPLE, CorpusSchema, Kind, Resample, Targets
 
 
@@ -39,7 +39,7 @@ class GriddedItem:
     values: dict[str, np.ndarray]
     present_SM: np.ndarray
     target_SKP: np.ndarray
-    quality: list[dict[str, Any]]
+    quality: list[QualityRow]
 
 
 def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
@@ -74,14 +74,13 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
             _check_half(one.values_SF, modality.columns, f"{where}, modality '{name}'")
         values[name] = one.values_SF
         present_SM[:, at] = one.present_S
-    quality = [
+    rows = [
         quality_row(item, name, _columns(schema, name), stream, aligned[name], steps, config.max_gap)
         for name, stream in streams.items()
     ]
-    _add_times(schema, quality, streams, aligned, grid_S)
-    for row in quality:
-        _add_pooling(schema, row, streams[row["modality"]], aligned[row["modality"]])
-    _add_pace(schema, quality, streams, grid_S)
+    rows = _with_times(schema, rows, streams, aligned, grid_S)
+    rows = [_with_pooling(schema, row, streams[row.modality], aligned[row.modality]) for row in rows]
+    quality = _with_pace(schema, rows, streams, grid_S)
     breaks = () if grid_S is None else breaks_of(grid_S, config.max_gap)
     target_SKP = _target(schema, streams, aligned, steps, where)
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
@@ -142,61 +141,65 @@ def _steps_span(stream: Stream, step: float) -> tuple[float, float] | None:
     return first, max(first, last - 2 * EPSILON * max(1.0, step))
 
 
-def _add_times(
+def _with_times(
     schema: CorpusSchema,
-    quality: list[dict[str, Any]],
+    quality: Sequence[QualityRow],
     streams: dict[str, Stream | None],
     aligned: dict[str, Aligned | None],
     grid_S: np.ndarray | None,
-) -> None:
+) -> list[QualityRow]:
     """Judge every stream's times by where the others are; of two alone, the one that the grid is not made for."""
     present = {name: one.present_S for name, one in aligned.items() if one is not None and one.present_S.any()}
     rows = [name for name, stream in streams.items() if aligned[name] is not None and stream and stream.rows]
     anchor = schema.reference if schema.reference in rows else schema.targets.from_
+    judged = []
     for row in quality:
-        name = row["modality"]
+        name = row.modality
         others = [there_S for other, there_S in present.items() if other != name]
         others_S = np.logical_or.reduce(others) if others and not (name == anchor and len(rows) == 2) else None
         width = 0.0 if grid_S is None else _width(schema, grid_S)
-        add_times(row, streams[name], aligned[name], grid_S, others_S, width)
+        judged.append(with_times(row, streams[name], aligned[name], grid_S, others_S, width))
+    return judged
 
 
-def _add_pooling(schema: CorpusSchema, row: dict[str, Any], stream: Stream | None, one: Aligned | None) -> None:
-    """Say what pooling leaves out, and where a column's ``resample`` means nothing."""
-    row["equal_times_pooled"] = 0
+def _with_pooling(schema: CorpusSchema, row: QualityRow, stream: Stream | None, one: Aligned | None) -> QualityRow:
+    """The row with what pooling leaves out, and where a column's ``resample`` means nothing."""
     if stream is None or one is None or stream.time_T is None:
-        return
-    columns, resamples = _columns(schema, row["modality"]), _resamples(schema, row["modality"])
+        return row
+    columns, resamples = _columns(schema, row.modality), _resamples(schema, row.modality)
+    together, warnings = 0, list(row.warnings)
     if stream.equal is not None:
-        row["equal_times_pooled"] = sum(_pools_equal_times(schema, row["modality"]))
+        together = sum(_pools_equal_times(schema, row.modality))
     elif not one.pooled and len(stream.time_T) > 1:
         spread = [column for column, how in zip(columns, resamples, strict=True) if how == "std"]
         if spread:
-            row["warnings"].append(
+            warnings.append(
                 f"resample: std means nothing for '{spread[0]}'"
                 + (f" and {len(spread) - 1} more columns" if len(spread) > 1 else "")
                 + ": there are not several rows a step, and one row has no deviation. The values themselves are read"
             )
     if one.missed:
-        row["warnings"].append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
+        warnings.append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
+    return replace(row, equal_times_pooled=together, warnings=tuple(warnings))
 
 
-def _add_pace(
-    schema: CorpusSchema,
-    quality: list[dict[str, Any]],
-    streams: dict[str, Stream | None],
-    grid_S: np.ndarray | None,
-) -> None:
-    """Warn of a reference that is faster than the declared step: its own times are the grid, so nothing is pooled."""
+def _with_pace(
+    schema: CorpusSchema, quality: Sequence[QualityRow], streams: dict[str, Stream | None], grid_S: np.ndarray | None
+) -> list[QualityRow]:
+    """The rows with a warning of a reference that is faster than the declared step: its own times are the grid, so
+    nothing is pooled."""
     if grid_S is None or schema.reference is None or schema.step is None or streams[schema.reference] is None:
-        return
+        return [*quality]
     width = _width(schema, grid_S)
-    if schema.step > FASTER * width:
-        (row,) = (row for row in quality if row["modality"] == schema.reference)
-        row["warnings"].append(
-            f"its rows lie {width:.4g} s apart and are the steps, as it is the reference: step {schema.step:g} is not "
-            f"used. For steps of {schema.step:g} s leave reference out of corpus.yaml"
-        )
+    if schema.step <= FASTER * width:
+        return [*quality]
+    warning = (
+        f"its rows lie {width:.4g} s apart and are the steps, as it is the reference: step {schema.step:g} is not "
+        f"used. For steps of {schema.step:g} s leave reference out of corpus.yaml"
+    )
+    return [
+        replace(row, warnings=(*row.warnings, warning)) if row.modality == schema.reference else row for row in quality
+    ]
 
 
 def _aligned(

@@ -6,8 +6,7 @@ N grid steps of all items, S steps of one, T rows of a table, F columns, P param
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from mmcore.data.normalisation import counted_targets, usual_targets, usual_valu
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.usual import Usual
+from mmcore.quality import QualityRow
 
 NAMED_COLUMNS = 3
 """Loud columns named in a row of the quality report; all are counted."""
@@ -31,8 +31,8 @@ class _Suspect:
     usual: Usual
 
 
-def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[dict[str, Any]]) -> None:
-    """Fill ``loud`` and ``loud_values`` of the quality rows, and add a warning that says what to do.
+def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[QualityRow]) -> list[QualityRow]:
+    """The quality rows with ``loud`` and ``loud_values``, and with a warning that says what to do.
 
     What is usual is learned from all items together, on the grid; so an item whose cells are all a sentinel is found.
     Only tables of items that are loud there are read again, for their own values and times.
@@ -40,39 +40,43 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[dict[s
     Args:
         source: the corpus.
         prepared: its store, with arrays that are whole.
-        quality: rows of :func:`mmcore.data.quality.quality_row`, changed in place.
+        quality: rows of :func:`mmcore.data.quality.quality_row`.
 
     Raises:
         CorpusError: a table breaks the format.
     """
-    rows = {(row["item"], row["modality"]): row for row in quality}
+    rows = {(row.item, row.modality): replace(row, loud=0, loud_values=()) for row in quality}
     for suspect in (*_inputs(prepared), *_targets(prepared)):
         table = source.read(suspect.item, suspect.table)
         if table is None:
             continue
-        row = rows[suspect.item, suspect.table]
         values_TF = np.where(np.isinf(table.values_TF), np.float32(np.nan), table.values_TF)[:, suspect.columns]
         loud_TF = suspect.usual.loud(values_TF)
         distance_TF = suspect.usual.distance(values_TF)
+        cells, texts = 0, []
         for f in np.flatnonzero(loud_TF.any(axis=0)):
             at = int(np.nanargmax(distance_TF[:, f]))
             value, times = float(values_TF[at, f]), float(distance_TF[at, f])
             count = int(loud_TF[:, f].sum())
             when = f"row {at + 1}" if table.time_T is None else f"{table.time_T[at]:.6g} s"
-            row["loud"] += count
-            if len(row["loud_values"]) < NAMED_COLUMNS:
+            cells += count
+            if len(texts) < NAMED_COLUMNS:
                 many = "value" if count == 1 else "values"
-                row["loud_values"].append(
+                texts.append(
                     f"{count} {many} of '{suspect.names[f]}' up to {_times(times)} times its usual range, "
                     f"such as {value:.8g} at {when}"
                 )
-        if row["loud_values"]:
+        if texts:
             key = f"modalities.{suspect.table}" if suspect.table in prepared.schema.modalities else "targets"
-            counted = _counted(prepared, suspect)
-            row["warnings"].append(
-                f"loud: {'; '.join(row['loud_values'])}. {counted}Mend the table; or, where such a number means that "
-                f"there is no value, list it in {key}.missing_values of corpus.yaml"
+            warning = (
+                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Mend the table; or, where such a number "
+                f"means that there is no value, list it in {key}.missing_values of corpus.yaml"
             )
+            row = rows[suspect.item, suspect.table]
+            rows[row.item, row.modality] = replace(
+                row, loud=cells, loud_values=tuple(texts), warnings=(*row.warnings, warning)
+            )
+    return [*rows.values()]
 
 
 def _inputs(prepared: Prepared) -> Iterator[_Suspect]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from filelock import FileLock
@@ -17,12 +15,22 @@ from mmcore.config import DataConfig
 from mmcore.data.alike import examine_columns
 from mmcore.data.gridding import on_grid
 from mmcore.data.loud import mark_loud
-from mmcore.data.prepared import FORMAT, Prepared, PreparedItem, open_prepared, store_path
-from mmcore.data.quality import summarise
+from mmcore.data.prepared import (
+    FORMAT,
+    Index,
+    Prepared,
+    PreparedItem,
+    Settings,
+    open_prepared,
+    store_path,
+    write_index,
+    write_likenesses,
+)
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
+from mmcore.quality import QualityRow, summarise, write_quality
 from mmcore.schema import CorpusSchema
 
 
@@ -113,7 +121,7 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     tracks = (schema.targets.tracks, len(schema.targets.parameters))
     files["target"] = _ArrayFile(folder / "target.npy", tracks, np.dtype(np.float32))
     items: list[PreparedItem] = []
-    quality: list[dict[str, Any]] = []
+    quality: list[QualityRow] = []
     offset = 0
     try:
         for item in source.items:
@@ -137,35 +145,24 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
             expected="rows with a time in the reference modality, in the targets or in any stream",
             where=str(source.folder),
         )
-    index = {
-        "format": FORMAT,
-        "key": key,
-        "content": content,
-        "settings": {
-            "tolerance": config.tolerance,
-            "max_gap": config.max_gap,
-            "interpolation": config.interpolation,
-        },
-        "schema": schema.model_dump(mode="json", by_alias=True),
-        "items": [asdict(item) for item in items],
-        "shapes": {name: list(file.shape) for name, file in files.items()},
-    }
-    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
-    _examine(source, folder, quality)
-    (folder / "quality.json").write_text(json.dumps(quality), encoding="utf-8")
-    _report(schema, items, quality, on_event)
+    settings = Settings(config.tolerance, config.max_gap, config.interpolation)
+    shapes = {name: file.shape for name, file in files.items()}
+    write_index(folder, Index(FORMAT, key, content, settings, schema, tuple(items), shapes))
+    write_quality(folder, quality)
+    _report(schema, items, _examine(source, folder, quality), on_event)
 
 
-def _examine(source: FolderSource, folder: Path, quality: list[dict[str, Any]]) -> None:
-    """What only shows when all items are there."""
+def _examine(source: FolderSource, folder: Path, quality: Sequence[QualityRow]) -> list[QualityRow]:
+    """What only shows when all items are there; the quality report with it."""
     prepared = open_prepared(folder)
-    mark_loud(source, prepared, quality)
-    (folder / "columns.json").write_text(json.dumps(examine_columns(prepared)), encoding="utf-8")
+    rows = mark_loud(source, prepared, quality)
+    write_quality(folder, rows)
+    write_likenesses(folder, examine_columns(prepared))
+    return rows
 
 
 def _report(
-    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[dict[str, Any]], on_event: OnEvent
+    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[QualityRow], on_event: OnEvent
 ) -> None:
     steps = sum(item.steps for item in items)
     on_event(Note(f"prepared corpus '{schema.name}': {len(items)} items, {steps} steps"))
@@ -173,12 +170,12 @@ def _report(
         on_event(Note(text))
 
 
-def quality_notes(items: Sequence[PreparedItem], quality: Sequence[dict[str, Any]]) -> list[str]:
+def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) -> list[str]:
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
     empty = [item.name for item in items if not item.steps]
     notes = [f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"] if empty else []
     notes += time_notes(quality)
     for line in summarise(quality):
-        if line["warnings"]:
-            notes.append(f"{line['modality']}: {line['warnings']} items with a warning, e.g. {line['examples'][0]}")
+        if line.warnings:
+            notes.append(f"{line.modality}: {line.warnings} items with a warning, e.g. {line.examples[0]}")
     return notes

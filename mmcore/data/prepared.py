@@ -16,12 +16,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mmcore.config import DataConfig
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow, read_quality
+from mmcore.record import Likenesses
 from mmcore.schema import CorpusSchema
 
 FORMAT = "mmstudy prepared 3"
@@ -92,11 +94,10 @@ class Prepared:
     Args:
         key: name of the store. content: content key of the corpus. path: its folder.
         schema, items: of the corpus.
-        quality: rows of :func:`mmcore.data.quality.quality_row`.
+        quality: a row for each item and modality.
         values: modality to (N, F), float32 or float16, NaN where not usable.
         present: (N, M) bool.
         target: (N, K, P) float32 raw values, NaN where there is no target; (I, K, P) for scope item.
-        likenesses: what :func:`mmcore.data.alike.examine_columns` found; {} in a store from before it was looked for.
         placebos: modalities that windows read from other items, see :mod:`mmcore.data.placebo`; no part of the store,
             set by a run. ``values`` and ``present`` are the items' own.
     """
@@ -106,12 +107,51 @@ class Prepared:
     path: Path
     schema: CorpusSchema
     items: tuple[PreparedItem, ...]
-    quality: list[dict[str, Any]]
+    quality: tuple[QualityRow, ...]
     values: dict[str, np.ndarray]
     present: np.ndarray
     target: np.ndarray
     placebos: Mapping[str, Placebo] = field(default_factory=dict)
-    likenesses: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    likenesses: Likenesses = field(default_factory=Likenesses)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Those of alignment that the store was built with."""
+
+    tolerance: float
+    max_gap: float
+    interpolation: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """What index.json holds.
+
+    Args:
+        shapes: of the arrays, by name.
+    """
+
+    format: str
+    key: str
+    content: str
+    settings: Settings
+    schema: CorpusSchema
+    items: tuple[PreparedItem, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+_INDEX, _LIKENESSES = TypeAdapter(Index), TypeAdapter(Likenesses)
+
+
+def write_index(folder: Path, index: Index) -> None:
+    """Write what makes a folder a store."""
+    (folder / "index.json").write_bytes(_INDEX.dump_json(index, by_alias=True))
+
+
+def write_likenesses(folder: Path, found: Likenesses) -> None:
+    """Write which columns of a store are alike."""
+    (folder / "columns.json").write_bytes(_LIKENESSES.dump_json(found))
 
 
 def store_path(content: str, config: DataConfig, cache: Path) -> Path:
@@ -131,22 +171,17 @@ def open_prepared(path: Path) -> Prepared:
     """
     path = Path(path)
     try:
-        index = json.loads((path / "index.json").read_text(encoding="utf-8"))
-        quality = json.loads((path / "quality.json").read_text(encoding="utf-8"))
-        if index["format"] != FORMAT:
-            raise ValueError(f"format '{index['format']}'")
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index["shapes"]}
-        for name, shape in index["shapes"].items():
-            if list(arrays[name].shape) != shape:
-                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {tuple(shape)}")
-        schema = CorpusSchema.model_validate(index["schema"])
-        items = tuple(
-            PreparedItem(**{**item, "has": tuple(item["has"]), "breaks": tuple(item["breaks"])})
-            for item in index["items"]
-        )
+        told = json.loads((path / "index.json").read_bytes())
+        if told["format"] != FORMAT:
+            raise ValueError(f"format '{told['format']}'")
+        index, quality = _INDEX.validate_python(told), read_quality(path)
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index.shapes}
+        for name, shape in index.shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {shape}")
         return Prepared(
-            index["key"], index["content"], path, schema, items, quality,
-            {name: arrays[f"values.{name}"] for name in schema.modalities}, arrays["present"], arrays["target"],
+            index.key, index.content, path, index.schema, index.items, quality,
+            {name: arrays[f"values.{name}"] for name in index.schema.modalities}, arrays["present"], arrays["target"],
             likenesses=_likenesses(path),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -159,8 +194,8 @@ def open_prepared(path: Path) -> Prepared:
         ) from None
 
 
-def _likenesses(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _likenesses(path: Path) -> Likenesses:
     try:
-        return json.loads((path / "columns.json").read_text(encoding="utf-8"))
+        return _LIKENESSES.validate_json((path / "columns.json").read_bytes())
     except FileNotFoundError:
-        return {}
+        return Likenesses()

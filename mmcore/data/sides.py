@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
+from mmcore.record import Labels
 
 
 def absent_from(prepared: Prepared, items: Sequence[int]) -> dict[str, int]:
@@ -17,14 +17,9 @@ def absent_from(prepared: Prepared, items: Sequence[int]) -> dict[str, int]:
     return {m: sum(not prepared.items[i].has[at] for i in items) for at, m in enumerate(prepared.schema.modalities)}
 
 
-def labels_of(prepared: Prepared, items: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """What there is to predict in these items, all tracks together.
-
-    Returns:
-        parameter to ``{"count": counted targets, "classes": class name to its count, or None for continuous ones,
-        "constant": all are equal}``; a parameter without a target is not called constant.
-    """
-    facts: dict[str, dict[str, Any]] = {}
+def labels_of(prepared: Prepared, items: Sequence[int]) -> dict[str, Labels]:
+    """What there is to predict in these items, all tracks together, by parameter."""
+    facts: dict[str, Labels] = {}
     parameters = prepared.schema.targets.parameters
     counts = np.zeros(len(parameters), int)
     low_P, high_P = np.full(len(parameters), np.inf), np.full(len(parameters), -np.inf)
@@ -43,7 +38,7 @@ def labels_of(prepared: Prepared, items: Sequence[int]) -> dict[str, dict[str, A
         names = parameter.labels or tuple(str(code) for code in range(parameter.outputs))
         classes = None if parameter.kind == "continuous" else dict(zip(names, of_class[p].tolist(), strict=True))
         constant = bool(counts[p]) and bool(low_P[p] == high_P[p])
-        facts[parameter.name] = {"count": int(counts[p]), "classes": classes, "constant": constant}
+        facts[parameter.name] = Labels(int(counts[p]), classes, constant)
     return facts
 
 
@@ -67,7 +62,7 @@ def refuse_untrained(prepared: Prepared, train: Sequence[int], read: Sequence[st
             "mend the column split of items.csv, or stratify the split by a column (split.stratify)",
             where="model.modalities",
         )
-    if not any(fact["count"] for fact in labels_of(prepared, train).values()):
+    if not any(fact.count for fact in labels_of(prepared, train).values()):
         names = [prepared.items[index].name for index in train]
         raise SplitError(
             "the training side needs at least one target",
@@ -86,11 +81,11 @@ def remarks(prepared: Prepared, side: str, items: Sequence[int]) -> list[str]:
         if count == len(items)
     ]
     facts = labels_of(prepared, items)
-    if not any(fact["count"] for fact in facts.values()):
+    if not any(fact.count for fact in facts.values()):
         return [*texts, f"no {words} item has a target"]
     for name, fact in facts.items():
-        if not fact["count"]:
+        if not fact.count:
             texts.append(f"no {words} item has a target '{name}'")
-        elif fact["constant"]:
+        elif fact.constant:
             texts.append(f"target '{name}' never varies in the {words} items")
     return texts

@@ -5,12 +5,14 @@ S grid steps, T source rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
 from mmcore.data.alignment import Aligned, Stream
+from mmcore.quality import QualityRow
 
 HARDLY = 0.05
 """Share of the others' steps up to which a stream hardly meets them."""
@@ -27,44 +29,50 @@ NEAR = 0.02
 _EXAMPLES = 3
 
 
-def add_times(
-    row: dict[str, Any],
+def with_times(
+    row: QualityRow,
     stream: Stream | None,
     aligned: Aligned | None,
     grid_S: np.ndarray | None,
     others_S: np.ndarray | None,
     width: float,
-) -> None:
-    """Add to a quality row what its stream's times tell.
+) -> QualityRow:
+    """A quality row with what its stream's times say.
 
     Args:
-        row: of :func:`mmcore.data.quality.quality_row`; changed in place.
+        row: of :func:`mmcore.data.quality.quality_row`.
         stream, aligned: None where the item lacks the modality; ``aligned`` None for targets of scope item.
         grid_S: seconds; None where rows are steps.
         others_S: steps at which another stream of the item is present; None where the stream is not to be judged, as
             the others are measured by it.
         width: seconds of a step.
 
-    Adds ``seconds_outside`` (of the stream's span beyond the ends of the grid), ``seconds_absent`` (steps without the
-    stream), ``apart`` (what is wrong where the stream never or hardly meets the others; else empty), and warnings for
-    the first and the last. All 0 and empty where there are no times, no rows or no steps.
+    Returns:
+        The row with ``seconds_outside``, ``seconds_absent``, ``apart``, and warnings for the first and the last; as it
+        is where there are no times, no rows or no steps.
     """
-    row |= {"seconds_outside": 0.0, "seconds_absent": 0.0, "apart": ""}
     if stream is None or aligned is None or grid_S is None or stream.span is None or not len(grid_S):
-        return
+        return row
     first, last = stream.span
     if stream.end_T is not None:
         # A segment's end is no longer part of it: the last step that can read it is one earlier.
         last = max(first, last - width)
     outside = _outside(first, last, float(grid_S[0]), float(grid_S[-1]))
-    row["seconds_outside"] = outside if outside > width else 0.0
-    row["seconds_absent"] = float((~aligned.present_S).sum() * width)
+    apart, warnings = "", row.warnings
     if others_S is not None and others_S.any() and not np.isnan(stream.values_TF).all():
-        row["apart"] = _apart(stream, aligned.present_S, grid_S, others_S)
-    if row["apart"]:
-        row["warnings"].insert(0, row["apart"])
+        apart = _apart(stream, aligned.present_S, grid_S, others_S)
+    if apart:
+        warnings = (apart, *warnings)
     elif outside > width and outside > MUCH_OUTSIDE * (last - first):
-        row["warnings"].append(f"{outside:.1f} s of its {last - first:.1f} s lie outside the grid and are not read")
+        text = f"{outside:.1f} s of its {last - first:.1f} s lie outside the grid and are not read"
+        warnings = (*warnings, text)
+    return replace(
+        row,
+        seconds_outside=outside if outside > width else 0.0,
+        seconds_absent=float((~aligned.present_S).sum() * width),
+        apart=apart,
+        warnings=warnings,
+    )
 
 
 def _outside(first: float, last: float, start: float, end: float) -> float:
@@ -109,32 +117,32 @@ def _seconds(first: float, last: float) -> str:
     return "–".join(f"{time:.2f}".rstrip("0").rstrip(".") for time in (first, last)) + " s"
 
 
-def time_notes(rows: Sequence[dict[str, Any]]) -> list[str]:
+def time_notes(rows: Sequence[QualityRow]) -> list[str]:
     """What is wrong with times, by modality: streams that never meet the others, times that repeat, segments that
     overlap, rows that are left out for want of a time.
 
     Args:
-        rows: quality rows with what :func:`add_times` adds.
+        rows: quality rows with what :func:`with_times` adds.
     """
     notes = []
-    for modality in dict.fromkeys(row["modality"] for row in rows):
-        have = [row for row in rows if row["modality"] == modality and not row["missing"]]
-        apart = [row for row in have if row["apart"]]
+    for modality in dict.fromkeys(row.modality for row in rows):
+        have = [row for row in rows if row.modality == modality and not row.missing]
+        apart = [row for row in have if row.apart]
         if apart:
-            told = "; ".join(f"{row['item']}: {row['apart']}" for row in apart[:_EXAMPLES])
+            told = "; ".join(f"{row.item}: {row.apart}" for row in apart[:_EXAMPLES])
             notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {told}")
         notes += [f"{modality}: {text}" for text in (_repeated(have), *_faults(have)) if text]
     return notes
 
 
-def _repeated(have: Sequence[dict[str, Any]]) -> str:
-    repeated = [row for row in have if row["duplicate_times"]]
+def _repeated(have: Sequence[QualityRow]) -> str:
+    repeated = [row for row in have if row.duplicate_times]
     if not repeated:
         return ""
-    again = sum(row["duplicate_times"] for row in repeated)
-    rows_there = sum(row["rows"] - row["no_time"] for row in repeated)
-    told = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0]['item']}); "
-    together = repeated[0].get("equal_times_pooled", 0)
+    again = sum(row.duplicate_times for row in repeated)
+    rows_there = sum(row.rows - row.no_time for row in repeated)
+    told = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0].item}); "
+    together = repeated[0].equal_times_pooled
     if together:
         return f"{told}{together} columns pool them by their resample, the others read the last row of equal times"
     told += "of equal times the last row is read"
@@ -144,14 +152,18 @@ def _repeated(have: Sequence[dict[str, Any]]) -> str:
     return told
 
 
-def _faults(have: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
     """Segments that overlap, and rows that are left out."""
-    for key, text in (
-        ("overlaps", "segments start before an earlier one has ended{}; of several the one that started last is read"),
-        ("empty_segments", "segments do not end after their start{}, and are left out"),
-        ("no_time", "rows have no time{}, and are left out"),
-    ):
-        rows = [row for row in have if row.get(key, 0)]
+    faults: tuple[tuple[Callable[[QualityRow], int], str], ...] = (
+        (
+            attrgetter("overlaps"),
+            "segments start before an earlier one has ended{}; of several the one that started last is read",
+        ),
+        (attrgetter("empty_segments"), "segments do not end after their start{}, and are left out"),
+        (attrgetter("no_time"), "rows have no time{}, and are left out"),
+    )
+    for count_of, text in faults:
+        rows = [row for row in have if count_of(row)]
         if rows:
-            count = sum(row[key] for row in rows)
-            yield f"{count} {text.format(f' in {len(rows)} items (first ' + rows[0]['item'] + ')')}"
+            where = f" in {len(rows)} items (first {rows[0].item})"
+            yield f"{sum(count_of(row) for row in rows)} {text.format(where)}"

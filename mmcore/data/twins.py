@@ -14,18 +14,18 @@ from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split
 
 
-def divided_twins(prepared: Prepared, split: Split) -> list[list[str]]:
+def divided_twins(prepared: Prepared, split: Split) -> list[tuple[str, str]]:
     """Test items of which a copy is on the training or validation side.
 
     A copy has the same values, to the bit, in all steps of a modality. A modality whose values never change counts
     for nothing: two silences are no copy. Reads every item, hence for use after the test items were read anyway.
 
     Returns:
-        ``[test item, its copy]`` by name, for each such test item, in the order of the corpus; the first copy alone.
+        (test item, its copy) by name, for each such test item, in the order of the corpus; the first copy alone.
 
     Example:
         >>> divided_twins(prepared, split)                                  # doctest: +SKIP
-        [['talk_final', 'talk_final_2']]
+        [('talk_final', 'talk_final_2')]
     """
     known: dict[bytes, str] = {}
     for index in (*split.train, *split.validation):
@@ -36,7 +36,7 @@ def divided_twins(prepared: Prepared, split: Split) -> list[list[str]]:
         copies = (known[digest] for digest in _digests(prepared, index) if digest in known)
         copy = next(copies, None)
         if copy is not None:
-            found.append([prepared.items[index].name, copy])
+            found.append((prepared.items[index].name, copy))
     return found
 
 

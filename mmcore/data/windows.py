@@ -7,13 +7,12 @@ window is cut: the model sees a part of it at a time, and the predictions of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
 
 from mmcore.config import DataConfig, RunConfig
 from mmcore.data.prepared import Prepared, PreparedItem
+from mmcore.record import Lengths
 from mmcore.task import default_window
 
 
@@ -43,25 +42,6 @@ def with_window(config: RunConfig, prepared: Prepared) -> RunConfig:
 
 
 # Lengths and cuts ----------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Lengths:
-    """Steps of a corpus's items; those without a step are left out.
-
-    Args:
-        items: how many there are.
-        shortest, median, longest: in steps.
-    """
-
-    items: int
-    shortest: int
-    median: float
-    longest: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-
 def lengths_of(prepared: Prepared) -> Lengths:
     """The lengths of a corpus's items."""
     steps = [item.steps for item in prepared.items if item.steps]

@@ -13,8 +13,7 @@ B batch, T steps, K tracks, P parameters, F raw features, O outputs per track.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -23,32 +22,9 @@ from mmcore.batch import Batch
 from mmcore.config import Forecast, Task
 from mmcore.data.normalisation import Normaliser
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.record import Leakage
 from mmcore.schema import CorpusSchema, Targets
 from mmcore.skill import skill
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """What the probe found.
-
-    Args:
-        forbidden_gradient: largest absolute gradient of a prediction with respect to a later input, over all windows
-            and features; NaN counts as the largest float32. Anything but 0.0 is a leak. None: nothing is forbidden.
-        copy_skill: the highest skill over the components of a predictor that copies the target's own features, see
-            :mod:`mmcore.skill`: of squared error or the share of wrong classes, where the naive predictor is the better
-            of persistence and the best constant on the windows themselves. At most 0 for a sound forecast (up to the
-            rounding of the store); 1 where the answer is in the input. None: the model does not read these features
-            of the item, or no naive predictor ever errs.
-        windows: number of windows probed.
-    """
-
-    forbidden_gradient: float | None
-    copy_skill: float | None
-    windows: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for a record."""
-        return asdict(self)
 
 
 def probe_leakage(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mmcore.answers.parts import Score, ScoreRow
 from mmcore.training.evaluation import Measured
 
 DIGITS = 6
@@ -26,6 +27,29 @@ def mixed(parts: Sequence[tuple[float, Measured]]) -> Measured:
     return {
         measure: {c: sum(weight * scores[measure][c] for weight, scores in parts) for c in by_component}
         for measure, by_component in first.items()
+    }
+
+
+def scores_of(scores: Measured) -> dict[str, Score]:
+    """By measure; NaN where a measure has no whole, or a number is not finite."""
+    return {
+        measure: Score(
+            whole=_rounded(by_component.get(None, math.nan)),
+            components={c: _rounded(value) for c, value in by_component.items() if c is not None},
+        )
+        for measure, by_component in scores.items()
+    }
+
+
+def rows_of(scores: Sequence[Measured]) -> dict[str, ScoreRow]:
+    """The same of several scores, all with the same measures and components; at least one."""
+    points = [scores_of(row) for row in scores]
+    return {
+        measure: ScoreRow(
+            whole=tuple(one[measure].whole for one in points),
+            components={c: tuple(one[measure].components[c] for one in points) for c in score.components},
+        )
+        for measure, score in points[0].items()
     }
 
 
@@ -50,6 +74,10 @@ def columns(rows: Sequence[Measured]) -> dict[str, Any]:
         }
         for measure, told in points[0].items()
     }
+
+
+def _rounded(value: float) -> float:
+    return round(value, DIGITS) if math.isfinite(value) else math.nan
 
 
 def _plain(value: float) -> float | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Label, Task
+from mmcore.record import NaiveClasses
 from mmcore.schema import Targets
 from mmcore.training.losses import counted_targets, layout_of
 
@@ -69,20 +70,14 @@ class Baseline:
         return outputs_BTKO
 
 
-def naive_classes(baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+def naive_classes(baselines: Sequence[Baseline]) -> list[NaiveClasses]:
     """The class that is the most frequent one in training, the first of several: what ``majority`` names, ``prior`` and
-    ``constant`` hold most likely.
-
-    Returns:
-        a plain row for each parameter with classes: ``parameter``, ``component``, ``classes`` (one a track).
+    ``constant`` hold most likely; for each parameter with classes.
     """
     first = baselines[0]
+    parameters = first.targets.parameters
     return [
-        {
-            "parameter": first.targets.parameters[p].name,
-            "component": first.targets.parameters[p].component,
-            "classes": table_KRC[:, -1].argmax(-1).tolist(),
-        }
+        NaiveClasses(parameters[p].name, parameters[p].component, tuple(table_KRC[:, -1].argmax(-1).tolist()))
         for p, table_KRC in first.log_probabilities.items()
     ]
 

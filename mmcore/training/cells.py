@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmcore.record import Cell
+
 _PENDING = 1 << 16
 """Cells that wait at least before they are merged with the known ones."""
 
@@ -36,14 +38,14 @@ class ItemCells:
         if self._waits > max(_PENDING, len(self._key_U)):
             self._merge()
 
-    def of_items(self) -> dict[int, list[list[int]]]:
-        """Item to its non-empty cells ``[true class, predicted class, count]``, ascending."""
+    def of_items(self) -> dict[int, tuple[Cell, ...]]:
+        """Item to its non-empty cells, ascending."""
         self._merge()
         C = self.classes
-        cells: dict[int, list[list[int]]] = {}
+        cells: dict[int, list[Cell]] = {}
         for key, count in zip(self._key_U.tolist(), self._count_U.tolist(), strict=True):
-            cells.setdefault(key // (C * C), []).append([key // C % C, key % C, count])
-        return cells
+            cells.setdefault(key // (C * C), []).append((key // C % C, key % C, count))
+        return {item: tuple(of_item) for item, of_item in cells.items()}
 
     def _merge(self) -> None:
         parts = [(self._key_U, self._count_U), *self._waiting]

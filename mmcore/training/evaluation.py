@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.result import Score
+from mmcore.record import ItemLoss, Outcome, Reliability, Score
 from mmcore.schema import Targets
 from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
@@ -217,30 +216,30 @@ def model_rows(split: str, model: Tally, naive: Mapping[str, float]) -> list[Sco
 
 def item_rows(
     items: Sequence[int], name: Sequence[str], group: Sequence[str], model: Tally, naive: Naive
-) -> list[dict[str, Any]]:
-    """One plain row per scored item and component; NaN losses where none of its targets count."""
+) -> list[ItemLoss]:
+    """One row per scored item and component; NaN losses where none of its targets count."""
     rows = []
     for item in items:
         losses, counts, naive_losses = model.item_losses(item), model.item_counts(item), naive.item_losses(item)
         for component in losses:
             rows.append(
-                {
-                    "item": name[item],
-                    "group": group[item],
-                    "complete": bool(model.complete_I[item]),
-                    "component": component,
-                    "loss": losses[component],
-                    "count": counts[component],
-                    "naive_loss": naive_losses[component],
-                }
+                ItemLoss(
+                    item=name[item],
+                    group=group[item],
+                    complete=bool(model.complete_I[item]),
+                    component=component,
+                    loss=losses[component],
+                    count=counts[component],
+                    naive_loss=naive_losses[component],
+                )
             )
     return rows
 
 
-def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive: Naive) -> list[dict[str, Any]]:
+def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive: Naive) -> list[Outcome]:
     """What the model did on each item and parameter, so that measures can be recomputed on any resample of items.
 
-    Every measure but ``average_precision`` follows from these rows; see :class:`mmcore.result.RunResult`, ``outcomes``.
+    Every measure but ``average_precision`` follows from these rows; see :class:`mmcore.record.Outcome`.
 
     Args:
         items: the items of the split.
@@ -249,7 +248,7 @@ def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive:
         naive: the baselines on the same split.
 
     Returns:
-        one plain row for each item and parameter that has a counted target there.
+        one row for each item and parameter that has a counted target there.
     """
     rows = []
     for p, parameter in enumerate(model.targets.parameters):
@@ -262,30 +261,27 @@ def outcome_rows(items: Sequence[int], name: Sequence[str], model: Tally, naive:
         error_I = model.item_errors(p).tolist() if continuous else []
         cells = {} if continuous else model.item_cells(p)
         rows += [
-            {
-                "item": name[item],
-                "parameter": parameter.name,
-                "component": parameter.component,
-                "count": int(count_I[item]),
-                "loss": loss_I[item],
-                "naive_loss": naive_I[item],
-                "error": error_I[item] if continuous else None,
-                "cells": None if continuous else cells[item],
-            }
+            Outcome(
+                item=name[item],
+                parameter=parameter.name,
+                component=parameter.component,
+                count=int(count_I[item]),
+                loss=loss_I[item],
+                naive_loss=naive_I[item],
+                error=error_I[item] if continuous else None,
+                cells=None if continuous else cells[item],
+            )
             for item in items
             if count_I[item]
         ]
     return rows
 
 
-def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
-    """How often predictions of a confidence are right: a plain row for each component with classes and bin in use.
+def reliability_rows(tally: Tally) -> list[Reliability]:
+    """How often predictions of a confidence are right: a row for each component with classes and bin in use.
 
-    Confidence is the probability of the predicted class. A component's parameters are counted together.
-
-    Returns:
-        ``component``, ``bin`` (0 … 14, of equal width on 0 … 1), ``count``, ``confidence`` and ``accuracy`` (means over
-        the bin's predictions); [] where nothing is a class.
+    Confidence is the probability of the predicted class. A component's parameters are counted together. [] where
+    nothing is a class.
     """
     rows = []
     for component, members in tally.layout.membership.items():
@@ -294,8 +290,7 @@ def reliability_rows(tally: Tally) -> list[dict[str, Any]]:
             continue
         for j, (count, confidence, right) in enumerate(torch.stack(classes).sum(0).T.tolist()):
             if count:
-                told = {"count": int(count), "confidence": confidence / count, "accuracy": right / count}
-                rows.append({"component": component, "bin": j, **told})
+                rows.append(Reliability(component, j, int(count), confidence / count, right / count))
     return rows
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
+from mmcore.record import Cell
 from mmcore.schema import Targets
 from mmcore.training.cells import ItemCells
 from mmcore.training.losses import binary_logits, columns, counted_targets, layout_of, row_losses
@@ -96,8 +97,8 @@ class Tally:
         error_I = self._error_IC[:, self.layout.continuous.index(p)]
         return error_I / self.count_IP[:, p] * self.deviation_P[p]
 
-    def item_cells(self, p: int) -> dict[int, list[list[int]]]:
-        """Confusion of a class parameter by item: non-empty cells ``[true class, predicted class, count]``.
+    def item_cells(self, p: int) -> dict[int, tuple[Cell, ...]]:
+        """Confusion of a class parameter by item: its non-empty cells.
 
         Raises:
             KeyError: it was not gathered, for the tally is not ``by_item``.

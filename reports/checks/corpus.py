@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from statistics import fmean, stdev
-from typing import Any
 
 from mmcore.config import Forecast, RunConfig
 from mmcore.measures import parse_metric
+from mmcore.record import Copied, CorpusFacts, Labels, Side
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, number
 
@@ -25,12 +24,12 @@ STEADY = 2.0
 
 def loud(evidence: Evidence) -> Found:
     """Cells far outside the usual range of their column, as the quality report counts them."""
-    rows = [row for row in evidence.results.quality if row.get("loud") is not None]
+    rows = [row for row in evidence.results.quality if row.loud is not None]
     if not rows:
         return not_run("The quality report of this corpus does not count loud values.")
-    found = [row for row in rows if row["loud"] > 0]
-    texts = [f"in item '{row['item']}', {row['modality']}: {text}" for row in found for text in row["loud_values"]]
-    cells = sum(int(row["loud"]) for row in found)
+    found = [row for row in rows if row.loud]
+    texts = [f"in item '{row.item}', {row.modality}: {text}" for row in found for text in row.loud_values or ()]
+    cells = sum(row.loud or 0 for row in found)
     return warn_if(
         bool(found),
         lambda: f"{counted(cells, 'value')} in {counted(len(found), 'table')}: {some(texts, NAMED)}.",
@@ -39,12 +38,12 @@ def loud(evidence: Evidence) -> Found:
 
 def alike(evidence: Evidence) -> Found:
     """Columns that tell the same in two modalities, as they were found when the corpus was prepared."""
-    pairs = evidence.results.corpus.get("alike")
+    pairs = evidence.results.corpus.alike
     if pairs is None:
         return not_run("No run compared the columns of its modalities.")
     texts = [
-        f"{pair['one']}.{pair['columns'][0][0]} is {pair['other']}.{pair['columns'][0][1]}"
-        + (f", and so are {counted(pair['count'] - 1, 'other pair')}" if pair["count"] > 1 else "")
+        f"{pair.one}.{pair.columns[0][0]} is {pair.other}.{pair.columns[0][1]}"
+        + (f", and so are {counted(pair.count - 1, 'other pair')}" if pair.count > 1 else "")
         for pair in pairs
     ]
     return warn_if(bool(texts), lambda: f"But for unit and sign the same: {some(texts, NAMED)}.")
@@ -52,27 +51,27 @@ def alike(evidence: Evidence) -> Found:
 
 def copies(evidence: Evidence) -> Found:
     """Inputs that tell a target at a lag that some arm may see."""
-    found = evidence.results.corpus.get("copies")
+    found = evidence.results.corpus.copies
     if found is None:
         return not_run("No run compared its inputs with its targets.")
     texts: dict[str, None] = {}
     for copy in found:
         seen_by = [arm for arm in evidence.results.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
         if seen_by:
-            texts[f"{copy['modality']}.{copy['column']} tells target '{copy['target']}'{_at(copy['lag'])}"] = None
+            texts[f"{copy.modality}.{copy.column} tells target '{copy.target}'{_at(copy.lag)}"] = None
     return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
 
 
-def _sees(config: RunConfig, copy: dict[str, Any], corpus: dict[str, Any]) -> bool:
+def _sees(config: RunConfig, copy: Copied, corpus: CorpusFacts) -> bool:
     """Whether an arm's model reads the column in time for the target."""
     read = config.model.modalities
-    if read is not None and copy["modality"] not in read:
+    if read is not None and copy.modality not in read:
         return False
-    if corpus["task"] == "forecast":
+    if corpus.task == "forecast":
         task = config.task if isinstance(config.task, Forecast) else Forecast()
         # The target lies a horizon after the step that reads content up to its look-ahead.
-        return copy["lag"] <= task.lookahead - task.horizon
-    return copy["lag"] <= 0 or not config.model.causal
+        return copy.lag <= task.lookahead - task.horizon
+    return copy.lag <= 0 or not config.model.causal
 
 
 def _at(lag: int) -> str:
@@ -87,12 +86,12 @@ def absent(evidence: Evidence) -> Found:
     if sides is None:
         return not_run("No run counted what each side of its split lacks.")
     arms = evidence.results.study.arms
-    read = {m for arm in arms for m in (arm.config.model.modalities or evidence.results.corpus["modalities"])}
+    read = {m for arm in arms for m in (arm.config.model.modalities or evidence.results.corpus.modalities)}
     texts: dict[str, list[int]] = {}
     for repeat, side, facts in sides:
-        for modality, count in facts["missing"].items():
-            if modality in read and count == facts["items"]:
-                texts.setdefault(f"{modality} in all {_items(facts['items'], side)}", []).append(repeat)
+        for modality, count in (facts.missing or {}).items():
+            if modality in read and count == facts.items:
+                texts.setdefault(f"{modality} in all {_items(facts.items, side)}", []).append(repeat)
     return warn_if(bool(texts), lambda: f"Absent: {some([*map(_in_repeats, texts.items())], NAMED)}.")
 
 
@@ -103,32 +102,31 @@ def unlike(evidence: Evidence) -> Found:
         return not_run("No run counted the targets of each side of its split.")
     texts: dict[str, list[int]] = {}
     for repeat, side, facts in sides:
-        for target, of in (facts["labels"] or {}).items():
-            for text in _faults(target, of, _items(facts["items"], side)):
+        for target, of in (facts.labels or {}).items():
+            for text in _faults(target, of, _items(facts.items, side)):
                 texts.setdefault(text, []).append(repeat)
     return warn_if(bool(texts), lambda: f"{some([*map(_in_repeats, texts.items())], NAMED)}.")
 
 
-def _faults(target: str, of: dict[str, Any], where: str) -> Iterator[str]:
-    if not of["count"]:
+def _faults(target: str, of: Labels, where: str) -> Iterator[str]:
+    if not of.count:
         yield f"'{target}' has no value in the {where}"
-    elif of["constant"]:
-        held = [name for name, count in (of["classes"] or {}).items() if count]
+    elif of.constant:
+        held = [name for name, count in (of.classes or {}).items() if count]
         yield f"'{target}' is always {held[0] if held else 'the same'} in the {where}"
-    elif of["classes"]:
-        gone = [f"'{name}'" for name, count in of["classes"].items() if not count]
+    elif of.classes:
+        gone = [f"'{name}'" for name, count in of.classes.items() if not count]
         if gone:
             yield f"'{target}' is never {' or '.join(gone[:NAMED])}{', …' if gone[NAMED:] else ''} in the {where}"
 
 
-def _sides(evidence: Evidence) -> list[tuple[int, str, dict[str, Any]]] | None:
+def _sides(evidence: Evidence) -> list[tuple[int, str, Side]] | None:
     """(repeat, side, its facts), once a repeat: arms share their items; None where no run counted them."""
-    known: dict[int, dict[str, Any]] = {}
-    for run in evidence.results.run_rows:
-        if run["sides"] is not None:
-            sides = json.loads(run["sides"])
-            if run["repeat"] not in known or sides.get("test", {}).get("labels"):
-                known[run["repeat"]] = sides
+    known: dict[int, dict[str, Side]] = {}
+    for run in evidence.results.runs:
+        sides = {name: side for name, side in run.split.sides.items() if side.missing is not None}
+        if sides and (run.repeat not in known or ("test" in sides and sides["test"].labels)):
+            known[run.repeat] = sides
     return [(repeat, side, facts) for repeat, of in known.items() for side, facts in of.items()] if known else None
 
 
@@ -143,19 +141,20 @@ def _in_repeats(found: tuple[str, list[int]]) -> str:
 
 def cut(evidence: Evidence) -> Found:
     """Items that a window cuts, where each item has one target."""
-    scope, lengths = (evidence.results.corpus.get(key) for key in ("scope", "lengths"))
-    if scope is None or lengths is None:
+    corpus = evidence.results.corpus
+    lengths = corpus.lengths
+    if corpus.scope is None or lengths is None:
         return not_run("No run counted the items that its windows cut.")
-    if scope == "step":
+    if corpus.scope == "step":
         return not_applicable("Each step has a target of its own.")
     windows: dict[int, tuple[int, int]] = {}
-    for run in evidence.results.run_rows:
-        sides = json.loads(run["sides"] or "{}").values()
-        if any(side["cut"] for side in sides):
-            window = evidence.results.study.arm(run["arm"]).config.data.steps
-            windows[window] = (sum(side["cut"] for side in sides), sum(side["items"] for side in sides))
+    for run in evidence.results.runs:
+        sides = [side for side in run.split.sides.values() if side.missing is not None]
+        if any(side.cut for side in sides):
+            window = evidence.results.study.arm(run.arm).config.data.steps
+            windows[window] = (sum(side.cut or 0 for side in sides), sum(side.items for side in sides))
     texts = [f"a window of {window:,} steps cuts {n:,} of {of:,} items" for window, (n, of) in sorted(windows.items())]
-    return warn_if(bool(texts), lambda: f"The longest item has {lengths['longest']:,} steps; {some(texts, NAMED)}.")
+    return warn_if(bool(texts), lambda: f"The longest item has {lengths.longest:,} steps; {some(texts, NAMED)}.")
 
 
 def flattered(evidence: Evidence) -> Found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import pandas as pd
@@ -23,13 +22,13 @@ MOST = 0.9
 def leaky(evidence: Evidence) -> Found:
     """A task whose answer stands in the input."""
     corpus = evidence.results.corpus
-    if not corpus:
+    if not corpus.content:
         return not_run("No run opened its corpus.")
-    copied = [run["copy_skill"] for run in evidence.results.run_rows if run["copy_skill"] is not None]
+    copied = [skill for run in evidence.results.runs if (skill := run.leakage.copy_skill) is not None]
     return warn_if(
-        bool(corpus.get("leaky")),
+        corpus.leaky,
         lambda: (
-            f"Task {corpus['task']} is leaky: it asks for the values of the very steps that the model reads."
+            f"Task {corpus.task} is leaky: it asks for the values of the very steps that the model reads."
             + (f" Measured: a mere copy of the input has a skill of up to {number(max(copied))}." if copied else "")
         ),
     )
@@ -80,20 +79,20 @@ def quiet_shares(items: pd.DataFrame) -> dict[str, float]:
 
 def divided_groups(evidence: Evidence) -> Found:
     """Groups with items on several sides of a split, as the runs counted them in the splits that they drew."""
-    counted_by = [run for run in evidence.results.run_rows if run["divided_groups"] is not None]
+    counted_by = [(run.repeat, n) for run in evidence.results.runs if (n := run.split.divided_groups) is not None]
     if not counted_by:
         return not_run("No run counted the groups on each side of its split.")
-    divided = {run["repeat"]: run["divided_groups"] for run in counted_by if run["divided_groups"] > 0}
-    splits = [f"{counted(int(n), 'group')} in repeat {repeat}" for repeat, n in sorted(divided.items())]
+    divided = {repeat: n for repeat, n in counted_by if n > 0}
+    splits = [f"{counted(n, 'group')} in repeat {repeat}" for repeat, n in sorted(divided.items())]
     return warn_if(bool(splits), lambda: f"On more than one side of the split are {some(splits)}.")
 
 
 def twins(evidence: Evidence) -> Found:
     """Test items of which a copy by another name is on the training or validation side."""
-    known = [run for run in evidence.results.run_rows if run["twins"] is not None]
+    known = [twins for run in evidence.results.runs if (twins := run.split.twins) is not None]
     if not known:
         return not_run("No run looked for copies among its items.")
-    copies = {item: copy for run in known for item, copy in json.loads(run["twins"])}
+    copies = dict(pair for twins in known for pair in twins)
     pairs = [f"'{item}' is '{copy}'" for item, copy in copies.items()]
     return warn_if(
         bool(pairs),
@@ -103,12 +102,12 @@ def twins(evidence: Evidence) -> Found:
 
 def early_test(evidence: Evidence) -> Found:
     """Test items that a run had read when its epoch was chosen, as it counted them itself."""
-    known = [run for run in evidence.results.run_rows if run["test_windows_read"] is not None]
+    known = [(run.arm, n) for run in evidence.results.runs if (n := run.selection.test_windows_read) is not None]
     if not known:
         return not_run("No run counted the test windows that it read.")
     worst: dict[str, int] = {}
-    for run in known:
-        worst[run["arm"]] = max(worst.get(run["arm"], 0), int(run["test_windows_read"]))
+    for arm, n in known:
+        worst[arm] = max(worst.get(arm, 0), n)
     early = [f"{counted(n, 'window')} in '{arm}'" for arm, n in worst.items() if n > 0]
     return warn_if(
         bool(early), lambda: f"When the epoch was chosen, windows of test items had been read: up to {some(early)}."
@@ -117,15 +116,15 @@ def early_test(evidence: Evidence) -> Found:
 
 def forbidden(evidence: Evidence) -> Found:
     """Gradients of predictions by inputs that they may not know, as the runs measured them on trained models."""
-    probed = [run for run in evidence.results.run_rows if run["probed_windows"] is not None]
+    probed = [run for run in evidence.results.runs if run.leakage.windows is not None]
     if not probed:
         return not_run("No run probed its trained model.")
-    measured = [run for run in probed if run["forbidden_gradient"] is not None]
+    measured = [(run.arm, size) for run in probed if (size := run.leakage.forbidden_gradient) is not None]
     if not measured:
         return not_applicable("This task lets a prediction know every step of its window.")
     worst: dict[str, float] = {}
-    for run in measured:
-        worst[run["arm"]] = max(worst.get(run["arm"], 0.0), abs(run["forbidden_gradient"]))
+    for arm, size in measured:
+        worst[arm] = max(worst.get(arm, 0.0), abs(size))
     leaks = [f"{value:.2g} in '{arm}'" for arm, value in worst.items() if value != 0]
     return warn_if(
         bool(leaks),
@@ -135,16 +134,16 @@ def forbidden(evidence: Evidence) -> Found:
 
 def apart(evidence: Evidence) -> Found:
     """Streams whose times lie where no other stream of their item is, as alignment found them."""
-    judged = [row for row in evidence.results.quality if "apart" in row]
+    judged = [row for row in evidence.results.quality if row.apart is not None]
     if not judged:
         return not_run("The corpus's quality report does not say where streams meet: prepare it again.")
     told = []
-    for modality in dict.fromkeys(row["modality"] for row in judged):
-        have = [row for row in judged if row["modality"] == modality and not row["missing"]]
-        found = [row for row in have if row["apart"]]
+    for modality in dict.fromkeys(row.modality for row in judged):
+        have = [row for row in judged if row.modality == modality and not row.missing]
+        found = [row for row in have if row.apart]
         if found:
             items = "all items" if len(found) == len(have) else f"{len(found)} of {counted(len(have), 'item')}"
-            told.append(f"{modality} in {items} ({found[0]['item']}: {found[0]['apart']})")
+            told.append(f"{modality} in {items} ({found[0].item}: {found[0].apart})")
     return warn_if(bool(told), lambda: f"Not where the other streams are: {some(told, 3)}.")
 
 

@@ -78,7 +78,7 @@ def _nothing_to_compare(study: ResolvedStudy) -> str:
 def _lost(evidence: Evidence, names: set[str]) -> list[str]:
     """What became of these arms' runs that have no score, in words; [] where all of them have one."""
     arms = [arm for arm in evidence.arms if arm.name in names]
-    done = sum(run["arm"] in names and run["status"] == "done" for run in evidence.results.run_rows)
+    done = sum(run.arm in names for run in evidence.results.done)
     failed, missing = sum(arm.failed for arm in arms), sum(arm.missing for arm in arms)
     unscored = done - sum(arm.n for arm in arms)
     told = [f"{failed} failed"] * (failed > 0) + [f"{missing} {'is' if missing == 1 else 'are'} missing"] * (
@@ -89,7 +89,7 @@ def _lost(evidence: Evidence, names: set[str]) -> list[str]:
 
 def one_split(evidence: Evidence) -> Found:
     """One split, one initialisation: chance cannot be told from a difference. Shared test items are no passed check."""
-    done = {run["repeat"] for run in evidence.results.run_rows if run["status"] == "done"}
+    done = {run.repeat for run in evidence.results.done}
     if not done:
         return not_run("No run finished.")
     if len(done) == 1:
@@ -121,11 +121,11 @@ def only_these_items(evidence: Evidence) -> Found:
 def few_groups(evidence: Evidence) -> Found:
     """Verdicts about new items that rest on few test groups, or on one; as the plan says it before."""
     study = evidence.results.study
-    done = [run for run in evidence.results.run_rows if run["status"] == "done" and run["test_groups"]]
+    done = [run.split for run in evidence.results.done if run.split.groups("test")]
     if not done:
         return not_run("No run finished.")
-    one = min(done, key=lambda run: run["test_groups"])
-    text = groups_text(evidence.results.drawn, one["test_groups"], one["all_groups"], study.repeats)
+    one = min(done, key=lambda split: split.groups("test"))
+    text = groups_text(evidence.results.drawn, one.groups("test"), one.all_groups, study.repeats)
     return warn_if(bool(text), lambda: text)
 
 
@@ -180,7 +180,7 @@ def _together(evidence: Evidence) -> str:
 
     Their set is one idea, and the study may well ask about it: no warning, but worth knowing.
     """
-    study, every = evidence.results.study, evidence.results.corpus.get("modalities", ())
+    study, every = evidence.results.study, evidence.results.corpus.modalities
     if not every:
         return ""
     # A placebo is read and tells nothing: what an arm can learn from is the rest.
@@ -231,11 +231,7 @@ def _only(paths: frozenset[str], kind: frozenset[str]) -> bool:
 def unequal_training(evidence: Evidence) -> Found:
     """Optimiser steps and windows seen by two arms in the same repeats, where neither was stopped early."""
     study = evidence.results.study
-    steps = {
-        (run["arm"], run["repeat"]): run["steps"]
-        for run in evidence.results.run_rows
-        if run["status"] == "done" and not run["stopped_early"]
-    }
+    steps = {(run.arm, run.repeat): run.steps for run in evidence.results.done if not run.stopped_early}
     unequal, known = [], 0
     for arm, against in study.known_pairs:
         common = [r for r in study.numbers if (arm, r) in steps and (against, r) in steps]
@@ -257,7 +253,7 @@ def unequal_training(evidence: Evidence) -> Found:
 
 def shared_head(evidence: Evidence) -> Found:
     """A head that gives all tracks one curve."""
-    tracks = evidence.results.corpus.get("tracks", 0)
+    tracks = evidence.results.corpus.tracks
     if tracks <= 1:
         return not_applicable("There is one track.") if tracks else not_run("No run tells the number of tracks.")
     shared = [arm.name for arm in evidence.results.study.arms if arm.config.model.head.kind == "shared"]

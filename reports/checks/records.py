@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Callable
 
+from mmcore.record import Run
 from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
 from reports.numbers import counted, listing
 
@@ -14,21 +15,21 @@ FAILED_MORE = 2
 
 def failed(evidence: Evidence) -> Found:
     """Runs without a score."""
-    runs = evidence.results.run_rows
+    runs = evidence.results.runs
     if not runs:
         return not_run("There is no run.")
-    without = [run for run in runs if run["status"] != "done"]
+    without = [run for run in runs if not run.done]
     counts = some([f"{arm.failed} of '{arm.name}'" for arm in evidence.arms if arm.failed])
     return warn_if(
         bool(without),
-        lambda: f"{counted(len(without), 'run')} failed ({counts}). First failure: {without[0]['failure']}.",
+        lambda: f"{counted(len(without), 'run')} failed ({counts}). First failure: {without[0].failure}.",
     )
 
 
 def fewer_repeats(evidence: Evidence) -> Found:
     """Repeats that have not been run."""
     asked, sequential = evidence.results.study.repeats, evidence.results.study.sequential is not None
-    done = Counter(run["arm"] for run in evidence.results.run_rows if run["status"] == "done")
+    done = Counter(run.arm for run in evidence.results.done)
     # Every arm is named: how many repeats each has is the very thing to know.
     counts = listing([f"{done[arm.name]} of '{arm.name}'" for arm in evidence.arms])
     return warn_if(
@@ -39,7 +40,7 @@ def fewer_repeats(evidence: Evidence) -> Found:
 
 def uneven_failures(evidence: Evidence) -> Found:
     """Arms of which clearly more runs failed than of others."""
-    if not evidence.results.run_rows:
+    if not evidence.results.runs:
         return not_run("There is no run.")
     counts = {arm.name: arm.failed for arm in evidence.arms}
     most, least = max(counts, key=lambda a: counts[a]), min(counts, key=lambda a: counts[a])
@@ -51,7 +52,7 @@ def uneven_failures(evidence: Evidence) -> Found:
 
 def without_score(evidence: Evidence) -> Found:
     """Finished runs whose score on the study's metric is NaN or infinite, by arm."""
-    done = Counter(run["arm"] for run in evidence.results.run_rows if run["status"] == "done")
+    done = Counter(run.arm for run in evidence.results.done)
     if not done:
         return not_run("No run finished.")
     unknown = [
@@ -67,7 +68,7 @@ def without_score(evidence: Evidence) -> Found:
 
 def uncommitted(evidence: Evidence) -> Found:
     """Runs of code that no commit describes."""
-    known = [run["dirty"] for run in evidence.results.run_rows if run["dirty"] is not None]
+    known = [dirty for run in evidence.results.runs if (dirty := run.environment.dirty) is not None]
     if not known:
         return not_run("No run came from a git checkout.")
     return warn_if(any(known), lambda: f"{counted(sum(known), 'run')} came from code with uncommitted changes.")
@@ -75,7 +76,7 @@ def uncommitted(evidence: Evidence) -> Found:
 
 def mixed_commits(evidence: Evidence) -> Found:
     """Runs of several versions of the code."""
-    known = Counter(run["commit"][:12] for run in evidence.results.run_rows if run["commit"] is not None)
+    known = Counter(run.environment.commit[:12] for run in evidence.results.runs if run.environment.commit is not None)
     if not known:
         return not_run("No run came from a git checkout.")
     return warn_if(len(known) > 1, lambda: f"Runs come from {len(known)} commits: {_with_counts(known)}.")
@@ -84,8 +85,13 @@ def mixed_commits(evidence: Evidence) -> Found:
 def mixed_versions(evidence: Evidence) -> Found:
     """Packages and Python, across runs; names only those that differ."""
     versions: dict[str, Counter[str]] = {}
-    for run in evidence.results.run_rows:
-        for name, version in {**json.loads(run["packages"]), "python": run["python"], "torch": run["torch"]}.items():
+    for run in evidence.results.runs:
+        made = run.environment
+        for name, version in {
+            **dict(sorted(made.packages.items())),
+            "python": made.python,
+            "torch": made.torch,
+        }.items():
             if version is not None:
                 versions.setdefault(name, Counter())[version] += 1
     if not versions:
@@ -97,26 +103,26 @@ def mixed_versions(evidence: Evidence) -> Found:
 def mixed_machines(evidence: Evidence) -> Found:
     """Device, precision, platform and threads, across runs; names only those that differ."""
     mixed, known = [], False
-    for key, words in _RAN_ON.items():
-        runs = [(run, str(run[key])) for run in evidence.results.run_rows if run[key] is not None]
+    for words, on in _RAN_ON.items():
+        runs = [(run, str(on(run))) for run in evidence.results.runs if on(run) is not None]
         found = Counter(value for _, value in runs)
         known = known or bool(found)
         if len(found) > 1:
             usual = found.most_common(1)[0][0]
-            others = [f"'{run['arm']}' repeat {run['repeat']}" for run, value in runs if value != usual]
+            others = [f"'{run.arm}' repeat {run.repeat}" for run, value in runs if value != usual]
             mixed.append(f"{words}: {_with_counts(found)}; other than most: {some(others)}")
     if not known:
         return not_run("No run tells what it ran on.")
     return warn_if(bool(mixed), lambda: f"{'. '.join(mixed)}.")
 
 
-_RAN_ON = {
-    "device": "Devices differ",
-    "precision": "Precision differs",
-    "platform": "Platforms differ",
-    "threads": "Numbers of threads differ",
+_RAN_ON: dict[str, Callable[[Run], object]] = {
+    "Devices differ": lambda run: run.device,
+    "Precision differs": lambda run: run.hardware.precision,
+    "Platforms differ": lambda run: run.environment.platform,
+    "Numbers of threads differ": lambda run: run.environment.threads,
 }
-"""What a run ran on, by its column, with the words for runs that differ in it."""
+"""What a run ran on, by the words for runs that differ in it."""
 
 
 def _with_counts(values: Counter[str]) -> str:

@@ -27,7 +27,7 @@ def seen_by_the_search(evidence: Evidence) -> Found:
     results = evidence.results
     if not results.search:
         return not_applicable("nothing was searched")
-    if not any(run["status"] == "done" for run in results.run_rows):
+    if not results.done:
         return not_run("nothing that was found is confirmed yet")
     if results.drawn != "each_repeat":
         return PASSED
@@ -49,5 +49,5 @@ def unfinished(evidence: Evidence) -> Found:
     told = [f"{counted(len(ahead), 'arm')} still to be found: {quoted(ahead)}"] if ahead else []
     told += [f"still as written, not yet tuned: {quoted(untuned)}"] if untuned else []
     text = f"The search {'is not finished' if searches else 'has not begun with these options'}; {'; '.join(told)}."
-    command = results.provenance.get("command")
+    command = results.origin.command
     return "warning", f"{text} Next: {command}" if command else text

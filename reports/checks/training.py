@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 
@@ -36,12 +34,12 @@ SATURATED = 0.5
 
 def diverged(evidence: Evidence) -> Found:
     """Runs that a loss or a gradient without a finite value ended."""
-    if not evidence.results.run_rows:
+    if not evidence.results.runs:
         return not_run("There is no run.")
     counts: dict[str, int] = {}
-    for run in evidence.results.run_rows:
-        if run["status"] != "done" and (run["failure"] or "").startswith("TrainingDiverged"):
-            counts[run["arm"]] = counts.get(run["arm"], 0) + 1
+    for run in evidence.results.runs:
+        if run.failure is not None and run.failure.error.startswith("TrainingDiverged"):
+            counts[run.arm] = counts.get(run.arm, 0) + 1
     runs = [f"{n} of '{arm}'" for arm, n in counts.items()]
     return warn_if(bool(runs), lambda: f"A loss or gradient became NaN or infinite in runs: {some(runs)}.")
 
@@ -81,7 +79,7 @@ def rising_rate(evidence: Evidence) -> Found:
 def not_converged(evidence: Evidence) -> Found:
     """Arms most of whose runs still gained clearly in the last quarter of their epochs."""
     judged, gaining = False, []
-    stopped = {(r["arm"], r["repeat"]) for r in evidence.results.run_rows if r["stopped_early"]}
+    stopped = {(r.arm, r.repeat) for r in evidence.results.runs if r.stopped_early}
     for arm, runs in evidence.having("validation/skill").items():
         # A run that was stopped for lack of gains has answered the question.
         long = [r for r in runs if len(r) >= LEAST_EPOCHS and (arm, r["repeat"].iloc[0]) not in stopped]
@@ -118,7 +116,7 @@ def over_fitting(evidence: Evidence) -> Found:
     Each run is judged by itself, on :func:`courses`: a side with harder items, or a component whose outliers decide the
     sum of losses, is no over-fitting. Runs without such a course are left out.
     """
-    best = {(r["arm"], r["repeat"]): r["best_epoch"] for r in evidence.results.run_rows}
+    best = {(r.arm, r.repeat): r.best_epoch for r in evidence.results.runs}
     judged, rose, apart = False, [], []
     for arm, runs in evidence.having("train/loss", "validation/loss").items():
         known = [(run, course) for run in runs if (course := courses(run)) is not None]
@@ -181,13 +179,13 @@ def courses(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
 
 def saturated(evidence: Evidence) -> Found:
     """Gates that are stuck open or shut most of the time, as mean over an arm's finished runs."""
-    known = [r for r in evidence.results.run_rows if r["status"] == "done" and r["gates"] is not None]
+    known = [(run.arm, run.gates) for run in evidence.results.done if run.gates is not None]
     if not known:
         return not_run("No finished run measured its gates.")
     shares: dict[tuple[str, str], list[float]] = {}
-    for run in known:
-        for gate, values in json.loads(run["gates"]).items():
-            shares.setdefault((run["arm"], gate), []).append(values["saturated"])
+    for arm, gates in known:
+        for gate, use in sorted(gates.items()):
+            shares.setdefault((arm, gate), []).append(use.saturated)
     if not shares:
         return not_applicable("No arm fuses by gates.")
     means = {key: float(np.mean(found)) for key, found in shares.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.errors import RecordError
-from mmcore.result import Drawn, drawn_of
+from mmcore.record import Drawn, drawn_of
 from reports.model.report import Summary
 from reports.output.text import as_json
 
@@ -83,7 +83,7 @@ class Splits(_Told):
     @classmethod
     def _earlier(cls, told: Any) -> Any:
         """Reports of earlier versions say ``given``."""
-        return {**told, "drawn": drawn_of(told)} if isinstance(told, dict) and "given" in told else told
+        return {**told, "drawn": drawn_of(bool(told["given"]))} if isinstance(told, dict) and "given" in told else told
 
 
 class Run(_Told):

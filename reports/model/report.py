@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from reports.model.provenance import Provenance
 from reports.model.section import Section, Table
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
@@ -300,7 +301,7 @@ class Summary:
         sections: what analyses found.
         sequential: how repeats were added; None where their number is fixed.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
-        facts: provenance for people, (label, value). provenance: the same and more as plain data.
+        facts: provenance for people, (label, value). provenance: the same and more for programs.
     """
 
     study: str
@@ -327,7 +328,7 @@ class Summary:
     quality_by_modality: Table
     runs: tuple[RunLine, ...]
     facts: tuple[tuple[str, str], ...]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
     flips: tuple[Flip, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.model.report import Summary, Table
-from reports.records.frame import StudyResults
+from reports.records.frame import StudyResults, runs_table
 from reports.sections.arms.section import every_pair
 from reports.sections.items.estimates import item_differences, item_overall
 from reports.statistics.bootstrap import bca
@@ -30,7 +30,7 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "items": results.items,
         "scores": results.scores,
         "history": results.history,
-        "runs": results.runs,
+        "runs": runs_table(results),
         "quality": _plain(summary.quality),
         "checks": pd.DataFrame(
             [(c.code, c.title, c.outcome, c.text) for c in summary.checks], columns=["code", "title", "outcome", "text"]

@@ -79,7 +79,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 for b in summary.baselines
             ],
             "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
-            "provenance": summary.provenance,
+            "provenance": asdict(summary.provenance),
             "sections": [_section(s) for s in summary.sections],
             "margin": summary.margin,
             "alpha": summary.alpha,

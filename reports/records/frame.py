@@ -1,32 +1,30 @@
-"""From the records of a study to tidy tables: the only place that knows what a record looks like.
+"""From the records of a study to tidy tables: the only place that turns records into tables.
 
-``runs`` has one row a run, ``scores`` one row a number of a finished run, ``baselines`` one row a number of a naive
-predictor and repeat, ``history`` one row an epoch, ``items`` one row a scored test item and component, ``outcomes`` one
-row a scored test item and parameter. Everything after this file reads these tables.
+``scores`` has one row a number of a finished run, ``baselines`` one row a number of a naive predictor and repeat,
+``history`` one row an epoch, ``items`` one row a scored test item and component, ``outcomes`` one row a scored test
+item and parameter. Everything after this file reads these tables, and what is left of the records without their rows.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
 from itertools import pairwise
-from operator import itemgetter
+from operator import attrgetter
 from statistics import fmean
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
+from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
-from mmcore.result import Drawn, drawn_of
-from reports.records.mixable import check_mixable, run_name
+from mmcore.quality import QualityRow
+from mmcore.record import CorpusFacts, Drawn, Record, Run, Side
+from reports.records.mixable import check_mixable
 from studies.resolved import ResolvedStudy
-
-FORMAT = 1
-"""Version of the records that are understood."""
 
 RUN_COLUMNS = (
     "arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds", "epochs", "best_epoch",
@@ -47,9 +45,26 @@ OUTCOME_COLUMNS = (
 NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
 
 Table = TypeVar("Table")
+R = TypeVar("R", bound=Result | Failure)
 
-_NONE = {"validation_groups": 0, "test_groups": 0, "train_groups": 1}
-"""Stands for the runs where none is finished."""
+
+@dataclass(frozen=True)
+class Origin:
+    """How a report came about, as its caller tells it; None where that is not known.
+
+    Args:
+        command: that trains the runs. rebuild: that writes the report again. mmstudy, commit, dirty: of the code that
+            writes the report.
+    """
+
+    command: str | None = None
+    rebuild: str | None = None
+    home: str | None = None
+    study_file: str | None = None
+    corpus_path: str | None = None
+    mmstudy: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +73,13 @@ class StudyResults:
 
     Args:
         study: what was asked.
-        runs: one row a run, failed ones too; columns :data:`RUN_COLUMNS`.
+        runs: every run without its rows, failed ones too.
         scores: numbers of the models of finished runs; columns :data:`SCORE_COLUMNS`. NaN: nothing to measure.
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
         history: one row an epoch: ``arm, repeat, status`` and the columns of a record's history.
         items: losses of finished runs by test item; columns :data:`ITEM_COLUMNS`. NaN: no target of it counts.
         outcomes: what finished runs did on each test item and parameter; columns :data:`OUTCOME_COLUMNS`. ``error`` is
-            NaN for classes, ``cells`` None for continuous parameters; see :class:`mmcore.result.RunResult`. Without the
+            NaN for classes, ``cells`` None for continuous parameters; see :class:`mmcore.record.Outcome`. Without the
             runs whose records are of before it was kept.
         calibration: confidence against accuracy of class predictions on test items; columns
             :data:`CALIBRATION_COLUMNS`. Without the runs whose records are of before it was measured.
@@ -72,16 +87,14 @@ class StudyResults:
             :data:`NAIVE_CLASS_COLUMNS`, ``classes`` a tuple with one a track. Without the repeats whose records are of
             before it was kept.
         quality: rows of the corpus's quality report.
-        provenance: how the report came about, as the caller tells it.
-        corpus: the corpus's facts as in a record; {} when there is no record.
-        analyses: answers of analyses, one a run and kind: ``{arm, repeat, fingerprint, kind, settings, seconds,
-            result}``, or ``failure`` in the place of the result.
+        corpus: the corpus as the first record has it that knows it.
+        analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared, one mapping a search; see
             ``reports/sections/search/estimates.py``.
     """
 
     study: ResolvedStudy
-    runs: pd.DataFrame
+    runs: tuple[Run, ...]
     scores: pd.DataFrame
     baselines: pd.DataFrame
     history: pd.DataFrame
@@ -89,21 +102,24 @@ class StudyResults:
     outcomes: pd.DataFrame
     calibration: pd.DataFrame
     naive_classes: pd.DataFrame
-    quality: list[dict[str, Any]]
-    provenance: dict[str, Any]
-    corpus: dict[str, Any] = field(default_factory=dict)
-    analyses: tuple[dict[str, Any], ...] = ()
+    quality: tuple[QualityRow, ...] = ()
+    origin: Origin = Origin()
+    corpus: CorpusFacts = field(default_factory=CorpusFacts)
+    analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[dict[str, Any], ...] = ()
 
-    def answers(self, kind: str) -> list[dict[str, Any]]:
-        """What an analysis found, one a run, in the order of the plan; without those that failed."""
-        return [answer for answer in self.analyses if answer["kind"] == kind and "result" in answer]
+    def answers(self, kind: type[R]) -> list[Answered[R]]:
+        """What an analysis found, one a run, in the order of the plan; without those that failed.
+
+        Args:
+            kind: the type of its results; :class:`Failure` for all that failed.
+        """
+        return [cast(Answered[R], answer) for answer in self.analyses if isinstance(answer.result, kind)]
 
     @cached_property
-    def run_rows(self) -> list[dict[str, Any]]:
-        """The runs as plain rows, None for what is not known."""
-        rows = cast(list[dict[str, Any]], self.runs.astype(object).to_dict("records"))
-        return [{str(k): None if pd.isna(v) else v for k, v in row.items()} for row in rows]
+    def done(self) -> tuple[Run, ...]:
+        """The finished runs."""
+        return tuple(run for run in self.runs if run.done)
 
     def once(self, table: Callable[[StudyResults], Table]) -> Table:
         """A table that several readers need, computed for the first of them."""
@@ -115,13 +131,13 @@ class StudyResults:
     @property
     def drawn(self) -> Drawn:
         """How the test side came about; ``each_repeat`` where nothing is finished."""
-        done = {run["drawn"] for run in self.run_rows if run["status"] == "done"}
-        return cast(Drawn, done.pop()) if len(done) == 1 else "each_repeat"
+        known: set[Drawn | None] = {run.split.came_about for run in self.done}
+        return (known.pop() if len(known) == 1 else None) or "each_repeat"
 
     @property
     def components(self) -> tuple[str, ...]:
         """Loss components in the corpus's order."""
-        return tuple(self.corpus.get("components", ()))
+        return self.corpus.components
 
     @cached_property
     def overlap(self) -> float:
@@ -130,16 +146,17 @@ class StudyResults:
         0 where all repeats share their test side: they do so on purpose, claims are about these items, and the term
         does not apply.
         """
-        done = [run for run in self.run_rows if run["status"] == "done"]
-        if self.drawn != "each_repeat" or not done:
+        if self.drawn != "each_repeat" or not self.done:
             return 0.0
-        return fmean(run["test_groups"] / run["train_groups"] for run in done)
+        return fmean(run.split.groups("test") / run.split.groups("train") for run in self.done)
 
     @cached_property
     def left_out(self) -> float:
         """Groups that a training side leaves out ÷ groups that it holds, mean over finished runs; 0 without any."""
-        done = [run for run in self.run_rows if run["status"] == "done"]
-        return fmean((run["validation_groups"] + run["test_groups"]) / run["train_groups"] for run in done or [_NONE])
+        if not self.done:
+            return 0.0
+        splits = [run.split for run in self.done]
+        return fmean((one.groups("validation") + one.groups("test")) / one.groups("train") for one in splits)
 
     @property
     def shared(self) -> bool:
@@ -218,166 +235,144 @@ def _text(value: object) -> str | None:
 
 def tidy(
     study: ResolvedStudy,
-    records: Sequence[dict[str, Any]],
-    quality: Sequence[dict[str, Any]] = (),
-    provenance: dict[str, Any] | None = None,
+    records: Sequence[Record],
+    quality: Sequence[QualityRow] = (),
+    origin: Origin | None = None,
 ) -> StudyResults:
     """Tidy tables of a study's records, in the order of its arms and repeats whatever the order of the records.
 
     Args:
         study: what was asked.
-        records: results of finished and failed runs as plain data; may be empty.
+        records: of finished and failed runs; may be empty.
         quality: rows of the corpus's quality report.
-        provenance: free keys; ``command``, ``rebuild``, ``home`` and ``mlflow`` have a place on the page.
 
     Raises:
-        RecordError: records of another format, of an arm or repeat that the study does not have, two of one run, or
-            records that cannot be mixed because corpus, task, numerics, split or scored targets differ; names both.
+        RecordError: records of an arm or repeat that the study does not have, two of one run, or records that cannot be
+            mixed because corpus, task, numerics, split or scored targets differ; names both.
     """
     order = {arm.name: i for i, arm in enumerate(study.arms)}
     for record in records:
         _check_known(study, order, record)
-    records = sorted(records, key=lambda r: (order[r["arm"]], r["repeat"]))
+    records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
     for one, two in pairwise(records):
-        if run_name(one) == run_name(two):
-            raise RecordError(f"two records claim to be {run_name(one)}", next_step="Keep the one that is meant")
+        if one.name == two.name:
+            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the one that is meant")
     # A run that failed before its corpus was opened says nothing that could disagree.
-    check_mixable([r for r in records if r["corpus"]])
+    check_mixable([r for r in records if r.corpus.content])
 
-    done = [r for r in records if r["status"] == "done"]
-    scores = [(r, [s for s in r["scores"] if s["baseline"] is None]) for r in done]
-    naive = [(r, [s for s in r["scores"] if s["baseline"] is not None]) for r in done]
-    history = _long([(r, r["history"]) for r in records], ("arm", "repeat", "status"))
+    done = [r for r in records if r.done]
     return StudyResults(
         study=study,
-        runs=pd.DataFrame([_run_row(r) for r in records], columns=list(RUN_COLUMNS)),
-        scores=_long(scores, columns=SCORE_COLUMNS).astype({"value": float}),
-        baselines=_long(naive, columns=BASELINE_COLUMNS)
+        runs=tuple(r.run for r in records),
+        scores=_long([(r, [s for s in r.scores if s.baseline is None]) for r in done], SCORE_COLUMNS).astype(
+            {"value": float}
+        ),
+        baselines=_long([(r, [s for s in r.scores if s.baseline is not None]) for r in done], BASELINE_COLUMNS)
         .astype({"value": float})
         .drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
-        history=history if len(history) else pd.DataFrame(columns=["arm", "repeat", "status", "epoch"]),
-        items=_long([(r, r["items"]) for r in done], columns=ITEM_COLUMNS).astype(
+        history=_history(records),
+        items=_long([(r, r.items) for r in done], ITEM_COLUMNS).astype(
             {"loss": float, "count": int, "naive_loss": float}
         ),
-        outcomes=_long([(r, r.get("outcomes", ())) for r in done], columns=OUTCOME_COLUMNS).astype(
+        outcomes=_long([(r, r.outcomes) for r in done], OUTCOME_COLUMNS).astype(
             {"count": int, "loss": float, "naive_loss": float, "error": float}
         ),
-        calibration=_long([(r, r.get("calibration", ())) for r in done], columns=CALIBRATION_COLUMNS),
+        calibration=_long([(r, r.calibration) for r in done], CALIBRATION_COLUMNS),
         naive_classes=_naive_classes(done),
-        quality=[dict(row) for row in quality],
-        provenance=dict(provenance or {}),
-        corpus=dict(next((r["corpus"] for r in records if r["corpus"]), {})),
+        quality=tuple(quality),
+        origin=origin or Origin(),
+        corpus=next((r.corpus for r in records if r.corpus.content), CorpusFacts()),
     )
 
 
-def _naive_classes(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def _naive_classes(records: Sequence[Record]) -> pd.DataFrame:
     """Arms of a repeat share their training items, so the first record that knows speaks for all."""
-    known: dict[int, list[dict[str, Any]]] = {}
-    for record in records:
-        if record.get("naive_classes"):
-            known.setdefault(record["repeat"], record["naive_classes"])
-    rows = [
-        (repeat, row["parameter"], row["component"], tuple(row["classes"]))
-        for repeat, of in known.items()
-        for row in of
-    ]
+    known = {record.repeat: record.naive_classes for record in reversed(records) if record.naive_classes}
+    first = dict.fromkeys(record.repeat for record in records if record.naive_classes)
+    rows = [(repeat, row.parameter, row.component, row.classes) for repeat in first for row in known[repeat]]
     return pd.DataFrame(rows, columns=list(NAIVE_CLASS_COLUMNS))
 
 
-def _long(
-    parts: Sequence[tuple[dict[str, Any], Sequence[dict[str, Any]]]],
-    fixed: tuple[str, ...] = ("arm", "repeat"),
-    columns: tuple[str, ...] | None = None,
-) -> pd.DataFrame:
-    """One long table of the rows of many records, column by column: dicts of all rows would take a gigabyte.
+_OF_RECORD = ("arm", "repeat", "status")
 
-    Args:
-        parts: record and its rows. fixed: keys of the record that every row of it has.
-        columns: the table's; None: all that any row has, in order of mention.
-    """
-    data: dict[str, list[Any]] = {name: [] for name in columns or () if name not in fixed}
-    length = 0
+
+def _long(parts: Sequence[tuple[Record, Sequence[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """One long table of the rows of many records, column by column: rows as Python objects would take a gigabyte."""
+    own = [name for name in columns if name not in _OF_RECORD]
+    data: dict[str, list[Any]] = {name: [] for name in own}
+    rows_of = attrgetter(*own)
     for _, rows in parts:
-        if columns is None and rows:
-            same = all(row.keys() == rows[0].keys() for row in rows)
-            for name in rows[0] if same else (name for row in rows for name in row):
-                if name not in data:
-                    data[name] = [None] * length
-        for name, values in zip(data, _columns(rows, [*data]), strict=True):
+        for name, values in zip(own, zip(*map(rows_of, rows), strict=True), strict=False):
             data[name] += values
-        length += len(rows)
+    return _table_of(parts, data, columns)
+
+
+def _history(records: Sequence[Record]) -> pd.DataFrame:
+    """One row an epoch; columns that any run has, in order of mention. NaN where a run lacks one."""
+    names = dict.fromkeys(name for r in records for row in r.history for name in row)
+    data = {name: [row.get(name) for r in records for row in r.history] for name in names or ("epoch",)}
+    table = _table_of([(r, r.history) for r in records], data, (*_OF_RECORD, *data))
+    return table.astype({name: int for name in ("epoch", "steps") if name in names})
+
+
+def _table_of(
+    parts: Sequence[tuple[Record, Sequence[object]]], data: Mapping[str, list[Any]], columns: Sequence[str]
+) -> pd.DataFrame:
     which = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
-    known = {name: pd.Series([record[name] for record, _ in parts]).take(which).array for name in fixed}
-    # In the order of the columns, else of mention; what every row of a record has comes first.
-    return pd.DataFrame({name: known.get(name, data.get(name)) for name in columns or (*fixed, *data)})
+    known = {
+        name: pd.Series([getattr(record, name) for record, _ in parts]).take(which).array
+        for name in _OF_RECORD
+        if name in columns
+    }
+    return pd.DataFrame({name: known.get(name, data.get(name)) for name in columns})
 
 
-def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterable[Sequence[Any]]:
-    """The rows' values by name; None where a row lacks one."""
-    if len(names) > 1:
-        # All at once: half of the time of a large report would go into looking up one value after another.
-        with contextlib.suppress(KeyError):
-            return list(zip(*map(itemgetter(*names), rows), strict=True)) or [()] * len(names)
-    return [[row.get(name) for row in rows] for name in names]
+def runs_table(results: StudyResults) -> pd.DataFrame:
+    """One row a run, failed ones too; columns :data:`RUN_COLUMNS`. What has parts of its own is JSON text."""
+    return pd.DataFrame([_run_row(run, results.study) for run in results.runs], columns=list(RUN_COLUMNS))
 
 
-_SIDES = ("train", "validation", "test")
-
-
-def _run_row(record: dict[str, Any]) -> dict[str, Any]:
-    split, environment, failure = record["split"] or {}, record.get("environment") or {}, record["failure"]
-    leakage, hardware = record.get("leakage") or {}, record.get("hardware") or {}
+def _run_row(run: Run, study: ResolvedStudy) -> dict[str, object]:
+    split, environment, leakage = run.split, run.environment, run.leakage
+    same = ("arm", "repeat", "fingerprint", "status", "seconds", "epochs", "best_epoch", "stopped_early", "steps")
+    sides = {name: side for name, side in split.sides.items() if side.missing is not None}
     return {
-        **{k: record.get(k) for k in RUN_COLUMNS if k in record and k not in ("parameters", "flops", "failure")},
-        "failure": None if failure is None else f"{failure.get('error', 'error')}: {failure.get('message', '')}",
-        "reused_from": record.get("reused_from"),
-        "parameters": (record["parameters"] or {}).get("total"),
-        "flops": (record["flops"] or {}).get("total"),
-        "train_groups": split.get("train", {}).get("groups"),
-        "validation_groups": split.get("validation", {}).get("groups"),
-        "test_groups": split.get("test", {}).get("groups"),
-        "all_groups": sum(side["groups"] for side in map(split.get, _SIDES) if side) or None,
-        "drawn": drawn_of(split) if split else None,
-        **{k: environment.get(k) for k in ("commit", "dirty", "python", "torch", "platform", "threads")},
-        # None: nobody looked. With windows and no gradient: there is nothing that a prediction must not know.
-        "probed_windows": leakage.get("windows"),
-        "forbidden_gradient": leakage.get("forbidden_gradient"),
-        "copy_skill": leakage.get("copy_skill"),
-        # None: a record from before these were measured, or a run that failed before they were.
-        "divided_groups": split.get("divided_groups"),
-        "test_windows_read": (record.get("selection") or {}).get("test_windows_read"),
-        "gates": json.dumps(record["gates"], sort_keys=True) if "gates" in record else None,
-        "device": hardware.get("device", environment.get("device")),
-        "precision": hardware.get("precision"),
-        "twins": json.dumps(split["twins"]) if split.get("twins") is not None else None,
-        "sides": _sides(split),
-        "packages": json.dumps(environment.get("packages") or {}, sort_keys=True),
+        **{name: getattr(run, name) for name in (*same, "started", "finished", "numerics", "device")},
+        **{name: getattr(environment, name) for name in ("commit", "dirty", "python", "torch", "platform", "threads")},
+        "failure": None if run.failure is None else str(run.failure),
+        "reused_from": run.reused_from(study.name),
+        "parameters": run.parameters.get("total"),
+        "flops": run.flops.get("total"),
+        **{f"{name}_groups": side.groups for name, side in split.sides.items()},
+        "all_groups": split.all_groups or None,
+        "drawn": split.came_about,
+        "probed_windows": leakage.windows,
+        "forbidden_gradient": leakage.forbidden_gradient,
+        "copy_skill": leakage.copy_skill,
+        "divided_groups": split.divided_groups,
+        "test_windows_read": run.selection.test_windows_read,
+        "gates": None if run.gates is None else _json({name: asdict(gate) for name, gate in run.gates.items()}),
+        "precision": run.hardware.precision,
+        "twins": None if split.twins is None else json.dumps(split.twins),
+        "sides": json.dumps({name: _counted(side) for name, side in sides.items()}) if sides else None,
+        "packages": _json(environment.packages),
     }
 
 
-def _sides(split: dict[str, Any]) -> str | None:
-    """What each side lacks and holds, as text; None in records of before it was counted."""
-    sides = {side: split[side] for side in _SIDES if "missing" in (split.get(side) or {})}
-    return (
-        json.dumps({side: {k: of.get(k) for k in ("items", "missing", "labels", "cut")} for side, of in sides.items()})
-        if sides
-        else None
-    )
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
-def _check_known(study: ResolvedStudy, arms: dict[str, int], record: dict[str, Any]) -> None:
-    if record.get("format") != FORMAT:
-        raise RecordError(
-            "a record's format must be understood",
-            expected=str(FORMAT),
-            found=repr(record.get("format")),
-            next_step="Report it with the version of mmstudy that wrote it, or train again",
-            where=record.get("fingerprint"),
-        )
-    if record["arm"] not in arms or record["repeat"] not in study.numbers:
+def _counted(side: Side) -> dict[str, object]:
+    labels = None if side.labels is None else {name: asdict(one) for name, one in side.labels.items()}
+    return {"items": side.items, "missing": side.missing, "labels": labels, "cut": side.cut}
+
+
+def _check_known(study: ResolvedStudy, arms: Mapping[str, int], record: Record) -> None:
+    if record.arm not in arms or record.repeat not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",
             expected=f"one of the arms {', '.join(arms)} and a repeat from {study.numbers[0]} to {study.numbers[-1]}",
-            found=run_name(record),
-            where=record["fingerprint"],
+            found=record.name,
+            where=record.fingerprint,
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from mmcore.config import Forecast
 from mmcore.errors import RecordError
+from mmcore.record import SIDES, Record, Side
 
 SAME_LOSS = 1e-9
 """Relative difference of two naive losses that is rounding: each run computes them anew."""
@@ -16,7 +17,7 @@ ALIGN = (
 )
 
 
-def check_mixable(records: Sequence[dict[str, Any]]) -> None:
+def check_mixable(records: Sequence[Record]) -> None:
     """Refuse records that differ in corpus, task, numerics or, within a repeat, in split or scored targets.
 
     Runs on unlike machines or with other numbers of threads differ by rounding alone: they are mixed, and check ABL023
@@ -26,39 +27,34 @@ def check_mixable(records: Sequence[dict[str, Any]]) -> None:
         RecordError: names two runs that disagree and what about.
     """
 
-    def task(record: dict[str, Any]) -> str:
-        kind = record["corpus"]["task"]
+    def task(record: Record) -> str:
+        kind = record.corpus.task
         # Arms may differ in what they read, e.g. the look-ahead, but not in what they are asked to predict.
-        horizon = (record["config"].get("task") or {}).get("horizon", 1)
+        horizon = record.config.task.horizon if isinstance(record.config.task, Forecast) else 1
         return f"{kind} {horizon} steps ahead" if kind == "forecast" else kind
 
-    _same("corpora", records, lambda r: f"content {r['corpus']['content']}")
+    _same("corpora", records, lambda r: f"content {r.corpus.content}")
     _same("tasks", records, task)
-    _same("numerics", records, lambda r: f"version {r['numerics']}")
-    repeats: dict[int, list[dict[str, Any]]] = {}
+    _same("numerics", records, lambda r: f"version {r.numerics}")
+    repeats: dict[int, list[Record]] = {}
     for record in records:
-        repeats.setdefault(record["repeat"], []).append(record)
+        repeats.setdefault(record.repeat, []).append(record)
     for same_repeat in repeats.values():
-        split = [r for r in same_repeat if r["split"]]
+        split = [r for r in same_repeat if r.split.sides]
         # Windows may differ: the stride of training is an arm's own.
-        for side in ("train", "validation", "test"):
-            _same(f"{side} items", split, lambda r, s=side: _sizes(r["split"].get(s)), ALIGN)
-        _check_targets([r for r in same_repeat if r["status"] == "done" and r["items"]])
+        for side in SIDES:
+            _same(f"{side} items", split, lambda r, s=side: _sizes(r.split.sides.get(s)), ALIGN)
+        _check_targets([r for r in same_repeat if r.done and r.items])
 
 
-def run_name(record: dict[str, Any]) -> str:
-    """The run in words."""
-    return f"arm '{record['arm']}', repeat {record['repeat']}"
-
-
-def _sizes(side: dict[str, Any] | None) -> str:
-    return f"{side['items']} items in {side['groups']} groups" if side else "none"
+def _sizes(side: Side | None) -> str:
+    return f"{side.items} items in {side.groups} groups" if side else "none"
 
 
 def _same(
     what: str,
-    records: Sequence[dict[str, Any]],
-    value_of: Callable[[dict[str, Any]], str],
+    records: Sequence[Record],
+    value_of: Callable[[Record], str],
     next_step: str = "Run the study again so that all arms share them",
 ) -> None:
     values = [value_of(r) for r in records]
@@ -67,11 +63,11 @@ def _same(
             raise _refusal(what, records[0], record, values[0], value, next_step)
 
 
-Scored = dict[tuple[str, str], tuple[int, float | None]]
+Scored = dict[tuple[str, str], tuple[int, float]]
 """Item and component to the number of targets and the naive loss on them: the same for every model."""
 
 
-def _check_targets(records: Sequence[dict[str, Any]]) -> None:
+def _check_targets(records: Sequence[Record]) -> None:
     """Equal names of items do not make equal targets: an arm's own alignment moves or drops some of them."""
     if not records:
         return
@@ -89,29 +85,26 @@ def _check_targets(records: Sequence[dict[str, Any]]) -> None:
             if one[0] != two[0]:
                 raise _refusal("targets", first, record, f"{one[0]} targets{of}", f"{two[0]} targets{of}", ALIGN)
             if not _close(one[1], two[1]):
-                losses = ["naive loss " + ("none" if v is None else repr(v)) + of for v in (one[1], two[1])]
+                losses = ["naive loss " + ("none" if math.isnan(v) else repr(v)) + of for v in (one[1], two[1])]
                 raise _refusal("targets", first, record, losses[0], losses[1], ALIGN)
 
 
-def _scored(record: dict[str, Any]) -> Scored:
-    return {(row["item"], row["component"]): (row["count"], row["naive_loss"]) for row in record["items"]}
+def _scored(record: Record) -> Scored:
+    return {(row.item, row.component): (row.count, row.naive_loss) for row in record.items}
 
 
-def _close(one: float | None, two: float | None) -> bool:
-    """Equal but for rounding; null of JSON and NaN are one."""
-    one, two = (math.nan if v is None else v for v in (one, two))
+def _close(one: float, two: float) -> bool:
+    """Equal but for rounding, or both NaN."""
     if math.isnan(one) or math.isnan(two):
         return math.isnan(one) and math.isnan(two)
     return math.isclose(one, two, rel_tol=SAME_LOSS, abs_tol=1e-15)
 
 
-def _refusal(
-    what: str, first: dict[str, Any], other: dict[str, Any], expected: str, found: str, next_step: str
-) -> RecordError:
+def _refusal(what: str, first: Record, other: Record, expected: str, found: str, next_step: str) -> RecordError:
     return RecordError(
         f"runs cannot be mixed in one report because their {what} differ",
-        expected=f"{expected} as in {run_name(first)}",
-        found=f"{found} in {run_name(other)}",
+        expected=f"{expected} as in {first.name}",
+        found=f"{found} in {other.name}",
         next_step=next_step,
-        where=other.get("fingerprint"),
+        where=other.fingerprint,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmcore.answers.answer import Failure
 from reports.model.section import Finding, Section
 from reports.numbers import counted
 from reports.records.frame import StudyResults
@@ -48,13 +49,13 @@ def figures(results: StudyResults) -> tuple[Figure, ...]:
 
 def _failures(results: StudyResults) -> Section | None:
     """Analyses that could not be made, with the reason: a gap is told, not left out."""
-    failed = [answer for answer in results.analyses if "failure" in answer]
+    failed = results.answers(Failure)
     if not failed:
         return None
     reasons: dict[tuple[str, str], int] = {}
     for answer in failed:
-        told = f"{answer['failure']['error']}: {answer['failure']['message']}"
-        reasons[answer["kind"], told] = reasons.get((answer["kind"], told), 0) + 1
+        told = f"{answer.result.error}: {answer.result.message}"
+        reasons[answer.kind, told] = reasons.get((answer.kind, told), 0) + 1
     return Section(
         key="analyses_failed",
         title="Analyses that failed",

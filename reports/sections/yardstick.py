@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mmcore.answers.parts import ScoreRows, Scores
 from mmcore.measures import Measure
 from reports.records.frame import StudyResults
 
@@ -76,6 +78,17 @@ class Yardstick:
     def others(self, results: StudyResults) -> list[str]:
         """Components beside the whole for which the measure is known at all."""
         return [c for c in results.components if c != self.component and results.has(self.measure.name, c)]
+
+    def score(self, scores: Scores, component: str | None) -> float:
+        """A score in the measure; NaN where it is not known."""
+        known = scores.get(self.measure.name)
+        return known.of(self.resolve(component)) if known else math.nan
+
+    def scores(self, rows: ScoreRows, component: str | None, count: int) -> np.ndarray:
+        """The same of several levels or subsets, (count,)."""
+        known = rows.get(self.measure.name)
+        row = known.of(self.resolve(component)) if known else ()
+        return np.array(row, float) if row else np.full(count, math.nan)
 
     def read(self, scores: dict[str, Any], component: str | None) -> Any:
         """What a probe tells of the measure: a number or a list of them, None where it has none.

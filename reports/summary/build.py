@@ -95,7 +95,7 @@ def summarise(results: StudyResults) -> Summary:
         measures=_measures(results, [b.name for b in baselines]),
         families=_families(results, metric, len(primary), len(by_component), course),
         covers=covers_text(results.overlap, results.drawn),
-        missing=dict(results.corpus.get("missing", {})),
+        missing=dict(results.corpus.missing),
         quality=quality_table(results.quality),
         quality_by_modality=quality_by_modality(results.quality),
         runs=_run_lines(results, metric),
@@ -142,7 +142,7 @@ def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
             next_step="Ask for one of these with --metric; nothing has to be trained again",
         )
     parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
-    units = {results.corpus.get("units", {}).get(p, "") for p in parameters}
+    units = {results.corpus.units.get(p, "") if p else "" for p in parameters}
     if None not in parameters and len(units) > 1:
         raise RecordError(
             f"metric '{metric.name}' would be a mean over parameters of different units",
@@ -232,8 +232,8 @@ def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tu
 
 
 def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[str], name: str, repeats: int) -> ArmRow:
-    study, runs = results.study, [run for run in results.run_rows if run["arm"] == name]
-    done = [run for run in runs if run["status"] == "done"]
+    study, runs = results.study, [run for run in results.runs if run.arm == name]
+    done = [run for run in runs if run.done]
 
     def over_repeats(component: str | None, items: str = "all") -> Estimate:
         table = results.table(metric.measure, component, items)
@@ -249,9 +249,9 @@ def _arm_row(results: StudyResults, metric: MetricFacts, components: Sequence[st
         n=score.n,
         failed=len(runs) - len(done),
         missing=repeats - len(runs),
-        parameters=_first([run["parameters"] for run in runs]),
-        flops=_first([run["flops"] for run in runs]),
-        seconds=fmean(run["seconds"] for run in done) if done else math.nan,
+        parameters=_first([run.parameters.get("total") for run in runs]),
+        flops=_first([run.flops.get("total") for run in runs]),
+        seconds=fmean(run.seconds for run in done) if done else math.nan,
         changes=tuple((path, _plain(value)) for path, value in study.arm(name).overrides.items()),
         robust=_robust(_column(results.table(metric.measure, metric.component), name), results),
     )
@@ -266,7 +266,7 @@ def _robust(scores_R: np.ndarray, results: StudyResults) -> Robust:
 
 def _first(values: Sequence[int | None]) -> int | None:
     """The number that all runs of an arm share: size does not depend on the repeat."""
-    return next((int(v) for v in values if v is not None), None)
+    return next((v for v in values if v is not None), None)
 
 
 def _plain(value: object) -> str:
@@ -295,7 +295,7 @@ def _baseline_mean(
 
 def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
     """Every measure that was taken, in the order of :data:`MEASURES`, the whole before its components."""
-    study, units = results.study, results.corpus.get("units", {})
+    study, units = results.study, results.corpus.units
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     # A component of one parameter has its error twice, under the component and under the parameter.
     keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
@@ -324,8 +324,16 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
 def _run_lines(results: StudyResults, metric: MetricFacts) -> tuple[RunLine, ...]:
     table = results.table(metric.measure, metric.component)
     scores = {(arm, repeat): v for arm in table for repeat, v in zip(table.index, _column(table, arm), strict=True)}
-    kept = ("arm", "repeat", "fingerprint", "status", "failure", "reused_from", "seconds")
     return tuple(
-        RunLine(**{k: run[k] for k in kept}, score=float(scores.get((run["arm"], run["repeat"]), math.nan)))
-        for run in results.run_rows
+        RunLine(
+            arm=run.arm,
+            repeat=run.repeat,
+            fingerprint=run.fingerprint,
+            status=run.status,
+            failure=None if run.failure is None else str(run.failure),
+            reused_from=run.reused_from(results.study.name),
+            seconds=run.seconds,
+            score=float(scores.get((run.arm, run.repeat), math.nan)),
+        )
+        for run in results.runs
     )

@@ -24,7 +24,7 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
     Returns:
         Sentences such as ``Mean absolute error: x 12.1 px against 13.4 px.``; empty where no such measure was taken.
     """
-    units = results.corpus.get("units", {})
+    units = results.corpus.units
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     sentences = []
     for measure in PLAIN:

@@ -2,74 +2,96 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TypeVar
 
 from mmcore.frozen import without_defaults
-from mmcore.result import Drawn
+from mmcore.record import Drawn, Run
+from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
 from reports.numbers import counted, listing, percent
 from reports.records.frame import StudyResults
 from reports.summary.methods import drawn_text
 from reports.summary.splits import splits_of
 from studies.resolved import ResolvedStudy
 
-_ENVIRONMENT = ("commit", "dirty", "python", "torch", "platform", "device", "threads", "numerics")
-"""What runs say about how they were made."""
+T = TypeVar("T", bound=Hashable)
 
 
 def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
     """Provenance for people: (label, value), without what is not known."""
-    study, corpus, runs, caller = results.study, results.corpus, results.run_rows, results.provenance
-    facts: list[tuple[str, Any]] = [
-        ("Command", caller.get("command")),
-        ("Rebuild this report", caller.get("rebuild")),
-        ("Study file", caller.get("study_file")),
+    study, corpus, runs, caller = results.study, results.corpus, results.runs, results.origin
+    made = made_with(runs)
+    facts: list[tuple[str, object]] = [
+        ("Command", caller.command),
+        ("Rebuild this report", caller.rebuild),
+        ("Study file", caller.study_file),
         ("Preset", study.preset),
         ("Changed on the command line", ", ".join(f"{k}={v}" for k, v in study.changes.items())),
         ("Repeats", _numbered(study)),
         ("Matched", _matched(study)),
-        ("Corpus", corpus.get("name")),
-        ("Corpus content", corpus.get("content")),
-        ("Corpus path", corpus.get("path")),
-        ("Modalities", ", ".join(corpus.get("modalities", ()))),
-        ("Task", corpus.get("task")),
-        ("Groups", _groups(runs, results.drawn)),
-        ("mmstudy", caller.get("mmstudy")),
-        ("Commit", _values(runs, "commit")),
+        ("Corpus", corpus.name),
+        ("Corpus content", corpus.content),
+        ("Corpus path", corpus.path),
+        ("Modalities", ", ".join(corpus.modalities)),
+        ("Task", corpus.task),
+        ("Groups", _groups(results.done, results.drawn)),
+        ("mmstudy", caller.mmstudy),
+        ("Commit", _joined(made.commit)),
         ("Uncommitted changes", _dirty(runs)),
-        ("Python", _values(runs, "python")),
-        ("Packages", _packages(runs)),
-        ("Platform", _values(runs, "platform")),
-        ("Device", _values(runs, "device")),
-        ("Threads", _values(runs, "threads")),
-        ("First run started", min(_distinct(runs, "started"), default="")),
-        ("Last run finished", max(_distinct(runs, "finished"), default="")),
-        ("Home", caller.get("home")),
-        ("MLflow", caller.get("mlflow")),
+        ("Python", _joined(made.python)),
+        ("Packages", _packages(made.packages)),
+        ("Platform", _joined(made.platform)),
+        ("Device", _joined(made.device)),
+        ("Threads", _joined(made.threads)),
+        ("First run started", min((run.started for run in runs if run.started), default="")),
+        ("Last run finished", max((run.finished for run in runs), default="")),
+        ("Home", caller.home),
     ]
     return tuple((label, str(value)) for label, value in facts if value)
 
 
-def provenance_of(results: StudyResults) -> dict[str, Any]:
-    """The same as plain data, with every run and every arm's config (without defaults)."""
-    runs, study = results.run_rows, results.study
-    # When the report was made stays out: the same records must give the same bytes.
-    caller = {k: v for k, v in results.provenance.items() if k != "created"}
-    return {
-        **caller,
-        "preset": study.preset,
-        "changes": dict(study.changes),
-        "match": None if study.match is None else study.match.model_dump(),
-        "corpus": {k: results.corpus.get(k) for k in ("name", "content", "path", "task", "leaky", "missing")},
-        "splits": splits_of(results),
-        "environment": {
-            **{k: _distinct(runs, k) for k in _ENVIRONMENT},
-            "packages": [json.loads(text) for text in _distinct(runs, "packages")],
-        },
-        "configs": {arm.name: without_defaults(arm.config) for arm in study.arms},
-        "runs": [{k: run[k] for k in ("arm", "repeat", "fingerprint", "status", "reused_from")} for run in runs],
-    }
+def provenance_of(results: StudyResults) -> Provenance:
+    """The same for programs, with every run and every arm's config (without defaults)."""
+    study, corpus, known = results.study, results.corpus, bool(results.corpus.content)
+    return Provenance(
+        **asdict(results.origin),
+        preset=study.preset,
+        changes=dict(study.changes),
+        match=None if study.match is None else study.match.model_dump(),
+        corpus=CorpusRead(
+            corpus.name or None,
+            corpus.content or None,
+            corpus.path or None,
+            corpus.task or None,
+            corpus.leaky if known else None,
+            corpus.missing if known else None,
+        ),
+        splits=splits_of(results),
+        environment=made_with(results.runs),
+        configs={arm.name: without_defaults(arm.config) for arm in study.arms},
+        runs=tuple(
+            RunName(run.arm, run.repeat, run.fingerprint, run.status, run.reused_from(study.name))
+            for run in results.runs
+        ),
+    )
+
+
+def made_with(runs: Sequence[Run]) -> MadeWith:
+    """What runs say about how they were made."""
+    every = [run.environment for run in runs]
+    packages = _distinct([tuple(sorted(one.packages.items())) for one in every])
+    return MadeWith(
+        commit=_distinct([one.commit for one in every]),
+        dirty=_distinct([one.dirty for one in every]),
+        python=_distinct([one.python for one in every]),
+        torch=_distinct([one.torch for one in every]),
+        platform=_distinct([one.platform for one in every]),
+        device=_distinct([run.device for run in runs]),
+        threads=_distinct([one.threads for one in every]),
+        numerics=_distinct([run.numerics for run in runs]),
+        packages=tuple(map(dict, packages)),
+    )
 
 
 def _numbered(study: ResolvedStudy) -> str:
@@ -84,27 +106,26 @@ def _matched(study: ResolvedStudy) -> str:
     return f"by {study.match.by}, to {percent(study.match.tolerance)} of arm '{study.reference}'"
 
 
-def _distinct(runs: Sequence[dict[str, Any]], key: str) -> list[Any]:
-    """What the runs say, each once, in order; without what is not known."""
-    return list(dict.fromkeys(run[key] for run in runs if run[key] is not None))
+def _distinct(values: Sequence[T | None]) -> tuple[T, ...]:
+    """Each value once, in order; without what is not known."""
+    return tuple(dict.fromkeys(value for value in values if value is not None))
 
 
-def _values(runs: Sequence[dict[str, Any]], key: str) -> str:
-    return ", ".join(str(v) for v in _distinct(runs, key))
+def _joined(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
 
 
-def _dirty(runs: Sequence[dict[str, Any]]) -> str:
-    known = [run["dirty"] for run in runs if run["dirty"] is not None]
+def _dirty(runs: Sequence[Run]) -> str:
+    known = [dirty for run in runs if (dirty := run.environment.dirty) is not None]
     if not known:
         return ""
     return f"in {counted(sum(known), 'run')} of {len(runs)}" if any(known) else "none"
 
 
-def _groups(runs: Sequence[dict[str, Any]], drawn: Drawn) -> str:
-    done = [run for run in runs if run["status"] == "done"]
+def _groups(done: Sequence[Run], drawn: Drawn) -> str:
     if not done:
         return ""
-    parts = [f"{part} {_span([run[f'{part}_groups'] for run in done])}" for part in ("train", "test")]
+    parts = [f"{part} {_span([run.split.groups(part) for run in done])}" for part in ("train", "test")]
     return f"{listing(parts)}, {drawn_text(drawn)}"
 
 
@@ -113,10 +134,10 @@ def _span(values: Sequence[int]) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _packages(runs: Sequence[dict[str, Any]]) -> str:
+def _packages(every: Sequence[Mapping[str, str | None]]) -> str:
     versions: dict[str, list[str]] = {}
-    for text in _distinct(runs, "packages"):
-        for name, version in json.loads(text).items():
+    for packages in every:
+        for name, version in packages.items():
             if version is not None and version not in versions.setdefault(name, []):
                 versions[name].append(version)
     return ", ".join(f"{name} {'/'.join(found)}" for name, found in versions.items())

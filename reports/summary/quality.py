@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import fields
 
+from mmcore.quality import QualityRow
 from reports.model.report import Table
 
 SHARES = ("coverage", "interpolated")
@@ -48,51 +49,56 @@ def heading(column: str) -> str:
     return _HEADINGS.get(column, column.replace("_", " "))
 
 
-def quality_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """All rows, with every column that any of them has, in order of first mention."""
-    columns = tuple(dict.fromkeys(key for row in rows for key in row))
-    return Table(columns, tuple(tuple(_cell(row.get(c)) for c in columns) for row in rows))
+def quality_table(rows: Sequence[QualityRow]) -> Table:
+    """All rows; without columns that a store of an earlier version lacks."""
+    columns = tuple(each.name for each in fields(QualityRow) if _known(rows, each.name))
+    return Table(columns, tuple(tuple(_cell(getattr(row, name)) for name in columns) for row in rows))
 
 
-def quality_by_modality(rows: Sequence[dict[str, Any]]) -> Table:
+def _known(rows: Sequence[QualityRow], column: str) -> bool:
+    return any(getattr(row, column) is not None for row in rows)
+
+
+def quality_by_modality(rows: Sequence[QualityRow]) -> Table:
     """One row a modality: items, items without it, then :data:`SHARES`, :data:`LARGEST`, :data:`SECONDS` and
     :data:`COUNTS` over the rest.
 
-    Columns that no row has are left out; empty for no rows. ``warnings`` counts items with any.
+    Without columns that a store of an earlier version lacks; empty for no rows. ``warnings`` counts items with any.
     """
-    known = {key for row in rows for key in row}
-    if "modality" not in known:
+    if not rows:
         return Table((), ())
-    known -= {key for key in OF_SEGMENTS if not any(row.get(key) for row in rows)}
+    rare = {name for name in OF_SEGMENTS if not any(getattr(row, name) for row in rows)}
     shares, largest, seconds, counts = (
-        [c for c in group if c in known] for group in (SHARES, LARGEST, SECONDS, COUNTS)
+        [name for name in group if _known(rows, name) and name not in rare]
+        for group in (SHARES, LARGEST, SECONDS, COUNTS)
     )
     lines = []
-    for modality in dict.fromkeys(row["modality"] for row in rows):
-        mine = [row for row in rows if row["modality"] == modality]
-        have = [row for row in mine if not row.get("missing")]
+    for modality in dict.fromkeys(row.modality for row in rows):
+        mine = [row for row in rows if row.modality == modality]
+        have = [row for row in mine if not row.missing]
         lines.append(
             (
                 modality,
                 len(mine),
                 len(mine) - len(have),
-                *(_weighted_mean(have, c) for c in shares),
-                *(max((row.get(c) or 0 for row in have), default=None) for c in largest),
-                *(sum(float(row.get(c) or 0) for row in have) for c in seconds),
-                *(sum(int(row.get(c) or 0) for row in have) for c in counts),
-                sum(bool(row.get("warnings")) for row in have),
+                *(_weighted_mean(have, name) for name in shares),
+                *(max((getattr(row, name) for row in have), default=None) for name in largest),
+                *(sum(float(getattr(row, name)) for row in have) for name in seconds),
+                *(sum(int(getattr(row, name) or 0) for row in have) for name in counts),
+                sum(bool(row.warnings) for row in have),
             )
         )
     return Table(("modality", "items", "missing", *shares, *largest, *seconds, *counts, "warnings"), tuple(lines))
 
 
-def _weighted_mean(rows: Sequence[dict[str, Any]], column: str) -> float | None:
-    """Mean over steps; an item without a number of steps counts as one."""
-    known = [(float(row[column]), float(row.get("steps") or 1)) for row in rows if row.get(column) is not None]
-    return sum(value * steps for value, steps in known) / sum(steps for _, steps in known) if known else None
+def _weighted_mean(rows: Sequence[QualityRow], column: str) -> float | None:
+    """Mean over steps; an item without a step counts as one."""
+    weights = [row.steps or 1 for row in rows]
+    values = [getattr(row, column) for row in rows]
+    return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights) if rows else None
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return "; ".join(str(v) for v in value) or None
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        return "; ".join(map(str, value)) or None
     return None if value is None or value != value else value

@@ -76,7 +76,7 @@ def course_of(results: StudyResults) -> Course | None:
         return None
     # Counted from the study's first repeat, which is not 0 after a search.
     first = study.first_repeat
-    there = {(run["arm"], run["repeat"] - first) for run in results.run_rows}
+    there = {(run.arm, run.repeat - first) for run in results.runs}
     overlap = _overlap(results, rule)
     every = [arm.name for arm in study.arms]
     compared: dict[Pair, tuple[Paired, ...]] = {}
@@ -177,16 +177,11 @@ def _decide(study: ResolvedStudy, family: Sequence[Paired]) -> list[Decision]:
 
 def _overlap(results: StudyResults, rule: Rule) -> float:
     """Test size ÷ training size over the first look's finished runs, or the first look's that has any."""
-    done, first = [run for run in results.run_rows if run["status"] == "done"], results.study.first_repeat
     for look in rule.looks:
-        sizes = [
-            (run["test_groups"], run["train_groups"], run["drawn"]) for run in done if run["repeat"] < first + look
-        ]
-        if sizes:
+        splits = [run.split for run in results.done if run.repeat < results.study.first_repeat + look]
+        if splits:
             # As in a study of fixed size: where repeats share their test side, the term does not apply.
-            return (
-                0.0
-                if all(drawn != "each_repeat" for *_, drawn in sizes)
-                else fmean(test / train for test, train, _ in sizes)
-            )
+            if all(split.came_about != "each_repeat" for split in splits):
+                return 0.0
+            return fmean(split.groups("test") / split.groups("train") for split in splits)
     return 0.0

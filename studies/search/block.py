@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
-from mmcore.result import scores_of, value_of
+from mmcore.record import Record, value_of
 from studies.search.space import Choice, Knob, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
@@ -157,9 +156,9 @@ class Objective:
         kept = self.metric.measure.name in ("skill", "loss") or self.metric == select
         return self.metric.column if kept else None
 
-    def of(self, record: Mapping[str, Any]) -> float:
+    def of(self, record: Record) -> float:
         """Its value in a record: the model's, on all validation items; NaN where there is none."""
-        return value_of(self.metric, scores_of(record), "validation")
+        return value_of(self.metric, record.scores, "validation")
 
 
 def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:

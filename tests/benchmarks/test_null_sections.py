@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from factories.answers import changed
 
 from benchmarks.null_sections import SECTIONS, Chance, bound, false_words, generator, main, rate
 from reports.model.section import Finding, Section, SectionTable, plain_table
@@ -21,31 +22,33 @@ def test_where_there_is_something_the_same_count_finds_words(name):
     """An effect ten times as large as chance, put into the same made-up study."""
     make, section_of = SECTIONS[name]
     results = make(Chance(generator(0, "null sections"), 10, 0.0), "once")
-    for one in results.analyses:
-        _put_in(name, one["arm"], one["result"])
-    assert false_words(section_of(results))
+    assert false_words(section_of(replace(results, analyses=tuple(_put_in(name, one) for one in results.analyses))))
 
 
-def _put_in(name, arm, told):
+def _put_in(name, one):
+    """The answer with the effect."""
+    arm, told = one.arm, one.result
     match name:
         case "modalities":
             for way in told["scores"].values():
                 for values in (way["skill"]["whole"], *way["skill"]["components"].values()):
                     values[-1] += 1.0
         case "gates":
-            for row in told["clamping"]["held"]:
-                row["scores"]["skill"]["whole"] -= 1.0
+            for row in told.clamping.held:
+                row.scores["skill"] = changed(row.scores["skill"], whole=row.scores["skill"].whole - 1.0)
         case "attention":
-            told["faithfulness"]["past"]["rollout"] += 1.0
+            past = changed(told.faithfulness.past, rollout=told.faithfulness.past.rollout + 1.0)
+            told = changed(told, faithfulness=changed(told.faithfulness, past=past))
         case "corruption":
-            for one in told["modalities"].values():
-                for curve in one["curves"].values():
+            for modality in told["modalities"].values():
+                for curve in modality["curves"].values():
                     curve["scores"]["skill"]["whole"] = [
                         v - 1.0 * (arm == "two") for v in curve["scores"]["skill"]["whole"]
                     ]
         case "errors":
             loss = told["conditions"][0]["groups"][1]["loss"]
             loss.update({c: 10 * v for c, v in loss.items()})
+    return replace(one, result=told)
 
 
 def test_false_words_are_claims_in_labels_sentences_and_tables():

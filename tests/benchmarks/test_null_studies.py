@@ -48,12 +48,12 @@ def test_both_modalities_follow_one_rule_and_a_family_has_a_corpus_of_its_own(tm
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_family_is_trained_and_judged_as_a_report_does(design: str, tmp_path: Path) -> None:
     records = train_family(design, 0, 2, tmp_path)
-    assert [(r["arm"], r["repeat"], r["status"]) for r in records] == [
+    assert [(r.arm, r.repeat, r.status) for r in records] == [
         (arm, repeat, "done") for arm in MODALITIES for repeat in range(2)
     ]
     drawn = {"each_repeat": "each_repeat", "once": "once", "given": "corpus"}[design]
-    assert {r["split"]["drawn"] for r in records} == {drawn}
-    tested = [{row["item"] for row in r["items"]} for r in records]
+    assert {r.split.drawn for r in records} == {drawn}
+    tested = [{row.item for row in r.items} for r in records]
     assert tested[:2] == tested[2:]
     assert (tested[0] == tested[1]) == (design != "each_repeat")
     said = judge(design, records)

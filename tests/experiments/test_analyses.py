@@ -18,6 +18,8 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Asked, Options
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
+from mmcore.answers.answer import Failure
+from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.config import build_config
 from mmcore.data.prepared import open_prepared, store_path
 from mmcore.errors import CheckpointError, RecordError, StudyError
@@ -86,18 +88,36 @@ def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], ask
     assert not still_open(todo, home, chosen(["errors"], asked.study))
     analyse_study(asked, home, ["errors"])
     assert [file.stat().st_mtime_ns for file in files] == before
-    found = outcome.results.answers("errors")
-    assert [(a["arm"], a["repeat"]) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
+    found = outcome.results.answers(ErrorsResult)
+    assert [(a.arm, a.repeat) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
 
 
 def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], asked: Asked) -> None:
     home = trained[0]
     analyse_study(asked, home, ["errors"])
-    torn = questions(plan(asked, home), chosen(["errors"], asked.study))[0].path(home)
+    question = questions(plan(asked, home), chosen(["errors"], asked.study))[0]
+    torn = question.path(home)
     torn.write_text(torn.read_text(encoding="utf-8")[:40], encoding="utf-8")
-    assert read_answer(torn) is None
+    assert question.answer(home) is None
     analyse_study(asked, home, ["errors"])
     assert "result" in json.loads(torn.read_text(encoding="utf-8"))
+
+
+def test_an_answer_with_a_wrong_type_is_made_anew_as_a_torn_one(
+    trained: tuple[Home, Path, Options], asked: Asked
+) -> None:
+    home = trained[0]
+    analyse_study(asked, home, ["attention"])
+    question = questions(plan(asked, home), chosen(["attention"], asked.study))[0]
+    whole = question.path(home).read_text(encoding="utf-8")
+    told = json.loads(whole)
+    told["result"]["layers"][0]["entropy"] = "wide"
+    question.path(home).write_text(json.dumps(told), encoding="utf-8")
+    assert question.answer(home) is None
+    assert [one.run.arm for one in still_open(plan(asked, home), home, [question.analysis])] == [question.run.arm]
+    assert analyse_study(asked, home, ["attention"]).unanswered == 0
+    made = json.loads(question.path(home).read_text(encoding="utf-8"))
+    assert (made["format"], made["result"]) == (1, json.loads(whole)["result"])
 
 
 def test_one_that_fails_is_told_and_tried_again(
@@ -117,9 +137,9 @@ def test_one_that_fails_is_told_and_tried_again(
     attention = build_analysis({"kind": "attention"})
     remember(asked, home, [attention])
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
-    told = read_answer(answer_path(folder, attention))
+    told = read_answer(folder, attention)
     assert told is not None
-    assert told["failure"] == {"error": "RuntimeError", "message": "no such luck"}
+    assert told.failure == Failure(error="RuntimeError", message="no such luck")
     assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
     monkeypatch.undo()
 
@@ -161,7 +181,7 @@ def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
 def kinds_of(asked: Asked, home: Home) -> set[str]:
     from experiments.evidence import gather
 
-    return {answer["kind"] for answer in gather(plan(asked, home), home).analyses}
+    return {answer.kind for answer in gather(plan(asked, home), home).analyses}
 
 
 def test_a_report_has_no_answers_that_another_study_asked_for(

@@ -1,13 +1,13 @@
 """The checks on real runs: all that the seed experiment deserves, and none that a sound study does not."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from factories.records import changed
 
 from experiments.execute import trial
 from experiments.home import Home
@@ -16,12 +16,13 @@ from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.data.prepare import prepare
 from mmcore.fingerprint import fingerprint
+from mmcore.record import Chosen, Hardware, Record
 from reports.model.report import Summary
 from reports.records.frame import tidy
 from reports.summary.build import summarise
 
 
-def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, Any]]:
+def trained(name: str | Path, home: Home, options: Options) -> list[Record]:
     """The records of a study, trained here and now in this process."""
     open_request(str(name), home, options).place.ensure()
     asked = open_request(str(name), home, options)
@@ -36,11 +37,11 @@ def trained(name: str | Path, home: Home, options: Options) -> list[dict[str, An
             record = read_record(home.run(identity))
             assert record is not None
             # Whether this checkout has uncommitted changes is no fact about the study.
-            records.append({**record, "environment": {**record["environment"], "dirty": False}})
+            records.append(changed(record, "environment.dirty", False))
     return records
 
 
-def judged(name: str | Path, home: Home, options: Options, records: list[dict[str, Any]]) -> Summary:
+def judged(name: str | Path, home: Home, options: Options, records: list[Record]) -> Summary:
     asked = open_request(str(name), home, options)
     quality = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared).quality
     return summarise(tidy(asked.study, records, quality))
@@ -102,7 +103,7 @@ def test_the_seed_experiment_triggers_every_check_that_it_deserves(seed_records)
     assert "'earlier_track_only'" in texts["ABL014"]
     assert "in 'earlier_track_only'" in texts["ABL020"]
     # Copying the input scores (almost) perfectly, and that is measured, not only declared.
-    assert all(record["leakage"]["copy_skill"] > 0.99 for record in records)
+    assert all((record.leakage.copy_skill or 0) > 0.99 for record in records)
     # Not deserved: it read no test item early, divided no group and had nothing non-finite.
     assert {outcomes(summary)[code] for code in ("ABL002", "ABL016", "ABL024", "ABL025", "ABL026")} == {"passed"}
 
@@ -110,13 +111,14 @@ def test_the_seed_experiment_triggers_every_check_that_it_deserves(seed_records)
 @pytest.mark.slow
 def test_a_doctored_record_of_a_real_run_is_caught(seed_records):
     home, records = seed_records
-    doctored = json.loads(json.dumps(records))
-    doctored[0]["selection"]["test_windows_read"] = 12
-    doctored[0]["split"]["divided_groups"] = 1
+    first = changed(changed(records[0], "selection.test_windows_read", 12), "split.divided_groups", 1)
+    doctored = [first, *records[1:]]
     found = outcomes(judged("seed_experiment", home, SEED, doctored))
     assert (found["ABL024"], found["ABL025"]) == ("warning", "warning")
-    for record in doctored:
-        del record["selection"], record["gates"], record["split"]["divided_groups"], record["hardware"]
+    doctored = [
+        replace(changed(record, "split.divided_groups", None), selection=Chosen(), gates=None, hardware=Hardware())
+        for record in doctored
+    ]
     found = outcomes(judged("seed_experiment", home, SEED, doctored))
     assert [found[code] for code in ("ABL023", "ABL024", "ABL025", "ABL026")] == ["passed"] + ["not run"] * 3
 

@@ -27,6 +27,7 @@ from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.errors import ConfigError
+from mmcore.record import Record
 
 LONG = ["--set", "training.epochs=40"]
 
@@ -42,7 +43,7 @@ def command(home: Home, study: Path, corpus: Path, *words: str) -> list[str]:
     return [*base, "--corpus", str(corpus), *words]
 
 
-def runs_of(home: Home) -> dict[str, dict[str, Any]]:
+def runs_of(home: Home) -> dict[str, Record]:
     found = {folder.name: read_record(folder) for folder in home.runs.iterdir()}
     return {name: record for name, record in found.items() if record is not None}
 
@@ -52,22 +53,13 @@ def numbers_of(home: Home) -> dict[str, Any]:
     timed = {"seconds"}
     return {
         name: {
-            "scores": record["scores"],
-            "items": record["items"],
-            "best_epoch": record["best_epoch"],
-            "history": [{k: v for k, v in row.items() if k not in timed} for row in record["history"]],
+            "scores": record.scores,
+            "items": record.items,
+            "best_epoch": record.best_epoch,
+            "history": [{k: v for k, v in row.items() if k not in timed} for row in record.history],
         }
         for name, record in runs_of(home).items()
     }
-
-
-def skill_of(record: dict[str, Any]) -> float:
-    wanted = ("test", "all", "skill", None, None)
-    return next(
-        s["value"]
-        for s in record["scores"]
-        if (s["split"], s["items"], s["metric"], s["component"], s["baseline"]) == wanted
-    )
 
 
 def mlflow_runs(home: Home, study: str) -> list[Any]:
@@ -111,7 +103,7 @@ def test_a_study_ends_with_records_report_and_tracked_runs(tiny_study: Path, tin
     both = next(run for run in arms if run.data.tags["mmstudy.arm"] == "both")
     assert both.data.tags["mmstudy.verdict.track"] == "too few repeats"
     assert both.data.metrics["runs/done"] == 2
-    skills = [skill_of(record) for record in runs_of(home).values() if record["arm"] == "both"]
+    skills = [record.score("skill") for record in runs_of(home).values() if record.arm == "both"]
     assert both.data.metrics["test/skill/mean"] == pytest.approx(sum(skills) / 2)
 
     # A second call trains nothing.
@@ -154,13 +146,14 @@ def test_a_diverging_arm_is_failed_counted_and_shown(tiny_study: Path, tiny_corp
     tiny_study.write_text(text)
     done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus)
     assert done.returncode == 1, done.stderr
-    failed = [record for record in runs_of(home).values() if record["status"] == "failed"]
-    assert {record["arm"] for record in failed} == {"wild"}
+    failed = [record for record in runs_of(home).values() if not record.done]
+    assert {record.arm for record in failed} == {"wild"}
     assert len(failed) == 2
     for record in failed:
-        assert record["failure"]["error"] == "TrainingDiverged"
-        assert record["failure"]["step"] >= 1
-        assert record["failure"]["component"]
+        assert record.failure is not None
+        assert record.failure.error == "TrainingDiverged"
+        assert (record.failure.step or 0) >= 1
+        assert record.failure.component
     assert "wild" in done.stdout
     states = [run.info.status for run in mlflow_runs(home, "level") if run.data.tags["mmstudy.kind"] == "repeat"]
     assert sorted(states) == ["FAILED"] * 2 + ["FINISHED"] * 4
@@ -193,8 +186,9 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, *words)
     assert done.returncode == 1, done.stderr
     record = runs_of(home)[name]
-    assert record["status"] == "failed"
-    assert record["failure"]["error"] == "FileExistsError"
+    assert not record.done
+    assert record.failure is not None
+    assert record.failure.error == "FileExistsError"
     assert plan(asked, home).runs[0].state == "to do"
     (home.run(name) / "checkpoints").unlink()
     # Started in a folder whose files are called like our packages.
@@ -207,7 +201,7 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
         [python, "-P", *rest], capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root}
     )
     assert done.returncode == 0, done.stderr
-    assert runs_of(home)[name]["status"] == "done"
+    assert runs_of(home)[name].done
     mine = [run for run in mlflow_runs(home, "level") if run.data.tags.get("mmstudy.fingerprint") == name]
     first, second = sorted(mine, key=lambda run: run.info.start_time)
     assert (first.info.status, second.info.status) == ("FAILED", "FINISHED")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.records import a_record
 
 from experiments.cli.plan_view import as_dict
 from experiments.corpora import locate
@@ -139,7 +140,7 @@ def test_a_record_that_was_timed_elsewhere_teaches_nothing_and_one_of_an_old_hom
     asked = asked_for(home, RECORDED["runs"][0])
     config = asked.study.arms[0].config
     rough = estimator(asked, home)
-    record = {"status": "done", "seconds": 5000.0, "fingerprint": "run 5000.0"}
+    record = a_record(seconds=5000.0, fingerprint="run 5000.0")
     moved = estimator(asked, home, [timing(rough, config, 5000.0, machine="another")])
     moved.learn(config, record)
     assert moved.training(config) == rough.training(config)

@@ -15,11 +15,12 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
+from mmcore.record import Record
 from reports.output.text import as_json
 from studies.repeats import parse_repeats
 
 
-def records_of(home: Home) -> list[dict]:
+def records_of(home: Home) -> list[Record]:
     return [record for folder in home.runs.iterdir() if (record := read_record(folder)) is not None]
 
 
@@ -31,7 +32,7 @@ def test_a_study_from_repeat_100_trains_and_reports_those(home: Home, tiny_study
     assert as_dict(planned)["first_repeat"] == 100
     outcome = run_study(str(tiny_study), home.root, options, display=Silent())
     assert outcome.failed == 0
-    assert sorted(record["repeat"] for record in records_of(home)) == [100, 100, 101, 101]
+    assert sorted(record.repeat for record in records_of(home)) == [100, 100, 101, 101]
     told = as_json(outcome.summary)
     assert (told["repeats"], told["first_repeat"]) == (2, 100)
     assert [row["repeat"] for row in told["provenance"]["splits"]["repeats"]] == [100, 101]
@@ -61,7 +62,7 @@ def test_looks_of_a_rule_count_from_its_first_repeat(home: Home, tiny_study: Pat
     assert "2 to 3 paired repeats from repeat 100 on, until decided" in text
     outcome = run_study(str(tiny_study), home.root, options, display=Silent())
     assert outcome.failed == 0
-    assert sorted({record["repeat"] for record in records_of(home)}) == [100, 101, 102]
+    assert sorted({record.repeat for record in records_of(home)}) == [100, 101, 102]
     assert outcome.summary.sequential is not None
     assert outcome.summary.sequential.looks == (2, 3)
     assert as_json(outcome.summary)["first_repeat"] == 100

@@ -20,6 +20,7 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
+from mmcore.record import Record, Score
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def folder_of(config: RunConfig, prepared: Prepared, home: Home) -> Path:
 
 def trained(
     config: RunConfig, prepared: Prepared, home: Home, on_event: Callable[[Any], None] = lambda event: None
-) -> dict[str, Any]:
+) -> Record:
     folder = folder_of(config, prepared, home)
     return trial(
         config, folder, lambda: prepared, study="s", arm="a", fingerprint=folder.name, on_event=on_event
@@ -68,8 +69,8 @@ def interrupt(epoch: int) -> Callable[[Any], None]:
     return on_event
 
 
-def scores(record: dict[str, Any]) -> list[Any]:
-    return record["scores"]
+def scores(record: Record) -> tuple[Score, ...]:
+    return record.scores
 
 
 def test_a_finished_run_keeps_no_state_of_the_optimiser(config: RunConfig, prepared: Prepared, home: Home) -> None:
@@ -80,7 +81,7 @@ def test_a_finished_run_keeps_no_state_of_the_optimiser(config: RunConfig, prepa
     assert last(folder)["optimiser"]["state"], "an interrupted run goes on from it"
     before = (folder / "checkpoints" / "last.pt").stat().st_size
     record = trained(config, prepared, home)
-    assert record["epochs"] == 3
+    assert record.epochs == 3
     assert last(folder)["optimiser"]["state"] == {}
     assert (folder / "checkpoints" / "last.pt").stat().st_size < 0.7 * before
     undisturbed = Home(home.root.with_name("undisturbed")).make()
@@ -100,10 +101,10 @@ def test_its_training_can_still_be_tested_in_another_way(
     other = config.model_copy(update={"evaluation": EvaluationConfig(without=("audio",), test=test)})
     assert not other.trains
     found = trained(other, prepared, home, told.append)
-    assert found["status"] == "done"
+    assert found.done
     assert not any(isinstance(event, EpochDone) for event in told), "nothing is trained"
     for same in ("history", "best_epoch", "epochs", "steps", "stopped_early"):
-        assert found[same] == record[same]
+        assert getattr(found, same) == getattr(record, same)
     assert scores(found) != scores(record)
 
 
@@ -140,8 +141,8 @@ def test_the_record_is_written_first_and_stands_whatever_happens_then(
         with pytest.raises(KeyboardInterrupt):
             trained(config, prepared, home)
     else:
-        assert trained(config, prepared, home)["status"] == "done"
+        assert trained(config, prepared, home).done
     assert last(folder)["optimiser"]["state"], "whole, as training left it"
     stamp = (folder / "record.json").stat().st_mtime_ns
-    assert trained(config, prepared, home)["status"] == "done"
+    assert trained(config, prepared, home).done
     assert (folder / "record.json").stat().st_mtime_ns == stamp

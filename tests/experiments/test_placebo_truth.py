@@ -72,5 +72,5 @@ def test_what_tells_nothing_is_not_useful_and_what_drives_the_tracks_is(tmp_path
     # As many parameters, operations and steps in every arm.
     records = [record for folder in (home / "runs").iterdir() if (record := read_record(folder)) is not None]
     assert len(records) == 32
-    told = {(str(r["parameters"]), str(r["flops"]), r["steps"]) for r in records if r["repeat"] == 0}
+    told = {(str(r.parameters), str(r.flops), r.steps) for r in records if r.repeat == 0}
     assert len(told) == 1

@@ -6,25 +6,42 @@ import os
 from pathlib import Path
 
 import pytest
+from factories.records import a_record, failed
 
-from experiments.records import RECORD, epochs_trained, forget, is_final, read_head, read_record, write_record
+from experiments.records import RECORD, epochs_trained, forget, read_head, read_record, write_record
+from mmcore.config import build_config
 from mmcore.errors import RecordError
+from mmcore.record import Alike, CorpusFacts, Failure, Head, ItemLoss, Outcome, Record, Score, Side, SplitFacts
+
+
+def a_whole_record() -> Record:
+    """A record with something in every kind of field, and no NaN, which equals nothing."""
+    return a_record(
+        scores=(Score("test", "all", "mae", "x", 0.5, parameter="left"),),
+        history=({"epoch": 1, "train/loss": 2.0},),
+        items=(ItemLoss("a", "g", True, "x", 0.1, 7, 0.2),),
+        outcomes=(Outcome("a", "left", "x", 7, 0.1, 0.2, None, ((0, 1, 7),)),),
+        corpus=CorpusFacts(missing={"audio": 1}, alike=(Alike("audio", "track", (("l", "m"),), 1),), copies=()),
+        split=SplitFacts(test=Side(3, 2, 9, cut=1, missing={"audio": 1}), twins=(("a", "b"),)),
+    )
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    write_record(tmp_path, {"status": "done", "scores": [{"value": 0.5}]})
-    assert read_record(tmp_path) == {"format": 1, "status": "done", "scores": [{"value": 0.5}]}
+    for record in (a_whole_record(), failed(failure=Failure("TrainingDiverged", "NaN", 1, 2, "x"), history=())):
+        write_record(tmp_path, record)
+        assert read_record(tmp_path) == record
 
 
-def test_nan_and_infinity_become_null_so_that_the_file_is_json(tmp_path: Path) -> None:
-    write_record(tmp_path, {"a": math.nan, "b": [math.inf, {"c": -math.inf}], "d": 1})
-    text = (tmp_path / RECORD).read_text()
-    assert json.loads(text, parse_constant=lambda name: pytest.fail(name)) == {
-        "format": 1,
-        "a": None,
-        "b": [None, {"c": None}],
-        "d": 1,
-    }
+def test_nan_and_infinity_become_null_so_that_the_file_is_json_and_are_read_as_nan(tmp_path: Path) -> None:
+    scores = tuple(Score("test", "all", "skill", None, value) for value in (math.nan, math.inf, -math.inf, 1.0))
+    write_record(tmp_path, a_record(scores=scores, history=({"epoch": 1, "train/loss": math.nan},)))
+    told = json.loads((tmp_path / RECORD).read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert [score["value"] for score in told["scores"]] == [None, None, None, 1.0]
+    assert told["history"] == [{"epoch": 1, "train/loss": None}]
+    record = read_record(tmp_path)
+    assert record is not None
+    assert [math.isnan(score.value) for score in record.scores] == [True, True, True, False]
+    assert math.isnan(record.history[0]["train/loss"])
 
 
 def test_no_record_means_not_done(tmp_path: Path) -> None:
@@ -37,29 +54,38 @@ def test_a_write_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
-        write_record(tmp_path, {"status": "done"})
+        write_record(tmp_path, a_record())
     assert read_record(tmp_path) is None
 
 
-def test_a_broken_record_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / RECORD).write_text('{"format": 1, ')
-    with pytest.raises(RecordError, match="Remove this file"):
+@pytest.mark.parametrize("text", ['{"format": 1, ', "", "[]", "null", '{"format": 1}', '{"format": 1, "repeat": "a"}'])
+def test_a_broken_record_says_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD).write_text(text)
+    for read in (read_record, read_head):
+        with pytest.raises(RecordError, match=r"Remove this file|another --home"):
+            read(tmp_path)
+
+
+def test_a_field_of_a_wrong_type_is_named(tmp_path: Path) -> None:
+    write_record(tmp_path, a_whole_record())
+    text = (tmp_path / RECORD).read_text()
+    (tmp_path / RECORD).write_text(text.replace('"count": 7', '"count": "seven"', 1))
+    with pytest.raises(RecordError, match=r"'items\.0\.count' of the record.*found 'seven'"):
         read_record(tmp_path)
 
 
 def test_the_head_is_what_stands_before_the_scores(tmp_path: Path) -> None:
-    head = {"fingerprint": "ab", "failure": {"message": 'x,\n "scores": ['}, "nested": {"scores": 1}, "seconds": 2.5}
-    write_record(tmp_path, {**head, "scores": [{"value": 0.5}] * 9999, "arm": "later"})
-    assert read_head(tmp_path) == {"format": 1, **head}
-    # A head longer than the part that is read at a time.
-    head["config"] = {str(i): "x" * 100 for i in range(500)}
-    write_record(tmp_path, {**head, "scores": [], "arm": "later"})
-    assert read_head(tmp_path) == {"format": 1, **head}
+    failure = Failure("error", 'x,\n "scores": [')
+    # The second head is longer than the part that is read at a time.
+    for config in (build_config({"corpus": "c"}), build_config({"corpus": "c" * 50_000})):
+        record = a_record(failure=failure, config=config, scores=(Score("test", "all", "skill", None, 0.5),) * 9999)
+        write_record(tmp_path, record)
+        head = read_head(tmp_path)
+        assert head == Head(**{name: getattr(record, name) for name in Head.__dataclass_fields__})
+        assert isinstance(head, Head)
 
 
-def test_a_record_without_scores_is_its_own_head(tmp_path: Path) -> None:
-    write_record(tmp_path, {"status": "done", "arm": "a"})
-    assert read_head(tmp_path) == read_record(tmp_path)
+def test_a_torn_record_has_no_head(tmp_path: Path) -> None:
     assert read_head(tmp_path / "none") is None
     (tmp_path / RECORD).write_text('{"format": 1, "sco')
     with pytest.raises(RecordError, match="Remove this file"):
@@ -70,6 +96,27 @@ def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text('{"format": 99}')
     with pytest.raises(RecordError, match=r"expected 1; found 99"):
         read_record(tmp_path)
+
+
+def test_a_record_of_an_earlier_version_lacks_what_was_not_measured_then(tmp_path: Path) -> None:
+    write_record(tmp_path, a_whole_record())
+    told = json.loads((tmp_path / RECORD).read_text())
+    for name in ("leakage", "selection", "gates", "hardware", "outcomes", "calibration", "naive_classes"):
+        del told[name]
+    for name in ("scope", "lengths", "alike", "copies"):
+        del told["corpus"][name]
+    for name in ("drawn", "divided_groups", "twins"):
+        del told["split"][name]
+    for name in ("cut", "missing", "labels"):
+        del told["split"]["test"][name]
+    told["split"]["given"] = True
+    (tmp_path / RECORD).write_text(json.dumps(told))
+    record = read_record(tmp_path)
+    assert record is not None
+    assert (record.gates, record.outcomes, record.leakage.windows) == (None, (), None)
+    assert (record.corpus.scope, record.corpus.lengths, record.corpus.alike) == (None, None, None)
+    assert record.split.test == Side(3, 2, 9)
+    assert record.split.came_about == "corpus"
 
 
 def test_epochs_count_only_with_a_checkpoint_to_resume_from(tmp_path: Path) -> None:
@@ -83,7 +130,7 @@ def test_epochs_count_only_with_a_checkpoint_to_resume_from(tmp_path: Path) -> N
 def test_forgetting_removes_what_a_new_training_must_not_find(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.pt").write_bytes(b"")
-    write_record(tmp_path, {"status": "failed"})
+    write_record(tmp_path, failed())
     (tmp_path / "error.txt").write_text("why")
     (tmp_path / "run.lock").touch()
     forget(tmp_path)
@@ -93,7 +140,7 @@ def test_forgetting_removes_what_a_new_training_must_not_find(tmp_path: Path) ->
 
 
 def test_only_a_result_or_a_divergence_is_the_last_word() -> None:
-    assert is_final({"status": "done", "failure": None})
-    assert is_final({"status": "failed", "failure": {"error": "TrainingDiverged"}})
-    assert not is_final({"status": "failed", "failure": {"error": "OSError"}})
-    assert not is_final({"status": "failed", "failure": None})
+    assert a_record().is_final
+    assert failed().is_final
+    assert not failed(failure=Failure("OSError")).is_final
+    assert not failed(failure=None).is_final

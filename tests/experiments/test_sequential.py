@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -24,6 +25,8 @@ from experiments.planning.plan import Plan, plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
+from mmcore.config import build_config
+from mmcore.record import Failure
 from reports.output.text import as_json
 from studies.repeats import Sequential
 
@@ -63,7 +66,7 @@ def test_an_undecided_study_goes_on_to_its_last_repeat(trained: Any) -> None:
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch, trained: Any) -> Callable[..., list[tuple[str, int]]]:
     """Records in place of training: ``both`` is better by an effect; the process may be killed after some runs."""
-    template = next(r for f in trained[2].runs.iterdir() if (r := read_record(f)) is not None and r["arm"] == "track")
+    template = next(r for f in trained[2].runs.iterdir() if (r := read_record(f)) is not None and r.arm == "track")
 
     def install(effect: float, killed: int = 10**6, fail: tuple[str, int] | None = None) -> list[tuple[str, int]]:
         done: list[tuple[str, int]] = []
@@ -80,19 +83,22 @@ def stub(monkeypatch: pytest.MonkeyPatch, trained: Any) -> Callable[..., list[tu
                 for job in jobs:
                     if len(done) == killed:
                         raise KeyboardInterrupt
-                    record = json.loads(json.dumps(template)) | {
-                        "arm": job.arm, "repeat": job.repeat, "fingerprint": job.fingerprint, "config": job.config,
-                    }  # fmt: skip
                     noise = np.random.default_rng((job.repeat, len(job.arm))).normal(0, 0.01)
-                    for score in record["scores"]:
-                        if score["metric"] == "skill" and score["baseline"] is None:
-                            score["value"] = 0.2 + noise + (effect if job.arm == "both" else 0.0)
+                    skill = 0.2 + noise + (effect if job.arm == "both" else 0.0)
+                    scores = tuple(
+                        replace(score, value=skill) if (score.metric, score.baseline) == ("skill", None) else score
+                        for score in template.scores
+                    )
+                    record = replace(
+                        template, arm=job.arm, repeat=job.repeat, fingerprint=job.fingerprint, scores=scores,
+                        config=build_config(job.config),
+                    )  # fmt: skip
                     if (job.arm, job.repeat) == fail:
-                        record |= {"status": "failed", "failure": {"error": "TrainingDiverged", "message": "no"}}
+                        record = replace(record, status="failed", failure=Failure("TrainingDiverged", "no"))
                     Path(job.workdir).mkdir(parents=True)
                     write_record(Path(job.workdir), record)
                     done.append((job.arm, job.repeat))
-                    on_message(Finished(job.fingerprint, record["status"]))
+                    on_message(Finished(job.fingerprint, record.status))
 
         # What is at stake is which runs are asked for; pages and the tracking store would take most of the time.
         monkeypatch.setattr(driver, "LocalPool", Pool)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,7 +14,9 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.planning.timings import read
 from experiments.records import read_record, write_record
+from mmcore.config import EvaluationConfig
 from mmcore.errors import StudyError
+from mmcore.record import Record
 
 ARMS = """\
 arms:
@@ -31,13 +33,11 @@ def study(tmp_path: Path, tiny_study_text: str) -> Path:
     return path
 
 
-def records_of(home: Home) -> dict[tuple[str, int], dict[str, Any]]:
+def records_of(home: Home) -> dict[tuple[str, int], Record]:
     """By what was taken away, and repeat."""
     found = [read_record(folder) for folder in home.runs.iterdir()]
     return {
-        (",".join(record["config"]["evaluation"]["without"]), record["repeat"]): record
-        for record in found
-        if record is not None
+        (",".join(record.config.evaluation.without), record.repeat): record for record in found if record is not None
     }
 
 
@@ -51,15 +51,15 @@ def test_one_training_for_both_arms_and_another_call_does_nothing(study: Path, t
     assert outcome.failed == 0
     records = records_of(home)
     assert set(records) == {(without, repeat) for without in ("audio", "") for repeat in (0, 1)}
-    assert trainings_of(home) == {records["", repeat]["fingerprint"] for repeat in (0, 1)}
+    assert trainings_of(home) == {records["", repeat].fingerprint for repeat in (0, 1)}
     for repeat in (0, 1):
         deaf, track = records["audio", repeat], records["", repeat]
         for same in ("history", "best_epoch", "parameters", "flops", "split", "leakage"):
-            assert deaf[same] == track[same]
-        assert [row["naive_loss"] for row in deaf["items"]] == [row["naive_loss"] for row in track["items"]]
-        assert [row["loss"] for row in deaf["items"]] != [row["loss"] for row in track["items"]]
+            assert getattr(deaf, same) == getattr(track, same)
+        assert [row.naive_loss for row in deaf.items] == [row.naive_loss for row in track.items]
+        assert [row.loss for row in deaf.items] != [row.loss for row in track.items]
         # A test may begin early and wait for a training in another worker; it cannot end before that has.
-        assert deaf["finished"] >= track["finished"]
+        assert deaf.finished >= track.finished
     stamps = {path: path.stat().st_mtime_ns for path in home.runs.rglob("*.pt")}
     run_study(str(study), home.root, options)
     assert {path: path.stat().st_mtime_ns for path in home.runs.rglob("*.pt")} == stamps
@@ -76,8 +76,8 @@ def test_a_training_that_no_arm_names_is_done_and_recorded_once(study: Path, tin
     (name,) = trainings_of(home)
     record = read_record(home.run(name))
     assert record is not None
-    assert (record["status"], record["study"]) == ("done", "level")
-    assert record["config"]["evaluation"] == {"without": [], "test": True}
+    assert (record.status, record.study) == ("done", "level")
+    assert record.config.evaluation == EvaluationConfig()
     assert len(list(home.runs.iterdir())) == 3
 
 
@@ -105,19 +105,20 @@ def test_where_the_training_failed_the_test_has_failed_too_and_says_why(
     asked = open_request(str(study), home, options)
     run_study(str(study), home.root, options)
     deaf = records_of(home)["audio", 0]
-    assert (deaf["status"], deaf["failure"]["error"]) == ("failed", "TrainingDiverged")
-    assert "the training that it shares with run" in deaf["failure"]["message"]
-    assert records_of(home)["", 0]["failure"]["message"] in deaf["failure"]["message"]
+    assert deaf.failure is not None
+    assert (deaf.status, deaf.failure.error) == ("failed", "TrainingDiverged")
+    assert "the training that it shares with run" in deaf.why
+    assert records_of(home)["", 0].why in deaf.why
     # Both are final, until they are to be tried again; then the training is, too, though no arm may name it.
     assert [run.state for run in plan(asked, home).runs] == ["failed", "failed"]
-    track = home.run(records_of(home)["", 0]["fingerprint"])
-    write_record(track, {**records_of(home)["", 0], "arm": "of another study"})
+    track = home.run(records_of(home)["", 0].fingerprint)
+    write_record(track, replace(records_of(home)["", 0], arm="of another study"))
     study.write_text(study.read_text().replace("  track: {}", "  track: {evaluation.without: [track]}"))
     run_study(str(study), home.root, options, retry_failed=True)
     record = read_record(track)
     assert record is not None
     # Trained anew for whichever of the two arms that share it came first.
-    assert record["arm"] in ("deaf", "track")
+    assert record.arm in ("deaf", "track")
 
 
 def test_what_cannot_be_taken_away_is_refused_when_the_study_is_read(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.records import a_record, failed
 from filelock import FileLock
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
 from experiments.mirror import Mirror
+from experiments.records import Begun
 from experiments.store import FINGERPRINT, Store, score_name
-from mmcore.config import RunConfig, flat
+from mmcore.config import RunConfig, build_config, flat
 from mmcore.errors import StoreError
 from mmcore.measures import parse_metric
+from mmcore.record import Failure, Score
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 
@@ -34,28 +37,13 @@ def client(home: Home) -> MlflowClient:
     return MlflowClient(home.mlflow_uri)
 
 
-def record_of(fingerprint: str = "f0", **changes: Any) -> dict[str, Any]:
-    score = {"split": "test", "items": "all", "parameter": None, "baseline": None}
-    return {
-        "study": "level",
-        "arm": "both",
-        "repeat": 0,
-        "fingerprint": fingerprint,
-        "status": "done",
-        "failure": None,
-        "config": {"model": {"width": 8, "fusion": {"kind": "gated"}}, "loss": {"weights": {}}},
-        "corpus": {"name": "tiny", "content": "c" * 32, "path": "/corpora/tiny"},
-        "environment": {"commit": "abc", "python": "3.11"},
-        "scores": [
-            {**score, "metric": "skill", "component": None, "value": 0.5},
-            {**score, "metric": "f1", "component": "active", "value": None},
-            {**score, "metric": "loss", "component": "x", "value": 1.5, "baseline": "constant"},
-        ],
-        "parameters": {"total": 10},
-        "seconds": 1.0,
-        "history": [{"epoch": 1, "train/loss": 2.0}, {"epoch": 2, "train/loss": 1.0, "validation/skill": math.nan}],
-        **changes,
-    }
+def begun_of(**changes: Any) -> Begun:
+    record = a_record()
+    begun = Begun(
+        study=record.study, arm=record.arm, repeat=record.repeat, fingerprint=record.fingerprint, config=record.config,
+        corpus="tiny", content="c" * 32, path="/corpora/tiny", environment=record.environment,
+    )  # fmt: skip
+    return replace(begun, **changes)
 
 
 def study_of(*arms: str) -> ResolvedStudy:
@@ -97,14 +85,16 @@ def repeats_of(client: MlflowClient) -> list[Any]:
 
 
 def test_a_finished_run_is_there_with_all_it_has_to_say(home: Home, client: MlflowClient, tmp_path: Path) -> None:
-    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
+    mirror, config = Mirror(home, study_of("both"), "v", pytest.fail), a_record().config
+    mirror.started(begun_of())
     mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
-    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"model.width": "8", "model.fusion.kind": "gated", "loss.weights": "{}"}
+    params = flat(config.model_dump(mode="json"), empty=True)
+    assert run.data.params == {key: str(value) for key, value in params.items()}
+    assert (run.data.params["model.width"], run.data.params["loss.weights"]) == ("8", "{}")
     assert run.data.metrics["test/skill"] == 0.5
     assert run.data.metrics["test/x/loss/baseline/constant"] == 1.5
     assert "test/active/f1" not in run.data.metrics
@@ -122,7 +112,7 @@ def test_mirroring_twice_doubles_nothing(home: Home, client: MlflowClient, tmp_p
     workdir = workdir_of(tmp_path)
     for _ in range(2):
         mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-        mirror.finished(record_of(), workdir, None)
+        mirror.finished(begun_of(), a_record(), workdir, None)
         told(mirror)
     (run,) = repeats_of(client)
     assert len(client.get_metric_history(run.info.run_id, "train/loss")) == 2
@@ -131,15 +121,15 @@ def test_mirroring_twice_doubles_nothing(home: Home, client: MlflowClient, tmp_p
 
 def test_an_interrupted_run_is_killed_and_taken_up_again(home: Home, client: MlflowClient, tmp_path: Path) -> None:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
+    mirror.started(begun_of())
     mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
     mirror.interrupted()
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "KILLED"
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
-    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    mirror.started(begun_of())
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
     told(mirror)
     (again,) = repeats_of(client)
     assert again.info.run_id == run.info.run_id
@@ -151,13 +141,13 @@ def test_epochs_that_a_killed_driver_never_heard_of_are_added(home: Home, client
     # The worker had finished epoch 1 when the driver died; the next driver hears of epoch 2 first.
     rows = [{"epoch": epoch, "train/loss": 4.0 - epoch} for epoch in (1, 2, 3)]
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
+    mirror.started(begun_of())
     mirror.epoch("f0", rows[1])
     mirror.interrupted()
     told(mirror)
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
-    mirror.finished(record_of(history=rows), workdir_of(tmp_path), None)
+    mirror.started(begun_of())
+    mirror.finished(begun_of(), a_record(history=rows), workdir_of(tmp_path), None)
     told(mirror)
     (run,) = repeats_of(client)
     found = client.get_metric_history(run.info.run_id, "train/loss")
@@ -182,11 +172,11 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
         meanwhile.setattr(MlflowClient, "log_batch", cut_off)
         warnings: list[str] = []
         mirror = Mirror(home, study_of("both"), "v", warnings.append)
-        mirror.finished(record_of(history=rows), workdir, None)
+        mirror.finished(begun_of(), a_record(history=rows), workdir, None)
         mirror.close(timeout=300)
         assert warnings
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.finished(record_of(history=rows), workdir, None)
+    mirror.finished(begun_of(), a_record(history=rows), workdir, None)
     told(mirror)
     (run,) = repeats_of(client)
     for key in rows[0]:
@@ -207,7 +197,7 @@ def test_an_epoch_with_more_metrics_than_a_request_may_have_travels_in_parts(
 
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.finished(record_of(history=rows), workdir_of(tmp_path), None)
+    mirror.finished(begun_of(), a_record(history=rows), workdir_of(tmp_path), None)
     told(mirror)
     assert max(sizes) <= 10
     (run,) = repeats_of(client)
@@ -218,7 +208,7 @@ def test_an_epoch_with_more_metrics_than_a_request_may_have_travels_in_parts(
 
 def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client: MlflowClient) -> None:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.started(record_of())
+    mirror.started(begun_of())
     told(mirror)  # the driver is gone without a word
     assert repeats_of(client)[0].info.status == "RUNNING"
     told(Mirror(home, study_of("both"), "v", pytest.fail))
@@ -227,7 +217,7 @@ def test_a_run_left_running_by_a_killed_driver_is_reconciled(home: Home, client:
 
 def test_what_another_process_trains_is_not_called_killed(home: Home, client: MlflowClient) -> None:
     told_of = Mirror(home, study_of("both"), "v", pytest.fail)
-    told_of.started(record_of())
+    told_of.started(begun_of())
     told(told_of)
     # The same study on another corpus is none of its business,
     told(Mirror(home, study_of("both"), "another corpus", pytest.fail))
@@ -246,8 +236,8 @@ def test_what_another_process_trains_is_not_called_killed(home: Home, client: Ml
 
 def test_a_failed_run_is_failed_with_its_reason(home: Home, client: MlflowClient, tmp_path: Path) -> None:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    failure = {"error": "TrainingDiverged", "message": "NaN in loss", "epoch": 1, "step": 3, "component": "position"}
-    mirror.finished(record_of(status="failed", failure=failure, scores=[]), workdir_of(tmp_path), None)
+    failure = Failure("TrainingDiverged", "NaN in loss", epoch=1, step=3, component="position")
+    mirror.finished(begun_of(), failed(failure=failure), workdir_of(tmp_path), None)
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "FAILED"
@@ -256,7 +246,7 @@ def test_a_failed_run_is_failed_with_its_reason(home: Home, client: MlflowClient
 
 def test_a_reused_run_is_a_light_mirror(home: Home, client: MlflowClient, tmp_path: Path) -> None:
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
-    mirror.finished(record_of(), workdir_of(tmp_path), "another_study")
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), "another_study")
     told(mirror)
     (run,) = repeats_of(client)
     assert run.data.tags["reused_from"] == "another_study"
@@ -287,19 +277,19 @@ def test_names_that_the_store_does_not_take_as_keys_are_spelt_out(
     home: Home, client: MlflowClient, tmp_path: Path
 ) -> None:
     # "audio+visual" is what every modality study calls an arm.
-    record = record_of(arm="audio+visual")
-    record["scores"][0] |= {"component": "größe (%)"}
-    record["history"] = [{"epoch": 1, "train/loss/größe (%)": 2.0}]
-    record["config"] = {"loss": {"weights": {"größe (%)": 2.0}}}
+    history = ({"epoch": 1, "train/loss/größe (%)": 2.0},)
+    score = Score("test", "all", "skill", "größe (%)", 0.5)
+    record = a_record(arm="audio+visual", scores=(score,), history=history)
+    config = build_config({"corpus": "c", "loss": {"weights": {"größe (%)": 2.0}}})
     mirror = Mirror(home, study_of("audio+visual", "a>b"), "v", pytest.fail)
-    mirror.finished(record, workdir_of(tmp_path), None)
+    mirror.finished(begun_of(arm="audio+visual", config=config), record, workdir_of(tmp_path), None)
     metrics = {"test/größe (%)/skill/mean": 0.5}
     mirror.concluded("a>b", metrics, {"mmstudy.verdict.audio+visual": "worse"}, failed=False)
     told(mirror)
     (run,) = repeats_of(client)
     assert run.data.metrics["test/größe :28::25::29:/skill"] == 0.5
     assert run.data.metrics["train/loss/größe :28::25::29:"] == 2.0
-    assert run.data.params == {"loss.weights.größe :28::25::29:": "2.0"}
+    assert run.data.params["loss.weights.größe :28::25::29:"] == "2.0"
     experiment = client.get_experiment_by_name("level")
     assert experiment is not None
     (arm,) = client.search_runs([experiment.experiment_id], "tags.`mmstudy.verdict.audio and visual` = 'worse'")
@@ -311,8 +301,8 @@ def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: P
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     warnings: list[str] = []
     mirror = Mirror(home, study_of("both"), "v", warnings.append)
-    mirror.started(record_of())
-    mirror.finished(record_of(), workdir_of(tmp_path), None)
+    mirror.started(begun_of())
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
     mirror.close(timeout=300)
     assert isinstance(mirror.error, StoreError)
     assert len(warnings) == 1
@@ -348,7 +338,7 @@ Store(Home(Path(sys.argv[1])))
 
 
 def test_scores_have_readable_names() -> None:
-    names = [score_name(score) for score in record_of()["scores"]]
+    names = [score_name(score) for score in a_record().scores]
     assert names == ["test/skill", "test/active/f1", "test/x/loss/baseline/constant"]
 
 

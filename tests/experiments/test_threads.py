@@ -115,8 +115,8 @@ def test_the_last_open_run_of_a_study_has_one_thread_as_all_others(
     again = run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus)))
     after = read_record(folders[0])
     assert after is not None
-    assert after["scores"] == before["scores"]
-    assert [{**row, "seconds": 0} for row in after["history"]] == [{**row, "seconds": 0} for row in before["history"]]
+    assert after.scores == before.scores
+    assert [{**row, "seconds": 0} for row in after.history] == [{**row, "seconds": 0} for row in before.history]
     assert {json.loads((f / "record.json").read_text())["environment"]["threads"] for f in folders} == {1}
     found = {check.code: check.outcome for check in again.summary.checks}
     assert found["ABL023"] == {c.code: c.outcome for c in outcome.summary.checks}["ABL023"] == "passed"
@@ -136,7 +136,7 @@ def test_runs_with_other_threads_are_mixed_and_named(tiny_corpus: Path, tiny_stu
     assert "Numbers of threads differ" in told.text
     assert "1 (3 runs)" in told.text
     assert "2 (1 run)" in told.text
-    assert f"other than most: '{record['arm']}' repeat {record['repeat']}." in told.text
+    assert f"other than most: '{record.arm}' repeat {record.repeat}." in told.text
 
 
 @pytest.mark.parametrize("verb", ["run", "analyse", "plan"])

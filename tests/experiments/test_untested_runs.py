@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.events import EpochDone, ignore
 from mmcore.fingerprint import fingerprint, training_fingerprint
+from mmcore.record import Record
 from mmcore.scoring import Data
 
 
@@ -41,7 +41,7 @@ def prepared(config: RunConfig, home: Home) -> Prepared:
     return prepare(Path(config.corpus), config.data, home.prepared)
 
 
-def done(config: RunConfig, home: Home, prepared: Prepared) -> dict[str, Any]:
+def done(config: RunConfig, home: Home, prepared: Prepared) -> Record:
     name = fingerprint(config, prepared.content)
     folder = home.run(name)
     return trial(config, folder, cache(lambda: prepared), study="s", arm="a", fingerprint=name, on_event=ignore)
@@ -59,11 +59,11 @@ def test_a_run_without_a_test_side_reads_no_test_item(
 
     monkeypatch.setattr(Data, "_loader", spy)
     record = done(config, home, prepared)
-    assert record["status"] == "done"
-    assert {score["split"] for score in record["scores"]} == {"validation"}
-    assert record["items"] == []
-    assert record["split"]["test"]["windows"] == 0
-    untested = len(prepared.items) - record["split"]["test"]["items"]
+    assert record.done
+    assert {score.split for score in record.scores} == {"validation"}
+    assert record.items == ()
+    assert record.split.sides["test"].windows == 0
+    untested = len(prepared.items) - record.split.sides["test"].items
     assert len(read) == untested
 
 
@@ -74,9 +74,9 @@ def test_what_was_trained_and_tested_before_serves_for_validation(
     first = done(tested, home, prepared)
     second = done(config, home, prepared)
     assert not (home.run(fingerprint(config, prepared.content)) / "checkpoints").exists()
-    assert second["history"] == first["history"]
-    validation = [score for score in first["scores"] if score["split"] == "validation"]
-    assert second["scores"] == validation
+    assert second.history == first.history
+    validation = tuple(score for score in first.scores if score.split == "validation")
+    assert second.scores == validation
 
 
 def test_modalities_taken_away_and_no_test_share_an_untested_training(
@@ -84,7 +84,7 @@ def test_modalities_taken_away_and_no_test_share_an_untested_training(
 ) -> None:
     without = config.model_copy(update={"evaluation": EvaluationConfig(without=("audio",), test=False)})
     record = done(without, home, prepared)
-    assert record["status"] == "done"
+    assert record.done
     names = {folder.name for folder in home.runs.iterdir()}
     assert names == {fingerprint(without, prepared.content), fingerprint(config, prepared.content)}
     assert training_fingerprint(without, prepared.content) not in names
@@ -115,6 +115,6 @@ def test_a_stopped_run_leaves_a_checkpoint_and_no_record_and_can_be_resumed(
     assert isinstance(again[-1], Finished)
     record = read_record(home.run(name))
     assert record is not None
-    assert record["epochs"] == 60
+    assert record.epochs == 60
     trained = [m.event.epoch for m in again if isinstance(m, Told) and isinstance(m.event, EpochDone)]
     assert trained[0] == epochs + 1

@@ -7,6 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
+from mmcore.analyses import CoalitionsAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.coalitions import CoalitionsResult
 from mmcore.config import build_config
 from reports.records.frame import tidy
 from studies.resolved import ResolvedArm
@@ -81,18 +84,14 @@ def answer(
         measure: {"whole": of(projected["whole"]), "components": {c: of(v) for c, v in projected["components"].items()}}
         for measure, of in MEASURES.items()
     }
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "coalitions", "settings": {},
-        "seconds": 1.0,
-        "result": {
+    return Answered(arm, repeat, f"{arm}{repeat}", CoalitionsAnalysis(), CoalitionsResult({
             "modalities": list(names), "components": components, "windows": 9, "draws": 8,
             "subsets": list(range(whole + 1)), "orders": None, "naive": dict.fromkeys(components, 1.0),
             "scores": dict.fromkeys(absences, scores),
             "emap": {"corrected": additive, "uncorrected": additive},
             "perceptual": {n: {"active": {"drop": 0.1, "score": 0.125}} for n in names},
             "alone": [], **more,
-        },
-    }  # fmt: skip
+    }))  # fmt: skip
 
 
 def asked(results, arm, of=truth, **options):

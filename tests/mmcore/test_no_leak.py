@@ -35,7 +35,7 @@ def test_test_items_are_not_read_before_the_choice_is_made(config, editing_corpu
     monkeypatch.setattr(mmcore.scoring, "Loader", Spy)
     result = run(config(editing_corpus), tmp_path, lambda e: told.append(e), prepared)
     names = [item.name for item in prepared.items]
-    test = {names.index(row["item"]) for row in result.items}
+    test = {names.index(row.item) for row in result.items}
     last_epoch = max(i for i, e in enumerate(told) if isinstance(e, EpochDone))
     touched = [i for i, e in enumerate(told) if isinstance(e, frozenset) and e & test]
     assert touched
@@ -49,7 +49,7 @@ def test_test_items_change_nothing_but_their_own_scores(
     names = [item.name for item in prepared.items]
     values = {name: np.array(array) for name, array in prepared.values.items()}
     target = np.array(prepared.target)
-    for name in {row["item"] for row in result.items}:
+    for name in {row.item for row in result.items}:
         item = prepared.items[names.index(name)]
         rows = slice(item.offset, item.offset + item.steps)
         for array in values.values():
@@ -129,7 +129,7 @@ def test_a_forecast_from_the_file_on_cannot_see_segments_that_start_later(
     task = {"kind": "forecast", "horizon": 1, "content_lookahead": 0}
     asked = config(tmp_path / "clean", task=task, training__epochs=1, data=data.model_dump())
     result = run(asked, tmp_path / "run", prepared=clean)
-    assert result.leakage["forbidden_gradient"] == 0.0
+    assert result.leakage.forbidden_gradient == 0.0
     model = load_trained(asked, clean, tmp_path / "run")
     normaliser = run_module.fit_normaliser(clean, range(12))
 

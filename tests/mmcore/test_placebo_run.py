@@ -34,7 +34,7 @@ def test_parameters_operations_targets_and_baselines_are_the_same(arms):
         assert (told.parameters, told.flops, told.steps) == (own.parameters, own.flops, own.steps)
         assert (told.split, told.corpus) == (own.split, own.corpus)
         assert told.fingerprint != own.fingerprint
-        rows = [[(r["item"], r["component"], r["count"], r["naive_loss"]) for r in x.items] for x in (told, own)]
+        rows = [[(r.item, r.component, r.count, r.naive_loss) for r in x.items] for x in (told, own)]
         assert rows[0] == rows[1]
         naive = [[s for s in x.scores if s.baseline is not None] for x in (told, own)]
         assert naive[0] == naive[1]
@@ -52,10 +52,10 @@ def test_what_drives_the_edits_is_missed_and_the_rest_is_not(arms):
 
 def test_a_placebo_of_the_tracks_cannot_be_copied_and_leaks_nothing(arms):
     for name in ("own", "track"):
-        assert arms[name][2].leakage["forbidden_gradient"] == 0.0
+        assert arms[name][2].leakage.forbidden_gradient == 0.0
     # Another item's tracks may be right by luck; for that no forecast is called leaky.
-    assert arms["own"][2].leakage["copy_skill"] <= 1e-6
-    assert arms["track"][2].leakage["copy_skill"] is None
+    assert arms["own"][2].leakage.copy_skill <= 1e-6
+    assert arms["track"][2].leakage.copy_skill is None
 
 
 def test_an_opened_run_and_its_probes_read_what_it_was_trained_on(arms, prepared):

@@ -94,7 +94,7 @@ def test_with_augmentation_too_which_only_training_windows_know(
     (trained,) = {items for _, items in augmented}
     names = [item.name for item in prepared.items]
     assert len(trained) == 12
-    assert not trained & {names.index(row["item"]) for row in undisturbed.items}
+    assert not trained & {names.index(row.item) for row in undisturbed.items}
 
     within = StopAt(lambda e: isinstance(e, Progress) and e.epoch == 3 and e.step == 5)
     with pytest.raises(Stop):

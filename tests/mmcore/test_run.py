@@ -26,19 +26,19 @@ from mmcore.training.loop import SECONDS_BETWEEN_PROGRESS
 def test_a_run_says_what_it_did(config, finished, editing_corpus):
     result, _, events = finished
     assert (result.status, result.failure, result.epochs, result.stopped_early) == ("done", None, 4, False)
-    assert result.steps == 4 * math.ceil(result.split["train"]["windows"] / 4)
-    assert result.split["train"]["items"] == 12
-    assert result.split["validation"]["items"] == result.split["test"]["items"] == 4
-    assert result.split["drawn"] == "each_repeat"
+    assert result.steps == 4 * math.ceil(result.split.train.windows / 4)
+    assert result.split.train.items == 12
+    assert result.split.validation.items == result.split.test.items == 4
+    assert result.split.drawn == "each_repeat"
     assert result.parameters["total"] == sum(v for k, v in result.parameters.items() if k != "total")
     assert result.flops["total"] > 0
-    assert result.corpus["missing"] == {"speech": 1, "noise": 1, "track": 0}
-    assert result.corpus["components"] == ["active", "asset", "position"]
-    assert (result.corpus["task"], result.corpus["leaky"], result.corpus["tracks"]) == ("forecast", False, 2)
-    assert result.corpus["units"]["x"] == "px"
-    assert RunConfig.model_validate(result.config) == config(editing_corpus)
+    assert result.corpus.missing == {"speech": 1, "noise": 1, "track": 0}
+    assert result.corpus.components == ("active", "asset", "position")
+    assert (result.corpus.task, result.corpus.leaky, result.corpus.tracks) == ("forecast", False, 2)
+    assert result.corpus.units["x"] == "px"
+    assert result.config == config(editing_corpus)
     assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
-    assert [e.row for e in events if isinstance(e, EpochDone)] == result.history
+    assert [e.row for e in events if isinstance(e, EpochDone)] == [*result.history]
     assert any(isinstance(e, Progress) for e in events)
 
 
@@ -66,12 +66,12 @@ def test_the_folder_holds_the_run(finished):
         "checkpoints", "config.json", "history.json", "items.csv", "normalisation.json"
     ]  # fmt: skip
     assert sorted(os.listdir(folder / "checkpoints")) == ["best.pt", "last.pt"]
-    assert json.loads((folder / "config.json").read_text()) == result.config
-    assert json.loads((folder / "history.json").read_text()) == result.history
+    assert RunConfig.model_validate_json((folder / "config.json").read_text()) == result.config
+    assert json.loads((folder / "history.json").read_text()) == [*result.history]
     with (folder / "items.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(r["item"], r["component"]) for r in rows] == [(r["item"], r["component"]) for r in result.items]
-    assert [float(r["loss"]) for r in rows] == [r["loss"] for r in result.items]
+    assert [(r["item"], r["component"]) for r in rows] == [(r.item, r.component) for r in result.items]
+    assert [float(r["loss"]) for r in rows] == [r.loss for r in result.items]
     assert len(rows) == 4 * 3
 
 
@@ -91,10 +91,10 @@ def test_confidence_is_held_against_accuracy_on_every_counted_test_target(finish
     result, _, _ = finished
     counts = {}
     for row in result.calibration:
-        counts[row["component"]] = counts.get(row["component"], 0) + row["count"]
-        assert 0 <= row["accuracy"] <= 1
-        assert row["bin"] / 15 <= row["confidence"] + 1e-9 <= (row["bin"] + 1) / 15 + 1e-6
-    scored = {c: sum(i["count"] for i in result.items if i["component"] == c) for c in counts}
+        counts[row.component] = counts.get(row.component, 0) + row.count
+        assert 0 <= row.accuracy <= 1
+        assert row.bin / 15 <= row.confidence + 1e-9 <= (row.bin + 1) / 15 + 1e-6
+    scored = {c: sum(i.count for i in result.items if i.component == c) for c in counts}
     assert counts == scored
     classes = {s.component for s in result.scores if s.metric == "accuracy" and s.component and not s.baseline}
     assert set(counts) == classes
@@ -120,7 +120,7 @@ def test_a_run_neither_reads_nor_moves_the_global_generators(config, weights, ed
 def test_repeats_differ_in_split_and_weights(config, finished, editing_corpus, prepared, tmp_path):
     other = run(config(editing_corpus, repeat=1, training__epochs=1), tmp_path, prepared=prepared)
     assert other.fingerprint != finished[0].fingerprint
-    assert {r["item"] for r in other.items} != {r["item"] for r in finished[0].items}
+    assert {r.item for r in other.items} != {r.item for r in finished[0].items}
     assert other.history[0]["train/loss"] != finished[0].history[0]["train/loss"]
 
 
@@ -131,7 +131,7 @@ def test_every_n_epochs_a_checkpoint_is_kept(config, editing_corpus, prepared, t
 
 def test_without_a_prepared_store_it_makes_its_own(config, editing_corpus, tmp_path, finished):
     result = run(config(editing_corpus, training__epochs=1), tmp_path)
-    assert result.corpus["content"] == finished[0].corpus["content"]
+    assert result.corpus.content == finished[0].corpus.content
     assert (tmp_path / "prepared").is_dir()
 
 
@@ -205,7 +205,7 @@ def test_what_is_copied_from_a_modality_is_learned_through_it_alone(learned):
 
 
 def test_arms_are_scored_on_the_same_targets(learned):
-    counts = [[(r["item"], r["component"], r["count"], r["naive_loss"]) for r in a.items] for a in learned.values()]
+    counts = [[(r.item, r.component, r.count, r.naive_loss) for r in a.items] for a in learned.values()]
     assert counts[0] == counts[1]
 
 
@@ -215,7 +215,7 @@ def test_reconstruct_is_leaky_and_says_so(config, editing_corpus, prepared, tmp_
         tmp_path,
         prepared=prepared,
     )
-    assert result.corpus["leaky"]
+    assert result.corpus.leaky
     assert result.score("skill") > 0.8
 
 
@@ -223,8 +223,8 @@ def test_labels_of_items_are_learned_and_each_item_is_scored_once(config, label_
     result = run(config(label_corpus, training__epochs=8), tmp_path)
     assert result.score("accuracy") == 1.0
     assert result.score("skill", "exercise") > 0.7
-    assert [r["count"] for r in result.items] == [1] * result.split["test"]["items"]
-    assert result.split["test"]["windows"] > result.split["test"]["items"]
+    assert [r.count for r in result.items] == [1] * result.split.test.items
+    assert result.split.test.windows > result.split.test.items
     assert {s.baseline for s in result.scores} == {None, "majority", "prior"}
 
 
@@ -238,8 +238,8 @@ def test_a_diverged_run_is_a_failed_run_with_its_history(config, editing_corpus,
     )
     result = run(wild, tmp_path, prepared=prepared)
     assert result.status == "failed"
-    assert result.failure["error"] == "TrainingDiverged"
-    assert result.failure["component"] in {
+    assert result.failure.error == "TrainingDiverged"
+    assert result.failure.component in {
         "active",
         "asset",
         "position",
@@ -249,12 +249,11 @@ def test_a_diverged_run_is_a_failed_run_with_its_history(config, editing_corpus,
         "fusion",
         "all",
     }
-    assert result.failure["step"] >= 2
-    assert f"step {result.failure['step']}" in result.failure["message"]
+    assert result.failure.step >= 2
+    assert f"step {result.failure.step}" in result.failure.message
     assert result.epochs == len(result.history)
-    assert result.scores == []
+    assert result.scores == ()
     assert result.parameters["total"] > 0
-    json.dumps(result.as_dict())
 
 
 def test_nan_in_a_gradient_names_the_part_and_nan_in_a_loss_the_component(
@@ -270,9 +269,9 @@ def test_nan_in_a_gradient_names_the_part_and_nan_in_a_loss_the_component(
 
         monkeypatch.setattr(run_module, "build_model", broken)
         result = run(config(editing_corpus), tmp_path / part, prepared=prepared)
-        assert (result.failure["component"], result.failure["epoch"], result.failure["step"]) == (part, 1, 1)
-        assert "a gradient is not finite" in result.failure["message"]
-        assert f"{part}." in result.failure["message"]
+        assert (result.failure.component, result.failure.epoch, result.failure.step) == (part, 1, 1)
+        assert "a gradient is not finite" in result.failure.message
+        assert f"{part}." in result.failure.message
 
     def poisoned(*arguments):
         model = build(*arguments)
@@ -281,8 +280,8 @@ def test_nan_in_a_gradient_names_the_part_and_nan_in_a_loss_the_component(
 
     monkeypatch.setattr(run_module, "build_model", poisoned)
     result = run(config(editing_corpus), tmp_path / "loss", prepared=prepared)
-    assert result.failure["component"] == "position"
-    assert "a training loss is not finite" in result.failure["message"]
+    assert result.failure.component == "position"
+    assert "a training loss is not finite" in result.failure.message
 
 
 # Bad input ---------------------------------------------------------------------------------------------------------
@@ -316,14 +315,14 @@ def test_items_too_short_for_the_horizon_are_told(config, editing_corpus, prepar
 
 
 def test_some_items_too_short_are_left_out_and_counted(config, finished, editing_corpus, prepared, tmp_path):
-    test = finished[0].items[0]["item"]
+    test = finished[0].items[0].item
     items = tuple(replace(item, steps=1) if item.name == test else item for item in prepared.items)
     events = []
     result = run(config(editing_corpus), tmp_path, events.append, replace(prepared, items=items))
     assert [e.text for e in events if isinstance(e, Note)] == [
         "1 of 4 test items are too short for the task and are left out"
     ]
-    assert {r["item"] for r in result.items} == {r["item"] for r in finished[0].items} - {test}
+    assert {r.item for r in result.items} == {r.item for r in finished[0].items} - {test}
     assert result.history[-1]["validation/loss"] == finished[0].history[-1]["validation/loss"]
 
 

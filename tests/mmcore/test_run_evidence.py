@@ -7,6 +7,7 @@ import pytest
 import mmcore.run as run_module
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.splits import draw_split
+from mmcore.record import Chosen, Hardware, NaiveClasses
 from mmcore.run import run
 from mmcore.scoring import Data
 from mmcore.task import resolve_task
@@ -14,18 +15,17 @@ from mmcore.task import resolve_task
 
 def test_an_honest_run_divides_no_group_and_had_read_no_test_item_when_it_chose(finished):
     result = finished[0]
-    assert result.split["divided_groups"] == 0
-    assert result.split["twins"] == []
-    assert result.selection == {"metric": "skill", "by": "metric", "test_windows_read": 0}
+    assert result.split.divided_groups == 0
+    assert result.split.twins == ()
+    assert result.selection == Chosen("skill", "metric", 0)
 
 
 def test_a_run_tells_the_device_that_it_used_and_not_the_one_that_it_was_asked_for(
     config, editing_corpus, prepared, finished, tmp_path
 ):
-    expected = {"device": "cpu", "precision": "float32, highest in products"}
-    assert finished[0].hardware == expected
+    assert finished[0].hardware == Hardware("cpu", "float32, highest in products")
     chosen = run(config(editing_corpus, training__epochs=1, device="auto"), tmp_path, prepared=prepared).hardware
-    assert chosen["device"].split()[0] == run_module.resolve_device("auto").type
+    assert chosen.device.split()[0] == run_module.resolve_device("auto").type
 
 
 def test_every_window_that_a_pass_reads_is_counted_by_item(config, editing_corpus, prepared):
@@ -67,7 +67,7 @@ def test_a_run_that_reads_test_items_before_it_chose_tells_how_many_windows(
 ):
     monkeypatch.setattr(run_module, "Data", Curious)
     result = run(config(editing_corpus, training__epochs=1), tmp_path, prepared=prepared)
-    assert result.selection["test_windows_read"] == finished[0].split["test"]["windows"]
+    assert result.selection.test_windows_read == finished[0].split.test.windows
 
 
 def test_a_split_that_divides_groups_tells_how_many(config, editing_corpus, prepared, tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_a_split_that_divides_groups_tells_how_many(config, editing_corpus, prep
     result = run(config(editing_corpus, training__epochs=1), tmp_path, prepared=replace(prepared, items=grouped))
     side_of = {i: side for side in ("train", "validation", "test") for i in getattr(sides, side)}
     divided = [g for g in range(7) if len({side for i, side in side_of.items() if i // 3 == g}) > 1]
-    assert result.split["divided_groups"] == len(divided) > 1
+    assert result.split.divided_groups == len(divided) > 1
 
 
 @pytest.mark.parametrize("kind", ["gated", "gated_softmax", "hierarchical", "concat"])
@@ -88,27 +88,27 @@ def test_gates_are_told_where_there_are_any(config, editing_corpus, prepared, tm
         "concat": set(), "hierarchical": {"speech", "noise", "(speech|noise)", "track"}
     }.get(kind, {"speech", "noise", "track"})  # fmt: skip
     assert set(result.gates) == expected
-    assert all(0 < gate["mean"] < 1 and 0 <= gate["saturated"] <= 1 for gate in result.gates.values())
+    assert all(0 < gate.mean < 1 and 0 <= gate.saturated <= 1 for gate in result.gates.values())
 
 
 def test_a_failed_run_chose_nothing_and_shows_no_gates(config, editing_corpus, prepared, tmp_path):
     wild = {"training__optimiser": {"kind": "adam", "learning_rate": 1e19}, "training__clip_norm": None}
     result = run(config(editing_corpus, **wild, training__schedule={"kind": "constant"}), tmp_path, prepared=prepared)
-    assert (result.status, result.selection, result.gates, result.split["twins"]) == ("failed", {}, {}, None)
-    assert result.split["divided_groups"] == 0
+    assert (result.status, result.selection, result.gates, result.split.twins) == ("failed", Chosen(), {}, None)
+    assert result.split.divided_groups == 0
 
 
 def test_a_run_says_which_class_naive_predictors_name(finished, config, label_corpus, tmp_path):
     result, _, _ = finished
-    told = {row["parameter"]: row for row in result.naive_classes}
+    told = {row.parameter: row for row in result.naive_classes}
     assert set(told) == {"active", "asset"}
     # Both tracks are active in five of six steps.
-    assert told["active"] == {"parameter": "active", "component": "active", "classes": [1, 1]}
-    assert all(c in (0, 1, 2) for c in told["asset"]["classes"])
+    assert told["active"] == NaiveClasses("active", "active", (1, 1))
+    assert all(c in (0, 1, 2) for c in told["asset"].classes)
 
     labels = run(config(label_corpus, training__epochs=1), tmp_path)
-    ((named,),) = (row["classes"] for row in labels.naive_classes)
-    cells = [c for row in labels.outcomes for c in row["cells"]]
+    ((named,),) = (row.classes for row in labels.naive_classes)
+    cells = [c for row in labels.outcomes for c in row.cells or ()]
     share = sum(count for true, _, count in cells if true == named) / sum(count for *_, count in cells)
     majority = next(
         s.value

@@ -1,7 +1,5 @@
 """What a side of the split lacks is refused, or told and recorded."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,15 +58,14 @@ def test_each_side_is_recorded_with_what_it_lacks_and_holds(config, corpus_with,
     corpus = corpus_with(lacks=("test",), labels={"validation": (0, 1)})
     notes = []
     result = run(config(corpus, training__epochs=1), tmp_path / "run", notes.append)
-    assert [result.split[side]["missing"] for side in ("train", "validation", "test")] == [
+    assert [side.missing for side in result.split.sides.values()] == [
         {"audio": 0, "video": 0}, {"audio": 0, "video": 0}, {"audio": 3, "video": 0}
     ]  # fmt: skip
-    validation = result.split["validation"]["labels"]["mood"]
-    assert (validation["count"], validation["classes"]["glad"], validation["constant"]) == (3 * STEPS, 0, False)
-    assert sum(result.split["test"]["labels"]["mood"]["classes"].values()) == 3 * STEPS
-    assert json.loads(json.dumps(result.split)) == result.split
+    validation = result.split.validation.labels["mood"]
+    assert (validation.count, validation.classes["glad"], validation.constant) == (3 * STEPS, 0, False)
+    assert sum(result.split.test.labels["mood"].classes.values()) == 3 * STEPS
     unread = run(config(corpus, training__epochs=1, evaluation__test=False), tmp_path / "unread")
-    assert unread.split["test"]["labels"] is None
+    assert unread.split.test.labels is None
 
 
 def test_a_model_that_reads_only_what_was_never_trained_is_refused(config, corpus_with, tmp_path):
@@ -93,7 +90,7 @@ def test_no_label_in_validation_is_told(config, corpus_with, tmp_path):
     notes = []
     result = run(config(corpus_with(no_labels=("validation",)), training__epochs=1), tmp_path / "run", notes.append)
     assert any("no validation item has a target" in n.text for n in notes if isinstance(n, Note))
-    assert result.split["validation"]["labels"]["mood"]["count"] == 0
+    assert result.split.validation.labels["mood"].count == 0
 
 
 # Stratified splits -------------------------------------------------------------------------------------------------

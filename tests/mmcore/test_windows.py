@@ -1,5 +1,6 @@
 """How many steps a model sees: the longest item where each item has one target, and what is cut is counted."""
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -74,7 +75,7 @@ def test_nothing_is_cut_where_each_step_has_a_target():
 
 def test_lengths_leave_out_items_without_a_step():
     lengths = lengths_of(store(item(0), item(41), item(125), item(60)))
-    assert lengths.as_dict() == {"items": 3, "shortest": 41, "median": 60.0, "longest": 125}
+    assert asdict(lengths) == {"items": 3, "shortest": 41, "median": 60.0, "longest": 125}
 
 
 def test_a_run_without_a_window_sees_whole_items_and_its_record_says_so(config, label_corpus, tmp_path):
@@ -82,12 +83,12 @@ def test_a_run_without_a_window_sees_whole_items_and_its_record_says_so(config, 
     prepared = prepare(label_corpus, asked.data, tmp_path / "prepared")
     longest = max(one.steps for one in prepared.items)
     result = run(asked, tmp_path / "run", prepared=prepared)
-    assert result.config["data"]["window"] == longest
-    assert result.corpus["scope"] == "item"
-    assert result.corpus["lengths"]["longest"] == longest
+    assert result.config.data.window == longest
+    assert result.corpus.scope == "item"
+    assert result.corpus.lengths.longest == longest
     for side in ("train", "validation", "test"):
-        assert result.split[side]["windows"] == result.split[side]["items"]
-        assert result.split[side]["cut"] == 0
+        assert result.split.sides[side].windows == result.split.sides[side].items
+        assert result.split.sides[side].cut == 0
     same = config(label_corpus, data__window=longest)
     assert result.fingerprint == fingerprint(same, prepared.content)
     assert with_window(asked, prepared) == same
@@ -98,8 +99,8 @@ def test_a_run_counts_the_items_that_its_window_cuts(config, label_corpus, tmp_p
     prepared = prepare(label_corpus, asked.data, tmp_path / "prepared")
     result = run(asked, tmp_path / "run", prepared=prepared)
     for side in ("train", "validation", "test"):
-        assert 0 < result.split[side]["cut"] <= result.split[side]["items"]
-    assert sum(result.split[side]["cut"] for side in ("train", "validation", "test")) == sum(
+        assert 0 < result.split.sides[side].cut <= result.split.sides[side].items
+    assert sum(result.split.sides[side].cut for side in ("train", "validation", "test")) == sum(
         one.steps > 5 for one in prepared.items
     )
 
@@ -108,8 +109,8 @@ def test_a_run_on_steps_keeps_its_name_and_counts_no_cuts(config, editing_corpus
     asked = config(editing_corpus, data__window=None, training__epochs=1)
     prepared = prepare(editing_corpus, asked.data, tmp_path / "prepared")
     result = run(asked, tmp_path / "run", prepared=prepared)
-    assert result.config["data"]["window"] == 100
-    assert result.split["train"]["cut"] is None
+    assert result.config.data.window == 100
+    assert result.split.train.cut is None
     assert result.fingerprint == fingerprint(
         config(editing_corpus, data__window=100, training__epochs=1), prepared.content
     )

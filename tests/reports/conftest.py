@@ -12,7 +12,25 @@ import pytest
 
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from reports.records.frame import StudyResults, tidy
+from mmcore.quality import QualityRow
+from mmcore.record import (
+    Chosen,
+    CorpusFacts,
+    Drawn,
+    Environment,
+    Failure,
+    GateUse,
+    Hardware,
+    ItemLoss,
+    Labels,
+    Leakage,
+    Record,
+    Reliability,
+    Score,
+    Side,
+    SplitFacts,
+)
+from reports.records.frame import Origin, StudyResults, tidy
 from reports.summary.build import summarise
 from studies.matching import Match
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -64,45 +82,41 @@ def make_record(
     skills: Mapping[str, float],
     *,
     failed: bool = False,
-    drawn: str = "each_repeat",
+    drawn: Drawn = "each_repeat",
     leaky: bool = False,
     epochs: int = 6,
     items: int = 0,
     calibrated: bool = False,
-) -> dict[str, Any]:
+) -> Record:
     """A record as the runs write it: skills per component in, everything else follows from them."""
-    components = list(skills)
     scores = [] if failed else [s for items in ("all", "complete") for s in _scores(skills, items)]
     mean = float(np.nanmean([*skills.values()])) if any(not math.isnan(v) for v in skills.values()) else math.nan
-    return {
-        "format": 1,
-        "arm": arm,
-        "reused_from": None,
-        "fingerprint": hashlib.blake2b(f"{arm} {repeat}".encode(), digest_size=16).hexdigest(),
-        "config": {"corpus": "corpora/made_up", "task": {"kind": "forecast", "horizon": 1}, "repeat": repeat},
-        "repeat": repeat,
-        "status": "failed" if failed else "done",
-        "failure": {"error": "TrainingDiverged", "message": "loss must be finite", "epoch": 2} if failed else None,
-        "corpus": {
-            "name": "made_up", "content": "c0ffee" * 5 + "00", "path": "/data/corpora/made_up",
-            "modalities": ["audio", "visual", "track"], "components": components, "tracks": 3, "task": "forecast",
-            "leaky": leaky, "units": {"x": "px", "scale": ""}, "missing": {"audio": 4, "visual": 4, "track": 0},
-            "alike": [], "copies": [],
-        },
-        "split": {
-            "train": _side(24, 96), "validation": _side(8, 32), "test": _side(8, 32),
-            "drawn": drawn, "divided_groups": 0,
-            "twins": None if failed else [],
-        },
-        "parameters": {"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},
-        "flops": {"total": 1_250_000_000, "embedding": 0, "fusion": 0, "encoder": 1_250_000_000, "head": 0},
-        "epochs": epochs,
-        "best_epoch": epochs,
-        "stopped_early": False,
-        "steps": epochs * 6,
-        "seconds": 12.5 + repeat,
-        "scores": scores,
-        "history": [
+    return Record(
+        fingerprint=hashlib.blake2b(f"{arm} {repeat}".encode(), digest_size=16).hexdigest(),
+        repeat=repeat,
+        status="failed" if failed else "done",
+        failure=Failure("TrainingDiverged", "loss must be finite", epoch=2) if failed else None,
+        epochs=epochs,
+        best_epoch=epochs,
+        stopped_early=False,
+        steps=epochs * 6,
+        seconds=12.5 + repeat,
+        config=build_config(
+            {"corpus": "corpora/made_up", "task": {"kind": "forecast", "horizon": 1}, "repeat": repeat}
+        ),
+        corpus=CorpusFacts(
+            name="made_up", content="c0ffee" * 5 + "00", path="/data/corpora/made_up",
+            modalities=("audio", "visual", "track"), components=tuple(skills), tracks=3, task="forecast", leaky=leaky,
+            units={"x": "px", "scale": ""}, missing={"audio": 4, "visual": 4, "track": 0}, alike=(), copies=(),
+        ),
+        split=SplitFacts(
+            train=_side(24, 96), validation=_side(8, 32), test=_side(8, 32), drawn=drawn, divided_groups=0,
+            twins=None if failed else (),
+        ),
+        parameters={"total": 5_209_366, "embedding": 1000, "fusion": 500, "encoder": 5_000_000, "head": 207_866},
+        flops={"total": 1_250_000_000, "embedding": 0, "fusion": 0, "encoder": 1_250_000_000, "head": 0},
+        scores=tuple(scores),
+        history=tuple(
             {
                 "epoch": e, "steps": 6, "seconds": 2.0, "learning_rate": 1e-4, "gradient_norm": 1.0,
                 "gradient_norm_max": 2.0, "clipped": 0.1, "train/loss": 3.0 * 0.75**e, "validation/loss": 3.2 * 0.75**e,
@@ -110,63 +124,66 @@ def make_record(
                 **{f"validation/skill/{c}": v * (1 - 0.4**e) for c, v in skills.items()},
             }
             for e in range(1, (3 if failed else epochs + 1))
-        ],
-        "items": [] if failed else _items(skills, repeat, items, shared=drawn != "each_repeat"),
-        "calibration": _calibration(skills, repeat) if calibrated and not failed else [],
-        "leakage": {"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8},
-        "selection": {} if failed else {"test_windows_read": 0},
-        "gates": {} if failed else {m: {"mean": 0.5, "saturated": 0.1} for m in ("audio", "visual", "track")},
-        "hardware": {"device": "cpu", "precision": "float32, highest in products"},
-        "numerics": 1,
-        "environment": {
-            "commit": "4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", "dirty": False, "python": "3.11.9", "torch": "2.13.0",
-            "platform": "Linux x86_64", "device": "cpu", "threads": 1,
-            "packages": {"numpy": "2.4.0", "torch": "2.13.0"},
-        },
-        "started": f"2026-03-01T10:{repeat:02d}:00+00:00",
-        "finished": f"2026-03-01T10:{repeat:02d}:30+00:00",
-    }  # fmt: skip
+        ),
+        items=() if failed else _items(skills, repeat, items, shared=drawn != "each_repeat"),
+        calibration=_calibration(skills, repeat) if calibrated and not failed else (),
+        leakage=Leakage(forbidden_gradient=0.0, copy_skill=None, windows=8),
+        selection=Chosen() if failed else Chosen(test_windows_read=0),
+        gates={} if failed else {m: GateUse(0.5, 0.1) for m in ("audio", "visual", "track")},
+        hardware=Hardware("cpu", "float32, highest in products"),
+        numerics=1,
+        arm=arm,
+        environment=Environment(
+            commit="4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", dirty=False, python="3.11.9", torch="2.13.0",
+            platform="Linux x86_64", device="cpu", threads=1, packages={"numpy": "2.4.0", "torch": "2.13.0"},
+        ),
+        started=f"2026-03-01T10:{repeat:02d}:00+00:00",
+        finished=f"2026-03-01T10:{repeat:02d}:30+00:00",
+    )  # fmt: skip
 
 
-def _side(items: int, windows: int) -> dict[str, Any]:
-    labels = {"on": {"count": 10 * items, "classes": {"0": 5 * items, "1": 5 * items}, "constant": False}}
-    missing = {"audio": 1, "visual": 1, "track": 0}
-    return {"items": items, "groups": items, "windows": windows, "missing": missing, "labels": labels}
+def _side(items: int, windows: int) -> Side:
+    labels = {"on": Labels(10 * items, {"0": 5 * items, "1": 5 * items}, constant=False)}
+    return Side(items, items, windows, missing={"audio": 1, "visual": 1, "track": 0}, labels=labels)
 
 
-def _items(skills: Mapping[str, float], repeat: int, items: int, shared: bool) -> list[dict[str, Any]]:
+def _items(skills: Mapping[str, float], repeat: int, items: int, shared: bool) -> tuple[ItemLoss, ...]:
     """Two of three items are tested in each repeat, or all in every one; video_0 has twice the others' losses."""
-    return [
-        {
-            "item": f"video_{i}", "group": f"video_{i}", "complete": i != 1, "component": component,
-            "loss": math.nan if math.isnan(skill) else (1 - skill) * (2 if i == 0 else 1),
-            "count": 0 if math.isnan(skill) else 40, "naive_loss": math.nan if math.isnan(skill) else 1.0,
-        }
+    return tuple(
+        ItemLoss(
+            item=f"video_{i}",
+            group=f"video_{i}",
+            complete=i != 1,
+            component=component,
+            loss=math.nan if math.isnan(skill) else (1 - skill) * (2 if i == 0 else 1),
+            count=0 if math.isnan(skill) else 40,
+            naive_loss=math.nan if math.isnan(skill) else 1.0,
+        )
         for i in range(items)
         if shared or (i + repeat) % 3
         for component, skill in skills.items()
-    ]  # fmt: skip
+    )
 
 
-def _calibration(skills: Mapping[str, float], repeat: int) -> list[dict[str, Any]]:
+def _calibration(skills: Mapping[str, float], repeat: int) -> tuple[Reliability, ...]:
     """The first component has classes; predictions are right a tenth less often than the model is sure."""
-    return [
-        {
-            "component": next(iter(skills)), "bin": j, "count": 10 * (j + 1), "confidence": (j + 0.5) / 15,
-            "accuracy": max(0.0, (j + 0.5) / 15 - 0.1 - 0.01 * (repeat % 2)),
-        }
+    return tuple(
+        Reliability(
+            component=next(iter(skills)),
+            bin=j,
+            count=10 * (j + 1),
+            confidence=(j + 0.5) / 15,
+            accuracy=max(0.0, (j + 0.5) / 15 - 0.1 - 0.01 * (repeat % 2)),
+        )
         for j in range(7, 15)
-    ]  # fmt: skip
+    )
 
 
-def _scores(skills: Mapping[str, float], items: str) -> list[dict[str, Any]]:
+def _scores(skills: Mapping[str, float], items: str) -> list[Score]:
     def row(
         metric: str, component: str | None, value: float, baseline: str | None = None, parameter: str | None = None
-    ):
-        return {
-            "split": "test", "items": items, "metric": metric, "component": component, "value": value,
-            "parameter": parameter, "baseline": baseline,
-        }  # fmt: skip
+    ) -> Score:
+        return Score("test", items, metric, component, value, parameter, baseline)
 
     known = [v for v in skills.values() if not math.isnan(v)]
     rows = [row("skill", None, float(np.mean(known)) if known else math.nan)]
@@ -193,7 +210,7 @@ def make_records(
     nothing: Sequence[str] = (),
     seed: int = 0,
     **options: Any,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Records of every arm and repeat: a level per repeat that arms share, an effect per arm and component, noise."""
     rng = np.random.default_rng(seed)
     level = {(r, c): 0.3 + 0.05 * rng.normal() for r in range(study.repeats) for c in components}
@@ -212,27 +229,22 @@ def make_records(
 
 
 QUALITY = [
-    {
-        "item": f"video_{i}", "modality": m, "coverage": 0.9 + 0.01 * i, "nan": i, "largest_gap": 0.2 * i,
-        "constant": [], "loud": 0, "loud_values": [], "missing": False, "apart": "",
-    }
+    QualityRow(item=f"video_{i}", modality=m, coverage=0.9 + 0.01 * i, nan=i, largest_gap=0.2 * i, loud=0, apart="")
     for i in range(4)
     for m in ("audio", "visual", "track")
-]  # fmt: skip
-PROVENANCE = {
-    "command": "mmstudy run track_vs_multimodal --preset quick",
-    "rebuild": "mmstudy report track_vs_multimodal",
-    "home": "/data/mlruns",
-    "mlflow": "sqlite:////data/mlruns/mlflow.db",
-    "created": "2026-03-02T08:00:00+00:00",
-}
+]
+ORIGIN = Origin(
+    command="mmstudy run track_vs_multimodal --preset quick",
+    rebuild="mmstudy report track_vs_multimodal",
+    home="/data/mlruns",
+)
 
 
 def make_results(study: ResolvedStudy | None = None, **options: Any) -> StudyResults:
     """Results of a study; by default multimodal is better by 0.1 on two of three components."""
     study = study or make_study()
     options.setdefault("effects", {study.arms[-1].name: {"active": 0.12, "position": 0.15}})
-    return tidy(study, make_records(study, **options), QUALITY, PROVENANCE)
+    return tidy(study, make_records(study, **options), QUALITY, ORIGIN)
 
 
 @pytest.fixture(scope="session")
@@ -242,7 +254,7 @@ def study_of() -> Callable[..., ResolvedStudy]:
 
 
 @pytest.fixture(scope="session")
-def records_of() -> Callable[..., list[dict[str, Any]]]:
+def records_of() -> Callable[..., list[Record]]:
     """The factory of records."""
     return make_records
 

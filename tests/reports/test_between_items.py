@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmcore.analyses import ErrorsAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.output.render import as_html
 from reports.output.tables import tables
 from reports.records.frame import StudyResults
@@ -66,8 +69,8 @@ def made(results_of: Callable[..., StudyResults]) -> Made:
                     "spans": {COMPONENT: {"hardest": [], "worst": [], "best": []}},
                     "cases": [],
                 }
-                head = {"arm": arm.name, "repeat": repeat, "fingerprint": f"{arm.name}{repeat}", "kind": "errors"}
-                answers.append({**head, "settings": {"cases": 2}, "seconds": 1.0, "result": result})
+                run = f"{arm.name}{repeat}"
+                answers.append(Answered(arm.name, repeat, run, ErrorsAnalysis(cases=2), ErrorsResult(result)))
         return replace(plain, items=pd.DataFrame(rows, columns=plain.items.columns), analyses=tuple(answers))
 
     return build

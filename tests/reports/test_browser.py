@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from factories import lattices
+from factories.answers import attention_answer, gates_answer
 
 from reports.output.render import write_report
 from reports.summary.build import summarise
@@ -91,16 +92,13 @@ def page_of_sections(study_of, records_of, tmp_path_factory):
     study = lattices.lattice_study(study_of, repeats=6)
     results = lattices.trained(study, records_of)
     whole = "+".join(lattices.NAMES)
-    gates, attention, corruption, errors = map(
-        made, ("test_gates.py", "analyses/conftest.py", "test_corruption.py", "test_errors.py")
-    )
+    corruption, errors = made("test_corruption.py"), made("test_errors.py")
     errors.SPEECH = dict.fromkeys((arm.name for arm in study.arms), 0.7)
     answers = list(lattices.asked(results, whole).analyses)
     for repeat in range(study.repeats):
-        told = attention.attention_answer(whole, repeat)
         answers += [
-            gates.answer(whole, repeat),
-            {**gates.answer(whole, repeat), "kind": "attention", "result": told},
+            gates_answer(whole, repeat),
+            attention_answer(whole, repeat),
             corruption.answer(whole, repeat, fall=0.3, reads=lattices.NAMES, noise=0.01 * repeat),
             errors.answer(whole, repeat, 1 + 0.05 * repeat),
         ]

@@ -1,8 +1,11 @@
 import dataclasses
 import html
+from dataclasses import replace
 
 import pytest
+from factories.records import changed, each
 
+from mmcore.record import Leakage
 from reports.checks.rules import RULES
 from reports.output.render import as_html, as_markdown
 from reports.records.frame import tidy
@@ -36,7 +39,7 @@ def test_leaky_task(summary_of):
 def test_a_leaky_task_is_told_with_what_a_copy_scores(study_of, records_of):
     study = study_of()
     records = records_of(study, leaky=True)
-    records[0]["leakage"] = {"forbidden_gradient": None, "copy_skill": 1.0, "windows": 8}
+    records[0] = replace(records[0], leakage=Leakage(forbidden_gradient=None, copy_skill=1.0, windows=8))
     assert "a mere copy of the input has a skill of up to 1.00" in summarise(tidy(study, records)).warnings[0].text
 
 
@@ -65,8 +68,8 @@ def test_pages_open_with_reason_and_advice_and_fold_every_check_below(summary_of
 
 
 def environments(study, records, changes):
-    for record, change in zip(records, changes, strict=False):
-        record["environment"] = {**record["environment"], **change}
+    for at, change in enumerate(changes):
+        records[at] = replace(records[at], environment=replace(records[at].environment, **change))
     return summarise(tidy(study, records))
 
 
@@ -119,10 +122,11 @@ def outcomes(summary):
 
 def sized(study, records, sizes):
     """Records whose models have these parameters and FLOPs."""
+    made = []
     for record in records:
-        parameters, flops = sizes[record["arm"]]
-        record["parameters"], record["flops"] = {"total": parameters}, {"total": flops}
-    return summarise(tidy(study, records))
+        parameters, flops = sizes[record.arm]
+        made.append(replace(record, parameters={"total": parameters}, flops={"total": flops}))
+    return summarise(tidy(study, made))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +163,6 @@ def test_an_arm_kept_as_written_beside_its_twin_may_have_any_size(study_of, reco
 @pytest.mark.parametrize(
     ("leakage", "outcome"),
     [
-        (None, "not run"),
         ({}, "not run"),
         ({"forbidden_gradient": None, "copy_skill": 1.0, "windows": 8}, "not applicable"),
         ({"forbidden_gradient": 0.0, "copy_skill": None, "windows": 8}, "passed"),
@@ -168,10 +171,7 @@ def test_an_arm_kept_as_written_beside_its_twin_may_have_any_size(study_of, reco
 )
 def test_what_predictions_may_not_know(study_of, records_of, leakage, outcome):
     study = study_of()
-    records = [{**record, "leakage": leakage} for record in records_of(study)]
-    if leakage is None:
-        for record in records:
-            del record["leakage"]
+    records = [replace(record, leakage=Leakage(**leakage)) for record in records_of(study)]
     summary = summarise(tidy(study, records))
     assert outcomes(summary)["ABL011"] == outcome
     if outcome == "warning":
@@ -181,7 +181,7 @@ def test_what_predictions_may_not_know(study_of, records_of, leakage, outcome):
 def test_one_leaking_run_is_enough_and_its_arm_is_named(study_of, records_of):
     study = study_of()
     records = records_of(study)
-    records[-1]["leakage"] = {**records[-1]["leakage"], "forbidden_gradient": 0.25}
+    records[-1] = changed(records[-1], "leakage.forbidden_gradient", 0.25)
     text = summarise(tidy(study, records)).warnings[0].text
     assert "0.25 in 'multimodal'" in text
     assert "track_only" not in text
@@ -204,13 +204,15 @@ def test_the_faults_of_a_reported_training_are_found(study_of, records_of):
     """One run of each arm whose losses, rates and gradients are those that the seed experiment's log reports."""
     study = study_of(heads={"track_only": "shared", "multimodal": "shared"}, repeats=1)
     records = records_of(study, leaky=True, epochs=10)
-    for record in records:
-        for row in record["history"]:
-            ahead = 10 - row["epoch"]
-            # What is reported are the last losses; both sides began alike.
-            row |= {"train/loss": 12.0502 + ahead, "validation/loss": 15.1989 + 0.4 * ahead}
-            row |= {"gradient_norm": 154.0, "gradient_norm_max": 620.0, "clipped": 1.0}
-        for row, rate in zip(record["history"][-3:], (1e-6, 4.8e-6, 1.55e-5), strict=True):
-            row["learning_rate"] = rate
+    rates = {8: 1e-6, 9: 4.8e-6, 10: 1.55e-5}
+
+    def reported(row):
+        ahead = 10 - row["epoch"]
+        # What is reported are the last losses; both sides began alike.
+        row = row | {"train/loss": 12.0502 + ahead, "validation/loss": 15.1989 + 0.4 * ahead}
+        row |= {"gradient_norm": 154.0, "gradient_norm_max": 620.0, "clipped": 1.0}
+        return row | {"learning_rate": rates.get(row["epoch"], row["learning_rate"])}
+
+    records = [each(record, "history", reported) for record in records]
     found = warned(summarise(tidy(study, records)))
     assert found == {"ABL001", "ABL004", "ABL005", "ABL012", "ABL017", "ABL018", "ABL020"}

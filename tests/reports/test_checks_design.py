@@ -1,6 +1,7 @@
 """What is compared with what: factors, sizes, budgets. Each check fires where it should and is silent elsewhere."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -83,9 +84,7 @@ def test_more_than_one_factor_warns_and_names_them(study_of, records_of):
 
 
 def with_size(records, sizes):
-    for record in records:
-        record["parameters"] = {"total": sizes[record["arm"]]}
-    return records
+    return [replace(record, parameters={"total": sizes[record.arm]}) for record in records]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_unequal_size(study_of, records_of, overrides, sizes, match, outcome):
 
 def test_without_sizes_nothing_is_said_of_them(study_of, records_of):
     study = varied(study_of(("a", "b")), a={}, b={"model.norm": "pre"})
-    records = [{**r, "parameters": None} for r in records_of(study)]
+    records = [replace(r, parameters={}) for r in records_of(study)]
     assert found(study, records, "ABL014")[0] == "not run"
 
 
@@ -129,9 +128,7 @@ def test_without_sizes_nothing_is_said_of_them(study_of, records_of):
 def test_unequal_training(study_of, records_of, overrides, steps, stopped, outcome):
     study = varied(study_of(("a", "b")), a={}, b=overrides)
     records = records_of(study)
-    for record in records:
-        if record["arm"] == "b":
-            record |= {"steps": steps, "stopped_early": stopped}
+    records = [replace(r, steps=steps, stopped_early=stopped) if r.arm == "b" else r for r in records]
     got, text = found(study, records, "ABL015")
     assert got == outcome
     if outcome == "warning":
@@ -141,8 +138,8 @@ def test_unequal_training(study_of, records_of, overrides, steps, stopped, outco
 def test_an_arm_that_trained_for_longer_in_some_repeats_alone_is_not_blamed_for_the_corpus(study_of, records_of):
     study = varied(study_of(("a", "b")), a={}, b={"model.norm": "pre"})
     records = records_of(study)
-    for record in records:
-        record["steps"] = 36 + 10 * record["repeat"]  # splits differ in size, alike for both arms
+    # Splits differ in size, alike for both arms.
+    records = [replace(record, steps=36 + 10 * record.repeat) for record in records]
     assert found(study, records, "ABL015")[0] == "passed"
 
 

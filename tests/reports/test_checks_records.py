@@ -2,13 +2,16 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
+from factories.records import changed, each
 
 from experiments.cli.main import app
 from mmcore.config import RunConfig
+from mmcore.record import Hardware
 from reports.checks.evidence import some
 from reports.checks.page import page
 from reports.checks.rules import RULES
@@ -54,7 +57,8 @@ def test_machines(study_of, records_of, change, words):
     study = study_of()
     records = records_of(study)
     part = "hardware" if {*change} & {"device", "precision"} else "environment"
-    records[0][part] = {**records[0][part], **change}
+    for name, value in change.items():
+        records[0] = changed(records[0], f"{part}.{name}", value)
     outcome, text = look(summarise(tidy(study, records)), "ABL023")
     assert outcome == ("warning" if words else "passed")
     assert words in text
@@ -62,9 +66,9 @@ def test_machines(study_of, records_of, change, words):
 
 def test_of_older_records_the_device_is_the_one_that_was_asked_for(study_of, records_of):
     study = study_of()
-    records = [{k: v for k, v in record.items() if k != "hardware"} for record in records_of(study)]
+    records = [replace(record, hardware=Hardware()) for record in records_of(study)]
     assert look(summarise(tidy(study, records)), "ABL023") == ("passed", "")
-    records[0]["environment"] = {**records[0]["environment"], "device": "cuda"}
+    records[0] = changed(records[0], "environment.device", "cuda")
     assert "Devices differ: cuda (1 run) and cpu (15 runs)" in look(summarise(tidy(study, records)), "ABL023")[1]
 
 
@@ -124,18 +128,18 @@ def test_the_page_of_checks_is_the_one_that_the_rules_make():
 
 
 def without_scores(record, value=math.nan, arm="multimodal", repeats=(1, 4, 6)):
-    if record["arm"] == arm and record["repeat"] in repeats:
-        for score in record["scores"]:
-            if score["metric"] == "skill" and score["component"] is None and score["baseline"] is None:
-                score["value"] = value
+    def without(score):
+        whole = (score.metric, score.component, score.baseline) == ("skill", None, None)
+        return replace(score, value=value) if whole else score
+
+    return each(record, "scores", without) if record.arm == arm and record.repeat in repeats else record
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_finished_run_without_a_score_counts_for_no_mean_and_is_told(study_of, records_of, value):
     study = study_of()
     records = records_of(study)
-    for record in records:
-        without_scores(record, value)
+    records = [without_scores(record, value) for record in records]
     summary = summarise(tidy(study, records))
     arms = {arm.name: arm for arm in summary.arms}
     assert (arms["track_only"].n, arms["multimodal"].n) == (8, 5)
@@ -160,8 +164,7 @@ def test_where_every_finished_run_has_a_score_there_is_nothing_to_tell(summary_o
 def test_missing_repeats_are_told_by_what_finished_not_by_what_has_a_score(study_of, records_of):
     study = study_of()
     records = records_of(study, absent=[("multimodal", 7)])
-    for record in records:
-        without_scores(record)
+    records = [without_scores(record) for record in records]
     outcome, text = look(summarise(tidy(study, records)), "ABL003")
     assert outcome == "warning"
     assert "finished are 8 of 'track_only' and 7 of 'multimodal'" in text

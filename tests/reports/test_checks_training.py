@@ -1,10 +1,13 @@
 """How training went: each check fires on the history that it is about and is silent on a clean one."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from factories.records import each
 
+from mmcore.record import Failure
 from reports.checks.training import courses, late_gain
 from reports.records.frame import tidy
 from reports.summary.build import summarise
@@ -17,11 +20,9 @@ def check(study_of, records_of):
     def look(code, change, arm="multimodal", repeats=range(8), epochs=12, **record):
         study = study_of()
         records = records_of(study, effects={"multimodal": 0.1}, epochs=epochs)
-        for r in records:
-            if r["arm"] == arm and r["repeat"] in repeats:
-                r |= record
-                for row in r["history"]:
-                    row |= change(row["epoch"])
+        for at, one in enumerate(records):
+            if one.arm == arm and one.repeat in repeats:
+                records[at] = each(replace(one, **record), "history", lambda row: row | change(row["epoch"]))
         found = next(c for c in summarise(tidy(study, records)).checks if c.code == code)
         return found.outcome, found.text
 
@@ -34,7 +35,7 @@ def test_divergence_is_told_by_arm(study_of, records_of):
     codes = {c.code: c.text for c in summary.warnings}
     assert "2 of 'multimodal'" in codes["ABL016"]
     records = records_of(study, failures=[("multimodal", 1)])
-    next(r for r in records if r["failure"])["failure"] = {"error": "OSError", "message": "no space left"}
+    records = [r if r.done else replace(r, failure=Failure("OSError", "no space left")) for r in records]
     assert "ABL016" not in {c.code for c in summarise(tidy(study, records)).warnings}
 
 

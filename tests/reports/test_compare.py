@@ -2,8 +2,10 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
+from factories.records import each
 
 from mmcore.config import RunConfig, flat
 from mmcore.errors import RecordError
@@ -11,6 +13,7 @@ from reports.compare import compare_reports, read_report, report_of
 from reports.compare.changes import ALL
 from reports.compare.source import Report
 from reports.compare.text import compared_as_json, compared_as_markdown, compared_as_text
+from reports.model.provenance import Splits
 from reports.output.render import write_report
 from reports.output.text import as_json
 from reports.records.frame import tidy
@@ -176,25 +179,23 @@ def test_rounding_of_naive_losses_is_no_difference(told):
 def test_splits_are_told_by_repeat_and_follow_the_targets(study_of, records_of):
     study = study_of(repeats=3)
     records = records_of(study, items=6, failures=[("track_only", 1)])
-    splits = summarise(tidy(study, records)).provenance["splits"]
-    assert [r["repeat"] for r in splits["repeats"]] == [0, 1, 2]
-    assert [r["items"] for r in splits["repeats"]] == [4, 4, 4]
+    splits = summarise(tidy(study, records)).provenance.splits
+    assert [r.repeat for r in splits.repeats] == [0, 1, 2]
+    assert [r.items for r in splits.repeats] == [4, 4, 4]
     # The same items in every third repeat; other items, another digest.
-    assert len({r["targets"] for r in splits["repeats"]}) == 3
-    again = summarise(tidy(study, records[::-1])).provenance["splits"]
+    assert len({r.targets for r in splits.repeats}) == 3
+    again = summarise(tidy(study, records[::-1])).provenance.splits
     assert again == splits
-    for record in records:
-        for row in record["items"]:
-            row["count"] += row["item"] == "video_2"
-    other = summarise(tidy(study, records)).provenance["splits"]
-    differs = [one["targets"] != two["targets"] for one, two in zip(splits["repeats"], other["repeats"], strict=True)]
+    records = [each(r, "items", lambda row: replace(row, count=row.count + (row.item == "video_2"))) for r in records]
+    other = summarise(tidy(study, records)).provenance.splits
+    differs = [one.targets != two.targets for one, two in zip(splits.repeats, other.repeats, strict=True)]
     assert differs == [True, False, True]
 
 
 def test_a_study_without_a_finished_run_has_no_splits(study_of, records_of):
     study = study_of(repeats=1)
     records = records_of(study, failures=[(a.name, 0) for a in study.arms])
-    assert summarise(tidy(study, records)).provenance["splits"] == {"drawn": "each_repeat", "repeats": []}
+    assert summarise(tidy(study, records)).provenance.splits == Splits("each_repeat", ())
 
 
 def test_a_written_report_reads_back_as_the_same(results_of, tmp_path):

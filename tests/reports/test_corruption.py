@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmcore.analyses import CorruptionAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.corruption import CorruptionResult
 from mmcore.config import DataConfig
 from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
@@ -44,10 +47,7 @@ def answer(arm, repeat, *, start=0.3, fall=None, reads=None, digest="a", unit=0.
     told = {
         name: {"present": 1.0, "curves": {kind: curve(kind) for kind in KIND_WORDS}} for name in reads or READS[arm]
     }
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "corruption", "settings": {},
-        "seconds": 1.0,
-        "result": {
+    return Answered(arm, repeat, f"{arm}{repeat}", CorruptionAnalysis(), CorruptionResult({
             "sample": {"digest": digest, "items": 4, "windows": 8, "of": 20}, "delay_unit": unit,
             "naive": {
                 name: {m: {"whole": of(value), "components": {"active": of(value)}} for m, of in MEASURES.items()}
@@ -58,8 +58,7 @@ def answer(arm, repeat, *, start=0.3, fall=None, reads=None, digest="a", unit=0.
                 for m, of in MEASURES.items()
             },
             "modalities": told,
-        },
-    }  # fmt: skip
+    }))  # fmt: skip
 
 
 def asked(results, **options):
@@ -149,10 +148,11 @@ def test_scores_are_the_studys_metric_with_its_sign_and_margin(results_of, study
 
 def test_runs_on_another_sample_are_left_out_and_told(results_of):
     plain = asked(results_of())
-    others = [a | {"result": a["result"] | {"sample": a["result"]["sample"] | {"digest": "b"}}} for a in plain.analyses]
-    mixed = [
-        b if a["arm"] == "multimodal" and a["repeat"] < 3 else a for a, b in zip(plain.analyses, others, strict=True)
+    others = [
+        replace(a, result=CorruptionResult(a.result | {"sample": a.result["sample"] | {"digest": "b"}}))
+        for a in plain.analyses
     ]
+    mixed = [b if a.arm == "multimodal" and a.repeat < 3 else a for a, b in zip(plain.analyses, others, strict=True)]
     found = Robustness.of(replace(plain, analyses=tuple(mixed)))
     assert found.excluded == 3
     assert {c.area.estimate.n for c in found.comparisons} == {5}

@@ -29,7 +29,7 @@ def all_records(sequential, records_of):
 
 def trained(study, everything, kill_after=10**6):
     """Records of a study whose runs are trained as the rule asks for them, killed after some; and its course."""
-    by_run = {(r["arm"], r["repeat"]): r for r in everything}
+    by_run = {(r.arm, r.repeat): r for r in everything}
     done = {}
     while True:
         course = course_of(tidy(study, list(done.values())))
@@ -48,7 +48,7 @@ def test_a_clear_comparison_stops_early_and_the_other_goes_to_the_end(sequential
     assert (faint.stopped_at, faint.done) == (None, tuple(range(6, 15)))
     assert course.waiting is None
     # Only the arms of an open comparison go on, and its reference with them.
-    counts = {arm: sum(r["arm"] == arm for r in records) for arm in ("track_only", "clear", "faint")}
+    counts = {arm: sum(r.arm == arm for r in records) for arm in ("track_only", "clear", "faint")}
     assert counts == {"track_only": 14, "clear": clear.stopped_at, "faint": 14}
     assert [course.repeats(arm) for arm in counts] == list(counts.values())
 
@@ -65,10 +65,10 @@ def test_where_everything_is_clear_the_study_ends_early(sequential, records_of):
 def test_a_killed_study_goes_on_to_the_same_decisions(sequential, all_records, killed):
     records, part = trained(sequential, all_records, kill_after=killed)
     assert part.waiting is not None
-    by_run = {(r["arm"], r["repeat"]): r for r in all_records}
+    by_run = {(r.arm, r.repeat): r for r in all_records}
     while part.waiting is not None:
         # Now several workers, in another order.
-        have = {(r["arm"], r["repeat"]) for r in records}
+        have = {(r.arm, r.repeat) for r in records}
         records += [by_run[run] for run in sorted(part.asked - have, key=lambda run: (-run[1], run[0]))]
         part = course_of(tidy(sequential, records))
     assert part == trained(sequential, all_records)[1]

@@ -1,10 +1,12 @@
 """What a comparison comes to in original units, what deciding it would cost, and which variation is covered."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from mmcore.record import Score
 from reports.output.render import as_html, as_markdown, write_report
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy
@@ -41,11 +43,8 @@ def test_an_arm_that_never_finished_is_left_out(results_of):
 
 def test_many_parameters_are_counted_not_listed(study_of, records_of):
     records = records_of(study_of(repeats=2))
-    for record in records:
-        record["scores"] += [
-            {"split": "test", "items": "all", "metric": "mae", "component": "position", "parameter": f"p{i}",
-             "value": 1.0, "baseline": None} for i in range(9)
-        ]  # fmt: skip
+    more = tuple(Score("test", "all", "mae", "position", 1.0, f"p{i}") for i in range(9))
+    records = [replace(record, scores=record.scores + more) for record in records]
     text = in_original_units(tidy(study_of(repeats=2), records), "multimodal", "track_only")
     assert text.count("against") == 6
     assert text.endswith("and 5 more in the table of measures.")

@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmcore.analyses import ErrorsAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
 from reports.output.tables import tables
@@ -61,10 +64,7 @@ def answer(arm, repeat, noise, *, start=10, gates=True, cases=True, attention=No
 
     one = {"item": "video_0", "start": 5, "steps": 20, "loss": 2.0, "naive": None}
     spans = {"hardest": [one | {"start": 25}], "worst": [one], "best": []}
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "errors", "settings": {"cases": 2},
-        "seconds": 1.0,
-        "result": {
+    return Answered(arm, repeat, f"{arm}{repeat}", ErrorsAnalysis(cases=2), ErrorsResult({
             "naive": dict.fromkeys(COMPONENTS, "constant"),
             "conditions": [
                 {"name": "speech", "groups": [group(None, 3.0), group("no", 1.0), group("yes", SPEECH[arm])]},
@@ -74,8 +74,7 @@ def answer(arm, repeat, noise, *, start=10, gates=True, cases=True, attention=No
             "items": {c: {"worst": [], "best": []} for c in COMPONENTS},
             "spans": dict.fromkeys(COMPONENTS, spans),
             "cases": [case(c, why) for c in COMPONENTS[:2] for why in ("hardest", "worst", "best")] if cases else [],
-        },
-    }  # fmt: skip
+    }))  # fmt: skip
 
 
 def asked(results, **options):
@@ -118,7 +117,7 @@ def test_intervals_and_families_are_those_of_the_statistics(results_of):
     for arm in plain.study.arms:
         for repeat in range(8):
             one = answer(arm.name, repeat, 1.0)
-            one["result"]["conditions"][0]["groups"][2]["loss"]["active"] = 0.8 * losses[repeat]
+            one.result["conditions"][0]["groups"][2]["loss"]["active"] = 0.8 * losses[repeat]
             made.append(one)
     results = replace(plain, analyses=tuple(made))
     found = next(r for r in ratios(results) if (r.arm, r.place.group, r.component) == ("multimodal", "yes", "active"))
@@ -161,7 +160,7 @@ def test_a_loss_that_is_a_little_higher_is_equal(results_of):
     plain = results_of(items=6)
     made = [answer(a.name, r, 1 + 0.001 * r) for a in plain.study.arms for r in range(8)]
     for one in made:
-        loss = one["result"]["conditions"][0]["groups"][2]["loss"]
+        loss = one.result["conditions"][0]["groups"][2]["loss"]
         loss["active"] = loss["scale"] * 1.05
     found = {(r.place.label, r.component): r for r in ratios(replace(plain, analyses=tuple(made)))}
     ratio = found["speech: yes", "active"]
@@ -179,8 +178,8 @@ def test_conditions_that_always_come_together_are_told_once(results_of):
     plain = results_of(items=6)
     made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
     for one in made:
-        twin = dict(one["result"]["conditions"][0], name="talk")
-        one["result"]["conditions"].append(twin)
+        twin = dict(one.result["conditions"][0], name="talk")
+        one.result["conditions"].append(twin)
     told = section(replace(plain, analyses=tuple(made)))
     assert told.findings[0].text.startswith("Where “speech: yes” and “talk: yes”")
     assert len(told.findings) == 2
@@ -223,8 +222,8 @@ def test_the_best_span_is_the_best(results_of):
     plain = results_of(items=6)
     made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
     for one in made:
-        for case in one["result"]["cases"]:
-            case["loss"] = {"hardest": 1.5, "worst": 3.0, "best": 0.25}[case["why"]] + one["repeat"]
+        for case in one.result["cases"]:
+            case["loss"] = {"hardest": 1.5, "worst": 3.0, "best": 0.25}[case["why"]] + one.repeat
     ends = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1)
     assert (ends.repeat, ends.cases["worst"]["loss"], ends.cases["best"]["loss"]) == (0, 3.0, 0.25)
     assert "loss 3.000" in ends.description
@@ -236,7 +235,7 @@ def test_both_ends_are_of_a_repeat_that_both_arms_have(results_of):
     made = [answer(a.name, r, 1.0, cases=(a.name, r) != ("track_only", 0)) for a in plain.study.arms for r in range(3)]
     results = replace(plain, analyses=tuple(made))
     assert [ErrorEnds(results, 0, place).repeat for place in (0, 1)] == [1, 1]
-    alone = replace(results, analyses=tuple(a for a in made if a["repeat"] == 0))
+    alone = replace(results, analyses=tuple(a for a in made if a.repeat == 0))
     assert [ErrorEnds(alone, 0, place).repeat for place in (0, 1)] == [None, 0]
 
 
@@ -255,9 +254,7 @@ def test_a_span_is_cropped_with_all_that_belongs_to_it(results):
 
 
 def test_cases_of_another_window_are_not_laid_over_one_another(results):
-    moved = [
-        a if a["arm"] == "track_only" else answer("multimodal", a["repeat"], 1.0, start=99) for a in results.analyses
-    ]
+    moved = [a if a.arm == "track_only" else answer("multimodal", a.repeat, 1.0, start=99) for a in results.analyses]
     assert list(ErrorCase(replace(results, analyses=tuple(moved)), 0).cases) == ["track_only"]
 
 
@@ -294,7 +291,7 @@ def test_gates_that_are_not_known_in_a_span_are_said_to_be_none(results_of):
     plain = results_of(items=6)
     made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
     for one in made:
-        for case in one["result"]["cases"]:
+        for case in one.result["cases"]:
             case["gates"] = {"audio": [None if case["why"] == "worst" else 0.5] * 20}
     axes = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes[-4:-2]
     assert [[text.get_text() for text in one.texts] for one in axes] == [["none"], []]
@@ -304,7 +301,7 @@ def test_an_end_whose_attention_is_not_known_keeps_the_colours_of_the_other(resu
     plain = results_of(items=6)
     made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
     for one in made:
-        for case in one["result"]["cases"]:
+        for case in one.result["cases"]:
             case["attention"] = {"worst": None, "best": attended("encoder/b")}.get(case["why"])
             case["gates"] = {"worst": {"b": [0.1] * 20}, "best": {"a": [0.2] * 20, "b": [0.3] * 20}}.get(case["why"])
     *_, left, right = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes
@@ -330,7 +327,7 @@ def test_an_infinitely_easy_group_has_no_ratio(results_of):
     plain = results_of(items=6)
     made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
     for one in made:
-        one["result"]["conditions"][0]["groups"][2]["loss"]["active"] = 0.0
+        one.result["conditions"][0]["groups"][2]["loss"]["active"] = 0.0
     found = ratios(replace(plain, analyses=tuple(made)))
     assert not [r for r in found if (r.place.label, r.component) == ("speech: yes", "active")]
     assert all(math.isfinite(r.ratio) for r in found)
@@ -359,7 +356,7 @@ def test_a_large_study_has_few_pictures_and_says_what_has_none(results_of, study
     arms = tuple(f"arm{i}" for i in range(8))
     monkeypatch.setattr(errors, "MOST_DRAWN", 2)
     plain = results_of(study_of(arms), items=6)
-    told = [answer("track_only", repeat, 1.0) | {"arm": arm} for arm in arms for repeat in range(8)]
+    told = [replace(answer("track_only", repeat, 1.0), arm=arm) for arm in arms for repeat in range(8)]
     results = replace(plain, analyses=tuple(told))
     drawn = [figure for figure in figures(results) if not figure.frame().dropna(subset=[figure.value]).empty]
     assert len(drawn) <= 1 + 2 * 3

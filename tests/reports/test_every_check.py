@@ -4,9 +4,12 @@ import dataclasses
 import math
 
 import pytest
+from factories.records import changed, each
 
 from mmcore.config import build_config, override
 from mmcore.probes.gates.saturation import OPEN, SHUT
+from mmcore.quality import QualityRow
+from mmcore.record import Alike, Copied, Labels, Lengths, Side
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
 from reports.records.frame import tidy
@@ -22,16 +25,14 @@ def records(change, **options):
     def build(study_of, records_of):
         study = study_of()
         made = records_of(study, **{"effects": {"multimodal": 0.1}, **options})
-        for record in made:
-            change(record)
-        return study, made
+        return study, [change(record) for record in made]
 
     return build
 
 
 def history(change):
     """The same, epoch by epoch."""
-    return records(lambda record: [row.update(change(row["epoch"])) for row in record["history"]], epochs=12)
+    return records(lambda record: each(record, "history", lambda row: row | change(row["epoch"])), epochs=12)
 
 
 def study(overrides=None, change=None, **options):
@@ -44,44 +45,43 @@ def study(overrides=None, change=None, **options):
             arms = (made.arms[0], dataclasses.replace(made.arms[1], config=build_config(values)))
             made = dataclasses.replace(made, arms=arms)
         found = records_of(made, effects={"multimodal": 0.1})
-        for record in found:
-            if change is not None and record["arm"] == "multimodal":
-                change(record)
+        if change is not None:
+            found = [change(record) if record.arm == "multimodal" else record for record in found]
         return made, found
 
     return build
 
 
-def put(part, **values):
-    """Into one run's record: some values in one of its parts, or in itself."""
+def put(place, value):
+    """Into one run's record: another value in one place."""
+    return lambda record: changed(record, place, value) if is_one(record) else record
 
-    def change(record):
-        if (record["arm"], record["repeat"]) == ("multimodal", 1):
-            target = record if part is None else record[part]
-            target.update(values)
 
-    return change
+def is_one(record):
+    return (record.arm, record.repeat) == ("multimodal", 1)
 
 
 def unscored(record):
     """A run that finished and has no skill as a whole."""
-    if (record["arm"], record["repeat"]) == ("multimodal", 1):
-        for score in record["scores"]:
-            if (score["metric"], score["component"], score["baseline"]) == ("skill", None, None):
-                score["value"] = math.nan
+
+    def without(score):
+        whole = (score.metric, score.component, score.baseline) == ("skill", None, None)
+        return dataclasses.replace(score, value=math.nan) if whole else score
+
+    return each(record, "scores", without) if is_one(record) else record
 
 
 def few_tested(record):
     """All repeats test the same three groups."""
-    record["split"].update(drawn="once", test={"items": 8, "groups": 3, "windows": 32})
+    return changed(changed(record, "split.drawn", "once"), "split.test", Side(items=8, groups=3, windows=32))
 
 
 def parameters(n):
-    return lambda record: record.update(parameters={"total": n})
+    return lambda record: dataclasses.replace(record, parameters={"total": n})
 
 
 def steps(n):
-    return lambda record: record.update(steps=n)
+    return lambda record: dataclasses.replace(record, steps=n)
 
 
 def searched(rate, drawn="once", complete=True):
@@ -94,9 +94,7 @@ def searched(rate, drawn="once", complete=True):
         made, found = SOUND(study_of, records_of)
         asked = ResolvedSearch((), (), (), "random", "none", Budget(trials=1), 2, 1)
         made, search = dataclasses.replace(made, search=asked), {**search, "complete": complete}
-        for record in found:
-            record["split"]["drawn"] = drawn
-        return made, found, (search,)
+        return made, [changed(record, "split.drawn", drawn) for record in found], (search,)
 
     return build
 
@@ -105,14 +103,15 @@ def timed(apart):
     """A sound study, and one stream of its corpus that does or does not meet the others."""
 
     def build(study_of, records_of):
-        rows = [{"item": item, "modality": "audio", "missing": False, "apart": ""} for item in ("video_1", "video_2")]
-        rows[1]["apart"] = apart
+        rows = [
+            QualityRow(item=item, modality="audio", apart=told) for item, told in (("video_1", ""), ("video_2", apart))
+        ]
         return *SOUND(study_of, records_of), rows
 
     return build
 
 
-SOUND = records(lambda record: None)
+SOUND = records(lambda record: record)
 FAILED = [("multimodal", 1), ("multimodal", 2)]
 ONE = {"model.norm": "pre"}
 
@@ -123,79 +122,77 @@ def loud_values(count):
     def build(study_of, records_of):
         return SOUND(study_of, records_of)
 
-    text = [f"{count} values of 'pitch' up to 900 times its usual range, such as -99999 at 5 s"]
-    build.quality = [
-        {"item": "video_1", "modality": "audio", "loud": count, "loud_values": text if count else []},
-    ]
+    text = f"{count} values of 'pitch' up to 900 times its usual range, such as -99999 at 5 s"
+    build.quality = [QualityRow(item="video_1", modality="audio", loud=count, loud_values=(text,) if count else ())]
     return build
 
 
-def side(name, **values):
-    """In every repeat, some facts of one side are others."""
-    return records(lambda record: record["split"].update({name: record["split"][name] | values}))
+def side(place, value):
+    """In every repeat, a fact of one side is another."""
+    return records(lambda record: changed(record, f"split.{place}", value))
 
 
 def flattering(gap):
     """Each test score of skill has a twin on the validation side, so much higher."""
 
     def change(record):
-        twins = [s | {"split": "validation", "value": s["value"] + gap} for s in record["scores"]]
-        record["scores"] += [twin for twin in twins if twin["metric"] == "skill" and twin["baseline"] is None]
+        mine = [s for s in record.scores if s.metric == "skill" and s.baseline is None]
+        twins = [dataclasses.replace(s, split="validation", value=s.value + gap) for s in mine]
+        return dataclasses.replace(record, scores=(*record.scores, *twins))
 
     return records(change)
 
 
 def copied(lag):
-    copy = {"target": "0_x", "modality": "audio", "column": "pitch", "lag": lag, "correlation": 1.0}
-    return records(lambda record: record["corpus"].update(copies=[copy]))
+    return records(lambda record: changed(record, "corpus.copies", (Copied("0_x", "audio", "pitch", lag, 1.0),)))
 
 
 def cutting(items, window=100):
     """A corpus with one target for each item, in which the window of one arm cuts so many training items."""
 
     def change(record):
-        record["corpus"].update(scope="item", lengths={"items": 40, "shortest": 41, "median": 90.0, "longest": 125})
-        for name in ("train", "validation", "test"):
-            cut = items if name == "train" and record["arm"] == "multimodal" else 0
-            record["split"][name] = record["split"][name] | {"missing": {}, "labels": None, "cut": cut}
+        record = changed(changed(record, "corpus.scope", "item"), "corpus.lengths", LENGTHS)
+        for name, side in record.split.sides.items():
+            cut = items if name == "train" and record.arm == "multimodal" else 0
+            counts = dataclasses.replace(side, missing={}, labels=None, cut=cut)
+            record = changed(record, f"split.{name}", counts)
+        return record
 
     def build(study_of, records_of):
         made = study_of()
         values = {"corpus": "corpora/made_up", "data": {"window": window}}
         arms = (made.arms[0], dataclasses.replace(made.arms[1], config=build_config(values)))
         made = dataclasses.replace(made, arms=arms)
-        found = records_of(made, effects={"multimodal": 0.1})
-        for record in found:
-            change(record)
-        return made, found
+        return made, [change(record) for record in records_of(made, effects={"multimodal": 0.1})]
 
     return build
 
 
-ONE_CLASS = {"on": {"count": 8, "classes": {"off": 0, "on": 8}, "constant": True}}
-SAME = {"one": "audio", "other": "visual", "columns": [["pitch", "height"]], "count": 1}
+LENGTHS = Lengths(items=40, shortest=41, median=90.0, longest=125)
+ONE_CLASS = {"on": Labels(count=8, classes={"off": 0, "on": 8}, constant=True)}
+SAME = Alike("audio", "visual", (("pitch", "height"),), 1)
 
 CASES = {
     # code: (warns, passes)
-    "ABL001": (records(lambda r: None, leaky=True), SOUND),
-    "ABL002": (records(lambda r: None, failures=FAILED[:1]), SOUND),
-    "ABL003": (records(lambda r: None, absent=FAILED[:1]), SOUND),
+    "ABL001": (records(lambda r: r, leaky=True), SOUND),
+    "ABL002": (records(lambda r: r, failures=FAILED[:1]), SOUND),
+    "ABL003": (records(lambda r: r, absent=FAILED[:1]), SOUND),
     "ABL004": (study(repeats=5), study(repeats=8)),
     "ABL005": (study(heads={"multimodal": "shared"}), SOUND),
-    "ABL006": (records(put("environment", dirty=True)), SOUND),
-    "ABL007": (records(put("environment", commit="f" * 40)), SOUND),
-    "ABL008": (records(put("environment", python="3.12.0")), SOUND),
-    "ABL009": (records(lambda r: None, nothing=["scale"]), SOUND),
+    "ABL006": (records(put("environment.dirty", True)), SOUND),
+    "ABL007": (records(put("environment.commit", "f" * 40)), SOUND),
+    "ABL008": (records(put("environment.python", "3.12.0")), SOUND),
+    "ABL009": (records(lambda r: r, nothing=["scale"]), SOUND),
     "ABL010": (
         study(match=Match(by="parameters"), change=parameters(5_400_000)),
         study(match=Match(by="parameters"), change=parameters(5_210_000)),
     ),
-    "ABL011": (records(put("leakage", forbidden_gradient=1e-9)), SOUND),
+    "ABL011": (records(put("leakage.forbidden_gradient", 1e-9)), SOUND),
     "ABL012": (study(repeats=1), study(repeats=2)),
     "ABL013": (study({**ONE, "model.dropout": 0.3}), study(ONE)),
     "ABL014": (study(ONE, parameters(7_000_000)), study(ONE, parameters(5_300_000))),
     "ABL015": (study(ONE, steps(72)), study(ONE, steps(40))),
-    "ABL016": (records(lambda r: None, failures=FAILED[:1]), SOUND),
+    "ABL016": (records(lambda r: r, failures=FAILED[:1]), SOUND),
     "ABL017": (history(lambda e: {"clipped": 0.8}), history(lambda e: {"clipped": 0.2})),
     "ABL018": (history(lambda e: {"learning_rate": 1e-4 * e}), history(lambda e: {"learning_rate": 1e-4 / e})),
     "ABL019": (
@@ -206,31 +203,31 @@ CASES = {
         history(lambda e: {"train/loss": 3 * 0.8**e, "validation/loss": 2.0 + 0.2 * e}),
         history(lambda e: {"train/loss": 3 * 0.8**e, "validation/loss": 3.1 * 0.8**e}),
     ),
-    "ABL021": (records(lambda r: None, failures=FAILED), records(lambda r: None, failures=FAILED[:1])),
-    "ABL022": (records(lambda r: None, effects={"multimodal": -0.5}), SOUND),
-    "ABL023": (records(put("environment", threads=8)), SOUND),
-    "ABL024": (records(put("split", divided_groups=1)), SOUND),
-    "ABL025": (records(put("selection", test_windows_read=1)), SOUND),
+    "ABL021": (records(lambda r: r, failures=FAILED), records(lambda r: r, failures=FAILED[:1])),
+    "ABL022": (records(lambda r: r, effects={"multimodal": -0.5}), SOUND),
+    "ABL023": (records(put("environment.threads", 8)), SOUND),
+    "ABL024": (records(put("split.divided_groups", 1)), SOUND),
+    "ABL025": (records(put("selection.test_windows_read", 1)), SOUND),
     "ABL026": (
-        records(lambda r: r["gates"]["audio"].update(saturated=0.9)),
-        records(lambda r: r["gates"]["audio"].update(saturated=0.4)),
+        records(lambda r: changed(r, "gates.audio.saturated", 0.9)),
+        records(lambda r: changed(r, "gates.audio.saturated", 0.4)),
     ),
-    "ABL027": (records(put("split", twins=[["video_1", "video_2"]])), SOUND),
+    "ABL027": (records(put("split.twins", (("video_1", "video_2"),))), SOUND),
     "ABL028": (searched(rate=0.0098), searched(rate=0.001)),
     "ABL029": (searched(rate=0.001, drawn="each_repeat"), searched(rate=0.001)),
     "ABL030": (records(unscored), SOUND),
     "ABL031": (searched(rate=0.001, complete=False), searched(rate=0.001)),
-    "ABL032": (records(lambda r: None, effects={"multimodal": {"active": 0.5}}), SOUND),
+    "ABL032": (records(lambda r: r, effects={"multimodal": {"active": 0.5}}), SOUND),
     "ABL033": (
-        records(lambda r: None, effects={"multimodal": 0.3}, drawn="once"),
-        records(lambda r: None, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
+        records(lambda r: r, effects={"multimodal": 0.3}, drawn="once"),
+        records(lambda r: r, effects={"multimodal": 0.3}, items=9, noise=0.01, drawn="once"),
     ),
     "ABL034": (records(few_tested), SOUND),
     "ABL035": (timed("times 3600–3612 s against 0–12 s: an offset of 3600 s?"), timed("")),
     "ABL036": (loud_values(3), loud_values(0)),
-    "ABL037": (records(lambda record: record["corpus"].update(alike=[SAME])), SOUND),
-    "ABL038": (side("train", missing={"audio": 24}), side("train", missing={"audio": 23})),
-    "ABL039": (side("test", labels=ONE_CLASS), SOUND),
+    "ABL037": (records(lambda record: changed(record, "corpus.alike", (SAME,))), SOUND),
+    "ABL038": (side("train.missing", {"audio": 24}), side("train.missing", {"audio": 23})),
+    "ABL039": (side("test.labels", ONE_CLASS), SOUND),
     "ABL040": (flattering(0.2), flattering(0.05)),
     "ABL041": (copied(lag=0), copied(lag=1)),
     "ABL042": (cutting(7), cutting(0, window=125)),
@@ -275,20 +272,22 @@ def test_a_stream_apart_is_named_with_item_and_guess(study_of, records_of):
     made, found, quality = timed("times 3600–3612 s against 0–12 s: an offset of 3600 s?")(study_of, records_of)
     check = next(c for c in summarise(tidy(made, found, quality)).checks if c.code == "ABL035")
     assert "audio in 1 of 2 items (video_2: times 3600–3612 s against 0–12 s: an offset of 3600 s?)" in check.text
-    old = next(c for c in summarise(tidy(made, found, [{"item": "a"}])).checks if c.code == "ABL035")
+    old = next(
+        c for c in summarise(tidy(made, found, [QualityRow(item="a", modality="audio")])).checks if c.code == "ABL035"
+    )
     assert old.outcome == "not run"
 
 
 def test_items_that_a_window_cuts_are_counted(study_of, records_of):
     made, found = cutting(7)(study_of, records_of)
-    items = sum(found[0]["split"][name]["items"] for name in ("train", "validation", "test"))
+    items = sum(side.items for side in found[0].split.sides.values())
     check = next(c for c in summarise(tidy(made, found, ())).checks if c.code == "ABL042")
     assert check.text == f"The longest item has 125 steps; a window of 100 steps cuts 7 of {items} items."
 
 
 def test_cutting_is_no_matter_where_each_step_has_a_target(study_of, records_of):
     def step_by_step(record):
-        record["corpus"].update(scope="step", lengths={"items": 40, "shortest": 41, "median": 90.0, "longest": 125})
+        return changed(changed(record, "corpus.scope", "step"), "corpus.lengths", LENGTHS)
 
     assert outcome(records(step_by_step), "ABL042", study_of, records_of) == "not applicable"
     assert outcome(SOUND, "ABL042", study_of, records_of) == "not run"

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from mmcore.measures import parse_metric
+from mmcore.record import NaiveClasses, Score
 from reports.output.render import as_html, as_markdown
 from reports.output.text import as_json, as_text
 from reports.records.frame import NAIVE_CLASS_COLUMNS, tidy
 from reports.summary.build import summarise
 from reports.summary.flips import flip_text, flips
-
-ACTIVE = {"parameter": "active", "component": "active"}
 
 
 @pytest.fixture
@@ -22,15 +21,15 @@ def results(study_of, records_of):
     def build(value, classes=lambda repeat: [0 if repeat in (1, 4, 5, 8) else 1], recorded=True):
         study = replace(study_of(repeats=10), metric=parse_metric("accuracy"))
         records = records_of(study)
-        for record in records:
-            repeat = record["repeat"]
-            row = {"split": "test", "items": "all", "metric": "accuracy", "parameter": None}
-            for baseline, score in ((None, 0.8 + 0.01 * (repeat % 3)), ("majority", value(repeat))):
-                record["scores"] += [
-                    {**row, "component": c, "value": score, "baseline": baseline} for c in (None, "active")
-                ]
-            if recorded:
-                record["naive_classes"] = [{**ACTIVE, "classes": classes(repeat)}]
+        for at, record in enumerate(records):
+            repeat = record.repeat
+            more = [
+                Score("test", "all", "accuracy", component, score, None, baseline)
+                for baseline, score in ((None, 0.8 + 0.01 * (repeat % 3)), ("majority", value(repeat)))
+                for component in (None, "active")
+            ]
+            told = (NaiveClasses("active", "active", tuple(classes(repeat))),) if recorded else ()
+            records[at] = replace(record, scores=(*record.scores, *more), naive_classes=told)
         return tidy(study, records)
 
     return build

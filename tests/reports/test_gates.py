@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from factories.answers import NAMES, changed, gates_answer, scores_of_skill
 
+from mmcore.answers.gates import Condition, GateName, Opening
 from mmcore.measures import MEASURES
 from reports.model.section import Section
 from reports.sections.gates import section as gates
@@ -16,85 +18,24 @@ from reports.sections.gates.figures_lines import GateDistribution, GateDrift, Ga
 from reports.sections.gates.figures_timeline import GateTimeline
 from reports.sections.yardstick import Yardstick
 
-NAMES = ("audio", "visual", "track")
-COMPONENTS = ("active", "scale", "position")
-RHO = {"audio": (0.7, 0.6, 0.4), "visual": (0.42, 0.4, 0.3), "track": (0.6, 0.02, 0.6)}
-"""Gate × norm, gate alone, norm alone: faithful, weakly, and a norm that speaks for a gate that is silent."""
-
-
-def scores(skill):
-    """Every measure of a model of this skill, as the made-up probe tells them."""
-    measures = {"skill": skill, "loss": 1 - skill, "f1": 0.5 + skill / 2}
-    return {m: {"whole": v, "components": dict.fromkeys(COMPONENTS, v)} for m, v in measures.items()}
-
 
 def held_at(results, skill, gate="audio"):
     """The same answers with another score where a gate (None: all) is held at its mean; skill: of the repeat."""
-    for one in results.analyses:
-        for row in one["result"]["clamping"]["held"]:
-            if (row["gate"], row["held"]) == (gate, "mean"):
-                row["scores"] = scores(skill(one["repeat"]))
-    return results
 
+    def other(one):
+        rows = one.result.clamping.held
+        held = [
+            changed(row, scores=scores_of_skill(skill(one.repeat))) if (row.gate, row.held) == (gate, "mean") else row
+            for row in rows
+        ]
+        return replace(one, result=changed(one.result, clamping=changed(one.result.clamping, held=held)))
 
-def answer(arm, repeat, names=NAMES, by_item=False, edits=True):
-    """One run's answer: correlations as in RHO with a little of the repeat in all numbers."""
-    drift = 0.004 * (repeat % 3)
-
-    def correlations(passing, opening, norm):
-        return {"passing": passing + drift, "opening": opening + drift, "norm": norm + drift, "n": 900}
-
-    points = {"gates": {m: correlations(*RHO[m]) for m in names}, "together": correlations(0.4, 0.1, 0.3)}
-    histogram = np.zeros(100, int)
-    histogram[[2, 40, 50, 60, 97]] = (30, 20, 20, 20, 10)
-    lags = [-2, -1, 0, 1, 2]
-    line = [0.5 + drift, 0.6, None, 0.5]
-    return {
-        "arm": arm, "repeat": repeat, "fingerprint": f"{arm}{repeat}", "kind": "gates", "settings": {}, "seconds": 1.0,
-        "result": {
-            "gates": [{"name": m, "modalities": [m]} for m in names], "places": [list(names)],
-            "components": list(COMPONENTS), "step": 0.1,
-            "distribution": {m: {
-                "steps": 900, "present": 1000, "mean": 0.5 + 0.1 * i + drift, "deviation": 0.2,
-                "deviation_over_steps": 0.1,
-                "quantiles": [0.1, 0.3, 0.5, 0.7, 0.9], "histogram": histogram.tolist(), "shut": 0.3, "open": 0.1,
-                "between_inputs": 0.6, "norm": 5.0, "passing": 3.0,
-                "follows": {"feature": f"{m}_energy", "correlation": 0.9},
-            } for i, m in enumerate(names)},
-            "shares": {"steps": 900, "entropy_opening": 0.9, "entropy_passing": 0.8 + drift,
-                       "passing": {m: 1 / len(names) for m in names}},
-            "conditions": [
-                {"condition": "speech", "gate": m, "so": 0.6 + drift if m == "audio" else 0.5, "else": 0.5 + drift,
-                 "steps": [400, 500]} for m in names
-            ],
-            "around": {"lags": lags, "events": 80 if edits else 0,
-                       "mean": {m: [0.5 + drift + 0.1 * (lag == 0) for lag in lags] if edits else [None] * 5
-                                for m in names}},
-            "faithfulness": {
-                "steps": None if by_item else points, "items": points,
-                "by_component": {m: {c: {"rho": 0.3 + drift, "increase": 0.5 + drift} for c in COMPONENTS}
-                                 for m in names},
-            },
-            "clamping": {"free": scores(0.5), "held": [
-                {"gate": m, "held": held, "scores": scores(0.5 - 0.1 * (i + 1) - drift)}
-                for i, m in enumerate(names) for held in ("shut", "mean", "open")
-            ] + [{"gate": None, "held": "mean", "scores": scores(0.5 - 0.2 - drift)}]},
-            "sample": {"items": 8, "of_items": 12, "windows": 40, "of_windows": 60},
-            "timelines": [
-                {"item": f"video_{i}", "first": 3, "gates": dict.fromkeys(names, line),
-                 "passing": dict.fromkeys(names, line),
-                 "features": {m: {"name": f"{m}_energy", "values": line} for m in names},
-                 "targets": [{"parameter": "active", "track": 0, "kind": "binary", "true": [0.0, 1.0, 1.0, None],
-                              "predicted": [0.1, 0.8, 0.7, None]}],
-                 "events": [4, 6]} for i in range(2)
-            ],
-        },
-    }  # fmt: skip
+    return replace(results, analyses=tuple(map(other, results.analyses)))
 
 
 def answered(results_of, arms=("multimodal",), repeats=6, **options):
     results = results_of()
-    analyses = tuple(answer(arm, repeat, **options) for arm in arms for repeat in range(repeats))
+    analyses = tuple(gates_answer(arm, repeat, **options) for arm in arms for repeat in range(repeats))
     history = results.history.copy()
     for m in NAMES:
         history[f"gate/{m}"] = (0.5 + 0.01 * history["epoch"]).where(history["arm"].isin(arms))
@@ -209,8 +150,8 @@ def test_gates_are_drawn_by_how_far_they_are_open(results_of):
 
 def test_arms_may_read_different_modalities(results_of):
     results = results_of()
-    told = [answer("track_only", r, names=("visual", "track")) for r in range(3)]
-    told += [answer("multimodal", r) for r in range(3)]
+    told = [gates_answer("track_only", r, names=("visual", "track")) for r in range(3)]
+    told += [gates_answer("multimodal", r) for r in range(3)]
     results = replace(results, analyses=tuple(told))
     gating = Gating.of(results)
     assert gating is not None
@@ -261,7 +202,7 @@ def test_a_gate_that_can_be_held_at_its_mean_for_nothing_is_not_believed(cost, m
 ])  # fmt: skip
 def test_the_section_never_calls_a_gate_without_effect_faithful(results_of, study_of, skill, margin, label, said):
     plain = results_of(study_of(margin=margin))
-    analyses = tuple(answer("multimodal", repeat) for repeat in range(6))
+    analyses = tuple(gates_answer("multimodal", repeat) for repeat in range(6))
     results = held_at(replace(plain, analyses=analyses), skill)
     audio, visual, *_ = section_of(results).findings
     assert (audio.label, visual.label) == (label, "weakly faithful")
@@ -274,13 +215,18 @@ def test_the_section_never_calls_a_gate_without_effect_faithful(results_of, stud
     assert row["cost of holding"] == pytest.approx(np.mean([0.5 - skill(r) for r in range(6)]))
 
 
+def comparable(one):
+    """The same answer with gates that are faithful together."""
+    faithfulness, odd = one.result.faithfulness, 0.01 * (one.repeat % 2)
+    together = changed(faithfulness.steps.together, passing=0.7 + odd, opening=0.6 + odd)
+    steps = changed(faithfulness.steps, together=together)
+    return replace(one, result=changed(one.result, faithfulness=changed(faithfulness, steps=steps)))
+
+
 def test_all_gates_that_can_be_held_for_nothing_cannot_be_compared(results_of, study_of):
     results = results_of(study_of(margin=0.02))
-    analyses = tuple(answer("multimodal", repeat) for repeat in range(6))
-    for one in analyses:
-        together = one["result"]["faithfulness"]["steps"]["together"]
-        together |= {"passing": 0.7 + 0.01 * (one["repeat"] % 2), "opening": 0.6 + 0.01 * (one["repeat"] % 2)}
-    results = held_at(replace(results, analyses=analyses), lambda r: 0.5, None)
+    analyses = tuple(gates_answer("multimodal", repeat) for repeat in range(6))
+    results = held_at(replace(results, analyses=tuple(map(comparable, analyses))), lambda r: 0.5, None)
     together, moving = section_of(results).findings[3:5]
     assert (together.label, together.tone) == ("correlates, without effect", "bad")
     assert "cannot be compared" in together.text
@@ -292,7 +238,7 @@ def test_all_gates_that_can_be_held_for_nothing_cannot_be_compared(results_of, s
 
 def test_what_holding_costs_is_told_in_the_studys_metric(results_of, study_of):
     results = results_of(study_of(metric="loss"))
-    results = replace(results, analyses=tuple(answer("multimodal", repeat) for repeat in range(6)))
+    results = replace(results, analyses=tuple(gates_answer("multimodal", repeat) for repeat in range(6)))
     section = section_of(results)
     assert "With it held at its mean, the same model scores worse by 0.104 (" in section.findings[0].text
     assert "loss, of which less is better" in section.lead
@@ -319,36 +265,46 @@ def test_a_gate_that_goes_along_a_little_is_not_said_to_have_no_part():
 def test_a_modality_that_is_never_there_is_not_said_to_be_alone(results_of, present, said):
     results = answered(results_of)
     for one in results.analyses:
-        one["result"]["distribution"]["track"] = {"steps": 0, "present": present}
+        one.result.distribution["track"] = Opening(steps=0, present=present)
     (text,) = [f.text for f in section_of(results).findings if "never has a choice" in f.text]
     assert text == f"The gate of track in 'multimodal' never has a choice: {said}"
 
 
 def in_pairs(one):
     """An answer as a tree of pairs gives it: audio and visual first, what became of them and the track next."""
-    inner, told = "(audio|visual)", one["result"]
-    told["gates"].insert(2, {"name": inner, "modalities": ["audio", "visual"]})
-    told["places"] = [["audio", "visual"], [inner, "track"]]
-    points = told["faithfulness"]["steps"]["gates"]
+    inner, told = "(audio|visual)", one.result
+    audio, visual, track = told.gates
     for by_gate in (
-        told["distribution"],
-        told["shares"]["passing"],
-        told["around"]["mean"],
-        points,
-        told["faithfulness"]["by_component"],
-        *(t[k] for t in told["timelines"] for k in ("gates", "passing")),
+        told.shares.passing,
+        told.around.mean,
+        told.faithfulness.steps.gates,
+        told.faithfulness.by_component,
+        *(t.gates for t in told.timelines),
+        *(t.passing for t in told.timelines),
     ):
         by_gate[inner] = by_gate["audio"]
-    told["distribution"][inner] = {**told["distribution"]["audio"], "follows": None}
-    told["conditions"] += [{**row, "gate": inner} for row in told["conditions"] if row["gate"] == "audio"]
-    held = told["clamping"]["held"]
-    held += [{**row, "gate": inner} for row in held if row["gate"] == "audio"]
-    return one
+    told.distribution[inner] = changed(told.distribution["audio"], follows=None)
+
+    def and_inner(rows):
+        return (*rows, *(changed(row, gate=inner) for row in rows if row.gate == "audio"))
+
+    return replace(
+        one,
+        result=changed(
+            told,
+            gates=(audio, visual, GateName(name=inner, modalities=("audio", "visual")), track),
+            places=(("audio", "visual"), (inner, "track")),
+            conditions=and_inner(told.conditions),
+            clamping=changed(told.clamping, held=and_inner(told.clamping.held)),
+        ),
+    )
 
 
 def test_gates_of_pairs_are_told_with_what_is_behind_them(results_of):
     results = results_of()
-    analyses = [answer("track_only", r) for r in range(6)] + [in_pairs(answer("multimodal", r)) for r in range(6)]
+    analyses = [gates_answer("track_only", r) for r in range(6)] + [
+        in_pairs(gates_answer("multimodal", r)) for r in range(6)
+    ]
     history = results.history.copy()
     for gate in (*NAMES, "(audio|visual)"):
         history[f"gate/{gate}"] = 0.5
@@ -383,12 +339,14 @@ def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_o
     """Of 13 conditions of two gates without any effect, one is told of in at most 2.5 % of studies of 12 repeats."""
     rng, studies, names = np.random.default_rng(11), 400, [f"condition {i}" for i in range(13)]
     told = uncorrected = 0
+    base = gates_answer("a", 0, names=NAMES[:2]).result
     for _ in range(studies):
         chance_GCR = rng.normal(0, 0.01, (2, 13, 12))
         rows = [
-            {"gates": [{"name": gate} for gate in NAMES[:2]],
-             "conditions": [{"condition": c, "gate": gate, "so": 0.5 + chance_GCR[g, i, r], "else": 0.5}
-                            for g, gate in enumerate(NAMES[:2]) for i, c in enumerate(names)]} for r in range(12)
+            changed(base, conditions=[
+                Condition(condition=c, gate=gate, so=0.5 + chance_GCR[g, i, r], otherwise=0.5, steps=(1, 1))
+                for g, gate in enumerate(NAMES[:2]) for i, c in enumerate(names)
+            ]) for r in range(12)
         ]  # fmt: skip
         skill = Yardstick(MEASURES["skill"], None, None)
         gating = Gating(("a",), ("a",), {"a": dict(enumerate(rows))}, 0.0, 0.95, skill)
@@ -402,18 +360,23 @@ def test_the_clearest_of_many_conditions_is_corrected_for_their_number(results_o
 def test_intervals_of_shares_and_correlations_are_possible(results_of):
     results = answered(results_of, repeats=2)
     for one in results.analyses:
-        far = one["repeat"] == 1
-        told = one["result"]
-        told["distribution"]["audio"] |= {"mean": 0.98 if far else 0.4, "norm": 9.0 if far else 1.0}
-        told["shares"] |= {"entropy_passing": 0.9 if far else 0.2}
-        told["faithfulness"]["steps"]["gates"]["audio"]["passing"] = 0.99 if far else -0.03
-        told["faithfulness"]["by_component"]["audio"]["scale"]["rho"] = 0.9 if far else 0.1
+        far, told = one.repeat == 1, one.result
+        opening, points, by_component = (
+            told.distribution, told.faithfulness.steps.gates, told.faithfulness.by_component["audio"],
+        )  # fmt: skip
+        opening["audio"] = changed(opening["audio"], mean=0.98 if far else 0.4, norm=9.0 if far else 1.0)
+        points["audio"] = changed(points["audio"], passing=0.99 if far else -0.03)
+        by_component["scale"] = changed(by_component["scale"], rho=0.9 if far else 0.1)
+    results = replace(results, analyses=tuple(
+        replace(one, result=changed(one.result, shares=changed(one.result.shares, entropy_passing=entropy)))
+        for one, entropy in zip(results.analyses, (0.2, 0.9), strict=True)
+    ))  # fmt: skip
     gating = Gating.of(results)
     assert gating is not None
     arm = "multimodal"
-    shares = [gating.distribution(arm, "audio", "mean"), gating.entropy(arm, "passing")]
+    shares = [gating.distribution(arm, "audio", "mean"), gating.entropy(arm)]
     assert [(e.low, e.high) for e in shares] == [(0.0, 1.0)] * 2
     norm = gating.distribution(arm, "audio", "norm")
     assert (norm.low, norm.high > 9) == (0.0, True)
-    for rho in (gating.belief(arm, "audio").passing.correlation, gating.component(arm, "audio", "scale", "rho")):
+    for rho in (gating.belief(arm, "audio").passing.correlation, gating.component_rho(arm, "audio", "scale")):
         assert -1 <= rho.low < rho.mean < rho.high <= 1

@@ -15,7 +15,10 @@ PLAIN = {
     "value", "code", "outcome", "looks for", "found", "fingerprint", "status", "modality", "item", "items",
     "items without it", "coverage", "largest gap (s)", "NaN", "constant", "groups", "items gained",
     "expected calibration error", "mean confidence", "accuracy", "error", "warnings", "predictions", "confidence",
-    "values far out of range", "which values", "does not meet the others",
+    "values far out of range", "which values", "does not meet the others", "rows read", "rows used", "rows a step",
+    "steps", "interpolated", "absent (s)", "outside the grid (s)", "Inf", "double times", "times out of order",
+    "without a time", "segments without length", "overlapping segments", "columns that pool equal times",
+    "constant columns", "constant names", "extra columns",
 }  # fmt: skip
 """Headings that say what they mean."""
 HEAD = re.compile(r'<th scope="col"[^>]*>(.*?)</th>', re.DOTALL)

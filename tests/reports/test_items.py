@@ -1,7 +1,10 @@
 import math
+from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import pytest
+from factories.records import each
 
 from reports.output.tables import tables
 from reports.records.frame import tidy
@@ -12,10 +15,8 @@ from reports.summary.build import summarise
 def results(study_of, records_of, edit=None, metric="skill", **options):
     study = study_of(repeats=6, metric=metric)
     records = records_of(study, {"multimodal": {"active": 0.1, "scale": 0.0, "position": 0.0}}, items=5, **options)
-    for record in records:
-        for row in record["items"]:
-            if edit:
-                edit(record, row)
+    if edit:
+        records = [each(record, "items", partial(edit, record)) for record in records]
     return tidy(study, records)
 
 
@@ -49,9 +50,10 @@ def test_difference_is_the_mean_over_the_repeats_that_tested_the_item(study_of, 
 def test_the_whole_is_in_units_of_skill_where_the_study_is(study_of, records_of):
     # As with outliers in one component: its loss is thousands of times that of the others.
     def edit(record, row):
-        if row["component"] == "scale":
-            row["naive_loss"] *= 1000.0
-            row["loss"] = row["loss"] * 1000.0 + (1.0 if record["arm"] == "multimodal" else 0.0)
+        if row.component != "scale":
+            return row
+        loss = row.loss * 1000.0 + (1.0 if record.arm == "multimodal" else 0.0)
+        return replace(row, naive_loss=row.naive_loss * 1000.0, loss=loss)
 
     found = results(study_of, records_of, edit, noise=1e-4)
     table = item_differences(found)
@@ -72,8 +74,7 @@ def test_the_whole_is_in_units_of_skill_where_the_study_is(study_of, records_of)
 
 def test_a_component_that_the_naive_prediction_has_right_stays_out_of_skill(study_of, records_of):
     def edit(record, row):
-        if row["component"] == "scale":
-            row["naive_loss"] = 0.0
+        return replace(row, naive_loss=0.0) if row.component == "scale" else row
 
     table = item_differences(results(study_of, records_of, edit))
     assert table["difference"].notna().all()
@@ -98,8 +99,8 @@ def test_the_whole_sums_components_and_overall_counts_items(study_of, records_of
 
 def test_items_without_targets_of_a_component_stay_out_of_it_and_of_the_whole(study_of, records_of):
     def edit(record, row):
-        if (row["item"], row["component"]) == ("video_1", "scale"):
-            row["loss"], row["count"] = math.nan, 0
+        without = (row.item, row.component) == ("video_1", "scale")
+        return replace(row, loss=math.nan, count=0) if without else row
 
     table = item_differences(results(study_of, records_of, edit))
     of = table.groupby(table["component"].fillna("whole"))["item"].agg(set)
@@ -139,9 +140,9 @@ def test_items_bring_just_the_gain_in_skill_also_beyond_the_naive_loss(study_of,
     """On `scale` both arms are far worse than naive; in units of its naive loss it would outweigh all else."""
 
     def edit(record, row):
-        if row["component"] == "scale":
-            row["naive_loss"] = 0.01
-            row["loss"] = 0.08 if record["arm"] == "multimodal" else 0.05
+        if row.component != "scale":
+            return row
+        return replace(row, naive_loss=0.01, loss=0.08 if record.arm == "multimodal" else 0.05)
 
     found = results(study_of, records_of, edit, noise=1e-6)
     table = item_differences(found, whole=True)

@@ -1,10 +1,12 @@
 """Sections and figures made of records alone: all arms against all, gains by item, calibration."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from factories.records import each
 
 from reports.figures.svg import to_svg
 from reports.records.frame import tidy
@@ -216,9 +218,7 @@ def test_a_model_that_is_too_sure_is_called_so(results, summary):
 def test_records_of_before_calibration_was_measured_have_no_section(study_of, records_of):
     study = study_of(repeats=3)
     records = records_of(study, items=5, calibrated=True)
-    for record in records:
-        del record["calibration"]
-    results = tidy(study, records)
+    results = tidy(study, [replace(record, calibration=()) for record in records])
     assert "calibration" not in keys(summarise(results))
     assert Reliability(results).frame().empty
 
@@ -245,9 +245,7 @@ def test_one_repeat_has_no_interval_but_is_told(results_of, study_of):
 def test_bins_of_few_predictions_are_in_the_table_alone(study_of, records_of):
     study = study_of(repeats=2)
     records = records_of(study, calibrated=True)
-    for record in records:
-        for row in record["calibration"]:
-            row["count"] = 9 if row["bin"] < 10 else 10
+    records = [each(r, "calibration", lambda row: replace(row, count=9 if row.bin < 10 else 10)) for r in records]
     figure = Reliability(tidy(study, records))
     assert len(figure.frame()) == 2 * 8
     lines = [line for line in figure.draw().axes[0].get_lines() if "track_only" in str(line.get_label())]

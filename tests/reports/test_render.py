@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from factories.records import changed, each
 
+from mmcore.quality import QualityRow
 from reports.output.render import as_html, as_markdown, literally, write_report
 from reports.output.text import as_json, as_text
-from reports.records.frame import tidy
+from reports.records.frame import Origin, tidy
 from reports.summary.build import summarise
 
 ROOT = Path(__file__).parents[2]
@@ -118,14 +120,17 @@ def test_markdown_takes_names_literally(name):
 def test_same_records_same_bytes_in_any_order_and_at_any_time(study_of, records_of, tmp_path):
     study = study_of(("a", "b", "c"), repeats=4)
     records = records_of(study, items=6, calibrated=True)
-    for record in records:
-        # Every figure has something to show: costs differ, and weights move.
-        record["parameters"]["total"] += 10**6 * "abc".index(record["arm"])
-        for epoch in record["history"]:
-            epoch["weight/active"], epoch["weight/scale"] = 1 + 0.1 * epoch["epoch"], 1 - 0.1 * epoch["epoch"]
+
+    def moved(row):
+        return row | {"weight/active": 1 + 0.1 * row["epoch"], "weight/scale": 1 - 0.1 * row["epoch"]}
+
+    # Every figure has something to show: costs differ, and weights move.
+    records = [
+        changed(each(r, "history", moved), "parameters.total", 5_209_366 + 10**6 * "abc".index(r.arm)) for r in records
+    ]
     pages = []
-    for i, (order, created) in enumerate([(records, "2026-01-01"), (records[::-1], "2027-01-01")]):
-        results = tidy(study, order, (), {"command": "mmstudy run x", "created": created})
+    for i, order in enumerate([records, records[::-1]]):
+        results = tidy(study, order, (), Origin(command="mmstudy run x"))
         folder = write_report(summarise(results), results, tmp_path / str(i)).parent
         pages.append({str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
     assert pages[0] == pages[1]
@@ -248,8 +253,8 @@ def test_the_numbers_of_figures_are_in_the_page(written):
 def test_hostile_names_are_text_everywhere(study_of, records_of, tmp_path):
     study = study_of(("a", HOSTILE), repeats=6, question=HOSTILE, name=HOSTILE)
     records = records_of(study, {HOSTILE: 0.1}, components=["active", HOSTILE])
-    quality = [{"item": HOSTILE, "modality": HOSTILE, "coverage": 1.0}]
-    results = tidy(study, records, quality, {"command": HOSTILE})
+    quality = [QualityRow(item=HOSTILE, modality=HOSTILE, coverage=1.0)]
+    results = tidy(study, records, quality, Origin(command=HOSTILE))
     page = write_report(summarise(results), results, tmp_path)
     assert page.read_text().count("<script") == 1
     assert "alert(" not in page.read_text().split("<script>")[1].split("</script>")[0]

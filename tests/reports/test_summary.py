@@ -1,8 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
+from factories.records import changed
 
 from mmcore.errors import RecordError
+from mmcore.quality import QualityRow
+from mmcore.record import Score
 from reports.records.frame import tidy
 from reports.statistics.comparisons import compare
 from reports.summary.build import summarise
@@ -71,8 +75,7 @@ def test_undecided_says_what_stands_in_the_way(study_of, records_of):
     assert overlapping.primary[0].decision.p_flip <= 0.05 < overlapping.primary[0].decision.p_holm
     assert "The sign-flip test speaks for a difference (p = " in overlapping.verdicts[0].not_shown
     assert "allows for the training data that repeats share" in overlapping.verdicts[0].not_shown
-    for record in records:
-        record["split"]["drawn"] = "corpus"
+    records = [changed(record, "split.drawn", "corpus") for record in records]
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better on these items"
 
 
@@ -93,10 +96,10 @@ def test_a_margin_in_loss_says_nothing_about_one_component(summary_of, study_of)
 def test_a_margin_in_one_unit_says_nothing_about_components_in_others(study_of, records_of):
     study = study_of(metric="active/mae", margin=0.5)
     records = records_of(study, effects={})
-    for record in records:
-        loss = {s["component"]: s["value"] for s in record["scores"] if s["metric"] == "loss"}
-        row = {"split": "test", "items": "all", "metric": "mae", "baseline": None, "parameter": None}
-        record["scores"] += [{**row, "component": c, "value": 0.1 * loss[c]} for c in ("active", "scale")]
+    for at, record in enumerate(records):
+        loss = {s.component: s.value for s in record.scores if s.metric == "loss"}
+        more = (Score("test", "all", "mae", c, 0.1 * loss[c]) for c in ("active", "scale"))
+        records[at] = replace(record, scores=(*record.scores, *more))
     summary = summarise(tidy(study, records))
     assert summary.verdicts[0].verdict == "equivalent"
     assert [(c.component, c.margin) for c in summary.comparisons] == [(None, 0.5), ("scale", None)]
@@ -186,8 +189,7 @@ def test_a_metric_over_parameters_of_different_units_is_refused(study_of, record
     with pytest.raises(RecordError, match="different units"):
         summarise(tidy(study, records_of(study)))
     records = records_of(study, {"multimodal": 0.2})
-    for record in records:
-        record["corpus"]["units"] = {"x": "px", "y": "px"}
+    records = [changed(record, "corpus.units", {"x": "px", "y": "px"}) for record in records]
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better"
 
 
@@ -195,14 +197,18 @@ def test_quality_is_drawn_together_per_modality(study_of, records_of):
     study = study_of(repeats=2)
     columns = ("item", "modality", "missing", "steps", "coverage", "nan", "largest_gap", "warnings")
     rows = [
-        ("a", "audio", False, 100, 1.0, 3, 0.5, ["a gap"]),
-        ("b", "audio", False, 300, 0.6, 4, 2.0, []),
-        ("c", "audio", True, 50, 0.0, 0, 0.0, []),
+        ("a", "audio", False, 100, 1.0, 3, 0.5, ("a gap",)),
+        ("b", "audio", False, 300, 0.6, 4, 2.0, ()),
+        ("c", "audio", True, 50, 0.0, 0, 0.0, ()),
     ]
-    quality = [dict(zip(columns, row, strict=True)) for row in rows]
+    quality = [QualityRow(**dict(zip(columns, row, strict=True))) for row in rows]
     table = summarise(tidy(study, records_of(study), quality)).quality_by_modality
-    assert table.columns == ("modality", "items", "missing", "coverage", "largest_gap", "nan", "warnings")
-    assert table.rows == (("audio", 3, 1, pytest.approx(0.7), 2.0, 7, 1),)
+    (row,) = (dict(zip(table.columns, line, strict=True)) for line in table.rows)
+    assert {name: row[name] for name in ("modality", "items", "missing", "largest_gap", "nan", "warnings")} == {
+        "modality": "audio", "items": 3, "missing": 1, "largest_gap": 2.0, "nan": 7, "warnings": 1,
+    }  # fmt: skip
+    assert row["coverage"] == pytest.approx(0.7)
+    assert "loud" not in row, "nobody looked for loud cells"
 
 
 def test_intervals_say_what_they_cover(summary_of):

@@ -9,7 +9,7 @@ from reports.checks.evidence import Evidence
 from reports.checks.search import unfinished as look
 from reports.output.render import as_html, as_markdown
 from reports.output.text import as_text
-from reports.records.frame import tidy
+from reports.records.frame import Origin, tidy
 from reports.summary.build import summarise
 from studies.repeats import Sequential
 from studies.search.block import Budget, parse_objective
@@ -35,7 +35,7 @@ def unfinished(summary):
 def test_the_known_arms_are_compared_as_one_family_and_the_others_named(study_of, records_of):
     study = tuned_study(study_of(("plain", "other", "third")), "tuned")
     assert study.to_be_found == ("tuned",)
-    results = dataclasses.replace(tidy(study, records_of(study)), provenance={"command": "mmstudy run x"})
+    results = dataclasses.replace(tidy(study, records_of(study)), origin=Origin(command="mmstudy run x"))
     summary = summarise(results)
     assert [(c.arm, c.reference) for c in summary.primary] == [("other", "plain"), ("third", "plain")]
     assert all(c.decision.family == 2 for c in summary.primary)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from factories.records import a_record
 
 from mmcore.errors import StudyError
 from mmcore.measures import parse_metric
+from mmcore.record import Score
 from mmcore.schema import CorpusSchema
 from reports.checks.factors import factors
 from studies.resolve import resolve
@@ -457,13 +458,15 @@ def test_a_pruner_may_look_at_the_metric_that_chooses_the_epoch(tmp_path: Path, 
 
 
 def test_an_objective_that_only_parameters_have_is_their_mean() -> None:
-    def score(parameter: str | None, value: float | None, **other: Any) -> dict[str, Any]:
-        row = {"split": "validation", "items": "all", "metric": "mae", "component": "position", "baseline": None}
-        return {**row, "parameter": parameter, "value": value, **other}
+    def score(parameter: str | None, value: float, split: str = "validation", baseline: str | None = None) -> Score:
+        return Score(split, "all", "mae", "position", value, parameter, baseline)
+
+    def of(*scores: Score) -> float:
+        return objective.of(a_record(scores=scores))
 
     objective = parse_objective("validation/position/mae", (), "")
     rows = [score("x", 2.0), score("y", 4.0), score("x", 9.0, split="test"), score("x", 9.0, baseline="constant")]
-    assert objective.of({"scores": rows}) == 3.0
-    assert objective.of({"scores": [*rows, score(None, 1.0)]}) == 1.0
-    assert math.isnan(objective.of({"scores": [score("x", None)]}))
-    assert math.isnan(objective.of({"scores": []}))
+    assert of(*rows) == 3.0
+    assert of(*rows, score(None, 1.0)) == 1.0
+    assert math.isnan(of(score("x", math.nan)))
+    assert math.isnan(of())

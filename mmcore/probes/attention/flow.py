@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmcore.answers.attention import Flow
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.cross_modal import CrossModalFusion, CrossModalLayer
 from mmcore.model.multimodal import MultimodalModel
@@ -39,13 +40,13 @@ class FlowSums:
             total[0] += float(np.where(counted, share, 0.0).sum(dtype=np.float64))
             total[1] += float(counted.sum())
 
-    def told(self) -> list[dict[str, Any]]:
-        """``{source, target, layer, share}``; flows of which nothing counted are left out."""
-        return [
-            {"source": source, "target": target, "layer": layer, "share": round(total / n, 4)}
+    def result(self) -> tuple[Flow, ...]:
+        """The means; flows of which nothing counted are left out."""
+        return tuple(
+            Flow(source=source, target=target, layer=layer, share=round(total / n, 4))
             for (source, target, layer), (total, n) in self.sums.items()
             if n
-        ]
+        )
 
 
 def _flows(

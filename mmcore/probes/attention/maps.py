@@ -1,4 +1,4 @@
-"""The attention over time in a trace, whichever part of the model made it, in one form, and what is told of it.
+"""The attention over time in a trace, whichever part of the model made it, in one form, and its sums.
 
 B batch, T steps, M modalities, H heads, Q queries, S keys, N bottleneck tokens of a step, K tracks.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from mmcore.answers.attention import Layer, Uniform
 
 ENCODER, HEAD = "encoder", "head"
 
@@ -143,10 +145,14 @@ def _over_tracks(name: str, weights: np.ndarray, seen: Seen) -> AttentionMap:
 class HeadSums:
     """What the heads of one layer do, summed over queries as batches go by: its size does not grow with the corpus.
 
+    Args:
+        place, layer: of its :class:`AttentionMap`.
+
     Counted are queries that have a choice, two keys or more. Distances between heads are Jensen–Shannon's, in bits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: str, layer: int) -> None:
+        self.place, self.layer = place, layer
         self.rows = 0
         self.sums: dict[str, np.ndarray] = {}
 
@@ -183,16 +189,14 @@ class HeadSums:
     def _sum(self, name: str, value: Any) -> None:
         self.sums[name] = self.sums.get(name, 0.0) + np.asarray(value)
 
-    def told(self) -> dict[str, Any]:
-        """Means over queries as plain data: one number a head, one for the layer under ``uniform``: what equal weights
-        on all allowed keys would give; ``apart`` has one list a head. {} where no query has a choice.
-        """
+    def result(self) -> Layer | None:
+        """Means over queries; None where no query has a choice."""
         if not self.rows:
-            return {}
+            return None
         mean = {name: (value / self.rows).round(4).tolist() for name, value in self.sums.items()}
         uniform = {name.removeprefix("uniform/"): v for name, v in mean.items() if name.startswith("uniform/")}
         heads = {name: v for name, v in mean.items() if not name.startswith("uniform/")}
-        return {"rows": self.rows, **heads, "uniform": uniform}
+        return Layer(place=self.place, layer=self.layer, rows=self.rows, uniform=Uniform(**uniform), **heads)
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mmcore.analyses import AttentionAnalysis
+from mmcore.answers.attention import AttentionResult, Map, RolloutFaithfulness, Window
 from mmcore.batch import Batch
 from mmcore.probes.attention.flow import FlowSums, reading
 from mmcore.probes.attention.maps import ENCODER, AttentionMap, HeadSums, Seen, attention_maps
@@ -28,17 +29,10 @@ MOST_MAPS = 6
 """Maps of one window, rollout among them."""
 
 
-def probe_attention(trained: Trained, settings: AttentionAnalysis) -> dict[str, Any]:
+def probe_attention(trained: Trained, settings: AttentionAnalysis) -> AttentionResult:
     """What attention does on the test windows, and how far its picture can be believed.
 
     Statistics are sums over windows as they go by, so memory does not grow with the corpus.
-
-    Returns:
-        ``step``: seconds of a step, None where steps are rows. ``layers``: a row each with ``place``, ``layer`` and
-        what :meth:`HeadSums.told` tells. ``flow``: see :meth:`FlowSums.told`. ``faithfulness``: see
-        :meth:`RolloutCheck.told`; None where nothing attends over time. ``maps``: for a few windows ``item``,
-        ``start``, ``steps``, ``pooled`` (steps of a cell), ``events`` and ``maps``, each with ``place``, ``layer`` and
-        ``rows``: weights in thousandths, mean over heads, queries before keys.
     """
     layers: dict[tuple[str, int], HeadSums] = {}
     flow = FlowSums()
@@ -46,17 +40,16 @@ def probe_attention(trained: Trained, settings: AttentionAnalysis) -> dict[str, 
         arrays, seen, read = traced(trained, batch)
         events_BT = edit_events(batch, trained.targets, trained.task).numpy()
         for one in attention_maps(arrays, seen):
-            layers.setdefault((one.place, one.layer), HeadSums()).add(one, events_BT)
+            layers.setdefault((one.place, one.layer), HeadSums(one.place, one.layer)).add(one, events_BT)
         flow.add(arrays, seen, read)
-    told = {key: sums.told() for key, sums in layers.items()}
-    return {
-        "step": trained.schema.step,
-        "causal": trained.model.causal,
-        "layers": [{"place": place, "layer": layer, **row} for (place, layer), row in told.items() if row],
-        "flow": flow.told(),
-        "faithfulness": check_rollout(trained) if layers else None,
-        "maps": _maps(trained, settings.maps) if layers else [],
-    }
+    return AttentionResult(
+        step=trained.schema.step,
+        causal=trained.model.causal,
+        layers=tuple(row for sums in layers.values() if (row := sums.result())),
+        flow=flow.result(),
+        faithfulness=check_rollout(trained) if layers else None,
+        maps=_maps(trained, settings.maps) if layers else (),
+    )
 
 
 def traced(trained: Trained, batch: Batch) -> tuple[dict[str, np.ndarray], Seen, dict[Any, np.ndarray]]:
@@ -70,13 +63,13 @@ def traced(trained: Trained, batch: Batch) -> tuple[dict[str, np.ndarray], Seen,
     return trace.arrays, Seen(trained.modalities, usable_BTM, valid_BT, trained.model.causal), read
 
 
-def check_rollout(trained: Trained) -> dict[str, Any]:
-    """Rollout against what matters, on a few windows of each test item; see :meth:`RolloutCheck.told`."""
+def check_rollout(trained: Trained) -> RolloutFaithfulness:
+    """Rollout against what matters, on a few windows of each test item."""
     check = RolloutCheck(trained)
     for batch in trained.test.batches(_spread(trained, CHECKED)):
         arrays, seen, _ = traced(trained, batch)
         check.add(batch.to(trained.device), seen, rollout(arrays, seen))
-    return check.told()
+    return check.result()
 
 
 def _positions(trained: Trained) -> np.ndarray:
@@ -95,16 +88,16 @@ def _spread(trained: Trained, most: int) -> np.ndarray:
     return np.sort(np.concatenate([mine[: most // len(first_W)] for mine in first_W]))
 
 
-def _maps(trained: Trained, most: int) -> list[dict[str, Any]]:
+def _maps(trained: Trained, most: int) -> tuple[Window, ...]:
     """Whole maps of a few windows: long ones of complete items first, the same for every arm of a repeat."""
     item_W, start_W = trained.test.table_W4[:, 0], trained.test.table_W4[:, 2]
     complete_W = np.array([trained.data.complete[item] for item in item_W])
     order = np.lexsort((start_W, -_positions(trained), ~complete_W))
     _, first = np.unique(item_W[order], return_index=True)
-    return [_map(trained, int(w)) for w in order[np.sort(first)[:most]]]
+    return tuple(_map(trained, int(w)) for w in order[np.sort(first)[:most]])
 
 
-def _map(trained: Trained, window: int) -> dict[str, Any]:
+def _map(trained: Trained, window: int) -> Window:
     batch = next(trained.test.batches(np.array([window])))
     arrays, seen, _ = traced(trained, batch)
     steps = int(batch.valid_BT[0].sum())
@@ -113,17 +106,17 @@ def _map(trained: Trained, window: int) -> dict[str, Any]:
     shown = [(one.place, one.layer, _by_step(one, seen.valid_BT.shape[1])) for one in kept]
     shown.append(("rollout", 0, rollout(arrays, seen)[0]))
     events_T = edit_events(batch, trained.targets, trained.task)[0, :steps].numpy()
-    return {
-        "item": trained.data.names[int(batch.item_B[0])],
-        "start": int(batch.start_B[0]),
-        "steps": steps,
-        "pooled": pooled,
-        "events": np.flatnonzero(events_T).tolist(),
-        "maps": [
-            {"place": place, "layer": layer, "rows": _thousandths(weights_TT[:steps, :steps], pooled)}
+    return Window(
+        item=trained.data.names[int(batch.item_B[0])],
+        start=int(batch.start_B[0]),
+        steps=steps,
+        pooled=pooled,
+        events=tuple(np.flatnonzero(events_T).tolist()),
+        maps=tuple(
+            Map(place=place, layer=layer, rows=_thousandths(weights_TT[:steps, :steps], pooled))
             for place, layer, weights_TT in shown
-        ],
-    }
+        ),
+    )
 
 
 def _by_step(one: AttentionMap, steps: int) -> np.ndarray:
@@ -133,9 +126,9 @@ def _by_step(one: AttentionMap, steps: int) -> np.ndarray:
     return asks_TQ @ weights_QS @ (one.step_S[:, None] == np.arange(steps))
 
 
-def _thousandths(weights_TT: np.ndarray, pooled: int) -> list[list[int]]:
+def _thousandths(weights_TT: np.ndarray, pooled: int) -> tuple[tuple[int, ...], ...]:
     """Cells of several steps: mean over queries, sum over keys."""
     edges = np.arange(0, len(weights_TT), pooled)
     queries = np.diff(np.append(edges, len(weights_TT)))
     cells = np.add.reduceat(np.add.reduceat(weights_TT, edges, axis=0) / queries[:, None], edges, axis=1)
-    return np.rint(1000 * cells).astype(int).tolist()
+    return tuple(map(tuple, np.rint(1000 * cells).astype(int).tolist()))

@@ -5,11 +5,12 @@ B batch, T steps, Q asked steps (T, or 1 where targets belong to items), J spans
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from mmcore.answers.attention import ItemCorrelations, Past, Reach, RolloutFaithfulness
 from mmcore.batch import Batch
 from mmcore.probes.attention.maps import Seen
 from mmcore.probes.attention.occlusion import NOTHING, gradient_times_input, occlusion, spans_of
@@ -118,35 +119,28 @@ class RolloutCheck:
             self.past[name][0] += float(np.where(counted_BQJ, share_BQJ, 0.0)[whole_BQ].sum())
             self.past[name][1] += float(np.where(own_QJ, share_BQJ, 0.0)[whole_BQ].sum())
 
-    def told(self) -> dict[str, Any]:
-        """Plain data.
-
-        Returns:
-            ``items``, a row each with its mean correlations over outputs, and their means over items under the names of
-            :data:`MEASURES`, None where nothing could be ranked; ``span`` in steps, ``windows``; ``reach``: by lag in
-            spans, the mean share of rollout and of effect among the first lags; ``past``: the share of all spans but
-            the own one.
-        """
+    def result(self) -> RolloutFaithfulness:
+        """Means over outputs, then over items; NaN where nothing could be ranked."""
         names = self.trained.data.names
-        by_item = {item: {name: _mean(rho[name]) for name in MEASURES} for item, rho in sorted(self.rho.items())}
-        rows = [
-            {"item": names[item], "outputs": len(self.rho[item]["occlusion"]), **means}
-            for item, means in by_item.items()
-        ]
-        means = {name: _mean([of[name] for of in by_item.values()]) for name in MEASURES}
-        if self.per_item:
-            # No span is nearer to an item's output than another.
-            means |= {"nearness": None, "beyond": None}
-        reach = {name: (value / self.reached).round(4).tolist() for name, value in self.reach.items() if self.reached}
+        items = tuple(
+            ItemCorrelations(
+                item=names[item], outputs=len(rho["occlusion"]), **{name: _mean(rho[name]) for name in MEASURES}
+            )
+            for item, rho in sorted(self.rho.items())
+        )
+        # No span is nearer to an item's output than another.
+        unknown = {"nearness": math.nan, "beyond": math.nan} if self.per_item else {}
+        means = {name: _mean([getattr(item, name) for item in items]) for name in MEASURES}
+        shares = {name: tuple((value / max(self.reached, 1)).round(4).tolist()) for name, value in self.reach.items()}
         past = {name: round(past / (past + own), 4) for name, (past, own) in self.past.items() if past + own > 0}
-        return {
-            **means,
-            "items": rows,
-            "span": self.spans[0][1],
-            "windows": self.windows,
-            "reach": {"lags": list(range(1, self.lags + 1)), **reach} if reach else None,
-            "past": past or None,
-        }
+        return RolloutFaithfulness(
+            **{**means, **unknown},
+            items=items,
+            span=self.spans[0][1],
+            windows=self.windows,
+            reach=Reach(lags=tuple(range(1, self.lags + 1)), **shares) if self.reached else None,
+            past=Past(**past) if past else None,
+        )
 
 
 def _rows(a_BQJ: np.ndarray, b_BQJ: np.ndarray, counted_BQJ: np.ndarray) -> np.ndarray:
@@ -160,6 +154,6 @@ def _partial(ab: np.ndarray, ac: np.ndarray, bc: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(ab), np.nan, np.divide(ab - ac * bc, left, out=np.zeros_like(ab), where=left > 1e-9))
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(float(np.mean(known)), 4) if known else None
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return round(float(np.mean(known)), 4) if known else math.nan

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmcore.answers.gates import (
+    Clamping,
+    Correlations,
+    GateCorrelations,
+    GateFaithfulness,
+    Held,
+    Holding,
+    OfComponent,
+)  # fmt: skip
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
 from mmcore.probes.gates.clamping import clamped, gates_of
 from mmcore.probes.gates.sample import Sample, mean_known
-from mmcore.probes.gates.sums import Shown, look, told
+from mmcore.probes.gates.sums import Shown, look, rounded
 from mmcore.probes.rank_correlation import spearman_of
 from mmcore.probes.removal import without
-from mmcore.probes.scores import point
+from mmcore.probes.scores import scores_of
 from mmcore.probes.steps import step_losses
 from mmcore.seeding import generator
 from mmcore.training.evaluation import MODEL, Measured, evaluate, measured
@@ -52,21 +60,17 @@ class Points:
         """Mean over components that count, each by what it costs of its skill: no component can outweigh the others."""
         return mean_known(self.loss_NC * self.weight_C).numpy()
 
-    def correlations(self) -> dict[str, Any]:
+    def correlations(self) -> Correlations:
         """Rank correlations, by what is shown, and the number of points."""
         loss_N = self.loss_N
-        found = {kind: told(spearman_of(x_N, loss_N)) for kind, x_N in self.shown.items()}
-        return {**found, "n": int(np.isfinite(loss_N).sum())}
+        found = {kind: rounded(spearman_of(x_N, loss_N)) for kind, x_N in self.shown.items()}
+        return Correlations(n=int(np.isfinite(loss_N).sum()), **found)
 
 
-def measure_faithfulness(sample: Sample) -> dict[str, Any]:
+def measure_faithfulness(sample: Sample) -> GateFaithfulness:
     """Rank correlations of gate × norm, gate and norm with what masking costs, per step and per item.
 
-    Returns:
-        ``{"steps": …, "items": …}``, each ``{"gates": {name: correlations}, "together": correlations}``, where
-        ``together`` has the points of all gates in one row: whether gates tell *which* modality matters. ``steps``
-        is None for targets of whole items. ``by_component`` has ``{gate: {component: {"rho", "increase"}}}`` by
-        step (else by item): ρ of gate × norm, and the mean increase of the loss in units of the naive loss.
+    The points of all gates in one row show whether gates tell *which* modality matters.
     """
     shown = [look(sample.trained, batch) for batch in sample.batches]
     gates = _gates(sample)
@@ -74,46 +78,45 @@ def measure_faithfulness(sample: Sample) -> dict[str, Any]:
     if sample.trained.targets.scope == "step":
         steps = {gate.name: _by_step(sample, shown, g) for g, gate in enumerate(gates)}
     items = {gate.name: _by_item(sample, shown, g) for g, gate in enumerate(gates)}
-    return {
-        "steps": None if steps is None else _summary(steps),
-        "items": _summary(items),
-        "by_component": {
+    return GateFaithfulness(
+        steps=None if steps is None else _summary(steps),
+        items=_summary(items),
+        by_component={
             name: {
-                component: {
-                    "rho": told(spearman_of(points.shown["passing"], points.loss_NC[:, c].numpy())),
-                    "increase": told(points.loss_NC[:, c].nanmean().item()),
-                }
+                component: OfComponent(
+                    rho=rounded(spearman_of(points.shown["passing"], points.loss_NC[:, c].numpy())),
+                    increase=rounded(points.loss_NC[:, c].nanmean().item()),
+                )
                 for c, component in enumerate(sample.trained.targets.components)
             }
             for name, points in (steps or items).items()
         },
-    }
+    )
 
 
-def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> dict[str, Any]:
+def measure_clamping(sample: Sample, means: dict[str, np.ndarray]) -> Clamping:
     """What the model scores when a gate is held shut, at its mean or open, and when all are held at their means.
 
     Args:
         means: each gate's mean by feature, (D,).
 
     Returns:
-        ``free``: measure → ``whole`` and ``components`` of the model on the sampled items with all gates free.
-        ``held``: rows ``{"gate": name or None for all, "held": "shut" | "mean" | "open", "scores": the same}``. Skill
-        is against the naive loss on all test items.
+        Scores on the sampled items. Skill is against the naive loss on all test items.
     """
     names = [gate.name for gate in _gates(sample)]
     mean = {name: torch.from_numpy(means[name]).float() for name in names if np.isfinite(means[name]).all()}
-    asked: list[tuple[str | None, str, dict[str, Tensor]]] = []
+    asked: list[tuple[str | None, Holding, dict[str, Tensor]]] = []
     for name in names:
-        for held, value in (("shut", torch.tensor(0.0)), ("mean", mean.get(name)), ("open", torch.tensor(1.0))):
-            if value is not None:
-                asked.append((name, held, {name: value}))
+        asked.append((name, "shut", {name: torch.tensor(0.0)}))
+        if name in mean:
+            asked.append((name, "mean", {name: mean[name]}))
+        asked.append((name, "open", {name: torch.tensor(1.0)}))
     asked.append((None, "mean", mean))
     rows = []
     for name, held, values in asked:
         with clamped(sample.trained.model, values):
-            rows.append({"gate": name, "held": held, "scores": point(_scores(sample))})
-    return {"free": point(_scores(sample)), "held": rows}
+            rows.append(Held(gate=name, held=held, scores=scores_of(_scores(sample))))
+    return Clamping(free=scores_of(_scores(sample)), held=tuple(rows))
 
 
 def _gates(sample: Sample) -> tuple[Gate, ...]:
@@ -195,13 +198,12 @@ def _turns(repeat: int, batch: Batch) -> np.ndarray:
     return turn_BT
 
 
-def _summary(points: dict[str, Points]) -> dict[str, Any]:
+def _summary(points: dict[str, Points]) -> GateCorrelations:
     together = Points(
         {kind: np.concatenate([one.shown[kind] for one in points.values()]) for kind in SHOWN},
         torch.cat([one.loss_NC for one in points.values()]),
         next(iter(points.values())).weight_C,
     )
-    return {
-        "gates": {name: one.correlations() for name, one in points.items()},
-        "together": together.correlations(),
-    }
+    return GateCorrelations(
+        gates={name: one.correlations() for name, one in points.items()}, together=together.correlations()
+    )

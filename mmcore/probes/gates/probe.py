@@ -5,11 +5,10 @@ B batch, T steps, K tracks, G gates, D width.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mmcore.analyses import GatesAnalysis
+from mmcore.answers.gates import GateName, GateSample, GatesResult
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
 from mmcore.probes.events import edit_events
@@ -30,26 +29,11 @@ MOST_TRACKS = 4
 """Tracks of which it is a condition that they are on."""
 
 
-def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
+def probe_gates(trained: Trained, settings: GatesAnalysis) -> GatesResult:
     """Gates on the test items in one streaming pass, then what happens to a sample of them when gates or inputs go.
 
     Args:
         trained: a model with ``gated``, ``gated_softmax`` or ``hierarchical`` fusion of two modalities or more.
-
-    Returns:
-        - ``gates``: ``{"name", "modalities"}`` of each, ``modalities`` being those that pass it; ``places``: their
-          names by the place at which they stand: one with the gates of all modalities, or one for each pair;
-        - ``components``, ``step`` (seconds, or None);
-        - ``distribution``: by gate, ``steps`` with a choice, steps at which something is ``present`` behind it and,
-          unless it never had a choice, mean; deviation over features and steps; deviation of the mean gate over steps;
-          quantiles; histogram; shares shut and open; ``between_inputs`` (of the variance of gate values, the share
-          within a feature between steps: 0 for a gate that ignores what it reads); ``norm`` and ``passing`` (mean
-          length of the vector before and after the gate); ``follows`` (the raw feature that goes along most closely
-          with the gate's mean, and Pearson's r);
-        - ``shares``: entropy over the gates at a place of opening and of what passes; mean share of what passes;
-        - ``conditions``, ``around``: mean opening while something is so and while not; by steps from an edit;
-        - ``faithfulness``, ``clamping``: see :mod:`mmcore.probes.gates.faithfulness`; ``sample``: what they rest on;
-        - ``timelines``: see :func:`mmcore.probes.gates.timelines.keep_timelines`.
     """
     places = places_of(trained)
     gates = gates_of(trained.model).every
@@ -72,27 +56,27 @@ def probe_gates(trained: Trained, settings: GatesAnalysis) -> dict[str, Any]:
         around.add(shown, batch, events_BT)
 
     sample = draw_sample(trained)
-    told = {name: sums.result() for name, sums in distribution.items()}
-    follows = {name: (told[name].get("follows") or {}).get("feature") for name in names}
-    return {
-        "gates": [{"name": gate.name, "modalities": list(gate.modalities)} for gate in gates],
-        "places": [[gate.name for gate in place] for place in places],
-        "components": list(trained.targets.components),
-        "step": trained.schema.step,
-        "distribution": told,
-        "shares": shares.result(),
-        "conditions": conditions.result(),
-        "around": around.result(),
-        "faithfulness": measure_faithfulness(sample),
-        "clamping": measure_clamping(sample, {name: sums.mean_D() for name, sums in distribution.items()}),
-        "sample": {
-            "items": len(sample.items),
-            "of_items": sample.of_items,
-            "windows": sample.windows,
-            "of_windows": sample.of_windows,
-        },
-        "timelines": keep_timelines(trained, settings.timelines, follows),
-    }
+    openings = {name: sums.result() for name, sums in distribution.items()}
+    follows = {name: opening.follows and opening.follows.feature for name, opening in openings.items()}
+    return GatesResult(
+        gates=tuple(GateName(name=gate.name, modalities=gate.modalities) for gate in gates),
+        places=tuple(tuple(gate.name for gate in place) for place in places),
+        components=trained.targets.components,
+        step=trained.schema.step,
+        distribution=openings,
+        shares=shares.result(),
+        conditions=conditions.result(),
+        around=around.result(),
+        faithfulness=measure_faithfulness(sample),
+        clamping=measure_clamping(sample, {name: sums.mean_D() for name, sums in distribution.items()}),
+        sample=GateSample(
+            items=len(sample.items),
+            of_items=sample.of_items,
+            windows=sample.windows,
+            of_windows=sample.of_windows,
+        ),
+        timelines=keep_timelines(trained, settings.timelines, follows),
+    )
 
 
 def _features(trained: Trained, gate: Gate) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ B batch, T steps, M modalities, D width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ import torch
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import GateFusion
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.record import GateUse
 from mmcore.trace import Trace
 
 SHUT, OPEN = 0.05, 0.95
@@ -21,7 +21,7 @@ SHUT, OPEN = 0.05, 0.95
 it hardly follows its input, nor can it be trained back."""
 
 
-def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str, Any]]:
+def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, GateUse]:
     """The gates of a trained model on a handful of windows, by the name under which the fusion traces them.
 
     Only steps at which two modalities or more are present count: with one alone a gate has nothing to choose between,
@@ -32,13 +32,13 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
         batch: windows as the loader made them, on the CPU.
 
     Returns:
-        ``{name: {"mean", "saturated"}}``, name as in ``audio`` or, in hierarchical fusion, ``(audio|visual)``; mean
+        By name, as in ``audio`` or, in hierarchical fusion, ``(audio|visual)``; mean
         opening, and share of values below 0.05 or above 0.95. {} for a fusion without gates. A gate of which no value
         counts is left out.
 
     Example:
         >>> probe_saturation(model, batch)                                  # doctest: +SKIP
-        {'audio': {'mean': 0.48, 'saturated': 0.02}, 'track': {'mean': 0.61, 'saturated': 0.11}}
+        {'audio': GateUse(mean=0.48, saturated=0.02), 'track': GateUse(mean=0.61, saturated=0.11)}
     """
     if not has_gates(model):
         return {}
@@ -46,14 +46,14 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, dict[str
     with torch.no_grad():
         model.look_at_fusion(batch.to(next(model.parameters()).device), trace)
     choice_BT = trace.arrays["present"].sum(-1) >= 2
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, GateUse] = {}
     for name, gate_BTD in trace.arrays.items():
         kind, _, gate = name.partition("/")
         values_ND = gate_BTD[choice_BT] if kind == "gates" else np.empty(0)
         values_N = values_ND[~np.isnan(values_ND)]
         if len(values_N):
             stuck_N = (values_N < SHUT) | (values_N > OPEN)
-            found[gate] = {"mean": float(values_N.mean(dtype=np.float64)), "saturated": float(stuck_N.mean())}
+            found[gate] = GateUse(float(values_N.mean(dtype=np.float64)), float(stuck_N.mean()))
     return found
 
 
@@ -62,12 +62,12 @@ def has_gates(model: MultimodalModel) -> bool:
     return isinstance(model.fusion, GateFusion)
 
 
-def gate_columns(gates: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def gate_columns(gates: Mapping[str, GateUse]) -> dict[str, float]:
     """The same as columns of an epoch's history row.
 
     Example:
-        >>> gate_columns({"audio": {"mean": 0.48, "saturated": 0.02}})
+        >>> gate_columns({"audio": GateUse(0.48, 0.02)})
         {'gate/audio': 0.48, 'gate_saturated/audio': 0.02}
     """
-    means = {f"gate/{name}": gate["mean"] for name, gate in gates.items()}
-    return means | {f"gate_saturated/{name}": gate["saturated"] for name, gate in gates.items()}
+    means = {f"gate/{name}": gate.mean for name, gate in gates.items()}
+    return means | {f"gate_saturated/{name}": gate.saturated for name, gate in gates.items()}

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
+from mmcore.answers.gates import Around, Condition, Follows, Opening, Shares
 from mmcore.batch import Batch
 from mmcore.model.fusion.gates import Gate
 from mmcore.probes.gates.clamping import gates_of
@@ -120,32 +120,31 @@ class OpeningSums:
         """Each feature's mean gate; NaN where no step counts."""
         return self.sum_D / self.steps if self.steps else np.full_like(self.sum_D, np.nan)
 
-    def result(self) -> dict[str, Any]:
-        """Plain numbers; see :func:`mmcore.probes.gates.probe.probe_gates`."""
+    def result(self) -> Opening:
+        """The numbers to keep."""
         if not self.steps:
-            return {"steps": 0, "present": self.present}
+            return Opening(steps=0, present=self.present)
         mean_D = self.mean_D()
         # The law of total variance: what differs between features, and what differs between inputs within each.
         between_inputs = float((self.square_D / self.steps - mean_D**2).clip(0).mean())
         variance = between_inputs + float(mean_D.var())
         opening = self.opening / self.steps
         number = self.steps * len(mean_D)
-        driver = self._driver()
-        return {
-            "steps": self.steps,
-            "present": self.present,
-            "mean": told(opening),
-            "deviation": told(math.sqrt(variance)),
-            "deviation_over_steps": told(math.sqrt(max(0.0, self.opening_square / self.steps - opening**2))),
-            "quantiles": [told(q) for q in self._quantiles()],
-            "histogram": self.histogram.tolist(),
-            "shut": told(self.shut / number),
-            "open": told(self.open / number),
-            "between_inputs": told(between_inputs / variance if variance > 1e-12 else 0.0),
-            "norm": told(self.norm / self.steps),
-            "passing": told(self.passing / self.steps),
-            "follows": None if driver is None else {"feature": driver[0], "correlation": told(driver[1])},
-        }
+        return Opening(
+            steps=self.steps,
+            present=self.present,
+            mean=rounded(opening),
+            deviation=rounded(math.sqrt(variance)),
+            deviation_over_steps=rounded(math.sqrt(max(0.0, self.opening_square / self.steps - opening**2))),
+            quantiles=tuple(map(rounded, self._quantiles())),
+            histogram=tuple(self.histogram.tolist()),
+            shut=rounded(self.shut / number),
+            open=rounded(self.open / number),
+            between_inputs=rounded(between_inputs / variance if variance > 1e-12 else 0.0),
+            norm=rounded(self.norm / self.steps),
+            passing=rounded(self.passing / self.steps),
+            follows=self._follows(),
+        )
 
     def _quantiles(self) -> list[float]:
         """Read from the histogram, linear within a bin."""
@@ -158,8 +157,8 @@ class OpeningSums:
             found.append(float(edges[at - 1] + share * (edges[at] - edges[at - 1])))
         return found
 
-    def _driver(self) -> tuple[str, float] | None:
-        """The raw feature with which the opening goes along most closely over time, and Pearson's r."""
+    def _follows(self) -> Follows | None:
+        """None where the opening or every feature stays the same."""
         variance_F = self.x_square_F / self.steps - (self.x_F / self.steps) ** 2
         opening = self.opening / self.steps
         variance = self.opening_square / self.steps - opening**2
@@ -169,7 +168,7 @@ class OpeningSums:
         covariance_F = self.cross_F / self.steps - self.x_F / self.steps * opening
         r_F = np.where(varies_F, covariance_F / np.sqrt(np.where(varies_F, variance_F, 1.0) * variance), 0.0)
         best = int(np.abs(r_F).argmax())
-        return self.features[best], float(np.clip(r_F[best], -1.0, 1.0))
+        return Follows(feature=self.features[best], correlation=rounded(np.clip(r_F[best], -1.0, 1.0)))
 
 
 class ShareSums:
@@ -203,17 +202,18 @@ class ShareSums:
                         self.passing[name] += float(share_N.sum())
                         self.counted[name] += int(there_N.sum())
 
-    def result(self) -> dict[str, Any]:
-        """Mean entropies, 0 (one gate has all) to 1 (equal shares); each gate's mean share of what passes its place."""
-        return {
-            "steps": self.number,
-            **{f"entropy_{kind}": told(value / self.number if self.number else None) for kind, value in
-               self.entropy.items()},
-            "passing": {
-                name: told(total / self.counted[name] if self.counted[name] else None)
-                for name, total in self.passing.items()
-            },
-        }  # fmt: skip
+    def result(self) -> Shares:
+        """NaN where nothing counts."""
+
+        def mean(total: float, number: float) -> float:
+            return rounded(total / number) if number else math.nan
+
+        return Shares(
+            steps=self.number,
+            entropy_opening=mean(self.entropy["opening"], self.number),
+            entropy_passing=mean(self.entropy["passing"], self.number),
+            passing={name: mean(total, self.counted[name]) for name, total in self.passing.items()},
+        )
 
 
 class ConditionSums:
@@ -236,20 +236,20 @@ class ConditionSums:
                     opening_N = shown.opening[gate][where_BT & shown.choice_BTG[..., g]]
                     sums_G22[g, side] += (opening_N.sum(), len(opening_N))
 
-    def result(self) -> list[dict[str, Any]]:
-        """One row per condition and gate that was seen both ways."""
-        return [
-            {
-                "condition": name,
-                "gate": gate,
-                "so": told(sums_22[0, 0] / sums_22[0, 1]),
-                "else": told(sums_22[1, 0] / sums_22[1, 1]),
-                "steps": [int(sums_22[0, 1]), int(sums_22[1, 1])],
-            }
+    def result(self) -> tuple[Condition, ...]:
+        """One for each condition and gate that was seen both ways."""
+        return tuple(
+            Condition(
+                condition=name,
+                gate=gate,
+                so=rounded(sums_22[0, 0] / sums_22[0, 1]),
+                otherwise=rounded(sums_22[1, 0] / sums_22[1, 1]),
+                steps=(int(sums_22[0, 1]), int(sums_22[1, 1])),
+            )
             for name, sums_G22 in self.sums.items()
             for gate, sums_22 in zip(self.gates, sums_G22, strict=True)
             if sums_22[:, 1].all()
-        ]
+        )
 
 
 class AlignedSums:
@@ -283,18 +283,18 @@ class AlignedSums:
                 counts_T = shown.choice_BTG[b, there_T, g]
                 self.opening_GS[g, at_T[counts_T]] = shown.opening[name][b, there_T][counts_T]
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> Around:
         """Means by lag and gate, and the number of edits."""
         self._close()
         self.item = -1
         mean_GL = np.divide(
             self.sum_GL, self.number_GL, out=np.full_like(self.sum_GL, np.nan), where=self.number_GL > 0
         )
-        return {
-            "lags": self.lags.tolist(),
-            "events": self.events,
-            "mean": {name: [told(v) for v in row] for name, row in zip(self.gates, mean_GL.tolist(), strict=True)},
-        }
+        return Around(
+            lags=tuple(self.lags.tolist()),
+            events=self.events,
+            mean={name: tuple(map(rounded, row)) for name, row in zip(self.gates, mean_GL.tolist(), strict=True)},
+        )
 
     def _close(self) -> None:
         if self.item < 0:
@@ -308,6 +308,6 @@ class AlignedSums:
         self.number_GL += (~np.isnan(opening_GEL)).sum(1)
 
 
-def told(value: float | None) -> float | None:
-    """A number as it is kept: five digits after the point; None for NaN."""
-    return None if value is None or math.isnan(value) else round(float(value), DIGITS)
+def rounded(value: float) -> float:
+    """A number as it is kept: five digits after the point; NaN stays NaN."""
+    return round(float(value), DIGITS)

@@ -6,17 +6,17 @@ B batch, T steps, S steps of an item, K tracks, O outputs per track.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmcore.answers.gates import Feature, TargetLine, Timeline
 from mmcore.batch import Batch
 from mmcore.config import Forecast
 from mmcore.probes.events import edit_events
 from mmcore.probes.gates.clamping import gates_of
-from mmcore.probes.gates.sums import look, told
+from mmcore.probes.gates.sums import look, rounded
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from mmcore.training.losses import layout_of
@@ -32,25 +32,23 @@ def draw_items(trained: Trained, number: int) -> list[int]:
     return sorted(drawn, key=lambda item: not trained.prepared.items[item].complete)[:number]
 
 
-def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """Everything about a few items that a picture needs, one row a step of the grid at most; None where nothing is.
+def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | None]) -> tuple[Timeline, ...]:
+    """Everything about a few items that a picture needs, one row a step of the grid at most; NaN where nothing is.
 
     Args:
         number: items at most. follows: by gate, the raw feature to show beside it; None: the length of the vector of
             all that its modality has. A gate with several modalities behind it has none.
 
     Returns:
-        ``{"item", "first", "gates": {gate: […]}, "passing": …, "features": {gate: {"name", "values"}},
-        "targets": [{"parameter", "track", "kind", "true", "predicted"}], "events": [steps]}`` per item; ``first`` is
-        the grid step of the first number. Targets: the first class parameter and the first continuous one, track 0;
-        of a class the probability of the one that is true most often is predicted; normalised values else. All have
-        the clock of the corpus: targets and edits stand where they happen, a gate at the step that it helps to predict,
-        a feature where it was measured. What is read before the first gate's step is not shown.
+        One for each item. Targets: the first class parameter and the first continuous one, track 0; of a class the
+        probability of the one that is true most often is predicted; normalised values else. All have the clock of the
+        corpus: targets and edits stand where they happen, a gate at the step that it helps to predict, a feature where
+        it was measured. What is read before the first gate's step is not shown.
     """
-    return [_timeline(trained, item, follows) for item in draw_items(trained, number)]
+    return tuple(_timeline(trained, item, follows) for item in draw_items(trained, number))
 
 
-def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> dict[str, Any]:
+def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) -> Timeline:
     names = [gate.name for gate in gates_of(trained.model).every]
     windows = np.flatnonzero(trained.test.table_W4[:, 0] == item)
     ahead = trained.task.horizon if isinstance(trained.task, Forecast) else 0
@@ -87,33 +85,33 @@ def _timeline(trained: Trained, item: int, follows: Mapping[str, str | None]) ->
                 events_S[at_T] = happens_BT[b, there_T]
     last = max((np.flatnonzero(~np.isnan(np.stack([*gates.values()])).all(0)).max(initial=-1) + 1), first)
 
-    def listed(line_S: np.ndarray) -> list[float | None]:
-        return [None if (kept := told(v)) is None else round(kept, 3) for v in line_S[first:last].tolist()]
+    def listed(line_S: np.ndarray) -> tuple[float, ...]:
+        return tuple(round(rounded(value), 3) for value in line_S[first:last].tolist())
 
-    return {
-        "item": trained.prepared.items[item].name,
-        "first": first,
-        "gates": {name: listed(line) for name, line in gates.items()},
-        "passing": {name: listed(line) for name, line in passing.items()},
-        "features": {
-            name: {"name": follows.get(name), "values": listed(line)}
+    return Timeline(
+        item=trained.prepared.items[item].name,
+        first=first,
+        gates={name: listed(line) for name, line in gates.items()},
+        passing={name: listed(line) for name, line in passing.items()},
+        features={
+            name: Feature(name=follows.get(name), values=listed(line))
             for name, line in features.items()
             if name in trained.modalities
         },
-        "targets": [
-            {
-                "parameter": trained.targets.parameters[p].name,
-                "track": 0,
-                "kind": trained.targets.parameters[p].kind,
-                "true": listed(line[0]),
-                "predicted": listed(line[1]),
-            }
-            for p, line in zip(targets, lines, strict=True)
-        ]
+        targets=tuple(
+            TargetLine(
+                parameter=trained.targets.parameters[p].name,
+                track=0,
+                kind=trained.targets.parameters[p].kind,
+                true=listed(true_S),
+                predicted=listed(predicted_S),
+            )
+            for p, (true_S, predicted_S) in zip(targets, lines, strict=True)
+        )
         if trained.targets.scope == "step"
-        else [],
-        "events": np.flatnonzero(events_S).tolist(),
-    }
+        else (),
+        events=tuple(np.flatnonzero(events_S).tolist()),
+    )
 
 
 def _feature(

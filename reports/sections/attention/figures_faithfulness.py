@@ -11,10 +11,10 @@ from matplotlib.figure import Figure as Drawing
 from reports.figures.style import INK, MOST_ARMS, PAPER, WIDTH, colour, house_style, marker, only_first, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
-from reports.sections.attention.estimates import Attending
+from reports.sections.attention.estimates import Attending, Correlation
 from reports.sections.faithfulness import STRONG, WEAK
 
-_WORDS = {
+_WORDS: dict[Correlation, str] = {
     "occlusion": "taking steps away",
     "gradient": "gradient × input",
     "beyond": "… with nearness held fixed",

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.answers.attention import Layer
 from reports.figures.style import INK, MOST_ARMS, WIDTH, colour, house_style, only_first, shortened
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending
@@ -48,7 +49,7 @@ class AttentionHeads:
                 row
                 for arm in (found.arms if found else ())
                 for repeat, one in (found.by_arm[arm].items() if found else ())
-                for layer in one["layers"]
+                for layer in one.layers
                 for row in _heads(arm, repeat, layer, (found.step if found else None) or 1.0)
             ]
             columns = ["arm", "repeat", "place", "layer", "head", "entropy", "distance", "uniform_distance"]
@@ -92,11 +93,11 @@ class AttentionHeads:
         return figure
 
 
-def _heads(arm: str, repeat: int, layer: dict[str, Any], step: float) -> list[tuple[Any, ...]]:
-    uniform = layer["uniform"]["distance"] * step
+def _heads(arm: str, repeat: int, layer: Layer, step: float) -> list[tuple[Any, ...]]:
+    uniform = layer.uniform.distance * step
     return [
-        (arm, repeat, layer["place"], layer["layer"] + 1, head + 1, entropy, distance * step, uniform)
-        for head, (entropy, distance) in enumerate(zip(layer["entropy"], layer["distance"], strict=True))
+        (arm, repeat, layer.place, layer.layer + 1, head + 1, entropy, distance * step, uniform)
+        for head, (entropy, distance) in enumerate(zip(layer.entropy, layer.distance, strict=True))
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +9,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from mmcore.answers.attention import Map, Window
 from reports.figures.style import COLOURS, WIDTH, house_style, shortened
 from reports.numbers import listing, number
 from reports.records.frame import StudyResults
@@ -42,12 +41,12 @@ class AttentionMaps:
         if not windows:
             return "No window was kept."
         (_, repeat, first), *_ = windows
-        items = list(dict.fromkeys(window["item"] for _, _, window in windows))
+        items = list(dict.fromkeys(window.item for _, _, window in windows))
         arms = len(self.found.arms) if self.found else 0
         left_out = f" The first {MOST_DRAWN} of {arms} arms are drawn." if arms > MOST_DRAWN else ""
         return (
             f"Where each step (from top to bottom) looks (from left to right) in a window of {listing(items)}, repeat "
-            f"{repeat}, {first['steps']} steps: first and last layer, mean over heads, and rollout through all layers. "
+            f"{repeat}, {first.steps} steps: first and last layer, mean over heads, and rollout through all layers. "
             f"Shades begin at weights of {listing([number(weight) for weight, _ in SHADES])}. Marks along the lower "
             f"edge are edits. Lighter cells are left out. One window is an example and no evidence.{left_out}"
         )
@@ -64,12 +63,12 @@ class AttentionMaps:
             self._frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         return self._frame
 
-    def _windows(self) -> list[tuple[str, int, dict[str, Any]]]:
+    def _windows(self) -> list[tuple[str, int, Window]]:
         """Arm, repeat and window of what is drawn: of each arm the first repeat that kept one."""
-        windows: list[tuple[str, int, dict[str, Any]]] = []
+        windows: list[tuple[str, int, Window]] = []
         for arm in self.found.arms if self.found else ():
             assert self.found is not None
-            kept = [(repeat, one["maps"][0]) for repeat, one in self.found.by_arm[arm].items() if one["maps"]]
+            kept = [(repeat, one.maps[0]) for repeat, one in self.found.by_arm[arm].items() if one.maps]
             if kept:
                 windows.append((arm, *min(kept, key=lambda one: one[0])))
         return windows[:MOST_DRAWN]
@@ -96,35 +95,35 @@ class AttentionMaps:
         return figure
 
 
-def _chosen(window: dict[str, Any]) -> list[tuple[str, np.ndarray]]:
+def _chosen(window: Window) -> list[tuple[str, np.ndarray]]:
     """First and last layer of the encoder, or else of what there is, and rollout: words and weights."""
-    *layers, rollout = window["maps"]
-    own = [one for one in layers if one["place"].startswith("encoder")] or layers
+    *layers, rollout = window.maps
+    own = [one for one in layers if one.place.startswith("encoder")] or layers
     picked = [own[0], own[-1]] if len(own) > 1 else own
-    named = [(_name(one), np.array(one["rows"]) / 1000) for one in picked]
-    return [*named, ("rollout", np.array(rollout["rows"]) / 1000)]
+    named = [(_name(one), np.array(one.rows) / 1000) for one in picked]
+    return [*named, ("rollout", np.array(rollout.rows) / 1000)]
 
 
-def _name(one: dict[str, Any]) -> str:
-    place = one["place"].removeprefix("encoder").removeprefix("/")
-    return f"{place} layer {one['layer'] + 1}".strip()
+def _name(one: Map) -> str:
+    place = one.place.removeprefix("encoder").removeprefix("/")
+    return f"{place} layer {one.layer + 1}".strip()
 
 
-def _cells(arm: str, repeat: int, window: dict[str, Any], words: str, weights: np.ndarray) -> pd.DataFrame:
+def _cells(arm: str, repeat: int, window: Window, words: str, weights: np.ndarray) -> pd.DataFrame:
     query, key = np.nonzero(weights >= SHADES[0][0])
-    cells = {"query": query * window["pooled"], "key": key * window["pooled"], "weight": weights[query, key]}
-    return pd.DataFrame({"arm": arm, "repeat": repeat, "item": window["item"], "map": words, **cells})
+    cells = {"query": query * window.pooled, "key": key * window.pooled, "weight": weights[query, key]}
+    return pd.DataFrame({"arm": arm, "repeat": repeat, "item": window.item, "map": words, **cells})
 
 
-def _heat(axes: Axes, weights: np.ndarray, window: dict[str, Any], step: float) -> None:
-    size, end = window["pooled"] * step, window["steps"] * step
+def _heat(axes: Axes, weights: np.ndarray, window: Window, step: float) -> None:
+    size, end = window.pooled * step, window.steps * step
     edges = [weight for weight, _ in SHADES]
     shade_QS = np.digitize(weights, edges)
     for shade, (_, opacity) in enumerate(SHADES, start=1):
         boxes = _runs(shade_QS == shade, size)
         if boxes is not None:
             axes.add_patch(PathPatch(boxes, facecolor=COLOURS[0], alpha=opacity, linewidth=0))
-    at = (np.array(window["events"]) + 0.5) * step
+    at = (np.array(window.events) + 0.5) * step
     below = axes.get_xaxis_transform()
     axes.plot(at, [0.03] * len(at), "|", color=COLOURS[1], markersize=5, markeredgewidth=1.0, transform=below)
     axes.set_xlim(0, end)

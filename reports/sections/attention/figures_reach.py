@@ -10,9 +10,9 @@ from matplotlib.figure import Figure as Drawing
 from reports.figures.style import MOST_ARMS, WIDTH, colour, house_style, line, marker, only_first, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
-from reports.sections.attention.estimates import Attending
+from reports.sections.attention.estimates import Attending, Compared
 
-_WORDS = {"rollout": "weight in rollout", "occlusion": "change of outputs when taken away"}
+_WORDS: dict[Compared, str] = {"rollout": "weight in rollout", "occlusion": "change of outputs when taken away"}
 
 
 class AttentionReach:

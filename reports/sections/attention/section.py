@@ -8,7 +8,7 @@ from reports.model.section import Finding, Section, SectionTable
 from reports.numbers import counted, interval, listing, number, percent, probability
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
-from reports.sections.attention.estimates import KIND, MEASURES, Attending, Row
+from reports.sections.attention.estimates import MEASURES, Attending, Correlation, Measure
 from reports.sections.attention.tables import difference_table, faithfulness_table, flow_table, layer_table
 from reports.sections.faithfulness import RULE, Label
 from reports.statistics.intervals import Estimate
@@ -33,7 +33,7 @@ def section(results: StudyResults) -> Section | None:
         return None
     told = told_arms(results, found.arms)
     return Section(
-        key=KIND,
+        key="attention",
         title="Attention",
         question="Where does attention look, and is what it shows what the model uses?",
         lead=_lead(found),
@@ -102,11 +102,12 @@ def _believed(found: Attending, arm: str) -> Finding:
     if believed and beyond.n > 1 and beyond.low <= 0 and near.low > 0:
         text += " But it is not shown to say more than that near steps matter most."
     more = [f"with what taking steps away does: {judged.evidence}"]
-    for name, words in (
-        ("gradient", "with gradient × input"),
-        ("beyond", "with nearness held fixed"),
-        ("nearness", "of nearness alone"),
-    ):
+    others: dict[Correlation, str] = {
+        "gradient": "with gradient × input",
+        "beyond": "with nearness held fixed",
+        "nearness": "of nearness alone",
+    }
+    for name, words in others.items():
         rho = found.correlated(arm, name)
         if rho.n:
             more.append(f"{words}: ρ = {_mean(rho)}")
@@ -144,8 +145,12 @@ def _overstated(found: Attending, arm: str) -> list[Finding]:
 
 
 def _looks(found: Attending, arm: str) -> Finding:
-    entropy, away, events = (found.measured(arm, name) for name in ("entropy", "distance", "events"))
-    uniform, base = (found.measured(arm, name, uniform=True) for name in ("distance", "events"))
+    entropy, away, events = (
+        found.measured(arm, "entropy"),
+        found.measured(arm, "distance"),
+        found.measured(arm, "events"),
+    )
+    uniform, base = found.measured(arm, "distance", uniform=True), found.measured(arm, "events", uniform=True)
     text = (
         f"Attention of {arm} looks {number(away.mean)} {found.unit} away on average, where equal weights would look "
         f"{number(uniform.mean)} {found.unit}, and spreads {_percent(entropy)} as widely as it could."
@@ -223,7 +228,7 @@ def _differences(found: Attending) -> list[Finding]:
     return findings
 
 
-def _agreed(found: Attending, name: str) -> str:
+def _agreed(found: Attending, name: Measure) -> str:
     value = found.agreement(name)
     if math.isnan(value):
         return "repeats cannot be compared"
@@ -235,8 +240,8 @@ def _unit(found: Attending, measure: str) -> str:
 
 
 def _limits(found: Attending) -> str:
-    spans = {one["faithfulness"]["span"] for one in _all(found) if one["faithfulness"]}
-    span = f"spans of {counted(max(spans), 'step')}" if spans and max(spans) > 1 else "single steps"
+    longest = max(found.spans, default=1)
+    span = f"spans of {counted(longest, 'step')}" if longest > 1 else "single steps"
     stable = {arm: found.stability(arm) for arm in found.arms}
     known = [value for value in stable.values() if not math.isnan(value)]
     told = (
@@ -252,10 +257,6 @@ def _limits(found: Attending) -> str:
         f"foresee them. Words are corrected for the number of questions: half of alpha is for questions about single "
         f"arms (Holm), half for the comparisons of arms, which are judged together.{told}"
     )
-
-
-def _all(found: Attending) -> list[Row]:
-    return [one for answers in found.by_arm.values() for one in answers.values()]
 
 
 # Words -------------------------------------------------------------------------------------------------------------

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 from reports.model.section import Table, plain_table
-from reports.sections.attention.estimates import MEASURES, Attending, Difference
+from reports.sections.attention.estimates import MEASURES, Attending, Compared, Correlation, Difference, Measure
 
 
 def faithfulness_table(found: Attending) -> Table:
     """What rollout correlates with, by arm."""
-    names = ("occlusion", "gradient", "beyond", "nearness")
+    names: tuple[Correlation, ...] = ("occlusion", "gradient", "beyond", "nearness")
     words = ("ρ with occlusion", "ρ with gradient × input", "ρ with nearness held fixed", "ρ of nearness alone")
     columns = ["arm", "label"]
     for word in words:
@@ -24,14 +25,14 @@ def faithfulness_table(found: Attending) -> Table:
         for name in names:
             rho = found.correlated(arm, name)
             row += [_known(rho.mean), _known(rho.low), _known(rho.high)]
-        row += [_known(found.shared(found.past(arm, of)).mean) for of in ("rollout", "occlusion")]
+        row += [_known(found.shared(found.past(arm, of)).mean) for of in get_args(Compared)]
         rows.append([*row, _known(found.stability(arm)), judged.correlation.n])
     return plain_table(columns, rows)
 
 
 def layer_table(found: Attending) -> Table:
     """What heads do, by arm, place and layer; means over heads."""
-    measures = ("entropy", "distance", "own", "past", "events", "apart")
+    measures: tuple[Measure | Literal["own", "past"], ...] = ("entropy", "distance", "own", "past", "events", "apart")
     columns = ["arm", "place", "layer", *_LAYER_WORDS, "repeats"]
     rows = []
     for arm in found.arms:
@@ -63,11 +64,11 @@ def difference_table(found: Attending) -> Table:
         "arm", "against", "measure", "difference", "low", "high", "p", "p corrected", "outcome", "ICC of the measure",
         "repeats",
     ]  # fmt: skip
-    agreement = {name: _known(found.agreement(name)) for name in MEASURES}
+    agreement: dict[Measure, float | None] = {name: _known(found.agreement(name)) for name in MEASURES}
     return plain_table(columns, [_compared_row(d, agreement) for d in found.differences])
 
 
-def _compared_row(d: Difference, agreement: dict[str, float | None]) -> list[object]:
+def _compared_row(d: Difference, agreement: dict[Measure, float | None]) -> list[object]:
     difference = d.test.estimate
     outcome = {"above": "higher", "below": "lower", "open": "undecided"}.get(d.test.outcome, d.test.outcome)
     numbers = (_known(difference.mean), _known(difference.low), _known(difference.high))

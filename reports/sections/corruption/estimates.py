@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.answers.answer import Answered
+from mmcore.answers.corruption import CorruptionResult
 from reports.records.frame import StudyResults
 from reports.sections.family import Test, differences_of, judge_together
 from reports.sections.yardstick import Yardstick
@@ -160,16 +162,16 @@ class Robustness:
     @classmethod
     def of(cls, results: StudyResults) -> Robustness | None:
         """None where nothing was asked."""
-        answers, excluded = _alike(results.answers("corruption"), results.study.reference)
+        answers, excluded = _alike(results.answers(CorruptionResult), results.study.reference)
         if not answers:
             return None
-        repeats = tuple(sorted({answer["repeat"] for answer in answers}))
+        repeats = tuple(sorted({answer.repeat for answer in answers}))
         by_arm: dict[str, dict[int, dict[str, Any]]] = {}
         for answer in answers:
-            by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+            by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
         yardstick = Yardstick.of(results)
         found = _curves([arm.name for arm in results.study.arms if arm.name in by_arm], by_arm, repeats, yardstick)
-        samples = tuple(answer["result"]["sample"] for answer in answers)
+        samples = tuple(answer.result["sample"] for answer in answers)
         return cls(repeats, yardstick, tuple(found), tuple(_comparisons(results, found)), samples, excluded)
 
     @property
@@ -184,14 +186,16 @@ class Robustness:
         return tuple(dict.fromkeys(curve.arm for curve in self.curves))
 
 
-def _alike(answers: Sequence[dict[str, Any]], reference: str) -> tuple[list[dict[str, Any]], int]:
+def _alike(
+    answers: Sequence[Answered[CorruptionResult]], reference: str
+) -> tuple[list[Answered[CorruptionResult]], int]:
     """Answers that were given on one sample in each repeat: the reference's, else the most frequent one."""
     digests: dict[int, str] = {}
-    for repeat in {answer["repeat"] for answer in answers}:
-        own = [(a["arm"], a["result"]["sample"]["digest"]) for a in answers if a["repeat"] == repeat]
+    for repeat in {answer.repeat for answer in answers}:
+        own = [(a.arm, a.result["sample"]["digest"]) for a in answers if a.repeat == repeat]
         most, _ = Counter(digest for _, digest in own).most_common(1)[0]
         digests[repeat] = dict(own).get(reference, most)
-    kept = [a for a in answers if a["result"]["sample"]["digest"] == digests[a["repeat"]]]
+    kept = [a for a in answers if a.result["sample"]["digest"] == digests[a.repeat]]
     return kept, len(answers) - len(kept)
 
 

@@ -10,13 +10,16 @@ logarithm of losses, or on gains. A verdict needs this witness and the test over
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 
 LEAST_GROUPS = 5
 """Groups of items.csv on each side that a verdict needs: with four on each, one unusual speaker decides."""
@@ -59,11 +62,11 @@ class ItemLosses:
         answers: of the errors analysis: which items belong to which group of a condition.
     """
 
-    def __init__(self, items: pd.DataFrame, answers: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, items: pd.DataFrame, answers: Sequence[Answered[ErrorsResult]]) -> None:
         self._items = items
         self.members: dict[tuple[str, str], set[str]] = {}
         for answer in answers:
-            for condition in answer["result"]["conditions"]:
+            for condition in answer.result["conditions"]:
                 for group in condition["groups"] if condition.get("of_items") else ():
                     if group["group"] is not None:
                         self.members.setdefault((condition["name"], group["group"]), set()).update(group["items"])

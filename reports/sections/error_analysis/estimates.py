@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.skill import skills_of
 from reports.records.frame import StudyResults
 from reports.sections.error_analysis.between_items import Between, ItemLosses
@@ -127,21 +128,21 @@ class _Losses:
     naive_R: dict[tuple[str, str, str, str], np.ndarray]
 
     @classmethod
-    def of(cls, answers: Sequence[dict[str, Any]]) -> _Losses:
-        repeats = tuple(sorted({answer["repeat"] for answer in answers}))
+    def of(cls, answers: Sequence[Answered[ErrorsResult]]) -> _Losses:
+        repeats = tuple(sorted({answer.repeat for answer in answers}))
         groups: dict[str, dict[str, None]] = {}
         loss_R: dict[tuple[str, str, str, str], np.ndarray] = {}
         naive_R: dict[tuple[str, str, str, str], np.ndarray] = {}
         for answer in answers:
-            at = repeats.index(answer["repeat"])
-            for condition in answer["result"]["conditions"]:
+            at = repeats.index(answer.repeat)
+            for condition in answer.result["conditions"]:
                 for group in condition["groups"]:
                     if group["group"] is None:
                         continue
                     groups.setdefault(condition["name"], {})[group["group"]] = None
                     for into, name in ((loss_R, "loss"), (naive_R, "naive")):
                         for component, value in group[name].items():
-                            key = (answer["arm"], condition["name"], group["group"], component)
+                            key = (answer.arm, condition["name"], group["group"], component)
                             row_R = into.setdefault(key, np.full(len(repeats), math.nan))
                             row_R[at] = math.nan if value is None else value
         return cls(repeats, tuple(_places(groups, answers)), loss_R, naive_R)
@@ -156,11 +157,11 @@ class _Losses:
         return skills_of(*self.get(arm, condition, group, component))
 
 
-def _places(groups: dict[str, dict[str, None]], answers: Sequence[dict[str, Any]]) -> Iterator[Place]:
+def _places(groups: dict[str, dict[str, None]], answers: Sequence[Answered[ErrorsResult]]) -> Iterator[Place]:
     """Every group that is there besides a condition's first one, in the order in which probes tell them."""
     orders: dict[str, list[str]] = {}
     for answer in answers:
-        for condition in answer["result"]["conditions"]:
+        for condition in answer.result["conditions"]:
             told = [g["group"] for g in condition["groups"] if g["group"] is not None]
             if len(told) > len(orders.get(condition["name"], [])):
                 orders[condition["name"]] = told
@@ -194,7 +195,7 @@ class ItemGroup:
 
 def item_groups(results: StudyResults) -> list[ItemGroup]:
     """Every group of every column of items.csv that is a condition, by arm and component, bases first."""
-    answers = results.answers("errors")
+    answers = results.answers(ErrorsResult)
     losses, by_item = _Losses.of(answers), ItemLosses(results.items, answers)
     bases = {(place.condition, place.group): place.base for place in losses.places}
     found = []
@@ -230,7 +231,7 @@ def gain_margin(results: StudyResults, component: str) -> float | None:
 
 def _judged(results: StudyResults) -> tuple[list[Ratio], list[Gain]]:
     """All questions of the section, judged together."""
-    answers = results.answers("errors")
+    answers = results.answers(ErrorsResult)
     losses, arms = _Losses.of(answers), _arms(results, answers)
     of_ratios = [
         (arm, place, component)
@@ -339,8 +340,8 @@ def _gain(
     return Gain(*pair, place, component, group, base, test, between)
 
 
-def _arms(results: StudyResults, answers: Sequence[dict[str, Any]]) -> list[str]:
-    answered = {answer["arm"] for answer in answers}
+def _arms(results: StudyResults, answers: Sequence[Answered[ErrorsResult]]) -> list[str]:
+    answered = {answer.arm for answer in answers}
     return [arm.name for arm in results.study.arms if arm.name in answered]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.style import WIDTH, house_style
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
@@ -44,12 +45,12 @@ class ErrorCase:
         self.component = results.components[number]
         self.name = f"{HARD}_{number}"
         self.title = f"Hardest span: {self.component}"
-        answers = results.answers("errors")
-        self.arms = told_arms(results, {answer["arm"] for answer in answers})
+        answers = results.answers(ErrorsResult)
+        self.arms = told_arms(results, {answer.arm for answer in answers})
         self.order = _order(results)
         self.repeat, self.cases = self._found(answers)
 
-    def _found(self, answers: Sequence[dict[str, Any]]) -> tuple[int | None, dict[str, Case]]:
+    def _found(self, answers: Sequence[Answered[ErrorsResult]]) -> tuple[int | None, dict[str, Case]]:
         """The case of each arm, in the first repeat that has it for all of them; of another window: left out."""
         for repeat, by_arm in whole_repeats(answers, self.component, ["hardest"]).items():
             if all(arm in by_arm for arm in self.arms):
@@ -98,14 +99,16 @@ class ErrorEnds:
     def __init__(self, results: StudyResults, number: int, place: int) -> None:
         self.component = results.components[number]
         self.name = f"{ENDS}_{number}_{place}"
-        answers = results.answers("errors")
-        arms = told_arms(results, {answer["arm"] for answer in answers})
+        answers = results.answers(ErrorsResult)
+        arms = told_arms(results, {answer.arm for answer in answers})
         self.arm = arms[place] if place < len(arms) else None
         self.title = f"Worst and best span of {self.arm}: {self.component}"
         self.order = _order(results)
         self.repeat, self.cases = self._found(answers, arms)
 
-    def _found(self, answers: Sequence[dict[str, Any]], arms: Sequence[str]) -> tuple[int | None, dict[str, Case]]:
+    def _found(
+        self, answers: Sequence[Answered[ErrorsResult]], arms: Sequence[str]
+    ) -> tuple[int | None, dict[str, Case]]:
         """Both ends in the first repeat that has them for all arms, so that test items are the same; else its first."""
         found = whole_repeats(answers, self.component, ["worst", "best"])
         own = [repeat for repeat, by_arm in found.items() if self.arm in by_arm]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.style import INK, PAPER, WIDTH, colour, house_style, marker, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
@@ -28,7 +29,7 @@ class ErrorConditions:
 
     def __init__(self, results: StudyResults) -> None:
         self.results = results
-        self.found: list[Ratio] = ratios(results) if results.answers("errors") else []
+        self.found: list[Ratio] = ratios(results) if results.answers(ErrorsResult) else []
         self.told = told_arms(results, {r.arm for r in self.found})
 
     @property

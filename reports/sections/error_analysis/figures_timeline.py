@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.style import INK, colour, line, marker, shortened
 from reports.numbers import NOTHING, number
 
@@ -163,14 +165,14 @@ class Timeline:
 
 
 def whole_repeats(
-    answers: Sequence[dict[str, Any]], component: str, whys: Sequence[str]
+    answers: Sequence[Answered[ErrorsResult]], component: str, whys: Sequence[str]
 ) -> dict[int, dict[str, dict[str, Case]]]:
     """By repeat and arm the case of each reason; arms that lack one of them are left out."""
     found: dict[int, dict[str, dict[str, Case]]] = {}
-    for answer in sorted(answers, key=lambda a: a["repeat"]):
-        cases = {c["why"]: c for c in answer["result"]["cases"] if c["component"] == component and c["why"] in whys}
+    for answer in sorted(answers, key=lambda a: a.repeat):
+        cases = {c["why"]: c for c in answer.result["cases"] if c["component"] == component and c["why"] in whys}
         if len(cases) == len(whys):
-            found.setdefault(answer["repeat"], {})[answer["arm"]] = cases
+            found.setdefault(answer.repeat, {})[answer.arm] = cases
     return found
 
 

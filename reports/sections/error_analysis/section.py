@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from mmcore.analyses import ErrorsAnalysis
+from mmcore.answers.answer import Answered
+from mmcore.answers.error_analysis import ErrorsResult
 from reports.model.section import Finding, Section, SectionTable, Table, plain_table
 from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
@@ -38,12 +41,12 @@ ENDS = "errors_ends"
 
 def section(results: StudyResults) -> Section | None:
     """Where the arms are wrong; None where nobody asked."""
-    answers = results.answers("errors")
+    answers = results.answers(ErrorsResult)
     if not answers:
         return None
-    told = told_arms(results, {answer["arm"] for answer in answers})
+    told = told_arms(results, {answer.arm for answer in answers})
     found, gained = ratios(results), gains(results)
-    listed = max(answer["settings"].get("cases", 3) for answer in answers)
+    listed = max(answer.settings.cases for answer in answers if isinstance(answer.settings, ErrorsAnalysis))
     drawn = range(min(MOST_DRAWN, len(results.components)))
     cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_TOLD)))]
     return Section(
@@ -104,7 +107,7 @@ def _least_gain(results: StudyResults) -> str:
 
 def _columns(results: StudyResults) -> list[str]:
     """Columns of items.csv that are conditions."""
-    told = (c for answer in results.answers("errors") for c in answer["result"]["conditions"] if c.get("of_items"))
+    told = (c for answer in results.answers(ErrorsResult) for c in answer.result["conditions"] if c.get("of_items"))
     return list(dict.fromkeys(condition["name"] for condition in told))
 
 
@@ -128,7 +131,7 @@ def _of_items(results: StudyResults) -> str:
 
 def _left_out(results: StudyResults) -> str:
     """What has no picture, and where it is."""
-    arms = {answer["arm"] for answer in results.answers("errors")}
+    arms = {answer.arm for answer in results.answers(ErrorsResult)}
     others, components = len(arms) - len(told_arms(results, arms)), results.components[MOST_DRAWN:]
     parts = [counted(others, "more arm")] if others else []
     parts += [counted(len(components), "component") + f" ({listing(components)})"] if components else []
@@ -277,13 +280,13 @@ def _items(results: StudyResults, listed: int) -> Table:
     return plain_table(columns, rows)
 
 
-def _spans(answers: Sequence[dict[str, Any]]) -> Table:
+def _spans(answers: Sequence[Answered[ErrorsResult]]) -> Table:
     columns = ("arm", "repeat", "component", "end", "rank", "item", "start", "steps", "loss", "naive_loss")
     rows = []
     for answer in answers:
-        for component, ends in answer["result"]["spans"].items():
+        for component, ends in answer.result["spans"].items():
             for end, spans in ends.items():
                 for rank, s in enumerate(spans, 1):
                     told = (s["item"], s["start"], s["steps"], s["loss"], s["naive"])
-                    rows.append((answer["arm"], answer["repeat"], component, end, rank, *told))
+                    rows.append((answer.arm, answer.repeat, component, end, rank, *told))
     return plain_table(columns, rows)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from mmcore.answers.gates import Condition, GatesResult, Holding, OfComponent
 from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
@@ -22,17 +23,19 @@ from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.multiplicity import holm
 
-KIND = "gates"
-
-Row = dict[str, Any]
 By = Literal["steps", "items"]
+Shown = Literal["passing", "opening", "norm"]
+"""What is held against the loss: gate × norm, the gate alone, the norm alone."""
+OpeningNumber = Literal[
+    "mean", "deviation", "deviation_over_steps", "shut", "open", "between_inputs", "norm", "passing"
+]
 
 FAMILIES = 2
 """Families of questions in the section, which share alpha evenly: whether gates can be believed and matter, and while
 what they are wider."""
 
-LENGTHS = ("norm", "passing")
-"""Of what is told of a gate's distribution, lengths of vectors; all else lies between 0 and 1."""
+LENGTHS: tuple[OpeningNumber, ...] = ("norm", "passing")
+"""Of the numbers of an opening, lengths of vectors; all else lies between 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Gating:
 
     arms: tuple[str, ...]
     told: tuple[str, ...]
-    by_arm: dict[str, dict[int, Row]]
+    by_arm: dict[str, dict[int, GatesResult]]
     overlap: float
     level: float
     yardstick: Yardstick
@@ -77,9 +80,9 @@ class Gating:
     @classmethod
     def of(cls, results: StudyResults) -> Gating | None:
         """None where nothing was asked or answered."""
-        by_arm: dict[str, dict[int, Row]] = {}
-        for answer in results.answers(KIND):
-            by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+        by_arm: dict[str, dict[int, GatesResult]] = {}
+        for answer in results.answers(GatesResult):
+            by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
         arms = tuple(arm.name for arm in results.study.arms if arm.name in by_arm)
         if not arms:
             return None
@@ -88,19 +91,19 @@ class Gating:
 
     def gates(self, arm: str) -> tuple[str, ...]:
         """Those of the arm's model: one for each modality that it reads, or for each side of a pair."""
-        return tuple(gate["name"] for gate in self.first(arm)["gates"])
+        return tuple(gate.name for gate in self.first(arm).gates)
 
     def behind(self, arm: str, gate: str) -> str:
         """The modalities that pass a gate, in words."""
-        return listing([name for one in self.first(arm)["gates"] if one["name"] == gate for name in one["modalities"]])
+        return listing([name for one in self.first(arm).gates if one.name == gate for name in one.modalities])
 
     def beside(self, arm: str, gate: str) -> tuple[str, ...]:
         """The other gates at its place."""
-        return tuple(n for place in self.first(arm)["places"] if gate in place for n in place if n != gate)
+        return tuple(n for place in self.first(arm).places if gate in place for n in place if n != gate)
 
     def in_pairs(self, arm: str) -> bool:
         """Whether gates weigh two sides at a time, and the result against the next."""
-        return len(self.first(arm)["places"]) > 1
+        return len(self.first(arm).places) > 1
 
     @cached_property
     def all_gates(self) -> tuple[str, ...]:
@@ -109,15 +112,14 @@ class Gating:
         most = sorted(self.arms, key=lambda arm: (self.in_pairs(arm), -len(self.gates(arm))))
         return tuple(dict.fromkeys(name for arm in most for name in self.gates(arm)))
 
-    def first(self, arm: str) -> Row:
+    def first(self, arm: str) -> GatesResult:
         """The answer of an arm's first repeat."""
         answers = self.by_arm[arm]
         return answers[min(answers)]
 
-    def over_repeats(self, arm: str, value: Callable[[Row], float | None]) -> np.ndarray:
+    def over_repeats(self, arm: str, value: Callable[[GatesResult], float]) -> np.ndarray:
         """One number a repeat, NaN where there is none."""
-        found = [value(one) for _, one in sorted(self.by_arm[arm].items())]
-        return np.array([math.nan if v is None else v for v in found], float)
+        return np.array([value(one) for _, one in sorted(self.by_arm[arm].items())], float)
 
     def estimated(self, values_R: np.ndarray) -> Estimate:
         """Mean and interval over repeats, of numbers without an end."""
@@ -131,51 +133,51 @@ class Gating:
         """The same of correlations."""
         return estimate_correlation(values_R, self.level, self.overlap)
 
-    def distribution(self, arm: str, gate: str, what: str) -> Estimate:
+    def distribution(self, arm: str, gate: str, what: OpeningNumber) -> Estimate:
         """One number of how far a gate opens; NaN in repeats in which it had no choice."""
-        value_R = self.over_repeats(arm, lambda one: one["distribution"][gate].get(what))
+        value_R = self.over_repeats(arm, lambda one: getattr(one.distribution[gate], what))
         return self.within(value_R, highest=math.inf if what in LENGTHS else 1.0)
 
     def present(self, arm: str, gate: str) -> int:
         """Test steps of all repeats at which something is behind a gate, with a choice or without."""
-        return sum(one["distribution"][gate]["present"] for one in self.by_arm[arm].values())
+        return sum(one.distribution[gate].present for one in self.by_arm[arm].values())
 
     def quantile(self, arm: str, gate: str, i: int) -> Estimate:
         """One quantile of a gate's values: 5, 25, 50, 75 and 95 %."""
 
-        def value(one: Row) -> float | None:
-            quantiles = one["distribution"][gate].get("quantiles")
-            return None if quantiles is None else quantiles[i]
+        def value(one: GatesResult) -> float:
+            quantiles = one.distribution[gate].quantiles
+            return quantiles[i] if quantiles else math.nan
 
         return self.within(self.over_repeats(arm, value))
 
     def histogram(self, arm: str, gate: str) -> np.ndarray:
         """Share of the gate's values in each bin, mean over repeats: every repeat counts the same."""
-        told = [one["distribution"][gate].get("histogram") for one in self.by_arm[arm].values()]
-        shares = [np.array(h) / sum(h) for h in told if h]
+        histograms = [one.distribution[gate].histogram for one in self.by_arm[arm].values()]
+        shares = [np.array(counts) / sum(counts) for counts in histograms if counts]
         return np.mean(shares, axis=0) if shares else np.empty(0)
 
     def share(self, arm: str, gate: str) -> Estimate:
         """The gate's mean share of the lengths of all that passes at its place."""
-        return self.within(self.over_repeats(arm, lambda one: one["shares"]["passing"][gate]))
+        return self.within(self.over_repeats(arm, lambda one: one.shares.passing[gate]))
 
-    def entropy(self, arm: str, of: str) -> Estimate:
-        """Entropy over the gates at a place of ``opening`` or ``passing``: 1 where all have equal shares."""
-        return self.within(self.over_repeats(arm, lambda one: one["shares"][f"entropy_{of}"]))
+    def entropy(self, arm: str) -> Estimate:
+        """Entropy over the gates at a place of what passes: 1 where all have equal shares."""
+        return self.within(self.over_repeats(arm, lambda one: one.shares.entropy_passing))
 
     def follows(self, arm: str, gate: str) -> tuple[str, float, int] | None:
         """The feature that the gate goes along with in most repeats, mean r there, and in how many."""
-        told = [one["distribution"][gate].get("follows") for one in self.by_arm[arm].values()]
-        found = [one for one in told if one is not None]
+        follows = [one.distribution[gate].follows for one in self.by_arm[arm].values()]
+        found = [one for one in follows if one is not None]
         if not found:
             return None
-        name, times = Counter(one["feature"] for one in found).most_common(1)[0]
-        return name, float(np.mean([one["correlation"] for one in found if one["feature"] == name])), times
+        name, times = Counter(one.feature for one in found).most_common(1)[0]
+        return name, float(np.mean([one.correlation for one in found if one.feature == name])), times
 
     # Conditions and edits -------------------------------------------------------------------------------------------
     def conditions(self, arm: str) -> tuple[str, ...]:
         """Everything that was so at some steps and not at others."""
-        return tuple(dict.fromkeys(row["condition"] for one in self.by_arm[arm].values() for row in one["conditions"]))
+        return tuple(dict.fromkeys(row.condition for one in self.by_arm[arm].values() for row in one.conditions))
 
     def differences(self, arm: str, gate: str) -> list[Difference]:
         """A gate while something is so, and while not, for every condition; corrected with all gates' (Holm)."""
@@ -201,43 +203,41 @@ class Gating:
         return max(shown, key=lambda one: abs(one.difference.mean), default=None)
 
     def _condition(self, arm: str, gate: str, condition: str) -> tuple[np.ndarray, np.ndarray]:
-        def side(name: str) -> np.ndarray:
-            def value(one: Row) -> float | None:
-                for row in one["conditions"]:
-                    if (row["condition"], row["gate"]) == (condition, gate):
-                        return row[name]
-                return None
+        def side(of: Callable[[Condition], float]) -> np.ndarray:
+            def value(one: GatesResult) -> float:
+                rows = (of(row) for row in one.conditions if (row.condition, row.gate) == (condition, gate))
+                return next(rows, math.nan)
 
             return self.over_repeats(arm, value)
 
-        return side("so"), side("else")
+        return side(lambda row: row.so), side(lambda row: row.otherwise)
 
     def around(self, arm: str, gate: str) -> list[tuple[int, Estimate]]:
         """Mean opening by steps from an edit, less each repeat's mean over them; empty where there are no edits."""
-        lags = self.first(arm)["around"]["lags"]
-        told = [one["around"] for _, one in sorted(self.by_arm[arm].items()) if one["around"]["events"]]
-        if not told:
+        lags = self.first(arm).around.lags
+        around = [one.around for _, one in sorted(self.by_arm[arm].items()) if one.around.events]
+        if not around:
             return []
-        mean_RL = np.array([one["mean"][gate] for one in told], float)
+        mean_RL = np.array([one.mean[gate] for one in around], float)
         some_R = ~np.isnan(mean_RL).all(1)
         mean_RL = mean_RL[some_R] - np.nanmean(mean_RL[some_R], axis=1, keepdims=True)
         return [(lag, self.within(mean_RL[:, i], -1.0)) for i, lag in enumerate(lags)]
 
     # Faithfulness ---------------------------------------------------------------------------------------------------
-    def rho(self, arm: str, gate: str | None, shown: str, by: By) -> np.ndarray:
+    def rho(self, arm: str, gate: str | None, shown: Shown, by: By) -> np.ndarray:
         """Rank correlations by repeat with what is lost; gate None: the points of all in one row."""
 
-        def value(one: Row) -> float | None:
-            told = one["faithfulness"][by]
-            if told is None:
-                return None
-            return (told["together"] if gate is None else told["gates"][gate])[shown]
+        def value(one: GatesResult) -> float:
+            points = one.faithfulness.steps if by == "steps" else one.faithfulness.items
+            if points is None:
+                return math.nan
+            return getattr(points.together if gate is None else points.gates[gate], shown)
 
         return self.over_repeats(arm, value)
 
     def by(self, arm: str) -> By:
         """What a point is: a step, or an item where targets belong to items."""
-        return "items" if self.first(arm)["faithfulness"]["steps"] is None else "steps"
+        return "items" if self.first(arm).faithfulness.steps is None else "steps"
 
     def belief(self, arm: str, gate: str | None, by: By | None = None) -> Belief:
         """Whether a gate (None: all gates together) says what the model uses.
@@ -263,37 +263,37 @@ class Gating:
         asked = [(arm, gate) for arm in self.arms for gate in (*self.gates(arm), None)]
         p = []
         for arm, gate in asked:
-            p += [
-                p_of_correlations(self.rho(arm, gate, of, self.by(arm)), self.overlap) for of in ("passing", "opening")
-            ]
+            by = self.by(arm)
+            p.append(p_of_correlations(self.rho(arm, gate, "passing", by), self.overlap))
+            p.append(p_of_correlations(self.rho(arm, gate, "opening", by), self.overlap))
             cost_R = self.costs(arm, gate, "mean")
             p.append(compare(cost_R, np.zeros_like(cost_R), overlap=self.overlap).p_t)
         adjusted = [min(1.0, FAMILIES * one) for one in holm(p)]
         return {one: Corrected(*adjusted[3 * i : 3 * i + 3]) for i, one in enumerate(asked)}
 
-    def component(self, arm: str, gate: str, component: str, what: str) -> Estimate:
-        """By component: ``rho`` of gate × norm, or the ``increase`` of the loss without what is behind it."""
+    def component_rho(self, arm: str, gate: str, component: str) -> Estimate:
+        """ρ of gate × norm with what a component loses."""
+        return self.correlated(self._by_component(arm, gate, component, lambda one: one.rho))
 
-        def value(one: Row) -> float | None:
-            return one["faithfulness"]["by_component"][gate][component][what]
+    def component_increase(self, arm: str, gate: str, component: str) -> Estimate:
+        """How much a component's loss increases without what is behind the gate."""
+        return self.estimated(self._by_component(arm, gate, component, lambda one: one.increase))
 
-        value_R = self.over_repeats(arm, value)
-        return self.correlated(value_R) if what == "rho" else self.estimated(value_R)
+    def _by_component(self, arm: str, gate: str, component: str, value: Callable[[OfComponent], float]) -> np.ndarray:
+        return self.over_repeats(arm, lambda one: value(one.faithfulness.by_component[gate][component]))
 
-    def costs(self, arm: str, gate: str | None, held: str, component: str | None = None) -> np.ndarray:
+    def costs(self, arm: str, gate: str | None, held: Holding, component: str | None = None) -> np.ndarray:
         """By repeat, how much worse the score (of a component) is with a gate held; gate None: all at their means."""
 
-        def value(one: Row) -> float | None:
-            free = self.yardstick.read(one["clamping"]["free"], component)
-            for row in one["clamping"]["held"]:
-                if (row["gate"], row["held"]) == (gate, held):
-                    score = self.yardstick.read(row["scores"], component)
-                    return None if free is None or score is None else self.yardstick.sign * (free - score)
-            return None
+        def value(one: GatesResult) -> float:
+            free = self.yardstick.score(one.clamping.free, component)
+            rows = (row.scores for row in one.clamping.held if (row.gate, row.held) == (gate, held))
+            scores = next(rows, {})
+            return self.yardstick.sign * (free - self.yardstick.score(scores, component))
 
         return self.over_repeats(arm, value)
 
-    def clamping(self, arm: str, gate: str | None, held: str, component: str | None = None) -> Estimate:
+    def clamping(self, arm: str, gate: str | None, held: Holding, component: str | None = None) -> Estimate:
         """The same over repeats."""
         return self.estimated(self.costs(arm, gate, held, component))
 
@@ -301,6 +301,6 @@ class Gating:
     def agreement(self, arm: str) -> tuple[float, float]:
         """ICC over repeats of how far gates open (rated: gates), and of when (rated: gate and condition)."""
         names = self.gates(arm)
-        how_far = [self.over_repeats(arm, lambda one, n=n: one["distribution"][n].get("mean")) for n in names]
+        how_far = [self.over_repeats(arm, lambda one, n=n: one.distribution[n].mean) for n in names]
         sides = [self._condition(arm, name, condition) for name in names for condition in self.conditions(arm)]
         return icc(np.array(how_far)), icc(np.array([so - other for so, other in sides])) if sides else math.nan

@@ -210,10 +210,11 @@ class GateComponents(_Dots):
         """One row per arm, gate, component and ``what`` (increase, rho): ``mean, low, high, n``."""
         rows = []
         for known, arm, gate in pairs(gating):
-            for component in known.first(arm)["components"]:
-                for what in ("increase", "rho"):
-                    e = known.component(arm, gate, component, what)
-                    rows.append((arm, gate, component, what, *_numbers(e)))
+            for component in known.first(arm).components:
+                increase = known.component_increase(arm, gate, component)
+                rho = known.component_rho(arm, gate, component)
+                rows.append((arm, gate, component, "increase", *_numbers(increase)))
+                rows.append((arm, gate, component, "rho", *_numbers(rho)))
         return pd.DataFrame(rows, columns=["arm", "gate", "component", "what", "mean", "low", "high", "n"])
 
     def draw(self) -> Drawing:

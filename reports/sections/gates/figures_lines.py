@@ -91,7 +91,7 @@ class GatesAround:
         """One row per arm, gate and time: ``arm, gate, time, mean, low, high, n``."""
         if self._frame is None:
             rows = [
-                (arm, gate, lag * (gating.first(arm)["step"] or 1.0), e.mean, e.low, e.high, e.n)
+                (arm, gate, lag * (gating.first(arm).step or 1.0), e.mean, e.low, e.high, e.n)
                 for gating, arm, gate in pairs(self.gating)
                 for lag, e in gating.around(arm, gate)
             ]
@@ -112,7 +112,7 @@ class GatesAround:
                 axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
                 axes.axhline(0.0, color=INK, alpha=0.25, linewidth=0.9)
 
-        unit = "steps" if gating.first(gating.arms[0])["step"] is None else "s"
+        unit = "steps" if gating.first(gating.arms[0]).step is None else "s"
         return _small_multiples(gating, gating.told, f"time from an edit ({unit})", "gate, less its mean", curve)
 
 

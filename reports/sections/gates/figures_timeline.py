@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.answers.gates import TargetLine, Timeline
 from reports.figures.style import INK, WIDTH, colour, house_style, line, shortened
 from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
@@ -38,16 +39,16 @@ class GateTimeline:
         return self.gating.told[-1] if self.gating else None
 
     @property
-    def _line(self) -> dict[str, Any] | None:
+    def _line(self) -> Timeline | None:
         """The item's answer: of the best arm's first repeat."""
         if self.gating is None or self._arm is None:
             return None
-        lines = self.gating.first(self._arm)["timelines"]
+        lines = self.gating.first(self._arm).timelines
         return lines[self.place] if self.place < len(lines) else None
 
     @property
     def _step(self) -> float | None:
-        return self.gating.first(self._arm)["step"] if self.gating and self._arm else None
+        return self.gating.first(self._arm).step if self.gating and self._arm else None
 
     @property
     def description(self) -> str:
@@ -56,7 +57,7 @@ class GateTimeline:
             return "No item."
         repeat = min(self.gating.by_arm[self._arm or ""])
         return (
-            f"Test item '{self._line['item']}' in repeat {repeat} of '{self._arm}': how far each gate is open; below, "
+            f"Test item '{self._line.item}' in repeat {repeat} of '{self._arm}': how far each gate is open; below, "
             "the raw feature with which each gate goes along most closely over all test items (normalised); then a "
             "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets "
             "and edits stand where they happen, gates at the step that they help to predict, features where they were "
@@ -70,9 +71,8 @@ class GateTimeline:
         if told is not None:
             for lane, name, values in _lines(told):
                 for i, value in enumerate(values):
-                    time = (told["first"] + i) * (self._step or 1.0)
-                    rows.append((told["item"], lane, name, round(time, 6), math.nan if value is None else value))
-            rows += [(told["item"], "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in told["events"]]
+                    rows.append((told.item, lane, name, round((told.first + i) * (self._step or 1.0), 6), value))
+            rows += [(told.item, "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in told.events]
         return pd.DataFrame(rows, columns=["item", "lane", "name", "time", "value"])
 
     def draw(self) -> Drawing:
@@ -80,9 +80,9 @@ class GateTimeline:
         told, gating, frame = self._line, self.gating, self.frame()
         assert told is not None
         assert gating is not None
-        gates = list(told["gates"])[:MOST_GATES]
-        features = [m for m in gates if any(v is not None for v in told["features"].get(m, {}).get("values", ()))]
-        targets = told["targets"]
+        gates = list(told.gates)[:MOST_GATES]
+        features = [m for m in gates if m in told.features and not np.isnan(told.features[m].values).all()]
+        targets = told.targets
         heights = [2.2, *[0.8] * len(features), *[1.2] * len(targets)]
         with house_style():
             figure = Drawing(figsize=(WIDTH, 0.9 + 0.72 * sum(heights)), layout="constrained")
@@ -97,12 +97,12 @@ class GateTimeline:
             lanes[0].set_ylabel("gate")
             for axes, m in zip(lanes[1:], features, strict=False):
                 curve(axes, "features", m, shade(gating, m))
-                _note(axes, told["features"][m]["name"] or f"length of {m}")
+                _note(axes, told.features[m].name or f"length of {m}")
             for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
-                curve(axes, "true", target["parameter"], INK, drawstyle="steps-mid", linewidth=1.1, alpha=0.8)
-                curve(axes, "predicted", target["parameter"], colour(0), linewidth=1.5)
+                curve(axes, "true", target.parameter, INK, drawstyle="steps-mid", linewidth=1.1, alpha=0.8)
+                curve(axes, "predicted", target.parameter, colour(0), linewidth=1.5)
                 _note(axes, _target_words(target))
-                if target["kind"] != "continuous":
+                if target.kind != "continuous":
                     axes.set_ylim(-0.08, 1.25)
             edits = frame.query("lane == 'edits'")["time"].to_numpy()
             for axes in lanes:
@@ -117,18 +117,18 @@ class GateTimeline:
         return figure
 
 
-def _lines(told: dict[str, Any]) -> list[tuple[str, str, list[float | None]]]:
-    found = [("gates", name, values) for name, values in told["gates"].items()]
-    found += [("passing", name, values) for name, values in told["passing"].items()]
-    found += [("features", name, one["values"]) for name, one in told["features"].items()]
-    for target in told["targets"]:
-        found += [(kind, target["parameter"], target[kind]) for kind in ("true", "predicted")]
+def _lines(told: Timeline) -> list[tuple[str, str, tuple[float, ...]]]:
+    found = [("gates", name, values) for name, values in told.gates.items()]
+    found += [("passing", name, values) for name, values in told.passing.items()]
+    found += [("features", name, one.values) for name, one in told.features.items()]
+    for target in told.targets:
+        found += [("true", target.parameter, target.true), ("predicted", target.parameter, target.predicted)]
     return found
 
 
-def _target_words(target: dict[str, Any]) -> str:
-    what = f"{target['parameter']} of track {target['track']}"
-    match target["kind"]:
+def _target_words(target: TargetLine) -> str:
+    what = f"{target.parameter} of track {target.track}"
+    match target.kind:
         case "binary":
             return f"{what}, chance of"
         case "categorical":

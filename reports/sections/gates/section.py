@@ -39,11 +39,11 @@ def section(results: StudyResults) -> Section | None:
 
 
 def _lead(gating: Gating) -> str:
-    sample = gating.first(gating.arms[0])["sample"]
+    sample = gating.first(gating.arms[0]).sample
     asked = (
         "all test items"
-        if sample["items"] == sample["of_items"]
-        else f"{sample['items']} of {sample['of_items']} test items of each repeat, the same for all arms"
+        if sample.items == sample.of_items
+        else f"{sample.items} of {sample.of_items} test items of each repeat, the same for all arms"
     )
     masked = (
         f"masked at single steps, every step once, on {asked}, and gates are held against what the prediction of that "
@@ -222,7 +222,7 @@ def _moving(gating: Gating, arm: str) -> Finding:
 
 def _repeats(gating: Gating, arm: str) -> Finding:
     how_far, when = gating.agreement(arm)
-    entropy = gating.entropy(arm, "passing")
+    entropy = gating.entropy(arm)
     told = f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider."
     if math.isnan(how_far) and math.isnan(when):
         told = f"Whether repeats of '{arm}' would agree is not known."

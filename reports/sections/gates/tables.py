@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from mmcore.answers.gates import Holding
 from reports.model.section import SectionTable, Table, plain_table
 from reports.numbers import percent
-from reports.sections.gates.estimates import Gating
+from reports.sections.gates.estimates import Gating, OpeningNumber
 
 
 def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
@@ -64,7 +67,7 @@ def _faithfulness_table(gating: Gating) -> Table:
 
 
 def _distribution_table(gating: Gating) -> Table:
-    kept = ("mean", "deviation", "deviation_over_steps", "shut", "open", "between_inputs", "norm", "passing")
+    kept = get_args(OpeningNumber)
     rows = []
     for arm in gating.arms:
         for gate in gating.gates(arm):
@@ -82,12 +85,12 @@ def _distribution_table(gating: Gating) -> Table:
 
 
 def _clamping_table(gating: Gating) -> Table:
-    components = [c for c in gating.first(gating.arms[0])["components"] if c != gating.yardstick.component]
+    components = [c for c in gating.first(gating.arms[0]).components if c != gating.yardstick.component]
     components = [c for c in components if any(gating.clamping(a, None, "mean", c).n for a in gating.arms)]
     rows = []
     for arm in gating.arms:
-        asked = [(gate, held) for gate in gating.gates(arm) for held in ("shut", "mean", "open")]
-        for gate, held in (*asked, (None, "mean")):
+        asked: list[tuple[str | None, Holding]] = [(g, held) for g in gating.gates(arm) for held in get_args(Holding)]
+        for gate, held in [*asked, (None, "mean")]:
             e = gating.clamping(arm, gate, held)
             parts = [gating.clamping(arm, gate, held, component).mean for component in components]
             rows.append((arm, gate or "all", held, e.mean, e.low, e.high, *parts, e.n))
@@ -111,9 +114,9 @@ def _components_table(gating: Gating) -> Table:
     rows = []
     for arm in gating.arms:
         for gate in gating.gates(arm):
-            for component in gating.first(arm)["components"]:
-                lost = gating.component(arm, gate, component, "increase")
-                rho = gating.component(arm, gate, component, "rho")
+            for component in gating.first(arm).components:
+                lost = gating.component_increase(arm, gate, component)
+                rho = gating.component_rho(arm, gate, component)
                 told = (lost.mean, lost.low, lost.high, rho.mean, rho.low, rho.high, rho.n)
                 rows.append((arm, gate, component, *told))
     columns = ("arm", "gate", "component", "lost", "low", "high", "ρ", "ρ low", "ρ high", "repeats")

@@ -84,7 +84,7 @@ class Lattice:
 
 def lattices(results: StudyResults) -> list[Lattice]:
     """The lattices of a study, in the order of its arms: at least one modality is left out by itself in each."""
-    every = tuple(results.corpus.get("modalities", ()))
+    every = results.corpus.modalities
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
     for arm in results.study.arms:
         # A placebo is read and tells nothing: an arm with one is no subset of any.

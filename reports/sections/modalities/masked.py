@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcore.analyses import Absence
+from mmcore.answers.coalitions import CoalitionsResult
 from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.yardstick import Yardstick
@@ -157,8 +158,8 @@ class Masked:
 def masked(results: StudyResults) -> dict[str, Masked]:
     """By arm, in the order of the study: the arms whose runs were asked."""
     by_arm: dict[str, dict[int, dict[str, Any]]] = {}
-    for answer in results.answers(KIND):
-        by_arm.setdefault(answer["arm"], {})[answer["repeat"]] = answer["result"]
+    for answer in results.answers(CoalitionsResult):
+        by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
     yardstick = Yardstick.of(results)
     return {
         arm.name: Masked(arm.name, by_arm[arm.name], results.study.numbers, yardstick)

@@ -5,7 +5,7 @@ R repeats, M modalities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ class Placebos:
 
 def placebos(results: StudyResults) -> dict[str, Placebos]:
     """By arm, in the order of the study: those of which some modality has a placebo, alone and in nothing else."""
-    every: Sequence[str] = results.corpus.get("modalities", ())
+    every = results.corpus.modalities
     found: dict[str, dict[str, str]] = {}
     trained = [arm for arm in results.study.arms if arm.config.trains]
     for control in trained:

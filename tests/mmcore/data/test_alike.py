@@ -15,6 +15,7 @@ from mmcore.config import DataConfig
 from mmcore.data.alike import likeness_notes, likenesses
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, open_prepared
+from mmcore.record import Alike, Copied, Likenesses
 
 STEPS = 40
 
@@ -59,8 +60,8 @@ def prepared_of(write_tiny: Callable[..., Path], tmp_path: Path) -> Callable[...
 
 def test_columns_of_their_own_are_not_alike(prepared_of: Callable[..., Prepared]) -> None:
     prepared = prepared_of(lambda one: None)
-    assert prepared.likenesses == {"alike": [], "copies": []}
-    assert json.loads((prepared.path / "columns.json").read_text()) == prepared.likenesses
+    assert prepared.likenesses == Likenesses((), ())
+    assert json.loads((prepared.path / "columns.json").read_text()) == {"alike": [], "copies": []}
 
 
 def test_a_column_that_another_modality_has_in_other_units_is_named(prepared_of: Callable[..., Prepared]) -> None:
@@ -68,8 +69,8 @@ def test_a_column_that_another_modality_has_in_other_units_is_named(prepared_of:
         one["image"]["bright"] = 7 - 20 * one["sound"]["level"]
         one["image"].loc[:3, "bright"] = np.nan
 
-    (found,) = prepared_of(bend).likenesses["alike"]
-    assert found == {"one": "sound", "other": "image", "columns": [["level", "bright"]], "count": 1}
+    (found,) = prepared_of(bend).likenesses.alike or ()
+    assert found == Alike("sound", "image", (("level", "bright"),), 1)
 
 
 def test_a_sentinel_in_common_makes_no_likeness(prepared_of: Callable[..., Prepared]) -> None:
@@ -77,7 +78,7 @@ def test_a_sentinel_in_common_makes_no_likeness(prepared_of: Callable[..., Prepa
         for name, column in (("sound", "level"), ("image", "bright")):
             one[name].loc[::9, column] = -99999.0
 
-    assert prepared_of(bend).likenesses["alike"] == []
+    assert prepared_of(bend).likenesses.alike == ()
 
 
 @pytest.mark.parametrize("lag", [-2, 0, 3])
@@ -85,24 +86,23 @@ def test_a_label_among_the_inputs_is_named_with_its_lag(prepared_of: Callable[..
     def bend(one: dict[str, pd.DataFrame]) -> None:
         one["sound"]["level"] = one["mood"]["mood"].shift(lag)
 
-    copies = prepared_of(bend).likenesses["copies"]
-    assert copies == [{"target": "mood", "modality": "sound", "column": "level", "lag": lag, "correlation": 1.0}]
+    assert prepared_of(bend).likenesses.copies == (Copied("mood", "sound", "level", lag, 1.0),)
 
 
 def test_a_class_as_a_column_of_zeros_and_ones_is_named(prepared_of: Callable[..., Prepared]) -> None:
     def bend(one: dict[str, pd.DataFrame]) -> None:
         one["image"]["bright"] = (one["mood"]["mood"] == 2).astype(float)
 
-    (copy,) = prepared_of(bend).likenesses["copies"]
-    assert (copy["target"], copy["modality"], copy["column"], copy["lag"]) == ("mood = 2", "image", "bright", 0)
+    (copy,) = prepared_of(bend).likenesses.copies or ()
+    assert (copy.target, copy.modality, copy.column, copy.lag) == ("mood = 2", "image", "bright", 0)
 
 
 def test_a_label_of_an_item_among_the_inputs_is_named(prepared_of: Callable[..., Prepared]) -> None:
     def bend(one: dict[str, pd.DataFrame]) -> None:
         one["image"]["bright"] = one["mood"]["mood"].iloc[0] * 5
 
-    (copy,) = prepared_of(bend, scope="item").likenesses["copies"]
-    assert (copy["target"], copy["modality"], copy["column"]) == ("mood", "image", "bright")
+    (copy,) = prepared_of(bend, scope="item").likenesses.copies or ()
+    assert (copy.target, copy.modality, copy.column) == ("mood", "image", "bright")
 
 
 def test_few_rows_and_single_events_are_no_likeness() -> None:

@@ -26,7 +26,7 @@ Write = Callable[..., Path]
 
 
 def rows_of(prepared: Prepared, modality: str) -> dict[str, dict[str, Any]]:
-    return {row["item"]: row for row in prepared.quality if row["modality"] == modality}
+    return {row.item: row for row in prepared.quality if row.modality == modality}
 
 
 # Times -------------------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_a_sampling_rate_stands_for_times(
     tiny_schema["modalities"]["sound"] |= {"sampling_rate": rate, "offset": offset}
     sampled = prepare(write_tiny("rate", tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache")
     np.testing.assert_array_equal(sampled.values["sound"], with_times.values["sound"])
-    assert rows_of(sampled, "sound")["a"]["pooled"] == pytest.approx(4)
+    assert rows_of(sampled, "sound")["a"].pooled == pytest.approx(4)
 
 
 def test_a_table_of_labels_may_have_a_sampling_rate(
@@ -202,8 +202,8 @@ def test_rows_with_equal_times_are_pooled_where_resample_is_given(
     assert not prepared.values["sound"][:12, 1].any()
     row = rows_of(prepared, "sound")["a"]
     # Rows of the last half step lie beyond the last window, but for one step a row.
-    assert row["rows_used"] == (36 if per_step == 1 else 3 * 47)
-    assert (row["duplicate_times"], row["equal_times_pooled"]) == (2 * len(times), 1)
+    assert row.rows_used == (36 if per_step == 1 else 3 * 47)
+    assert (row.duplicate_times, row.equal_times_pooled) == (2 * len(times), 1)
     notes = [note for note in time_notes(prepared.quality) if note.startswith("sound")]
     assert notes == [
         f"sound: {2 * len(times)} of {3 * len(times)} rows repeat a time in 1 items (first a); 1 columns pool them by "
@@ -237,12 +237,12 @@ def test_a_deviation_of_one_row_a_step_is_told(
     tiny_schema["modalities"]["sound"]["features"][0]["resample"] = "std"
     tables["sound"]["b"] = pd.DataFrame({"time": np.arange(70) / 10, "level": np.arange(70.0), "speaking": 0})
     prepared = prepare(write_tiny(tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache")
-    warnings = {item: row["warnings"] for item, row in rows_of(prepared, "sound").items()}
-    assert warnings["a"] == [
+    warnings = {item: row.warnings for item, row in rows_of(prepared, "sound").items()}
+    assert [*warnings["a"]] == [
         "resample: std means nothing for 'level': there are not several rows a step, and one row has no deviation. "
         "The values themselves are read"
     ]
-    assert warnings["b"] == []
+    assert not warnings["b"]
 
 
 def test_a_loud_target_says_that_it_counts(write_tiny: Write, tiny_tables: Callable[..., Any], tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_loud_target_says_that_it_counts(write_tiny: Write, tiny_tables: Calla
     tables["track"]["a"].loc[7, "0_x"] = 1e6
     tables["sound"]["a"].loc[7, "level"] = 1e6
     prepared = prepare(write_tiny(tables=tables), DataConfig(), tmp_path / "cache")
-    told = {name: rows_of(prepared, name)["a"]["warnings"][0] for name in ("track", "sound")}
+    told = {name: rows_of(prepared, name)["a"].warnings[0] for name in ("track", "sound")}
     assert "at 7 s. Targets count in the loss and in scores as they are. Mend the table" in told["track"]
     assert "Targets count" not in told["sound"]
 

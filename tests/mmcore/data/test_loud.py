@@ -14,9 +14,9 @@ from mmcore.config import DataConfig
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
-from mmcore.data.quality import summarise
 from mmcore.data.usual import LEAST_VALUES, usual_range
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow, summarise
 
 TRAIN = (0, 1, 2, 3)
 
@@ -39,8 +39,8 @@ def prepared_with(
     return build
 
 
-def row_of(prepared: Prepared, item: str, modality: str) -> dict[str, Any]:
-    return next(row for row in prepared.quality if (row["item"], row["modality"]) == (item, modality))
+def row_of(prepared: Prepared, item: str, modality: str) -> QualityRow:
+    return next(row for row in prepared.quality if (row.item, row.modality) == (item, modality))
 
 
 @pytest.mark.parametrize("value", [-99999.0, 1e30])
@@ -68,14 +68,15 @@ def test_one_loud_target_hardly_moves_the_scale_of_targets(
 def test_a_loud_cell_is_named_with_item_modality_time_and_next_step(prepared_with: Callable[..., Prepared]) -> None:
     prepared = prepared_with("loud", value=-99999.0)
     row = row_of(prepared, "a", "sound")
-    assert row["loud"] == 1
-    assert "1 value of 'level' up to" in row["loud_values"][0]
-    assert "such as -99999 at 5 s" in row["loud_values"][0]
-    (line,) = (line for line in summarise(prepared.quality) if line["modality"] == "sound")
-    assert line["loud"] == 1
-    assert line["examples"][0].startswith("a: loud: 1 value of 'level'")
-    assert "modalities.sound.missing_values" in line["examples"][0]
-    assert sum(row["loud"] for row in prepared.quality) == 1
+    assert row.loud == 1
+    assert row.loud_values is not None
+    assert "1 value of 'level' up to" in row.loud_values[0]
+    assert "such as -99999 at 5 s" in row.loud_values[0]
+    (line,) = (line for line in summarise(prepared.quality) if line.modality == "sound")
+    assert line.loud == 1
+    assert line.examples[0].startswith("a: loud: 1 value of 'level'")
+    assert "modalities.sound.missing_values" in line.examples[0]
+    assert sum(row.loud or 0 for row in prepared.quality) == 1
 
 
 def test_missing_values_are_read_as_empty_cells(
@@ -84,7 +85,7 @@ def test_missing_values_are_read_as_empty_cells(
     tiny_schema["modalities"]["sound"]["missing_values"] = [-99999]
     prepared = prepared_with("masked", value=-99999.0, schema=tiny_schema)
     assert np.isnan(prepared.values["sound"][5, 0])
-    assert (row_of(prepared, "a", "sound")["nan"], row_of(prepared, "a", "sound")["loud"]) == (1, 0)
+    assert (row_of(prepared, "a", "sound").nan, row_of(prepared, "a", "sound").loud) == (1, 0)
 
 
 def test_a_loud_target_in_a_table_of_its_own_is_named_and_masked(
@@ -107,13 +108,14 @@ def test_a_loud_target_in_a_table_of_its_own_is_named_and_masked(
     }
     prepared = prepare(write_tiny("loud", schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
     row = row_of(prepared, "c", "mood")
-    assert "'valence'" in row["loud_values"][0]
-    assert "-99999 at 7 s" in row["loud_values"][0]
-    assert "targets.missing_values" in row["warnings"][-1]
+    assert row.loud_values is not None
+    assert "'valence'" in row.loud_values[0]
+    assert "-99999 at 7 s" in row.loud_values[0]
+    assert "targets.missing_values" in row.warnings[-1]
     schema["targets"]["missing_values"] = [-99999]
     masked = prepare(write_tiny("masked", schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
     assert np.isnan(masked.target[47, 0, 0])
-    assert row_of(masked, "c", "mood")["loud"] == 0
+    assert row_of(masked, "c", "mood").loud == 0
     loud, clean = fit_normaliser(prepared, TRAIN), fit_normaliser(masked, TRAIN)
     np.testing.assert_allclose(loud.target_deviation_P, clean.target_deviation_P, rtol=0.1)
 

@@ -21,6 +21,7 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.tables import Table
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow
 from mmcore.schema import Feature, Kind, Resample
 
 Write = Callable[..., Path]
@@ -132,8 +133,8 @@ def dense_sound(steps: int, per_step: int = 10) -> pd.DataFrame:
     return pd.DataFrame({"time": time, "level": rng.normal(size=len(time)), "speaking": rng.random(len(time)) < 0.03})
 
 
-def rows_of(prepared: Prepared, modality: str) -> dict[str, dict[str, Any]]:
-    return {row["item"]: row for row in prepared.quality if row["modality"] == modality}
+def rows_of(prepared: Prepared, modality: str) -> dict[str, QualityRow]:
+    return {row.item: row for row in prepared.quality if row.modality == modality}
 
 
 def test_defaults_by_kind_and_what_was_read_is_counted(
@@ -147,9 +148,9 @@ def test_defaults_by_kind_and_what_was_read_is_counted(
         assert prepared.values["sound"][step, 0] == pytest.approx(window["level"].mean(), abs=1e-6)
         assert prepared.values["sound"][step, 1] == window["speaking"].max()
     rows = rows_of(prepared, "sound")
-    assert (rows["a"]["rows"], rows["a"]["rows_used"], rows["a"]["pooled"]) == (120, 116, pytest.approx(10))
-    assert (rows["b"]["rows"], rows["b"]["rows_used"], rows["b"]["pooled"]) == (7, 7, 0.0)
-    assert rows_of(prepared, "image")["c"]["rows_used"] == 0
+    assert (rows["a"].rows, rows["a"].rows_used, rows["a"].pooled) == (120, 116, pytest.approx(10))
+    assert (rows["b"].rows, rows["b"].rows_used, rows["b"].pooled) == (7, 7, 0.0)
+    assert rows_of(prepared, "image")["c"].rows_used == 0
 
 
 @pytest.mark.parametrize("interpolation", ["linear", "last"])
@@ -187,7 +188,7 @@ def test_the_targets_own_modality_reads_no_later_row(
     for name, frame in (("clean", dense), ("bent", bent)):
         tables["track"]["a"] = frame
         stores.append(prepare(write_tiny(name, tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache"))
-    assert rows_of(stores[0], "track")["a"]["pooled"] == pytest.approx(4)
+    assert rows_of(stores[0], "track")["a"].pooled == pytest.approx(4)
     moved = np.flatnonzero((np.array(stores[0].values["track"]) != stores[1].values["track"]).any(axis=1))
     assert moved[0] == 6
 

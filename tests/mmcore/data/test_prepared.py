@@ -241,11 +241,11 @@ def test_without_a_reference_labels_decide_which_steps_there_are(
     assert [item.steps for item in prepared.items] == [10, 10]
     assert not np.isnan(prepared.target).any()
     assert prepared.present[:10, 1].tolist() == [False] * 3 + [True] * 3 + [False] * 4
-    rows = {(row["item"], row["modality"]): row for row in prepared.quality}
-    assert (rows["a", "image"]["seconds_absent"], rows["a", "image"]["seconds_outside"]) == (7.0, 0.0)
-    assert (rows["a", "sound"]["seconds_absent"], rows["a", "sound"]["seconds_outside"]) == (0.0, 2.0)
-    assert rows["a", "sound"]["warnings"] == ["2.0 s of its 11.0 s lie outside the grid and are not read"]
-    assert rows["a", "mood"]["warnings"] == []
+    rows = {(row.item, row.modality): row for row in prepared.quality}
+    assert (rows["a", "image"].seconds_absent, rows["a", "image"].seconds_outside) == (7.0, 0.0)
+    assert (rows["a", "sound"].seconds_absent, rows["a", "sound"].seconds_outside) == (0.0, 2.0)
+    assert rows["a", "sound"].warnings == ("2.0 s of its 11.0 s lie outside the grid and are not read",)
+    assert rows["a", "mood"].warnings == ()
 
 
 def test_without_a_step_rows_are_steps(
@@ -308,8 +308,8 @@ def test_item_targets(
     assert prepared.target.shape == (4, 2, 2)
     np.testing.assert_array_equal(prepared.target[1], [[1, 0.5], [2, 3.5]])
     assert np.isnan(prepared.target[3]).all()
-    rows = [row for row in prepared.quality if row["modality"] == "mood"]
-    assert [row["missing"] for row in rows] == [False, False, False, True]
+    rows = [row for row in prepared.quality if row.modality == "mood"]
+    assert [row.missing for row in rows] == [False, False, False, True]
     tables["mood"]["b"] = pd.concat([tables["mood"]["b"]] * 2)
     with pytest.raises(CorpusError, match="one row per item; expected 1 row; found 2 rows"):
         prepare(write_tiny("two", tables=tables, schema=schema), DataConfig(), tmp_path / "cache")

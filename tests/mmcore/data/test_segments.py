@@ -201,7 +201,7 @@ def talk(tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any]) -> tuple[
 
 
 def rows_of(prepared: Prepared, modality: str) -> dict[str, dict[str, Any]]:
-    return {row["item"]: row for row in prepared.quality if row["modality"] == modality}
+    return {row.item: row for row in prepared.quality if row.modality == modality}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather"])
@@ -216,9 +216,9 @@ def test_a_modality_of_segments_is_absent_between_them(
     np.testing.assert_array_equal(level, expected)
     np.testing.assert_array_equal(prepared.present[:12, 0], ~np.isnan(expected))
     row = rows_of(prepared, "sound")["a"]
-    assert (row["rows"], row["rows_used"], row["largest_gap"], row["interpolated"]) == (3, 3, 1.0, 0.0)
-    assert row["coverage"] == pytest.approx(7 / 12)
-    assert row["seconds_outside"] == 0
+    assert (row.rows, row.rows_used, row.largest_gap, row.interpolated) == (3, 3, 1.0, 0.0)
+    assert row.coverage == pytest.approx(7 / 12)
+    assert row.seconds_outside == 0
     frame = FolderSource(folder).table("a", "sound")
     assert frame.columns.tolist() == ["start", "end", "level", "speaking"]
     assert frame["end"].tolist() == [3.0, 6.0, 9.0]
@@ -253,10 +253,10 @@ def test_a_single_long_segment_meets_the_others_and_a_shifted_one_is_told(
 ) -> None:
     schema, tables = talk
     prepared = prepare(write_tiny("near", schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
-    assert not rows_of(prepared, "sound")["b"]["apart"]
+    assert not rows_of(prepared, "sound")["b"].apart
     tables["sound"]["a"][["from", "to"]] += 3_600_000
     prepared = prepare(write_tiny("far", schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
-    told = rows_of(prepared, "sound")["a"]["apart"]
+    told = rows_of(prepared, "sound")["a"].apart
     assert told == "times 3600–3609 s against 0–11 s: an offset of 3600 s? Set offset: -3600 in corpus.yaml"
 
 
@@ -276,8 +276,8 @@ def test_faults_of_segments_are_counted_and_told(
     prepared = prepare(write_tiny(schema=schema, tables=tables), DataConfig(), tmp_path / "cache", events.append)
     np.testing.assert_array_equal(prepared.values["sound"][:5, 0], [0, 0, 1, 0, NAN])
     row = rows_of(prepared, "sound")["a"]
-    assert (row["overlaps"], row["empty_segments"], row["no_time"]) == (1, 1, 2)
-    assert "1 segments are shorter than a step, lie between two steps and are not read" in row["warnings"]
+    assert (row.overlaps, row.empty_segments, row.no_time) == (1, 1, 2)
+    assert "1 segments are shorter than a step, lie between two steps and are not read" in row.warnings
     notes = [event.text for event in events if isinstance(event, Note)]
     for text in (
         "sound: 1 segments start before an earlier one has ended in 1 items (first a); of several the one that started "

@@ -15,10 +15,10 @@ import pytest
 from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
-from mmcore.data.quality import summarise
 from mmcore.data.sources.folder import content_key, read_schema
 from mmcore.data.sources.simulated import Truth, read_truth, simulate, simulated_schema
 from mmcore.errors import CorpusError
+from mmcore.quality import summarise
 
 HALF = 30
 
@@ -162,12 +162,12 @@ def test_the_declared_troubles_are_there(store: Prepared, truth: Truth) -> None:
     bare = {item.name for item in store.items if not item.has[0] and not item.has[1]}
     assert bare == set(truth.without_content)
     assert len(bare) / len(store.items) == pytest.approx(0.27, abs=0.02)
-    gaps = {row["item"] for row in store.quality if row["modality"] == "visual" and row["largest_gap"] > 5}
+    gaps = {row.item for row in store.quality if row.modality == "visual" and row.largest_gap > 5}
     assert gaps == set(truth.with_gap)
     assert gaps
-    lines = {line["modality"]: line for line in summarise(store.quality)}
-    assert 0 < lines["visual"]["interpolated"] < 0.01
-    assert lines["visual"]["nan"] > 0
+    lines = {line.modality: line for line in summarise(store.quality)}
+    assert 0 < lines["visual"].interpolated < 0.01
+    assert lines["visual"].nan > 0
     visual = list(store.schema.modalities["visual"].columns)
     faces = store.values["visual"][store.present[:, 1]][:, visual.index("face_count") : visual.index("clip_0")]
     assert not faces[faces[:, 0] == 0].any()

@@ -25,8 +25,8 @@ Write = Callable[..., Path]
 LENGTHS = {"a": 40, "b": 7}
 
 
-def apart_of(prepared: Prepared, item: str = "a") -> dict[str, str]:
-    return {row["modality"]: row["apart"] for row in prepared.quality if row["item"] == item}
+def apart_of(prepared: Prepared, item: str = "a") -> dict[str, str | None]:
+    return {row.modality: row.apart for row in prepared.quality if row.item == item}
 
 
 def with_times(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
@@ -195,9 +195,9 @@ def test_a_reference_faster_than_the_step_is_told_since_nothing_is_pooled(
     tables = tiny_tables({"a": 40, "b": 30})
     tables["track"]["a"] = with_times(tables["track"]["a"], lambda t: t / 10)
     prepared = prepare(write_tiny(tables=tables), DataConfig(), tmp_path / "cache")
-    told = {(row["item"], row["modality"]): row["warnings"] for row in prepared.quality}
-    assert told["b", "track"] == []
-    assert told["a", "track"] == [
+    told = {(row.item, row.modality): row.warnings for row in prepared.quality}
+    assert not told["b", "track"]
+    assert [*told["a", "track"]] == [
         "its rows lie 0.1 s apart and are the steps, as it is the reference: step 1 is not used. "
         "For steps of 1 s leave reference out of corpus.yaml"
     ]

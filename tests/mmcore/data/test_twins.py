@@ -34,7 +34,7 @@ def test_a_copy_counts_where_it_is_on_another_side_than_the_test(prepared, origi
     speech = np.array(prepared.values["speech"])
     speech[rows(prepared, copy)] = speech[rows(prepared, original)]
     found = divided_twins(rewritten(prepared, speech=speech), SPLIT)
-    assert found == ([[f"clip{copy:02d}", f"clip{original:02d}"]] if told else [])
+    assert found == ([(f"clip{copy:02d}", f"clip{original:02d}")] if told else [])
 
 
 def test_one_step_that_differs_makes_another_recording(prepared):
@@ -68,5 +68,5 @@ def test_a_file_that_was_copied_is_found_from_the_folder_on(editing_corpus, tmp_
     )
     prepared = prepare(corpus, DataConfig(), tmp_path / "prepared")
     split = Split(train=(0, 1, 2, 3), validation=(4,), test=(5, 20), drawn="each_repeat")
-    assert divided_twins(prepared, split) == [["again", "clip03"]]
+    assert divided_twins(prepared, split) == [("again", "clip03")]
     assert divided_twins(prepared, replace(split, train=(0, 1, 2), test=(3, 20))) == []

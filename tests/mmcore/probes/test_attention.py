@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from scipy.spatial.distance import jensenshannon
 
 from mmcore.analyses import AttentionAnalysis, applies
+from mmcore.answers.attention import AttentionResult
 from mmcore.config import ModelConfig, build_config
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
@@ -100,18 +100,19 @@ def test_looking_changes_no_prediction(trained_of: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_the_answer_is_plain_small_and_the_same_again(trained_of: Any, kind: str) -> None:
+def test_the_result_is_small_can_be_kept_and_is_the_same_again(trained_of: Any, kind: str) -> None:
     trained = trained_of(**KINDS[kind])
     found = probe_attention(trained, AttentionAnalysis())
-    text = json.dumps(found, allow_nan=False)
+    text = found.model_dump_json()
     assert len(text) < 100_000
-    assert json.dumps(probe_attention(trained, AttentionAnalysis())) == text
-    assert found["layers"]
-    assert len(found["maps"]) == 2
-    assert found["faithfulness"]["occlusion"] is not None
-    for row in found["layers"]:
-        assert all(0 <= value <= 1 for value in row["entropy"])
-        assert len(row["own"]) == len(row["apart"]) == 2
+    assert AttentionResult.model_validate_json(text, strict=True).model_dump_json() == text
+    assert probe_attention(trained, AttentionAnalysis()).model_dump_json() == text
+    assert found.layers
+    assert len(found.maps) == 2
+    assert not np.isnan(found.faithfulness.occlusion)
+    for row in found.layers:
+        assert all(0 <= value <= 1 for value in row.entropy)
+        assert len(row.own) == len(row.apart) == 2
 
 
 # Closed forms ------------------------------------------------------------------------------------------------------
@@ -126,20 +127,20 @@ def test_uniform_causal_attention_in_closed_form() -> None:
     T = 12
     events = np.zeros((1, T), bool)
     events[0, ::3] = True
-    sums = HeadSums()
+    sums = HeadSums("encoder", 0)
     sums.add(uniform(T), events)
-    told = sums.told()
+    told = sums.result()
     queries = np.arange(1, T)
-    assert told["rows"] == T - 1, "the first step has no choice"
-    assert told["entropy"] == pytest.approx([1.0, 1.0])
+    assert told.rows == T - 1, "the first step has no choice"
+    assert told.entropy == pytest.approx([1.0, 1.0])
     # Query q looks back 0 … q steps, q/2 on average.
-    assert told["distance"] == pytest.approx([np.mean(queries / 2)] * 2, abs=1e-4)
-    assert told["own"] == pytest.approx([np.mean(1 / (queries + 1))] * 2, abs=1e-4)
-    assert told["past"] == pytest.approx([np.mean(queries / (queries + 1))] * 2, abs=1e-4)
-    assert told["events"] == pytest.approx([np.mean([events[0, : q + 1].mean() for q in queries])] * 2, abs=1e-4)
+    assert told.distance == pytest.approx([np.mean(queries / 2)] * 2, abs=1e-4)
+    assert told.own == pytest.approx([np.mean(1 / (queries + 1))] * 2, abs=1e-4)
+    assert told.past == pytest.approx([np.mean(queries / (queries + 1))] * 2, abs=1e-4)
+    assert told.events == pytest.approx([np.mean([events[0, : q + 1].mean() for q in queries])] * 2, abs=1e-4)
     for name in ("distance", "own", "past", "events"):
-        assert told["uniform"][name] == pytest.approx(told[name][0], abs=1e-4)
-    assert np.array(told["apart"]) == pytest.approx(0.0)
+        assert getattr(told.uniform, name) == pytest.approx(getattr(told, name)[0], abs=1e-4)
+    assert np.array(told.apart) == pytest.approx(0.0)
 
 
 def test_looking_at_one_step_has_no_entropy() -> None:
@@ -148,13 +149,13 @@ def test_looking_at_one_step_has_no_entropy() -> None:
     weights[:, 0, range(6), range(6)] = 1.0
     weights[:, 1, range(1, 6), range(5)] = 1.0
     weights[:, 1, 0, 0] = 1.0
-    sums = HeadSums()
+    sums = HeadSums("encoder", 0)
     sums.add(replace(one, weights_BHQS=weights), np.zeros((1, 6), bool))
-    told = sums.told()
-    assert told["entropy"] == [0.0, 0.0]
-    assert told["distance"] == [0.0, 1.0]
-    assert told["own"] == [1.0, 0.0]
-    assert told["apart"] == [[0.0, 1.0], [1.0, 0.0]], "heads without a step in common"
+    told = sums.result()
+    assert told.entropy == (0.0, 0.0)
+    assert told.distance == (0.0, 1.0)
+    assert told.own == (1.0, 0.0)
+    assert told.apart == ((0.0, 1.0), (1.0, 0.0)), "heads without a step in common"
 
 
 def test_distances_between_heads_are_scipys() -> None:
@@ -174,12 +175,12 @@ def test_sums_do_not_depend_on_how_windows_come(trained_of: Any) -> None:
     arrays, seen, _ = traced(trained, batch)
     events = np.random.default_rng(0).random(seen.valid_BT.shape) < 0.3
     (one, *_) = attention_maps(arrays, seen)
-    whole, parts = HeadSums(), HeadSums()
+    whole, parts = HeadSums("encoder", 0), HeadSums("encoder", 0)
     whole.add(one, events)
     for b in range(len(events)):
         part = replace(one, weights_BHQS=one.weights_BHQS[b : b + 1], allowed_BQS=one.allowed_BQS[b : b + 1])
         parts.add(part, events[b : b + 1])
-    assert parts.told() == whole.told()
+    assert parts.result() == whole.result()
     assert {value.size for value in whole.sums.values()} <= {1, 2, 4}, "no array is as long as the windows"
 
 
@@ -243,8 +244,8 @@ def test_rollout_of_every_model_is_a_share_of_what_may_be_known(trained_of: Any,
 # Flow --------------------------------------------------------------------------------------------------------------
 def test_flow_of_each_fusion(trained_of: Any) -> None:
     def flow(**model: Any) -> dict[tuple[str, str, int], float]:
-        found = probe_attention(trained_of(**model), AttentionAnalysis(maps=1))["flow"]
-        return {(row["source"], row["target"], row["layer"]): row["share"] for row in found}
+        found = probe_attention(trained_of(**model), AttentionAnalysis(maps=1)).flow
+        return {(row.source, row.target, row.layer): row.share for row in found}
 
     pooled = flow(fusion={"kind": "attention"})
     assert set(pooled) == {(name, "fused", 0) for name in ("speech", "noise", "track")}
@@ -268,9 +269,7 @@ def test_what_reads_nothing_has_no_share(trained_of: Any) -> None:
         for name, parameter in trained.model.fusion.named_parameters():
             if "attention.out" in name and "from_speech.from_noise" in name:
                 parameter.zero_()
-    found = {
-        (row["source"], row["target"]): row["share"] for row in probe_attention(trained, AttentionAnalysis())["flow"]
-    }
+    found = {(row.source, row.target): row.share for row in probe_attention(trained, AttentionAnalysis()).flow}
     assert found["noise", "speech"] == 0.0
     assert found["speech", "noise"] > 0.0
 
@@ -283,7 +282,7 @@ def test_a_modality_that_is_never_there_passes_nothing_on(trained_of: Any, kind:
     present[..., batch.modalities.index("noise")] = False
     sums = FlowSums()
     sums.add(*traced(trained, replace(batch, present_BTM=present)))
-    told = {(row["source"], row["target"]): row["share"] for row in sums.told()}
+    told = {(row.source, row.target): row.share for row in sums.result()}
     assert told
     assert all(share == 0.0 for (source, target), share in told.items() if "noise" in (source, target)), told
     if kind in ("add", "attention", "decision"):

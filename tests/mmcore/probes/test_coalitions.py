@@ -412,7 +412,7 @@ def test_labels_of_items_are_scored_by_the_windows_vote(config, label_corpus, tm
     prepared = prepare(label_corpus, small.data, tmp_path / "prepared")
     result = run(small, tmp_path / "run", prepared=prepared)
     trained = open_trained(small, prepared, tmp_path / "run")
-    found = analyse(trained, CoalitionsAnalysis(draws=2))["result"]
+    found = analyse(trained, CoalitionsAnalysis(draws=2)).result
     for table in skill_of(found).values():
         assert table["components"]["exercise"][3] == pytest.approx(result.score("skill", "exercise"), abs=1e-5)
     drop = last_gains(np.array(skill_of(found)["permuted"]["whole"]))

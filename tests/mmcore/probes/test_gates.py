@@ -1,7 +1,7 @@
 """The gates' probe against slow readings of the same numbers, on an untrained model."""
 
-import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 
 from mmcore.analyses import GatesAnalysis
+from mmcore.answers.gates import GateName, GatesResult, Opening
 from mmcore.data.prepare import prepare
 from mmcore.events import ignore
 from mmcore.model.build import build_model
@@ -71,27 +72,34 @@ def slow(trained):
     return {name: {k: np.concatenate(v) for k, v in lists.items()} for name, lists in kept.items()}
 
 
-def test_the_answer_is_plain_and_small(result):
-    text = json.dumps(result, allow_nan=False)
-    assert len(text) < 60_000
-    assert result["gates"] == [{"name": name, "modalities": [name]} for name in NAMES]
-    assert result["places"] == [list(NAMES)]
+def text_of(result):
+    """The text of a result, which reads back as the same."""
+    text = result.model_dump_json()
+    assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", text))
+    assert GatesResult.model_validate_json(text, strict=True).model_dump_json() == text
+    return text
+
+
+def test_the_result_is_small_and_can_be_kept(result):
+    assert len(text_of(result)) < 60_000
+    assert result.gates == tuple(GateName(name=name, modalities=(name,)) for name in NAMES)
+    assert result.places == (NAMES,)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_distribution_equals_the_slow_one(result, slow, name):
-    told, gate = result["distribution"][name], slow[name]["gate"]
-    assert told["steps"] == len(gate) > 100
-    assert told["mean"] == pytest.approx(gate.mean(), abs=1e-5)
-    assert told["deviation"] == pytest.approx(gate.std(), abs=1e-5)
-    assert told["deviation_over_steps"] == pytest.approx(gate.mean(1).std(), abs=1e-5)
-    assert told["quantiles"] == pytest.approx(np.quantile(gate, [0.05, 0.25, 0.5, 0.75, 0.95]), abs=0.01)
-    assert sum(told["histogram"]) == gate.size
-    assert told["shut"] == pytest.approx((gate < 0.05).mean(), abs=1e-5)
-    assert told["open"] == pytest.approx((gate > 0.95).mean(), abs=1e-5)
-    assert told["between_inputs"] == pytest.approx(gate.var(0).mean() / gate.var(), abs=1e-4)
-    assert told["norm"] == pytest.approx(slow[name]["norm"].mean(), abs=1e-4)
-    assert told["passing"] == pytest.approx(slow[name]["passing"].mean(), abs=1e-4)
+    told, gate = result.distribution[name], slow[name]["gate"]
+    assert told.steps == len(gate) > 100
+    assert told.mean == pytest.approx(gate.mean(), abs=1e-5)
+    assert told.deviation == pytest.approx(gate.std(), abs=1e-5)
+    assert told.deviation_over_steps == pytest.approx(gate.mean(1).std(), abs=1e-5)
+    assert told.quantiles == pytest.approx(np.quantile(gate, [0.05, 0.25, 0.5, 0.75, 0.95]), abs=0.01)
+    assert sum(told.histogram) == gate.size
+    assert told.shut == pytest.approx((gate < 0.05).mean(), abs=1e-5)
+    assert told.open == pytest.approx((gate > 0.95).mean(), abs=1e-5)
+    assert told.between_inputs == pytest.approx(gate.var(0).mean() / gate.var(), abs=1e-4)
+    assert told.norm == pytest.approx(slow[name]["norm"].mean(), abs=1e-4)
+    assert told.passing == pytest.approx(slow[name]["passing"].mean(), abs=1e-4)
 
 
 def test_the_feature_that_a_gate_follows_is_the_closest(trained, result, slow):
@@ -99,20 +107,20 @@ def test_the_feature_that_a_gate_follows_is_the_closest(trained, result, slow):
         x, opening = slow[name]["x"].astype(float), slow[name]["gate"].mean(1)
         r = [np.corrcoef(x[:, f], opening)[0, 1] if x[:, f].std() > 0 else 0.0 for f in range(x.shape[1])]
         best = int(np.abs(r).argmax())
-        told = result["distribution"][name]["follows"]
-        assert told["feature"] == trained.schema.modalities[name].columns[best]
-        assert told["correlation"] == pytest.approx(r[best], abs=1e-4)
+        told = result.distribution[name].follows
+        assert told.feature == trained.schema.modalities[name].columns[best]
+        assert told.correlation == pytest.approx(r[best], abs=1e-4)
 
 
 def test_conditions_equal_the_slow_ones(result, slow):
-    rows = {(row["condition"], row["gate"]): row for row in result["conditions"]}
+    rows = {(row.condition, row.gate): row for row in result.conditions}
     assert {condition for condition, _ in rows} == {"track 0 active", "track 1 active", "an edit"}
     for name in NAMES:
         opening, event = slow[name]["gate"].mean(1), slow[name]["event"]
         row = rows["an edit", name]
-        assert row["so"] == pytest.approx(opening[event].mean(), abs=1e-5)
-        assert row["else"] == pytest.approx(opening[~event].mean(), abs=1e-5)
-        assert row["steps"] == [event.sum(), (~event).sum()]
+        assert row.so == pytest.approx(opening[event].mean(), abs=1e-5)
+        assert row.otherwise == pytest.approx(opening[~event].mean(), abs=1e-5)
+        assert row.steps == (event.sum(), (~event).sum())
 
 
 def test_entropy_is_one_where_shares_are_equal_and_zero_where_one_has_all(trained):
@@ -122,11 +130,11 @@ def test_entropy_is_one_where_shares_are_equal_and_zero_where_one_has_all(traine
         with clamped(trained.model, held):
             found = probe_shares(trained)
         if expected == 1.0:
-            assert found["entropy_opening"] == pytest.approx(1.0, abs=1e-5)
+            assert found.entropy_opening == pytest.approx(1.0, abs=1e-5)
         else:
             # Speech takes all wherever it is there; the one item without it has equal shares of nothing.
-            assert found["entropy_opening"] < 0.3
-            assert found["passing"]["speech"] == pytest.approx(1.0)
+            assert found.entropy_opening < 0.3
+            assert found.passing["speech"] == pytest.approx(1.0)
 
 
 def probe_shares(trained):
@@ -156,26 +164,26 @@ def test_alignment_equals_a_slow_one(trained, result):
                 if not math.isnan(value):
                     sums[o + lag] += value
                     counts[o + lag] += 1
-    assert result["around"]["lags"] == list(range(-lag, lag + 1))
-    assert result["around"]["events"] == number
-    assert result["around"]["mean"]["noise"] == pytest.approx(sums / counts, abs=1e-5)
+    assert result.around.lags == tuple(range(-lag, lag + 1))
+    assert result.around.events == number
+    assert result.around.mean["noise"] == pytest.approx(sums / counts, abs=1e-5)
 
 
 def test_clamping_equals_doing_it_by_hand(trained, result):
     naive, free = trained.naive.losses(), trained.tally(detailed=True)
     with clamped(trained.model, {"track": torch.tensor(0.0)}):
         shut = trained.tally(detailed=True)
-    held = result["clamping"]["held"]
-    row = next(r for r in held if r["gate"] == "track" and r["held"] == "shut")
-    for tally, told in ((free, result["clamping"]["free"]), (shut, row["scores"])):
+    held = result.clamping.held
+    row = next(r for r in held if r.gate == "track" and r.held == "shut")
+    for tally, told in ((free, result.clamping.free), (shut, row.scores)):
         expected = measured(tally, tally.component_losses(), naive)
         assert set(told) == set(expected)
         for measure, by_component in expected.items():
             for component, value in by_component.items():
-                of = told[measure]["whole"] if component is None else told[measure]["components"][component]
-                assert (math.nan if of is None else of) == pytest.approx(value, abs=1e-5, nan_ok=True)
-    assert row["scores"] != result["clamping"]["free"]
-    assert [(r["gate"], r["held"]) for r in held] == [
+                of = told[measure].whole if component is None else told[measure].components[component]
+                assert of == pytest.approx(value, abs=1e-5, nan_ok=True)
+    assert row.scores != result.clamping.free
+    assert [(r.gate, r.held) for r in held] == [
         *((name, held) for name in NAMES for held in ("shut", "mean", "open")), (None, "mean"),
     ]  # fmt: skip
 
@@ -194,10 +202,10 @@ def test_correlation_by_item_equals_doing_it_by_hand(trained, result):
     lost = [
         np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
-    told = result["faithfulness"]["items"]["gates"]["noise"]
-    assert told["n"] == len(items)
-    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
-    assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
+    told = result.faithfulness.items.gates["noise"]
+    assert told.n == len(items)
+    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else math.nan
+    assert told.passing == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
 
 def test_every_step_is_masked_once_and_one_in_four_at_a_time(trained):
@@ -216,9 +224,9 @@ def test_every_step_is_masked_once_and_one_in_four_at_a_time(trained):
 
 
 def test_timelines_are_those_of_whole_items(trained, result):
-    (item, *_), (line, *_) = draw_items(trained, 2), result["timelines"]
-    assert line["item"] == trained.prepared.items[item].name
-    assert len(result["timelines"]) == 2
+    (item, *_), (line, *_) = draw_items(trained, 2), result.timelines
+    assert line.item == trained.prepared.items[item].name
+    assert len(result.timelines) == 2
     opening, chance = {}, {}
     for batch in trained.test.batches():
         shown, outputs = look(trained, batch), trained.predict(batch)
@@ -227,34 +235,34 @@ def test_timelines_are_those_of_whole_items(trained, result):
                 step = int(batch.start_B[b]) + t + 1  # the horizon
                 opening[step] = shown.opening["track"][b, t]
                 chance[step] = outputs[b, t, 0, :2].softmax(-1)[1].item()
-    expected = [opening[line["first"] + i] for i in range(len(line["gates"]["track"]))]
-    assert line["gates"]["track"] == pytest.approx(expected, abs=1e-3)
-    assert [t["parameter"] for t in line["targets"]] == ["active", "x"]
-    guessed = [chance[line["first"] + i] for i in range(len(expected))]
-    assert line["targets"][0]["predicted"] == pytest.approx(guessed, abs=1e-3)
-    assert set(line["targets"][0]["true"]) <= {0.0, 1.0, None}
-    assert line["events"] == sorted(line["events"])
-    assert line["features"]["speech"]["name"] == "level"
+    expected = [opening[line.first + i] for i in range(len(line.gates["track"]))]
+    assert line.gates["track"] == pytest.approx(expected, abs=1e-3)
+    assert [t.parameter for t in line.targets] == ["active", "x"]
+    guessed = [chance[line.first + i] for i in range(len(expected))]
+    assert line.targets[0].predicted == pytest.approx(guessed, abs=1e-3)
+    assert {value for value in line.targets[0].true if not math.isnan(value)} <= {0.0, 1.0}
+    assert list(line.events) == sorted(line.events)
+    assert line.features["speech"].name == "level"
 
 
 @pytest.mark.parametrize("lookahead", [None, 2, 9])
 def test_timelines_have_the_clock_of_the_corpus_whatever_the_horizon(config, prepared, editing_corpus, lookahead):
     task = {"kind": "forecast", "horizon": 5, "content_lookahead": lookahead}
     trained = untrained(config, prepared, task=task)
-    (line, *_) = probe_gates(trained, GatesAnalysis(timelines=1))["timelines"]
-    track = pd.read_parquet(editing_corpus / "track" / f"{line['item']}.parquet")
-    first, active = line["first"], line["targets"][0]
-    assert (first, active["parameter"]) == (5, "active")
-    steps = range(first, first + len(active["true"]))
+    (line, *_) = probe_gates(trained, GatesAnalysis(timelines=1)).timelines
+    track = pd.read_parquet(editing_corpus / "track" / f"{line.item}.parquet")
+    first, active = line.first, line.targets[0]
+    assert (first, active.parameter) == (5, "active")
+    steps = range(first, first + len(active.true))
     assert len(steps) > 40
-    assert active["true"] == [float(track["0_active"][s]) for s in steps]
+    assert list(active.true) == [float(track["0_active"][s]) for s in steps]
     classes = [name for name in track if name.endswith(("_active", "_asset"))]
     changes = {s for s in range(1, len(track)) if (track[classes].iloc[s] != track[classes].iloc[s - 1]).any()}
-    assert set(line["events"]) <= changes
-    assert len(line["events"]) > 3
-    name = line["features"]["speech"]["name"]
-    speech = pd.read_parquet(editing_corpus / "speech" / f"{line['item']}.parquet")[name].to_numpy(float)
-    drawn = np.array([np.nan if v is None else v for v in line["features"]["speech"]["values"]])
+    assert set(line.events) <= changes
+    assert len(line.events) > 3
+    name = line.features["speech"].name
+    speech = pd.read_parquet(editing_corpus / "speech" / f"{line.item}.parquet")[name].to_numpy(float)
+    drawn = np.array(line.features["speech"].values)
     known = ~np.isnan(drawn)
     assert known.sum() > 30
     # Normalised: one straight line through all pairs.
@@ -307,9 +315,9 @@ def test_few_windows_still_give_one_item(config, prepared, monkeypatch):
 def test_softmax_gates_are_read_where_there_is_a_choice(config, prepared, absence):
     trained = untrained(config, prepared, model__fusion__kind="gated_softmax", model__absence=absence)
     found = probe_gates(trained, GatesAnalysis(timelines=1))
-    means = [found["distribution"][name]["mean"] for name in NAMES]
+    means = [found.distribution[name].mean for name in NAMES]
     assert all(0.0 < mean < 1.0 for mean in means)
-    assert json.dumps(found, allow_nan=False)
+    assert text_of(found)
 
 
 @pytest.fixture(scope="module")
@@ -333,29 +341,29 @@ def behind(batch, gate):
 
 
 def test_gates_of_pairs_count_where_both_sides_are_there(tree, tree_result):
-    assert {gate["name"]: tuple(gate["modalities"]) for gate in tree_result["gates"]} == BEHIND
-    assert tree_result["places"] == [["speech", "noise"], ["(speech|noise)", "track"]]
-    assert json.dumps(tree_result, allow_nan=False)
+    assert {gate.name: tuple(gate.modalities) for gate in tree_result.gates} == BEHIND
+    assert tree_result.places == (("speech", "noise"), ("(speech|noise)", "track"))
+    assert text_of(tree_result)
     for gate, beside in BESIDE.items():
         kept, present = [], 0
         for batch in tree.test.batches():
             shown, there = look(tree, batch), behind(batch, gate)
             present += there.sum()
             kept.append(shown.gates[gate][there & behind(batch, beside)].astype(float))
-        values, told = np.concatenate(kept), tree_result["distribution"][gate]
-        assert (told["steps"], told["present"]) == (len(values), present)
-        assert told["mean"] == pytest.approx(values.mean(), abs=1e-5)
-        assert told["deviation"] == pytest.approx(values.std(), abs=1e-5)
-    distribution = tree_result["distribution"]
-    assert distribution["(speech|noise)"]["follows"] is None
-    assert distribution["speech"]["follows"]["feature"] == "level"
-    shares = tree_result["shares"]
-    assert shares["steps"] == distribution["speech"]["steps"] + distribution["track"]["steps"]
-    for place in tree_result["places"]:
-        assert sum(shares["passing"][gate] for gate in place) == pytest.approx(1.0, abs=1e-4)
-        assert sum(distribution[gate]["mean"] for gate in place) == pytest.approx(1.0, abs=1e-4)
-    assert set(tree_result["timelines"][0]["gates"]) == set(BEHIND)
-    assert set(tree_result["timelines"][0]["features"]) == set(NAMES)
+        values, told = np.concatenate(kept), tree_result.distribution[gate]
+        assert (told.steps, told.present) == (len(values), present)
+        assert told.mean == pytest.approx(values.mean(), abs=1e-5)
+        assert told.deviation == pytest.approx(values.std(), abs=1e-5)
+    distribution = tree_result.distribution
+    assert distribution["(speech|noise)"].follows is None
+    assert distribution["speech"].follows.feature == "level"
+    shares = tree_result.shares
+    assert shares.steps == distribution["speech"].steps + distribution["track"].steps
+    for place in tree_result.places:
+        assert sum(shares.passing[gate] for gate in place) == pytest.approx(1.0, abs=1e-4)
+        assert sum(distribution[gate].mean for gate in place) == pytest.approx(1.0, abs=1e-4)
+    assert set(tree_result.timelines[0].gates) == set(BEHIND)
+    assert set(tree_result.timelines[0].features) == set(NAMES)
 
 
 def test_a_side_that_is_alone_has_no_choice_and_the_pair_above_still_has(tree):
@@ -385,29 +393,36 @@ def test_an_inner_gate_is_held_against_the_loss_without_all_that_is_behind_it(tr
     lost = [
         np.mean([(masked.item_losses(i)[c] - free.item_losses(i)[c]) * slope[c] for c in components]) for i in items
     ]
-    told = tree_result["faithfulness"]["items"]["gates"]["(speech|noise)"]
-    assert told["n"] == len(items)
-    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else None
-    assert told["passing"] == (None if expected is None else pytest.approx(expected, abs=1e-5))
-    held = [row["gate"] for row in tree_result["clamping"]["held"]]
+    told = tree_result.faithfulness.items.gates["(speech|noise)"]
+    assert told.n == len(items)
+    expected = spearmanr([np.mean(passing[i]) for i in items], lost).statistic if len(items) >= 5 else math.nan
+    assert told.passing == pytest.approx(expected, abs=1e-5, nan_ok=True)
+    held = [row.gate for row in tree_result.clamping.held]
     assert held == [*(gate for gate in BEHIND for _ in range(3)), None]
+
+
+def counts_of(opening: Opening):
+    """Steps with a choice and with anything, where all else is not known."""
+    assert math.isnan(opening.mean)
+    assert (opening.quantiles, opening.histogram, opening.follows) == ((), (), None)
+    return opening.steps, opening.present
 
 
 def test_one_that_is_never_there_differs_from_one_that_is_always_alone():
     sums = OpeningSums(4, ())
     sums.add(np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 0)), 0)
-    assert sums.result() == {"steps": 0, "present": 0}
+    assert counts_of(sums.result()) == (0, 0)
     sums.add(np.empty((0, 4)), np.empty(0), np.empty(0), np.empty((0, 0)), 12)
-    assert sums.result() == {"steps": 0, "present": 12}
+    assert counts_of(sums.result()) == (0, 12)
 
 
 def test_labels_of_whole_items_are_asked_by_item(config, label_corpus, tmp_path):
     built = config(label_corpus)
     prepared = prepare(label_corpus, built.data, tmp_path)
     found = probe_gates(untrained(config, prepared), GatesAnalysis())
-    assert found["faithfulness"]["steps"] is None
-    assert found["faithfulness"]["items"]["gates"]["sensor"]["n"] >= 5
-    assert found["around"]["events"] == 0
-    assert found["conditions"] == []
-    assert found["timelines"][0]["targets"] == []
-    assert json.dumps(found, allow_nan=False)
+    assert found.faithfulness.steps is None
+    assert found.faithfulness.items.gates["sensor"].n >= 5
+    assert found.around.events == 0
+    assert found.conditions == ()
+    assert found.timelines[0].targets == ()
+    assert text_of(found)

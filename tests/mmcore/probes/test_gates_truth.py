@@ -118,8 +118,8 @@ def answers(config, corpus, tmp_path_factory):
 
 def belief(answers, modality):
     def rho(shown):
-        steps = [one["faithfulness"]["steps"] for one in answers]
-        return [(s["together"] if modality is None else s["gates"][modality])[shown] for s in steps]
+        steps = [one.faithfulness.steps for one in answers]
+        return [getattr(s.together if modality is None else s.gates[modality], shown) for s in steps]
 
     costs = [cost(one, modality) for one in answers]
     return believe(rho("passing"), rho("opening"), rho("norm"), costs, overlap=0.25, margin=0.02)
@@ -127,9 +127,9 @@ def belief(answers, modality):
 
 def cost(one, gate, held="mean"):
     """By how much skill falls with a gate held; None: all gates."""
-    clamping = one["clamping"]
-    row = next(row for row in clamping["held"] if (row["gate"], row["held"]) == (gate, held))
-    return clamping["free"]["skill"]["whole"] - row["scores"]["skill"]["whole"]
+    clamping = one.clamping
+    row = next(row for row in clamping.held if (row.gate, row.held) == (gate, held))
+    return clamping.free["skill"].whole - row.scores["skill"].whole
 
 
 def test_all_three_predict_the_same_and_well(answers):
@@ -156,11 +156,11 @@ def test_gates_that_do_not_are_not_although_what_passes_is_the_same(answers, kin
 def test_constant_gates_are_known_as_such(answers):
     for one in answers[0]["constant"]:
         for name in NAMES:
-            told = one["distribution"][name]
-            assert told["deviation_over_steps"] == 0.0
-            assert told["between_inputs"] == 0.0
-            assert told["follows"] is None
-            assert one["faithfulness"]["steps"]["gates"][name]["opening"] == 0.0
+            told = one.distribution[name]
+            assert told.deviation_over_steps == 0.0
+            assert told.between_inputs == 0.0
+            assert told.follows is None
+            assert one.faithfulness.steps.gates[name].opening == 0.0
         assert cost(one, None) == pytest.approx(0.0, abs=1e-5)
 
 
@@ -171,9 +171,9 @@ def test_holding_gates_that_decide_at_their_mean_costs(answers):
 def test_a_gate_follows_the_feature_that_opens_it(answers):
     for kind, sign in (("decides", 1), ("scaled", -1)):
         for one in answers[0][kind]:
-            told = one["distribution"]["left"]["follows"]
-            assert told["feature"] == "counts"
-            assert told["correlation"] == pytest.approx(sign, abs=1e-3)
+            told = one.distribution["left"].follows
+            assert told.feature == "counts"
+            assert told.correlation == pytest.approx(sign, abs=1e-3)
 
 
 # Two sides of one pair ----------------------------------------------------------------------------------------------
@@ -237,12 +237,12 @@ def test_a_pair_whose_sides_are_weighed_is_faithful_and_one_whose_are_not_is_not
 
 def test_the_sides_of_a_pair_share_one_and_follow_what_counts(pair_answers):
     for one in pair_answers[0]["decides"]:
-        left, right = (one["distribution"][name] for name in NAMES)
-        assert left["mean"] + right["mean"] == pytest.approx(1.0, abs=1e-4)
-        assert left["quantiles"][0] == pytest.approx(QUIET, abs=0.01)
-        assert left["quantiles"][-1] == pytest.approx(LOUD, abs=0.011)
-        assert left["follows"]["feature"] == "counts"
-        assert right["follows"]["feature"] == "counts"
+        left, right = (one.distribution[name] for name in NAMES)
+        assert left.mean + right.mean == pytest.approx(1.0, abs=1e-4)
+        assert left.quantiles[0] == pytest.approx(QUIET, abs=0.01)
+        assert left.quantiles[-1] == pytest.approx(LOUD, abs=0.011)
+        assert left.follows.feature == "counts"
+        assert right.follows.feature == "counts"
         assert cost(one, None) > 0.1
         assert cost(one, "left", "shut") > cost(one, "left") > 0.05
     for one in pair_answers[0]["constant"]:

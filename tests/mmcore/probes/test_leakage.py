@@ -12,7 +12,8 @@ from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.model.build import build_model
-from mmcore.probes.leakage import Leakage, copy_skills, forbidden_gradient, probe_leakage
+from mmcore.probes.leakage import copy_skills, forbidden_gradient, probe_leakage
+from mmcore.record import Leakage
 from mmcore.run import run
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}
@@ -120,9 +121,9 @@ def test_for_labels_there_is_neither(label_corpus, tmp_path):
 
 def test_a_run_tells_what_the_probe_found(config, finished, editing_corpus, prepared, tmp_path):
     told = finished[0].leakage
-    assert (told["forbidden_gradient"], told["windows"]) == (0.0, 4)
-    assert told["copy_skill"] <= 1e-6
+    assert (told.forbidden_gradient, told.windows) == (0.0, 4)
+    assert told.copy_skill <= 1e-6
     reconstruct = config(editing_corpus, task={"kind": "reconstruct"}, training__epochs=1)
     leaky = run(reconstruct, tmp_path, prepared=prepared).leakage
-    assert leaky["forbidden_gradient"] is None
-    assert leaky["copy_skill"] == pytest.approx(1.0)
+    assert leaky.forbidden_gradient is None
+    assert leaky.copy_skill == pytest.approx(1.0)

@@ -59,7 +59,7 @@ def test_a_run_is_scored_without_the_modality_and_trained_with_it(
     assert (alone.scores, alone.items, alone.fingerprint) == (tested.scores, tested.items, tested.fingerprint)
     model = load_trained(deaf, prepared, folder)
     names = [item.name for item in prepared.items]
-    test = sorted({names.index(row["item"]) for row in result.items})
+    test = sorted({names.index(row.item) for row in result.items})
     present = np.array(prepared.present)
     present[:, list(prepared.schema.modalities).index("speech")] = False
     normaliser = Normaliser.from_json((folder / "normalisation.json").read_text())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmcore.answers.attention import RolloutFaithfulness
 from mmcore.config import ModelConfig
 from mmcore.data.prepare import prepare
 from mmcore.events import ignore
@@ -68,15 +69,15 @@ def carry_values(model: MultimodalModel) -> None:
 
 @pytest.fixture
 def check(config: Any, editing_corpus: Any, prepared: Any) -> Any:
-    def told(model: MultimodalModel) -> dict[str, Any]:
+    def told(model: MultimodalModel) -> RolloutFaithfulness:
         run = config(editing_corpus, **{f"model__{name}": value for name, value in SIZES.items()})
         return check_rollout(Trained(run, prepared, model, torch.device("cpu"), ignore))
 
     return told
 
 
-def label(told: dict[str, Any], measure: str = "occlusion") -> str:
-    return judge([row[measure] for row in told["items"]]).label
+def label(told: RolloutFaithfulness, measure: str = "occlusion") -> str:
+    return judge([getattr(row, measure) for row in told.items]).label
 
 
 def test_attention_that_copies_one_step_is_faithful(model: Any, check: Any) -> None:
@@ -84,11 +85,11 @@ def test_attention_that_copies_one_step_is_faithful(model: Any, check: Any) -> N
     carry_values(model)
     told = check(model)
     assert label(told) == label(told, "gradient") == "faithful"
-    assert told["occlusion"] > 0.95
-    assert told["beyond"] > 0.9, "and nearness does not explain it"
-    assert told["nearness"] < 0.5
-    assert np.argmax(told["reach"]["rollout"]) == np.argmax(told["reach"]["occlusion"]) == BACK - 1
-    assert told["reach"]["occlusion"][BACK - 1] == pytest.approx(1.0)
+    assert told.occlusion > 0.95
+    assert told.beyond > 0.9, "and nearness does not explain it"
+    assert told.nearness < 0.5
+    assert np.argmax(told.reach.rollout) == np.argmax(told.reach.occlusion) == BACK - 1
+    assert told.reach.occlusion[BACK - 1] == pytest.approx(1.0)
 
 
 def test_attention_by_content_that_decides_is_faithful(model: Any, check: Any) -> None:
@@ -100,13 +101,13 @@ def test_attention_by_content_that_decides_is_faithful(model: Any, check: Any) -
     carry_values(model)
     told = check(model)
     assert label(told) == "faithful"
-    assert told["beyond"] > 0.5
+    assert told.beyond > 0.5
 
 
 def test_attention_whose_values_are_zero_is_not_faithful(model: Any, check: Any) -> None:
     look_back(model)
     told = check(model)
-    assert told["occlusion"] == told["gradient"] == 0.0
+    assert told.occlusion == told.gradient == 0.0
     assert label(told) == label(told, "gradient") == "not faithful"
 
 
@@ -117,15 +118,15 @@ def test_attention_whose_output_is_thrown_away_is_not_faithful(model: Any, check
         model.encoder.layers[0].attention.out_weight.zero_()
     told = check(model)
     assert label(told) == "not faithful"
-    assert told["past"]["rollout"] == pytest.approx(0.5, abs=0.01)
-    assert told["past"]["occlusion"] == 0.0
+    assert told.past.rollout == pytest.approx(0.5, abs=0.01)
+    assert told.past.occlusion == 0.0
 
 
 def test_uniform_attention_is_not_faithful(model: Any, check: Any) -> None:
     """All steps are looked at alike, and what they hold decides what each of them does."""
     carry_values(model)
     told = check(model)
-    assert told["occlusion"] == pytest.approx(0.0, abs=0.2)
+    assert told.occlusion == pytest.approx(0.0, abs=0.2)
     assert label(told) == "not faithful"
     assert label(told, "gradient") == "not faithful"
 
@@ -147,7 +148,7 @@ def test_attention_that_shows_one_step_and_reads_another_is_not_faithful(model: 
         attention.in_weight[2 * WIDTH + half, VALUE] = 1.0
         attention.out_weight[READ, half] = 5.0
     told = check(two)
-    assert abs(told["occlusion"]) < 0.3
+    assert abs(told.occlusion) < 0.3
     assert label(told) in ("not faithful", "not shown")
 
 
@@ -243,9 +244,10 @@ def test_where_targets_belong_to_items_spans_of_the_whole_window_count(
     store = prepare(label_corpus, run.data, tmp_path)
     built = build_model(run.model, store.schema, False, 0, T)
     told = check_rollout(Trained(run, store, built, torch.device("cpu"), ignore))
-    assert told["occlusion"] is not None
-    assert told["nearness"] is told["beyond"] is told["reach"] is told["past"] is None
-    assert {row["outputs"] for row in told["items"]} <= {1, 2, 3, 4, 5, 6}
+    assert not np.isnan(told.occlusion)
+    assert np.isnan([told.nearness, told.beyond]).all()
+    assert told.reach is told.past is None
+    assert {row.outputs for row in told.items} <= {1, 2, 3, 4, 5, 6}
 
 
 def test_long_windows_are_checked_by_spans(config: Any, editing_corpus: Any, prepared: Any) -> None:
@@ -253,6 +255,6 @@ def test_long_windows_are_checked_by_spans(config: Any, editing_corpus: Any, pre
     trained = Trained(run, prepared, build_model(run.model, prepared.schema, True, 0, 58), torch.device("cpu"), ignore)
     assert RolloutCheck(trained).spans[0] == (0, 2)
     told = check_rollout(trained)
-    assert told["span"] == 2
-    assert told["occlusion"] is not None
-    assert sum(told["reach"]["occlusion"]) == pytest.approx(1.0, abs=1e-3)
+    assert told.span == 2
+    assert not np.isnan(told.occlusion)
+    assert sum(told.reach.occlusion) == pytest.approx(1.0, abs=1e-3)

@@ -118,13 +118,13 @@ def test_item_losses_add_up_to_the_split(targets, scored):
     _, _, baselines, tallies = scored
     naive = Naive(baselines, tallies)
     rows = item_rows([0, 1, 2], "abc", "xyy", tallies[None], naive)
-    assert [(r["item"], r["group"], r["complete"]) for r in rows[:: len(targets.components)]] == [
+    assert [(r.item, r.group, r.complete) for r in rows[:: len(targets.components)]] == [
         ("a", "x", True), ("b", "y", False), ("c", "y", True)
     ]  # fmt: skip
-    scale = [r for r in rows if r["component"] == "scale"]
-    total = sum(r["loss"] * r["count"] for r in scale) / sum(r["count"] for r in scale)
+    scale = [r for r in rows if r.component == "scale"]
+    total = sum(r.loss * r.count for r in scale) / sum(r.count for r in scale)
     assert total == pytest.approx(tallies[None].component_losses()["scale"])
-    total = sum(r["naive_loss"] * r["count"] for r in scale) / sum(r["count"] for r in scale)
+    total = sum(r.naive_loss * r.count for r in scale) / sum(r.count for r in scale)
     assert total == pytest.approx(naive.losses()["scale"])
 
 

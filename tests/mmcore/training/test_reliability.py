@@ -40,14 +40,14 @@ def test_rows_are_those_of_a_softmax_over_all_counted_targets(targets, make_batc
             right.append((predicted == batch.target_BTKP[..., p][counted]).numpy())
         confidence, right = np.concatenate(confidence), np.concatenate(right)
         bins = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-        found = [r for r in rows if r["component"] == component]
-        assert [r["bin"] for r in found] == sorted(set(bins.tolist()))
+        found = [r for r in rows if r.component == component]
+        assert [r.bin for r in found] == sorted(set(bins.tolist()))
         for row in found:
-            here = bins == row["bin"]
-            assert row["count"] == here.sum()
-            assert row["confidence"] == pytest.approx(confidence[here].mean(), abs=1e-6)
-            assert row["accuracy"] == pytest.approx(right[here].mean())
-    assert {r["component"] for r in rows} == {"active", "asset"}
+            here = bins == row.bin
+            assert row.count == here.sum()
+            assert row.confidence == pytest.approx(confidence[here].mean(), abs=1e-6)
+            assert row.accuracy == pytest.approx(right[here].mean())
+    assert {r.component for r in rows} == {"active", "asset"}
 
 
 def test_a_certain_predictor_that_is_right_stands_in_the_last_bin(targets, make_batch):
@@ -61,7 +61,7 @@ def test_a_certain_predictor_that_is_right_stands_in_the_last_bin(targets, make_
         return outputs
 
     rows = reliability_rows(tally_of(certain, [make_batch(targets, B=4)], targets))
-    assert [(r["component"], r["bin"], r["confidence"], r["accuracy"]) for r in rows] == [
+    assert [(r.component, r.bin, r.confidence, r.accuracy) for r in rows] == [
         ("active", 14, 1.0, 1.0), ("asset", 14, 1.0, 1.0),
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from mmcore.config import Forecast, Label, build_config
 from mmcore.errors import ConfigError
 from mmcore.events import Note
 from mmcore.measures import parse_metric
+from mmcore.record import Chosen
 from mmcore.run import run
 from mmcore.schema import Targets
 from mmcore.task import default_metric, selection_metric
@@ -121,8 +122,8 @@ def test_a_run_is_scored_at_the_best_epoch_of_its_metric(
     metric = parse_metric(select)
     scored = result.score(metric.measure.name, metric.component, split="validation")
     assert scored == pytest.approx(best(values), abs=1e-9)
-    assert result.selection == {"metric": select, "by": "metric", "test_windows_read": 0}
-    assert result.config["training"]["select"] == select
+    assert result.selection == Chosen(select, "metric", 0)
+    assert result.config.training.select == select
 
 
 def test_patience_follows_the_metric(config, editing_corpus, prepared, tmp_path):
@@ -139,8 +140,8 @@ def test_patience_follows_the_metric(config, editing_corpus, prepared, tmp_path)
 def test_labels_are_chosen_by_balanced_accuracy_and_nobody_need_say_so(config, label_corpus, tmp_path):
     events = []
     result = run(config(label_corpus, training__epochs=3), tmp_path, events.append)
-    assert result.config["training"]["select"] is None
-    assert (result.selection["metric"], result.selection["by"]) == ("balanced_accuracy", "metric")
+    assert result.config.training.select is None
+    assert (result.selection.metric, result.selection.by) == ("balanced_accuracy", "metric")
     values = [row["validation/balanced_accuracy"] for row in result.history]
     assert result.best_epoch == values.index(max(values)) + 1
     assert not [e for e in events if isinstance(e, Note) and "best epoch" in e.text]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from factories.answers import changed
 
+from mmcore.answers.attention import Layer, Uniform
 from reports.figures.svg import to_svg
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending, layer_value
@@ -165,9 +167,7 @@ def test_numbers_are_means_over_repeats_with_the_studys_interval(attended: Build
     results = attended()
     found = Attending.of(results)
     assert found is not None
-    rho = [
-        answer["result"]["faithfulness"]["occlusion"] for answer in results.analyses if answer["arm"] == "multimodal"
-    ]
+    rho = [answer.result.faithfulness.occlusion for answer in results.analyses if answer.arm == "multimodal"]
     assert found.correlated("multimodal", "occlusion") == estimate_correlation(rho, 0.95, results.overlap)
     frame = AttentionFaithfulness(results).frame()
     row = frame[(frame["arm"] == "multimodal") & (frame["measure"] == "taking steps away")].iloc[0]
@@ -178,20 +178,22 @@ def test_numbers_are_means_over_repeats_with_the_studys_interval(attended: Build
 
 
 def test_a_layers_numbers_are_means_over_its_heads() -> None:
-    row = {
-        "entropy": [0.2, 0.4], "distance": [3.0, 5.0], "events": [0.5, 0.7], "uniform": {"events": 0.4},
-        "apart": [[0.0, 0.3, 0.6], [0.3, 0.0, 0.9], [0.6, 0.9, 0.0]],
-    }  # fmt: skip
+    row = Layer(
+        place="encoder", layer=0, rows=9, entropy=(0.2, 0.4), distance=(3.0, 5.0), own=(0.1, 0.2), past=(0.9, 0.8),
+        events=(0.5, 0.7), apart=((0.0, 0.3, 0.6), (0.3, 0.0, 0.9), (0.6, 0.9, 0.0)),
+        uniform=Uniform(distance=1.0, own=0.1, past=0.9, events=0.4),
+    )  # fmt: skip
     assert layer_value(row, "entropy", 0.1) == pytest.approx(0.3)
+    assert layer_value(row, "past", 0.1) == pytest.approx(0.85)
     assert layer_value(row, "distance", 0.1) == pytest.approx(0.4)
     assert layer_value(row, "events", 0.1) == pytest.approx(0.2)
     assert layer_value(row, "apart", 0.1) == pytest.approx(0.6)
-    assert math.isnan(layer_value({"apart": [[0.0]]}, "apart", 0.1)), "one head is apart from nobody"
+    assert math.isnan(layer_value(changed(row, apart=((0.0,),)), "apart", 0.1)), "one head is apart from nobody"
 
 
 def test_repeats_that_are_missing_are_left_out(attended: Build) -> None:
     results = attended()
-    kept = tuple(a for a in results.analyses if (a["arm"], a["repeat"]) != ("multimodal", 3))
+    kept = tuple(a for a in results.analyses if (a.arm, a.repeat) != ("multimodal", 3))
     found = Attending.of(type(results)(**{**results.__dict__, "analyses": kept}))
     assert found is not None
     assert np.isnan(found.rho("multimodal", "occlusion")).tolist() == [r == 3 for r in range(8)]

@@ -238,8 +238,8 @@ def test_a_measure_that_nobody_measured_gives_no_word(study_of, records_of):
     results = trained(lattice_study(study_of), records_of)
     results = asked(results, "+".join(NAMES))
     for one in results.analyses:
-        one["result"]["scores"] = {way: {"loss": told["loss"]} for way, told in one["result"]["scores"].items()}
-        one["result"]["emap"] = None
+        one.result["scores"] = {way: {"loss": told["loss"]} for way, told in one.result["scores"].items()}
+        one.result["emap"] = None
     assert set(words(results, "used").values()) == {None}
 
 
@@ -391,7 +391,7 @@ def test_what_could_not_be_permuted_is_said_and_the_next_way_taken(study_of, rec
         emap=None, alone=["visual"],
     )  # fmt: skip
     for one in results.analyses:
-        one["result"] |= {"emap": None, "perceptual": None}
+        one.result.update({"emap": None, "perceptual": None})
     (dossier,) = assess(results)
     assert (dossier.main, dossier.additive) == ("mean", ())
     section = modalities.section(results)
@@ -399,7 +399,7 @@ def test_what_could_not_be_permuted_is_said_and_the_next_way_taken(study_of, rec
     assert "a single test item has visual" in section.limits
     assert "additive" not in [t.name for t in section.tables]
     assert "without interaction cannot be told there" not in section.limits
-    results.analyses[0]["result"] |= {"single_donor": True}
+    results.analyses[0].result.update({"single_donor": True})
     assert "without interaction cannot be told there" in modalities.section(results).limits
 
 
@@ -446,7 +446,7 @@ def test_embeddings_of_absence_may_be_trained_in_no_or_in_some_repeats(study_of,
     results = asked(lattice, "+".join(NAMES), learned=dict.fromkeys(NAMES, 0.1))
     every = modalities.section(results).limits
     assert "never trained" not in every
-    results.analyses[0]["result"]["learned"] = {"audio": 0.0, "visual": 0.1, "track": 0.1}
+    results.analyses[0].result["learned"] = {"audio": 0.0, "visual": 0.1, "track": 0.1}
     assert "For audio (in some repeats) it was never trained" in modalities.section(results).limits
 
 

@@ -186,8 +186,8 @@ def test_repeats_that_start_elsewhere_give_the_same_words(study_of, records_of):
     gain = {a.name: truth([n for n in a.config.model.modalities if n not in a.config.data.placebo]) for a in study.arms}
     gain = {name: {c: v + FLOOR - 0.3 for c, v in told.items()} for name, told in gain.items()}
     records = records_of(study, gain, components=list(COMPONENTS), noise=0.004)
-    moved = [{**record, "repeat": record["repeat"] + 100} for record in records]
-    answers = tuple({**answer, "repeat": answer["repeat"] + 100} for answer in here.analyses)
+    moved = [replace(record, repeat=record.repeat + 100) for record in records]
+    answers = tuple(replace(answer, repeat=answer.repeat + 100) for answer in here.analyses)
     there = replace(tidy(replace(study, first_repeat=100), moved), analyses=answers)
     ((one,), (other,)) = assess(here), assess(there)
     told = [
