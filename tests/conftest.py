@@ -6,6 +6,7 @@ Set before torch and numpy are imported; tests about threads set their own, and 
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -23,3 +24,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: at the end of a run there are short ones left to share among processes."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting left stays to the end: the garbage collector need not go through it again in every test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -16,6 +16,7 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.embedding import key_of
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.streams import Streams
 from mmcore.schema import CorpusSchema
 from mmcore.trace import Trace
 
@@ -89,6 +90,15 @@ VARIANTS = {
     "late-causal": {"layers_before": 2, "layers": 0, "causal": True, "positions": "learned"},
 }
 """Norm, direction, placement, absence and positions, mixed so that each meets every member of a family."""
+
+
+def streams_of(embedded: list[Tensor], usable_BTM: Tensor | None = None, causal: bool = False) -> Streams:
+    """Streams of random vectors, all of them usable unless said otherwise."""
+    B, T, _ = embedded[0].shape
+    if usable_BTM is None:
+        usable_BTM = torch.ones(B, T, len(embedded), dtype=torch.bool)
+    streams = Streams(tuple(FEATURES)[: len(embedded)], embedded, usable_BTM, usable_BTM.any(-1), causal)
+    return streams.having(embedded)
 
 
 @pytest.fixture(params=list(VARIANTS))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from contracts.model_contract import FEATURES, SCHEMA, B, FusionContract, T, make_batch, variant  # noqa: F401 a fixture
+from contracts.model_contract import FEATURES, SCHEMA, B, FusionContract, T, make_batch, streams_of, variant  # noqa: F401 a fixture
 from torch import Tensor
 
 from mmcore.model.embedding import key_of
@@ -17,18 +17,8 @@ from mmcore.model.fusion.concat import ConcatFusion
 from mmcore.model.fusion.decision import DecisionFusion
 from mmcore.model.fusion.gated import GatedFusion
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.model.streams import Streams
 from mmcore.schema import Targets
 from mmcore.trace import Trace
-
-
-def streams_of(embedded: list[Tensor], usable_BTM: Tensor | None = None, causal: bool = False) -> Streams:
-    """Streams of random vectors, all of them usable unless said otherwise."""
-    B, T, _ = embedded[0].shape
-    if usable_BTM is None:
-        usable_BTM = torch.ones(B, T, len(embedded), dtype=torch.bool)
-    streams = Streams(tuple(FEATURES)[: len(embedded)], embedded, usable_BTM, usable_BTM.any(-1), causal)
-    return streams.having(embedded)
 
 
 class TestGated(FusionContract):

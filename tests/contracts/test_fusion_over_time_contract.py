@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from contracts.model_contract import FEATURES, B, FusionContract, T, variant  # noqa: F401 a fixture
-from contracts.test_fusion_contract import streams_of
+from contracts.model_contract import FEATURES, B, FusionContract, T, streams_of, variant  # noqa: F401 a fixture
 from torch import Tensor, nn
 
 from mmcore.model.embedding import key_of

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from factories.studies import database_from_nothing, migrated, quick_starts, tiny_corpus, with_database
+from factories.studies import (
+    blank_figures,
+    database_from_nothing,
+    migrated,
+    quick_starts,
+    tiny_corpus,
+    with_database,
+)
 
 from experiments.home import Home
 
-__all__ = ["database_from_nothing", "migrated", "quick_starts", "tiny_corpus", "with_database"]
+__all__ = ["blank_figures", "database_from_nothing", "migrated", "quick_starts", "tiny_corpus", "with_database"]
 
 STUDY = """\
 question: Does the level help?

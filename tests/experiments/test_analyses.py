@@ -76,6 +76,7 @@ def test_kinds_are_chosen_by_name(asked: Asked) -> None:
         chosen(["gate"], asked.study)
 
 
+@pytest.mark.rendered
 def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], asked: Asked) -> None:
     home = trained[0]
     outcome = analyse_study(asked, home, ["errors"])

@@ -53,6 +53,7 @@ def asked(folder: Path, corpus: Path, base: dict, design: dict, reference: str, 
 
 
 # The simulated corpus ------------------------------------------------------------------------------------------------
+@pytest.mark.rendered
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.simulation) for seed in (2, 3))])
 def test_the_declared_truth_is_recovered(tmp_path: Path, seed: int):

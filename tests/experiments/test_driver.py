@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from factories.command import mmstudy
+from factories.command import mmstudy, words_of
+from factories.deaths import script
 from factories.once import made_once
 from mlflow.tracking import MlflowClient
 
@@ -86,6 +86,7 @@ def undisturbed(
     return Home(folder / "home"), folder / "level.yaml", (folder / "told.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.rendered
 def test_a_study_ends_with_records_report_and_tracked_runs(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
     outcome = run_study(str(tiny_study), home.root, Options(corpus=str(tiny_corpus)))
     assert outcome.failed == 0
@@ -231,30 +232,34 @@ def test_a_device_that_is_not_there_leaves_no_failed_runs_behind(
     assert runs_of(home) == {}
 
 
-def wait_for(what: str, happened: Any, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(0.02)
+KILLED = """
+from pathlib import Path
+from experiments.cli.main import main
+from experiments.launchers.messages import Told
+from factories.deaths import before_each_message, die, let_a_worker_die
+from mmcore.events import EpochDone
+
+lost, pids = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+
+def die_later(pool, message):
+    match message:
+        case Told(name, EpochDone(epoch=3)) if lost.exists() and name == lost.read_text():
+            pids.write_text(" ".join(map(str, pool.pids)))
+            die()
+
+let_a_worker_die(lost)
+before_each_message(die_later)
+main()
+"""
+"""First a worker dies, and the driver goes on with another one; then the driver dies, with a run at its third epoch."""
 
 
-def some_epochs_done(home: Home) -> bool:
-    for path in home.runs.glob("*/history.json"):
-        try:
-            epochs = len(json.loads(path.read_text()))
-        except ValueError:
-            continue
-        if 2 <= epochs < 36 and not (path.parent / "record.json").exists():
-            return True
-    return False
-
-
-def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
-    try:
-        children = psutil.Process(driver.pid).children()
-        return [child for child in children if "experiments.launchers.worker" in child.cmdline()]
-    except psutil.NoSuchProcess:
-        return []
+def assert_ended(pids: Path) -> None:
+    """No worker outlives its driver."""
+    for pid in pids.read_text(encoding="utf-8").split():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(int(pid))
+            assert process.status() == psutil.STATUS_ZOMBIE or process.wait(timeout=120) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
@@ -263,26 +268,21 @@ def test_killed_workers_and_drivers_change_no_number(
 ) -> None:
     peace, study, told = undisturbed
     home = with_database(Home(tmp_path / "home"))
-    words = command(home, study, tiny_corpus, *LONG)
+    lost, pids = tmp_path / "lost", tmp_path / "pids"
+    words = ("run", study, "--corpus", tiny_corpus, *LONG)
 
-    # First a worker is killed, and the driver goes on with another one; then the driver itself.
-    log = tmp_path / "errors.txt"
-    with open(log, "w") as errors:
-        driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=errors, text=True)
-    wait_for("a run under way", lambda: some_epochs_done(home))
-    victim = workers_of(driver)[0]
-    victim.kill()
-    wait_for("a word about the dead worker", lambda: "its worker died" in log.read_text())
-    wait_for("another worker", lambda: {w.pid for w in workers_of(driver)} - {victim.pid})
-    wait_for("a run under way again", lambda: some_epochs_done(home))
-    orphans = workers_of(driver)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    _, alive = psutil.wait_procs(orphans, timeout=120)
-    assert not alive, "workers must not outlive their driver"
-    assert len(runs_of(home)) < 4
+    driver = subprocess.run(
+        script(KILLED, lost, pids, *words_of(home, *words)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert driver.returncode == -signal.SIGKILL, driver.stderr
+    assert "its worker died" in driver.stderr
+    assert_ended(pids)
+    assert lost.read_text(encoding="utf-8") not in runs_of(home)
 
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = mmstudy(home, *words)
     assert done.returncode == 0, done.stderr
     assert numbers_of(home) == numbers_of(peace)
     assert table_of(done.stdout) == table_of(told)
@@ -296,6 +296,28 @@ def test_killed_workers_and_drivers_change_no_number(
             assert sorted(steps) == list(range(1, 41)), "every epoch once"
 
 
+INTERRUPTED = """
+import os, signal
+from pathlib import Path
+from experiments.cli.main import main
+from experiments.launchers.messages import Told
+from factories.deaths import before_each_message
+from mmcore.events import EpochDone
+
+pids = Path(sys.argv.pop(1))
+
+def interrupt(pool, message):
+    match message:
+        case Told(_, EpochDone()) if not pids.exists():
+            pids.write_text(" ".join(map(str, pool.pids)))
+            os.kill(os.getpid(), signal.SIGINT)
+
+before_each_message(interrupt)
+main()
+"""
+"""Ctrl-C as soon as a run has an epoch."""
+
+
 def hears_ctrl_c() -> None:
     """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -307,18 +329,17 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
 ) -> None:
     peace, study, _ = undisturbed
     home = with_database(Home(tmp_path / "home"))
-    words = command(home, study, tiny_corpus, *LONG)
-    driver = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
-    wait_for("a run under way", lambda: some_epochs_done(home))
-    workers = workers_of(driver)
-    driver.send_signal(signal.SIGINT)
-    _, errors = driver.communicate(timeout=300)
+    pids = tmp_path / "pids"
+    words = ("run", study, "--corpus", tiny_corpus, *LONG)
+    interrupted = script(INTERRUPTED, pids, *words_of(home, *words))
+    driver = subprocess.run(interrupted, capture_output=True, text=True, timeout=300, preexec_fn=hears_ctrl_c)
     assert driver.returncode == 130
-    assert "the same command resumes" in errors
-    assert "Traceback" not in errors
-    assert not psutil.wait_procs(workers, timeout=120)[1]
+    assert "the same command resumes" in driver.stderr
+    assert "Traceback" not in driver.stderr
+    assert_ended(pids)
+    assert len(runs_of(home)) < 4
     assert "RUNNING" not in {run.info.status for run in mlflow_runs(home, "level")}
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = mmstudy(home, *words)
     assert done.returncode == 0, done.stderr
     assert numbers_of(home) == numbers_of(peace)
 

@@ -89,6 +89,7 @@ def test_json_says_the_same(raw: Path, home: Home, tmp_path: Path) -> None:
     assert checked["problems"][0]["found"] == "???"
 
 
+@pytest.mark.rendered
 @pytest.mark.slow
 def test_a_study_of_the_new_corpus_agrees_with_the_truth(raw: Path, home: Home, tmp_path: Path) -> None:
     """Audio tells the classes, the picture one of them, words none: by verdicts of `modalities`, on small models."""

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from factories.deaths import script
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -64,22 +64,36 @@ def table(home: Home) -> str:
 
 def start(home: Home, study: Path, corpus: Path, workers: int) -> subprocess.Popen[bytes]:
     words = ["--home", str(home.root), "run", str(study), "--corpus", str(corpus), "--workers", str(workers)]
+    return begin([sys.executable, "-m", "experiments.cli", *words], home)
+
+
+def begin(command: list[str], home: Home) -> subprocess.Popen[bytes]:
     with open(home.make().root / "out.log", "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", *words],
-            stdout=log, stderr=log, start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "3"},
-        )  # fmt: skip
+            command, stdout=log, stderr=log, start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "3"}
+        )
 
 
-def kill_after(process: subprocess.Popen[bytes], home: Home, records: int) -> None:
-    """SIGKILL once so many runs have a record."""
-    deadline = time.monotonic() + 300
-    while len(list(home.runs.glob("*/record.json"))) < records:
-        assert process.poll() is None, (home.root / "out.log").read_text(encoding="utf-8")
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+DIES = """
+from pathlib import Path
+from experiments.cli.main import main
+from factories.deaths import before_each_message, die
+
+records, runs = int(sys.argv.pop(1)), Path(sys.argv.pop(1))
+before_each_message(lambda *_: len(list(runs.glob("*/record.json"))) >= records and die())
+main()
+"""
+
+
+def killed_after(records: int, home: Home, study: Path, corpus: Path) -> None:
+    """The command, which dies of SIGKILL once so many runs have a record."""
+    words = ["--home", home.root, "run", study, "--corpus", corpus, "--workers", "2"]
+    process = begin(script(DIES, str(records), home.runs, *words), home)
+    try:
+        assert process.wait(timeout=300) == -signal.SIGKILL, (home.root / "out.log").read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_table_is_the_same_on_four_workers(study: Path, tiny_corpus: Path, home: Home, expected: str) -> None:
@@ -93,7 +107,7 @@ def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
 ) -> None:
     """Killed in the search and among the runs; then resumed while another study is open in the same home."""
     for records in (2, 7):
-        kill_after(start(home, study, tiny_corpus, 2), home, records)
+        killed_after(records, home, study, tiny_corpus)
     other = start(home, tiny_study, tiny_corpus, 2)
     try:
         run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))

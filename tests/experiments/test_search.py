@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.made_searches import BASE, LAYERS, RATE
-from contracts.pretend_pool import PretendPool
+from factories.pretend_pool import PretendPool
+from factories.search_space import BASE, LAYERS, RATE
 from optuna.trial import TrialState, create_trial
 from typer.testing import CliRunner
 
@@ -258,6 +258,7 @@ def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Ask
         assert other.searches == ()
 
 
+@pytest.mark.rendered
 def test_a_report_about_another_metric_tells_what_the_search_found(asking: Callable[..., Asked], home: Home) -> None:
     text = block(RATE, budget="{trials: 4}", repeats="1")
     done(asking(text), home)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.made_searches import BASE, LAYERS, RATE
-from contracts.pretend_pool import PretendPool
+from factories.pretend_pool import PretendPool
+from factories.search_space import BASE, LAYERS, RATE
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.home import Home

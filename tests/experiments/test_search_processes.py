@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
+from factories.deaths import script
 from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
@@ -26,8 +25,11 @@ from experiments.tuning.notes import notes_of
 from experiments.tuning.ownership import trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 
-TRIALS = 15
-"""Enough that a process dies early and another one still has work of its own."""
+TRIALS = 10
+"""Enough for the trials before a death, those of the other process until then, and more for it afterwards."""
+
+FATAL = 3
+"""In the middle of its third trial a process dies; until then another one begins no more than so many."""
 
 STUDY = """\
 question: Does a tuned learning rate help?
@@ -50,8 +52,8 @@ search:
 
 
 TUNE = """
-import sys
 from pathlib import Path
+from factories.deaths import die, in_its_nth_run, wait_for
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
@@ -59,7 +61,12 @@ from experiments.progress import Screen
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 
-home = Home(Path(sys.argv[1])).make()
+home, fatal, death = Home(Path(sys.argv[1])).make(), int(sys.argv[4]), Path(sys.argv[5])
+match sys.argv[6]:
+    case "dies":
+        in_its_nth_run(fatal, lambda: (death.touch(), die()))
+    case "waits for a death":
+        in_its_nth_run(fatal, lambda: wait_for(death))
 asked = open_request(sys.argv[2], home, Options(corpus=sys.argv[3], workers=1))
 data = asked.study.arms[0].config.data
 with Screen() as screen:
@@ -114,11 +121,15 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def start(home: Home, study: Path, corpus: Path, storage: str | None, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", TUNE, str(home.root), str(study), str(corpus)]
+def start(home: Home, study: Path, corpus: Path, storage: str | None, fate: str) -> subprocess.Popen[bytes]:
+    command = script(TUNE, home.root, study, corpus, str(FATAL), home.root / "death", fate)
     environment = os.environ | ({"MMSTUDY_STORAGE": storage} if storage else {})
-    with open(log, "wb") as file:
+    with open(log_of(home, fate), "wb") as file:
         return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
+
+
+def log_of(home: Home, fate: str) -> Path:
+    return home.root / f"{fate}.log"
 
 
 def trials(asked: Asked, home: Home, storage: str | None) -> list[optuna.trial.FrozenTrial]:
@@ -127,41 +138,19 @@ def trials(asked: Asked, home: Home, storage: str | None) -> list[optuna.trial.F
         return [] if study is None else trials_of(study)
 
 
-def kill_in_mid_trial(
-    process: subprocess.Popen[bytes], asked: Asked, home: Home, storage: str | None, least: int
-) -> int | None:
-    """Kill a process while it is at a trial, once ``least`` trials have ended.
-
-    Returns:
-        The number of that trial; None where the trial ended between the look and the kill.
-    """
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.05)
-        # Not while it holds the journal's lock: then nobody could look.
-        seen = trials(asked, home, storage)
-        if sum(trial.state.is_finished() for trial in seen) < least or not mine(seen, process.pid):
-            continue
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        # Another process may have closed it already.
-        left = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
-        if left and (left[-1].state == TrialState.RUNNING or notes_of(left[-1]).closed == "died"):
-            return left[-1].number
-        return None
-    pytest.fail("it never came to a trial")
+def dead_trial(process: subprocess.Popen[bytes], asked: Asked, home: Home, storage: str | None) -> int:
+    """Wait until a process has killed itself in the middle of a trial; the number of that trial."""
+    assert process.wait(timeout=300) == -signal.SIGKILL, log_of(home, "dies").read_text(encoding="utf-8")
+    mine = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
+    assert len(mine) == FATAL
+    # Another process may have closed it already.
+    assert mine[-1].state == TrialState.RUNNING or notes_of(mine[-1]).closed == "died"
+    return mine[-1].number
 
 
 def pid_of(trial: optuna.trial.FrozenTrial) -> int | None:
     owner = notes_of(trial).process
     return None if owner is None else owner.pid
-
-
-def mine(seen: list[optuna.trial.FrozenTrial], pid: int) -> list[optuna.trial.FrozenTrial]:
-    """Trials that a process is at, once it is settled what they mean."""
-    running = [trial for trial in seen if trial.state == TrialState.RUNNING and notes_of(trial).settings]
-    return [trial for trial in running if pid_of(trial) == pid]
 
 
 def check(asked: Asked, home: Home, storage: str | None, dead: int) -> None:
@@ -196,62 +185,46 @@ def asked_of(study: Path, corpus: Path, home: Home) -> Asked:
     return open_request(str(study), home, Options(corpus=str(corpus)))
 
 
-def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None, tmp_path: Path) -> None:
+def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None) -> None:
     asked = asked_of(study, corpus, home)
-    first, dead = start(home, study, corpus, storage, tmp_path / "first.log"), None
-    second = start(home, study, corpus, storage, tmp_path / "second.log")
+    first = start(home, study, corpus, storage, "dies")
+    second = start(home, study, corpus, storage, "waits for a death")
     try:
-        for least in (6, 8, 10):
-            dead = kill_in_mid_trial(first, asked, home, storage, least)
-            if dead is not None:
-                break
-            # On a busy machine the trial may end between the look and the kill: another process takes its place.
-            first = start(home, study, corpus, storage, tmp_path / "first.log")
-        assert dead is not None
-        assert second.wait(timeout=500) == 0, (tmp_path / "second.log").read_text(encoding="utf-8")
+        dead = dead_trial(first, asked, home, storage)
+        assert second.wait(timeout=500) == 0, log_of(home, "waits for a death").read_text(encoding="utf-8")
     finally:
         for process in (first, second):
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
     check(asked, home, storage, dead)
-    owners: Counter[Any] = Counter(trial.user_attrs["process"]["pid"] for trial in trials(asked, home, storage))
+    owners = Counter(pid_of(trial) for trial in trials(asked, home, storage))
     assert {first.pid, second.pid} <= set(owners)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
-def test_two_processes_share_a_journal_and_one_is_killed(
-    study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
-) -> None:
-    search_with_a_death(study, tiny_corpus, home, None, tmp_path)
+def test_two_processes_share_a_journal_and_one_is_killed(study: Path, tiny_corpus: Path, home: Home) -> None:
+    search_with_a_death(study, tiny_corpus, home, None)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
 def test_two_processes_share_a_database_and_one_is_killed(
-    study: Path, tiny_corpus: Path, home: Home, tmp_path: Path, postgres: str
+    study: Path, tiny_corpus: Path, home: Home, postgres: str
 ) -> None:
-    search_with_a_death(study, tiny_corpus, home, postgres, tmp_path)
+    search_with_a_death(study, tiny_corpus, home, postgres)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
-def test_a_driver_that_was_killed_goes_on_where_it_was(
-    study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
-) -> None:
+def test_a_driver_that_was_killed_goes_on_where_it_was(study: Path, tiny_corpus: Path, home: Home) -> None:
     asked = asked_of(study, tiny_corpus, home)
-    first = start(home, study, tiny_corpus, None, tmp_path / "first.log")
+    first = start(home, study, tiny_corpus, None, "dies")
     try:
-        dead = kill_in_mid_trial(first, asked, home, None, least=3)
-        for least in (5, 7):
-            if dead is None:
-                first = start(home, study, tiny_corpus, None, tmp_path / "first.log")
-                dead = kill_in_mid_trial(first, asked, home, None, least)
-        assert dead is not None
+        dead = dead_trial(first, asked, home, None)
     finally:
         first.kill()
         first.wait()
-    second = start(home, study, tiny_corpus, None, tmp_path / "second.log")
-    assert second.wait(timeout=500) == 0, (tmp_path / "second.log").read_text(encoding="utf-8")
+    second = start(home, study, tiny_corpus, None, "goes on")
+    assert second.wait(timeout=500) == 0, log_of(home, "goes on").read_text(encoding="utf-8")
     check(asked, home, None, dead)

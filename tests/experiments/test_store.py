@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -313,17 +313,26 @@ def test_a_store_that_is_away_is_one_warning_and_no_more(home: Home, tmp_path: P
 def test_a_process_killed_while_it_makes_the_database_leaves_no_broken_one(tmp_path: Path) -> None:
     # A database whose migration was cut off can never be opened again ("table … already exists").
     home = Home(tmp_path / "home").make()
-    code = (
-        "import sys; from pathlib import Path; from experiments.home import Home; from experiments.store import Store; "
-    )
-    code += "Store(Home(Path(sys.argv[1])))"
-    maker = subprocess.Popen([sys.executable, "-c", code, str(home.root)])
-    end = time.monotonic() + 60
-    # In the middle of the migration: some tables are there, the last one (of which there are dozens) is not.
-    while sum(path.stat().st_size for path in home.root.glob("mlflow.db*")) < 50_000 and time.monotonic() < end:
-        time.sleep(0.002)
-    maker.kill()
-    maker.wait()
+    # In the middle of the migration: ten tables are there, the last one (of which there are dozens) is not.
+    code = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from experiments.home import Home
+from experiments.store import Store
+
+made = []
+
+@event.listens_for(Engine, "after_cursor_execute")
+def die(connection, cursor, statement, *rest):
+    made.extend([statement] if "CREATE TABLE" in statement.upper() else [])
+    if len(made) == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Store(Home(Path(sys.argv[1])))
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(home.root)]).returncode == -signal.SIGKILL
+    assert list(home.root.glob("mlflow.db*"))
     assert Store(home).experiment("level", "?")
     assert not list(home.root.glob("mlflow.db.partial*"))
 

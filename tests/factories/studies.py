@@ -16,6 +16,8 @@ from experiments import driver, store
 from experiments.home import Home
 from experiments.tuning import tune as search
 
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
+
 MAKE_DATABASE = store._create_database
 
 CORPUS = """\
@@ -83,6 +85,16 @@ def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
         patch.setattr(search, "LocalPool", WarmPool)
         yield
         WarmPool.end()
+
+
+@pytest.fixture(autouse=True)
+def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are built from the study's numbers but not rendered, which takes most of a small report's time.
+
+    The marker ``rendered`` leaves a test's reports as a user has them.
+    """
+    if request.node.get_closest_marker("rendered") is None:
+        monkeypatch.setattr("reports.figures.svg.to_svg", lambda drawing: BLANK)
 
 
 @pytest.fixture

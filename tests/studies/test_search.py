@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from factories.records import a_record
 import yaml
+from factories.records import a_record
 
 from mmcore.errors import StudyError
 from mmcore.measures import parse_metric

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import dots, intervals, name_rows
+from reports.figures.marks import dots, name_rows
 from reports.figures.style import colour, legend_over_all, log_ticks, marker, path_end, sheet, shortened
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span

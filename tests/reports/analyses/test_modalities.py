@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, trained, truth
+from factories.lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, trained, truth
 
 from reports.sections.family import judge_together
 from reports.sections.modalities import section as modalities

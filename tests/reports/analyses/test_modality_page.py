@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from contracts.made_lattices import COMPONENTS, NAMES, arm_of, asked, lattice_study, trained
+from factories.lattices import COMPONENTS, NAMES, arm_of, asked, lattice_study, trained
 
 from reports.figures.svg import inline, to_svg
 from reports.output.render import write_report

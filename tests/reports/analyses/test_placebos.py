@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contracts.made_lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, subsets, truth
+from factories.lattices import COMPONENTS, FLOOR, NAMES, arm_of, asked, lattice_study, subsets, truth
 
 from reports.output.render import as_html
 from reports.records.frame import tidy

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from contracts.made_lattices import NAMES, asked, lattice_study, trained
+from factories.lattices import NAMES, asked, lattice_study, trained
 
 from reports.model.section import Finding, Section
 from reports.sections.build import sections
