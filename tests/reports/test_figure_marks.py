@@ -44,7 +44,6 @@ BY_MATPLOTLIB = {
     ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
     ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",
     ("reports.sections.attention.figures_maps", "add_patch"): "one path a shade; cells would make a page too large",
-    ("reports.sections.search.figures_space", "tricontour"): "seaborn's contours are densities",
 }
 
 
