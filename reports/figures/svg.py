@@ -19,6 +19,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _LINK = f"{{{_XLINK}}}href"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+_HASHED = re.compile(r'((?:id="|href="#|url\(#)[^">)]*?)([0-9a-f]{10})(?=[")])')
 _FONT = re.compile(r"(?P<weight>bold|\d{3})?\s*(?P<size>[\d.]+px)")
 
 
@@ -27,7 +28,10 @@ def to_svg(drawing: Drawing) -> str:
     buffer = io.StringIO()
     with house_style():
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    svg = buffer.getvalue()
+    # Ids are hashes of numbers to their last digit, which a solver of layouts rounds now this way and now that way.
+    places = {found[2]: i for i, found in enumerate(_HASHED.finditer(svg))}
+    return _HASHED.sub(lambda found: f"{found[1]}{places[found[2]]}", svg)
 
 
 def inline(svg: str, name: str, title: str, description: str) -> str:

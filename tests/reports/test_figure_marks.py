@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ import seaborn as sns
 from contracts import made_lattices
 from factories.answers import attention_answer, gates_answer
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from reports import sections
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, cells, curve, dots, shades
 from reports.figures.style import PAPER, legend_over_all, sheet
+from reports.figures.svg import to_svg
 from reports.sections.build import figures as section_figures
 from reports.sections.search.figures import figures as search_figures
 from reports.sections.standard import overview_figures
@@ -185,6 +188,24 @@ def test_names_of_axes_are_our_own(axes):
     dots(axes, pd.DataFrame({"x": [0.5], "y": [0.5]}), "x", "y", tint="#112233")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "ours")
     assert axes.yaxis.label.get_visible()
+
+
+def test_rounding_of_a_layout_leaves_no_trace_in_a_file():
+    def drawn(width):
+        figure = Figure(figsize=(3, 2))
+        figure.add_axes((0.1, 0.1, width, 0.8)).plot([0, 1], [0, 1], marker="o", label="id 0123456789")
+        figure.axes[0].axvspan(0.2, 0.4, hatch="//")
+        figure.axes[0].legend()
+        return to_svg(figure)
+
+    assert drawn(0.8) == drawn(0.8 + 2e-16)
+    assert drawn(0.8) != drawn(0.7)
+    assert "id 0123456789" in drawn(0.8)
+    ids = re.findall(r'id="([^"]*)"', drawn(0.8))
+    assert len(ids) == len(set(ids))
+    assert {ref for pair in re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', drawn(0.8)) for ref in pair if ref} <= set(
+        ids
+    )
 
 
 def test_plots_that_are_left_over_are_blank():
