@@ -10,8 +10,8 @@ from typing import Literal
 
 import optuna
 import pytest
-from optuna.storages import InMemoryStorage, RDBStorage
 from factories.search_space import BASE, LAYERS, RATE
+from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import create_trial
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError

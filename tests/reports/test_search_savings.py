@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from factories.searches import found, resolved
 from factories.lattices import asked, lattice_study, trained
+from factories.searches import found, resolved
 
 from reports.model.section import Finding, Section
 from reports.records.frame import StudyResults
