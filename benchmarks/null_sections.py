@@ -29,7 +29,7 @@ from mmcore.analyses import build_analysis
 from mmcore.answers.answer import Answered, Kind, Result
 from mmcore.answers.attention import AttentionResult, Layer, Past, RolloutFaithfulness, Uniform
 from mmcore.answers.coalitions import CoalitionsResult
-from mmcore.answers.corruption import CorruptionResult
+from mmcore.answers.corruption import CorruptionResult, DamageCurve, DamagedModality, DamageKind, DamageSample
 from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.answers.gates import (
     Around,
@@ -47,7 +47,7 @@ from mmcore.answers.gates import (
     Opening,
     Shares,
 )  # fmt: skip
-from mmcore.answers.parts import Score
+from mmcore.answers.parts import Score, ScoreRow
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from mmcore.result import Drawn
@@ -57,7 +57,6 @@ from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
 from reports.sections.attention import section as attention
 from reports.sections.attention.estimates import MEASURES
 from reports.sections.corruption import section as corruption
-from reports.sections.corruption.estimates import KIND_WORDS
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
@@ -141,6 +140,12 @@ def scores_of(score_C: np.ndarray) -> dict[str, Any]:
 def score_of(score_C: np.ndarray) -> dict[str, Score]:
     """Skill as probes tell it."""
     return {"skill": Score(whole=score_C.mean(), components=dict(zip(COMPONENTS, score_C.tolist(), strict=True)))}
+
+
+def rows_of(score_LC: np.ndarray) -> dict[str, ScoreRow]:
+    """The same of several levels or subsets."""
+    components = dict(zip(COMPONENTS, map(tuple, score_LC.T.tolist()), strict=True))
+    return {"skill": ScoreRow(whole=tuple(score_LC.mean(-1).tolist()), components=components)}
 
 
 def answered(results: StudyResults, kind: Kind, told: Callable[[str, int], Result]) -> StudyResults:
@@ -254,28 +259,34 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
 
 def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
     """Arms that are no better and no worse than the naive predictors, and that no damage changes."""
-    levels, kinds = np.linspace(0.0, 1.0, 6).tolist(), list(KIND_WORDS)
+    levels, kinds = tuple(np.linspace(0.0, 1.0, 6).tolist()), get_args(DamageKind)
     shape = (len(NAMES), len(kinds), len(levels), len(COMPONENTS))
-    score_of = {}
+    drawn_of = {}
     for arm in ("one", "two"):
         # Scores of one run lie close together: what damage changes is less than what training does.
         clean_RC = chance.draw(len(COMPONENTS))
         damaged = clean_RC[:, None, None, None] + chance.draw(*shape, deviation=0.01)
         damaged[:, :, :, 0] = clean_RC[:, None, None]
-        score_of[arm] = damaged
-    naive = {"constant": {"skill": {"whole": 0.0, "components": dict.fromkeys(COMPONENTS, 0.0)}}}
+        drawn_of[arm] = damaged
+    naive = {"constant": score_of(np.zeros(len(COMPONENTS)))}
 
     def told(arm: str, repeat: int) -> CorruptionResult:
-        score = score_of[arm][repeat]
-        return CorruptionResult({
-            "sample": {"digest": "a", "items": 4, "windows": 8, "of": 8}, "delay_unit": 0.1, "naive": naive,
-            "clean": scores_of(score[0, 0, 0]),
-            "modalities": {
-                name: {"present": 1.0, "curves": {
-                    kind: {"levels": levels, "scores": scores_of(score[m, k])} for k, kind in enumerate(kinds)
-                }} for m, name in enumerate(NAMES)
+        score = drawn_of[arm][repeat]
+        return CorruptionResult(
+            sample=DamageSample(digest="a", items=4, windows=8, of=8),
+            delay_unit=0.1,
+            naive=naive,
+            clean=score_of(score[0, 0, 0]),
+            modalities={
+                name: DamagedModality(
+                    present=1.0,
+                    curves={
+                        kind: DamageCurve(levels=levels, scores=rows_of(score[m, k])) for k, kind in enumerate(kinds)
+                    },
+                )
+                for m, name in enumerate(NAMES)
             },
-        })  # fmt: skip
+        )
 
     return answered(two_arms(chance, drawn), "corruption", told)
 

@@ -14,7 +14,6 @@ from mmcore.analyses import (
 )
 from mmcore.answers.answer import Answer, Result
 from mmcore.answers.coalitions import CoalitionsResult
-from mmcore.answers.corruption import CorruptionResult
 from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.probes.attention.probe import probe_attention
 from mmcore.probes.coalitions.probe import probe_coalitions
@@ -53,7 +52,7 @@ def _probe(trained: Trained, analysis: AnyAnalysis) -> Result:
         case CoalitionsAnalysis():
             return CoalitionsResult(probe_coalitions(trained, analysis))
         case CorruptionAnalysis():
-            return CorruptionResult(probe_corruption(trained, analysis))
+            return probe_corruption(trained, analysis)
         case ErrorsAnalysis():
             return ErrorsResult(probe_errors(trained, analysis))
         case GatesAnalysis():

@@ -40,11 +40,10 @@ def _put_in(name, one):
             past = changed(told.faithfulness.past, rollout=told.faithfulness.past.rollout + 1.0)
             told = changed(told, faithfulness=changed(told.faithfulness, past=past))
         case "corruption":
-            for modality in told["modalities"].values():
-                for curve in modality["curves"].values():
-                    curve["scores"]["skill"]["whole"] = [
-                        v - 1.0 * (arm == "two") for v in curve["scores"]["skill"]["whole"]
-                    ]
+            for modality in told.modalities.values():
+                for curve in modality.curves.values():
+                    row = curve.scores["skill"]
+                    curve.scores["skill"] = changed(row, whole=tuple(v - 1.0 * (arm == "two") for v in row.whole))
         case "errors":
             loss = told["conditions"][0]["groups"][1]["loss"]
             loss.update({c: 10 * v for c, v in loss.items()})

@@ -51,13 +51,13 @@ def test_damage_costs_what_the_truth_says_and_nothing_else(trained):
     found = probe_corruption(model, CorruptionAnalysis(levels=3))
     for name in ("audio", "visual"):
         for kind in ("drop", "gap", "lost"):
-            curves = found["modalities"][name]["curves"][kind]["scores"]["skill"]["components"]
+            curves = found.modalities[name].curves[kind].scores["skill"].components
             for component, told in truth.items():
                 cost = curves[component][0] - curves[component][-1]
                 assert (cost > NOTHING) == (name in told.modalities), (name, kind, component, cost)
         # Features that are read, though late or noisy, mislead at least as much as those that are gone.
-        curves = found["modalities"][name]["curves"]
-        assert curves["delay"]["scores"]["skill"]["whole"][-1] < curves["lost"]["scores"]["skill"]["whole"][-1]
+        curves = found.modalities[name].curves
+        assert curves["delay"].scores["skill"].whole[-1] < curves["lost"].scores["skill"].whole[-1]
 
 
 def test_errors_are_larger_where_what_drives_them_is_absent(trained):
