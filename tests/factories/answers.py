@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar, get_args
 
 import numpy as np
 
-from mmcore.analyses import AttentionAnalysis, CorruptionAnalysis, GatesAnalysis
+from mmcore.analyses import (
+    ABSENCES,
+    Absence,
+    AttentionAnalysis,
+    CoalitionsAnalysis,
+    CorruptionAnalysis,
+    GatesAnalysis,
+)
 from mmcore.answers.answer import Answered
 from mmcore.answers.attention import (
     AttentionResult,
@@ -21,6 +28,7 @@ from mmcore.answers.attention import (
     Uniform,
     Window,
 )
+from mmcore.answers.coalitions import CoalitionsResult, Perceptual, Projection
 from mmcore.answers.corruption import CorruptionResult, DamageCurve, DamagedModality, DamageKind, DamageSample
 from mmcore.answers.gates import (
     Around,
@@ -260,3 +268,52 @@ def corruption_answer(
         modalities={name: DamagedModality(present=1.0, curves=curves) for name in reads or READS[arm]},
     )
     return Answered(arm, repeat, f"{arm}{repeat}", CorruptionAnalysis(), result)
+
+
+# Coalitions ----------------------------------------------------------------------------------------------------------
+FLOOR = -0.4
+"""Skill of the made-up constant predictor."""
+
+
+def coalitions_answer(
+    arm: str,
+    repeat: int,
+    of: Callable[[Sequence[str]], Mapping[str, float]],
+    *,
+    absences: Sequence[Absence] = ABSENCES,
+    emap: Mapping[str, float] | None = None,
+    noise: float = 0.0,
+    names: Sequence[str] = NAMES,
+    **more: object,
+) -> Answered[CoalitionsResult]:
+    """One run's answer.
+
+    Args:
+        of: what a model that reads these modalities gains on the floor, by component. emap: how much of it, by
+            component, is interaction. more: other fields.
+    """
+    whole = 2 ** len(names) - 1
+    skills = [
+        {c: float(v + FLOOR + noise) for c, v in of([n for m, n in enumerate(names) if s >> m & 1]).items()}
+        for s in range(whole + 1)
+    ]
+    components = tuple(skills[0])
+    rows: dict[str, ScoreRow] = {}
+    for measure, at in MEASURES.items():
+        rows[measure] = ScoreRow(
+            whole=tuple(at(float(np.mean(list(skill.values())))) for skill in skills),
+            components={c: tuple(at(skill[c]) for skill in skills) for c in components},
+        )
+    left = {c: skills[whole][c] - (emap or {}).get(c, 0.0) for c in components}
+    projected = {
+        measure: Score(whole=at(float(np.mean(list(left.values())))), components={c: at(v) for c, v in left.items()})
+        for measure, at in MEASURES.items()
+    }
+    result = CoalitionsResult(
+        modalities=tuple(names), components=components, windows=9, draws=8, subsets=tuple(range(whole + 1)),
+        orders=None, naive=dict.fromkeys(components, 1.0), scores=dict.fromkeys(absences, rows),
+        emap=Projection(corrected=projected, uncorrected=projected),
+        perceptual={n: {"active": Perceptual(drop=0.1, score=0.125)} for n in names},
+        alone=(), single_donor=False, learned=None,
+    )  # fmt: skip
+    return Answered(arm, repeat, f"{arm}{repeat}", CoalitionsAnalysis(), changed(result, **more))

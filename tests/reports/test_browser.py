@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from contracts import made_lattices
 from factories.answers import attention_answer, corruption_answer, gates_answer
+from factories.answers_of_errors import errors_answer
 
 from reports.output.render import write_report
 from reports.summary.build import summarise
@@ -81,15 +82,13 @@ def page_of_sections(study_of, records_of, tmp_path_factory):
     study = made_lattices.lattice_study(study_of, repeats=6)
     results = made_lattices.trained(study, records_of)
     whole = "+".join(made_lattices.NAMES)
-    errors = made("test_errors.py")
-    errors.SPEECH = dict.fromkeys((arm.name for arm in study.arms), 0.7)
     answers = list(made_lattices.asked(results, whole).analyses)
     for repeat in range(study.repeats):
         answers += [
             gates_answer(whole, repeat),
             attention_answer(whole, repeat),
             corruption_answer(whole, repeat, fall=0.3, reads=made_lattices.NAMES, noise=0.01 * repeat),
-            errors.answer(whole, repeat, 1 + 0.05 * repeat),
+            errors_answer(whole, repeat, 1 + 0.05 * repeat, speech=0.7),
         ]
     results = replace(results, analyses=tuple(answers), search=(made("test_search.py").make_search(whole),))
     summary = summarise(results)

@@ -62,15 +62,13 @@ def test_damage_costs_what_the_truth_says_and_nothing_else(trained):
 
 def test_errors_are_larger_where_what_drives_them_is_absent(trained):
     model, truth = trained
-    found = {
-        c["name"]: {g["group"]: g for g in c["groups"]} for c in probe_errors(model, ErrorsAnalysis())["conditions"]
-    }
+    found = {c.name: {g.group: g for g in c.groups} for c in probe_errors(model, ErrorsAnalysis()).conditions}
     for name in ("audio", "visual"):
         for component, told in truth.items():
-            ratio = found[name]["absent"]["loss"][component] / found[name]["present"]["loss"][component]
+            ratio = found[name]["absent"].loss[component] / found[name]["present"].loss[component]
             # In this corpus both are absent together, so whatever content drives suffers from either.
             assert (ratio > 1.3) == bool(told.modalities), (name, component, ratio)
     cut = found["scene_change"]
     # At a cut the asset may change, and its last value says little: hard for the naive predictor, not for the model.
-    naive, own = (cut["yes"][who]["asset"] / cut["no"][who]["asset"] for who in ("naive", "loss"))
+    naive, own = (getattr(cut["yes"], who)["asset"] / getattr(cut["no"], who)["asset"] for who in ("naive", "loss"))
     assert own < naive / 1.5
