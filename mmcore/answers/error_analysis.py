@@ -43,11 +43,14 @@ class ItemLoss(Part):
     naive: Number
 
 
-class SpanLoss(ItemLoss):
+class SpanLoss(Part):
     """The same in some steps of an item."""
 
+    item: str
     start: int
     steps: int
+    loss: Number
+    naive: Number
 
 
 class ItemEnds(Part):
