@@ -25,12 +25,12 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from mmcore.analyses import build_analysis
+from mmcore.analyses import Absence, build_analysis
 from mmcore.answers.answer import Answered, Kind, Result
 from mmcore.answers.attention import AttentionResult, Layer, Past, RolloutFaithfulness, Uniform
-from mmcore.answers.coalitions import CoalitionsResult
-from mmcore.answers.corruption import CorruptionResult
-from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.answers.coalitions import CoalitionsResult, Projection
+from mmcore.answers.corruption import CorruptionResult, DamageCurve, DamagedModality, DamageKind, DamageSample
+from mmcore.answers.error_analysis import ErrorCondition, ErrorGroup, ErrorsResult
 from mmcore.answers.gates import (
     Around,
     Clamping,
@@ -47,7 +47,7 @@ from mmcore.answers.gates import (
     Opening,
     Shares,
 )  # fmt: skip
-from mmcore.answers.parts import Score
+from mmcore.answers.parts import Score, ScoreRow
 from mmcore.config import build_config
 from mmcore.measures import parse_metric
 from mmcore.record import CorpusFacts, Drawn, Run, Side, SplitFacts
@@ -57,7 +57,6 @@ from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
 from reports.sections.attention import section as attention
 from reports.sections.attention.estimates import MEASURES
 from reports.sections.corruption import section as corruption
-from reports.sections.corruption.estimates import KIND_WORDS
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
@@ -138,15 +137,15 @@ def _score_rows(names: Sequence[str], score_RAC: np.ndarray, column: str) -> Ite
                 }  # fmt: skip
 
 
-def scores_of(score_C: np.ndarray) -> dict[str, Any]:
-    """Skill as probes tell it, components last; with an axis before them, lists."""
-    told = np.moveaxis(score_C, -1, 0).tolist()
-    return {"skill": {"whole": score_C.mean(-1).tolist(), "components": dict(zip(COMPONENTS, told, strict=True))}}
-
-
 def score_of(score_C: np.ndarray) -> dict[str, Score]:
     """Skill as probes tell it."""
     return {"skill": Score(whole=score_C.mean(), components=dict(zip(COMPONENTS, score_C.tolist(), strict=True)))}
+
+
+def rows_of(score_LC: np.ndarray) -> dict[str, ScoreRow]:
+    """The same of several levels or subsets."""
+    components = {c: tuple(score_L.tolist()) for c, score_L in zip(COMPONENTS, score_LC.T, strict=True)}
+    return {"skill": ScoreRow(whole=tuple(score_LC.mean(-1).tolist()), components=components)}
 
 
 def answered(results: StudyResults, kind: Kind, told: Callable[[str, int], Result]) -> StudyResults:
@@ -173,16 +172,16 @@ def of_modalities(chance: Chance, drawn: Drawn) -> StudyResults:
     whole = results.study.arms[0].name
     score_RSC = 0.3 + chance.draw(1, 1, deviation=0.05) + chance.draw(2 ** len(NAMES), len(COMPONENTS))
     emap_RC = score_RSC[:, -1] + chance.draw(len(COMPONENTS))
-    ways = ("permuted", "mean")
+    ways: tuple[Absence, ...] = ("permuted", "mean")
 
     def told(arm: str, repeat: int) -> CoalitionsResult:
-        emap = scores_of(emap_RC[repeat])
-        return CoalitionsResult({
-            "modalities": list(NAMES), "components": list(COMPONENTS), "windows": 9, "draws": 8,
-            "subsets": list(range(2 ** len(NAMES))), "orders": None, "alone": [], "perceptual": None,
-            "scores": dict.fromkeys(ways, scores_of(score_RSC[repeat])),
-            "emap": {"corrected": emap, "uncorrected": emap},
-        })  # fmt: skip
+        emap = score_of(emap_RC[repeat])
+        return CoalitionsResult(
+            modalities=NAMES, components=COMPONENTS, windows=9, draws=8, subsets=tuple(range(2 ** len(NAMES))),
+            orders=None, naive=dict.fromkeys(COMPONENTS, 1.0), scores=dict.fromkeys(ways, rows_of(score_RSC[repeat])),
+            emap=Projection(corrected=emap, uncorrected=emap), perceptual=None, alone=(), single_donor=False,
+            learned=None,
+        )  # fmt: skip
 
     made = answered(results, "coalitions", told)
     return replace(made, analyses=tuple(one for one in made.analyses if one.arm == whole))
@@ -260,28 +259,34 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
 
 def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
     """Arms that are no better and no worse than the naive predictors, and that no damage changes."""
-    levels, kinds = np.linspace(0.0, 1.0, 6).tolist(), list(KIND_WORDS)
+    levels, kinds = tuple(np.linspace(0.0, 1.0, 6).tolist()), get_args(DamageKind)
     shape = (len(NAMES), len(kinds), len(levels), len(COMPONENTS))
-    score_of = {}
+    drawn_of = {}
     for arm in ("one", "two"):
         # Scores of one run lie close together: what damage changes is less than what training does.
         clean_RC = chance.draw(len(COMPONENTS))
         damaged = clean_RC[:, None, None, None] + chance.draw(*shape, deviation=0.01)
         damaged[:, :, :, 0] = clean_RC[:, None, None]
-        score_of[arm] = damaged
-    naive = {"constant": {"skill": {"whole": 0.0, "components": dict.fromkeys(COMPONENTS, 0.0)}}}
+        drawn_of[arm] = damaged
+    naive = {"constant": score_of(np.zeros(len(COMPONENTS)))}
 
     def told(arm: str, repeat: int) -> CorruptionResult:
-        score = score_of[arm][repeat]
-        return CorruptionResult({
-            "sample": {"digest": "a", "items": 4, "windows": 8, "of": 8}, "delay_unit": 0.1, "naive": naive,
-            "clean": scores_of(score[0, 0, 0]),
-            "modalities": {
-                name: {"present": 1.0, "curves": {
-                    kind: {"levels": levels, "scores": scores_of(score[m, k])} for k, kind in enumerate(kinds)
-                }} for m, name in enumerate(NAMES)
+        score = drawn_of[arm][repeat]
+        return CorruptionResult(
+            sample=DamageSample(digest="a", items=4, windows=8, of=8),
+            delay_unit=0.1,
+            naive=naive,
+            clean=score_of(score[0, 0, 0]),
+            modalities={
+                name: DamagedModality(
+                    present=1.0,
+                    curves={
+                        kind: DamageCurve(levels=levels, scores=rows_of(score[m, k])) for k, kind in enumerate(kinds)
+                    },
+                )
+                for m, name in enumerate(NAMES)
             },
-        })  # fmt: skip
+        )
 
     return answered(two_arms(chance, drawn), "corruption", told)
 
@@ -293,19 +298,24 @@ def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
     naive_R = chance.draw(conditions, 2, len(COMPONENTS), deviation=0.3)
 
     def told(arm: str, repeat: int) -> ErrorsResult:
-        def group(i: int, g: int) -> dict[str, Any]:
+        def group(i: int, g: int) -> ErrorGroup:
             loss, naive = (0.8 * np.exp(log_loss[arm][repeat, i, g])).tolist(), np.exp(naive_R[repeat, i, g]).tolist()
-            return {
-                "group": ("no", "yes")[g], "count": dict.fromkeys(COMPONENTS, 20),
-                "loss": dict(zip(COMPONENTS, loss, strict=True)), "naive": dict(zip(COMPONENTS, naive, strict=True)),
-            }  # fmt: skip
+            return ErrorGroup(
+                group=("no", "yes")[g],
+                count=dict.fromkeys(COMPONENTS, 20),
+                loss=dict(zip(COMPONENTS, loss, strict=True)),
+                naive=dict(zip(COMPONENTS, naive, strict=True)),
+            )
 
-        return ErrorsResult({
-            "naive": dict.fromkeys(COMPONENTS, "constant"), "items": {}, "spans": {}, "cases": [],
-            "conditions": [
-                {"name": f"condition {i}", "groups": [group(i, 0), group(i, 1)]} for i in range(conditions)
-            ],
-        })  # fmt: skip
+        return ErrorsResult(
+            naive=dict.fromkeys(COMPONENTS, "constant"),
+            conditions=tuple(
+                ErrorCondition(name=f"condition {i}", groups=(group(i, 0), group(i, 1))) for i in range(conditions)
+            ),
+            items={},
+            spans={},
+            cases=(),
+        )
 
     return answered(two_arms(chance, drawn), "errors", told)
 

@@ -13,9 +13,6 @@ from mmcore.analyses import (
     GatesAnalysis,
 )
 from mmcore.answers.answer import Answer, Result
-from mmcore.answers.coalitions import CoalitionsResult
-from mmcore.answers.corruption import CorruptionResult
-from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.probes.attention.probe import probe_attention
 from mmcore.probes.coalitions.probe import probe_coalitions
 from mmcore.probes.corruption.probe import probe_corruption
@@ -51,10 +48,10 @@ def _probe(trained: Trained, analysis: AnyAnalysis) -> Result:
         case AttentionAnalysis():
             return probe_attention(trained, analysis)
         case CoalitionsAnalysis():
-            return CoalitionsResult(probe_coalitions(trained, analysis))
+            return probe_coalitions(trained, analysis)
         case CorruptionAnalysis():
-            return CorruptionResult(probe_corruption(trained, analysis))
+            return probe_corruption(trained, analysis)
         case ErrorsAnalysis():
-            return ErrorsResult(probe_errors(trained, analysis))
+            return probe_errors(trained, analysis)
         case GatesAnalysis():
             return probe_gates(trained, analysis)

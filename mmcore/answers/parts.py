@@ -62,13 +62,3 @@ Scores = Mapping[str, Score]
 """By measure."""
 ScoreRows = Mapping[str, ScoreRow]
 """By measure."""
-
-
-class Untyped(dict[str, Any]):
-    """A result that is still a plain mapping."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_after_validator_function(cls, handler(dict[str, Any]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from mmcore.answers.parts import Score, ScoreRow
 from mmcore.training.evaluation import Measured
@@ -34,8 +33,8 @@ def scores_of(scores: Measured) -> dict[str, Score]:
     """By measure; NaN where a measure has no whole, or a number is not finite."""
     return {
         measure: Score(
-            whole=_rounded(by_component.get(None, math.nan)),
-            components={c: _rounded(value) for c, value in by_component.items() if c is not None},
+            whole=rounded(by_component.get(None, math.nan)),
+            components={c: rounded(value) for c, value in by_component.items() if c is not None},
         )
         for measure, by_component in scores.items()
     }
@@ -53,32 +52,6 @@ def rows_of(scores: Sequence[Measured]) -> dict[str, ScoreRow]:
     }
 
 
-def point(scores: Measured) -> dict[str, Any]:
-    """As plain data: measure to ``whole`` and ``components``; ``whole`` is None where a measure has none."""
-    return {
-        measure: {
-            "whole": _plain(by_component.get(None, math.nan)),
-            "components": {c: _plain(value) for c, value in by_component.items() if c is not None},
-        }
-        for measure, by_component in scores.items()
-    }
-
-
-def columns(rows: Sequence[Measured]) -> dict[str, Any]:
-    """The same of several scores: a list over rows in the place of each number."""
-    points = [point(row) for row in rows]
-    return {
-        measure: {
-            "whole": [one[measure]["whole"] for one in points],
-            "components": {c: [one[measure]["components"][c] for one in points] for c in told["components"]},
-        }
-        for measure, told in points[0].items()
-    }
-
-
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """To :data:`DIGITS`; NaN for what is not finite."""
     return round(value, DIGITS) if math.isfinite(value) else math.nan
-
-
-def _plain(value: float) -> float | None:
-    return round(value, DIGITS) if math.isfinite(value) else None

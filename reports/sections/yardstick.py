@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -89,23 +88,6 @@ class Yardstick:
         known = rows.get(self.measure.name)
         row = known.of(self.resolve(component)) if known else ()
         return np.array(row, float) if row else np.full(count, math.nan)
-
-    def read(self, scores: dict[str, Any], component: str | None) -> Any:
-        """What a probe tells of the measure: a number or a list of them, None where it has none.
-
-        Args:
-            scores: measure → ``whole`` and ``components``, as probes tell them.
-        """
-        told = scores.get(self.measure.name)
-        of = self.resolve(component)
-        if told is None:
-            return None
-        return told["whole"] if of is None else told["components"].get(of)
-
-    def read_row(self, scores: dict[str, Any], component: str | None, count: int) -> np.ndarray:
-        """The same of several levels or subsets, NaN where there is none, (count,)."""
-        row = self.read(scores, component)
-        return np.array([np.nan if v is None else v for v in row], float) if row else np.full(count, np.nan)
 
     def sentence(self) -> str:
         """How numbers are to be read, for the lead of a section."""

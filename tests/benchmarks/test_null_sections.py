@@ -30,9 +30,13 @@ def _put_in(name, one):
     arm, told = one.arm, one.result
     match name:
         case "modalities":
-            for way in told["scores"].values():
-                for values in (way["skill"]["whole"], *way["skill"]["components"].values()):
-                    values[-1] += 1.0
+            for way in told.scores.values():
+                row = way["skill"]
+                whole, *components = (
+                    (*values[:-1], values[-1] + 1.0) for values in (row.whole, *row.components.values())
+                )
+                more = dict(zip(row.components, components, strict=True))
+                way["skill"] = changed(row, whole=whole, components=more)
         case "gates":
             for row in told.clamping.held:
                 row.scores["skill"] = changed(row.scores["skill"], whole=row.scores["skill"].whole - 1.0)
@@ -40,13 +44,12 @@ def _put_in(name, one):
             past = changed(told.faithfulness.past, rollout=told.faithfulness.past.rollout + 1.0)
             told = changed(told, faithfulness=changed(told.faithfulness, past=past))
         case "corruption":
-            for modality in told["modalities"].values():
-                for curve in modality["curves"].values():
-                    curve["scores"]["skill"]["whole"] = [
-                        v - 1.0 * (arm == "two") for v in curve["scores"]["skill"]["whole"]
-                    ]
+            for modality in told.modalities.values():
+                for curve in modality.curves.values():
+                    row = curve.scores["skill"]
+                    curve.scores["skill"] = changed(row, whole=tuple(v - 1.0 * (arm == "two") for v in row.whole))
         case "errors":
-            loss = told["conditions"][0]["groups"][1]["loss"]
+            loss = told.conditions[0].groups[1].loss
             loss.update({c: 10 * v for c, v in loss.items()})
     return replace(one, result=told)
 

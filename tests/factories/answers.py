@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar, get_args
 
 import numpy as np
 
-from mmcore.analyses import AttentionAnalysis, GatesAnalysis
+from mmcore.analyses import (
+    ABSENCES,
+    Absence,
+    AttentionAnalysis,
+    CoalitionsAnalysis,
+    CorruptionAnalysis,
+    GatesAnalysis,
+)
 from mmcore.answers.answer import Answered
 from mmcore.answers.attention import (
     AttentionResult,
@@ -21,6 +28,8 @@ from mmcore.answers.attention import (
     Uniform,
     Window,
 )
+from mmcore.answers.coalitions import CoalitionsResult, Perceptual, Projection
+from mmcore.answers.corruption import CorruptionResult, DamageCurve, DamagedModality, DamageKind, DamageSample
 from mmcore.answers.gates import (
     Around,
     Clamping,
@@ -41,7 +50,7 @@ from mmcore.answers.gates import (
     TargetLine,
     Timeline,
 )
-from mmcore.answers.parts import Part, Score
+from mmcore.answers.parts import Part, Score, ScoreRow
 
 NAMES = ("audio", "visual", "track")
 COMPONENTS = ("active", "scale", "position")
@@ -60,12 +69,17 @@ RHO = {"audio": (0.7, 0.6, 0.4), "visual": (0.42, 0.4, 0.3), "track": (0.6, 0.02
 """Gate × norm, gate alone, norm alone: faithful, weakly, and a norm that speaks for a gate that is silent."""
 HOLDINGS: tuple[Holding, ...] = ("shut", "mean", "open")
 LAGS = (-2, -1, 0, 1, 2)
+MEASURES: dict[str, Callable[[float], float]] = {
+    "skill": lambda v: v,
+    "loss": lambda v: 1 - v,
+    "f1": lambda v: 0.5 + v / 2,
+}
+"""What the made-up probe tells of a skill in other measures."""
 
 
-def scores_of_skill(skill: float) -> dict[str, Score]:
+def scores_of_skill(skill: float, components: Sequence[str] = COMPONENTS) -> dict[str, Score]:
     """Every measure of a model of this skill, as probes tell them."""
-    measures = {"skill": skill, "loss": 1 - skill, "f1": 0.5 + skill / 2}
-    return {m: Score(whole=v, components=dict.fromkeys(COMPONENTS, v)) for m, v in measures.items()}
+    return {m: Score(whole=of(skill), components=dict.fromkeys(components, of(skill))) for m, of in MEASURES.items()}
 
 
 def gates_answer(
@@ -211,3 +225,95 @@ def attention_answer(
         maps=(window,) * maps if places else (),
     )
     return Answered(arm, repeat, f"{arm}{repeat}", AttentionAnalysis(), result, 1.0)
+
+
+# Corruption ----------------------------------------------------------------------------------------------------------
+LEVELS = (0.0, 0.5, 1.0)
+FALLS = {"track_only": 0.6, "multimodal": 0.2}
+READS = {"track_only": ("track",), "multimodal": ("audio", "track")}
+
+
+def corruption_answer(
+    arm: str,
+    repeat: int,
+    *,
+    start: float = 0.3,
+    fall: float | None = None,
+    reads: Sequence[str] | None = None,
+    digest: str = "a",
+    unit: float | None = 0.1,
+    noise: float = 0.0,
+) -> Answered[CorruptionResult]:
+    """Skill falls along a straight line from ``start`` by ``fall``; that of ``scale`` is not known."""
+    fall = FALLS[arm] if fall is None else fall
+
+    def curve(kind: DamageKind) -> DamageCurve:
+        levels = tuple(2 * level for level in LEVELS) if kind == "noise" else LEVELS
+        scores: dict[str, ScoreRow] = {}
+        for measure, of in MEASURES.items():
+            row = tuple(of(start + noise - fall * level) for level in LEVELS)
+            scores[measure] = ScoreRow(whole=row, components={"active": row, "scale": (math.nan,) * len(LEVELS)})
+        return DamageCurve(levels=levels, scores=scores)
+
+    curves = {kind: curve(kind) for kind in get_args(DamageKind)}
+    clean = {
+        m: Score(whole=of(start + noise), components={"active": of(start + noise), "scale": math.nan})
+        for m, of in MEASURES.items()
+    }
+    result = CorruptionResult(
+        sample=DamageSample(digest=digest, items=4, windows=8, of=20),
+        delay_unit=unit,
+        naive={"constant": scores_of_skill(-0.4, ["active"]), "persistence": scores_of_skill(0.0, ["active"])},
+        clean=clean,
+        modalities={name: DamagedModality(present=1.0, curves=curves) for name in reads or READS[arm]},
+    )
+    return Answered(arm, repeat, f"{arm}{repeat}", CorruptionAnalysis(), result)
+
+
+# Coalitions ----------------------------------------------------------------------------------------------------------
+FLOOR = -0.4
+"""Skill of the made-up constant predictor."""
+
+
+def coalitions_answer(
+    arm: str,
+    repeat: int,
+    of: Callable[[Sequence[str]], Mapping[str, float]],
+    *,
+    absences: Sequence[Absence] = ABSENCES,
+    emap: Mapping[str, float] | None = None,
+    noise: float = 0.0,
+    names: Sequence[str] = NAMES,
+    **more: object,
+) -> Answered[CoalitionsResult]:
+    """One run's answer.
+
+    Args:
+        of: what a model that reads these modalities gains on the floor, by component. emap: how much of it, by
+            component, is interaction. more: other fields.
+    """
+    whole = 2 ** len(names) - 1
+    skills = [
+        {c: float(v + FLOOR + noise) for c, v in of([n for m, n in enumerate(names) if s >> m & 1]).items()}
+        for s in range(whole + 1)
+    ]
+    components = tuple(skills[0])
+    rows: dict[str, ScoreRow] = {}
+    for measure, at in MEASURES.items():
+        rows[measure] = ScoreRow(
+            whole=tuple(at(float(np.mean(list(skill.values())))) for skill in skills),
+            components={c: tuple(at(skill[c]) for skill in skills) for c in components},
+        )
+    left = {c: skills[whole][c] - (emap or {}).get(c, 0.0) for c in components}
+    projected = {
+        measure: Score(whole=at(float(np.mean(list(left.values())))), components={c: at(v) for c, v in left.items()})
+        for measure, at in MEASURES.items()
+    }
+    result = CoalitionsResult(
+        modalities=tuple(names), components=components, windows=9, draws=8, subsets=tuple(range(whole + 1)),
+        orders=None, naive=dict.fromkeys(components, 1.0), scores=dict.fromkeys(absences, rows),
+        emap=Projection(corrected=projected, uncorrected=projected),
+        perceptual={n: {"active": Perceptual(drop=0.1, score=0.125)} for n in names},
+        alone=(), single_donor=False, learned=None,
+    )  # fmt: skip
+    return Answered(arm, repeat, f"{arm}{repeat}", CoalitionsAnalysis(), changed(result, **more))

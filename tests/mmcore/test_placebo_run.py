@@ -65,9 +65,9 @@ def test_an_opened_run_and_its_probes_read_what_it_was_trained_on(arms, prepared
     assert tallied == {c: pytest.approx(result.score("loss", c)) for c in ("active", "asset", "position")}
     # Few items: the sample of the probe is all test windows.
     answer = probe_corruption(trained, CorruptionAnalysis(levels=2))
-    clean = answer["clean"]
-    assert set(answer["modalities"]) == {"noise", "track"}, "damage to a placebo is damage to nothing"
-    assert clean["skill"]["whole"] == pytest.approx(result.score("skill"), abs=1e-5)
+    clean = answer.clean
+    assert set(answer.modalities) == {"noise", "track"}, "damage to a placebo is damage to nothing"
+    assert clean["skill"].whole == pytest.approx(result.score("skill"), abs=1e-5)
     donors = Donors(trained, 2)
     assert set(donors.loaders["speech"].prepared.placebos) == {"speech"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.answers.answer import Answered
-from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.answers.error_analysis import ErrorCondition, ErrorGroup, ErrorsResult, ItemEnds, SpanEnds
 from reports.output.render import as_html
 from reports.output.tables import tables
 from reports.records.frame import StudyResults
@@ -54,23 +54,23 @@ def made(results_of: Callable[..., StudyResults]) -> Made:
                 for genre in dict.fromkeys(genres):
                     mine = [at for at, one in enumerate(genres) if one == genre]
                     told.append(
-                        {
-                            "group": genre or None,
-                            "count": {COMPONENT: 40 * len(mine)},
-                            "loss": {COMPONENT: float(np.mean([losses[at] for at in mine]))},
-                            "naive": {COMPONENT: 1.0},
-                            "items": [f"v{at}" for at in mine],
-                        }
+                        ErrorGroup(
+                            group=genre or None,
+                            count={COMPONENT: 40 * len(mine)},
+                            loss={COMPONENT: float(np.mean([losses[at] for at in mine]))},
+                            naive={COMPONENT: 1.0},
+                            items=tuple(f"v{at}" for at in mine),
+                        )
                     )
-                result = {
-                    "naive": {COMPONENT: "constant"},
-                    "conditions": [{"name": "genre", "of_items": True, "groups": told}],
-                    "items": {COMPONENT: {"worst": [], "best": []}},
-                    "spans": {COMPONENT: {"hardest": [], "worst": [], "best": []}},
-                    "cases": [],
-                }
+                result = ErrorsResult(
+                    naive={COMPONENT: "constant"},
+                    conditions=(ErrorCondition(name="genre", of_items=True, groups=tuple(told)),),
+                    items={COMPONENT: ItemEnds(worst=(), best=())},
+                    spans={COMPONENT: SpanEnds(hardest=(), worst=(), best=())},
+                    cases=(),
+                )
                 run = f"{arm.name}{repeat}"
-                answers.append(Answered(arm.name, repeat, run, ErrorsAnalysis(cases=2), ErrorsResult(result)))
+                answers.append(Answered(arm.name, repeat, run, ErrorsAnalysis(cases=2), result))
         return replace(plain, items=pd.DataFrame(rows, columns=plain.items.columns), analyses=tuple(answers))
 
     return build

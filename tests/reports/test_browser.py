@@ -1,16 +1,16 @@
 """The page in a real browser: what no parser can tell. Skips without Chromium unless MMSTUDY_REQUIRE_BROWSER=1."""
 
-import importlib.util
 import json
 import os
 import shutil
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 from factories import lattices
-from factories.answers import attention_answer, gates_answer
+from factories.answers import attention_answer, corruption_answer, gates_answer
+from factories.answers_of_errors import errors_answer
+from factories.searches import make_search
 
 from reports.output.render import write_report
 from reports.summary.build import summarise
@@ -77,32 +77,21 @@ def write_page(kind, results_of, study_of, folder):
     return write_report(summarise(results), results, folder).as_uri()
 
 
-def made(file):
-    """A module of tests beside this one, for the answers that it makes up."""
-    place = Path(__file__).parent / file
-    spec = importlib.util.spec_from_file_location(f"made_up_{place.stem}", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def page_of_sections(study_of, records_of, tmp_path_factory):
     """A report with a section of every analysis, and of a search."""
     study = lattices.lattice_study(study_of, repeats=6)
     results = lattices.trained(study, records_of)
     whole = "+".join(lattices.NAMES)
-    corruption, errors = made("test_corruption.py"), made("test_errors.py")
-    errors.SPEECH = dict.fromkeys((arm.name for arm in study.arms), 0.7)
     answers = list(lattices.asked(results, whole).analyses)
     for repeat in range(study.repeats):
         answers += [
             gates_answer(whole, repeat),
             attention_answer(whole, repeat),
-            corruption.answer(whole, repeat, fall=0.3, reads=lattices.NAMES, noise=0.01 * repeat),
-            errors.answer(whole, repeat, 1 + 0.05 * repeat),
+            corruption_answer(whole, repeat, fall=0.3, reads=lattices.NAMES, noise=0.01 * repeat),
+            errors_answer(whole, repeat, 1 + 0.05 * repeat, speech=0.7),
         ]
-    results = replace(results, analyses=tuple(answers), search=(made("test_search.py").make_search(whole),))
+    results = replace(results, analyses=tuple(answers), search=(make_search(whole),))
     summary = summarise(results)
     assert {"gates", "attention", "modalities", "corruption", "errors", "search"} <= {s.key for s in summary.sections}
     return write_report(summary, results, tmp_path_factory.mktemp("sections")).as_uri()

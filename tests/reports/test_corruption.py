@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from factories.answers import FALLS, changed, corruption_answer
 
-from mmcore.analyses import CorruptionAnalysis
-from mmcore.answers.answer import Answered
-from mmcore.answers.corruption import CorruptionResult
 from mmcore.config import DataConfig
 from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
@@ -21,50 +19,11 @@ from reports.sections.corruption.section import section
 from reports.statistics.comparisons import compare
 from reports.summary.build import summarise
 
-LEVELS = (0.0, 0.5, 1.0)
-FALLS = {"track_only": 0.6, "multimodal": 0.2}
-READS = {"track_only": ("track",), "multimodal": ("audio", "track")}
-
-
-MEASURES = {"skill": lambda v: v, "loss": lambda v: 1 - v, "f1": lambda v: 0.5 + v / 2}
-"""What the made-up probe tells of a skill in other measures."""
-
-
-def of_all(skill, of):
-    values = [of(v) for v in skill]
-    return {"whole": values, "components": {"active": values, "scale": [None] * len(skill)}}
-
-
-def answer(arm, repeat, *, start=0.3, fall=None, reads=None, digest="a", unit=0.1, noise=0.0):
-    """Skill falls along a straight line from ``start`` by ``fall``."""
-    fall = FALLS[arm] if fall is None else fall
-
-    def curve(kind):
-        levels = [2 * level for level in LEVELS] if kind == "noise" else list(LEVELS)
-        skill = [start + noise - fall * level for level in LEVELS]
-        return {"levels": levels, "scores": {m: of_all(skill, of) for m, of in MEASURES.items()}}
-
-    told = {
-        name: {"present": 1.0, "curves": {kind: curve(kind) for kind in KIND_WORDS}} for name in reads or READS[arm]
-    }
-    return Answered(arm, repeat, f"{arm}{repeat}", CorruptionAnalysis(), CorruptionResult({
-            "sample": {"digest": digest, "items": 4, "windows": 8, "of": 20}, "delay_unit": unit,
-            "naive": {
-                name: {m: {"whole": of(value), "components": {"active": of(value)}} for m, of in MEASURES.items()}
-                for name, value in (("constant", -0.4), ("persistence", 0.0))
-            },
-            "clean": {
-                m: {"whole": of(start + noise), "components": {"active": of(start + noise), "scale": None}}
-                for m, of in MEASURES.items()
-            },
-            "modalities": told,
-    }))  # fmt: skip
-
 
 def asked(results, **options):
     rng = np.random.default_rng(0)
     made = [
-        answer(arm.name, repeat, noise=0.01 * rng.standard_normal(), **options)
+        corruption_answer(arm.name, repeat, noise=0.01 * rng.standard_normal(), **options)
         for arm in results.study.arms
         for repeat in range(results.study.repeats)
     ]
@@ -148,10 +107,7 @@ def test_scores_are_the_studys_metric_with_its_sign_and_margin(results_of, study
 
 def test_runs_on_another_sample_are_left_out_and_told(results_of):
     plain = asked(results_of())
-    others = [
-        replace(a, result=CorruptionResult(a.result | {"sample": a.result["sample"] | {"digest": "b"}}))
-        for a in plain.analyses
-    ]
+    others = [replace(a, result=changed(a.result, sample=changed(a.result.sample, digest="b"))) for a in plain.analyses]
     mixed = [b if a.arm == "multimodal" and a.repeat < 3 else a for a, b in zip(plain.analyses, others, strict=True)]
     found = Robustness.of(replace(plain, analyses=tuple(mixed)))
     assert found.excluded == 3

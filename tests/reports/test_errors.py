@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from factories.answers import COMPONENTS, changed
+from factories.answers_of_errors import SPEECH, attended, errors_answer, with_cases
 
-from mmcore.analyses import ErrorsAnalysis
-from mmcore.answers.answer import Answered
-from mmcore.answers.error_analysis import ErrorsResult
 from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
 from reports.output.tables import tables
@@ -22,65 +21,11 @@ from reports.statistics.comparisons import compare
 from reports.statistics.intervals import estimate
 from reports.summary.build import summarise
 
-COMPONENTS = ("active", "scale", "position")
-SPEECH = {"track_only": 1.0, "multimodal": 0.5}
-"""Loss in speech ÷ loss in silence."""
-
-
-def attended(*places, of=None):
-    rows = [{"place": place, "layer": 1, "row": [0.05] * 20} for place in places]
-    return {"at": 9, "rows": rows, "of": of or len(rows)}
-
-
-def answer(arm, repeat, noise, *, start=10, gates=True, cases=True, attention=None):
-    rng = np.random.default_rng(repeat)
-
-    def group(name, factor):
-        return {
-            "group": name,
-            "count": dict.fromkeys(COMPONENTS, 20),
-            "loss": {"active": 0.8 * factor * noise, "scale": 0.8 * noise, "position": None},
-            "naive": {"active": 1.0, "scale": 1.0, "position": None},
-        }
-
-    def case(component, why):
-        truth = [round(float(v), 3) if i % 4 else None for i, v in enumerate(rng.standard_normal(20))]
-        kind = "binary" if component == "active" else "continuous"
-        return {
-            "component": component, "why": why, "item": "video_0", "start": start, "step": 0.1, "span": [5, 12],
-            "loss": 1.5, "naive": 2.0, "events": [3, 9],
-            "lines": [
-                {"track": k, "parameter": component, "kind": kind, "unit": "px", "true": truth, "predicted": truth}
-                for k in range(2)
-            ],
-            "features": [
-                {"modality": "audio", "feature": "level", "unit": "", "values": [0.1 * i for i in range(20)]},
-                {"modality": "visual", "feature": "motion", "unit": "", "values": [None] * 20},
-            ],
-            "gates": {"audio": [0.5] * 20, "track": [None] * 20} if gates else {},
-            "shares": {"audio": [0.75] * 20, "track": [0.25] * 20} if attention else {},
-            "attention": attention or (attended("encoder") if gates else None),
-        }  # fmt: skip
-
-    one = {"item": "video_0", "start": 5, "steps": 20, "loss": 2.0, "naive": None}
-    spans = {"hardest": [one | {"start": 25}], "worst": [one], "best": []}
-    return Answered(arm, repeat, f"{arm}{repeat}", ErrorsAnalysis(cases=2), ErrorsResult({
-            "naive": dict.fromkeys(COMPONENTS, "constant"),
-            "conditions": [
-                {"name": "speech", "groups": [group(None, 3.0), group("no", 1.0), group("yes", SPEECH[arm])]},
-                {"name": "audio", "groups": [group("present", 1.0), group("absent", 1.0)]},
-                {"name": "visual", "groups": [group("present", 1.0)]},
-            ],
-            "items": {c: {"worst": [], "best": []} for c in COMPONENTS},
-            "spans": dict.fromkeys(COMPONENTS, spans),
-            "cases": [case(c, why) for c in COMPONENTS[:2] for why in ("hardest", "worst", "best")] if cases else [],
-    }))  # fmt: skip
-
 
 def asked(results, **options):
     rng = np.random.default_rng(0)
     made = [
-        answer(arm.name, repeat, 1 + 0.05 * rng.random(), **options)
+        errors_answer(arm.name, repeat, 1 + 0.05 * rng.random(), **options)
         for arm in results.study.arms
         for repeat in range(results.study.repeats)
     ]
@@ -116,9 +61,7 @@ def test_intervals_and_families_are_those_of_the_statistics(results_of):
     made = []
     for arm in plain.study.arms:
         for repeat in range(8):
-            one = answer(arm.name, repeat, 1.0)
-            one.result["conditions"][0]["groups"][2]["loss"]["active"] = 0.8 * losses[repeat]
-            made.append(one)
+            made.append(errors_answer(arm.name, repeat, 1.0, speech=losses[repeat]))
     results = replace(plain, analyses=tuple(made))
     found = next(r for r in ratios(results) if (r.arm, r.place.group, r.component) == ("multimodal", "yes", "active"))
     expected = estimate(np.log(losses), 0.95, results.overlap)
@@ -158,9 +101,9 @@ def test_a_gain_counts_beyond_the_studys_margin_or_one_of_skill(results_of, stud
 
 def test_a_loss_that_is_a_little_higher_is_equal(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, r, 1 + 0.001 * r) for a in plain.study.arms for r in range(8)]
+    made = [errors_answer(a.name, r, 1 + 0.001 * r) for a in plain.study.arms for r in range(8)]
     for one in made:
-        loss = one.result["conditions"][0]["groups"][2]["loss"]
+        loss = one.result.conditions[0].groups[2].loss
         loss["active"] = loss["scale"] * 1.05
     found = {(r.place.label, r.component): r for r in ratios(replace(plain, analyses=tuple(made)))}
     ratio = found["speech: yes", "active"]
@@ -176,11 +119,12 @@ def test_findings_tell_what_was_decided_and_nothing_else(results):
 
 def test_conditions_that_always_come_together_are_told_once(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
+    made = [errors_answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
+    twins = []
     for one in made:
-        twin = dict(one.result["conditions"][0], name="talk")
-        one.result["conditions"].append(twin)
-    told = section(replace(plain, analyses=tuple(made)))
+        conditions = (*one.result.conditions, changed(one.result.conditions[0], name="talk"))
+        twins.append(replace(one, result=changed(one.result, conditions=conditions)))
+    told = section(replace(plain, analyses=tuple(twins)))
     assert told.findings[0].text.startswith("Where “speech: yes” and “talk: yes”")
     assert len(told.findings) == 2
 
@@ -220,19 +164,25 @@ def test_the_reference_and_the_best_arm_have_their_own_worst_and_best_span(resul
 
 def test_the_best_span_is_the_best(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
-    for one in made:
-        for case in one.result["cases"]:
-            case["loss"] = {"hardest": 1.5, "worst": 3.0, "best": 0.25}[case["why"]] + one.repeat
+    losses = {"hardest": 1.5, "worst": 3.0, "best": 0.25}
+    made = [
+        with_cases(errors_answer(a.name, r, 1.0), lambda case, r=r: changed(case, loss=losses[case.why] + r))
+        for a in plain.study.arms
+        for r in range(8)
+    ]
     ends = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1)
-    assert (ends.repeat, ends.cases["worst"]["loss"], ends.cases["best"]["loss"]) == (0, 3.0, 0.25)
+    assert (ends.repeat, ends.cases["worst"].loss, ends.cases["best"].loss) == (0, 3.0, 0.25)
     assert "loss 3.000" in ends.description
     assert "loss 0.250" in ends.description
 
 
 def test_both_ends_are_of_a_repeat_that_both_arms_have(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, r, 1.0, cases=(a.name, r) != ("track_only", 0)) for a in plain.study.arms for r in range(3)]
+    made = [
+        errors_answer(a.name, r, 1.0, cases=(a.name, r) != ("track_only", 0))
+        for a in plain.study.arms
+        for r in range(3)
+    ]
     results = replace(plain, analyses=tuple(made))
     assert [ErrorEnds(results, 0, place).repeat for place in (0, 1)] == [1, 1]
     alone = replace(results, analyses=tuple(a for a in made if a.repeat == 0))
@@ -242,19 +192,21 @@ def test_both_ends_are_of_a_repeat_that_both_arms_have(results_of):
 def test_a_span_is_cropped_with_all_that_belongs_to_it(results):
     case = ErrorCase(results, 0).cases["multimodal"]
     short = cropped(case, 2)
-    assert short["span"] == [2, 9]
-    assert short["start"] == case["start"] + 3
-    assert short["events"] == [0, 6]
-    assert short["attention"]["at"] == 6
-    assert short["attention"]["rows"][0]["row"] == case["attention"]["rows"][0]["row"][3:14]
-    assert short["lines"][0]["true"] == case["lines"][0]["true"][3:14]
-    assert short["features"][0]["values"] == case["features"][0]["values"][3:14]
-    assert short["gates"]["audio"] == case["gates"]["audio"][3:14]
-    assert cropped(case, 100) == case
+    assert short.span == (2, 9)
+    assert short.start == case.start + 3
+    assert short.events == (0, 6)
+    assert short.attention.at == 6
+    assert short.attention.rows[0].row == case.attention.rows[0].row[3:14]
+    np.testing.assert_array_equal(short.lines[0].true, case.lines[0].true[3:14])
+    assert short.features[0].values == case.features[0].values[3:14]
+    assert short.gates["audio"] == case.gates["audio"][3:14]
+    assert cropped(case, 100).model_dump_json() == case.model_dump_json()
 
 
 def test_cases_of_another_window_are_not_laid_over_one_another(results):
-    moved = [a if a.arm == "track_only" else answer("multimodal", a.repeat, 1.0, start=99) for a in results.analyses]
+    moved = [
+        a if a.arm == "track_only" else errors_answer("multimodal", a.repeat, 1.0, start=99) for a in results.analyses
+    ]
     assert list(ErrorCase(replace(results, analyses=tuple(moved)), 0).cases) == ["track_only"]
 
 
@@ -289,21 +241,24 @@ def test_attention_is_drawn_and_told_of_the_layer_that_it_comes_from(results_of)
 
 def test_gates_that_are_not_known_in_a_span_are_said_to_be_none(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
-    for one in made:
-        for case in one.result["cases"]:
-            case["gates"] = {"audio": [None if case["why"] == "worst" else 0.5] * 20}
+
+    def shut(case):
+        return changed(case, gates={"audio": (math.nan if case.why == "worst" else 0.5,) * 20})
+
+    made = [with_cases(errors_answer(a.name, 0, 1.0), shut) for a in plain.study.arms]
     axes = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes[-4:-2]
     assert [[text.get_text() for text in one.texts] for one in axes] == [["none"], []]
 
 
 def test_an_end_whose_attention_is_not_known_keeps_the_colours_of_the_other(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, 0, 1.0) for a in plain.study.arms]
-    for one in made:
-        for case in one.result["cases"]:
-            case["attention"] = {"worst": None, "best": attended("encoder/b")}.get(case["why"])
-            case["gates"] = {"worst": {"b": [0.1] * 20}, "best": {"a": [0.2] * 20, "b": [0.3] * 20}}.get(case["why"])
+    gates = {"worst": {"b": (0.1,) * 20}, "best": {"a": (0.2,) * 20, "b": (0.3,) * 20}}
+
+    def half_known(case):
+        seen = attended("encoder/b") if case.why == "best" else None
+        return changed(case, attention=seen, gates=gates.get(case.why, {}))
+
+    made = [with_cases(errors_answer(a.name, 0, 1.0), half_known) for a in plain.study.arms]
     *_, left, right = ErrorEnds(replace(plain, analyses=tuple(made)), 0, 1).draw().axes
     assert left.texts[0].get_text() == "none"
     assert left.get_ylabel() == "attention\nencoder layer 2"
@@ -325,9 +280,9 @@ def test_the_conditions_are_drawn_for_the_reference_and_the_best(results):
 
 def test_an_infinitely_easy_group_has_no_ratio(results_of):
     plain = results_of(items=6)
-    made = [answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
+    made = [errors_answer(a.name, r, 1.0) for a in plain.study.arms for r in range(8)]
     for one in made:
-        one.result["conditions"][0]["groups"][2]["loss"]["active"] = 0.0
+        one.result.conditions[0].groups[2].loss["active"] = 0.0
     found = ratios(replace(plain, analyses=tuple(made)))
     assert not [r for r in found if (r.place.label, r.component) == ("speech: yes", "active")]
     assert all(math.isfinite(r.ratio) for r in found)
@@ -356,7 +311,7 @@ def test_a_large_study_has_few_pictures_and_says_what_has_none(results_of, study
     arms = tuple(f"arm{i}" for i in range(8))
     monkeypatch.setattr(errors, "MOST_DRAWN", 2)
     plain = results_of(study_of(arms), items=6)
-    told = [replace(answer("track_only", repeat, 1.0), arm=arm) for arm in arms for repeat in range(8)]
+    told = [replace(errors_answer("track_only", repeat, 1.0), arm=arm) for arm in arms for repeat in range(8)]
     results = replace(plain, analyses=tuple(told))
     drawn = [figure for figure in figures(results) if not figure.frame().dropna(subset=[figure.value]).empty]
     assert len(drawn) <= 1 + 2 * 3

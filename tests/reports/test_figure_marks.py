@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
-from contracts import made_lattices
-from factories.answers import attention_answer, gates_answer
+from factories import lattices
+from factories.answers import attention_answer, corruption_answer, gates_answer
+from factories.answers_of_errors import errors_answer
+from factories.searches import make_search
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -27,10 +29,6 @@ from reports.sections.build import figures as section_figures
 from reports.sections.search.figures import figures as search_figures
 from reports.sections.standard import overview_figures
 from reports.summary.build import summarise
-from tests.reports import test_errors
-from tests.reports.test_corruption import answer as corruption_answer
-from tests.reports.test_figures import figures as of_study
-from tests.reports.test_search import make_search
 
 DRAWING = [name for name in dir(sns) if name.endswith(("plot", "heatmap"))]
 
@@ -73,27 +71,25 @@ def drawable(results_of, study_of, records_of):
     results = results_of(study, effects={"multimodal": 0.2}, items=40, calibrated=True)
     scores = pd.concat([results.scores, results.scores.assign(split="validation")], ignore_index=True)
     results = replace(results, scores=scores, search=(make_search(objectives=2, trials=20),))
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        analyses = section_figures(analysed(study_of, records_of, monkeypatch))
+    analyses = section_figures(analysed(study_of, records_of))
     metric = summarise(results).metric
     return [*of_study(results), *overview_figures(results, metric), *search_figures(results), *analyses]
 
 
-def analysed(study_of, records_of, monkeypatch):
+def analysed(study_of, records_of):
     """Results of a study whose arm with all modalities was asked everything."""
-    study = made_lattices.lattice_study(study_of, repeats=6)
-    results = made_lattices.trained(study, records_of)
-    whole = "+".join(made_lattices.NAMES)
-    answers = list(made_lattices.asked(results, whole).analyses)
-    monkeypatch.setitem(test_errors.SPEECH, whole, 0.7)
+    study = lattices.lattice_study(study_of, repeats=6)
+    results = lattices.trained(study, records_of)
+    whole = "+".join(lattices.NAMES)
+    answers = list(lattices.asked(results, whole).analyses)
     for repeat in range(study.repeats):
         answers += [
             gates_answer(whole, repeat),
             replace(attention_answer("cross_modal", repeat), arm=whole),
-            corruption_answer(whole, repeat, fall=0.3, reads=made_lattices.NAMES, noise=0.01 * repeat),
-            test_errors.answer(whole, repeat, 1 + 0.05 * repeat),
+            corruption_answer(whole, repeat, fall=0.3, reads=lattices.NAMES, noise=0.01 * repeat),
+            errors_answer(whole, repeat, 1 + 0.05 * repeat, speech=0.7),
         ]
-    drift = {f"gate/{name}": 0.5 for name in made_lattices.NAMES}
+    drift = {f"gate/{name}": 0.5 for name in lattices.NAMES}
     return replace(results, analyses=tuple(answers), history=results.history.assign(**drift))
 
 

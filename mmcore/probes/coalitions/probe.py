@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmcore.analyses import CoalitionsAnalysis, refuse_inexact
+from mmcore.analyses import Absence, CoalitionsAnalysis, refuse_inexact
+from mmcore.answers.coalitions import CoalitionsResult, Perceptual, Projection
 from mmcore.batch import Batch
 from mmcore.probes.coalitions.masking import Donors, absence_learned, means, replaced, zeros
 from mmcore.probes.removal import without
-from mmcore.probes.scores import DIGITS, columns, mixed, point
+from mmcore.probes.scores import DIGITS, mixed, rounded, rows_of, scores_of
 from mmcore.seeding import generator
 from mmcore.trained import Trained
 from mmcore.training.evaluation import Measured, Votes, measured
@@ -30,21 +31,8 @@ from mmcore.training.tally import Tally
 Losses = Mapping[str, float]
 
 
-def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str, Any]:
+def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> CoalitionsResult:
     """Score the model on subsets of its modalities, on its test items.
-
-    Returns:
-        ``modalities`` (in the order of bits), ``components``, ``windows``, ``draws``, ``subsets`` (those asked for),
-        ``orders`` (None: all subsets are there), ``naive`` (loss by component); ``scores``: way of masking → measure →
-        ``whole`` and ``components``, a number for each subset (permuted: over all draws); ``emap``: ``corrected``,
-        measure → ``whole`` and ``components`` of the additive projection, and ``uncorrected`` with what few draws add
-        left in; ``perceptual``: modality →
-        component with classes → ``drop`` of accuracy where it is permuted, and ``score``, that drop ÷ the model's
-        accuracy; ``alone``: modalities that a single test item has: then nothing can be permuted, and what rests on
-        that is missing; ``single_donor``: whether some test item has one other item alone to take values from: then
-        draws cannot be told from one another, and ``emap`` is None; ``learned``: modality → share of the steps of
-        training windows at which its learned embedding of absence stood for it, 0: it was never trained; None: nothing
-        of absence is learned, or being absent is not asked. Numbers that do not exist are None.
 
     Raises:
         ConfigError: more modalities than all subsets can be asked of, and no ``samples``.
@@ -62,28 +50,29 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> dict[str
         board.read(batch, np.arange(at, at + B))
         at += B
     naive = trained.naive.losses()
-    return {
-        "modalities": list(modalities),
-        "components": list(trained.targets.components),
-        "windows": trained.test.windows,
-        "draws": settings.draws,
-        "subsets": subsets,
-        "orders": orders,
-        "naive": {c: _plain(loss) for c, loss in naive.items()},
-        "scores": {
-            absence: columns([board.masked_scores(absence, s, naive) for s in subsets]) for absence in board.absences
+    emap = None
+    if board.additive_draws is not None:
+        emap = Projection(
+            corrected=scores_of(board.additive_scores(naive)),
+            uncorrected=scores_of(board.scores(naive, "additive", "all")),
+        )
+    return CoalitionsResult(
+        modalities=modalities,
+        components=trained.targets.components,
+        windows=trained.test.windows,
+        draws=settings.draws,
+        subsets=tuple(subsets),
+        orders=None if orders is None else tuple(map(tuple, orders)),
+        naive={c: rounded(loss) for c, loss in naive.items()},
+        scores={
+            absence: rows_of([board.masked_scores(absence, s, naive) for s in subsets]) for absence in board.absences
         },
-        "emap": {
-            "corrected": point(board.additive_scores(naive)),
-            "uncorrected": point(board.scores(naive, "additive", "all")),
-        }
-        if board.additive_draws is not None
-        else None,
-        "perceptual": board.perceptual() if board.donors else None,
-        "alone": board.alone,
-        "single_donor": board.donors is not None and board.additive_draws is None,
-        "learned": _seen_absent(trained) if "absent" in settings.absences else None,
-    }
+        emap=emap,
+        perceptual=board.perceptual() if board.donors else None,
+        alone=tuple(board.alone),
+        single_donor=board.donors is not None and board.additive_draws is None,
+        learned=_seen_absent(trained) if "absent" in settings.absences else None,
+    )
 
 
 def chosen_subsets(M: int, samples: int | None, repeat: int) -> tuple[list[int], list[list[int]] | None]:
@@ -130,7 +119,7 @@ class _Board:
         self.alone = list(donors.alone) if donors else []
         self.donors = None if self.alone else donors
         self.additive_draws = None if self.donors is None else _even(self.donors.distinct_W)
-        self.absences = [a for a in settings.absences if a != "permuted" or self.donors]
+        self.absences: list[Absence] = [a for a in settings.absences if a != "permuted" or self.donors]
         self.stand_in = {"mean": means(trained), "zero": zeros(trained)}
         self.tallies: dict[tuple[Any, ...], Tally] = {}
         self.votes: dict[tuple[Any, ...], dict[int, Votes]] = {}
@@ -178,7 +167,7 @@ class _Board:
         of = {part: measured(tally, corrected, naive) for part, tally in tallies.items()}
         return mixed([(2.0, of["all"]), (-0.5, of["even"]), (-0.5, of["odd"])])
 
-    def perceptual(self) -> dict[str, dict[str, Any]]:
+    def perceptual(self) -> dict[str, dict[str, Perceptual]]:
         """How many classes a permuted modality turns wrong."""
         right = _accuracies(self._tally(("all",)))
         found = {}
@@ -187,7 +176,7 @@ class _Board:
             left = _accuracies(self._tally(key))
             drops = {c: value - left[c] for c, value in right.items()}
             found[name] = {
-                c: {"drop": _plain(drop), "score": _plain(drop / right[c] if right[c] > 0 else math.nan)}
+                c: Perceptual(drop=rounded(drop), score=rounded(drop / right[c] if right[c] > 0 else math.nan))
                 for c, drop in drops.items()
             }
         return found
@@ -265,7 +254,3 @@ def _accuracies(tally: Tally) -> dict[str, float]:
             if p not in tally.layout.continuous:
                 found.setdefault(component, []).append(accuracy(tally.confusion(p)))
     return {c: mean_of_known(values) for c, values in found.items()}
-
-
-def _plain(value: float) -> float | None:
-    return round(value, DIGITS) if math.isfinite(value) else None

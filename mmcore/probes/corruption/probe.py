@@ -12,22 +12,22 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from mmcore.analyses import CorruptionAnalysis
+from mmcore.answers.corruption import CorruptionResult, DamageCurve, DamagedModality, DamageKind, DamageSample
 from mmcore.batch import Batch
 from mmcore.data.loader import Loader
 from mmcore.probes.corruption.damage import Damage, sample_windows
 from mmcore.probes.removal import without
-from mmcore.probes.scores import columns, mixed, point
+from mmcore.probes.scores import mixed, rows_of, scores_of
 from mmcore.trained import Trained
 from mmcore.training.evaluation import MODEL, Measured, Naive, baseline_losses, evaluate, measured
 from mmcore.training.tally import Tally
 
-Kind = Literal["noise", "drop", "gap", "lost", "delay"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[DamageKind, ...] = get_args(DamageKind)
 
 WINDOWS = 24
 """Windows of the sample at most: scores move by some hundredths with the sample, but all arms share it, and with ten
@@ -38,7 +38,7 @@ LONGEST_DELAY = 30
 """Steps, and at most half a window."""
 
 
-def levels_of(kind: Kind, count: int, window: int) -> list[float]:
+def levels_of(kind: DamageKind, count: int, window: int) -> list[float]:
     """Levels of a kind of damage, from 0 to the strongest.
 
     Args:
@@ -65,18 +65,11 @@ def levels_of(kind: Kind, count: int, window: int) -> list[float]:
             return np.unique(np.minimum(steps, longest)).tolist()
 
 
-def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> dict[str, Any]:
+def probe_corruption(trained: Trained, settings: CorruptionAnalysis) -> CorruptionResult:
     """Curves of scores over levels of damage, for every modality that the model reads; a placebo is none.
 
     Args:
         trained: a finished run. settings: number of levels.
-
-    Returns:
-        ``sample``: ``digest`` (equal where windows and levels are), ``items``, ``windows``, ``of`` (windows there are).
-        ``delay_unit``: seconds a step, None where rows are steps. ``naive``: naive predictor → measure → ``whole`` and
-        ``components`` on the undamaged sample. ``clean``: the same of the model. ``modalities``: by name ``present``
-        (share of the sample's steps) and ``curves``: by kind ``levels`` and ``scores``, measure → ``whole`` and
-        ``components``, a number for each level. None where there is nothing to measure.
     """
     return _Probe(trained, settings).answer()
 
@@ -122,30 +115,30 @@ class _Probe:
         }
         self.clean = self.score(batch)
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> CorruptionResult:
         batch, trained = self.damage.batch, self.trained
-        return {
-            "sample": {
-                "digest": self._digest(),
-                "items": len(batch.item_B.unique()),
-                "windows": len(batch.item_B),
-                "of": trained.test.windows,
-            },
-            "delay_unit": trained.schema.step,
-            "naive": {name: point(scores) for name, scores in self.naive_scores.items()},
-            "clean": point(self.clean.scores),
-            "modalities": {
+        return CorruptionResult(
+            sample=DamageSample(
+                digest=self._digest(),
+                items=len(batch.item_B.unique()),
+                windows=len(batch.item_B),
+                of=trained.test.windows,
+            ),
+            delay_unit=trained.schema.step,
+            naive={name: scores_of(scores) for name, scores in self.naive_scores.items()},
+            clean=scores_of(self.clean.scores),
+            modalities={
                 name: self.curves(name) for name in trained.modalities if name not in trained.config.data.placebo
             },
-        }
+        )
 
-    def curves(self, name: str) -> dict[str, Any]:
+    def curves(self, name: str) -> DamagedModality:
         """The curves of one modality."""
         batch, damage = self.damage.batch, self.damage
         valid_BT, m = batch.valid_BT, batch.modalities.index(name)
         # Every step dropped, a gap of the whole window and the modality lost are the same input.
         gone = self.score(without(batch, [name]))
-        curves = {}
+        curves: dict[DamageKind, DamageCurve] = {}
         for kind in KINDS:
             levels = levels_of(kind, self.settings.levels, self.window)
             points = []
@@ -167,12 +160,12 @@ class _Probe:
                         scores = self.score(damage.delayed(name, int(level))).scores
                 points.append(scores)
             unit = self.trained.schema.step if kind == "delay" else None
-            curves[kind] = {
-                "levels": [round(level * (unit or 1.0), 6) for level in levels],
-                "scores": columns(points),
-            }
+            curves[kind] = DamageCurve(
+                levels=tuple(round(level * (unit or 1.0), 6) for level in levels), scores=rows_of(points)
+            )
         present_BT = batch.present_BTM[..., m] & valid_BT
-        return {"present": _rounded(float(present_BT.sum() / valid_BT.sum().clamp(min=1))), "curves": curves}
+        present = float(present_BT.sum() / valid_BT.sum().clamp(min=1))
+        return DamagedModality(present=round(present, 5), curves=curves)
 
     def score(self, batch: Batch) -> _Scored:
         """What the model does on the sample, as damaged."""
@@ -197,7 +190,3 @@ class _Probe:
         batch = self.damage.batch
         places = [batch.item_B.tolist(), batch.start_B.tolist(), batch.valid_BT.sum(1).tolist(), self.settings.levels]
         return hashlib.blake2b(repr([*places, self.window]).encode(), digest_size=8).hexdigest()
-
-
-def _rounded(value: float) -> float | None:
-    return None if value != value else round(value, 5)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +17,19 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from mmcore.analyses import ErrorsAnalysis
+from mmcore.answers.error_analysis import (
+    ErrorCondition,
+    ErrorGroup,
+    ErrorsResult,
+    ItemEnds,
+    ItemLoss,
+    SpanEnds,
+    SpanLoss,
+    Why,
+)
 from mmcore.batch import Batch
-from mmcore.probes.error_analysis.cases import Case, draw_cases
-from mmcore.probes.error_analysis.conditions import UNKNOWN, Conditions
+from mmcore.probes.error_analysis.cases import Chosen, draw_cases
+from mmcore.probes.error_analysis.conditions import UNKNOWN, Condition, Conditions
 from mmcore.probes.steps import by_component, step_losses
 from mmcore.trained import Trained
 from mmcore.training.evaluation import MODEL, Naive, Predict, Votes
@@ -31,21 +40,11 @@ SPAN = 20
 """Steps of a span, or a window where that is shorter: two seconds of edits, long enough for a mean."""
 
 
-def probe_errors(trained: Trained, settings: ErrorsAnalysis) -> dict[str, Any]:
+def probe_errors(trained: Trained, settings: ErrorsAnalysis) -> ErrorsResult:
     """Losses by condition, the worst and best items and spans, and cases to look at.
 
     Args:
         trained: a finished run. settings: items and spans that are listed at each end.
-
-    Returns:
-        ``naive``: the naive predictor that skill is measured against, by component. ``conditions``: a list of ``name``
-        and ``groups``, each with ``group`` (None: the condition is not known there), ``count`` (counted targets),
-        ``loss`` and ``naive`` by component; where the condition is a column of items.csv (``of_items``) also ``items``,
-        the names of the tested ones. ``items`` and ``spans``: by component ``worst`` and ``best``, each a list
-        of ``item``, ``loss``, ``naive`` (spans: ``start`` and ``steps`` too), from the most extreme one; ties by name.
-        ``spans`` have ``hardest`` too: the worst of that naive predictor, so the same in every arm, and what this model
-        loses there; those of items that have all modalities come first.
-        ``cases``: see :func:`mmcore.probes.error_analysis.cases.draw_cases`. None where nothing counts.
     """
     return _Pass(trained, settings.cases, settings.columns).answer()
 
@@ -87,14 +86,14 @@ class _Pass:
         self.naive = Naive(trained.baselines, {b.name: self.tallies[b.name] for b in trained.baselines})
         self.chosen = self.naive.chosen()
 
-    def answer(self) -> dict[str, Any]:
-        return {
-            "naive": self.chosen,
-            "conditions": self._conditions(),
-            "items": {component: self._items(component) for component in self.components},
-            "spans": {component: self._spans(component) for component in self.components},
-            "cases": draw_cases(self.trained, self._cases()),
-        }
+    def answer(self) -> ErrorsResult:
+        return ErrorsResult(
+            naive=self.chosen,
+            conditions=tuple(self._condition(at) for at in range(len(self.conditions.all))),
+            items={component: self._items(component) for component in self.components},
+            spans={component: self._spans(component) for component in self.components},
+            cases=draw_cases(self.trained, self._cases()),
+        )
 
     def _scored(self) -> Iterator[tuple[Batch, dict[str | None, Tensor]]]:
         """Batches with what each predictor says; for targets of whole items one batch of items, after the vote."""
@@ -160,31 +159,33 @@ class _Pass:
                 )
             self.best[component] = _first(spans + self.best.get(component, []), MODEL, component, 1, self.listed)
 
-    def _conditions(self) -> list[dict[str, Any]]:
-        found = []
-        for at, condition in enumerate(self.conditions.all):
-            groups = []
-            for g, group in enumerate((None, *condition.groups)):
-                losses = {name: self._component_losses(name, at, g) for name in self.predictors}
-                count_P = self.count_GP[at][g].tolist()
-                told = {
-                    "group": group,
-                    "count": {c: int(sum(count_P[p] for p in m)) for c, m in self.layout.membership.items()},
-                    "loss": {c: rounded(losses[MODEL][c]) for c in self.components},
-                    "naive": {c: rounded(self._of_chosen(losses, c)) for c in self.components},
-                }
-                if condition.of_items:
-                    told["items"] = self._tested(self.conditions.code_of_items(condition), g + UNKNOWN)
-                if any(told["count"].values()):
-                    groups.append(told)
-            of_items = {"of_items": True} if condition.of_items else {}
-            found.append({"name": condition.name, **of_items, "groups": groups})
-        return found
+    def _condition(self, at: int) -> ErrorCondition:
+        condition = self.conditions.all[at]
+        groups = [self._group(at, g, group) for g, group in enumerate((None, *condition.groups))]
+        return ErrorCondition(
+            name=condition.name,
+            of_items=condition.of_items,
+            groups=tuple(group for group in groups if any(group.count.values())),
+        )
 
-    def _tested(self, code_I: np.ndarray, code: int) -> list[str]:
-        """Names of the items of a group that have a counted target in the test."""
+    def _group(self, at: int, g: int, name: str | None) -> ErrorGroup:
+        losses = {who: self._component_losses(who, at, g) for who in self.predictors}
+        count_P = self.count_GP[at][g].tolist()
+        return ErrorGroup(
+            group=name,
+            count={c: int(sum(count_P[p] for p in m)) for c, m in self.layout.membership.items()},
+            loss={c: rounded(losses[MODEL][c]) for c in self.components},
+            naive={c: rounded(self._of_chosen(losses, c)) for c in self.components},
+            items=self._tested(self.conditions.all[at], g + UNKNOWN),
+        )
+
+    def _tested(self, condition: Condition, code: int) -> tuple[str, ...] | None:
+        """Names of the items of a group that have a counted target in the test; None for a condition of steps."""
+        if not condition.of_items:
+            return None
         counted_I = self.tallies[MODEL].count_IP.sum(1).numpy() > 0
-        return [self.trained.data.names[i] for i in np.flatnonzero(counted_I & (code_I == code)).tolist()]
+        code_I = self.conditions.code_of_items(condition)
+        return tuple(self.trained.data.names[i] for i in np.flatnonzero(counted_I & (code_I == code)).tolist())
 
     def _component_losses(self, name: str | None, at: int, group: int) -> dict[str, float]:
         sums_11P, counts_11P = self.loss_GP[name][at][group][None, None], self.count_GP[at][group][None, None]
@@ -196,7 +197,7 @@ class _Pass:
         name = self.chosen[component]
         return math.nan if name is None else losses[name][component]
 
-    def _items(self, component: str) -> dict[str, list[dict[str, Any]]]:
+    def _items(self, component: str) -> ItemEnds:
         names, model = self.trained.data.names, self.tallies[MODEL]
         known = [
             (model.item_losses(i)[component], names[i], i)
@@ -204,30 +205,31 @@ class _Pass:
             if model.item_counts(i)[component]
         ]
 
-        def listed(order: Sequence[tuple[float, str, int]]) -> list[dict[str, Any]]:
-            return [
-                {"item": name, "loss": rounded(loss), "naive": rounded(self.naive.item_losses(i)[component])}
+        def listed(order: Sequence[tuple[float, str, int]]) -> tuple[ItemLoss, ...]:
+            return tuple(
+                ItemLoss(item=name, loss=rounded(loss), naive=rounded(self.naive.item_losses(i)[component]))
                 for loss, name, i in order[: self.listed]
-            ]
+            )
 
-        return {"worst": listed(sorted(known, key=lambda k: (-k[0], k[1]))), "best": listed(sorted(known))}
+        return ItemEnds(worst=listed(sorted(known, key=lambda k: (-k[0], k[1]))), best=listed(sorted(known)))
 
-    def _spans(self, component: str) -> dict[str, list[dict[str, Any]]]:
-        def listed(spans: Sequence[_Span]) -> list[dict[str, Any]]:
-            return [
-                {
-                    "item": s.item,
-                    "start": s.start,
-                    "steps": s.steps,
-                    "loss": rounded(s.losses[MODEL][component]),
-                    "naive": rounded(self._of_chosen(s.losses, component)),
-                }
+    def _spans(self, component: str) -> SpanEnds:
+        found = {
+            why: tuple(
+                SpanLoss(
+                    item=s.item,
+                    start=s.start,
+                    steps=s.steps,
+                    loss=rounded(s.losses[MODEL][component]),
+                    naive=rounded(self._of_chosen(s.losses, component)),
+                )
                 for s in spans
-            ]
+            )
+            for why, _, spans in self._extremes(component)
+        }
+        return SpanEnds(**found)
 
-        return {why: listed(spans) for why, _, spans in self._extremes(component)}
-
-    def _extremes(self, component: str) -> list[tuple[str, str | None, list[_Span]]]:
+    def _extremes(self, component: str) -> list[tuple[Why, str | None, list[_Span]]]:
         """Why spans are looked at, by whose loss, and those spans."""
         naive = self.chosen[component]
         return [
@@ -236,14 +238,14 @@ class _Pass:
             ("best", MODEL, self.best.get(component, [])),
         ]
 
-    def _cases(self) -> list[Case]:
+    def _cases(self) -> list[Chosen]:
         """Of each component the hardest span for the naive predictor, which all arms share, the worst and the best."""
         cases = []
         for component in self.components:
             for why, who, spans in self._extremes(component):
                 for s in spans[:1]:
-                    told = rounded(s.losses[MODEL][component]), rounded(self._of_chosen(s.losses, component))
-                    cases.append(Case(component, why, who, s.window, s.first, s.steps, *told))
+                    losses = rounded(s.losses[MODEL][component]), rounded(self._of_chosen(s.losses, component))
+                    cases.append(Chosen(component, why, who, s.window, s.first, s.steps, *losses))
         return cases
 
 
@@ -265,6 +267,6 @@ def _first(spans: list[_Span], who: str | None, component: str, sign: int, keep:
     return [span for _, span in order[:keep]]
 
 
-def rounded(value: float) -> float | None:
-    """Five significant digits; None for what is no number."""
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+def rounded(value: float) -> float:
+    """Five significant digits; NaN for what is not finite."""
+    return float(f"{value:.5g}") if math.isfinite(value) else math.nan

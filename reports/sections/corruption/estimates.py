@@ -10,18 +10,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from mmcore.answers.answer import Answered
-from mmcore.answers.corruption import CorruptionResult
+from mmcore.answers.corruption import CorruptionResult, DamageKind, DamageSample
 from reports.records.frame import StudyResults
 from reports.sections.family import Test, differences_of, judge_together
 from reports.sections.yardstick import Yardstick
 from reports.statistics.intervals import Estimate, estimate
 
-KIND_WORDS = {
+KIND_WORDS: dict[DamageKind, str] = {
     "noise": "noise",
     "drop": "dropped steps",
     "gap": "one gap",
@@ -51,7 +50,7 @@ class Curve:
 
     arm: str
     modality: str
-    kind: str
+    kind: DamageKind
     unit: str
     reads: bool
     levels: tuple[float, ...]
@@ -135,7 +134,7 @@ class Comparison:
     arm: str
     reference: str
     modality: str
-    kind: str
+    kind: DamageKind
     area: Test
     cost: Test
 
@@ -156,7 +155,7 @@ class Robustness:
     yardstick: Yardstick
     curves: tuple[Curve, ...]
     comparisons: tuple[Comparison, ...]
-    samples: tuple[dict[str, Any], ...]
+    samples: tuple[DamageSample, ...]
     excluded: int
 
     @classmethod
@@ -166,12 +165,12 @@ class Robustness:
         if not answers:
             return None
         repeats = tuple(sorted({answer.repeat for answer in answers}))
-        by_arm: dict[str, dict[int, dict[str, Any]]] = {}
+        by_arm: dict[str, dict[int, CorruptionResult]] = {}
         for answer in answers:
             by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
         yardstick = Yardstick.of(results)
         found = _curves([arm.name for arm in results.study.arms if arm.name in by_arm], by_arm, repeats, yardstick)
-        samples = tuple(answer.result["sample"] for answer in answers)
+        samples = tuple(answer.result.sample for answer in answers)
         return cls(repeats, yardstick, tuple(found), tuple(_comparisons(results, found)), samples, excluded)
 
     @property
@@ -192,36 +191,36 @@ def _alike(
     """Answers that were given on one sample in each repeat: the reference's, else the most frequent one."""
     digests: dict[int, str] = {}
     for repeat in {answer.repeat for answer in answers}:
-        own = [(a.arm, a.result["sample"]["digest"]) for a in answers if a.repeat == repeat]
+        own = [(a.arm, a.result.sample.digest) for a in answers if a.repeat == repeat]
         most, _ = Counter(digest for _, digest in own).most_common(1)[0]
         digests[repeat] = dict(own).get(reference, most)
-    kept = [a for a in answers if a.result["sample"]["digest"] == digests[a.repeat]]
+    kept = [a for a in answers if a.result.sample.digest == digests[a.repeat]]
     return kept, len(answers) - len(kept)
 
 
 def _curves(
-    arms: Sequence[str], by_arm: dict[str, dict[int, dict[str, Any]]], repeats: Sequence[int], yardstick: Yardstick
+    arms: Sequence[str], by_arm: dict[str, dict[int, CorruptionResult]], repeats: Sequence[int], yardstick: Yardstick
 ) -> list[Curve]:
     # Whoever reads most comes first, so that modalities stand in the corpus's order.
-    widest = max(by_arm.values(), key=lambda of_repeat: max(len(r["modalities"]) for r in of_repeat.values()))
+    widest = max(by_arm.values(), key=lambda of_repeat: max(len(r.modalities) for r in of_repeat.values()))
     order = list(
-        dict.fromkeys(m for results in (widest, *by_arm.values()) for r in results.values() for m in r["modalities"])
+        dict.fromkeys(m for results in (widest, *by_arm.values()) for r in results.values() for m in r.modalities)
     )
-    levels: dict[tuple[str, str], tuple[float, ...]] = {}
+    levels: dict[tuple[str, DamageKind], tuple[float, ...]] = {}
     for of_repeat in by_arm.values():
         for result in of_repeat.values():
-            for modality, told in result["modalities"].items():
-                for kind, curve in told["curves"].items():
-                    levels[modality, kind] = tuple(curve["levels"])
+            for modality, damaged in result.modalities.items():
+                for kind, curve in damaged.curves.items():
+                    levels[modality, kind] = curve.levels
     found = []
     for arm in arms:
         answers = [by_arm[arm].get(repeat) for repeat in repeats]
-        seconds = any(answer["delay_unit"] is not None for answer in answers if answer)
+        seconds = any(answer.delay_unit is not None for answer in answers if answer)
         for modality in order:
             for kind in KIND_WORDS:
                 if (modality, kind) in levels:
                     at = levels[modality, kind]
-                    reads = any(answer is not None and modality in answer["modalities"] for answer in answers)
+                    reads = any(answer is not None and modality in answer.modalities for answer in answers)
                     scores = {
                         c: np.array([_row(yardstick, one, modality, kind, c, len(at)) for one in answers])
                         for c in (None, *_components(answers))
@@ -236,34 +235,38 @@ def _curves(
     return found
 
 
-def _components(answers: Sequence[dict[str, Any] | None]) -> list[str]:
-    told = [one["components"] for answer in answers if answer for one in answer["clean"].values()]
-    return list(dict.fromkeys(component for components in told for component in components))
+def _components(answers: Sequence[CorruptionResult | None]) -> list[str]:
+    scores = [score for answer in answers if answer for score in answer.clean.values()]
+    return list(dict.fromkeys(component for score in scores for component in score.components))
 
 
-def _naive(yardstick: Yardstick, answer: dict[str, Any] | None) -> float:
+def _naive(yardstick: Yardstick, answer: CorruptionResult | None) -> float:
     """What the best naive predictor scores on the sample; NaN where none has a score."""
     if answer is None:
         return math.nan
     if yardstick.naive_is_zero:
         return 0.0
-    told = [yardstick.read(scores, None) for scores in answer["naive"].values()]
-    return yardstick.sign * max((yardstick.sign * v for v in told if v is not None), default=math.nan)
+    scores = [yardstick.score(scores, None) for scores in answer.naive.values()]
+    return yardstick.sign * max((yardstick.sign * v for v in scores if not math.isnan(v)), default=math.nan)
 
 
 def _row(
-    yardstick: Yardstick, answer: dict[str, Any] | None, modality: str, kind: str, component: str | None, count: int
+    yardstick: Yardstick,
+    answer: CorruptionResult | None,
+    modality: str,
+    kind: DamageKind,
+    component: str | None,
+    count: int,
 ) -> np.ndarray:
     """A repeat's score at each level: the undamaged one at all of them where the modality is not read."""
     if answer is None:
         return np.full(count, math.nan)
-    if modality in answer["modalities"]:
-        return yardstick.read_row(answer["modalities"][modality]["curves"][kind]["scores"], component, count)
-    clean = yardstick.read(answer["clean"], component)
-    return np.full(count, math.nan if clean is None else clean)
+    if modality in answer.modalities:
+        return yardstick.scores(answer.modalities[modality].curves[kind].scores, component, count)
+    return np.full(count, yardstick.score(answer.clean, component))
 
 
-def _unit(kind: str, seconds: bool) -> str:
+def _unit(kind: DamageKind, seconds: bool) -> str:
     match kind:
         case "noise":
             return "training deviations"

@@ -27,7 +27,7 @@ def section(results: StudyResults) -> Section | None:
     if found is None:
         return None
     level, overlap = 1 - results.study.alpha, results.overlap
-    windows = sorted({f"{s['windows']} of {s['of']}" for s in found.samples})
+    windows = sorted({f"{s.windows} of {s.of}" for s in found.samples})
     return Section(
         key="corruption",
         title="Damaged inputs",

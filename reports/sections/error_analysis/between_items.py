@@ -66,10 +66,10 @@ class ItemLosses:
         self._items = items
         self.members: dict[tuple[str, str], set[str]] = {}
         for answer in answers:
-            for condition in answer.result["conditions"]:
-                for group in condition["groups"] if condition.get("of_items") else ():
-                    if group["group"] is not None:
-                        self.members.setdefault((condition["name"], group["group"]), set()).update(group["items"])
+            for condition in answer.result.conditions:
+                for group in condition.groups if condition.of_items else ():
+                    if group.group is not None:
+                        self.members.setdefault((condition.name, group.group), set()).update(group.items or ())
 
     @cached_property
     def _by_arm(self) -> dict[tuple[str, str], pd.DataFrame]:

@@ -135,16 +135,16 @@ class _Losses:
         naive_R: dict[tuple[str, str, str, str], np.ndarray] = {}
         for answer in answers:
             at = repeats.index(answer.repeat)
-            for condition in answer.result["conditions"]:
-                for group in condition["groups"]:
-                    if group["group"] is None:
+            for condition in answer.result.conditions:
+                for group in condition.groups:
+                    if group.group is None:
                         continue
-                    groups.setdefault(condition["name"], {})[group["group"]] = None
-                    for into, name in ((loss_R, "loss"), (naive_R, "naive")):
-                        for component, value in group[name].items():
-                            key = (answer.arm, condition["name"], group["group"], component)
+                    groups.setdefault(condition.name, {})[group.group] = None
+                    for into, losses in ((loss_R, group.loss), (naive_R, group.naive)):
+                        for component, value in losses.items():
+                            key = (answer.arm, condition.name, group.group, component)
                             row_R = into.setdefault(key, np.full(len(repeats), math.nan))
-                            row_R[at] = math.nan if value is None else value
+                            row_R[at] = value
         return cls(repeats, tuple(_places(groups, answers)), loss_R, naive_R)
 
     def get(self, arm: str, condition: str, group: str, component: str) -> tuple[np.ndarray, np.ndarray]:
@@ -161,10 +161,10 @@ def _places(groups: dict[str, dict[str, None]], answers: Sequence[Answered[Error
     """Every group that is there besides a condition's first one, in the order in which probes tell them."""
     orders: dict[str, list[str]] = {}
     for answer in answers:
-        for condition in answer.result["conditions"]:
-            told = [g["group"] for g in condition["groups"] if g["group"] is not None]
-            if len(told) > len(orders.get(condition["name"], [])):
-                orders[condition["name"]] = told
+        for condition in answer.result.conditions:
+            names = [g.group for g in condition.groups if g.group is not None]
+            if len(names) > len(orders.get(condition.name, [])):
+                orders[condition.name] = names
     for condition in groups:
         base, *others = orders[condition]
         for group in others:

@@ -8,18 +8,16 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.answer import Answered
-from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.answers.error_analysis import Case, ErrorsResult
 from reports.figures.base import FigureBase
 from reports.figures.style import legend_over_all, sheet
+from reports.numbers import number
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import told_arms
 from reports.sections.error_analysis.figures_timeline import (
     HEIGHTS,
-    Case,
     Timeline,
     cropped,
-    loss_words,
-    naive_words,
     names_above,
     whole_repeats,
     words_inside,
@@ -57,8 +55,8 @@ class ErrorCase(FigureBase):
             if all(arm in by_arm for arm in self.arms):
                 cases = {arm: by_arm[arm]["hardest"] for arm in self.arms}
                 first = cases[self.arms[0]]
-                same = ("item", "start", "span")
-                return repeat, {a: c for a, c in cases.items() if all(c[part] == first[part] for part in same)}
+                place = (first.item, first.start, first.span)
+                return repeat, {arm: c for arm, c in cases.items() if (c.item, c.start, c.span) == place}
         return None, {}
 
     @property
@@ -66,21 +64,21 @@ class ErrorCase(FigureBase):
         if not self.cases:
             return "No case."
         case, last = next(iter(self.cases.values())), list(self.cases)[-1]
-        losses = ", ".join(f"'{arm}' {loss_words(c)}" for arm, c in self.cases.items())
+        losses = ", ".join(f"'{arm}' {number(c.loss)}" for arm, c in self.cases.items())
         inside = words_inside([self.cases[last]], last)
         return " ".join([
-            f"Item {case['item']}, repeat {self.repeat}: the span whose {self.component} is hardest for the naive "
+            f"Item {case.item}, repeat {self.repeat}: the span whose {self.component} is hardest for the naive "
             "predictor, with the two tracks and parameters of its largest loss there. Loss in the span: "
-            f"{losses}, naive predictor {naive_words(case)}. {DRAWN} {SHADED}",
+            f"{losses}, naive predictor {number(case.naive)}. {DRAWN} {SHADED}",
             *inside,
         ])  # fmt: skip
 
     def numbers(self) -> pd.DataFrame:
         """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
         rows = Timeline(self.cases, self.order).told() if self.cases else []
-        case = next(iter(self.cases.values()), {"item": None})
+        item = next((case.item for case in self.cases.values()), None)
         frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
-        return frame.assign(item=case["item"], repeat=self.repeat)
+        return frame.assign(item=item, repeat=self.repeat)
 
     def drawn(self) -> Drawing:
         """Plots below one another on a common axis of time."""
@@ -123,7 +121,7 @@ class ErrorEnds(FigureBase):
         if not self.cases:
             return "No case."
         told = [
-            f"the {end}: item {case['item']}, loss {loss_words(case)}, naive predictor {naive_words(case)}"
+            f"the {end}: item {case.item}, loss {number(case.loss)}, naive predictor {number(case.naive)}"
             for end, case in self.cases.items()
         ]
         inside = words_inside(list(self.cases.values()), str(self.arm))
@@ -140,7 +138,7 @@ class ErrorEnds(FigureBase):
         parts = [
             pd.DataFrame(Timeline({str(self.arm): case}, self.order).told(), columns=COLUMNS)
             .astype({"value": float})
-            .assign(item=case["item"], repeat=self.repeat, end=end)
+            .assign(item=case.item, repeat=self.repeat, end=end)
             for end, case in self.cases.items()
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "item"])
@@ -148,7 +146,7 @@ class ErrorEnds(FigureBase):
     def drawn(self) -> Drawing:
         """Two columns of plots, each with its own time; plots of one row show the same thing."""
         spans = [Timeline({str(self.arm): case}, self.order) for case in self.cases.values()]
-        heads = [f"{end}: loss {loss_words(case)}" for end, case in self.cases.items()]
+        heads = [f"{end}: loss {number(case.loss)}" for end, case in self.cases.items()]
         return _drawn(spans, heads, 0.85)
 
 
@@ -174,7 +172,7 @@ def _drawn(spans: Sequence[Timeline], heads: Sequence[str], size: float) -> Draw
     for span, head, top, bottom in zip(spans, heads, plots, plots[-across:], strict=False):
         if head:
             top.set_title(f"{head}\n{top.get_title(loc='left')}", loc="left", fontsize=8, pad=3)
-        bottom.set_xlabel("seconds" if span.case["step"] else "steps")
+        bottom.set_xlabel("seconds" if span.case.step else "steps")
     legend_over_all(figure, 4)
     figure.align_ylabels(plots[::across])
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from mmcore.answers.answer import Answered
-from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.answers.error_analysis import Case, ErrorsResult
+from mmcore.answers.parts import Numbers
 from reports.figures.marks import curve, dots, own_names
 from reports.figures.style import INK, colour, line, marker, shortened
-from reports.numbers import NOTHING, number
 
 HEIGHTS = {"lines": 1.3, "features": 0.75, "gates": 0.9, "shares": 0.9, "attention": 0.8}
 """Inches of a plot by what it shows."""
@@ -24,7 +23,6 @@ PARTS = {
     "encoder": "the encoder", "head": "the head", "fusion": "the fusion", "before": "the layers before fusion",
 }  # fmt: skip
 
-Case = dict[str, Any]
 Row = tuple[str, int]
 """A part of a case and a number in it: what one plot shows."""
 
@@ -45,9 +43,9 @@ class Timeline:
 
     def rows(self) -> list[Row]:
         """What there is to plot, from top to bottom."""
-        rows = [("lines", n) for n in range(len(self.case["lines"]))]
-        rows += [("features", n) for n in range(len(self.case["features"]))]
-        return rows + [(part, 0) for part in ("gates", "shares", "attention") if self.inside[part]]
+        rows = [("lines", n) for n in range(len(self.case.lines))]
+        rows += [("features", n) for n in range(len(self.case.features))]
+        return rows + [(part, 0) for part in ("gates", "shares", "attention") if getattr(self.inside, part)]
 
     def draw(self, row: Row, axes: Axes, names: Sequence[str], titled: bool) -> None:
         """One plot; says so where this span does not have what is asked for.
@@ -57,7 +55,7 @@ class Timeline:
             titled: whether predictions are named above their plot instead of beside it.
         """
         part, n = row
-        low, high = self.case["span"]
+        low, high = self.case.span
         left, right = float(self.x[low] - self.half), float(self.x[high - 1] + self.half)
         axes.axvspan(left, right, color=INK, alpha=0.07, linewidth=0)
         axes.tick_params(labelsize=8)
@@ -69,9 +67,9 @@ class Timeline:
             case "lines":
                 self._line(axes, n, titled)
             case "features":
-                values = self.case["features"][n]["values"]
+                values = self.case.features[n].values
                 self._curve(axes, values, color=INK, alpha=0.8, linewidth=1.0, marker=".", markersize=1.5)
-                if np.isnan(_array(values)).all():
+                if np.isnan(np.array(values)).all():
                     _nothing(axes, "absent")
             case _:
                 self._inside(axes, part, names)
@@ -83,39 +81,39 @@ class Timeline:
             case "lines":
                 return
             case "features":
-                feature = self.case["features"][n]
-                _beside(axes, shortened(feature["modality"], 12), shortened(feature["feature"], 16))
-            case "attention":
-                first = self.inside[part]["rows"][0]
-                _beside(axes, part, f"{part_of(first['place'])} layer {first['layer'] + 1}")
+                feature = self.case.features[n]
+                _beside(axes, shortened(feature.modality, 12), shortened(feature.feature, 16))
+            case "attention" if self.inside.attention:
+                first = self.inside.attention.rows[0]
+                _beside(axes, part, f"{part_of(first.place)} layer {first.layer + 1}")
             case _:
                 _beside(axes, part)
 
-    def series(self, part: str) -> dict[str, list[float | None]]:
+    def series(self, part: str) -> dict[str, Numbers]:
         """Lines by name of gates, shares or attention; {} where this span has none, or what is asked for has no name.
 
         Attention of all modalities together has none.
         """
-        told: Any = self.inside.get(part)
         if part == "attention":
-            return {name: one["row"] for one in told["rows"] if (name := stream(one["place"]))} if told else {}
-        return dict(told) if part in ("gates", "shares") else {}
+            seen = self.inside.attention
+            return {name: one.row for one in seen.rows if (name := stream(one.place))} if seen else {}
+        return getattr(self.inside, part) if part in ("gates", "shares") else {}
 
     def _line(self, axes: Axes, n: int, titled: bool) -> None:
-        told = self.case["lines"][n]
-        look = {"drawstyle": "steps-mid" if told["kind"] != "continuous" else "default", "marker": "."}
-        self._curve(axes, told["true"], color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
+        told = self.case.lines[n]
+        look = {"drawstyle": "steps-mid" if told.kind != "continuous" else "default", "marker": "."}
+        self._curve(axes, told.true, color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
         for arm, case in self.cases.items():
             i = self.order[arm]
             look = {"color": colour(i), "linestyle": line(i), "marker": marker(i), "label": shortened(arm)}
-            self._curve(axes, case["lines"][n]["predicted"], linewidth=1.2, markersize=2.6, **look)
+            self._curve(axes, case.lines[n].predicted, linewidth=1.2, markersize=2.6, **look)
         if n == 0:
-            edits = pd.DataFrame({"time": self.x[self.case["events"]], "height": 0.02})
+            edits = pd.DataFrame({"time": self.x[list(self.case.events)], "height": 0.02})
             look = {"shape": "|", "size": 5, "linewidth": 1.0, "alpha": 0.7, "label": "edit"}
             dots(axes, edits, "time", "height", tint=INK, transform=axes.get_xaxis_transform(), **look)
-        unit = f" ({told['unit']})" if told["unit"] else ""
-        what = {"binary": "probability", "categorical": "class"}.get(told["kind"], "")
-        names = (f"track {told['track']}", shortened(told["parameter"], 14) + unit, what)
+        unit = f" ({told.unit})" if told.unit else ""
+        what = {"binary": "probability", "categorical": "class"}.get(told.kind, "")
+        names = (f"track {told.track}", shortened(told.parameter, 14) + unit, what)
         if titled:
             axes.set_title(shortened(" ".join(name for name in names if name), 30), loc="left", fontsize=8, pad=3)
         else:
@@ -123,46 +121,45 @@ class Timeline:
 
     def _inside(self, axes: Axes, part: str, names: Sequence[str]) -> None:
         series = self.series(part)
-        if series and all(np.isnan(_array(values)).all() for values in series.values()):
+        if series and all(np.isnan(np.array(values)).all() for values in series.values()):
             _nothing(axes, "none")
             return
         for name, values in series.items():
             i = names.index(name)
             self._curve(axes, values, color=colour(i + 3), linestyle=line(i), linewidth=1.3)
-        if part == "attention":
-            told = self.inside[part]
-            for one in told["rows"]:
-                if not stream(one["place"]):
+        if part == "attention" and (seen := self.inside.attention):
+            for one in seen.rows:
+                if not stream(one.place):
                     look = {"color": INK, "saturation": 1, "alpha": 0.55, "native_scale": True}
                     with own_names(axes):
-                        sns.barplot(x=self.x, y=np.nan_to_num(_array(one["row"])), ax=axes, **look)
-            axes.axvline(float(self.x[told["at"]]), color=INK, linewidth=0.9, linestyle=":")
+                        sns.barplot(x=self.x, y=np.nan_to_num(np.array(one.row)), ax=axes, **look)
+            axes.axvline(float(self.x[seen.at]), color=INK, linewidth=0.9, linestyle=":")
 
-    def _curve(self, axes: Axes, values: Sequence[float | None], color: str, **look: Any) -> None:
-        table = pd.DataFrame({"time": self.x, "value": _array(values)})
+    def _curve(self, axes: Axes, values: Numbers, color: str, **look: Any) -> None:
+        table = pd.DataFrame({"time": self.x, "value": np.array(values)})
         curve(axes, table, "time", "value", color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
 
     def told(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""
         found: list[tuple[Any, ...]] = []
 
-        def add(series: str, name: str, arm: str | None, values: Sequence[float | None]) -> None:
+        def add(series: str, name: str, arm: str | None, values: Numbers) -> None:
             found.extend((series, name, arm, at, v) for at, v in zip(self.x, values, strict=True))
 
-        for n, one in enumerate(self.case["lines"]):
-            name = f"track {one['track']} {one['parameter']}"
-            add("truth", name, None, one["true"])
+        for n, one in enumerate(self.case.lines):
+            name = f"track {one.track} {one.parameter}"
+            add("truth", name, None, one.true)
             for arm, case in self.cases.items():
-                add("prediction", name, arm, case["lines"][n]["predicted"])
-        for one in self.case["features"]:
-            add("feature", f"{one['modality']}: {one['feature']}", None, one["values"])
-        found += [("edit", "edit", None, self.x[place], 1.0) for place in self.case["events"]]
+                add("prediction", name, arm, case.lines[n].predicted)
+        for one in self.case.features:
+            add("feature", f"{one.modality}: {one.feature}", None, one.values)
+        found += [("edit", "edit", None, self.x[place], 1.0) for place in self.case.events]
         for arm, case in self.cases.items():
-            for series, part in (("gate", "gates"), ("share", "shares")):
-                for name, values in case[part].items():
+            for series, lines in (("gate", case.gates), ("share", case.shares)):
+                for name, values in lines.items():
                     add(series, name, arm, values)
-            for one in case["attention"]["rows"] if case["attention"] else ():
-                add("attention", f"{one['place']} layer {one['layer'] + 1}", arm, one["row"])
+            for one in case.attention.rows if case.attention else ():
+                add("attention", f"{one.place} layer {one.layer + 1}", arm, one.row)
         return found
 
 
@@ -172,7 +169,7 @@ def whole_repeats(
     """By repeat and arm the case of each reason; arms that lack one of them are left out."""
     found: dict[int, dict[str, dict[str, Case]]] = {}
     for answer in sorted(answers, key=lambda a: a.repeat):
-        cases = {c["why"]: c for c in answer.result["cases"] if c["component"] == component and c["why"] in whys}
+        cases = {c.why: c for c in answer.result.cases if c.component == component and c.why in whys}
         if len(cases) == len(whys):
             found.setdefault(answer.repeat, {})[answer.arm] = cases
     return found
@@ -180,49 +177,51 @@ def whole_repeats(
 
 def cropped(case: Case, around: int) -> Case:
     """The same with at most so many places on either side of its span."""
-    first, end = case["span"]
+    first, end = case.span
     low, high = max(0, first - around), end + around
 
-    def cut(series: dict[str, Any]) -> dict[str, Any]:
-        return {name: values[low:high] for name, values in series.items()}
+    def cut(values: Numbers) -> Numbers:
+        return values[low:high]
 
-    def within(rows: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-        return [row | cut({name: row[name] for name in names}) for row in rows]
-
-    seen = case["attention"]
-    return case | {
-        "start": case["start"] + low,
-        "span": [first - low, end - low],
-        "lines": within(case["lines"], "true", "predicted"),
-        "features": within(case["features"], "values"),
-        "events": [place - low for place in case["events"] if low <= place < high],
-        "gates": cut(case["gates"]),
-        "shares": cut(case["shares"]),
-        "attention": seen and seen | {"at": seen["at"] - low, "rows": within(seen["rows"], "row")},
+    seen = case.attention
+    if seen is not None:
+        rows = tuple(one.model_copy(update={"row": cut(one.row)}) for one in seen.rows)
+        seen = seen.model_copy(update={"at": seen.at - low, "rows": rows})
+    lines = (one.model_copy(update={"true": cut(one.true), "predicted": cut(one.predicted)}) for one in case.lines)
+    changes: dict[str, object] = {
+        "start": case.start + low,
+        "span": (first - low, end - low),
+        "lines": tuple(lines),
+        "features": tuple(one.model_copy(update={"values": cut(one.values)}) for one in case.features),
+        "events": tuple(place - low for place in case.events if low <= place < high),
+        "gates": {name: cut(values) for name, values in case.gates.items()},
+        "shares": {name: cut(values) for name, values in case.shares.items()},
+        "attention": seen,
     }
+    return case.model_copy(update=changes)
 
 
 def times(case: Case) -> np.ndarray:
     """Places of a case in seconds, or in steps where rows are those."""
-    places = len(case["lines"][0]["true"]) if case["lines"] else 0
-    return np.round((case["start"] + np.arange(places)) * (case["step"] or 1.0), 6)
+    places = len(case.lines[0].true) if case.lines else 0
+    return np.round((case.start + np.arange(places)) * (case.step or 1.0), 6)
 
 
 def words_inside(cases: Sequence[Case], arm: str) -> list[str]:
     """What a description says of gates, shares and attention, of the arm to which they belong."""
     parts = []
-    if any(case["gates"] for case in cases):
+    if any(case.gates for case in cases):
         parts.append(f"Gates: mean opening of each, of '{arm}'.")
-    if any(case["shares"] for case in cases):
+    if any(case.shares for case in cases):
         parts.append(f"Shares: what the fusion of '{arm}' gives each modality.")
-    seen = next((case["attention"] for case in cases if case["attention"]), None)
+    seen = next((case.attention for case in cases if case.attention), None)
     if seen is not None:
-        first = seen["rows"][0]
-        told = f"Attention of '{arm}': of {PARTS[part_of(first['place'])]}, layer {first['layer'] + 1}, mean over heads"
-        if stream(first["place"]):
+        first = seen.rows[0]
+        told = f"Attention of '{arm}': of {PARTS[part_of(first.place)]}, layer {first.layer + 1}, mean over heads"
+        if stream(first.place):
             told += ", a line for each modality or pair of them that can be read there"
-        if seen["of"] > len(seen["rows"]):
-            told += f" (the first {len(seen['rows'])} of {seen['of']})"
+        if seen.of > len(seen.rows):
+            told += f" (the first {len(seen.rows)} of {seen.of})"
         parts.append(told + ", from the step with the largest loss in the span (dotted line).")
     return parts
 
@@ -236,16 +235,6 @@ def part_of(place: str) -> str:
 def stream(place: str) -> str:
     """Whose layer it is; empty where it is that of all modalities together."""
     return place if "←" in place else place.partition("/")[2]
-
-
-def loss_words(case: Case) -> str:
-    """The loss of a case, or a dash."""
-    return NOTHING if case["loss"] is None else number(case["loss"])
-
-
-def naive_words(case: Case) -> str:
-    """The naive predictor's loss, or a dash."""
-    return NOTHING if case["naive"] is None else number(case["naive"])
 
 
 def names_above(axes: Axes, names: Sequence[str]) -> None:
@@ -272,7 +261,3 @@ def _nothing(axes: Axes, word: str) -> None:
 
 def _beside(axes: Axes, *parts: str) -> None:
     axes.set_ylabel("\n".join(part for part in parts if part), fontsize=8, rotation=0, ha="right", va="center")
-
-
-def _array(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([math.nan if v is None else v for v in values], float)

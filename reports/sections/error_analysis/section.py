@@ -107,8 +107,8 @@ def _least_gain(results: StudyResults) -> str:
 
 def _columns(results: StudyResults) -> list[str]:
     """Columns of items.csv that are conditions."""
-    told = (c for answer in results.answers(ErrorsResult) for c in answer.result["conditions"] if c.get("of_items"))
-    return list(dict.fromkeys(condition["name"] for condition in told))
+    conditions = (c for answer in results.answers(ErrorsResult) for c in answer.result.conditions if c.of_items)
+    return list(dict.fromkeys(condition.name for condition in conditions))
 
 
 def _columns_told(results: StudyResults) -> str:
@@ -284,9 +284,9 @@ def _spans(answers: Sequence[Answered[ErrorsResult]]) -> Table:
     columns = ("arm", "repeat", "component", "end", "rank", "item", "start", "steps", "loss", "naive_loss")
     rows = []
     for answer in answers:
-        for component, ends in answer.result["spans"].items():
-            for end, spans in ends.items():
+        for component, ends in answer.result.spans.items():
+            for end, spans in (("hardest", ends.hardest), ("worst", ends.worst), ("best", ends.best)):
                 for rank, s in enumerate(spans, 1):
-                    told = (s["item"], s["start"], s["steps"], s["loss"], s["naive"])
-                    rows.append((answer.arm, answer.repeat, component, end, rank, *told))
+                    span = (s.item, s.start, s.steps, s.loss, s.naive)
+                    rows.append((answer.arm, answer.repeat, component, end, rank, *span))
     return plain_table(columns, rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -40,56 +40,56 @@ class Masked:
     """
 
     arm: str
-    answers: dict[int, dict[str, Any]]
+    answers: dict[int, CoalitionsResult]
     repeats: Sequence[int]
     yardstick: Yardstick
 
     @property
-    def first(self) -> dict[str, Any]:
+    def first(self) -> CoalitionsResult:
         """An answer: what it says of modalities and settings, all of them say."""
         return next(iter(self.answers.values()))
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """In the order of bits."""
-        return tuple(self.first["modalities"])
+        return self.first.modalities
 
     @property
     def absences(self) -> tuple[Absence, ...]:
         """Ways of masking that were measured in any repeat."""
-        return tuple(kind for kind in WORDS if any(kind in answer["scores"] for answer in self.answers.values()))
+        return tuple(kind for kind in WORDS if any(kind in answer.scores for answer in self.answers.values()))
 
     @property
     def sampled(self) -> bool:
         """Whether shares are estimates from random orders."""
-        return self.first["orders"] is not None
+        return self.first.orders is not None
 
     @property
     def single_donor(self) -> bool:
         """Whether a repeat has no additive projection, for a test item has a single other one to take values from."""
-        return any(answer.get("single_donor", False) for answer in self.answers.values())
+        return any(answer.single_donor for answer in self.answers.values())
 
     @property
     def alone(self) -> tuple[str, ...]:
         """Modalities that could not be permuted in some repeat."""
-        return tuple(dict.fromkeys(name for answer in self.answers.values() for name in answer["alone"]))
+        return tuple(dict.fromkeys(name for answer in self.answers.values() for name in answer.alone))
 
     @property
     def learned(self) -> dict[str, float] | None:
         """What the learned embeddings of absence were trained on: mean share of the steps of training windows at which
         a modality was absent; None: nothing of absence is learned, or no answer tells."""
-        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        told = [answer.learned for answer in self.answers.values() if answer.learned]
         return {name: float(np.mean([one[name] for one in told])) for name in self.modalities} if told else None
 
     @property
     def zero_absence(self) -> bool:
         """Whether some answer is known to have been told to be absent with nothing learned."""
-        return any("absent" in a["scores"] and a.get("learned", ()) is None for a in self.answers.values())
+        return any("absent" in answer.scores and answer.learned is None for answer in self.answers.values())
 
     @property
     def untrained(self) -> tuple[str, ...]:
         """Modalities whose learned embedding of absence was never trained in some repeat."""
-        told = [answer["learned"] for answer in self.answers.values() if answer.get("learned")]
+        told = [answer.learned for answer in self.answers.values() if answer.learned]
         return tuple(name for name in self.modalities if any(not one[name] for one in told))
 
     def word(self, absence: Absence, names: Sequence[str]) -> str:
@@ -104,7 +104,7 @@ class Masked:
 
     def score(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
         """The study's measure by repeat, (R,); None: over all components."""
-        return self._by_repeat(lambda answer: self._values(answer, absence, component).get(subset))
+        return self._by_repeat(lambda answer: self._values(answer, absence, component).get(subset, np.nan))
 
     def shares(self, absence: Absence, component: str | None) -> np.ndarray:
         """Shapley values of the modalities, (R, M), more is better; estimates where orders were sampled."""
@@ -113,8 +113,8 @@ class Masked:
         for repeat, answer in self.answers.items():
             value = self._values(answer, absence, component)
             at = self.repeats.index(repeat)
-            if value and answer["orders"]:
-                share_RM[at] = shapley_of_orders(value, answer["orders"])
+            if value and answer.orders:
+                share_RM[at] = shapley_of_orders(value, answer.orders)
             elif value:
                 share_RM[at] = shapley(np.array([value[s] for s in range(2**M)], float))
         return self.yardstick.sign * share_RM
@@ -125,39 +125,45 @@ class Masked:
         pair_RMM = np.full((len(self.repeats), M, M), np.nan)
         for repeat, answer in self.answers.items():
             value = self._values(answer, absence, component)
-            if value and not answer["orders"]:
+            if value and not answer.orders:
                 at = self.repeats.index(repeat)
                 pair_RMM[at] = interactions(np.array([value[s] for s in range(2**M)], float))
         return self.yardstick.sign * pair_RMM
 
-    def emap(self, component: str | None, part: str = "corrected") -> np.ndarray:
+    def emap(self, component: str | None, part: Literal["corrected", "uncorrected"] = "corrected") -> np.ndarray:
         """Score of the additive projection, (R,)."""
-        return self._by_repeat(lambda answer: answer["emap"] and self.yardstick.read(answer["emap"][part], component))
 
-    def perceptual(self, modality: str, component: str, part: str) -> np.ndarray:
+        def value(answer: CoalitionsResult) -> float:
+            return np.nan if answer.emap is None else self.yardstick.score(getattr(answer.emap, part), component)
+
+        return self._by_repeat(value)
+
+    def perceptual(self, modality: str, component: str, part: Literal["drop", "score"]) -> np.ndarray:
         """``drop`` of accuracy where the modality is permuted, or ``score``, that drop ÷ accuracy, (R,)."""
-        return self._by_repeat(
-            lambda answer: answer["perceptual"] and answer["perceptual"][modality].get(component, {}).get(part)
-        )
 
-    def _values(self, answer: dict[str, Any], absence: Absence, component: str | None) -> dict[int, float]:
+        def value(answer: CoalitionsResult) -> float:
+            of = answer.perceptual and answer.perceptual[modality].get(component)
+            return getattr(of, part) if of else np.nan
+
+        return self._by_repeat(value)
+
+    def _values(self, answer: CoalitionsResult, absence: Absence, component: str | None) -> dict[int, float]:
         """Score by subset, NaN where there is none; {} where this way of masking was not measured."""
-        if absence not in answer["scores"]:
+        if absence not in answer.scores:
             return {}
-        value_S = self.yardstick.read_row(answer["scores"][absence], component, len(answer["subsets"]))
-        return dict(zip(answer["subsets"], value_S.tolist(), strict=True))
+        value_S = self.yardstick.scores(answer.scores[absence], component, len(answer.subsets))
+        return dict(zip(answer.subsets, value_S.tolist(), strict=True))
 
-    def _by_repeat(self, of: Callable[[dict[str, Any]], float | None]) -> np.ndarray:
+    def _by_repeat(self, of: Callable[[CoalitionsResult], float]) -> np.ndarray:
         value_R = np.full(len(self.repeats), np.nan)
         for repeat, answer in self.answers.items():
-            value = of(answer)
-            value_R[self.repeats.index(repeat)] = np.nan if value is None else value
+            value_R[self.repeats.index(repeat)] = of(answer)
         return value_R
 
 
 def masked(results: StudyResults) -> dict[str, Masked]:
     """By arm, in the order of the study: the arms whose runs were asked."""
-    by_arm: dict[str, dict[int, dict[str, Any]]] = {}
+    by_arm: dict[str, dict[int, CoalitionsResult]] = {}
     for answer in results.answers(CoalitionsResult):
         by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result
     yardstick = Yardstick.of(results)

@@ -194,7 +194,7 @@ class _Maker:
         lost_RM = np.stack([full_R - self._masked_score(absence, c, whole ^ 1 << m) for m in range(self.M)], -1)
         return self.yardstick.sign * lost_RM
 
-    def _perceptual(self, m: int, c: str | None, part: str) -> Estimate | None:
+    def _perceptual(self, m: int, c: str | None, part: Literal["drop", "score"]) -> Estimate | None:
         of = self.yardstick.resolve(c)
         if self.masked is None or of is None:
             return None

@@ -1,6 +1,5 @@
 """A trained model on subsets of its modalities: against other ways to the same numbers, and captum."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ import torch
 
 from mmcore.analyse import analyse
 from mmcore.analyses import CoalitionsAnalysis, applies, build_analysis
+from mmcore.answers.coalitions import CoalitionsResult
 from mmcore.config import build_config, override
 from mmcore.data.prepare import prepare
 from mmcore.errors import ConfigError
@@ -47,33 +47,36 @@ def copy_of(trained, **changed):
 
 def skill_of(found):
     """Way of masking to skill of every subset."""
-    return {absence: measures["skill"] for absence, measures in found["scores"].items()}
+    return {absence: measures["skill"] for absence, measures in found.scores.items()}
 
 
-def test_the_answer_is_plain_and_complete(found, trained):
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["modalities"] == ["speech", "noise", "track"]
-    assert (found["subsets"], found["orders"], found["alone"]) == (list(range(8)), None, [])
-    assert (found["windows"], found["draws"]) == (trained.test.windows, 4)
-    assert list(found["scores"]) == ["permuted", "mean", "zero", "absent"]
+def test_the_answer_is_complete_and_comes_back_from_its_text(found, trained):
+    assert (
+        CoalitionsResult.model_validate_json(found.model_dump_json(), strict=True).model_dump_json()
+        == found.model_dump_json()
+    )
+    assert found.modalities == ("speech", "noise", "track")
+    assert (found.subsets, found.orders, found.alone) == (tuple(range(8)), None, ())
+    assert (found.windows, found.draws) == (trained.test.windows, 4)
+    assert list(found.scores) == ["permuted", "mean", "zero", "absent"]
     for table in skill_of(found).values():
-        assert set(table["components"]) == {"active", "asset", "position"}
-        assert len(table["whole"]) == 8
+        assert set(table.components) == {"active", "asset", "position"}
+        assert len(table.whole) == 8
         for s in range(8):
-            values = [column[s] for column in table["components"].values()]
-            assert table["whole"][s] == pytest.approx(np.mean(values), abs=1e-5)
+            values = [column[s] for column in table.components.values()]
+            assert table.whole[s] == pytest.approx(np.mean(values), abs=1e-5)
 
 
 def test_with_all_modalities_it_is_the_run_s_own_score(found, finished):
     result = finished[0]
     known = {(s.metric, s.component) for s in result.scores if s.baseline is None and s.parameter is None}
-    for measures in found["scores"].values():
-        told = {(m, None) for m, table in measures.items() if table["whole"][WHOLE] is not None}
-        told |= {(m, c) for m, table in measures.items() for c in table["components"]}
+    for measures in found.scores.values():
+        told = {(m, None) for m, table in measures.items() if table.whole[WHOLE] is not None}
+        told |= {(m, c) for m, table in measures.items() for c in table.components}
         assert known <= told, "every measure of the record"
         for measure, component in known:
             table = measures[measure]
-            column = table["whole"] if component is None else table["components"][component]
+            column = table.whole if component is None else table.components[component]
             assert column[WHOLE] == pytest.approx(result.score(measure, component), abs=1e-5), (measure, component)
 
 
@@ -84,25 +87,25 @@ def test_a_permuted_modality_has_the_mean_accuracy_and_error_of_its_draws(traine
         tally = Tally(trained.targets, trained.data.complete, trained.data.deviation_P)
         tally.add(trained.predict(replaced(batch, ["speech"], _donated(donors, windows, d))), batch)
         told.append(measured(tally, tally.component_losses(), trained.naive.losses()))
-    measures = found["scores"]["permuted"]
+    measures = found.scores["permuted"]
     for measure, component in (("accuracy", "active"), ("balanced_accuracy", "asset"), ("mae", "position")):
         expected = np.mean([one[measure][component] for one in told])
-        assert measures[measure]["components"][component][WHOLE ^ 1] == pytest.approx(expected, abs=1e-5)
-    assert measures["mae"]["whole"] == [None] * 8
+        assert measures[measure].components[component][WHOLE ^ 1] == pytest.approx(expected, abs=1e-5)
+    assert np.isnan(measures["mae"].whole).tolist() == [True] * 8
 
 
 def test_absent_is_what_a_test_without_the_modality_scores(found, trained):
     for m, name in enumerate(trained.modalities):
         tally = trained.tally(removing([name], trained.predict))
         expected = skills(tally.component_losses(), trained.naive.losses())
-        for c, column in skill_of(found)["absent"]["components"].items():
+        for c, column in skill_of(found)["absent"].components.items():
             assert column[WHOLE ^ 1 << m] == pytest.approx(expected[c], abs=1e-5)
 
 
 def test_what_the_model_needs_costs_most(found):
     """Edits copy speech; noise is noise."""
     for absence in ("permuted", "mean", "absent"):
-        drop = last_gains(np.array(skill_of(found)[absence]["whole"]))
+        drop = last_gains(np.array(skill_of(found)[absence].whole))
         assert drop[0] > 0.1
         assert abs(drop[1]) < 0.05
 
@@ -120,7 +123,7 @@ def test_what_a_model_does_not_read_changes_nothing(trained, finished):
         other.model.embedding.linears["from_noise"].weight.zero_()
     found = probe_coalitions(other, CoalitionsAnalysis(draws=2, absences=("permuted", "mean", "zero")))
     for table in skill_of(found).values():
-        for column in table["components"].values():
+        for column in table.components.values():
             value_S = np.array(column)
             assert value_S[[2, 3, 6, 7]] == pytest.approx(value_S[[0, 1, 4, 5]], abs=1e-5)
 
@@ -166,7 +169,7 @@ def test_shapley_values_and_single_masks_agree_with_captum(trained, found, absen
             baselines = tuple(masked[name] for name in names)
             shares.append(_by_modality(attr.ShapleyValues(score).attribute(inputs, baselines, feature_mask=marks)))
             drops.append(_by_modality(attr.FeatureAblation(score).attribute(inputs, baselines, feature_mask=marks)))
-        ours = np.array(found["scores"][absence]["relative_skill"]["components"][component])
+        ours = np.array(found.scores[absence]["relative_skill"].components[component])
         assert shapley(ours) == pytest.approx(np.mean(shares, 0), abs=2e-5)
         assert last_gains(ours) == pytest.approx(np.mean(drops, 0), abs=2e-5)
 
@@ -211,20 +214,20 @@ def test_absent_is_the_learned_embedding_where_there_is_one(learned):
     assert after["zero"] == before["zero"]
     for s in range(8):
         read = bool(s & 1)
-        assert (after["absent"]["whole"][s] == before["absent"]["whole"][s]) == read
+        assert (after["absent"].whole[s] == before["absent"].whole[s]) == read
 
 
 def test_the_answer_tells_what_the_embeddings_of_absence_were_trained_on(learned, trained):
     train = trained.split.train
     steps = sum(trained.prepared.items[i].steps for i in train)
-    found = probe_coalitions(learned, CoalitionsAnalysis(absences=("absent",)))["learned"]
+    found = probe_coalitions(learned, CoalitionsAnalysis(absences=("absent",))).learned
     for m, name in enumerate(trained.modalities):
         lacking = sum(trained.prepared.items[i].steps for i in train if not trained.prepared.items[i].has[m])
         assert found[name] == pytest.approx(lacking / steps, abs=2e-6)
     assert found["track"] == 0.0
     assert any(found.values())
-    assert probe_coalitions(trained, CoalitionsAnalysis(absences=("absent",)))["learned"] is None
-    assert probe_coalitions(learned, CoalitionsAnalysis(absences=("mean",)))["learned"] is None
+    assert probe_coalitions(trained, CoalitionsAnalysis(absences=("absent",))).learned is None
+    assert probe_coalitions(learned, CoalitionsAnalysis(absences=("mean",))).learned is None
 
 
 @pytest.mark.parametrize(("rate", "seen"), [(0.5, True), ({"speech": 0.5}, False)])
@@ -320,9 +323,9 @@ def test_two_test_items_give_everything_but_the_projection(trained):
     for cached in ("test", "data", "naive", "baselines", "validation"):
         other.__dict__.pop(cached, None)
     found = probe_coalitions(other, CoalitionsAnalysis(draws=4, absences=("permuted",)))
-    assert (found["emap"], found["single_donor"], found["alone"]) == (None, True, [])
-    assert found["perceptual"] is not None
-    assert None not in skill_of(found)["permuted"]["whole"]
+    assert (found.emap, found.single_donor, found.alone) == (None, True, ())
+    assert found.perceptual is not None
+    assert np.isfinite(skill_of(found)["permuted"].whole).all()
 
 
 def test_of_three_modalities_the_sum_remains_and_the_product_goes():
@@ -342,8 +345,8 @@ def test_emap_of_a_linear_model_is_the_model(trained):
 
     found = probe_coalitions(copy_of(trained, predict=predict), CoalitionsAnalysis(draws=2, absences=("permuted",)))
     for part in ("corrected", "uncorrected"):
-        for c, value in found["emap"][part]["skill"]["components"].items():
-            assert value == pytest.approx(skill_of(found)["permuted"]["components"][c][WHOLE], rel=1e-4, abs=1e-4)
+        for c, value in getattr(found.emap, part)["skill"].components.items():
+            assert value == pytest.approx(skill_of(found)["permuted"].components[c][WHOLE], rel=1e-4, abs=1e-4)
 
 
 # Perceptual score ----------------------------------------------------------------------------------------------------
@@ -361,21 +364,21 @@ def test_the_perceptual_score_is_the_share_of_right_classes_that_permuting_costs
     right = accuracy(batch)
     for name in trained.modalities:
         left = np.mean([accuracy(replaced(batch, [name], _donated(donors, windows, d))) for d in range(4)])
-        told = found["perceptual"][name]["active"]
-        assert told["drop"] == pytest.approx(right - left, abs=1e-5)
-        assert told["score"] == pytest.approx((right - left) / right, abs=1e-5)
-    assert set(found["perceptual"]["speech"]) == {"active", "asset"}
+        told = found.perceptual[name]["active"]
+        assert told.drop == pytest.approx(right - left, abs=1e-5)
+        assert told.score == pytest.approx((right - left) / right, abs=1e-5)
+    assert set(found.perceptual["speech"]) == {"active", "asset"}
 
 
 # Other runs, other settings ------------------------------------------------------------------------------------------
 def test_few_orders_ask_for_few_subsets_and_say_the_same_about_them(trained, found):
     sampled = probe_coalitions(trained, CoalitionsAnalysis(draws=4, samples=1))
-    assert len(sampled["orders"]) == 1
+    assert len(sampled.orders) == 1
     for absence, table in skill_of(sampled).items():
-        for at, s in enumerate(sampled["subsets"]):
-            assert table["whole"][at] == skill_of(found)[absence]["whole"][s]
-    whole = dict(zip(sampled["subsets"], skill_of(sampled)["mean"]["whole"], strict=True))
-    share_M = shapley_of_orders(whole, sampled["orders"])
+        for at, s in enumerate(sampled.subsets):
+            assert table.whole[at] == skill_of(found)[absence].whole[s]
+    whole = dict(zip(sampled.subsets, skill_of(sampled)["mean"].whole, strict=True))
+    share_M = shapley_of_orders(whole, sampled.orders)
     assert share_M.sum() == pytest.approx(whole[WHOLE] - whole[0])
 
 
@@ -402,9 +405,9 @@ def test_what_only_one_test_item_has_is_not_permuted_and_said(trained):
     for cached in ("test", "data", "naive", "baselines", "validation"):
         other.__dict__.pop(cached, None)
     found = probe_coalitions(other, CoalitionsAnalysis())
-    assert found["alone"] == ["noise"]
-    assert list(found["scores"]) == ["mean", "zero", "absent"]
-    assert (found["emap"], found["perceptual"]) == (None, None)
+    assert found.alone == ("noise",)
+    assert list(found.scores) == ["mean", "zero", "absent"]
+    assert (found.emap, found.perceptual) == (None, None)
 
 
 def test_labels_of_items_are_scored_by_the_windows_vote(config, label_corpus, tmp_path):
@@ -414,8 +417,8 @@ def test_labels_of_items_are_scored_by_the_windows_vote(config, label_corpus, tm
     trained = open_trained(small, prepared, tmp_path / "run")
     found = analyse(trained, CoalitionsAnalysis(draws=2)).result
     for table in skill_of(found).values():
-        assert table["components"]["exercise"][3] == pytest.approx(result.score("skill", "exercise"), abs=1e-5)
-    drop = last_gains(np.array(skill_of(found)["permuted"]["whole"]))
+        assert table.components["exercise"][3] == pytest.approx(result.score("skill", "exercise"), abs=1e-5)
+    drop = last_gains(np.array(skill_of(found)["permuted"].whole))
     assert drop[0] > abs(drop[1])
 
 

@@ -1,6 +1,5 @@
 """Damage is the same for all, grows with its level, and leaves alone what is scored."""
 
-import json
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -234,33 +233,34 @@ def found(trained):
 
 
 def test_the_curve_of_what_the_model_copies_falls_and_that_of_noise_does_not(found):
-    speech, noise = (found["modalities"][name]["curves"] for name in ("speech", "noise"))
+    speech, noise = (found.modalities[name].curves for name in ("speech", "noise"))
     for kind in KINDS:
-        curve = speech[kind]["scores"]["skill"]["whole"]
+        curve = speech[kind].scores["skill"].whole
         assert curve[0] > 0.3, kind
         assert curve[-1] < 0.15, kind
         # A delay of one step is as misleading as one of many: speech has no memory.
         assert kind == "delay" or (np.diff(curve) < 0.03).all(), kind
-        assert curve[0] - noise[kind]["scores"]["skill"]["whole"][-1] < 0.3 * (curve[0] - curve[-1]), kind
+        assert curve[0] - noise[kind].scores["skill"].whole[-1] < 0.3 * (curve[0] - curve[-1]), kind
 
 
 def test_level_0_is_the_score_of_the_sample_to_the_bit(found, trained):
-    clean = found["clean"]
-    for of_modality in found["modalities"].values():
-        for curve in of_modality["curves"].values():
-            for measure, told in curve["scores"].items():
-                assert told["whole"][0] == clean[measure]["whole"]
-                assert {c: values[0] for c, values in told["components"].items()} == clean[measure]["components"]
+    clean = found.clean
+    for of_modality in found.modalities.values():
+        for curve in of_modality.curves.values():
+            for measure, told in curve.scores.items():
+                row = [(c, told.of(c)[0]) for c in (None, *told.components)]
+                assert [c for c, _ in row[1:]] == list(clean[measure].components)
+                np.testing.assert_array_equal([v for _, v in row], [clean[measure].of(c) for c, _ in row])
     # This corpus is small enough to be sampled whole: the clean score is the run's own.
-    assert found["sample"]["windows"] == found["sample"]["of"]
+    assert found.sample.windows == found.sample.of
     tally = trained.tally(detailed=True)
     expected = measured(tally, tally.component_losses(), trained.naive.losses())
     for measure in ("skill", "accuracy", "mae"):
-        told = {None: clean[measure]["whole"], **clean[measure]["components"]}
+        told = {None: clean[measure].whole, **clean[measure].components}
         for component, value in expected[measure].items():
             assert told[component] == pytest.approx(value, abs=1e-5)
     for baseline in trained.baselines:
-        of = found["naive"][baseline.name]["accuracy"]["components"]["active"]
+        of = found.naive[baseline.name]["accuracy"].components["active"]
         tally = trained.naive.tallies[baseline.name]
         assert of == pytest.approx(
             measured(tally, tally.component_losses(), trained.naive.losses())["accuracy"]["active"], abs=1e-5
@@ -268,17 +268,17 @@ def test_level_0_is_the_score_of_the_sample_to_the_bit(found, trained):
 
 
 def test_what_is_lost_by_all_items_is_one_number_however_it_is_lost(found):
-    for of_modality in found["modalities"].values():
-        ends = [of_modality["curves"][kind]["scores"]["skill"]["whole"][-1] for kind in ("drop", "gap", "lost")]
+    for of_modality in found.modalities.values():
+        ends = [of_modality.curves[kind].scores["skill"].whole[-1] for kind in ("drop", "gap", "lost")]
         assert ends[0] == ends[1] == ends[2]
 
 
 def test_half_lost_has_the_mean_loss_over_all_ways_to_lose_half_of_few_items(trained, tmp_path):
     """Four items, two of which lose speech: six ways, each scored as it is."""
     few = copy_of(trained, split=replace(trained.split, test=trained.split.test[-4:]))
-    curve = probe_corruption(few, CorruptionAnalysis(levels=7))["modalities"]["speech"]["curves"]["lost"]
-    assert curve["levels"] == pytest.approx([i / 6 for i in range(7)], abs=1e-6)
-    assert (np.diff(curve["scores"]["skill"]["whole"]) < 0).all(), "no two levels are the same"
+    curve = probe_corruption(few, CorruptionAnalysis(levels=7)).modalities["speech"].curves["lost"]
+    assert curve.levels == pytest.approx([i / 6 for i in range(7)], abs=1e-6)
+    assert (np.diff(curve.scores["skill"].whole) < 0).all(), "no two levels are the same"
     naive, found = few.naive.losses(), []
     for gone in combinations(few.split.test, 2):
         tally = Tally(few.targets, few.data.complete, few.data.deviation_P)
@@ -287,7 +287,7 @@ def test_half_lost_has_the_mean_loss_over_all_ways_to_lose_half_of_few_items(tra
             tally.add(few.predict(absent_at(batch, ("speech",), lost_BT)), batch)
         found.append(measured(tally, tally.component_losses(), naive))
     for measure in ("loss", "accuracy", "mae"):
-        for component, values in curve["scores"][measure]["components"].items():
+        for component, values in curve.scores[measure].components.items():
             assert values[3] == pytest.approx(np.mean([one[measure][component] for one in found]), abs=2e-5)
 
 
@@ -300,12 +300,12 @@ def copy_of(trained, **changed):
     return other
 
 
-def test_the_answer_is_plain_data(found, trained):
+def test_the_answer_is_the_same_again(found, trained):
     again = probe_corruption(trained, CorruptionAnalysis(levels=4))
-    assert json.dumps(found, allow_nan=False) == json.dumps(again, allow_nan=False)
-    assert found["sample"]["digest"] != probe_corruption(trained, CorruptionAnalysis(levels=3))["sample"]["digest"]
-    assert set(found["modalities"]) == set(ALL)
-    assert found["modalities"]["track"]["curves"]["delay"]["levels"] == [0.0, 1.0, 4.0, 10.0]
+    assert found.model_dump_json() == again.model_dump_json()
+    assert found.sample.digest != probe_corruption(trained, CorruptionAnalysis(levels=3)).sample.digest
+    assert set(found.modalities) == set(ALL)
+    assert found.modalities["track"].curves["delay"].levels == (0.0, 1.0, 4.0, 10.0)
 
 
 def test_items_are_labelled_too(label_corpus, config, tmp_path):
@@ -313,7 +313,7 @@ def test_items_are_labelled_too(label_corpus, config, tmp_path):
     asked = config(label_corpus, training__epochs=8)
     run(asked, tmp_path / "run", prepared=store)
     found = probe_corruption(open_trained(asked, store, tmp_path / "run"), CorruptionAnalysis(levels=3))
-    curves = found["modalities"]["sensor"]["curves"]
-    assert curves["noise"]["scores"]["skill"]["whole"][0] == found["clean"]["skill"]["whole"]
-    lost = curves["lost"]["scores"]["skill"]["whole"]
+    curves = found.modalities["sensor"].curves
+    assert curves["noise"].scores["skill"].whole[0] == found.clean["skill"].whole
+    lost = curves["lost"].scores["skill"].whole
     assert lost[-1] < lost[0]

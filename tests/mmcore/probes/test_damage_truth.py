@@ -51,26 +51,24 @@ def test_damage_costs_what_the_truth_says_and_nothing_else(trained):
     found = probe_corruption(model, CorruptionAnalysis(levels=3))
     for name in ("audio", "visual"):
         for kind in ("drop", "gap", "lost"):
-            curves = found["modalities"][name]["curves"][kind]["scores"]["skill"]["components"]
+            curves = found.modalities[name].curves[kind].scores["skill"].components
             for component, told in truth.items():
                 cost = curves[component][0] - curves[component][-1]
                 assert (cost > NOTHING) == (name in told.modalities), (name, kind, component, cost)
         # Features that are read, though late or noisy, mislead at least as much as those that are gone.
-        curves = found["modalities"][name]["curves"]
-        assert curves["delay"]["scores"]["skill"]["whole"][-1] < curves["lost"]["scores"]["skill"]["whole"][-1]
+        curves = found.modalities[name].curves
+        assert curves["delay"].scores["skill"].whole[-1] < curves["lost"].scores["skill"].whole[-1]
 
 
 def test_errors_are_larger_where_what_drives_them_is_absent(trained):
     model, truth = trained
-    found = {
-        c["name"]: {g["group"]: g for g in c["groups"]} for c in probe_errors(model, ErrorsAnalysis())["conditions"]
-    }
+    found = {c.name: {g.group: g for g in c.groups} for c in probe_errors(model, ErrorsAnalysis()).conditions}
     for name in ("audio", "visual"):
         for component, told in truth.items():
-            ratio = found[name]["absent"]["loss"][component] / found[name]["present"]["loss"][component]
+            ratio = found[name]["absent"].loss[component] / found[name]["present"].loss[component]
             # In this corpus both are absent together, so whatever content drives suffers from either.
             assert (ratio > 1.3) == bool(told.modalities), (name, component, ratio)
     cut = found["scene_change"]
     # At a cut the asset may change, and its last value says little: hard for the naive predictor, not for the model.
-    naive, own = (cut["yes"][who]["asset"] / cut["no"][who]["asset"] for who in ("naive", "loss"))
+    naive, own = (getattr(cut["yes"], who)["asset"] / getattr(cut["no"], who)["asset"] for who in ("naive", "loss"))
     assert own < naive / 1.5

@@ -1,6 +1,5 @@
 """Losses divided by condition add up again; the worst are the worst; looking changes nothing."""
 
-import json
 import math
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from mmcore.analyses import ErrorsAnalysis
+from mmcore.answers.error_analysis import SpanEnds
 from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.probes.error_analysis.conditions import UNKNOWN, Conditions
@@ -76,9 +76,7 @@ def test_conditions_divide_the_counted_targets_and_losses_add_up_again(which, re
 def test_losses_by_condition_are_those_of_a_loop_over_all_targets(trained, found):
     rows = steps_of(trained)
     items = trained.prepared.items
-    thirds = {
-        g["group"]: g["loss"] for c in found["conditions"] if c["name"] == "third of the item" for g in c["groups"]
-    }
+    thirds = {g.group: g.loss for c in found.conditions if c.name == "third of the item" for g in c.groups}
     for third, (group, losses) in enumerate(thirds.items()):
         inside = [row for row in rows if min(2, (row[1] + 1) * 3 // items[row[0]].steps) == third]
         for component, loss in losses.items():
@@ -113,25 +111,21 @@ def test_conditions_do_not_depend_on_what_an_arm_reads(config, editing_corpus, p
     asked = config(editing_corpus, data__window=30, repeat=3, model__modalities=["track"], training__epochs=1)
     run(asked, tmp_path, prepared=prepared)
     other = probe_errors(open_trained(asked, prepared, tmp_path), ErrorsAnalysis(cases=2))
-    plain = [
-        [(c["name"], g["group"], g["count"], g["naive"]) for c in one["conditions"] for g in c["groups"]]
-        for one in (found, other)
-    ]
+    plain = [[(c.name, g.group, g.count, g.naive) for c in one.conditions for g in c.groups] for one in (found, other)]
     assert plain[0] == plain[1]
     shared = [
         [
-            [case[part] for part in ("component", "item", "start", "span", "naive", "features", "events")]
-            + [(line["track"], line["parameter"], line["true"]) for line in case["lines"]]
-            for case in one["cases"]
-            if case["why"] == "hardest"
+            [case.model_dump_json(include={"component", "item", "start", "span", "naive", "features", "events"})]
+            + [line.model_dump_json(include={"track", "parameter", "true"}) for line in case.lines]
+            for case in one.cases
+            if case.why == "hardest"
         ]
         for one in (found, other)
     ]
     assert len(shared[0]) == 3
     assert shared[0] == shared[1]
     hardest = [
-        [(s["item"], s["start"], s["steps"], s["naive"]) for c in one["spans"].values() for s in c["hardest"]]
-        for one in (found, other)
+        [(s.item, s.start, s.steps, s.naive) for c in one.spans.values() for s in c.hardest] for one in (found, other)
     ]
     assert len(hardest[0]) == 2 * 3
     assert hardest[0] == hardest[1]
@@ -140,15 +134,15 @@ def test_conditions_do_not_depend_on_what_an_arm_reads(config, editing_corpus, p
 # The worst and the best ------------------------------------------------------------------------------------------
 def test_the_worst_item_is_the_worst_and_the_best_the_best(trained, found):
     rows = steps_of(trained)
-    for component, told in found["items"].items():
+    for component, told in found.items.items():
         by_item = {
             trained.data.names[item]: component_loss([r for r in rows if r[0] == item], trained, component)
             for item in {row[0] for row in rows}
         }
         order = sorted(by_item, key=lambda name: (-by_item[name], name))
-        assert [one["item"] for one in told["worst"]] == order[:2]
-        assert [one["item"] for one in told["best"]] == order[::-1][:2]
-        assert [one["loss"] for one in told["worst"]] == pytest.approx([by_item[name] for name in order[:2]], rel=1e-4)
+        assert [one.item for one in told.worst] == order[:2]
+        assert [one.item for one in told.best] == order[::-1][:2]
+        assert [one.loss for one in told.worst] == pytest.approx([by_item[name] for name in order[:2]], rel=1e-4)
 
 
 def test_the_worst_span_is_the_worst(trained, found):
@@ -156,7 +150,7 @@ def test_the_worst_span_is_the_worst(trained, found):
     for item, step, p, loss in rows:
         # Windows of 30 steps hold a span of 20 and one of 10.
         low.setdefault((item, step // 30 * 30 + (step % 30) // SPAN * SPAN), []).append((item, step, p, loss))
-    for component, told in found["spans"].items():
+    for component, told in found.spans.items():
         members = layout_of(trained.targets).membership[component]
         losses = {
             place: component_loss(inside, trained, component)
@@ -165,8 +159,8 @@ def test_the_worst_span_is_the_worst(trained, found):
         }
         for side, best in (("worst", max), ("best", min)):
             item, start = best(losses, key=losses.__getitem__)
-            assert told[side][0]["loss"] == pytest.approx(losses[item, start], rel=1e-4)
-            assert (told[side][0]["item"], told[side][0]["start"]) == (trained.data.names[item], start + 1)
+            assert getattr(told, side)[0].loss == pytest.approx(losses[item, start], rel=1e-4)
+            assert (getattr(told, side)[0].item, getattr(told, side)[0].start) == (trained.data.names[item], start + 1)
 
 
 def test_ties_go_by_name(trained, monkeypatch):
@@ -175,50 +169,50 @@ def test_ties_go_by_name(trained, monkeypatch):
         trained, "predict", lambda b: constant.expand(*b.target_BTKP.shape[:3], trained.targets.outputs)
     )
     # Zero logits of two classes lose ln 2 at every step of every item.
-    told = probe_errors(trained, ErrorsAnalysis(cases=4))["items"]["active"]
-    assert [one["loss"] for one in told["worst"]] == pytest.approx([math.log(2)] * 4, rel=1e-4)
+    told = probe_errors(trained, ErrorsAnalysis(cases=4)).items["active"]
+    assert [one.loss for one in told.worst] == pytest.approx([math.log(2)] * 4, rel=1e-4)
     names = sorted(trained.data.names[item] for item in trained.split.test)
-    assert [one["item"] for one in told["worst"]] == [one["item"] for one in told["best"]] == names[:4]
+    assert [one.item for one in told.worst] == [one.item for one in told.best] == names[:4]
 
 
 # Cases -----------------------------------------------------------------------------------------------------------
 def test_a_case_shows_what_was_predicted_in_original_units(trained, found):
-    case = next(c for c in found["cases"] if c["component"] == "position" and c["why"] == "worst")
-    item = next(i for i in trained.prepared.items if i.name == case["item"])
-    rows = slice(item.offset + case["start"], item.offset + case["start"] + len(case["lines"][0]["true"]))
-    for line in case["lines"]:
-        truth = trained.prepared.target[rows, line["track"], 2]
-        active = trained.prepared.target[rows, line["track"], 0] == 1
-        assert [v is not None for v in line["true"]] == active.tolist()
-        assert [v for v in line["true"] if v is not None] == pytest.approx(truth[active], rel=1e-3)
-        assert line["unit"] == "px"
+    case = next(c for c in found.cases if c.component == "position" and c.why == "worst")
+    item = next(i for i in trained.prepared.items if i.name == case.item)
+    rows = slice(item.offset + case.start, item.offset + case.start + len(case.lines[0].true))
+    for line in case.lines:
+        truth = trained.prepared.target[rows, line.track, 2]
+        active = trained.prepared.target[rows, line.track, 0] == 1
+        assert np.isfinite(line.true).tolist() == active.tolist()
+        assert [v for v in line.true if math.isfinite(v)] == pytest.approx(truth[active], rel=1e-3)
+        assert line.unit == "px"
     # The loss in the span follows from what is shown, were all tracks shown: here there are two, and two lines.
-    low, high = case["span"]
+    low, high = case.span
     deviation = float(trained.normaliser.target_deviation_P[2])
     errors = [
         ((t - p) / deviation) ** 2
-        for line in case["lines"]
-        for t, p in zip(line["true"][low:high], line["predicted"][low:high], strict=True)
-        if t is not None
+        for line in case.lines
+        for t, p in zip(line.true[low:high], line.predicted[low:high], strict=True)
+        if math.isfinite(t)
     ]
-    assert np.mean(errors) == pytest.approx(case["loss"], rel=0.01)
+    assert np.mean(errors) == pytest.approx(case.loss, rel=0.01)
 
 
 def test_a_case_has_features_gates_and_attention_of_its_places(found, trained):
-    for case in found["cases"]:
-        places = len(case["lines"][0]["true"])
-        assert 0 <= case["span"][0] < case["span"][1] <= places
-        assert [f["modality"] for f in case["features"]] == ["speech", "noise"]
-        assert all(len(f["values"]) == places for f in case["features"])
-        assert set(case["gates"]) <= set(trained.modalities)
-        assert all(len(gate) == places for gate in case["gates"].values())
-        assert all(0 <= place < places for place in case["events"])
+    for case in found.cases:
+        places = len(case.lines[0].true)
+        assert 0 <= case.span[0] < case.span[1] <= places
+        assert [f.modality for f in case.features] == ["speech", "noise"]
+        assert all(len(f.values) == places for f in case.features)
+        assert set(case.gates) <= set(trained.modalities)
+        assert all(len(gate) == places for gate in case.gates.values())
+        assert all(0 <= place < places for place in case.events)
         # Attention of a causal model looks at its own place and back; it lies within the window shown.
-        told = case["attention"]
-        assert [(one["place"], one["layer"]) for one in told["rows"]] == [("encoder", 0)]
-        row = told["rows"][0]["row"]
+        told = case.attention
+        assert [(one.place, one.layer) for one in told.rows] == [("encoder", 0)]
+        row = told.rows[0].row
         assert sum(row) == pytest.approx(1.0, abs=0.01)
-        assert not any(row[told["at"] + 1 :])
+        assert not any(row[told.at + 1 :])
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +226,7 @@ def cases_of(config, editing_corpus, prepared, tmp_path_factory):
         )
         run(asked, folder, prepared=prepared)
         trained = open_trained(asked, prepared, folder)
-        return trained, probe_errors(trained, ErrorsAnalysis(cases=1))["cases"]
+        return trained, probe_errors(trained, ErrorsAnalysis(cases=1)).cases
 
     return ask
 
@@ -261,45 +255,45 @@ def test_the_attention_of_a_case_is_of_the_latest_part_that_looks_over_steps(cas
     _, cases = cases_of(**overrides)
     assert cases
     for case in cases:
-        told = case["attention"]
+        told = case.attention
         if places is None:
             assert told is None
             continue
         # A stream that is absent at the step may look at nothing and has no row.
-        names = [one["place"] for one in told["rows"]]
+        names = [one.place for one in told.rows]
         assert names
         assert names == [place for place in places if place in names]
-        assert {one["layer"] for one in told["rows"]} == {layer}
-        assert told["of"] == len(names)
-        for one in told["rows"]:
-            assert sum(one["row"]) == pytest.approx(1.0, abs=0.02)
-            assert not any(one["row"][told["at"] + 1 :])
+        assert {one.layer for one in told.rows} == {layer}
+        assert told.of == len(names)
+        for one in told.rows:
+            assert sum(one.row) == pytest.approx(1.0, abs=0.02)
+            assert not any(one.row[told.at + 1 :])
     if places:
-        assert any([one["place"] for one in case["attention"]["rows"]] == places for case in cases)
+        assert any([one.place for one in case.attention.rows] == places for case in cases)
 
 
 def test_what_a_fusion_gives_each_modality_is_told_by_step(cases_of):
     for kind in ("attention", "decision"):
         trained, cases = cases_of(model__fusion={"kind": kind})
         for case in cases:
-            assert list(case["shares"]) == list(trained.modalities)
-            sums = [sum(v or 0.0 for v in step) for step in zip(*case["shares"].values(), strict=True)]
+            assert list(case.shares) == list(trained.modalities)
+            sums = [float(np.nansum(step)) for step in zip(*case.shares.values(), strict=True)]
             assert sums == pytest.approx([1.0] * len(sums), abs=0.005)
     _, cases = cases_of(model__fusion={"kind": "concat"})
-    assert all(case["shares"] == {} for case in cases)
+    assert all(case.shares == {} for case in cases)
 
 
 def test_probabilities_and_classes_are_told_as_such(found):
-    by_component = {case["component"]: case["lines"][0] for case in found["cases"]}
-    assert all(0 <= v <= 1 for v in by_component["active"]["predicted"])
-    assert {v for v in by_component["asset"]["predicted"] if v is not None} <= {0.0, 1.0, 2.0}
+    by_component = {case.component: case.lines[0] for case in found.cases}
+    assert all(0 <= v <= 1 for v in by_component["active"].predicted)
+    assert {v for v in by_component["asset"].predicted if math.isfinite(v)} <= {0.0, 1.0, 2.0}
 
 
-def test_looking_changes_nothing_and_the_answer_is_plain_data(trained, found):
+def test_looking_changes_nothing_and_the_answer_is_the_same_again(trained, found):
     before = {name: value.clone() for name, value in trained.model.state_dict().items()}
     loss_IP = trained.tally().loss_IP
     again = probe_errors(trained, ErrorsAnalysis(cases=2))
-    assert json.dumps(again, allow_nan=False) == json.dumps(found, allow_nan=False)
+    assert again.model_dump_json() == found.model_dump_json()
     assert torch.equal(trained.tally().loss_IP, loss_IP)
     assert all(torch.equal(value, before[name]) for name, value in trained.model.state_dict().items())
 
@@ -310,11 +304,11 @@ def test_items_with_one_label_are_counted_too(label_corpus, config, tmp_path):
     run(asked, tmp_path / "run", prepared=store)
     trained = open_trained(asked, store, tmp_path / "run")
     found = probe_errors(trained, ErrorsAnalysis())
-    assert [c["name"] for c in found["conditions"]] == ["sensor", "idle"]
+    assert [c.name for c in found.conditions] == ["sensor", "idle"]
     losses = trained.tally()
-    assert found["conditions"][0]["groups"][0]["loss"]["exercise"] == pytest.approx(
+    assert found.conditions[0].groups[0].loss["exercise"] == pytest.approx(
         losses.component_losses()["exercise"], rel=1e-4
     )
-    assert len(found["items"]["exercise"]["worst"]) == 3
-    assert found["spans"]["exercise"] == {"hardest": [], "worst": [], "best": []}
-    assert found["cases"] == []
+    assert len(found.items["exercise"].worst) == 3
+    assert found.spans["exercise"] == SpanEnds(hardest=(), worst=(), best=())
+    assert found.cases == ()

@@ -106,27 +106,27 @@ def noisy(
 
 
 def test_a_genre_of_twice_the_error_has_twice_the_loss(noisy: Any) -> None:
-    found = {c["name"]: c for c in probe_errors(noisy, ErrorsAnalysis())["conditions"]}
+    found = {c.name: c for c in probe_errors(noisy, ErrorsAnalysis()).conditions}
     genre = found["genre"]
-    assert genre["of_items"]
-    groups = {g["group"]: g for g in genre["groups"]}
+    assert genre.of_items
+    groups = {g.group: g for g in genre.groups}
     assert list(groups) == [None, "A", "B"]
-    assert groups["A"]["loss"]["y"] / groups["B"]["loss"]["y"] == pytest.approx(2.0, rel=0.2)
-    assert groups["A"]["naive"]["y"] / groups["B"]["naive"]["y"] == pytest.approx(2.0, rel=0.2)
-    assert [groups[g]["count"]["y"] for g in groups] == [200, 900, 900]
-    assert groups[None]["items"] == ["rec20", "rec21"]
-    assert groups["A"]["items"] == [f"rec{at}" for at in range(23, 40, 2)]
-    assert groups["B"]["items"] == [f"rec{at}" for at in range(22, 40, 2)]
+    assert groups["A"].loss["y"] / groups["B"].loss["y"] == pytest.approx(2.0, rel=0.2)
+    assert groups["A"].naive["y"] / groups["B"].naive["y"] == pytest.approx(2.0, rel=0.2)
+    assert [groups[g].count["y"] for g in groups] == [200, 900, 900]
+    assert groups[None].items == ("rec20", "rec21")
+    assert groups["A"].items == tuple(f"rec{at}" for at in range(23, 40, 2))
+    assert groups["B"].items == tuple(f"rec{at}" for at in range(22, 40, 2))
     # A column with the name of a modality's condition is told apart from it.
-    assert "of_items" not in found["sensor"]
-    assert found["items.csv: sensor"]["of_items"]
-    assert all("items" not in group for group in found["third of the item"]["groups"])
+    assert not found["sensor"].of_items
+    assert found["items.csv: sensor"].of_items
+    assert all(group.items is None for group in found["third of the item"].groups)
 
 
 def test_columns_can_be_named_or_left_out(noisy: Any) -> None:
     def names(columns: list[str] | None) -> list[str]:
         told = probe_errors(noisy, ErrorsAnalysis.model_validate({"columns": columns}))
-        return [c["name"] for c in told["conditions"] if c.get("of_items")]
+        return [c.name for c in told.conditions if c.of_items]
 
     assert names(["genre"]) == ["genre"]
     assert names([]) == []
