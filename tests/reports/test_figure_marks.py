@@ -16,6 +16,7 @@ import seaborn as sns
 from factories import lattices
 from factories.answers import attention_answer, corruption_answer, gates_answer
 from factories.answers_of_errors import errors_answer
+from factories.figures import figures as of_study
 from factories.searches import make_search
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure

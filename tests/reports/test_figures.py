@@ -1,16 +1,15 @@
 import math
 import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from factories.figures import costly, figures, weighted
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 
-from reports.figures.components import ComponentScores
 from reports.figures.cost import CostAgainstScore, pareto
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Forest
@@ -23,27 +22,6 @@ from reports.output.render import write_report
 from reports.records.frame import tidy
 from reports.statistics.intervals import estimate
 from reports.summary.build import summarise
-
-
-def figures(results):
-    summary = summarise(results)
-    return [
-        Forest(summary), ComponentScores(summary), LearningCurves(results), ScoresByRepeat(summary),
-        LossWeights(weighted(results)), DifferencesByComponent(summary),
-        CostAgainstScore(costly(summary, [100 * (i + 1) for i in range(len(summary.arms))])),
-    ]  # fmt: skip
-
-
-def weighted(results, arms=None):
-    """The same results, with weights that drift apart over the epochs in these arms (None: in all)."""
-    history = results.history.copy()
-    if history.empty:
-        return results
-    shown = history["arm"].isin(arms) if arms is not None else history["arm"].notna()
-    drift = 0.1 * history["epoch"] + 0.02 * history["repeat"]
-    history["weight/active"] = (1.0 + drift).where(shown)
-    history["weight/scale"] = (1.0 - drift).where(shown)
-    return replace(results, history=history)
 
 
 def test_frames_hold_the_numbers_that_are_drawn(results_of):
@@ -201,15 +179,6 @@ def test_of_too_many_comparisons_those_on_the_metric_are_all_drawn(summary_of, s
     few = Forest(summary_of(study_of(names[:4], repeats=10)))
     assert "not drawn" not in few.description
     assert "position" in [label.get_text() for label in few.draw().axes[0].get_yticklabels()]
-
-
-def costly(summary, costs, scores=None):
-    """The same summary with these parameters per arm, and these means; FLOPs and seconds equal in all arms."""
-    arms = tuple(
-        replace(a, parameters=c, flops=100, seconds=3.0, score=a.score if scores is None else replace(a.score, mean=s))
-        for a, c, s in zip(summary.arms, costs, scores or costs, strict=True)
-    )
-    return replace(summary, arms=arms)
 
 
 def test_the_grid_holds_every_comparison_and_only_where_there_are_several(summary_of, study_of):
