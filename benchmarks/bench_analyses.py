@@ -41,8 +41,8 @@ def table(found: dict[str, dict[str, float]]) -> str:
     lines = [f"{'study':18} {'':12} {'seconds':>9} {'of training':>12}"]
     for study, parts in found.items():
         training = parts["training"]
-        asked = sum(parts.values()) - training
-        for name, seconds in [*parts.items(), ("all questions", asked)]:
+        request = sum(parts.values()) - training
+        for name, seconds in [*parts.items(), ("all questions", request)]:
             share = "" if name == "training" else f"{seconds / training:.1%}"
             lines.append(f"{study:18} {name:13} {seconds:8.1f} {share:>12}".rstrip())
     return "\n".join(lines)

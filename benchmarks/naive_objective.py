@@ -73,21 +73,21 @@ def study_file(home: Home, name: str, arms: Mapping[str, Any], space: Mapping[st
 
 def naive(study: str, home: Home, options: Options) -> tuple[dict[str, Any], float, float]:
     """Search for the lowest weighted loss: the winner's settings, its weighted loss and its skill, both validation."""
-    asked = open_request(study, home, options)
-    if not asked.place.exists:
-        asked.place.ensure(lambda event: None)
-        asked = open_request(study, home, options)
-    search = asked.study.search
+    request = open_request(study, home, options)
+    if not request.place.exists:
+        request.place.ensure(lambda event: None)
+        request = open_request(study, home, options)
+    search = request.study.search
     assert search is not None
     weighted = WeightedLoss("weighted_loss", parse_metric("loss"))
-    misled = dataclasses.replace(asked.study, search=dataclasses.replace(search, objective=(weighted,)))
+    misled = dataclasses.replace(request.study, search=dataclasses.replace(search, objective=(weighted,)))
     # Under a name of its own: the file, opened again, is a study with another objective.
-    key, search_key = f"{asked.key}-weighted", f"{asked.search_key}-weighted"
-    asked = dataclasses.replace(asked, study=misled, key=key, search_key=search_key)
+    key, search_key = f"{request.key}-weighted", f"{request.search_key}-weighted"
+    request = dataclasses.replace(request, study=misled, key=key, search_key=search_key)
     data = misled.arms[0].config.data
-    store = prepare(asked.place.folder, data, home.prepared, lambda event: None)
+    store = prepare(request.place.folder, data, home.prepared, lambda event: None)
     with Screen() as screen:
-        (found,) = tune(asked, home, screen, lambda: store.path)
+        (found,) = tune(request, home, screen, lambda: store.path)
     best = next(trial for trial in found.trials if trial.number == found.best[0])
     records = [read_record(home.run(name)) for name in best.fingerprints]
     return dict(best.axes), best.values[0], fmean(SKILL.of(record) for record in records if record is not None)

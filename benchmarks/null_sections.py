@@ -202,7 +202,7 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
         rho = [Correlations(passing=a, opening=b, norm=c, n=900) for a, b, c in rho_R[repeat].tolist()]
         points = GateCorrelations(gates=dict(zip(NAMES, rho[:-1], strict=True)), together=rho[-1])
         free, *scores = [score_of(row) for row in score_R[repeat]]
-        asked = [*((name, how) for name in NAMES for how in get_args(Holding)), (None, "mean")]
+        request = [*((name, how) for name in NAMES for how in get_args(Holding)), (None, "mean")]
         opening = Opening(steps=900, present=900, mean=0.5, shut=0.0, open=0.0, norm=1.0, passing=0.5)
         nothing = {c: OfComponent(rho=0.0, increase=0.0) for c in COMPONENTS}
         return GatesResult(
@@ -226,7 +226,7 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
             clamping=Clamping(
                 free=free,
                 held=tuple(
-                    Held(gate=gate, held=how, scores=one) for (gate, how), one in zip(asked, scores, strict=True)
+                    Held(gate=gate, held=how, scores=one) for (gate, how), one in zip(request, scores, strict=True)
                 ),
             ),
             sample=GateSample(items=8, of_items=8, windows=40, of_windows=40),
@@ -379,14 +379,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--studies", type=int, default=STUDIES, help="studies a cell")
     parser.add_argument("--only", choices=tuple(SECTIONS), help="one of the sections")
-    asked = parser.parse_args(arguments)
-    print(f"### No effect: share of {asked.studies:,} studies with any false word (alpha = {100 * ALPHA:g} %)\n")
+    request = parser.parse_args(arguments)
+    print(f"### No effect: share of {request.studies:,} studies with any false word (alpha = {100 * ALPHA:g} %)\n")
     heads = [f"{_design(drawn)}, {n} repeats" for drawn in DESIGNS for n in REPEATS]
     print(f"| section | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}")
     above = False
-    for name in [asked.only] if asked.only else SECTIONS:
-        rates = [rate(name, drawn, n, asked.studies) for drawn in DESIGNS for n in REPEATS]
-        above |= max(rates) > bound(asked.studies)
+    for name in [request.only] if request.only else SECTIONS:
+        rates = [rate(name, drawn, n, request.studies) for drawn in DESIGNS for n in REPEATS]
+        above |= max(rates) > bound(request.studies)
         print(f"| {name} | {' | '.join(f'{100 * one:.1f} %' for one in rates)} |", flush=True)
     return int(above)
 

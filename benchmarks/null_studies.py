@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from experiments.execute import keep
+from experiments.execute import write_result
 from experiments.records import read_record
 from mmcore.config import build_config, override
 from mmcore.data.prepare import prepare
@@ -136,7 +136,7 @@ def train_family(design: Design, family: int, repeats: int, scratch: Path) -> li
             started = datetime.now(UTC)
             config = arm.config.model_copy(update={"repeat": repeat})
             folder = scratch / arm.name / str(repeat)
-            keep(run(config, folder, prepared=store), folder, config, study.name, arm.name, started)
+            write_result(run(config, folder, prepared=store), folder, config, study.name, arm.name, started)
             record = read_record(folder)
             assert record is not None
             records.append(replace(record, history=()))
@@ -295,13 +295,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="of each family (default: %(default)s)")
     parser.add_argument("--design", choices=DESIGNS, help="default: all")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
-    asked = parser.parse_args(arguments)
+    request = parser.parse_args(arguments)
     for name in ("families", "repeats", "workers"):
-        if getattr(asked, name) < 1:
+        if getattr(request, name) < 1:
             parser.error(f"--{name} must be at least 1")
-    designs: tuple[Design, ...] = DESIGNS if asked.design is None else (asked.design,)
-    train_missing(asked.home, designs, asked.families, asked.repeats, asked.workers)
-    print("\n".join(table(asked.home, designs, asked.families, asked.repeats)))
+    designs: tuple[Design, ...] = DESIGNS if request.design is None else (request.design,)
+    train_missing(request.home, designs, request.families, request.repeats, request.workers)
+    print("\n".join(table(request.home, designs, request.families, request.repeats)))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from experiments.execute import trial
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
-from experiments.planning.request import Asked, Options, PlannedRun
+from experiments.planning.request import Options, PlannedRun, Request
 from experiments.records import write_record
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
@@ -81,18 +81,18 @@ def make_study(home: Home, arms: int, repeats: int) -> Path:
 
 def make_records(home: Home, study: Path, epochs: int, items: int) -> None:
     """Records of every run of the study that has none."""
-    asked = open_request(str(study), home, Options())
-    asked.place.ensure()
-    asked = open_request(str(study), home, Options())
-    todo = plan(asked, home)
-    store = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
+    request = open_request(str(study), home, Options())
+    request.place.ensure()
+    request = open_request(str(study), home, Options())
+    todo = plan(request, home)
+    store = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared)
     model = _train(todo.runs[0], home, store)
     for run in todo.runs:
         assert run.fingerprint is not None
         folder = home.run(run.fingerprint)
         if not (folder / "record.json").exists() or run is todo.runs[0]:
             folder.mkdir(parents=True, exist_ok=True)
-            write_record(folder, made_up(model, run, asked, epochs, items))
+            write_record(folder, made_up(model, run, request, epochs, items))
 
 
 def _train(run: PlannedRun, home: Home, store: Prepared) -> Record:
@@ -104,14 +104,14 @@ def _train(run: PlannedRun, home: Home, store: Prepared) -> Record:
     )  # fmt: skip
 
 
-def made_up(model: Record, run: PlannedRun, asked: Asked, epochs: int, items: int) -> Record:
+def made_up(model: Record, run: PlannedRun, request: Request, epochs: int, items: int) -> Record:
     """A record like that of a real run, with numbers of its own.
 
     Args:
         model: a real record. epochs: rows of its history. items: test items.
     """
     assert run.fingerprint is not None
-    arm = [a.name for a in asked.study.arms].index(run.arm)
+    arm = [a.name for a in request.study.arms].index(run.arm)
     rng, shared = np.random.default_rng([arm, run.repeat]), np.random.default_rng(run.repeat)
     level = 0.03 * shared.normal() - 0.002 * arm
     scores = [

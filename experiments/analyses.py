@@ -18,7 +18,7 @@ from pathlib import Path
 from experiments.examine import read_answer
 from experiments.home import Home
 from experiments.planning.plan import Plan
-from experiments.planning.request import Asked, PlannedRun
+from experiments.planning.request import PlannedRun, Request
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
 from mmcore.answers.answer import Answer, Answered, Failure, Result
@@ -50,7 +50,7 @@ class Question:
 
 def questions(todo: Plan, analyses: Sequence[AnyAnalysis]) -> list[Question]:
     """Every analysis of every finished run to which it applies, in the order of the plan."""
-    schema = todo.asked.schema
+    schema = todo.request.schema
     return [
         Question(run, analysis)
         for run in todo.runs
@@ -76,34 +76,34 @@ def chosen(kinds: Sequence[str], study: ResolvedStudy) -> tuple[AnyAnalysis, ...
     return tuple(own.get(kind) or build_analysis({"kind": kind}) for kind in wanted)
 
 
-def belonging(asked: Asked, home: Home) -> tuple[AnyAnalysis, ...]:
+def belonging(request: Request, home: Home) -> tuple[AnyAnalysis, ...]:
     """What a study asks: the analyses of its file, then those that were asked on the command line.
 
     Raises:
         RecordError: what the home remembers of them is unreadable.
     """
-    written = asked.study.analyses
+    written = request.study.analyses
     known = {one.kind for one in written}
-    later = [kind for kind in _remembered(asked, home) if kind not in known]
-    return (*written, *(chosen(later, asked.study) if later else ()))
+    later = [kind for kind in _remembered(request, home) if kind not in known]
+    return (*written, *(chosen(later, request.study) if later else ()))
 
 
-def remember(asked: Asked, home: Home, analyses: Sequence[AnyAnalysis]) -> None:
+def remember(request: Request, home: Home, analyses: Sequence[AnyAnalysis]) -> None:
     """Let analyses belong to a study from now on, whatever metric and number of repeats its reports have."""
-    before = _remembered(asked, home)
+    before = _remembered(request, home)
     kinds = list(dict.fromkeys([*before, *(one.kind for one in analyses)]))
     if kinds == before:
         return
-    path = home.asked(asked.search_key)
+    path = home.request(request.search_key)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps({"analyses": kinds}), encoding="utf-8")
     os.replace(temporary, path)
 
 
-def _remembered(asked: Asked, home: Home) -> list[str]:
+def _remembered(request: Request, home: Home) -> list[str]:
     """Kinds, in the order in which they were asked; those that this version does not know are left out."""
-    path = home.asked(asked.search_key)
+    path = home.request(request.search_key)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         return [kind for kind in told["analyses"] if kind in KINDS]
@@ -128,7 +128,7 @@ def _remembered(asked: Asked, home: Home) -> list[str]:
 def answers(todo: Plan, home: Home) -> tuple[Answered[Result | Failure], ...]:
     """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run."""
     found = []
-    for question in questions(todo, belonging(todo.asked, home)):
+    for question in questions(todo, belonging(todo.request, home)):
         answer = question.answer(home)
         if answer is not None:
             found.append(answer.about(question.run.arm, question.run.repeat, question.fingerprint))

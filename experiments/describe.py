@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.planning.costs import Costs
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from mmcore.config import Overrides
 
 
@@ -30,18 +30,18 @@ class DescribedArm:
     flops: dict[str, int]
 
 
-def describe(asked: Asked) -> list[DescribedArm]:
+def describe(request: Request) -> list[DescribedArm]:
     """Build every arm's model and count."""
-    costs = Costs(asked.schema)
+    costs = Costs(request.schema)
     return [
         DescribedArm(
             name=arm.name,
-            reference=arm.name == asked.study.reference,
+            reference=arm.name == request.study.reference,
             overrides=arm.overrides,
-            modalities=tuple(asked.schema.chosen(arm.config.model.modalities)),
+            modalities=tuple(request.schema.chosen(arm.config.model.modalities)),
             placebo=tuple(arm.config.data.placebo),
             parameters=costs.parameters(arm.config),
             flops=costs.flops(arm.config),
         )
-        for arm in asked.study.arms
+        for arm in request.study.arms
     ]

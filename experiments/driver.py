@@ -17,20 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
-from experiments.evidence import conclude, gather
 from experiments.home import Home
-from experiments.jobs import begun_of, forget_failed, give_up, job_of, mirror_record
+from experiments.jobs import begun_of, delete_failed, give_up, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.opening import open_request
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan, plan, timing_of
-from experiments.planning.request import Asked, Options, PlannedRun, variant
+from experiments.planning.request import Options, PlannedRun, Request, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
+from experiments.results import load_results, log_verdicts
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.errors import CorpusError, StudyError
@@ -86,41 +86,41 @@ def run_study(
     place = Home.choose(Path(home) if home is not None else None).make()
     options, display = options or Options(), display or Silent()
     _say_threads(options, display)
-    asked = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
-    if not asked.place.exists:
-        asked.place.ensure(lambda event: display.say(getattr(event, "text", "")))
-        asked = open_request(name, place, options)
-    for arm in asked.study.arms:
+    request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
+    if not request.place.exists:
+        request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
+        request = open_request(name, place, options)
+    for arm in request.study.arms:
         check_packages(arm.config)
-    ahead = plan(asked, place)
-    _warn(asked, ahead, display)
+    ahead = plan(request, place)
+    _warn(request, ahead, display)
     display.expect(ahead.stages)
-    if asked.tunes:
+    if request.tunes:
         from experiments.tuning.tune import tune
 
-        tune(asked, place, display, lambda: _prepare(asked, place, display))
-        asked = open_request(name, place, options)
-    todo = plan(asked, place)
+        tune(request, place, display, lambda: _prepare(request, place, display))
+        request = open_request(name, place, options)
+    todo = plan(request, place)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
             if run.state == "failed":
-                forget_failed(run, asked, place)
-        todo = plan(asked, place)
+                delete_failed(run, request, place)
+        todo = plan(request, place)
 
-    mirror = Mirror(place, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
+    mirror = Mirror(place, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
     try:
         display.expect(todo.stages)
         _train(todo, place, mirror, display)
-        unanswered = _analyse(plan(asked, place), place, asked.study.analyses, display)
+        unanswered = _analyse(plan(request, place), place, request.study.analyses, display)
     except BaseException:
         mirror.interrupted()
         mirror.close(timeout=30)
         raise
     display.say("writing the report")
     display.begin(REPORT)
-    _, stopwatch = timing_of(asked, place, todo.threads)
-    with stopwatch.taking("report", asked.key, report_guess(len(asked.study.arms), asked.study.repeats)):
-        outcome = report_study(asked, place, mirror=mirror)
+    _, stopwatch = timing_of(request, place, todo.threads)
+    with stopwatch.taking("report", request.key, report_guess(len(request.study.arms), request.study.repeats)):
+        outcome = report_study(request, place, mirror=mirror)
     mirror.close()
     return Outcome(
         outcome.results,
@@ -132,14 +132,14 @@ def run_study(
     )
 
 
-def _warn(asked: Asked, todo: Plan, display: Display) -> None:
+def _warn(request: Request, todo: Plan, display: Display) -> None:
     """What the study cannot decide, and items that it cuts, told before the hours are spent; nothing where none are."""
-    if asked.tunes or todo.count("to do", "resume"):
-        for text in (*prospects(asked).warnings, *(asked.fit.warnings if asked.fit else ())):
+    if request.tunes or todo.count("to do", "resume"):
+        for text in (*prospects(request).warnings, *(request.fit.warnings if request.fit else ())):
             display.say(f"warning: {text}")
 
 
-def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
+def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
     """Analyse the finished runs of a study and write its report; trains nothing.
 
     Args:
@@ -150,49 +150,49 @@ def analyse_study(asked: Asked, home: Home, kinds: Sequence[str] = (), display: 
         StudyError: no such kind, or none is asked for.
         RecordError: no run of the study is finished.
     """
-    wanted = chosen(kinds, asked.study) if kinds else belonging(asked, home)
+    wanted = chosen(kinds, request.study) if kinds else belonging(request, home)
     if not wanted:
         raise StudyError(
-            f"study '{asked.study.name}' asks for no analysis",
+            f"study '{request.study.name}' asks for no analysis",
             next_step=f"Name some: {', '.join(KINDS)}, or all",
         )
     display = display or Silent()
-    _say_threads(asked.options, display)
+    _say_threads(request.options, display)
     if kinds:
-        remember(asked, home, wanted)
-    unanswered = _analyse(plan(asked, home), home, wanted, display)
-    return replace(report_study(asked, home), unanswered=unanswered)
+        remember(request, home, wanted)
+    unanswered = _analyse(plan(request, home), home, wanted, display)
+    return replace(report_study(request, home), unanswered=unanswered)
 
 
-def report_study(asked: Asked, home: Home, mirror: Mirror | None = None) -> Outcome:
+def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> Outcome:
     """The report of what has been computed so far; reads records, trains nothing.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
     """
-    results = gather(plan(asked, home), home)
+    results = load_results(plan(request, home), home)
     summary = summarise(results)
-    page = write_report(summary, results, home.report(asked.key))
+    page = write_report(summary, results, home.report(request.key))
     if mirror is not None:
-        conclude(mirror, results, summary)
+        log_verdicts(mirror, results, summary)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
-def sync_study(asked: Asked, home: Home, display: Display) -> str | None:
+def sync_study(request: Request, home: Home, display: Display) -> str | None:
     """Bring the tracking store up to the records; None, or why it could not."""
     behind = None
-    if asked.searches:
+    if request.searches:
         from experiments.tuning.tune import sync_searches
 
-        behind = sync_searches(asked, home, display)
-        if asked.tunes:
+        behind = sync_searches(request, home, display)
+        if request.tunes:
             return behind
-    mirror = Mirror(home, asked.study, variant(asked), lambda text: display.say(f"warning: {text}"))
-    for run in plan(asked, home).runs:
+    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    for run in plan(request, home).runs:
         if run.state in ("done", "failed"):
-            mirror_record(mirror, home, asked, run)
-    results = gather(plan(asked, home), home)
-    conclude(mirror, results, summarise(results))
+            mirror_record(mirror, home, request, run)
+    results = load_results(plan(request, home), home)
+    log_verdicts(mirror, results, summarise(results))
     mirror.close()
     return str(mirror.error) if mirror.error else behind
 
@@ -205,23 +205,25 @@ def _say_threads(options: Options, display: Display) -> None:
 
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
-    asked = todo.asked
+    request = todo.request
     open_runs = _open_runs(todo)
     for run in todo.runs:
         if run.state in ("done", "failed"):
-            mirror_record(mirror, home, asked, run)
+            mirror_record(mirror, home, request, run)
     reused = len(todo.runs) - len(open_runs)
     if reused:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
     if not open_runs:
         return
     most = len(open_runs) + len(todo.later)
-    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
+    workers, threads, gpus = share_of_cores(
+        most, request.options.workers, request.options.device, request.options.threads
+    )
     by_name: dict[str | None, PlannedRun] = {}
-    estimator, stopwatch = timing_of(asked, home, threads)
+    estimator, stopwatch = timing_of(request, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
     with LocalPool(workers, threads, home.logs, gpus) as pool:
-        prepared = _prepare(asked, home, display)
+        prepared = _prepare(request, home, display)
         display.begin(TRAIN)
 
         def on_message(message: Message) -> None:
@@ -231,7 +233,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
             match message:
                 case Started():
                     display.started(label, run.arm)
-                    mirror.started(begun_of(run, asked))
+                    mirror.started(begun_of(run, request))
                 case Told(_, event):
                     display.event(label, event)
                     if isinstance(event, EpochDone):
@@ -240,19 +242,19 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
                     record = read_record(home.run(fingerprint))
                     assert record is not None
                     # Whoever was first is named in a record: with a shared training that may be another arm.
-                    reused = record.reused_from(asked.study.name)
-                    mirror.finished(begun_of(run, asked), record, home.run(fingerprint), reused)
-                    display.finished(label, outcome_text(record, asked.study.metric), not record.done, run.arm)
+                    reused = record.reused_from(request.study.name)
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
+                    display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
                 case Lost(_, deaths, code):
                     display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
                 case GivenUp(fingerprint, deaths, log):
-                    record = give_up(run, asked, home, f"took {deaths} workers down with it; see {log}")
-                    mirror.finished(begun_of(run, asked), record, home.run(fingerprint), None)
-                    display.finished(label, outcome_text(record, asked.study.metric), True, run.arm)
+                    record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
+                    display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            pool.run([job_of(run, asked, home, threads, prepared) for run in open_runs], on_message)
+            pool.run([job_of(run, request, home, threads, prepared) for run in open_runs], on_message)
             todo, open_runs = _next_round(todo, by_name, home, mirror, display)
             display.expect(todo.stages)
 
@@ -268,40 +270,40 @@ def _next_round(
     last: Plan, tried: Mapping[str | None, PlannedRun], home: Home, mirror: Mirror, display: Display
 ) -> tuple[Plan, list[PlannedRun]]:
     """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
-    if last.course is None:
+    if last.monitoring is None:
         return last, []
     from experiments.planning.sequential import told
 
-    todo, before = plan(last.asked, home), {run.fingerprint for run in last.runs}
-    assert todo.course is not None
-    display.say(told(todo.course))
+    todo, before = plan(last.request, home), {run.fingerprint for run in last.runs}
+    assert todo.monitoring is not None
+    display.say(told(todo.monitoring))
     for run in todo.runs:
         if run.state in ("done", "failed") and run.fingerprint not in before:
-            mirror_record(mirror, home, last.asked, run)
+            mirror_record(mirror, home, last.request, run)
     # A run that took its workers down is tried again by the next call, not by this one.
     return todo, [run for run in _open_runs(todo) if run.fingerprint not in tried]
 
 
 def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:
     """Answer what is open; the number of runs of which an analysis failed."""
-    asked, by_run = todo.asked, dict[str, list[Question]]()
+    request, by_run = todo.request, dict[str, list[Question]]()
     for question in still_open(todo, home, analyses):
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
     if not by_run:
         return 0
     workers, threads, gpus = share_of_cores(
-        len(by_run), asked.options.workers, asked.options.device, asked.options.threads
+        len(by_run), request.options.workers, request.options.device, request.options.threads
     )
     failed = 0
     with LocalPool(workers, threads, home.logs, gpus) as pool:
-        prepared = _prepare(asked, home, display)
+        prepared = _prepare(request, home, display)
         jobs = [
-            replace(job_of(q[0].run, asked, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
+            replace(job_of(q[0].run, request, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
             for q in by_run.values()
         ]
-        estimator, stopwatch = timing_of(asked, home, threads)
+        estimator, stopwatch = timing_of(request, home, threads)
         asks = [(about[0].run, [question.analysis for question in about]) for about in by_run.values()]
-        display.expect(analysis_stages(asks, estimator, workers, asked))
+        display.expect(analysis_stages(asks, estimator, workers, request))
         display.begin(ANALYSE)
 
         def on_message(message: Message) -> None:
@@ -330,23 +332,23 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     return failed
 
 
-def _prepare(asked: Asked, home: Home, display: Display) -> Path:
+def _prepare(request: Request, home: Home, display: Display) -> Path:
     """The prepared store that all runs of the study share: arms may not differ in alignment."""
-    config = asked.study.arms[0].config.data
-    estimator, stopwatch = timing_of(asked, home, 1)
+    config = request.study.arms[0].config.data
+    estimator, stopwatch = timing_of(request, home, 1)
     fresh = not estimator.worksheet.prepared(config)
     display.begin(PREPARE)
     guess = prepare_guess(estimator.worksheet.numbers(config))
     with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
-        store = prepare(asked.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+        store = prepare(request.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if not fresh:
         # Building the store tells them too; a study that finds it built must not be silent about them.
         for text in quality_notes(store.items, store.quality):
             display.say(text)
-    if store.content != asked.content:
+    if store.content != request.content:
         raise CorpusError(
             "the corpus changed while the study was being planned",
-            where=str(asked.place.folder),
+            where=str(request.place.folder),
             next_step="Run the same command again",
         )
     return store.path

@@ -84,7 +84,7 @@ def trial(
             told = str(error) or repr(error)
             result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = keep(result, workdir, config, study, arm, started)
+        record = write_result(result, workdir, config, study, arm, started)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
@@ -166,7 +166,7 @@ def _rewrite(path: Path, content: dict[str, Any]) -> None:
     save_checkpoint(path, content)
 
 
-def keep(result: Record, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime) -> Record:
+def write_result(result: Record, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime) -> Record:
     """Write a run's record and return it, with what its run did not know of."""
     record = replace(
         result,

@@ -55,7 +55,7 @@ class Home:
         """What workers write to their standard error."""
         return self.root / "logs"
 
-    def asked(self, study: str) -> Path:
+    def request(self, study: str) -> Path:
         """What was asked of a study on the command line and belongs to it from then on."""
         return self.root / "asked" / f"{study}.json"
 

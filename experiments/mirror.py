@@ -121,7 +121,7 @@ class Mirror(Background):
     def concluded(self, arm: str, metrics: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
         """An arm's aggregates and verdicts."""
         self._tasks.put(
-            lambda: self._ready().conclude(self._parents[arm], metrics, tags, "FAILED" if failed else "FINISHED")
+            lambda: self._ready().log_verdicts(self._parents[arm], metrics, tags, "FAILED" if failed else "FINISHED")
         )
 
     # In the thread ---------------------------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from experiments.home import Home
-from experiments.planning.request import Asked, Options, read_request
+from experiments.planning.request import Options, Request, read_request
 from mmcore.events import OnEvent, ignore
 
 
-def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Asked:
+def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
     """Find a study, lay the options over it, find its corpus, and look up what its searches have found.
 
     Raises:

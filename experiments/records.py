@@ -144,7 +144,7 @@ def _unreadable(path: Path, found: str) -> RecordError:
     return RecordError("a record must be readable JSON", found=found, where=str(path), next_step=AGAIN)
 
 
-def forget(folder: Path) -> None:
+def delete_run(folder: Path) -> None:
     """Remove all of a run but its lock, so that it is trained again from the start."""
     for path in folder.glob("*"):
         if path.is_dir():

@@ -146,7 +146,7 @@ class Store:
 
     def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
         """A trial's values and state."""
-        self.conclude(run, metrics, tags, status)
+        self.log_verdicts(run, metrics, tags, status)
 
     def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
         """Number to (run, status) of all trials of a search that the store has."""
@@ -276,10 +276,10 @@ class Store:
                 self._log_artifacts(run, record, workdir)
             self._client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
-    def conclude(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+    def log_verdicts(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
         """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report."""
         now = int(time.time() * 1000)
-        with self._talking("conclude an arm"):
+        with self._talking("log the verdicts of an arm"):
             finite = [Metric(key_of(k), float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
             for chunk in _chunks(finite, _LARGEST_BATCH):
                 self._client.log_batch(parent, metrics=chunk)

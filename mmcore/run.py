@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from mmcore.config import RunConfig, Task
+from mmcore.data.duplicates import divided_duplicates
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
 from mmcore.data.prepare import prepare
@@ -21,7 +22,6 @@ from mmcore.data.prepared import Prepared
 from mmcore.data.sides import absent_from, labels_of, refuse_untrained, remarks
 from mmcore.data.splits import Split, draw_split
 from mmcore.data.strata import strata_of
-from mmcore.data.twins import divided_twins
 from mmcore.data.windows import cut_items, lengths_of, with_window
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import Note, OnEvent, ignore
@@ -195,7 +195,7 @@ def _run(
             items = item_rows(scored, data.names, data.groups, tally, naive)
             outcomes = outcome_rows(scored, data.names, tally, naive)
             _write_items(folder / "items.csv", items)
-            twins = divided_twins(prepared, split)
+            twins = divided_duplicates(prepared, split)
             calibration = reliability_rows(tally)
         leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo)
         gates = probe_saturation(model, handful)

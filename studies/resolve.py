@@ -21,7 +21,7 @@ from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.rules import refuse_endless, refuse_machine, refuse_twice, refuse_twins, refuse_unlike
+from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_twice, refuse_unlike
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
 from studies.study import Preset, Study
@@ -104,7 +104,7 @@ def resolve(
         return pointer(written, *known.places)
 
     arms = tuple(ResolvedArm(a.name, a.overrides, config(a.overrides, where_of(a.name))) for a in wanted.values())
-    refuse_twins(arms, where_of)
+    refuse_duplicates(arms, where_of)
     refuse_unlike(arms, schema, where_of)
     reference = _reference(study, arms, config({}, pointer(written, ("base",))), written)
     rule = _rule(study.match, match)
@@ -112,7 +112,7 @@ def resolve(
         if count is None:
             raise ValueError("arms cannot be matched without a way to count what they cost")
         arms = _matched(arms, reference, rule, count)
-        refuse_twins(arms, where_of, matched=True)
+        refuse_duplicates(arms, where_of, matched=True)
         for twin in (arm for arm in arms if [a.name for a in arms].count(arm.name) > 1):
             raise StudyError(
                 f"arm name '{twin.name}' is taken by the matched twin of another arm",

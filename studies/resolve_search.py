@@ -25,7 +25,7 @@ from studies.search.rules import (
     refuse_overwritten,
     refuse_sampler,
 )
-from studies.search.space import Axis, Knob, Simplex, Space, listed, options, possible_values
+from studies.search.space import Axis, Hyperparameter, Simplex, Space, listed, options, possible_values
 from studies.study import Study
 
 _PROBES = 64
@@ -40,12 +40,12 @@ def resolve_search(
     written: YamlFile,
     metric: Metric,
 ) -> ResolvedSearch:
-    """Check a search against its corpus, and deal its knobs out to the arms.
+    """Check a search against its corpus, and deal its hyperparameters out to the arms.
 
     Args:
         search: as written.
         arms: the study's arms, baselines included.
-        base: what the scientific knobs are laid over.
+        base: what the scientific hyperparameters are laid over.
         schema: of the corpus.
         written: the study's file.
         metric: the study's, which is what it looks for unless it says otherwise.
@@ -131,7 +131,7 @@ def refuse_with_search(study: Study, search: ResolvedSearch, match: Match | None
         raise StudyError(
             f"comparisons: {study.comparisons} has no place for '{TUNED}', which the search finds",
             where=written.where(("comparisons",)),
-            next_step="Use reference or pairs, list the comparisons, or make all knobs nuisance",
+            next_step="Use reference or pairs, list the comparisons, or make all hyperparameters nuisance",
         )
 
 
@@ -139,7 +139,7 @@ def _arm_search(name: str, overrides: Overrides, config: RunConfig, space: Space
     judged = config.evaluation.model_copy(update={"test": False})
     values = config.model_dump(mode="json")
 
-    mine: dict[str, Knob] = {}
+    mine: dict[str, Hyperparameter] = {}
     for path, knob in space.items():
         # A condition on what is searched as well is decided by each trial, any other by the arm.
         found = {condition: possible_values(condition, mine, values) for condition in knob.when}
@@ -155,7 +155,7 @@ def _with_components(path: str, knob: Any, components: list[str], where: Where) 
         raise StudyError(
             f"a simplex weighs loss components, so it goes with {WEIGHTS}",
             where=where(path),
-            next_step="Use uniform knobs for other settings",
+            next_step="Use uniform hyperparameters for other settings",
         )
     names = components if knob.components is None else list(knob.components)
     for name in names:
@@ -176,7 +176,7 @@ _SCORED = ("task", "data", "split", "evaluation")
 
 
 def _refuse(path: str, where: Where) -> None:
-    """Trials must be comparable: no knob may change what they are scored on, or only where they run."""
+    """Trials must be comparable: no hyperparameter may change what they are scored on, or only where they run."""
     head, _, rest = path.partition(".")
     if head in NOT_NUMBERS or path == "data.placebo":
         raise StudyError(f"'{path}' is no setting that could be tuned", where=where(path))

@@ -104,7 +104,7 @@ def _leaves(written: tuple[str, ...], value: Any) -> Iterator[tuple[str, ...]]:
         yield written
 
 
-def refuse_twins(arms: Sequence[ResolvedArm], where_of: Callable[[str], Where], matched: bool = False) -> None:
+def refuse_duplicates(arms: Sequence[ResolvedArm], where_of: Callable[[str], Where], matched: bool = False) -> None:
     """No two arms may be one experiment.
 
     Args:

@@ -225,7 +225,7 @@ def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
     if loc[:1] == ("repeats",):
         return (*loc[:1], *loc[2:])
     if loc[:2] == ("search", "space"):
-        # A knob has its kind in the way to it.
+        # A hyperparameter has its kind in the way to it.
         return (*loc[:3], *loc[4:])
     if loc[:1] != ("design",) or len(loc) < 2:
         return loc

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import mmcore
 
@@ -75,3 +79,31 @@ def test_nothing_is_unpickled() -> None:
 def test_the_changelog_and_the_version_belong_together() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## Unreleased" in changelog or f"## {mmcore.__version__}" in changelog
+
+
+def _texts(path: Path) -> list[str]:
+    """Docstrings, messages and comments of a file of Python; a page whole."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return [text]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    said = [token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT)]
+    return [re.sub(r"\{[^{}]*\}", "", one) for one in said]
+
+
+@pytest.mark.parametrize("word", ["knob", "knobs", "twin study", "who does", "the course of a study"])
+def test_retired_words_are_not_said(word: str) -> None:
+    """The field's words are said instead: hyperparameter, matched study, monitoring."""
+    paths = [path for pattern in ("*.py", "*.md") for path in tracked(pattern)]
+    paths = [path for path in paths if ROOT / "tests" not in path.parents and path.name != "CHANGELOG.md"]
+    assert [path for path in paths if any(re.search(rf"\b{word}\b", text) for text in _texts(path))] == []
+
+
+@pytest.mark.parametrize("name", ["Asked", "Course", "Knob", "course_of", "divided_twins", "forget", "gather"])
+def test_retired_names_are_not_defined(name: str) -> None:
+    """Names in code follow the same words: Request, Monitoring, Hyperparameter, duplicates, delete, load."""
+    for path in tracked("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+        assert name not in defined or ROOT / "tests" in path.parents, path

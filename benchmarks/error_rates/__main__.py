@@ -27,11 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--studies", type=int, help="studies a row (default: as in docs/error_rates.md)")
     parser.add_argument("--only", choices=tuple(PARTS), help="one of the parts")
-    asked = parser.parse_args(arguments)
-    if asked.studies is not None and asked.studies < 1:
+    request = parser.parse_args(arguments)
+    if request.studies is not None and request.studies < 1:
         parser.error("--studies must be at least 1")
-    chosen = PARTS if asked.only is None else {asked.only: PARTS[asked.only]}
-    print("\n\n".join(report(asked.studies or studies) for report, studies in chosen.values()))
+    chosen = PARTS if request.only is None else {request.only: PARTS[request.only]}
+    print("\n\n".join(report(request.studies or studies) for report, studies in chosen.values()))
 
 
 if __name__ == "__main__":

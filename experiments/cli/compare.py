@@ -65,10 +65,10 @@ def open_report(name: str, home: Home) -> Report:
     Raises:
         MMStudyError: no such report or study, a broken file, or no finished run.
     """
-    from experiments.evidence import gather
     from experiments.opening import open_request
     from experiments.planning.plan import plan
     from experiments.planning.request import Options
+    from experiments.results import load_results
     from reports.compare import read_report, report_of
     from reports.summary.build import summarise
 
@@ -76,11 +76,11 @@ def open_report(name: str, home: Home) -> Report:
     if path.suffix == ".json" or path.is_dir():
         return read_report(path)
     try:
-        asked = open_request(name, home, Options())
+        request = open_request(name, home, Options())
     except StudyError:
         # A study that was run with options has its report under a name that only its folder has.
         written = home.report(name)
         if path.name == name and written.is_dir():
             return read_report(written)
         raise
-    return report_of(summarise(gather(plan(asked, home), home)), name)
+    return report_of(summarise(load_results(plan(request, home), home)), name)

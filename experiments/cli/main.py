@@ -52,8 +52,8 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(request: bool) -> None:
+    if request:
         typer.echo(f"mmstudy {mmcore.__version__}")
         raise typer.Exit
 
@@ -148,13 +148,13 @@ def describe(
     from experiments.describe import describe as build
     from experiments.opening import open_request
 
-    asked = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
-    arms = build(asked)
+    request = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
+    arms = build(request)
     if format is Format.json:
-        window = asked.study.arms[0].config.data.steps
-        _print_json({"study": asked.study.name, "window": window, "arms": [asdict(arm) for arm in arms]})
+        window = request.study.arms[0].config.data.steps
+        _print_json({"study": request.study.name, "window": window, "arms": [asdict(arm) for arm in arms]})
     else:
-        typer.echo(describe_text(asked, arms))
+        typer.echo(describe_text(request, arms))
 
 
 @app.command()
@@ -210,8 +210,8 @@ def status(
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
 
-    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
-    found = planned(asked, context.obj)
+    request = open_request(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
+    found = planned(request, context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
     else:
@@ -235,8 +235,9 @@ def report(
     from experiments.driver import report_study
     from experiments.opening import open_request
 
-    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
-    _tell(report_study(asked, context.obj), format, strict)
+    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
+    request = open_request(study, context.obj, options)
+    _tell(report_study(request, context.obj), format, strict)
 
 
 @app.command()
@@ -256,14 +257,15 @@ def check(
 
     Writes nothing. What each check looks for, with its thresholds: docs/checks.md.
     """
-    from experiments.evidence import gather
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
+    from experiments.results import load_results
     from reports.checks.text import checks_as_json, checks_as_text
     from reports.summary.build import summarise
 
-    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
-    summary = summarise(gather(planned(asked, context.obj), context.obj))
+    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
+    request = open_request(study, context.obj, options)
+    summary = summarise(load_results(planned(request, context.obj), context.obj))
     if format is Format.json:
         _print_json(checks_as_json(summary))
     else:
@@ -302,12 +304,12 @@ def analyse(
     from experiments.opening import open_request
     from experiments.progress import Screen
 
-    asked = open_request(
+    request = open_request(
         study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
     )
     try:
         with Screen() as screen:
-            outcome = analyse_study(asked, context.obj, kinds or (), screen)
+            outcome = analyse_study(request, context.obj, kinds or (), screen)
     except KeyboardInterrupt:
         _interrupted()
     _tell(outcome, format, strict=False)
@@ -329,9 +331,10 @@ def sync(
     from experiments.opening import open_request
     from experiments.progress import Screen
 
-    asked = open_request(study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu))
+    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
+    request = open_request(study, context.obj, options)
     with Screen() as screen:
-        error = sync_study(asked, context.obj, screen)
+        error = sync_study(request, context.obj, screen)
     if error:
         raise typer.Exit(1)
     typer.echo(f"MLflow holds every finished run of {study}")

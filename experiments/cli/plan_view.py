@@ -18,7 +18,7 @@ from reports.verdicts.prospects import Claims
 from studies.matching import Match
 from studies.resolved import ResolvedArm
 from studies.search.block import Budget, Pruner, Sampler
-from studies.search.space import Knob
+from studies.search.space import Hyperparameter
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class ArmSearchView:
     """The search of one arm: trials done and left, epochs at most and as expected after pruning."""
 
     arm: str
-    space: dict[str, Knob]
+    space: dict[str, Hyperparameter]
     done: int
     left: int
     epochs: int
@@ -168,16 +168,16 @@ def plan_json(plan: Plan) -> Any:
 
 def view_of(plan: Plan) -> PlanView:
     """What is shown of a plan; times are rounded to a tenth of a second."""
-    asked, study, fit = plan.asked, plan.asked.study, plan.asked.fit
-    costs, states, ahead = Costs(asked.schema), Counter(run.state for run in plan.runs), prospects(plan.asked)
+    request, study, fit = plan.request, plan.request.study, plan.request.fit
+    costs, states, ahead = Costs(request.schema), Counter(run.state for run in plan.runs), prospects(plan.request)
     return PlanView(
         study=study.name,
         question=study.question,
         preset=study.preset,
-        preset_chosen_for_items=asked.sized_by,
+        preset_chosen_for_items=request.sized_by,
         window=study.arm(study.reference).config.data.steps,
         lengths=None if fit is None else LengthsView(**vars(fit.lengths), cut=fit.cut),
-        corpus=CorpusView(str(asked.place.folder), asked.content),
+        corpus=CorpusView(str(request.place.folder), request.content),
         metric=study.metric.name,
         reference=study.reference,
         comparisons=study.pairs,
@@ -201,16 +201,16 @@ def view_of(plan: Plan) -> PlanView:
 
 
 def _sequential(plan: Plan) -> SequentialView | None:
-    course, rule = plan.course, plan.asked.study.sequential
-    if course is None or rule is None:
+    monitoring, rule = plan.monitoring, plan.request.study.sequential
+    if monitoring is None or rule is None:
         return None
     return SequentialView(
         rule.min,
         rule.max,
         rule.step,
-        looks=tuple(course.taken),
-        waiting=course.waiting,
-        open=tuple(course.open),
+        looks=tuple(monitoring.taken),
+        waiting=monitoring.waiting,
+        open=tuple(monitoring.open),
         runs_at_most=len(plan.runs) + len(plan.later),
         seconds_at_most=round(plan.seconds_at_most, 1),
     )
@@ -224,7 +224,7 @@ def _arm(arm: ResolvedArm, costs: Costs) -> ArmView:
 
 
 def _search(plan: Plan) -> SearchView | None:
-    search = plan.asked.study.search
+    search = plan.request.study.search
     if search is None:
         return None
     return SearchView(
@@ -235,7 +235,7 @@ def _search(plan: Plan) -> SearchView | None:
         repeats=search.repeats,
         best=search.best,
         as_is=search.as_is,
-        complete=not plan.asked.tunes,
+        complete=not plan.request.tunes,
         searches=tuple(
             ArmSearchView(one.arm, dict(arm.space), one.done, one.left, one.epochs, one.spent, round(one.seconds, 1))
             for one, arm in zip(plan.searches, search.searches, strict=True)

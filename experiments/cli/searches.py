@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.planning.search import PlannedSearch
 from reports.numbers import about
 from studies.search.resolved import TUNED
 from studies.search.results import SearchResult, TrialState
 
 
-def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
+def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
     """The searches for people, line by line."""
-    search, study = asked.study.search, asked.study
+    search, study = request.study.search, request.study
     assert search is not None
     budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
     shared = "repeat 0" if search.repeats == 1 else f"repeats 0 to {search.repeats - 1}"
@@ -29,7 +29,7 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
         lines.append(f"  {one.arm}: {one.done} trials done, {state}")
         lines += [f"    {path}: {text}" for path, text in one.knobs.items()]
     if search.as_is:
-        lines.append(f"  without a knob, so as written: {', '.join(search.as_is)}")
+        lines.append(f"  without a hyperparameter, so as written: {', '.join(search.as_is)}")
     seconds = sum(one.seconds for one in planned) / workers
     if seconds:
         epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)
@@ -39,20 +39,20 @@ def search_text(asked: Asked, planned: tuple[PlannedSearch, ...], workers: int) 
     winners = [one.arm for one in planned if one.arm == TUNED]
     best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
     lines.append(
-        f"then     {best if winners and asked.tunes else ''}{len(study.arms)} arms on fresh repeats "
+        f"then     {best if winners and request.tunes else ''}{len(study.arms)} arms on fresh repeats "
         f"{study.first_repeat} to {last}, tested for the first time"
     )
-    if winners and asked.tunes:
+    if winners and request.tunes:
         lines.append(f"         {search.best * len(study.numbers)} runs of what is found come on top of those below")
     return lines
 
 
-def standing(asked: Asked) -> list[str]:
+def standing(request: Request) -> list[str]:
     """How far the searches of a study are, a line each; [] where it has none."""
-    search = asked.study.search
+    search = request.study.search
     if search is None:
         return []
-    found = {one.arm: one for one in asked.searches}
+    found = {one.arm: one for one in request.searches}
     lines = []
     for arm in search.searches:
         one = found.get(arm.arm) or SearchResult(search, arm)

@@ -13,7 +13,7 @@ from experiments.describe import DescribedArm
 from experiments.home import Home
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import DataConfig
 from mmcore.data.windows import cut_text, lengths_of, window_of
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 def _chosen(plan: Plan) -> str:
     """By what epochs are chosen, where that is not the study's metric throughout."""
-    names = dict.fromkeys(selection_metric(arm.config, plan.asked.schema).name for arm in plan.asked.study.arms)
-    return "" if [*names] == [plan.asked.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
+    names = dict.fromkeys(selection_metric(arm.config, plan.request.schema).name for arm in plan.request.study.arms)
+    return "" if [*names] == [plan.request.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
 
 
 def plan_text(plan: Plan) -> str:
     """A plan for people."""
-    study = plan.asked.study
+    study = plan.request.study
     lines = [study.question, ""]
-    where = plan.asked.place.folder
-    made = "" if plan.asked.place.exists else " (will be simulated first)"
+    where = plan.request.place.folder
+    made = "" if plan.request.place.exists else " (will be simulated first)"
     lines.append(f"corpus   {where}{made}")
     lines.append(f"metric   {study.metric.name}{_chosen(plan)}; reference arm {study.reference}; {_repeats(study)}")
     if study.preset:
-        lines.append(f"preset   {study.preset}{_why_preset(plan.asked)}")
-    if plan.asked.fit is not None:
-        lines.append(f"window   {plan.asked.fit.window:,} steps; items have {lengths_text(plan.asked.fit.lengths)}")
+        lines.append(f"preset   {study.preset}{_why_preset(plan.request)}")
+    if plan.request.fit is not None:
+        lines.append(f"window   {plan.request.fit.window:,} steps; items have {lengths_text(plan.request.fit.lengths)}")
     for path, value in study.changes.items():
         lines.append(f"changed  {path} = {value}")
     lines.append("")
@@ -55,19 +55,21 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    warnings = (*prospects(plan.asked).warnings, *(plan.asked.fit.warnings if plan.asked.fit else ()))
+    warnings = (*prospects(plan.request).warnings, *(plan.request.fit.warnings if plan.request.fit else ()))
     lines += [f"warning: {text}" for text in warnings]
     if study.search is not None:
-        lines += search_text(plan.asked, plan.searches, plan.workers)
+        lines += search_text(plan.request, plan.searches, plan.workers)
     lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")
     return "\n".join(lines)
 
 
-def _why_preset(asked: Asked) -> str:
+def _why_preset(request: Request) -> str:
     """By what the preset was chosen, where nobody named it."""
-    return "" if asked.sized_by is None else f" (chosen for {counted(asked.sized_by, 'item')}; --preset names another)"
+    return (
+        "" if request.sized_by is None else f" (chosen for {counted(request.sized_by, 'item')}; --preset names another)"
+    )
 
 
 def lengths_text(lengths: Lengths) -> str:
@@ -87,7 +89,7 @@ def _time_text(plan: Plan) -> list[str]:
     todo = plan.count("to do", "resume")
     time = f"about {about(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
     workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
-    if not todo and not plan.asked.tunes:
+    if not todo and not plan.request.tunes:
         return ["nothing to train; mmstudy run only writes the report anew"]
     if not todo:
         lines = ["the arms that are known have their runs; the search and what it finds are still to be trained"]
@@ -129,7 +131,7 @@ def _repeats(study: ResolvedStudy) -> str:
 
 def _arms_table(plan: Plan) -> str:
     """Arms with their runs, their size where the study matches, and what they change; long changes take more lines."""
-    study = plan.asked.study
+    study = plan.request.study
     heads = ["arm", "to do", "resume", "reuse", "failed"]
     if study.match is not None:
         heads += [study.match.by, "of reference"]
@@ -172,12 +174,12 @@ def _comparisons(study: ResolvedStudy) -> str:
     return textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def describe_text(asked: Asked, arms: Sequence[DescribedArm]) -> str:
+def describe_text(request: Request, arms: Sequence[DescribedArm]) -> str:
     """Models for people."""
     parts = list(arms[0].parameters)
-    lines = [asked.study.question, "", "trained parameters"]
+    lines = [request.study.question, "", "trained parameters"]
     lines.append(table(["arm", *parts], [[_named(a), *(f"{a.parameters[p]:,}" for p in parts)] for a in arms]))
-    window = asked.study.arms[0].config.data.steps
+    window = request.study.arms[0].config.data.steps
     lines += ["", f"floating-point operations of one forward pass over one window of {window} steps, in millions"]
     lines.append(
         table(["arm", *parts], [[_named(a), *(f"{a.flops.get(p, 0) / 1e6:,.2f}" for p in parts)] for a in arms])
@@ -195,21 +197,21 @@ def _reads(arm: DescribedArm) -> list[str]:
 def status_text(plan: Plan, home: Home) -> str:
     """How far a study is, for people."""
     rows = []
-    for arm in plan.asked.study.arms:
+    for arm in plan.request.study.arms:
         states = Counter(run.state for run in plan.runs if run.arm == arm.name)
         rows.append([arm.name, *(states.get(s, 0) for s in ("done", "running", "resume", "failed", "to do"))])
-    lines = [plan.asked.study.question, ""]
-    if plan.asked.study.search is not None:
-        lines += [*standing(plan.asked), ""]
+    lines = [plan.request.study.question, ""]
+    if plan.request.study.search is not None:
+        lines += [*standing(plan.request), ""]
     lines.append(table(["arm", "done", "running", "to resume", "failed", "to do"], rows))
     for run in plan.runs:
         if run.state == "running":
             lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}/{run.config.training.epochs} epochs")
-    if plan.course is not None:
+    if plan.monitoring is not None:
         from experiments.planning.sequential import told
 
-        lines += ["", told(plan.course)]
-    page = home.report(plan.asked.key) / "report.html"
+        lines += ["", told(plan.monitoring)]
+    page = home.report(plan.request.key) / "report.html"
     lines += ["", f"report: {page}" if page.exists() else "no report yet"]
     return "\n".join(lines)
 

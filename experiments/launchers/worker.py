@@ -74,8 +74,8 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
 
         try:
             if job.analyses:
-                asked = [build_analysis(one) for one in job.analyses]
-                status = "failed" if examine(config, asked, workdir, prepared, on_event) else "done"
+                request = [build_analysis(one) for one in job.analyses]
+                status = "failed" if examine(config, request, workdir, prepared, on_event) else "done"
             else:
                 status = trial(
                     config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=fingerprint, on_event=on_event

@@ -172,12 +172,12 @@ class Estimator:
 
     def _epochs(self, config: RunConfig) -> float:
         """Epochs that a training is likely to use."""
-        asked = config.training.epochs
+        request = config.training.epochs
         patience = config.training.patience
-        if patience is None or patience >= asked:
-            return asked
+        if patience is None or patience >= request:
+            return request
         shares = [t.epochs / t.planned for t in self._here if t.kind == "train" and t.whole and t.planned]
-        return asked * (fmean(shares) if shares else _PATIENT)
+        return request * (fmean(shares) if shares else _PATIENT)
 
     def _corrected(self, kind: Kind, guess: Guess) -> Estimate:
         """A guess of the formula, corrected by what this machine took for work like it."""

@@ -11,23 +11,23 @@ from mmcore.errors import SplitError
 from reports.verdicts.prospects import GroupCounts, Prospects, prospects_of
 
 if TYPE_CHECKING:
-    from experiments.planning.request import Asked
+    from experiments.planning.request import Request
 
 
-def prospects(asked: Asked) -> Prospects:
+def prospects(request: Request) -> Prospects:
     """What a study can decide at best: a word before the hours are spent.
 
     Raises:
         CorpusError: ``items.csv`` breaks the format.
     """
-    study = asked.study
-    metric, targets = study.metric, asked.schema.targets
+    study = request.study
+    metric, targets = study.metric, request.schema.targets
     # As the report repeats its comparisons: for components that the measure has one number for, the metric's own aside.
     measured = {p.component for p in targets.parameters if p.kind in metric.measure.kinds}
     others = [name for name in targets.components if name in measured and name != metric.component]
     if metric.measure.whole is None or (metric.component is None and len(others) == 1):
         others = []
-    return prospects_of(study, len(others), side_of(asked.place, study.arms[0].config.split, study.first_repeat))
+    return prospects_of(study, len(others), side_of(request.place, study.arms[0].config.split, study.first_repeat))
 
 
 def side_of(place: CorpusPlace, config: SplitConfig, repeat: int) -> GroupCounts | str:

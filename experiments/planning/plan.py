@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import OPEN, Asked, PlannedRun, State
+from experiments.planning.request import OPEN, PlannedRun, Request, State
 from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
 from experiments.planning.stages import Outlook, Stage, outlook
 from experiments.planning.study_stages import stages_of
@@ -21,7 +21,7 @@ from mmcore.record import Head
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
-    from reports.verdicts.monitoring import Course
+    from reports.verdicts.monitoring import Monitoring
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class Plan:
         searches: what comes before these runs; () where the study tunes nothing.
     """
 
-    asked: Asked
+    request: Request
     runs: tuple[PlannedRun, ...]
     workers: int
     threads: int
     outlook: Outlook
     stages: tuple[Stage, ...]
     basis: str
-    course: Course | None = None
+    monitoring: Monitoring | None = None
     later: tuple[PlannedRun, ...] = ()
     outlook_at_most: Outlook | None = None
     searches: tuple[PlannedSearch, ...] = ()
@@ -69,53 +69,55 @@ class Plan:
         return sum(run.state in states for run in self.runs)
 
 
-def plan(asked: Asked, home: Home) -> Plan:
+def plan(request: Request, home: Home) -> Plan:
     """Look at what is there and say what is left to do.
 
     Raises:
         RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
     """
-    study = asked.study
+    study = request.study
     runs: list[PlannedRun] = []
     records: list[tuple[RunConfig, Head | None]] = []
     for repeat in study.numbers:
         for arm in study.arms:
-            config = arm.config.model_copy(update={"repeat": repeat, "device": asked.options.device})
-            name = None if asked.content is None else fingerprint(config, asked.content)
+            config = arm.config.model_copy(update={"repeat": repeat, "device": request.options.device})
+            name = None if request.content is None else fingerprint(config, request.content)
             state, epochs, record = ("to do", 0, None) if name is None else _look(home.run(name))
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
-    course, now, later = _divide(study, runs, home)
-    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(asked)
+    monitoring, now, later = _divide(study, runs, home)
+    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
-        max(1, jobs), asked.options.workers, asked.options.device, asked.options.threads
+        max(1, jobs), request.options.workers, request.options.device, request.options.threads
     )
-    estimator = estimator_of(asked, home, threads, workers)
+    estimator = estimator_of(request, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)
-    estimated = _estimated(runs, asked, home, estimator)
+    estimated = _estimated(runs, request, home, estimator)
     now, later = (tuple(estimated[run.arm, run.repeat] for run in part) for part in (now, later))
-    searches = planned_searches(asked, estimator)
+    searches = planned_searches(request, estimator)
 
     def stages(asked_for: tuple[PlannedRun, ...]) -> tuple[Stage, ...]:
         open_runs = [run for run in asked_for if run.state in OPEN]
         analysed = [run for run in asked_for if run.state in OPEN or _lacks_answers(run, study, home)]
-        return stages_of(asked, estimator, searches, open_runs, analysed, workers)
+        return stages_of(request, estimator, searches, open_runs, analysed, workers)
 
     ahead = stages(now)
     most = outlook(stages((*now, *later)))
-    return Plan(asked, now, workers, threads, outlook(ahead), ahead, estimator.basis, course, later, most, searches)
+    return Plan(
+        request, now, workers, threads, outlook(ahead), ahead, estimator.basis, monitoring, later, most, searches
+    )
 
 
-def estimator_of(asked: Asked, home: Home, threads: int, workers: int = 1) -> Estimator:
+def estimator_of(request: Request, home: Home, threads: int, workers: int = 1) -> Estimator:
     """What estimates times of a study's work."""
-    return Estimator(home, asked.place, asked.schema, asked.content, asked.options.device, threads, workers)
+    return Estimator(home, request.place, request.schema, request.content, request.options.device, threads, workers)
 
 
-def timing_of(asked: Asked, home: Home, threads: int) -> tuple[Estimator, Stopwatch]:
+def timing_of(request: Request, home: Home, threads: int) -> tuple[Estimator, Stopwatch]:
     """The estimator of a study's work, and what takes the time of it for estimates to come."""
-    return estimator_of(asked, home, threads), Stopwatch(home, asked.options.device, threads)
+    return estimator_of(request, home, threads), Stopwatch(home, request.options.device, threads)
 
 
 def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
@@ -127,26 +129,26 @@ def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
 
 def _divide(
     study: ResolvedStudy, runs: list[PlannedRun], home: Home
-) -> tuple[Course | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
+) -> tuple[Monitoring | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
     """The runs that a sequential study asks for now and may ask for later; of any other study all of them are now."""
     if study.sequential is None:
         return None, tuple(runs), ()
     from experiments.planning.sequential import follow, may_follow
 
-    course = follow(study, runs, home)
-    later = may_follow(study, course)
+    monitoring = follow(study, runs, home)
+    later = may_follow(study, monitoring)
     return (
-        course,
-        tuple(run for run in runs if (run.arm, run.repeat) in course.asked),
+        monitoring,
+        tuple(run for run in runs if (run.arm, run.repeat) in monitoring.asked),
         tuple(run for run in runs if (run.arm, run.repeat) in later),
     )
 
 
 def _estimated(
-    runs: list[PlannedRun], asked: Asked, home: Home, estimator: Estimator
+    runs: list[PlannedRun], request: Request, home: Home, estimator: Estimator
 ) -> dict[tuple[str, int], PlannedRun]:
     """The runs with the time that each still takes; a training that several share is counted once."""
-    trained = {training_fingerprint(run.config, asked.content or "") for run in runs if run.config.trains}
+    trained = {training_fingerprint(run.config, request.content or "") for run in runs if run.config.trains}
     found = {}
     for run in runs:
         one = Estimate(0.0, 1.0)
@@ -154,7 +156,7 @@ def _estimated(
             one = estimator.training(run.config, run.config.training.epochs - run.epochs)
         elif run.state in OPEN:
             one = estimator.testing(run.config)
-            name = training_fingerprint(run.config, asked.content or "")
+            name = training_fingerprint(run.config, request.content or "")
             if name not in trained and _look(home.run(name))[0] != "done":
                 trained.add(name)
                 one = one + estimator.training(run.config)

@@ -70,7 +70,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A study opened for work: resolved, with its corpus.
 
     Args:
@@ -131,7 +131,7 @@ class PlannedRun:
     factor: float = 1.0
 
 
-def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Asked:
+def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
     """Find a study, read it, lay the options over it, find its corpus. What its searches have found is not looked up.
 
     Where each item has one target the corpus is prepared, if it is not yet: windows depend on the items' lengths.
@@ -173,7 +173,7 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
         refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
     key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
     fit = ruler.fit(resolved)
-    return Asked(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
+    return Request(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
 
 
 def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
@@ -199,15 +199,15 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
     return f"{path.stem}{corpus}-{hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
 
 
-def variant(asked: Asked) -> str:
+def variant(request: Request) -> str:
     """Tells the same study on another corpus, or with other settings, apart within its experiment."""
-    return _on(asked.key, asked)
+    return _on(request.key, request)
 
 
-def search_variant(asked: Asked) -> str:
+def search_variant(request: Request) -> str:
     """The same for its searches."""
-    return _on(asked.search_key, asked)
+    return _on(request.search_key, request)
 
 
-def _on(key: str, asked: Asked) -> str:
-    return f"{key}@{(asked.content or 'none')[:12]}"
+def _on(key: str, request: Request) -> str:
+    return f"{key}@{(request.content or 'none')[:12]}"

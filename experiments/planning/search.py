@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
 from experiments.planning.stages import Part
 from studies.search.resolved import TUNED, ResolvedSearch
@@ -18,8 +18,8 @@ class PlannedSearch:
     """One search of a plan.
 
     Args:
-        arm: who is tuned; ``tuned`` for the scientific knobs.
-        knobs: path to what is drawn, in words.
+        arm: who is tuned; ``tuned`` for the scientific hyperparameters.
+        hyperparameters: path to what is drawn, in words.
         done: trials that have ended.
         left: trials still to do at most; at least, where a budget in epochs and pruning go together.
         epochs: epochs still to train at most; pruning and reuse save some.
@@ -45,25 +45,25 @@ class PlannedSearch:
         return self.trials * self.trial.seconds
 
 
-def planned_searches(asked: Asked, estimator: Estimator) -> tuple[PlannedSearch, ...]:
+def planned_searches(request: Request, estimator: Estimator) -> tuple[PlannedSearch, ...]:
     """The searches of a study, () where it has none.
 
     Args:
         asked: the study, with what its searches have found so far.
         estimator: gives the time of one training.
     """
-    search = asked.study.search
+    search = request.study.search
     if search is None:
         return ()
-    return tuple(_planned(one, asked, estimator) for one in _found(search, asked))
+    return tuple(_planned(one, request, estimator) for one in _found(search, request))
 
 
-def _found(search: ResolvedSearch, asked: Asked) -> tuple[SearchResult, ...]:
+def _found(search: ResolvedSearch, request: Request) -> tuple[SearchResult, ...]:
     """What each search came to so far; of those that have not begun, nothing."""
-    return asked.searches or tuple(SearchResult(search, arm) for arm in search.searches)
+    return request.searches or tuple(SearchResult(search, arm) for arm in search.searches)
 
 
-def _planned(one: SearchResult, asked: Asked, estimator: Estimator) -> PlannedSearch:
+def _planned(one: SearchResult, request: Request, estimator: Estimator) -> PlannedSearch:
     search, arm, done, left = one.search, one.setup, len(one.ended), _left(one)
     full = search.epochs_full(arm)
     share = share_trained(search, arm, done, one.epochs, done + left)
@@ -73,9 +73,9 @@ def _planned(one: SearchResult, asked: Asked, estimator: Estimator) -> PlannedSe
         epochs = search.budget.epochs - one.epochs
         if search.sampler != "grid":
             trials = max(left, round(epochs / (share * full)))
-    training = one_training(search, arm, asked.schema, estimator) if asked.tunes else Estimate(0.0, 1.0)
+    training = one_training(search, arm, request.schema, estimator) if request.tunes else Estimate(0.0, 1.0)
     unsure = 1.0 if search.pruner == "none" or done >= ENOUGH else PRUNING
-    new = arm.arm == TUNED and asked.tunes
+    new = arm.arm == TUNED and request.tunes
     return PlannedSearch(
         arm.arm,
         in_words(arm.space),
@@ -85,16 +85,16 @@ def _planned(one: SearchResult, asked: Asked, estimator: Estimator) -> PlannedSe
         trials,
         min(epochs, round(trials * share * full)),
         Estimate(training.seconds * search.repeats * share, training.factor * unsure),
-        (Part(TUNED, search.best * len(asked.study.numbers), training),) if new else (),
+        (Part(TUNED, search.best * len(request.study.numbers), training),) if new else (),
     )
 
 
-def trials_at_most(asked: Asked) -> int:
+def trials_at_most(request: Request) -> int:
     """Trials that a study's searches still do at most; 0 where it has none."""
-    search = asked.study.search
+    search = request.study.search
     if search is None:
         return 0
-    return sum(_left(one) for one in _found(search, asked))
+    return sum(_left(one) for one in _found(search, request))
 
 
 def _left(one: SearchResult) -> int:

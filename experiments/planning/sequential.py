@@ -16,7 +16,7 @@ from experiments.records import read_record
 from mmcore.record import Record
 from reports.numbers import counted, listing
 from reports.records.frame import tidy
-from reports.verdicts.monitoring import Course, course_of
+from reports.verdicts.monitoring import Monitoring, monitoring_of
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Run = tuple[str, int]
 """An arm and a repeat."""
 
 
-def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Course:
+def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Monitoring:
     """How far the study is, by the records of its runs; a run without one has not been trained.
 
     Args:
@@ -40,28 +40,28 @@ def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Cour
         record = None if run.fingerprint is None else read_record(home.run(run.fingerprint))
         if record is not None:
             records.append(replace(record, arm=run.arm))
-    course = course_of(tidy(study, records))
-    assert course is not None
-    return course
+    monitoring = monitoring_of(tidy(study, records))
+    assert monitoring is not None
+    return monitoring
 
 
-def may_follow(study: ResolvedStudy, course: Course) -> frozenset[Run]:
+def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
     """The runs that would be asked for as well, were no open comparison decided any more."""
-    if course.waiting is None:
+    if monitoring.waiting is None:
         return frozenset()
-    arms = {arm for pair in course.open for arm in pair}
-    return frozenset((arm, repeat) for arm in arms for repeat in study.numbers) - course.asked
+    arms = {arm for pair in monitoring.open for arm in pair}
+    return frozenset((arm, repeat) for arm in arms for repeat in study.numbers) - monitoring.asked
 
 
-def told(course: Course) -> str:
+def told(monitoring: Monitoring) -> str:
     """What a look came to, for people who watch."""
-    if not course.taken:
-        return f"the rule looks first after {course.rule.least} repeats of every arm"
-    look, left = course.taken[-1], len(course.open)
-    fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in course.looks.items() if one.stopped_at == look]
+    if not monitoring.taken:
+        return f"the rule looks first after {monitoring.rule.least} repeats of every arm"
+    look, left = monitoring.taken[-1], len(monitoring.open)
+    fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in monitoring.looks.items() if one.stopped_at == look]
     text = f"looked at {look} repeats: {f'decided {listing(fresh)}' if fresh else 'nothing new is decided'}, "
     text += f"{counted(left, 'comparison')} open" if left else "none is open"
-    if course.waiting is None:
+    if monitoring.waiting is None:
         return text + ("; the study is over" if not left else f"; {look} repeats are the most")
-    arms = list(dict.fromkeys(arm for pair in course.open for arm in pair))
-    return text + f"; going on to {course.waiting} with {listing(arms)}"
+    arms = list(dict.fromkeys(arm for pair in monitoring.open for arm in pair))
+    return text + f"; going on to {monitoring.waiting} with {listing(arms)}"

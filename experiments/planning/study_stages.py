@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import Asked, PlannedRun
+from experiments.planning.request import PlannedRun, Request
 from experiments.planning.search import PlannedSearch
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Part, Stage, search_stage
 from experiments.planning.work import START, Guess
@@ -14,7 +14,7 @@ from studies.resolved import ResolvedStudy
 
 
 def stages_of(
-    asked: Asked,
+    request: Request,
     estimator: Estimator,
     searches: Sequence[PlannedSearch],
     runs: Sequence[PlannedRun],
@@ -29,7 +29,7 @@ def stages_of(
         analysed: every run of the study that will be there, and lacks answers.
         workers: worker processes.
     """
-    study = asked.study
+    study = request.study
     lead = estimator.fixed("start", Guess(START, 0.0))
     nothing = Estimate(0.0, 1.0)
     # Where trials learn from one another, so many go on at a time however many workers there are.
@@ -53,7 +53,7 @@ def stages_of(
     stages.append(Stage(TRAIN, tuple(trained), max(1, min(workers, count)), lead))
     asks: list[tuple[PlannedRun, list[AnyAnalysis]]] = []
     for run in analysed:
-        modalities = tuple(asked.schema.chosen(run.config.model.modalities))
+        modalities = tuple(request.schema.chosen(run.config.model.modalities))
         wanted = [one for one in study.analyses if applies(one, run.config, modalities)]
         if wanted:
             asks.append((run, wanted))
@@ -62,14 +62,14 @@ def stages_of(
 
 
 def analysis_stages(
-    asks: Sequence[tuple[PlannedRun, Sequence[AnyAnalysis]]], estimator: Estimator, workers: int, asked: Asked
+    asks: Sequence[tuple[PlannedRun, Sequence[AnyAnalysis]]], estimator: Estimator, workers: int, request: Request
 ) -> tuple[Stage, ...]:
     """What is left once everything is trained.
 
     Args:
         asks: the analyses that each run still lacks.
     """
-    return tuple(_after(asks, estimator, workers, asked.study))
+    return tuple(_after(asks, estimator, workers, request.study))
 
 
 def _after(

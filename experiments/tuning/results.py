@@ -23,41 +23,41 @@ from studies.search.resolved import ArmSearch, ResolvedSearch, confirmed_config,
 from studies.search.results import SearchResult, TrialResult, TrialState
 
 if TYPE_CHECKING:
-    from experiments.planning.request import Asked
+    from experiments.planning.request import Request
 
 
-def looked_up(asked: Asked, home: Home) -> Asked:
+def looked_up(request: Request, home: Home) -> Request:
     """A study with what its searches have found; once all are complete, with the arms that they found.
 
     Raises:
         StudyError: the storage holds another search of that name, or nothing that could be confirmed.
         StoreError: the storage does not answer.
     """
-    url = storage_url(asked.options.storage)
-    search = asked.study.search
-    if search is None or asked.content is None or not (url or journal(home, asked.search_key).exists()):
-        return asked
+    url = storage_url(request.options.storage)
+    search = request.study.search
+    if search is None or request.content is None or not (url or journal(home, request.search_key).exists()):
+        return request
     found: list[SearchResult] = []
-    with open_storage(home, asked.search_key, url) as storage:
+    with open_storage(home, request.search_key, url) as storage:
         for arm in search.searches:
-            study = find_study(storage, study_name(asked.search_key, arm.arm))
+            study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
-                check_identity(study, search.identity(arm, asked.content))
-            found.append(search_result(study, search, arm, asked.schema))
-    asked = replace(asked, searches=tuple(found))
-    return asked if asked.tunes else replace(asked, study=confirm(asked.study, found, asked.schema))
+                check_identity(study, search.identity(arm, request.content))
+            found.append(search_result(study, search, arm, request.schema))
+    request = replace(request, searches=tuple(found))
+    return request if request.tunes else replace(request, study=confirm(request.study, found, request.schema))
 
 
-def with_importances(asked: Asked, home: Home) -> tuple[SearchResult, ...]:
+def with_importances(request: Request, home: Home) -> tuple[SearchResult, ...]:
     """The searches of a study with how much each axis matters: minutes for many trials, so for reports alone."""
-    if not asked.searches:
+    if not request.searches:
         return ()
     from experiments.tuning.importance import importances
 
     found: list[SearchResult] = []
-    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
-        for one in asked.searches:
-            study = find_study(storage, study_name(asked.search_key, one.arm))
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
+        for one in request.searches:
+            study = find_study(storage, study_name(request.search_key, one.arm))
             known = None if study is None else importances(study, one.search)
             found.append(replace(one, importances=known))
     return tuple(found)

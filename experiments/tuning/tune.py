@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.planning.plan import timing_of
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.progress import Display
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import StoredStudy
@@ -23,7 +23,7 @@ from studies.search.resolved import ArmSearch, ResolvedSearch
 from studies.search.results import SearchResult
 
 
-def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
+def tune(request: Request, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
     """Bring all searches of a study to their budget; what is there already counts.
 
     Args:
@@ -40,34 +40,35 @@ def tune(asked: Asked, home: Home, display: Display, prepare: Callable[[], Path]
         StoreError: the storage does not answer.
         KeyboardInterrupt: interrupted; the same call goes on, with trials under way from their last epoch.
     """
-    search = asked.study.search
+    search = request.study.search
     assert search is not None
-    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
-        studies = [_begin(storage, asked, search, arm) for arm in search.searches]
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
+        studies = [_begin(storage, request, search, arm) for arm in search.searches]
         open_ones = [
             (arm, study)
             for arm, study in zip(search.searches, studies, strict=True)
             if not is_complete(search, arm, trials_of(study))
         ]
         if open_ones:
-            _tune(asked, home, search, open_ones, display, prepare)
+            _tune(request, home, search, open_ones, display, prepare)
         return [
-            search_result(study, search, arm, asked.schema) for arm, study in zip(search.searches, studies, strict=True)
+            search_result(study, search, arm, request.schema)
+            for arm, study in zip(search.searches, studies, strict=True)
         ]
 
 
-def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
+def sync_searches(request: Request, home: Home, display: Display) -> str | None:
     """Bring the tracking store up to the searches of a study; None, or why it could not."""
-    search = asked.study.search
+    search = request.study.search
     assert search is not None
-    mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
-    with open_storage(home, asked.search_key, storage_url(asked.options.storage)) as storage:
+    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for arm in search.searches:
-            study = find_study(storage, study_name(asked.search_key, arm.arm))
+            study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
                 mirror.begin(arm.arm, search, trials_of(study))
-    running = any(trial.state == "running" for one in asked.searches for trial in one.trials)
-    if not asked.tunes:
+    running = any(trial.state == "running" for one in request.searches for trial in one.trials)
+    if not request.tunes:
         mirror.concluded()
     elif not running:
         mirror.interrupted()
@@ -75,17 +76,17 @@ def sync_searches(asked: Asked, home: Home, display: Display) -> str | None:
     return None if mirror.error is None else str(mirror.error)
 
 
-def _begin(storage: BaseStorage, asked: Asked, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
+def _begin(storage: BaseStorage, request: Request, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
     return open_study(
         storage,
-        study_name(asked.search_key, arm.arm),
-        search.identity(arm, asked.content or ""),
+        study_name(request.search_key, arm.arm),
+        search.identity(arm, request.content or ""),
         ["maximize" if one.maximise else "minimize" for one in search.objective],
     )
 
 
 def _tune(
-    asked: Asked,
+    request: Request,
     home: Home,
     search: ResolvedSearch,
     todo: Sequence[tuple[ArmSearch, StoredStudy]],
@@ -93,17 +94,19 @@ def _tune(
     prepare: Callable[[], Path],
 ) -> None:
     """One search after the other, on one pool."""
-    mirror = SearchMirror(home, asked, lambda text: display.say(f"warning: {text}"))
+    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
-    workers, threads, gpus = share_of_cores(most, asked.options.workers, asked.options.device, asked.options.threads)
-    estimator, stopwatch = timing_of(asked, home, threads)
+    workers, threads, gpus = share_of_cores(
+        most, request.options.workers, request.options.device, request.options.threads
+    )
+    estimator, stopwatch = timing_of(request, home, threads)
     try:
         with LocalPool(workers, threads, home.logs, gpus) as pool:
             prepared = prepare()
             for arm, study in todo:
                 shared = (pool, prepared, threads, workers, display, mirror, estimator, stopwatch)
-                Tuner(asked, home, search, arm, study, *shared).work()
+                Tuner(request, home, search, arm, study, *shared).work()
     except BaseException:
         mirror.interrupted()
         mirror.close(timeout=30)

@@ -24,7 +24,7 @@ from experiments.home import Home
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
 from experiments.planning.estimate import Estimator
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.planning.stages import search_stage
 from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
@@ -64,7 +64,7 @@ _LOOK_SECONDS = 1.0
 class Tuner:
     """One search, as far as this process is concerned."""
 
-    asked: Asked
+    request: Request
     home: Home
     search: ResolvedSearch
     arm: ArmSearch
@@ -170,13 +170,13 @@ class Tuner:
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
         try:
             settings = self.arm.settings(lambda axis: suggest(trial, axis))
-            config = self.arm.candidate(settings, self.asked.schema)
+            config = self.arm.candidate(settings, self.request.schema)
         except StudyError as error:
             close(self.study, trial.number, error.message)
             self.display.finished(self._label(rank_of(trial)), f"failed: {error.message}", True, self.arm.arm)
             return None
-        config = config.model_copy(update={"device": self.asked.options.device, "threads": self.threads})
-        content = self.asked.content or ""
+        config = config.model_copy(update={"device": self.request.options.device, "threads": self.threads})
+        content = self.request.content or ""
         found = TrialNotes(
             settings=settings,
             fingerprints=tuple(
@@ -205,7 +205,7 @@ class Tuner:
     @property
     def _alone(self) -> bool:
         """Whether the search is this home's alone; a database may serve others."""
-        return storage_url(self.asked.options.storage) is None
+        return storage_url(self.request.options.storage) is None
 
     # One trial -------------------------------------------------------------------------------------------------
     def _advance(self, one: OpenTrial) -> None:
@@ -244,7 +244,7 @@ class Tuner:
         self.pool.add(
             Job(
                 fingerprint=name,
-                study=self.asked.study.name,
+                study=self.request.study.name,
                 arm=self.arm.arm,
                 repeat=repeat,
                 config=one.config.model_copy(update={"repeat": repeat}).model_dump(mode="json"),

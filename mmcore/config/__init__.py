@@ -1,4 +1,4 @@
-"""Every knob of a run: frozen, typed, validated at construction; a sentence and a unit under each field.
+"""Every hyperparameter of a run: frozen, typed, validated at construction; a sentence and a unit under each field.
 
 data.py: task, alignment, windows, split, augmentation. model.py: the network. training.py: losses, weighting,
 optimiser, loop. run.py: all of it together. overrides.py: dotted overrides and errors.

@@ -1,4 +1,4 @@
-"""Every knob of the network. The defaults are the seed's sizes."""
+"""Every hyperparameter of the network. The defaults are the seed's sizes."""
 
 from __future__ import annotations
 

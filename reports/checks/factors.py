@@ -53,7 +53,7 @@ def _nuisance(study: ResolvedStudy) -> set[str]:
 
 
 def _within(path: str, knob: str) -> bool:
-    """Whether a difference is the knob's doing."""
+    """Whether a difference is the hyperparameter's doing."""
     return path == knob or path.startswith(f"{knob}.")
 
 

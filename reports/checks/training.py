@@ -119,9 +119,9 @@ def over_fitting(evidence: Evidence) -> Found:
     best = {(r.arm, r.repeat): r.best_epoch for r in evidence.results.runs}
     judged, rose, apart = False, [], []
     for arm, runs in evidence.having("train/loss", "validation/loss").items():
-        known = [(run, course) for run in runs if (course := courses(run)) is not None]
+        known = [(run, monitoring) for run in runs if (monitoring := courses(run)) is not None]
         judged = judged or bool(known)
-        rises = sum(_rises(*course) for _, course in known)
+        rises = sum(_rises(*monitoring) for _, monitoring in known)
         if rises > len(known) / 2:
             rose.append(f"'{arm}' in {rises} of {counted(len(known), 'run')}")
         at_best = [

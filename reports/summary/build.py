@@ -29,7 +29,7 @@ from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import paired_means, verdict_text
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
-from reports.verdicts.monitoring import Course, by_repeat, compare_in_course, course_of
+from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
 from reports.verdicts.naive import neither_beats_it
 
 BASELINES = ("persistence", "constant", "majority", "prior")
@@ -49,13 +49,13 @@ def summarise(results: StudyResults) -> Summary:
     _check_measured(results, metric)
     components = _components(results, metric)
     nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
-    course = course_of(results)
-    primary = _comparisons(results, metric, [metric.component], course)
+    monitoring = monitoring_of(results)
+    primary = _comparisons(results, metric, [metric.component], monitoring)
     # With a single component the whole is that component: comparing it again would ask the same question twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
-    by_component = _comparisons(results, metric, others, course)
-    asked = {a.name: study.repeats if course is None else course.repeats(a.name) for a in study.arms}
+    by_component = _comparisons(results, metric, others, monitoring)
+    asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
     arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
     seconds = {arm.name: arm.seconds for arm in arms}
@@ -93,7 +93,7 @@ def summarise(results: StudyResults) -> Summary:
         baselines=baselines,
         flips=flips(results),
         measures=_measures(results, [b.name for b in baselines]),
-        families=_families(results, metric, len(primary), len(by_component), course),
+        families=_families(results, metric, len(primary), len(by_component), monitoring),
         covers=covers_text(results.overlap, results.drawn),
         missing=dict(results.corpus.missing),
         quality=quality_table(results.quality),
@@ -102,16 +102,16 @@ def summarise(results: StudyResults) -> Summary:
         facts=facts_of(results),
         provenance=provenance_of(results),
         sections=(*overviews(results, metric), *sections(results)),
-        sequential=None if course is None else sequential_facts(course, primary, arms),
+        sequential=None if monitoring is None else sequential_facts(monitoring, primary, arms),
     )
 
 
 def _families(
-    results: StudyResults, metric: MetricFacts, primary: int, by_component: int, course: Course | None
+    results: StudyResults, metric: MetricFacts, primary: int, by_component: int, monitoring: Monitoring | None
 ) -> str:
     """How comparisons were corrected, or why there is none."""
     if primary:
-        return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(course)
+        return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(monitoring)
     if results.study.to_be_found:
         return "There is nothing to compare yet: every comparison needs an arm that the search is to find."
     why = "the study has one arm" if len(results.study.arms) == 1 else "the study asks for no comparison"
@@ -167,7 +167,7 @@ def _all_nan(results: StudyResults, measure: str, component: str) -> bool:
 
 
 def _comparisons(
-    results: StudyResults, metric: MetricFacts, components: Sequence[str | None], course: Course | None
+    results: StudyResults, metric: MetricFacts, components: Sequence[str | None], monitoring: Monitoring | None
 ) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
     study = results.study
@@ -177,7 +177,7 @@ def _comparisons(
         for pair in study.known_pairs:
             asked.append((*pair, component if component != metric.component else None))
             size = len(components) * len(study.known_pairs)
-            family.append(_compare(results, metric, component, scores, pair, course, size))
+            family.append(_compare(results, metric, component, scores, pair, monitoring, size))
     whole = MEASURES[metric.measure].whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
@@ -192,7 +192,7 @@ def _comparisons(
             paired,
             decision,
             margin,
-            course.looks[arm, reference] if course else None,
+            monitoring.looks[arm, reference] if monitoring else None,
             tested,
             neither_beats_it(results, (arm, reference), component or metric.component),
         )
@@ -206,18 +206,18 @@ def _compare(
     component: str | None,
     scores: dict[str, np.ndarray],
     pair: tuple[str, str],
-    course: Course | None,
+    monitoring: Monitoring | None,
     comparisons: int,
 ) -> Paired:
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
-    if course is None:
+    if monitoring is None:
         paired = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
     else:
         paired = compare_in_course(
-            course, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
+            monitoring, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
         )
-    return with_new_items(results, paired, pair, metric.measure, component, one - other, course)
+    return with_new_items(results, paired, pair, metric.measure, component, one - other, monitoring)
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from statistics import fmean
 from reports.model.report import ArmRow, ComparisonRow, Looks, SequentialFacts
 from reports.numbers import counted, duration, listing
 from reports.statistics.sequential import POWER
-from reports.verdicts.monitoring import Course
+from reports.verdicts.monitoring import Monitoring
 
 MOST_NAMED = 8
 """Comparisons whose end is told one by one."""
@@ -40,13 +40,13 @@ def sequential_p(looks: Looks | None) -> str:
     return f". It is a sequential p: the smallest level at which {counted(len(looks.done), 'look')} would have stopped"
 
 
-def looks_text(course: Course | None) -> str:
+def looks_text(monitoring: Monitoring | None) -> str:
     """A sentence for methods parts and captions; empty where repeats are fixed."""
-    if course is None:
+    if monitoring is None:
         return ""
     return (
-        f" Repeats were added, from {course.rule.least} to at most {course.rule.most}, until a comparison was decided; "
-        "p and intervals of differences are adjusted for the looks."
+        f" Repeats were added, from {monitoring.rule.least} to at most {monitoring.rule.most}, until a comparison was "
+        "decided; p and intervals of differences are adjusted for the looks."
     )
 
 
@@ -55,20 +55,22 @@ def at_the_end(looks: Looks | None) -> str:
     return "" if looks is None else " This study's rule ends here: more repeats would be another study, not its sequel."
 
 
-def sequential_facts(course: Course, comparisons: Sequence[ComparisonRow], arms: Sequence[ArmRow]) -> SequentialFacts:
+def sequential_facts(
+    monitoring: Monitoring, comparisons: Sequence[ComparisonRow], arms: Sequence[ArmRow]
+) -> SequentialFacts:
     """How repeats were added.
 
     Args:
         comparisons: on the study's metric. arms: all of the study.
     """
-    rule, most = course.rule, course.rule.most
-    over = course.waiting is None
-    spared = [(most - course.repeats(arm.name), arm.seconds) for arm in arms]
+    rule, most = monitoring.rule, monitoring.rule.most
+    over = monitoring.waiting is None
+    spared = [(most - monitoring.repeats(arm.name), arm.seconds) for arm in arms]
     known = [seconds for _, seconds in spared if not math.isnan(seconds)]
     # Of an arm that never finished, the others tell how long a run takes.
     typical = fmean(known) if known else 0.0
     seconds = sum(n * (typical if math.isnan(s) else s) for n, s in spared) if over else 0.0
-    runs, at_most = len(course.asked), most * len(arms)
+    runs, at_most = len(monitoring.asked), most * len(arms)
     step = "" if rule.step == 1 else f", every {rule.step}"
     parts = [
         f"Repeats were added only where a comparison was undecided: looks at {rule.least} to {most} repeats{step}, by "
@@ -84,16 +86,18 @@ def sequential_facts(course: Course, comparisons: Sequence[ComparisonRow], arms:
     elif over:
         parts.append(f"All {at_most} runs were needed: nothing was saved.")
     else:
-        parts.append(f"The rule asks for {runs} runs so far, of at most {at_most}; it looks next at {course.waiting}.")
+        parts.append(
+            f"The rule asks for {runs} runs so far, of at most {at_most}; it looks next at {monitoring.waiting}."
+        )
     parts.append(
         "Comparisons by component are read at the same looks; no repeats are added for them. p values and intervals of "
         "differences are adjusted for the looks; those of new items, where all repeats test the same ones, are read "
         "once, at the last look. Means of arms and their intervals are not: they read every run of an arm, and a "
         "difference of two means need not be the one that a look saw."
     )
-    looks = course.taken
+    looks = monitoring.taken
     return SequentialFacts(
-        rule.least, most, rule.step, looks, course.waiting, runs, at_most, seconds, " ".join(p for p in parts if p)
+        rule.least, most, rule.step, looks, monitoring.waiting, runs, at_most, seconds, " ".join(p for p in parts if p)
     )
 
 

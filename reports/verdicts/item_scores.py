@@ -19,7 +19,7 @@ from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired
 from reports.statistics.measured import CLASS_MEASURES, mean_of_known, of_classes, ratio, sum_of_known
 from reports.statistics.new_items import NewItems, effective_groups, on_new_items, times_drawn
-from reports.verdicts.monitoring import Course
+from reports.verdicts.monitoring import Monitoring
 
 
 class ItemScores:
@@ -169,7 +169,7 @@ def with_new_items(
     measure: str,
     component: str | None,
     difference_R: np.ndarray,
-    course: Course | None = None,
+    monitoring: Monitoring | None = None,
 ) -> Paired:
     """The comparison with its second witness, the groups of test items; as it is where repeats test their own.
 
@@ -180,7 +180,7 @@ def with_new_items(
     """
     if not results.shared:
         return paired
-    read = slice(None if course is None else course.looks[pair].repeats)
+    read = slice(None if monitoring is None else monitoring.looks[pair].repeats)
     return replace(paired, shared=True, new_items=_new_items(results, pair, measure, component, difference_R, read))
 
 

@@ -31,7 +31,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Course:
+class Monitoring:
     """How far a sequential study is.
 
     Args:
@@ -69,7 +69,7 @@ def rule_of(study: ResolvedStudy) -> Rule | None:
     return None if written is None else Rule(written.min, written.max, written.step)
 
 
-def course_of(results: StudyResults) -> Course | None:
+def monitoring_of(results: StudyResults) -> Monitoring | None:
     """Follow the rule through the records that are there; None for a study whose repeats are fixed."""
     study, rule = results.study, rule_of(results.study)
     if rule is None:
@@ -105,11 +105,11 @@ def course_of(results: StudyResults) -> Course | None:
         pair: Looks(tuple(done[pair]), stopped.get(pair), None if pair in stopped else waiting, len(rule.looks))
         for pair in study.pairs
     }
-    return Course(rule, looks, frozenset((arm, first + repeat) for arm, repeat in asked), waiting, overlap)
+    return Monitoring(rule, looks, frozenset((arm, first + repeat) for arm, repeat in asked), waiting, overlap)
 
 
 def compare_in_course(
-    course: Course,
+    monitoring: Monitoring,
     pair: Pair,
     arm: Sequence[float] | np.ndarray,
     reference: Sequence[float] | np.ndarray,
@@ -124,17 +124,19 @@ def compare_in_course(
         arm, reference: one number for each of repeats 0, 1, …, NaN where there is none.
         comparisons: how many the family holds.
     """
-    looks = course.looks[pair]
+    looks = monitoring.looks[pair]
     if not looks.done:
-        before = slice(0, course.rule.least)
-        return before_looks(arm[before], reference[before], overlap=course.overlap, higher_is_better=higher_is_better)
+        before = slice(0, monitoring.rule.least)
+        return before_looks(
+            arm[before], reference[before], overlap=monitoring.overlap, higher_is_better=higher_is_better
+        )
     return compare_sequentially(
         arm,
         reference,
-        course.rule,
+        monitoring.rule,
         upto=looks.repeats,
         alpha=alpha,
-        overlap=course.overlap,
+        overlap=monitoring.overlap,
         higher_is_better=higher_is_better,
         comparisons=comparisons,
     )[-1]

@@ -12,7 +12,7 @@ from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
 from mmcore.record import Record, value_of
-from studies.search.space import Choice, Knob, LogUniform, Uniform
+from studies.search.space import Choice, Hyperparameter, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]
 Pruner = Literal["none", "median", "halving", "hyperband", "wilcoxon"]
@@ -35,7 +35,8 @@ BASELINE_KNOBS: dict[str, Choice | Uniform | LogUniform] = {
     "loss.weighting.alpha": Uniform(low=0.0, high=3.0, when={"loss.weighting.kind": "gradnorm"}),
     "loss.weighting.learning_rate": LogUniform(low=2.5e-3, high=0.25, when={"loss.weighting.kind": "gradnorm"}),
 }
-"""What baselines may tune with the budget that the weights have; random, uncertainty and equal weights have no knob."""
+"""What baselines may tune with the budget that the weights have; random, uncertainty and equal weights have no
+hyperparameter."""
 
 
 class Budget(Frozen):
@@ -57,9 +58,10 @@ class Confirm(Frozen):
     """Who is trained anew on fresh repeats once the search is over, and tested for the first time."""
 
     best: PositiveInt = 1
-    """Settings of scientific knobs that become arms: the best, the second best …"""
+    """Settings of scientific hyperparameters that become arms: the best, the second best …"""
     baselines: tuple[Baseline, ...] | None = None
-    """Arms to beat, added where the study does not have them; None: all where loss weights are scientific knobs."""
+    """Arms to beat, added where the study does not have them; None: all where loss weights are scientific
+    hyperparameters."""
 
 
 class Search(Frozen):
@@ -70,8 +72,8 @@ class Search(Frozen):
     trained on the study's repeats, counted from S, and tested.
     """
 
-    space: dict[str, Knob] = Field(min_length=1)
-    """Config path to knob; see studies/search/space.py."""
+    space: dict[str, Hyperparameter] = Field(min_length=1)
+    """Config path to hyperparameter; see studies/search/space.py."""
     objective: tuple[str, ...] | None = None
     """What the best trial is best in: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
     repeats of a trial. Several: a Pareto front. None: the study's metric on validation items."""

@@ -21,7 +21,7 @@ Identity = dict[str, Any]
 """What the trials of one search have in common, as JSON has it. It is compared as a whole, and kept with the search."""
 
 TUNED = "tuned"
-"""The arm with the best settings of the scientific knobs; ``tuned 2`` is the second best."""
+"""The arm with the best settings of the scientific hyperparameters; ``tuned 2`` is the second best."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class ArmSearch:
     """One search: an arm, and what is tuned for it.
 
     Args:
-        arm: its name; :data:`TUNED` for the scientific knobs.
+        arm: its name; :data:`TUNED` for the scientific hyperparameters.
         overrides: what the arm changes on the base.
         config: the arm's config with repeat 0, judged without its test side.
-        space: the knobs that apply to this arm, simplexes with their components.
+        space: the hyperparameters that apply to this arm, simplexes with their components.
     """
 
     arm: str
@@ -71,12 +71,12 @@ class ResolvedSearch:
     """All searches of a study.
 
     Args:
-        searches: one for each arm that has knobs, scientific first.
-        as_is: arms without a knob: confirmed as they are written.
+        searches: one for each arm that has hyperparameters, scientific first.
+        as_is: arms without a hyperparameter: confirmed as they are written.
         objective: what is optimised; several: a Pareto front.
         sampler, pruner, budget: equal for all searches.
         repeats: S; a trial is trained for repeats 0 … S−1.
-        best: how many of the best settings of scientific knobs are confirmed.
+        best: how many of the best settings of scientific hyperparameters are confirmed.
         usual: the metric that chooses the epoch of a config that names none.
         parallel: trials that go on at a time at most, where one learns from others.
     """
@@ -132,7 +132,7 @@ def digest(told: Identity) -> str:
 
 
 def tuned_names(best: int) -> list[str]:
-    """Names of the arms that scientific knobs become."""
+    """Names of the arms that scientific hyperparameters become."""
     return [TUNED, *(f"{TUNED} {rank}" for rank in range(2, best + 1))]
 
 

@@ -90,7 +90,7 @@ class SearchResult:
 
     @property
     def arm(self) -> str:
-        """The arm that was tuned; ``tuned`` for the scientific knobs."""
+        """The arm that was tuned; ``tuned`` for the scientific hyperparameters."""
         return self.setup.arm
 
     @property

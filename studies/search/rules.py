@@ -1,4 +1,5 @@
-"""What the knobs of a search must not do to one another, to the arms, or to the budget; errors say file and line."""
+"""What the hyperparameters of a search must not do to one another, to the arms, or to the budget; errors say file and
+line."""
 
 from __future__ import annotations
 
@@ -12,17 +13,17 @@ from mmcore.yamlfile import Place, YamlFile
 from studies.configs import pointer
 from studies.search.block import Sampler
 from studies.search.resolved import ArmSearch, ResolvedSearch
-from studies.search.space import Choice, Knob, Simplex, Space, at, axes_of, listed, possible_values
+from studies.search.space import Choice, Hyperparameter, Simplex, Space, at, axes_of, listed, possible_values
 
 _SPACE: Place = ("search", "space")
 
 
 # Conditions ----------------------------------------------------------------------------------------------------------
 def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlFile) -> None:
-    """Every ``when`` must be able to hold: an unknown path or value would take its knob away without a word.
+    """Every ``when`` must be able to hold: an unknown path or value would take its hyperparameter away without a word.
 
     Args:
-        space: the knobs as written.
+        space: the hyperparameters as written.
         configs: of the base and of the arms.
         written: the study's file.
 
@@ -37,7 +38,7 @@ def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlF
             for value in listed(wanted):
                 if around is None:
                     _refuse_unknown(path, condition, value, space, plain, where)
-                # What a scientific knob varies is, in the arms, as they have it.
+                # What a scientific hyperparameter varies is, in the arms, as they have it.
                 elif around.role == "nuisance" or all(at(values, condition) != value for values in plain):
                     _refuse_unsearched(path, condition, value, around, where)
 
@@ -63,8 +64,8 @@ def _refuse_unknown(path: str, condition: str, value: Any, space: Space, plain: 
     )
 
 
-def _refuse_unsearched(path: str, condition: str, value: Any, around: Knob, where: str) -> None:
-    """A condition on a knob: its value must be one that the knob may draw."""
+def _refuse_unsearched(path: str, condition: str, value: Any, around: Hyperparameter, where: str) -> None:
+    """A condition on a hyperparameter: its value must be one that the hyperparameter may draw."""
     values = possible_values(condition, {condition: around.model_copy(update={"when": {}})}, {})
     if values is None:
         raise StudyError(
@@ -81,7 +82,7 @@ def _refuse_unsearched(path: str, condition: str, value: Any, around: Knob, wher
 
 
 def refuse_idle(space: Space, searches: Sequence[ArmSearch], written: YamlFile) -> None:
-    """A knob must be there for somebody.
+    """A hyperparameter must be there for somebody.
 
     Raises:
         StudyError: one whose conditions hold for no arm.
@@ -92,16 +93,16 @@ def refuse_idle(space: Space, searches: Sequence[ArmSearch], written: YamlFile) 
             raise StudyError(
                 f"'{path}' applies to no arm: there is none where {told}",
                 where=written.where((*_SPACE, path)),
-                next_step="Add such an arm, change the condition, or leave the knob out",
+                next_step="Add such an arm, change the condition, or leave the hyperparameter out",
             )
 
 
 # Who overwrites whom -------------------------------------------------------------------------------------------------
 def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
-    """No knob may undo what another has drawn: trials would be told by settings that they did not have.
+    """No hyperparameter may undo what another has drawn: trials would be told by settings that they did not have.
 
     Raises:
-        StudyError: knobs of which one is inside the other, or drops it by naming another kind.
+        StudyError: hyperparameters of which one is inside the other, or drops it by naming another kind.
     """
     values = found.config.model_dump(mode="json")
     for (one, first), (other, second) in combinations(found.space.items(), 2):
@@ -115,7 +116,7 @@ def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
         )
 
 
-def _overwrites(values: Plain, one: tuple[str, Knob], other: tuple[str, Knob]) -> bool:
+def _overwrites(values: Plain, one: tuple[str, Hyperparameter], other: tuple[str, Hyperparameter]) -> bool:
     for mine in _samples(*one):
         before = override(values, mine)
         kept = flat(mine)
@@ -127,7 +128,7 @@ def _overwrites(values: Plain, one: tuple[str, Knob], other: tuple[str, Knob]) -
 
 
 def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None:
-    """No knob may change what its arm is: arms would become one experiment, or be judged under a wrong name.
+    """No hyperparameter may change what its arm is: arms would become one experiment, or be judged under a wrong name.
 
     Args:
         found: the search of an arm.
@@ -135,7 +136,7 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
         written: the study's file.
 
     Raises:
-        StudyError: a knob on a setting of the arm.
+        StudyError: a hyperparameter on a setting of the arm.
     """
     values = found.config.model_dump(mode="json")
     own = {leaf: at(values, leaf) for leaf in flat(found.overrides)}
@@ -149,20 +150,20 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
                     continue
                 mine = found.arm in arms
                 raise StudyError(
-                    f"arm '{found.arm}' sets {leaf}, and the knob '{path}' would overwrite it in every trial",
+                    f"arm '{found.arm}' sets {leaf}, and the hyperparameter '{path}' would overwrite it in every trial",
                     where=pointer(written, ("arms", found.arm))(leaf) if mine else pointer(written, _SPACE)(path),
-                    next_step=f"Leave {'it out of the arm' if mine else 'the knob out'}, or make the knob's values a "
-                    "study of their own",
+                    next_step=f"Leave {'it out of the arm' if mine else 'the hyperparameter out'}, or make the "
+                    "hyperparameter's values a study of their own",
                 )
 
 
-def _samples(path: str, knob: Knob) -> Iterator[Overrides]:
-    """Overrides that a knob may draw, enough of them to see what it changes."""
+def _samples(path: str, knob: Hyperparameter) -> Iterator[Overrides]:
+    """Overrides that a hyperparameter may draw, enough of them to see what it changes."""
     match knob:
         case Choice():
             yield from ({path: value} for value in knob.values)
         case Simplex():
-            # No arm and no other knob has weights like these by chance.
+            # No arm and no other hyperparameter has weights like these by chance.
             yield {f"{path}.{component}": 0.1234567 for component in knob.components or ()}
         case _:
             yield from ({path: value} for value in (knob.low, knob.high))
@@ -192,7 +193,7 @@ def refuse_sampler(sampler: Sampler, searches: Sequence[ArmSearch], written: Yam
     """CMA-ES moves through numbers; where there is none it would be random search under another name.
 
     Raises:
-        StudyError: an arm whose knobs are choices only.
+        StudyError: an arm whose hyperparameters are choices only.
     """
     if sampler != "cma_es":
         return
@@ -200,7 +201,7 @@ def refuse_sampler(sampler: Sampler, searches: Sequence[ArmSearch], written: Yam
         axes = [axis for path, knob in found.space.items() for axis in axes_of(path, knob)]
         if axes and all(axis.kind == "choice" for axis in axes):
             raise StudyError(
-                f"sampler cma_es needs a knob that is a number, and those of '{found.arm}' are choices only: "
+                f"sampler cma_es needs a hyperparameter that is a number, and those of '{found.arm}' are choices only: "
                 "it would draw at random",
                 found=", ".join(found.space),
                 where=written.where(("search", "sampler")),

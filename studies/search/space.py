@@ -1,7 +1,7 @@
-"""What a search varies, as data: one knob for each config path, and how its value follows from plain numbers.
+"""What a search varies, as data: one hyperparameter for each config path, and how its value follows from plain numbers.
 
-A knob has axes: what a sampler draws. Most have one, named like the path; a simplex has one for each component. So this
-page knows nothing of samplers, and a sampler nothing of configs:
+A hyperparameter has axes: what a sampler draws. Most have one, named like the path; a simplex has one for each
+component. So this page knows nothing of samplers, and a sampler nothing of configs:
 
     >>> from studies.search.space import Axis, Uniform, settle
     >>> settle({"model.dropout": Uniform(low=0.0, high=0.5)}, {}, lambda axis: axis.low)
@@ -31,12 +31,12 @@ _TINY = 1e-9
 
 
 class _Knob(Frozen):
-    """What all knobs have."""
+    """What all hyperparameters have."""
 
     role: Role = "nuisance"
-    """What the knob is to the study; see :data:`Role`."""
+    """What the hyperparameter is to the study; see :data:`Role`."""
     when: Overrides = {}
-    """The knob is there only where each of these paths has this value, or one of this list of values."""
+    """The hyperparameter is there only where each of these paths has this value, or one of this list of values."""
 
 
 class Choice(_Knob):
@@ -124,7 +124,7 @@ class Simplex(_Knob):
         return self
 
 
-Knob = Annotated[Choice | Uniform | LogUniform | Int | Simplex, Field(discriminator="kind")]
+Hyperparameter = Annotated[Choice | Uniform | LogUniform | Int | Simplex, Field(discriminator="kind")]
 Space = Mapping[str, Choice | Uniform | LogUniform | Int | Simplex]
 KNOBS: tuple[type[Frozen], ...] = (Choice, Uniform, LogUniform, Int, Simplex)
 
@@ -134,7 +134,7 @@ class Axis:
     """One number or choice that a sampler draws.
 
     Args:
-        name: unique within the space: the knob's path, and for a simplex the component after it.
+        name: unique within the space: the hyperparameter's path, and for a simplex the component after it.
         kind: ``choice``, ``float`` or ``int``.
         low, high: both included; None for a choice.
         log: drawn uniformly by order of magnitude.
@@ -166,7 +166,7 @@ def label(value: Any) -> str | int | float | bool:
 
 
 def axes_of(path: str, knob: Choice | Uniform | LogUniform | Int | Simplex) -> tuple[Axis, ...]:
-    """The axes of one knob; a simplex must have its components."""
+    """The axes of one hyperparameter; a simplex must have its components."""
     match knob:
         case Choice():
             return (Axis(path, "choice", choices=tuple(label(value) for value in knob.values)),)
@@ -182,15 +182,15 @@ def axes_of(path: str, knob: Choice | Uniform | LogUniform | Int | Simplex) -> t
 
 
 def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> Overrides:
-    """Overrides of a config: every knob that applies gets a value, in the order of the space.
+    """Overrides of a config: every hyperparameter that applies gets a value, in the order of the space.
 
     Args:
-        space: the knobs.
+        space: the hyperparameters.
         config: nested plain values that the overrides are for; decides on ``when`` where a path is not searched.
         draw: asked for each axis once.
 
     Returns:
-        Dotted path to value; ``{}`` where no knob applies.
+        Dotted path to value; ``{}`` where no hyperparameter applies.
     """
     settled: Overrides = {}
     for path, knob in space.items():
@@ -212,7 +212,7 @@ def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> Overrides:
 
 
 def applies(knob: _Knob, settled: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether a knob's condition holds, given what was drawn before it and the config that it is for."""
+    """Whether a hyperparameter's condition holds, given what was drawn before it and the config that it is for."""
     return all(_value(settled, config, path) in listed(wanted) for path, wanted in knob.when.items())
 
 

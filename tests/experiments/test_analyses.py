@@ -15,7 +15,7 @@ from experiments.examine import examine, read_answer
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.answers.answer import Failure
@@ -40,7 +40,7 @@ def trained(
 
 
 @pytest.fixture
-def asked(trained: tuple[Home, Path, Options]) -> Asked:
+def request(trained: tuple[Home, Path, Options]) -> Request:
     home, file, options = trained
     return open_request(str(file), home, options)
 
@@ -69,73 +69,73 @@ def test_an_analysis_is_asked_only_where_it_makes_sense() -> None:
         assert not applies(build_analysis({"kind": kind}), elsewhere, ("audio", "track")), "another run's model"
 
 
-def test_kinds_are_chosen_by_name(asked: Asked) -> None:
-    assert [one.kind for one in chosen(["all"], asked.study)] == list(KINDS)
-    assert [one.kind for one in chosen(["errors", "gates", "errors"], asked.study)] == ["errors", "gates"]
+def test_kinds_are_chosen_by_name(request: Request) -> None:
+    assert [one.kind for one in chosen(["all"], request.study)] == list(KINDS)
+    assert [one.kind for one in chosen(["errors", "gates", "errors"], request.study)] == ["errors", "gates"]
     with pytest.raises(StudyError, match=r"'gate' is unknown.*gates"):
-        chosen(["gate"], asked.study)
+        chosen(["gate"], request.study)
 
 
 @pytest.mark.rendered
-def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], request: Request) -> None:
     home = trained[0]
-    outcome = analyse_study(asked, home, ["errors"])
+    outcome = analyse_study(request, home, ["errors"])
     assert outcome.unanswered == 0
-    todo = plan(asked, home)
-    files = [q.path(home) for q in questions(todo, chosen(["errors"], asked.study))]
+    todo = plan(request, home)
+    files = [q.path(home) for q in questions(todo, chosen(["errors"], request.study))]
     assert len(files) == 4
     before = [file.stat().st_mtime_ns for file in files]
-    assert not still_open(todo, home, chosen(["errors"], asked.study))
-    analyse_study(asked, home, ["errors"])
+    assert not still_open(todo, home, chosen(["errors"], request.study))
+    analyse_study(request, home, ["errors"])
     assert [file.stat().st_mtime_ns for file in files] == before
     found = outcome.results.answers(ErrorsResult)
     assert [(a.arm, a.repeat) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
 
 
-def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], request: Request) -> None:
     home = trained[0]
-    analyse_study(asked, home, ["errors"])
-    question = questions(plan(asked, home), chosen(["errors"], asked.study))[0]
+    analyse_study(request, home, ["errors"])
+    question = questions(plan(request, home), chosen(["errors"], request.study))[0]
     torn = question.path(home)
     torn.write_text(torn.read_text(encoding="utf-8")[:40], encoding="utf-8")
     assert question.answer(home) is None
-    analyse_study(asked, home, ["errors"])
+    analyse_study(request, home, ["errors"])
     assert "result" in json.loads(torn.read_text(encoding="utf-8"))
 
 
 def test_an_answer_with_a_wrong_type_is_made_anew_as_a_torn_one(
-    trained: tuple[Home, Path, Options], asked: Asked
+    trained: tuple[Home, Path, Options], request: Request
 ) -> None:
     home = trained[0]
-    analyse_study(asked, home, ["attention"])
-    question = questions(plan(asked, home), chosen(["attention"], asked.study))[0]
+    analyse_study(request, home, ["attention"])
+    question = questions(plan(request, home), chosen(["attention"], request.study))[0]
     whole = question.path(home).read_text(encoding="utf-8")
     told = json.loads(whole)
     told["result"]["layers"][0]["entropy"] = "wide"
     question.path(home).write_text(json.dumps(told), encoding="utf-8")
     assert question.answer(home) is None
-    assert [one.run.arm for one in still_open(plan(asked, home), home, [question.analysis])] == [question.run.arm]
-    assert analyse_study(asked, home, ["attention"]).unanswered == 0
+    assert [one.run.arm for one in still_open(plan(request, home), home, [question.analysis])] == [question.run.arm]
+    assert analyse_study(request, home, ["attention"]).unanswered == 0
     made = json.loads(question.path(home).read_text(encoding="utf-8"))
     assert (made["format"], made["result"]) == (1, json.loads(whole)["result"])
 
 
 def test_one_that_fails_is_told_and_tried_again(
-    trained: tuple[Home, Path, Options], asked: Asked, monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Home, Path, Options], request: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = trained[0]
-    done = plan(asked, home).runs[0]
+    done = plan(request, home).runs[0]
     assert done.fingerprint is not None
     folder = home.run(done.fingerprint)
     config = done.config
-    prepared = open_prepared(store_path(asked.content or "", config.data, home.prepared))
+    prepared = open_prepared(store_path(request.content or "", config.data, home.prepared))
 
     def broken(*_: Any) -> dict[str, Any]:
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr("mmcore.analyse._probe", broken)
     attention = build_analysis({"kind": "attention"})
-    remember(asked, home, [attention])
+    remember(request, home, [attention])
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
     told = read_answer(folder, attention)
     assert told is not None
@@ -143,19 +143,19 @@ def test_one_that_fails_is_told_and_tried_again(
     assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
     monkeypatch.undo()
 
-    (section,) = [s for s in report_study(asked, home).summary.sections if s.key == "analyses_failed"]
+    (section,) = [s for s in report_study(request, home).summary.sections if s.key == "analyses_failed"]
     assert section.findings[0].text == "attention of 1 run failed."
     assert "no such luck" in section.findings[0].evidence
-    assert any(q.run == done for q in still_open(plan(asked, home), home, [attention])), "failed ones are open"
+    assert any(q.run == done for q in still_open(plan(request, home), home, [attention])), "failed ones are open"
 
 
-def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Options], asked: Asked) -> None:
+def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Options], request: Request) -> None:
     home = trained[0]
-    run = plan(asked, home).runs[-1]
+    run = plan(request, home).runs[-1]
     assert run.fingerprint is not None
     best = home.run(run.fingerprint) / "checkpoints" / "best.pt"
     kept = best.read_bytes()
-    prepared = open_prepared(store_path(asked.content or "", run.config.data, home.prepared))
+    prepared = open_prepared(store_path(request.content or "", run.config.data, home.prepared))
     best.unlink()
     try:
         with pytest.raises(CheckpointError):
@@ -164,13 +164,15 @@ def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Opti
         best.write_bytes(kept)
 
 
-def test_a_study_that_asks_for_nothing_says_what_it_could(trained: tuple[Home, Path, Options], asked: Asked) -> None:
-    trained[0].asked(asked.search_key).unlink(missing_ok=True)
+def test_a_study_that_asks_for_nothing_says_what_it_could(
+    trained: tuple[Home, Path, Options], request: Request
+) -> None:
+    trained[0].request(request.search_key).unlink(missing_ok=True)
     with pytest.raises(StudyError, match=r"asks for no analysis.*gates, attention"):
-        analyse_study(asked, trained[0])
+        analyse_study(request, trained[0])
 
 
-def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
+def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Request:
     """Another study of the same runs, in the same home."""
     home, file, options = trained
     other = file.with_name("other.yaml")
@@ -178,29 +180,29 @@ def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Asked:
     return open_request(str(other), home, options)
 
 
-def kinds_of(asked: Asked, home: Home) -> set[str]:
-    from experiments.evidence import gather
+def kinds_of(request: Request, home: Home) -> set[str]:
+    from experiments.results import load_results
 
-    return {answer.kind for answer in gather(plan(asked, home), home).analyses}
+    return {answer.kind for answer in load_results(plan(request, home), home).analyses}
 
 
 def test_a_report_has_no_answers_that_another_study_asked_for(
-    trained: tuple[Home, Path, Options], asked: Asked
+    trained: tuple[Home, Path, Options], request: Request
 ) -> None:
     home = trained[0]
     other = second_study(trained)
-    analyse_study(asked, home, ["errors", "attention"])
-    assert {"errors", "attention"} <= kinds_of(asked, home)
+    analyse_study(request, home, ["errors", "attention"])
+    assert {"errors", "attention"} <= kinds_of(request, home)
     assert kinds_of(other, home) == set()
     outcome = report_study(other, home)
     assert not [s for s in outcome.summary.sections if s.key in ("errors", "attention", "analyses_failed")]
 
 
 def test_what_a_file_asks_for_is_in_its_report_whoever_had_it_computed(
-    trained: tuple[Home, Path, Options], asked: Asked
+    trained: tuple[Home, Path, Options], request: Request
 ) -> None:
     home = trained[0]
-    analyse_study(asked, home, ["errors"])
+    analyse_study(request, home, ["errors"])
     assert kinds_of(second_study(trained, "analyses: [{kind: errors}]\n"), home) == {"errors"}
 
 
@@ -211,7 +213,7 @@ def test_what_is_asked_on_the_command_line_belongs_to_the_study_whatever_its_met
     other = second_study(trained)
     third = open_request(str(other.file), home, replace(options, metric="loss"))
     assert kinds_of(third, home) == set()
-    home.asked(other.search_key).unlink(missing_ok=True)
+    home.request(other.search_key).unlink(missing_ok=True)
     try:
         analyse_study(other, home, ["errors"])
         assert kinds_of(other, home) == kinds_of(third, home) == {"errors"}
@@ -221,14 +223,14 @@ def test_what_is_asked_on_the_command_line_belongs_to_the_study_whatever_its_met
         # Without a kind: all that belongs to it.
         assert analyse_study(other, home).unanswered == 0
     finally:
-        home.asked(other.search_key).unlink()
+        home.request(other.search_key).unlink()
     assert str(file) != str(other.file)
 
 
 def test_what_the_home_remembers_must_be_readable(trained: tuple[Home, Path, Options]) -> None:
     home = trained[0]
     other = second_study(trained)
-    path = home.asked(other.search_key)
+    path = home.request(other.search_key)
     path.parent.mkdir(exist_ok=True)
     path.write_text("{", encoding="utf-8")
     try:

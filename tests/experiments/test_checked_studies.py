@@ -25,14 +25,14 @@ from reports.summary.build import summarise
 def trained(name: str | Path, home: Home, options: Options) -> list[Record]:
     """The records of a study, trained here and now in this process."""
     open_request(str(name), home, options).place.ensure()
-    asked = open_request(str(name), home, options)
-    prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
+    request = open_request(str(name), home, options)
+    prepared = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared)
     records = []
-    for repeat in range(asked.study.repeats):
-        for arm in asked.study.arms:
+    for repeat in range(request.study.repeats):
+        for arm in request.study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "threads": 1})
             identity = fingerprint(config, prepared.content)
-            told = {"study": asked.study.name, "arm": arm.name, "fingerprint": identity}
+            told = {"study": request.study.name, "arm": arm.name, "fingerprint": identity}
             trial(config, home.run(identity), lambda: prepared, on_event=lambda event: None, **told)
             record = read_record(home.run(identity))
             assert record is not None
@@ -42,9 +42,9 @@ def trained(name: str | Path, home: Home, options: Options) -> list[Record]:
 
 
 def judged(name: str | Path, home: Home, options: Options, records: list[Record]) -> Summary:
-    asked = open_request(str(name), home, options)
-    quality = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared).quality
-    return summarise(tidy(asked.study, records, quality))
+    request = open_request(str(name), home, options)
+    quality = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared).quality
+    return summarise(tidy(request.study, records, quality))
 
 
 def outcomes(summary: Summary) -> dict[str, str]:

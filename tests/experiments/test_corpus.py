@@ -147,9 +147,9 @@ def test_a_study_reads_it(home: Path) -> None:
     noise = rng.normal(size=(items, 12, 2))
     corpus = Corpus.from_arrays({"trend": X, "noise": noise}, y, sampling_rate=10, home=home)
     options = Options(corpus=corpus, repeats=1, changes=(("training.epochs", 1), ("data.window", 12)), workers=1)
-    asked = open_request("modalities", Home.choose(home).make(), options)
-    assert asked.place.folder == corpus.path
-    assert asked.schema == corpus.schema
+    request = open_request("modalities", Home.choose(home).make(), options)
+    assert request.place.folder == corpus.path
+    assert request.schema == corpus.schema
     outcome = run_study("modalities", home, options)
     assert outcome.failed == 0
     assert outcome.report.is_file()

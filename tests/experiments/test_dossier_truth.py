@@ -38,7 +38,7 @@ def said(dossier: Dossier) -> set[str | None]:
     return of_parts | {pair.word for pair in dossier.pairs}
 
 
-def asked(folder: Path, corpus: Path, base: dict, design: dict, reference: str, repeats: int, **more):
+def request(folder: Path, corpus: Path, base: dict, design: dict, reference: str, repeats: int, **more):
     """The dossier of a study with this design, all of it computed here."""
     study = {
         "question": "What does each modality bring?", "preset": None, "repeats": repeats, "reference": reference,
@@ -59,7 +59,7 @@ def asked(folder: Path, corpus: Path, base: dict, design: dict, reference: str, 
 def test_the_declared_truth_is_recovered(tmp_path: Path, seed: int):
     corpus = simulate(tmp_path / "corpus", "quick", seed)
     truth = read_truth(corpus)
-    dossier = asked(tmp_path, corpus, SMALL, {"kind": "modality_lattice"}, "audio+visual+track", repeats=2)
+    dossier = request(tmp_path, corpus, SMALL, {"kind": "modality_lattice"}, "audio+visual+track", repeats=2)
     for component, told in truth.components.items():
         needed = {*told.modalities, *(["track"] if told.history else [])}
         for name in dossier.modalities:
@@ -90,7 +90,7 @@ def test_audio_permuted_between_items_is_of_no_use(tmp_path: Path):
     tables = [pd.read_parquet(path) for path in files]
     for path, table in zip(files, [*tables[1:], tables[0]], strict=True):
         table.to_parquet(path, index=False)
-    dossier = asked(tmp_path, corpus, SMALL, {"kind": "leave_one_out"}, "all", repeats=2)
+    dossier = request(tmp_path, corpus, SMALL, {"kind": "leave_one_out"}, "all", repeats=2)
     for component in (None, *read_truth(corpus).components):
         part = dossier.part("audio", component)
         assert part.gain is not None
@@ -122,7 +122,7 @@ def test_a_modality_under_a_second_name_is_called_redundant(tmp_path: Path, tiny
     schema["modalities"] = {"audio": modalities["audio"], "echo": modalities["audio"], "track": modalities["track"]}
     (corpus / "corpus.yaml").write_text(yaml.safe_dump(schema, sort_keys=False))
     base = {**TINY, "model.modalities": ["audio", "echo"]}
-    dossier = asked(tmp_path, corpus, base, {"kind": "modality_lattice"}, "audio+echo", repeats=8, margin=0.05)
+    dossier = request(tmp_path, corpus, base, {"kind": "modality_lattice"}, "audio+echo", repeats=8, margin=0.05)
     assert [dossier.part(name, None).useful for name in ("audio", "echo")] == ["redundant", "redundant"]
     (pair,) = dossier.pairs
     assert pair.word == "overlap"

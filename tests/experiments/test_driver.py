@@ -177,8 +177,8 @@ def test_what_cannot_be_done_as_asked_is_refused_and_not_recorded(
 def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     tiny_study: Path, tiny_corpus: Path, home: Home
 ) -> None:
-    asked = open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=1))
-    name = plan(asked, home).runs[0].fingerprint
+    request = open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus), repeats=1))
+    name = plan(request, home).runs[0].fingerprint
     assert name
     home.run(name).mkdir(parents=True)
     (home.run(name) / "checkpoints").write_text("in the way")
@@ -189,7 +189,7 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     assert not record.done
     assert record.failure is not None
     assert record.failure.error == "FileExistsError"
-    assert plan(asked, home).runs[0].state == "to do"
+    assert plan(request, home).runs[0].state == "to do"
     (home.run(name) / "checkpoints").unlink()
     # Started in a folder whose files are called like our packages.
     user = tiny_study.parent / "user"

@@ -21,7 +21,7 @@ from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.machine import Pace, identity, pace
 from experiments.planning.plan import plan
 from experiments.planning.remaining import Remaining
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.planning.search_cost import share_trained
 from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage, makespan, outlook
 from experiments.planning.timings import Described, Stopwatch, Timing, add, read
@@ -47,10 +47,10 @@ class Clock:
         return self.now
 
 
-def estimator(asked: Asked, home: Home, timings: Sequence[Timing] = (), speed: Pace = HERE) -> Estimator:
+def estimator(request: Request, home: Home, timings: Sequence[Timing] = (), speed: Pace = HERE) -> Estimator:
     """An estimator on the machine of the fit, with nobody else at work."""
     return Estimator(
-        home, asked.place, asked.schema, asked.content, timings=timings, speed=lambda: speed, slowed=lambda _: 1.0
+        home, request.place, request.schema, request.content, timings=timings, speed=lambda: speed, slowed=lambda _: 1.0
     )
 
 
@@ -64,7 +64,7 @@ def timing(estimator: Estimator, config: RunConfig, seconds: float, **changes: A
     return dataclasses.replace(made, **changes)
 
 
-def asked_for(home: Home, recorded: dict[str, Any]) -> Asked:
+def asked_for(home: Home, recorded: dict[str, Any]) -> Request:
     return open_request(recorded["study"], home, Options(changes=tuple(recorded["set"].items())))
 
 
@@ -85,19 +85,19 @@ def test_the_formula_is_within_a_factor_of_two_of_recorded_steps(recorded: dict[
 
 @pytest.mark.parametrize("recorded", RECORDED["runs"], ids=lambda r: f"{r['arm']} r{r['repeat']}")
 def test_the_formula_is_within_a_factor_of_two_of_recorded_runs(recorded: dict[str, Any], home: Home) -> None:
-    asked = asked_for(home, recorded)
-    config = asked.study.arm(recorded["arm"]).config.model_copy(update={"repeat": recorded["repeat"]})
-    found = estimator(asked, home).training(config)
+    request = asked_for(home, recorded)
+    config = request.study.arm(recorded["arm"]).config.model_copy(update={"repeat": recorded["repeat"]})
+    found = estimator(request, home).training(config)
     assert 0.5 < found.seconds / recorded["seconds"] < 2
     assert found.factor == 2
 
 
 def test_a_quicker_machine_is_estimated_to_be_quicker(home: Home) -> None:
-    asked = asked_for(home, RECORDED["runs"][0])
-    config = asked.study.arms[0].config
-    usual, quick = (estimator(asked, home, speed=s).training(config).seconds for s in (HERE, Pace(0.5, 0.5)))
+    request = asked_for(home, RECORDED["runs"][0])
+    config = request.study.arms[0].config
+    usual, quick = (estimator(request, home, speed=s).training(config).seconds for s in (HERE, Pace(0.5, 0.5)))
     assert quick == pytest.approx(usual / 2)
-    busy = Estimator(home, asked.place, asked.schema, timings=(), speed=lambda: HERE, slowed=lambda workers: 3.0)
+    busy = Estimator(home, request.place, request.schema, timings=(), speed=lambda: HERE, slowed=lambda workers: 3.0)
     assert busy.training(config).seconds == pytest.approx(3 * usual)
 
 
@@ -108,11 +108,11 @@ def test_this_machine_is_measured_within_bounds() -> None:
 
 # What was timed here ---------------------------------------------------------------------------
 def test_runs_of_the_same_config_say_most_whatever_their_repeat(home: Home) -> None:
-    asked = asked_for(home, RECORDED["runs"][0])
-    one, other = (arm.config for arm in asked.study.arms)
-    rough = estimator(asked, home)
+    request = asked_for(home, RECORDED["runs"][0])
+    one, other = (arm.config for arm in request.study.arms)
+    rough = estimator(request, home)
     timings = [timing(rough, one.model_copy(update={"repeat": r}), s) for r, s in enumerate((100.0, 110.0))]
-    known = estimator(asked, home, timings)
+    known = estimator(request, home, timings)
     found = known.training(one.model_copy(update={"repeat": 7}))
     assert found.seconds == pytest.approx(105)
     assert found.factor < 1.5
@@ -127,47 +127,47 @@ def test_runs_of_the_same_config_say_most_whatever_their_repeat(home: Home) -> N
     "elsewhere", [{"machine": "another"}, {"device": "cuda"}, {"threads": 8}, {"formula": 0, "name": "another config"}]
 )
 def test_times_of_other_machines_are_not_taken_for_this_one(home: Home, elsewhere: dict[str, Any]) -> None:
-    asked = asked_for(home, RECORDED["runs"][0])
-    config = asked.study.arms[0].config
-    rough = estimator(asked, home)
-    found = estimator(asked, home, [timing(rough, config, 5000.0, **elsewhere)])
+    request = asked_for(home, RECORDED["runs"][0])
+    config = request.study.arms[0].config
+    rough = estimator(request, home)
+    found = estimator(request, home, [timing(rough, config, 5000.0, **elsewhere)])
     assert found.training(config) == rough.training(config)
     assert found.basis == rough.basis
     assert "roughly" in found.basis
 
 
 def test_a_record_that_was_timed_elsewhere_teaches_nothing_and_one_of_an_old_home_does(home: Home) -> None:
-    asked = asked_for(home, RECORDED["runs"][0])
-    config = asked.study.arms[0].config
-    rough = estimator(asked, home)
+    request = asked_for(home, RECORDED["runs"][0])
+    config = request.study.arms[0].config
+    rough = estimator(request, home)
     record = a_record(seconds=5000.0, fingerprint="run 5000.0")
-    moved = estimator(asked, home, [timing(rough, config, 5000.0, machine="another")])
+    moved = estimator(request, home, [timing(rough, config, 5000.0, machine="another")])
     moved.learn(config, record)
     assert moved.training(config) == rough.training(config)
-    old = estimator(asked, home)
+    old = estimator(request, home)
     old.learn(config, record)
     assert old.training(config).seconds == 5000
 
 
 def test_a_stopped_trial_and_a_resumed_run_are_no_whole_training(home: Home) -> None:
-    asked = asked_for(home, RECORDED["runs"][0])
-    config = asked.study.arms[0].config
-    rough = estimator(asked, home)
+    request = asked_for(home, RECORDED["runs"][0])
+    config = request.study.arms[0].config
+    rough = estimator(request, home)
     guess = rough.described(config).guess
     part = timing(rough, config, 2 * guess(4), epochs=4, guess=guess(4), whole=False)
-    found = estimator(asked, home, [part])
+    found = estimator(request, home, [part])
     assert found.training(config).seconds == pytest.approx(2 * rough.training(config).seconds)
 
 
 def test_patience_is_expected_to_save_what_it_saved_before(home: Home) -> None:
-    asked = open_request("track_vs_multimodal", home, Options(changes=(("training.patience", 3),)))
-    one, other = (arm.config for arm in asked.study.arms)
-    rough = estimator(asked, home)
+    request = open_request("track_vs_multimodal", home, Options(changes=(("training.patience", 3),)))
+    one, other = (arm.config for arm in request.study.arms)
+    rough = estimator(request, home)
     whole = training(rough.worksheet.work(one)).seconds
     assert 0.5 * whole < rough.training(one).seconds < 0.9 * whole
     told = rough.described(one)
     early = timing(rough, one, told.guess(6), epochs=6, guess=told.guess(6))
-    share = estimator(asked, home, [early]).training(other).seconds / training(rough.worksheet.work(other)).seconds
+    share = estimator(request, home, [early]).training(other).seconds / training(rough.worksheet.work(other)).seconds
     assert share == pytest.approx(0.25, abs=0.1)
 
 
@@ -261,8 +261,8 @@ def test_the_time_left_of_a_recorded_study_is_within_a_factor_of_two_from_the_fi
     """Recorded runs of six arms of two studies, on machines that the formula fits and on others that it does not."""
     parts, taken = [], []
     for recorded in sorted(RECORDED["runs"], key=lambda r: r["repeat"]):
-        asked = asked_for(home, recorded)
-        found = estimator(asked, home).training(asked.study.arm(recorded["arm"]).config)
+        request = asked_for(home, recorded)
+        found = estimator(request, home).training(request.study.arm(recorded["arm"]).config)
         parts.append(Part(recorded["arm"], 1, found))
         taken.append((TRAIN, recorded["arm"], slower * recorded["seconds"]))
     told = replay([Stage(TRAIN, tuple(parts), 2, Estimate(0.0, 1.0))], taken, 2)
@@ -290,8 +290,8 @@ def test_the_time_left_of_a_search_counts_what_follows_it() -> None:
 
 @pytest.mark.parametrize("pruner", ["none", "median", "halving", "hyperband"])
 def test_pruning_is_expected_to_save_and_what_it_saved_counts_once_it_is_known(pruner: str, home: Home) -> None:
-    asked = open_request("loss_weights", home, Options())
-    search = asked.study.search
+    request = open_request("loss_weights", home, Options())
+    search = request.study.search
     assert search is not None
     search = dataclasses.replace(search, pruner=pruner, repeats=2)
     arm = search.searches[0]

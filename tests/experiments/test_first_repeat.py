@@ -8,13 +8,13 @@ from pathlib import Path
 from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
-from experiments.evidence import rebuild_command
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
+from experiments.results import rebuild_command
 from mmcore.record import Record
 from reports.output.text import as_json
 from studies.repeats import parse_repeats

@@ -33,10 +33,10 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def config(tiny_study: Path, tiny_corpus: Path, home: Home) -> RunConfig:
     """Of an arm that reads both modalities, three epochs."""
-    asked = open_request(
+    request = open_request(
         str(tiny_study), home.make(), Options(corpus=str(tiny_corpus), changes=(("training.epochs", 3),))
     )
-    return asked.study.arms[0].config.model_copy(update={"threads": 1})
+    return request.study.arms[0].config.model_copy(update={"threads": 1})
 
 
 @pytest.fixture

@@ -26,14 +26,14 @@ def study(tmp_path: Path) -> Path:
     with zipfile.ZipFile(FILES) as files:
         files.extractall(tmp_path)
     file, home = tmp_path / "level.yaml", Home(tmp_path / "home")
-    asked = open_request(str(file), home, Options(corpus=str(tmp_path / "corpus")))
-    planned = {(run.arm, run.repeat): home.run(str(run.fingerprint)) for run in plan(asked, home).runs}
+    request = open_request(str(file), home, Options(corpus=str(tmp_path / "corpus")))
+    planned = {(run.arm, run.repeat): home.run(str(run.fingerprint)) for run in plan(request, home).runs}
     for path in list(home.runs.glob("*/record.json")):
         told = json.loads(path.read_text())
         path.parent.rename(planned[told["arm"], told["repeat"]])
     (store,) = home.prepared.iterdir()
-    assert asked.content is not None
-    store.rename(store_path(asked.content, asked.study.arms[0].config.data, home.prepared))
+    assert request.content is not None
+    store.rename(store_path(request.content, request.study.arms[0].config.data, home.prepared))
     return file
 
 
@@ -52,8 +52,8 @@ def test_its_report_says_what_it_said(study: Path) -> None:
 
 def test_all_its_runs_are_done(study: Path) -> None:
     home = Home(study.parent / "home")
-    asked = open_request(str(study), home, Options(corpus=str(study.parent / "corpus")))
-    assert {run.state for run in plan(asked, home).runs} == {"done"}
+    request = open_request(str(study), home, Options(corpus=str(study.parent / "corpus")))
+    assert {run.state for run in plan(request, home).runs} == {"done"}
 
 
 def test_its_prepared_store_is_read(study: Path) -> None:

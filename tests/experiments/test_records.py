@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from factories.records import a_record, failed
 
-from experiments.records import RECORD, epochs_trained, forget, read_head, read_record, write_record
+from experiments.records import RECORD, delete_run, epochs_trained, read_head, read_record, write_record
 from mmcore.config import build_config
 from mmcore.errors import RecordError
 from mmcore.record import Alike, CorpusFacts, Failure, Head, ItemLoss, Outcome, Record, Score, Side, SplitFacts
@@ -133,7 +133,7 @@ def test_forgetting_removes_what_a_new_training_must_not_find(tmp_path: Path) ->
     write_record(tmp_path, failed())
     (tmp_path / "error.txt").write_text("why")
     (tmp_path / "run.lock").touch()
-    forget(tmp_path)
+    delete_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
     assert read_record(tmp_path) is None
     assert epochs_trained(tmp_path) == 0

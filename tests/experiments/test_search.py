@@ -20,7 +20,7 @@ from experiments.cli.main import app
 from experiments.execute import trial as train
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
@@ -53,8 +53,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
 
 
 @pytest.fixture
-def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked]:
-    def build(search: str, base: str = BASE) -> Asked:
+def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Request]:
+    def build(search: str, base: str = BASE) -> Request:
         path = tmp_path / "rate.yaml"
         path.write_text(base + search, encoding="utf-8")
         return open_request(str(path), home.make(), Options(corpus=str(tiny_corpus)))
@@ -62,9 +62,9 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked
     return build
 
 
-def done(asked: Asked, home: Home) -> list[SearchResult]:
-    config = asked.study.arms[0].config.data
-    return tune(asked, home, Silent(), lambda: prepare(asked.place.folder, config, home.prepared).path)
+def done(request: Request, home: Home) -> list[SearchResult]:
+    config = request.study.arms[0].config.data
+    return tune(request, home, Silent(), lambda: prepare(request.place.folder, config, home.prepared).path)
 
 
 def block(*knobs: str, **settings: str) -> str:
@@ -81,10 +81,10 @@ GP = pytest.param("gp", marks=pytest.mark.slow)  # its models are torch's
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", GP, "cma_es", "nsga2", "nsga3"])
 def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
-    asking: Callable[..., Asked], home: Home, sampler: str, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, sampler: str, pretend: type[PretendPool]
 ) -> None:
-    asked = asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1"))
-    (found,) = done(asked, home)
+    request = asking(block(RATE, LAYERS, sampler=sampler, budget="{trials: 12}", repeats="1"))
+    (found,) = done(request, home)
     assert states(found) == ["complete"] * 12
     assert found.complete
     trained = len(pretend.trained)
@@ -96,7 +96,7 @@ def test_every_sampler_reaches_its_budget_and_the_next_call_does_nothing(
 
 
 def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
-    asking: Callable[..., Asked], home: Home, tmp_path: Path
+    asking: Callable[..., Request], home: Home, tmp_path: Path
 ) -> None:
     text = block(RATE, LAYERS, budget="{trials: N}", repeats="1")
     done(asking(text.replace("N", "5")), home)
@@ -107,7 +107,7 @@ def test_more_budget_goes_on_and_proposes_what_one_call_would_have(
     assert found.best == at_once.best
 
 
-def test_a_grid_visits_every_cell_once(asking: Callable[..., Asked], home: Home) -> None:
+def test_a_grid_visits_every_cell_once(asking: Callable[..., Request], home: Home) -> None:
     (found,) = done(asking(block(RATE, LAYERS, sampler="grid", budget="{trials: 99}", repeats="1")), home)
     assert states(found) == ["complete"] * 15
     assert len({tuple(trial.settings.values()) for trial in found.trials}) == 15
@@ -118,10 +118,10 @@ def test_a_grid_visits_every_cell_once(asking: Callable[..., Asked], home: Home)
 
 @pytest.mark.parametrize("pruner", ["median", "halving", "hyperband"])
 def test_pruned_trials_save_epochs_and_are_no_failures(
-    asking: Callable[..., Asked], home: Home, pruner: str, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pruner: str, pretend: type[PretendPool]
 ) -> None:
-    asked = asking(block(RATE, LAYERS, pruner=pruner, budget="{trials: 30}", repeats="2", sampler="random"))
-    (found,) = done(asked, home)
+    request = asking(block(RATE, LAYERS, pruner=pruner, budget="{trials: 30}", repeats="2", sampler="random"))
+    (found,) = done(request, home)
     counted = {state: states(found).count(state) for state in set(states(found))}
     assert set(counted) == {"complete", "pruned"}
     assert found.epochs == len(pretend.trained) < sum(trial.epochs_full for trial in found.trials) == 30 * 18
@@ -137,7 +137,7 @@ def test_pruned_trials_save_epochs_and_are_no_failures(
             assert trial.values[0] == pytest.approx(sum(r[0] for r in trial.repeats) / 2)
 
 
-def test_wilcoxon_judges_by_repeats(asking: Callable[..., Asked], home: Home) -> None:
+def test_wilcoxon_judges_by_repeats(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, pruner="wilcoxon", budget="{trials: 20}", repeats="5", sampler="random")
     (found,) = done(asking(text), home)
     pruned = [trial for trial in found.trials if trial.state == "pruned"]
@@ -147,7 +147,7 @@ def test_wilcoxon_judges_by_repeats(asking: Callable[..., Asked], home: Home) ->
 
 
 def test_identical_settings_are_not_trained_again(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool]
 ) -> None:
     (found,) = done(asking(block(LAYERS, budget="{trials: 12}", repeats="2", sampler="random")), home)
     assert states(found) == ["complete"] * 12
@@ -156,7 +156,7 @@ def test_identical_settings_are_not_trained_again(
 
 
 def test_a_budget_of_epochs_is_never_exceeded(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool]
 ) -> None:
     text = block(RATE, pruner="halving", budget="{epochs: 100}", repeats="2", sampler="random")
     (found,) = done(asking(text), home)
@@ -166,7 +166,7 @@ def test_a_budget_of_epochs_is_never_exceeded(
 
 
 def test_failures_stay_failures_and_cost_a_trial(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool]
 ) -> None:
     pretend.fails = staticmethod(lambda config: config.training.optimiser.learning_rate > 1e-2)
     (found,) = done(asking(block(RATE, budget="{trials: 16}", repeats="1", sampler="random")), home)
@@ -178,7 +178,7 @@ def test_failures_stay_failures_and_cost_a_trial(
 
 
 def test_a_search_without_a_complete_trial_cannot_be_confirmed(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool]
 ) -> None:
     pretend.fails = staticmethod(lambda config: True)
     text = block(RATE, budget="{trials: 3}", repeats="1")
@@ -187,7 +187,7 @@ def test_a_search_without_a_complete_trial_cannot_be_confirmed(
         asking(text)
 
 
-def test_a_search_that_finds_what_is_there_already_says_so(asking: Callable[..., Asked], home: Home) -> None:
+def test_a_search_that_finds_what_is_there_already_says_so(asking: Callable[..., Request], home: Home) -> None:
     text = block("model.layers: {kind: choice, values: [1, 2], role: scientific}", budget="{trials: 6}", repeats="1")
     base = BASE.replace("layers: 1", "layers: 2")
     done(asking(text, base), home)
@@ -196,7 +196,7 @@ def test_a_search_that_finds_what_is_there_already_says_so(asking: Callable[...,
 
 
 def test_an_interrupted_search_hands_its_trials_back(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool]
 ) -> None:
     text = block(RATE, budget="{trials: 6}", repeats="1", sampler="random")
     pretend.interrupts = 13
@@ -219,7 +219,7 @@ def test_an_interrupted_search_hands_its_trials_back(
         assert retry.state == TrialState.COMPLETE
 
 
-def test_another_question_is_refused_with_what_differs(asking: Callable[..., Asked], home: Home) -> None:
+def test_another_question_is_refused_with_what_differs(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     done(asking(text), home)
     with pytest.raises(StudyError, match=r"begun with another question") as caught:
@@ -234,37 +234,37 @@ def test_another_question_is_refused_with_what_differs(asking: Callable[..., Ask
     "changed", [{"metric": "loss"}, {"metric": "position/mae"}, {"repeats": 5}, {"metric": "loss", "repeats": 1}]
 )
 def test_a_search_is_that_of_its_study_whatever_metric_and_repeats_a_report_has(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool], changed: dict[str, Any]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], changed: dict[str, Any]
 ) -> None:
     """Neither says anything about a trial: its objective and its own repeats are the search's."""
-    asked = asking(block(RATE, budget="{trials: 4}", repeats="1"))
-    found = done(asked, home)
+    request = asking(block(RATE, budget="{trials: 4}", repeats="1"))
+    found = done(request, home)
     trained = len(pretend.trained)
-    other = open_request(str(asked.file), home, replace(asked.options, **changed))
+    other = open_request(str(request.file), home, replace(request.options, **changed))
     assert not other.tunes
     assert list(other.searches) == found
     assert "tuned" in [arm.name for arm in other.study.arms]
-    assert other.key != asked.key, "reports are apart"
+    assert other.key != request.key, "reports are apart"
     assert done(other, home) == found
     assert len(pretend.trained) == trained
 
 
-def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Asked], home: Home) -> None:
-    asked = asking(block(RATE, budget="{trials: 2}", repeats="1"))
-    done(asked, home)
+def test_a_search_with_changed_settings_is_another_one(asking: Callable[..., Request], home: Home) -> None:
+    request = asking(block(RATE, budget="{trials: 2}", repeats="1"))
+    done(request, home)
     for changed in ({"changes": (("training.batch", 4),)}, {"preset": "quick"}):
-        other = open_request(str(asked.file), home, replace(asked.options, **changed))
+        other = open_request(str(request.file), home, replace(request.options, **changed))
         assert other.tunes
         assert other.searches == ()
 
 
 @pytest.mark.rendered
-def test_a_report_about_another_metric_tells_what_the_search_found(asking: Callable[..., Asked], home: Home) -> None:
+def test_a_report_about_another_metric_tells_what_the_search_found(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, budget="{trials: 4}", repeats="1")
     done(asking(text), home)
-    asked = asking(text)
-    confirmed(asked, home)
-    words = [str(asked.file), "--corpus", str(asked.place.folder), "--metric", "loss", "--format", "json"]
+    request = asking(text)
+    confirmed(request, home)
+    words = [str(request.file), "--corpus", str(request.place.folder), "--metric", "loss", "--format", "json"]
     for command in ("report", "check"):
         told = CliRunner().invoke(app, ["--home", str(home.root), command, *words])
         assert told.exit_code == 0, told.output
@@ -276,24 +276,24 @@ def test_a_report_about_another_metric_tells_what_the_search_found(asking: Calla
     assert "The objective is skill on validation items, on repeat 0" in markdown
 
 
-def confirmed(asked: Asked, home: Home) -> None:
+def confirmed(request: Request, home: Home) -> None:
     """All runs of a study whose search is complete, really trained, in this process."""
     threads = torch.get_num_threads()
-    prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
-    for arm in asked.study.arms:
-        for repeat in asked.study.numbers:
+    prepared = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared)
+    for arm in request.study.arms:
+        for repeat in request.study.numbers:
             config = arm.config.model_copy(update={"repeat": repeat, "threads": 1})
             identity = fingerprint(config, prepared.content)
-            named = {"study": asked.study.name, "arm": arm.name, "fingerprint": identity}
+            named = {"study": request.study.name, "arm": arm.name, "fingerprint": identity}
             train(config, home.run(identity), lambda: prepared, on_event=lambda event: None, **named)
     torch.set_num_threads(threads)
 
 
-def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Asked], home: Home) -> None:
+def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
-    asked = asking(text)
-    (found,) = done(asked, home)
-    with open(journal(home, asked.search_key), "a", encoding="utf-8") as file:
+    request = asking(text)
+    (found,) = done(request, home)
+    with open(journal(home, request.search_key), "a", encoding="utf-8") as file:
         file.write('{"op_code": 4, "worker')
     (grown,) = done(asking(text.replace("2}", "4}")), home)
     assert grown.trials[:2] == found.trials
@@ -316,7 +316,7 @@ def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: p
     assert not watch.silent([here], 1e9)  # of its own machine one knows who is alive
 
 
-def test_several_objectives_give_a_front(asking: Callable[..., Asked], home: Home) -> None:
+def test_several_objectives_give_a_front(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, LAYERS, budget="{trials: 24}", repeats="1", sampler="random", confirm="{best: 2}")
     (found,) = done(asking(text + "  objective: [validation/skill, validation/loss]\n"), home)
     front = [found.trials[number].values for number in found.best]
@@ -327,24 +327,24 @@ def test_several_objectives_give_a_front(asking: Callable[..., Asked], home: Hom
     assert [trial.number for trial in found.confirmed.values()] == [found.best[0], found.best[-1]]
 
 
-def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Asked], home: Home) -> None:
+def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, LAYERS, budget="{trials: 10}", repeats="3", confirm="{best: 2}")
     before = asking(text)
     assert before.tunes
     (found,) = done(before, home)
-    asked = asking(text)
-    assert not asked.tunes
-    assert [arm.name for arm in asked.study.arms] == ["base", "tuned", "tuned 2"]
-    assert asked.study.pairs == (("tuned", "base"), ("tuned 2", "base"))
-    assert asked.study.numbers == range(3, 5)
+    request = asking(text)
+    assert not request.tunes
+    assert [arm.name for arm in request.study.arms] == ["base", "tuned", "tuned 2"]
+    assert request.study.pairs == (("tuned", "base"), ("tuned 2", "base"))
+    assert request.study.numbers == range(3, 5)
     for rank, name in enumerate(("tuned", "tuned 2")):
-        arm = asked.study.arm(name)
+        arm = request.study.arm(name)
         assert arm.overrides == found.trials[found.best[rank]].settings
         assert arm.config.evaluation.test
 
 
 @pytest.mark.parametrize(
-    "knob",
+    "hyperparameter",
     [
         "training.epochs: {kind: int, low: 1, high: 20, role: scientific}",
         "training.epochs: {kind: choice, values: [20, 2, 12], role: scientific}",
@@ -352,12 +352,12 @@ def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Aske
     ],
 )
 def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
-    asking: Callable[..., Asked], home: Home, pretend: type[PretendPool], knob: str
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], knob: str
 ) -> None:
     """The arm's own 9 epochs say nothing of the 20 that a trial may take."""
-    asked = asking(block(RATE, knob, budget="{epochs: 95}", repeats="2", sampler="random"))
-    assert asked.study.search is not None
-    assert asked.study.search.epochs_full(asked.study.search.searches[0]) == 40
-    (found,) = done(asked, home)
+    request = asking(block(RATE, knob, budget="{epochs: 95}", repeats="2", sampler="random"))
+    assert request.study.search is not None
+    assert request.study.search.epochs_full(request.study.search.searches[0]) == 40
+    (found,) = done(request, home)
     assert found.complete
     assert 95 - 40 < found.epochs == len(pretend.trained) <= 95

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, note, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED, close, hand_back, is_twin, proposals, reap, trials_of
 from experiments.tuning.results import search_result, winners
@@ -31,8 +31,8 @@ from studies.search.resolved import ArmSearch, ResolvedSearch
 
 
 @pytest.fixture
-def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Asked]:
-    def build(*knobs: str, **settings: str) -> Asked:
+def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Request]:
+    def build(*knobs: str, **settings: str) -> Request:
         path = tmp_path / "rate.yaml"
         lines = ["  space:", *(f"    {knob}" for knob in knobs), *(f"  {k}: {v}" for k, v in settings.items())]
         path.write_text(BASE + "\n".join(lines) + "\n", encoding="utf-8")
@@ -46,7 +46,7 @@ def in_memory(*directions: Literal["minimize", "maximize"]) -> StoredStudy:
 
 
 @pytest.mark.parametrize("pruner", ["none", "median", "halving", "hyperband", "wilcoxon"])
-def test_a_grid_visits_every_cell_once_under_every_pruner(asking: Callable[..., Asked], pruner: str) -> None:
+def test_a_grid_visits_every_cell_once_under_every_pruner(asking: Callable[..., Request], pruner: str) -> None:
     search = asking(RATE, LAYERS, sampler="grid", pruner=pruner, budget="{trials: 99}", repeats="5").study.search
     assert search is not None
     (arm,) = search.searches
@@ -118,32 +118,32 @@ def test_no_password_of_a_database_is_shown(address: str, shown: str) -> None:
     assert hide_password(address) == shown
 
 
-def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Asked]) -> None:
-    asked = asking(
+def test_of_a_front_each_setting_is_confirmed_once(asking: Callable[..., Request]) -> None:
+    request = asking(
         LAYERS, budget="{trials: 9}", objective="[validation/skill, validation/loss]", confirm="{best: 3}", repeats="1"
     )
-    search = asked.study.search
+    search = request.study.search
     assert search is not None
     (arm,) = search.searches
     study = in_memory("maximize", "minimize")
     for rank, layers in enumerate((3, 3, 3, 2, 1)):
         notes = TrialNotes(settings={"model.layers": layers}, rank=rank)
         study.add_trial(create_trial(values=[0.1 * layers, layers], user_attrs=notes.attributes()))
-    found = winners(search, arm, trials_of(study), asked.schema)
+    found = winners(search, arm, trials_of(study), request.schema)
     assert [(name, notes_of(trial).settings["model.layers"]) for name, trial in found] == [
         ("tuned", 3), ("tuned 2", 2), ("tuned 3", 1),
     ]  # fmt: skip
-    told = search_result(study, search, arm, asked.schema)
+    told = search_result(study, search, arm, request.schema)
     assert told.search.names(told.setup) == ["tuned", "tuned 2", "tuned 3"]
 
 
-def made(asking: Callable[..., Asked]) -> tuple[ResolvedSearch, ArmSearch, StoredStudy]:
+def made(asking: Callable[..., Request]) -> tuple[ResolvedSearch, ArmSearch, StoredStudy]:
     search = asking(RATE, sampler="tpe", budget="{trials: 9}", repeats="1", parallel="2").study.search
     assert search is not None
     return search, search.searches[0], in_memory("maximize")
 
 
-def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Callable[..., Asked]) -> None:
+def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Callable[..., Request]) -> None:
     search, arm, study = made(asking)
     propose(study, search, arm, 0)
     propose(study, search, arm, 0)
@@ -164,7 +164,7 @@ def test_of_two_machines_with_one_proposal_the_later_one_gives_way(asking: Calla
     assert proposals(trials_of(study))[0].number == retry.number
 
 
-def test_a_proposal_waits_for_those_that_it_may_know(asking: Callable[..., Asked]) -> None:
+def test_a_proposal_waits_for_those_that_it_may_know(asking: Callable[..., Request]) -> None:
     search, arm, study = made(asking)
     for rank in (0, 1):
         assert next_rank(search, arm, trials_of(study)) == rank
@@ -179,7 +179,7 @@ def test_a_proposal_waits_for_those_that_it_may_know(asking: Callable[..., Asked
     assert next_rank(search, arm, trials_of(study)) == 3, "the second, which it may know, has ended"
 
 
-def test_a_budget_that_was_lowered_and_raised_again_leaves_no_gap(asking: Callable[..., Asked]) -> None:
+def test_a_budget_that_was_lowered_and_raised_again_leaves_no_gap(asking: Callable[..., Request]) -> None:
     search, arm, study = made(asking)
     propose(study, search, arm, 0)
     study.tell(study.ask(), 0.5)
@@ -191,7 +191,7 @@ def test_a_budget_that_was_lowered_and_raised_again_leaves_no_gap(asking: Callab
 
 
 def test_a_process_that_dies_as_it_takes_a_trial_is_known_at_once_where_all_take_turns(
-    asking: Callable[..., Asked], tmp_path: Path
+    asking: Callable[..., Request], tmp_path: Path
 ) -> None:
     search, arm, study = made(asking)
     propose(study, search, arm, 0)

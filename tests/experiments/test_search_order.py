@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from experiments.tuning import ownership as search_claims
 from experiments.tuning import tune as engine
@@ -81,10 +81,10 @@ def searching(tmp_path: Path, tiny_corpus: Path, pool: type[PretendPool]) -> Cal
         path.write_text(BASE + text, encoding="utf-8")
         place = Home(tmp_path / home).make()
         pool.order = None if order is None else random.Random(order)
-        asked: Asked = open_request(str(path), place, Options(corpus=str(tiny_corpus), workers=workers))
+        request: Request = open_request(str(path), place, Options(corpus=str(tiny_corpus), workers=workers))
         store = Home(tmp_path / "shared").prepared
-        prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, store).path
-        (found,) = tune(asked, place, Silent(), lambda: prepared)
+        prepared = prepare(request.place.folder, request.study.arms[0].config.data, store).path
+        (found,) = tune(request, place, Silent(), lambda: prepared)
         assert found.complete
         return found
 

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.tuning.notes import notes_of
 from experiments.tuning.ownership import trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
@@ -132,16 +132,16 @@ def log_of(home: Home, fate: str) -> Path:
     return home.root / f"{fate}.log"
 
 
-def trials(asked: Asked, home: Home, storage: str | None) -> list[optuna.trial.FrozenTrial]:
-    with open_storage(home, asked.search_key, storage) as opened:
-        study = find_study(opened, study_name(asked.search_key, "tuned"))
+def trials(request: Request, home: Home, storage: str | None) -> list[optuna.trial.FrozenTrial]:
+    with open_storage(home, request.search_key, storage) as opened:
+        study = find_study(opened, study_name(request.search_key, "tuned"))
         return [] if study is None else trials_of(study)
 
 
-def dead_trial(process: subprocess.Popen[bytes], asked: Asked, home: Home, storage: str | None) -> int:
+def dead_trial(process: subprocess.Popen[bytes], request: Request, home: Home, storage: str | None) -> int:
     """Wait until a process has killed itself in the middle of a trial; the number of that trial."""
     assert process.wait(timeout=300) == -signal.SIGKILL, log_of(home, "dies").read_text(encoding="utf-8")
-    mine = [trial for trial in trials(asked, home, storage) if pid_of(trial) == process.pid]
+    mine = [trial for trial in trials(request, home, storage) if pid_of(trial) == process.pid]
     assert len(mine) == FATAL
     # Another process may have closed it already.
     assert mine[-1].state == TrialState.RUNNING or notes_of(mine[-1]).closed == "died"
@@ -153,9 +153,9 @@ def pid_of(trial: optuna.trial.FrozenTrial) -> int | None:
     return None if owner is None else owner.pid
 
 
-def check(asked: Asked, home: Home, storage: str | None, dead: int) -> None:
+def check(request: Request, home: Home, storage: str | None, dead: int) -> None:
     """All trials are complete, each setting once, the dead one's too; nothing is left running in the tracking store."""
-    seen = [trial for trial in trials(asked, home, storage) if trial.user_attrs.get("closed") != "unused"]
+    seen = [trial for trial in trials(request, home, storage) if trial.user_attrs.get("closed") != "unused"]
     states = Counter(trial.state for trial in seen)
     assert states == {TrialState.COMPLETE: TRIALS, TrialState.FAIL: 1}
     died = next(trial for trial in seen if trial.number == dead)
@@ -181,23 +181,23 @@ def mlflow_statuses(home: Home) -> dict[str, Counter[str]]:
     return found
 
 
-def asked_of(study: Path, corpus: Path, home: Home) -> Asked:
+def asked_of(study: Path, corpus: Path, home: Home) -> Request:
     return open_request(str(study), home, Options(corpus=str(corpus)))
 
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None) -> None:
-    asked = asked_of(study, corpus, home)
+    request = asked_of(study, corpus, home)
     first = start(home, study, corpus, storage, "dies")
     second = start(home, study, corpus, storage, "waits for a death")
     try:
-        dead = dead_trial(first, asked, home, storage)
+        dead = dead_trial(first, request, home, storage)
         assert second.wait(timeout=500) == 0, log_of(home, "waits for a death").read_text(encoding="utf-8")
     finally:
         for process in (first, second):
             process.kill()
             process.wait()
-    check(asked, home, storage, dead)
-    owners = Counter(pid_of(trial) for trial in trials(asked, home, storage))
+    check(request, home, storage, dead)
+    owners = Counter(pid_of(trial) for trial in trials(request, home, storage))
     assert {first.pid, second.pid} <= set(owners)
 
 
@@ -218,13 +218,13 @@ def test_two_processes_share_a_database_and_one_is_killed(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
 def test_a_driver_that_was_killed_goes_on_where_it_was(study: Path, tiny_corpus: Path, home: Home) -> None:
-    asked = asked_of(study, tiny_corpus, home)
+    request = asked_of(study, tiny_corpus, home)
     first = start(home, study, tiny_corpus, None, "dies")
     try:
-        dead = dead_trial(first, asked, home, None)
+        dead = dead_trial(first, request, home, None)
     finally:
         first.kill()
         first.wait()
     second = start(home, study, tiny_corpus, None, "goes on")
     assert second.wait(timeout=500) == 0, log_of(home, "goes on").read_text(encoding="utf-8")
-    check(asked, home, None, dead)
+    check(request, home, None, dead)

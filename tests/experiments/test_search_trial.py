@@ -32,8 +32,8 @@ def reports() -> Callable[..., list[float]]:
     """What is reported of epochs: history rows in, values out."""
 
     def build(config: RunConfig, objective: str, rows: list[dict[str, float]], usual: str = "skill") -> list[float]:
-        asked = Objective(f"validation/{objective}", parse_metric(objective))
-        search = ResolvedSearch((), (), (asked,), "random", "median", Budget(trials=1), 2, 1, usual)
+        request = Objective(f"validation/{objective}", parse_metric(objective))
+        search = ResolvedSearch((), (), (request,), "random", "median", Budget(trials=1), 2, 1, usual)
         trial = Recorder()
         one = OpenTrial(search, trial, Recorder(), TrialNotes(), config, lambda step, value: None)  # pyright: ignore[reportArgumentType]
         for epoch, row in enumerate(rows, start=1):

@@ -227,8 +227,8 @@ def test_the_command_line_takes_a_range(tiny_study: Path, tiny_corpus: Path, hom
 
 
 def test_a_rule_is_written_as_the_command_line_takes_it(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:
-    from experiments.evidence import rebuild_command
+    from experiments.results import rebuild_command
 
-    asked = open_request(str(tiny_study), home, options(tiny_corpus, repeats=Sequential(min=6, max=30)))
-    assert "--repeats 6..30" in rebuild_command(asked, home)
-    assert asked.key != open_request(str(tiny_study), home, options(tiny_corpus, repeats=30)).key
+    request = open_request(str(tiny_study), home, options(tiny_corpus, repeats=Sequential(min=6, max=30)))
+    assert "--repeats 6..30" in rebuild_command(request, home)
+    assert request.key != open_request(str(tiny_study), home, options(tiny_corpus, repeats=30)).key

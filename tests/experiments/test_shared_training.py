@@ -102,7 +102,7 @@ def test_where_the_training_failed_the_test_has_failed_too_and_says_why(
 ) -> None:
     wild = ("training.optimiser.learning_rate", 1e30), ("training.schedule.kind", "constant")
     options = Options(corpus=str(tiny_corpus), repeats=1, changes=wild)
-    asked = open_request(str(study), home, options)
+    request = open_request(str(study), home, options)
     run_study(str(study), home.root, options)
     deaf = records_of(home)["audio", 0]
     assert deaf.failure is not None
@@ -110,7 +110,7 @@ def test_where_the_training_failed_the_test_has_failed_too_and_says_why(
     assert "the training that it shares with run" in deaf.why
     assert records_of(home)["", 0].why in deaf.why
     # Both are final, until they are to be tried again; then the training is, too, though no arm may name it.
-    assert [run.state for run in plan(asked, home).runs] == ["failed", "failed"]
+    assert [run.state for run in plan(request, home).runs] == ["failed", "failed"]
     track = home.run(records_of(home)["", 0].fingerprint)
     write_record(track, replace(records_of(home)["", 0], arm="of another study"))
     study.write_text(study.read_text().replace("  track: {}", "  track: {evaluation.without: [track]}"))

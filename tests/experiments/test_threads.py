@@ -54,7 +54,7 @@ def test_what_is_set_in_the_environment_is_told_where_it_is_not_used(monkeypatch
 
 @pytest.mark.parametrize("asked", [None, 2])
 def test_a_run_from_python_has_its_own_threads_and_restores_those_of_the_process(
-    tiny_corpus: Path, tmp_path: Path, asked: int | None
+    tiny_corpus: Path, tmp_path: Path, request: int | None
 ) -> None:
     seen: set[int] = set()
 
@@ -65,14 +65,14 @@ def test_a_run_from_python_has_its_own_threads_and_restores_those_of_the_process
     model = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
     config = build_config(
         {
-            "corpus": str(tiny_corpus), "threads": asked, "model": model,
+            "corpus": str(tiny_corpus), "threads": request, "model": model,
             "data": {"window": 20}, "training": {"epochs": 1, "batch": 8},
         }
     )  # fmt: skip
     with with_threads(3):
         run(config, tmp_path / "run", look)
         assert torch.get_num_threads() == 3
-    assert seen == {asked or 1}
+    assert seen == {request or 1}
 
 
 def test_threads_are_restored_after_an_error() -> None:

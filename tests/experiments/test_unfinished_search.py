@@ -34,13 +34,13 @@ def begun(home: Home, tmp_path: Path, tiny_corpus: Path, tiny_study_text: str) -
     threads = torch.get_num_threads()
     path = tmp_path / "searching.yaml"
     path.write_text(tiny_study_text + SEARCH.format(corpus=tiny_corpus), encoding="utf-8")
-    asked = open_request(str(path), home, Options())
-    assert asked.tunes
-    prepared = prepare(asked.place.folder, asked.study.arms[0].config.data, home.prepared)
-    for arm in asked.study.arms:
-        config = arm.config.model_copy(update={"repeat": asked.study.first_repeat, "threads": 1})
+    request = open_request(str(path), home, Options())
+    assert request.tunes
+    prepared = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared)
+    for arm in request.study.arms:
+        config = arm.config.model_copy(update={"repeat": request.study.first_repeat, "threads": 1})
         identity = fingerprint(config, prepared.content)
-        told = {"study": asked.study.name, "arm": arm.name, "fingerprint": identity}
+        told = {"study": request.study.name, "arm": arm.name, "fingerprint": identity}
         trial(config, home.run(identity), lambda: prepared, on_event=lambda event: None, **told)
     torch.set_num_threads(threads)
     return path

@@ -16,7 +16,7 @@ from experiments.driver import run_study
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
-from experiments.planning.request import Asked, Options
+from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from mmcore.fingerprint import fingerprint
 
@@ -26,27 +26,27 @@ def actions(tmp_path: Path) -> Path:
     return write_actions(tmp_path / "actions")
 
 
-def opened(corpus: Path, home: Home, **options: Any) -> Asked:
+def opened(corpus: Path, home: Home, **options: Any) -> Request:
     return open_request("modalities", home, Options(corpus=str(corpus), **options))
 
 
 def test_with_a_corpus_alone_windows_hold_the_longest_item(actions: Path, home: Home) -> None:
-    asked = opened(actions, home)
-    assert {arm.config.data.window for arm in asked.study.arms} == {125}
-    assert {arm.config.data.stride for arm in asked.study.arms} == {None}
-    assert asked.fit is not None
-    assert (asked.fit.window, asked.fit.cut, asked.fit.warnings) == (125, 0, ())
-    text = plan_text(plan(asked, home))
+    request = opened(actions, home)
+    assert {arm.config.data.window for arm in request.study.arms} == {125}
+    assert {arm.config.data.stride for arm in request.study.arms} == {None}
+    assert request.fit is not None
+    assert (request.fit.window, request.fit.cut, request.fit.warnings) == (125, 0, ())
+    text = plan_text(plan(request, home))
     assert "window   125 steps; items have 41 to 125 (median 59)" in text
     assert "preset   small (chosen for 12 items; --preset names another)" in text
     assert "are cut" not in text
 
 
 def test_what_a_user_sets_wins_and_cut_items_are_told(actions: Path, home: Home) -> None:
-    asked = opened(actions, home, changes=(("data.window", 50),))
-    assert {arm.config.data.window for arm in asked.study.arms} == {50}
+    request = opened(actions, home, changes=(("data.window", 50),))
+    assert {arm.config.data.window for arm in request.study.arms} == {50}
     told = "9 of 12 items are longer than the window of 50 steps and are cut; the longest has 125"
-    found = plan(asked, home)
+    found = plan(request, home)
     assert f"warning: {told}" in plan_text(found)
     assert "Set data.window=125, or a step above 0.1 s" in plan_text(found)
     values = json.loads(json.dumps(plan_json(found)))
@@ -56,10 +56,10 @@ def test_what_a_user_sets_wins_and_cut_items_are_told(actions: Path, home: Home)
 
 
 def test_where_each_step_has_a_target_nothing_is_prepared_and_nothing_told(tmp_path: Path, home: Home) -> None:
-    asked = opened(write_actions(tmp_path / "steps", scope="step"), home)
-    assert asked.fit is None
+    request = opened(write_actions(tmp_path / "steps", scope="step"), home)
+    assert request.fit is None
     assert not home.prepared.exists()
-    found = plan(asked, home)
+    found = plan(request, home)
     assert "window " not in plan_text(found)
     assert plan_json(found)["lengths"] is None
     assert plan_json(found)["warnings"] == []
@@ -90,10 +90,10 @@ def test_arms_of_unlike_windows_are_each_told(actions: Path, home: Home, tmp_pat
     study = tmp_path / "mine.yaml"
     arms = "{whole: {}, short: {data.window: 50}, same: {data.window: 125, model.width: 32}}"
     study.write_text(f"question: Is whole better?\nreference: whole\nrepeats: 2\narms: {arms}\n", encoding="utf-8")
-    asked = open_request(str(study), home, Options(corpus=str(actions)))
-    assert [arm.config.data.window for arm in asked.study.arms] == [125, 50, 125]
-    assert asked.fit is not None
-    assert (asked.fit.window, asked.fit.cut, len(asked.fit.warnings)) == (125, 0, 1)
+    request = open_request(str(study), home, Options(corpus=str(actions)))
+    assert [arm.config.data.window for arm in request.study.arms] == [125, 50, 125]
+    assert request.fit is not None
+    assert (request.fit.window, request.fit.cut, len(request.fit.warnings)) == (125, 0, 1)
     twins = study.with_name("twins.yaml")
     twins.write_text(study.read_text(encoding="utf-8").replace(", model.width: 32", ""), encoding="utf-8")
     with pytest.raises(Exception, match="arms 'whole' and 'same' are the same experiment"):
@@ -101,9 +101,9 @@ def test_arms_of_unlike_windows_are_each_told(actions: Path, home: Home, tmp_pat
 
 
 def test_matching_counts_flops_of_the_whole_window(actions: Path, home: Home) -> None:
-    asked = opened(actions, home, match="flops")
+    request = opened(actions, home, match="flops")
     wide = opened(actions, home, match="flops", changes=(("data.window", 60),))
-    sizes = [next(arm.size for arm in one.study.arms if arm.name == one.study.reference) for one in (asked, wide)]
+    sizes = [next(arm.size for arm in one.study.arms if arm.name == one.study.reference) for one in (request, wide)]
     assert sizes[0] is not None
     assert sizes[1] is not None
     assert sizes[0].cost > 1.5 * sizes[1].cost
@@ -140,11 +140,11 @@ def records(home: Home) -> list[dict[str, Any]]:
 
 def test_a_plan_names_the_runs_that_a_run_leaves(actions: Path, home: Home) -> None:
     """The window in a plan's fingerprints is the one that a record has."""
-    asked = opened(actions, home)
-    assert asked.content is not None
-    config = asked.study.arms[0].config
-    found = plan(asked, home)
-    assert found.runs[0].fingerprint == fingerprint(config, asked.content)
+    request = opened(actions, home)
+    assert request.content is not None
+    config = request.study.arms[0].config
+    found = plan(request, home)
+    assert found.runs[0].fingerprint == fingerprint(config, request.content)
 
 
 def test_inspect_shows_lengths_and_what_the_default_would_cut(actions: Path, tmp_path: Path, home: Home) -> None:

@@ -94,7 +94,7 @@ def searched(rate, drawn="once", complete=True):
         asked = searches.resolved(space, ("multimodal",))
         search = searches.found(asked, [TrialResult(0, "complete", axes, axes, (0.5,))], best=(0,), complete=complete)
         made, found = SOUND(study_of, records_of)
-        # Its arms have no knob, so that the checks of arms see them as they were written.
+        # Its arms have no hyperparameter, so that the checks of arms see them as they were written.
         made = dataclasses.replace(made, search=dataclasses.replace(asked, searches=()))
         return made, [changed(record, "split.drawn", drawn) for record in found], (search,)
 

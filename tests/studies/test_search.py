@@ -254,15 +254,15 @@ BOTTLENECK = "{kind: int, low: 1, high: 4, when: {model.fusion.kind: bottleneck}
 
 
 @pytest.mark.parametrize(
-    ("overrides", "knob", "words"),
+    ("overrides", "hyperparameter", "words"),
     [
-        (f"{{{RATE}: 2e-4}}", RATES, f"sets {RATE}, and the knob '{RATE}'"),
+        (f"{{{RATE}: 2e-4}}", RATES, f"sets {RATE}, and the hyperparameter '{RATE}'"),
         ("{training: {optimiser: {learning_rate: 2e-4}}}", RATES, f"sets {RATE}"),
         # A whole mapping around it; one of its values is what the arm has.
         (
             f"{{{RATE}: 2e-4}}",
             "training.optimiser: {kind: choice, values: [{learning_rate: 2e-4}, {learning_rate: 1e-3}]}",
-            f"sets {RATE}, and the knob 'training.optimiser'",
+            f"sets {RATE}, and the hyperparameter 'training.optimiser'",
         ),
         # Another kind drops what the arm set for its own.
         (
@@ -287,12 +287,14 @@ def test_a_knob_that_overwrites_what_an_arm_is_is_refused(
 
 def test_a_knob_that_overwrites_a_baseline_is_refused_with_the_knobs_line(tmp_path: Path, schema: CorpusSchema) -> None:
     kinds = "loss.weighting.kind: {kind: choice, values: [fixed, uncertainty]}"
-    with pytest.raises(StudyError, match=r"mine.yaml:11: arm '\w+' sets loss.weighting.kind.*Leave the knob out"):
+    with pytest.raises(
+        StudyError, match=r"mine.yaml:11: arm '\w+' sets loss.weighting.kind.*Leave the hyperparameter out"
+    ):
         opened(tmp_path, schema, space("loss.weights: {kind: simplex, role: scientific}", kinds))
 
 
 @pytest.mark.parametrize(
-    ("overrides", "knobs"),
+    ("overrides", "hyperparameters"),
     [
         (
             "{loss.weighting.kind: dwa}",
@@ -324,7 +326,7 @@ def test_knobs_beside_what_an_arm_is_are_fine(
 
 
 @pytest.mark.parametrize(
-    ("knobs", "line", "words"),
+    ("hyperparameters", "line", "words"),
     [
         (
             ["model.dropout: {kind: uniform, low: 0, high: 0.4, when: {model.fusion.knd: add}}"],
@@ -341,7 +343,7 @@ def test_knobs_beside_what_an_arm_is_are_fine(
             11,
             ["'model.fusion.tokens' waits", "not among the values searched", "Did you mean 'bottleneck'?"],
         ),
-        # A kind that there is, and that no arm has; one that the knob above does not draw.
+        # A kind that there is, and that no arm has; one that the hyperparameter above does not draw.
         ([RATES, f"model.fusion.tokens: {BOTTLENECK}"], 11, ["'model.fusion.tokens' applies to no arm"]),
         (
             [KINDS, "model.fusion.rank: {kind: int, low: 1, high: 4, when: {model.fusion.kind: low_rank}}"],
@@ -389,7 +391,7 @@ def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("knobs", "line", "words"),
+    ("hyperparameters", "line", "words"),
     [
         (
             [RATES, "training.optimiser: {kind: choice, values: [{learning_rate: 1e-3}, {learning_rate: 1e-2}]}"],
@@ -435,7 +437,9 @@ def test_a_budget_without_room_for_a_trial_is_refused(tmp_path: Path, schema: Co
 
 def test_cma_es_without_a_number_is_refused(tmp_path: Path, schema: CorpusSchema) -> None:
     kinds = "model.norm: {kind: choice, values: [pre, post]}"
-    with pytest.raises(StudyError, match=r"mine.yaml:12: sampler cma_es needs a knob.*'base'.*Use tpe or random"):
+    with pytest.raises(
+        StudyError, match=r"mine.yaml:12: sampler cma_es needs a hyperparameter.*'base'.*Use tpe or random"
+    ):
         opened(tmp_path, schema, space(kinds, sampler="cma_es"))
     assert opened(tmp_path, schema, space(kinds, RATES, sampler="cma_es")).search is not None
 

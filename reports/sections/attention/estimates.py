@@ -25,7 +25,7 @@ from reports.statistics.multiplicity import holm
 
 FAMILIES = 2
 """Families of questions in the section, which share alpha evenly: about single arms, and about arms against another."""
-Asked = Literal["occlusion", "past", "events"]
+Request = Literal["occlusion", "past", "events"]
 """What is asked of every arm: is rollout right, does it overstate the past, do edits get more than their share?"""
 
 Measure = Literal["entropy", "distance", "events", "apart"]
@@ -206,13 +206,13 @@ class Attending:
         p = self.p_of(arm, "occlusion") if measure == "occlusion" else None
         return judge(self.rho(arm, measure).tolist(), self.overlap, self.level, p)
 
-    def p_of(self, arm: str, asked: Asked) -> float:
+    def p_of(self, arm: str, asked: Request) -> float:
         """p of a question about a single arm, corrected for all arms and questions (Holm)."""
         return self._corrected[arm, asked]
 
     @cached_property
-    def _corrected(self) -> dict[tuple[str, Asked], float]:
-        p: dict[tuple[str, Asked], float] = {}
+    def _corrected(self) -> dict[tuple[str, Request], float]:
+        p: dict[tuple[str, Request], float] = {}
         for arm in self.arms:
             too_much_R = self.past(arm, "rollout") - self.past(arm, "occlusion")
             events_R = self.measure(arm, "events")

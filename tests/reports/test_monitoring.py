@@ -9,7 +9,7 @@ from reports.output.render import write_report
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy
 from reports.summary.build import summarise
-from reports.verdicts.monitoring import compare_in_course, course_of
+from reports.verdicts.monitoring import compare_in_course, monitoring_of
 from studies.repeats import Sequential
 
 CLEAR, FAINT = {"active": 0.12, "scale": 0.12, "position": 0.12}, 0.0
@@ -32,33 +32,33 @@ def trained(study, everything, kill_after=10**6):
     by_run = {(r.arm, r.repeat): r for r in everything}
     done = {}
     while True:
-        course = course_of(tidy(study, list(done.values())))
-        todo = sorted(course.asked - done.keys())[: kill_after - len(done)]
+        monitoring = monitoring_of(tidy(study, list(done.values())))
+        todo = sorted(monitoring.asked - done.keys())[: kill_after - len(done)]
         if not todo:
-            return list(done.values()), course
+            return list(done.values()), monitoring
         done |= {run: by_run[run] for run in todo}
 
 
 def test_a_clear_comparison_stops_early_and_the_other_goes_to_the_end(sequential, all_records):
-    records, course = trained(sequential, all_records)
-    clear, faint = course.looks["clear", "track_only"], course.looks["faint", "track_only"]
+    records, monitoring = trained(sequential, all_records)
+    clear, faint = monitoring.looks["clear", "track_only"], monitoring.looks["faint", "track_only"]
     assert clear.stopped_at is not None
     assert clear.stopped_at < 14
     assert clear.done == tuple(range(6, clear.stopped_at + 1))
     assert (faint.stopped_at, faint.done) == (None, tuple(range(6, 15)))
-    assert course.waiting is None
+    assert monitoring.waiting is None
     # Only the arms of an open comparison go on, and its reference with them.
     counts = {arm: sum(r.arm == arm for r in records) for arm in ("track_only", "clear", "faint")}
     assert counts == {"track_only": 14, "clear": clear.stopped_at, "faint": 14}
-    assert [course.repeats(arm) for arm in counts] == list(counts.values())
+    assert [monitoring.repeats(arm) for arm in counts] == list(counts.values())
 
 
 def test_where_everything_is_clear_the_study_ends_early(sequential, records_of):
-    records, course = trained(sequential, records_of(sequential, {"clear": CLEAR, "faint": CLEAR}))
-    assert course.waiting is None
-    assert course.open == ()
+    records, monitoring = trained(sequential, records_of(sequential, {"clear": CLEAR, "faint": CLEAR}))
+    assert monitoring.waiting is None
+    assert monitoring.open == ()
     assert len(records) < 3 * 14
-    assert len(records) == len(course.asked)
+    assert len(records) == len(monitoring.asked)
 
 
 @pytest.mark.parametrize("killed", [5, 18, 19, 25])
@@ -70,21 +70,21 @@ def test_a_killed_study_goes_on_to_the_same_decisions(sequential, all_records, k
         # Now several workers, in another order.
         have = {(r.arm, r.repeat) for r in records}
         records += [by_run[run] for run in sorted(part.asked - have, key=lambda run: (-run[1], run[0]))]
-        part = course_of(tidy(sequential, records))
+        part = monitoring_of(tidy(sequential, records))
     assert part == trained(sequential, all_records)[1]
 
 
 def test_runs_that_are_there_already_change_no_decision(sequential, all_records):
-    _, course = trained(sequential, all_records)
-    surplus = course_of(tidy(sequential, all_records))
-    assert surplus.looks == course.looks
-    assert surplus.asked == course.asked
+    _, monitoring = trained(sequential, all_records)
+    surplus = monitoring_of(tidy(sequential, all_records))
+    assert surplus.looks == monitoring.looks
+    assert surplus.asked == monitoring.asked
 
 
 def test_a_failed_run_is_a_missing_pair_and_no_look_waits_for_it(sequential, records_of):
     everything = records_of(sequential, {"clear": CLEAR}, failures=[("clear", 2), ("faint", 3)])
-    records, course = trained(sequential, everything)
-    assert course.waiting is None
+    records, monitoring = trained(sequential, everything)
+    assert monitoring.waiting is None
     summary = summarise(tidy(sequential, records))
     row = summary.primary[0]
     assert row.looks.stopped_at is not None
@@ -96,10 +96,10 @@ def test_a_failed_run_is_a_missing_pair_and_no_look_waits_for_it(sequential, rec
 
 def test_an_equivalence_stops_a_comparison_too(sequential, records_of):
     study = replace(sequential, margin=0.1)
-    records, course = trained(study, records_of(study, {"clear": CLEAR}, noise=0.01))
-    assert course.looks["faint", "track_only"].stopped_at is not None
+    records, monitoring = trained(study, records_of(study, {"clear": CLEAR}, noise=0.01))
+    assert monitoring.looks["faint", "track_only"].stopped_at is not None
     assert summarise(tidy(study, records)).primary[1].verdict == "equivalent"
-    assert course.waiting is None
+    assert monitoring.waiting is None
 
 
 def test_the_report_says_what_held_at_the_look_where_a_comparison_stopped(sequential, all_records):
@@ -135,9 +135,9 @@ def test_a_finished_sequential_study_warns_of_no_missing_repeats(sequential, all
 
 @pytest.mark.parametrize("killed", [1, 17, 18, 21])
 def test_a_report_of_a_part_says_when_the_next_look_is(sequential, all_records, killed):
-    records, course = trained(sequential, all_records, kill_after=killed)
+    records, monitoring = trained(sequential, all_records, kill_after=killed)
     summary = summarise(tidy(sequential, records))
-    assert f"next look is at {course.waiting}" in summary.verdicts[1].not_shown or killed < 18
+    assert f"next look is at {monitoring.waiting}" in summary.verdicts[1].not_shown or killed < 18
     assert killed >= 18 or "Nothing can be said before the first look, at 6 repeats." in summary.verdicts[1].not_shown
     assert not {c.verdict for c in summary.primary} & {"better", "worse"} or killed > 18
     assert "it looks next at" in summary.sequential.text
@@ -161,13 +161,13 @@ def test_json_has_looks_and_keeps_its_keys(sequential, all_records, study_of, re
 
 
 def test_a_fixed_study_has_no_course(results_of, study_of):
-    assert course_of(results_of(study_of())) is None
+    assert monitoring_of(results_of(study_of())) is None
 
 
 def test_what_is_compared_before_the_first_look_claims_nothing(sequential, all_records):
-    _, course = trained(sequential, all_records, kill_after=12)
+    _, monitoring = trained(sequential, all_records, kill_after=12)
     found = compare_in_course(
-        course, ("clear", "track_only"), [1.0] * 4, [0.0] * 4, alpha=0.05, higher_is_better=True, comparisons=2
+        monitoring, ("clear", "track_only"), [1.0] * 4, [0.0] * 4, alpha=0.05, higher_is_better=True, comparisons=2
     )
     assert (found.n, found.p, found.difference.mean) == (4, 1.0, 1.0)
 

@@ -14,7 +14,7 @@ from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split
 
 
-def divided_twins(prepared: Prepared, split: Split) -> list[tuple[str, str]]:
+def divided_duplicates(prepared: Prepared, split: Split) -> list[tuple[str, str]]:
     """Test items of which a copy is on the training or validation side.
 
     A copy has the same values, to the bit, in all steps of a modality. A modality whose values never change counts

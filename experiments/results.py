@@ -16,7 +16,7 @@ from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.planning.plan import Plan
-from experiments.planning.request import Asked
+from experiments.planning.request import Request
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
@@ -27,29 +27,29 @@ from reports.summary.build import Summary
 from studies.study import CATALOGUE
 
 
-def gather(todo: Plan, home: Home) -> StudyResults:
+def load_results(todo: Plan, home: Home) -> StudyResults:
     """Every finished run of a study as tidy tables, with quality of the data and origin.
 
     Raises:
         RecordError: nothing is finished yet, or the records cannot be mixed.
     """
-    asked = todo.asked
+    request = todo.request
     with _without_collection():
         records = _records(todo, home)
         if not records:
             raise RecordError(
-                f"study '{asked.study.name}' has no finished run yet",
+                f"study '{request.study.name}' has no finished run yet",
                 where=str(home.runs),
-                next_step=f"Start it: {rebuild_command(asked, home, 'run')}",
+                next_step=f"Start it: {rebuild_command(request, home, 'run')}",
             )
-        results = tidy(asked.study, records, _quality(asked, home), _origin(asked, home))
+        results = tidy(request.study, records, _quality(request, home), _origin(request, home))
         del records
     results = replace(results, analyses=answers(todo, home))
-    if not asked.searches:
+    if not request.searches:
         return results
     from experiments.tuning.results import with_importances
 
-    return replace(results, search=with_importances(asked, home))
+    return replace(results, search=with_importances(request, home))
 
 
 def _records(todo: Plan, home: Home) -> list[Record]:
@@ -74,13 +74,13 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:
+def rebuild_command(request: Request, home: Home, verb: str = "report") -> str:
     """The command that rebuilds the report from the records, or with ``run`` trains them anew."""
-    options = asked.options
+    options = request.options
     words = ["mmstudy"]
     if home.root != Home.choose().root:
         words += ["--home", str(home.root)]
-    words += [verb, asked.study.name if asked.file.parent == CATALOGUE else str(asked.file)]
+    words += [verb, request.study.name if request.file.parent == CATALOGUE else str(request.file)]
     for flag, value in (
         ("--corpus", options.corpus),
         ("--preset", options.preset),
@@ -95,7 +95,7 @@ def rebuild_command(asked: Asked, home: Home, verb: str = "report") -> str:
     return shlex.join(words)
 
 
-def conclude(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
+def log_verdicts(mirror: Mirror, results: StudyResults, summary: Summary) -> None:
     """Write aggregates and verdicts on the arms' parent runs of the tracking store."""
     for arm in results.study.arms:
         scores = results.scores
@@ -133,8 +133,8 @@ def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
     return told | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
 
 
-def _quality(asked: Asked, home: Home) -> tuple[QualityRow, ...]:
-    store = store_path(asked.content or "", asked.study.arms[0].config.data, home.prepared)
+def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
+    store = store_path(request.content or "", request.study.arms[0].config.data, home.prepared)
     try:
         return read_quality(store)
     except FileNotFoundError:
@@ -148,14 +148,14 @@ def _quality(asked: Asked, home: Home) -> tuple[QualityRow, ...]:
         ) from None
 
 
-def _origin(asked: Asked, home: Home) -> Origin:
+def _origin(request: Request, home: Home) -> Origin:
     here = environment()
     return Origin(
-        command=rebuild_command(asked, home, "run"),
-        rebuild=rebuild_command(asked, home),
+        command=rebuild_command(request, home, "run"),
+        rebuild=rebuild_command(request, home),
         home=str(home.root),
-        study_file=str(asked.file),
-        corpus_path=str(asked.place.folder),
+        study_file=str(request.file),
+        corpus_path=str(request.place.folder),
         mmstudy=here.mmstudy,
         commit=here.commit,
         dirty=here.dirty,
