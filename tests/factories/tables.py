@@ -11,6 +11,9 @@ import pandas as pd
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.frames import draft_corpus, write_draft
 
+Tables = dict[str, dict[str, pd.DataFrame]]
+"""Modality, or targets, to item to table."""
+
 NAMES = ["a", "b", "c"]
 MOOD = pd.Series(["sad", "glad", "sad"], index=NAMES, name="mood")
 

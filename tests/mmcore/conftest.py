@@ -1,14 +1,19 @@
 """Tiny corpora on disk whose truth is known."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    import torch
 
 EDITING_SCHEMA = {
     "format": 1,
@@ -191,7 +196,7 @@ def without_time() -> Callable[[Any], str]:
 
 
 @pytest.fixture(scope="session")
-def weights() -> Callable[..., dict[str, Any]]:
+def weights() -> Callable[..., dict[str, torch.Tensor]]:
     """The weights in a checkpoint of a run's folder."""
     import torch
 
@@ -199,7 +204,7 @@ def weights() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def same_weights(weights: Callable[..., dict[str, Any]]) -> Callable[[Path, Path], bool]:
+def same_weights(weights: Callable[..., dict[str, torch.Tensor]]) -> Callable[[Path, Path], bool]:
     """Whether two runs ended, and were scored, with the same weights to the bit."""
     import torch
 

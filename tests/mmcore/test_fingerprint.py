@@ -1,10 +1,9 @@
 """Pins the identity of runs: who changes the numerics raises NUMERICS and, with it, the values here."""
 
-from typing import Any
-
 import pytest
 
 from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
+from mmcore.config.overrides import Plain
 from mmcore.errors import ConfigError
 from mmcore.fingerprint import NUMERICS, fingerprint, identity, training_fingerprint
 
@@ -13,7 +12,7 @@ WINDOW = {"corpus": "c", "data": {"window": 100}}
 """What every config needs before it has a name: a number for its window."""
 
 
-def config_of(values: dict[str, Any]) -> RunConfig:
+def config_of(values: Plain) -> RunConfig:
     return build_config(override(WINDOW, values))
 
 

@@ -145,8 +145,8 @@ def analyse(found: Streams, stream: Stream) -> Analysed | None:
     return done
 
 
-def _readable(found: Streams, stream: Stream) -> dict[str, Any]:
-    heads: dict[str, Any] = {}
+def _readable(found: Streams, stream: Stream) -> dict[str, _Head]:
+    heads: dict[str, _Head] = {}
     for item in list(stream.load):
         try:
             raw = stream.read(item)
@@ -176,7 +176,7 @@ class _Head:
         self.form = raw.form
 
 
-def _drop_odd(found: Streams, stream: Stream, heads: dict[str, Any]) -> None:
+def _drop_odd(found: Streams, stream: Stream, heads: dict[str, _Head]) -> None:
     """Leave out tables that lack a column that most others have."""
     counts: dict[str, int] = {}
     for head in heads.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ def _read(path: Path) -> Raw:
             raise CorpusError(f"files {other or 'without an ending'} are not read", where=str(path))
 
 
-def _json(path: Path, number: int, line: str) -> dict[str, Any]:
+def _json(path: Path, number: int, line: str) -> dict[str, object]:
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -112,11 +113,13 @@ def _read_csv(path: Path) -> Raw:
         raise CorpusError("a table must begin with a line of column names", found="an empty line", where=str(path))
     separator = max(",;\t|", key=head.count) if path.suffix.lower() == ".csv" else "\t"
     headless = all(_is_number(cell) for cell in head.strip().split(separator))
-    options: dict[str, Any] = {"sep": separator, "encoding": "utf-8-sig", "low_memory": False}
-    frame = pd.read_csv(path, header=None if headless else "infer", **options)
-    texts = [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
-    if separator == ";" and any(_decimal_commas(frame[name]) for name in texts):
-        frame = pd.read_csv(path, header=None if headless else "infer", decimal=",", **options)
+    read = partial(
+        pd.read_csv, path, sep=separator, encoding="utf-8-sig", low_memory=False, header=None if headless else "infer"
+    )
+    frame = read()
+    texts = [column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)]
+    if separator == ";" and any(map(_decimal_commas, texts)):
+        frame = read(decimal=",")
     return Raw(frame.rename(columns=str), "array" if headless else "table")
 
 

@@ -66,7 +66,7 @@ def find_shards(path: Path) -> list[Shard]:
     return [Shard(file, _split_of(file.relative_to(path))) for file in found]
 
 
-def features_of(shards: Sequence[Shard]) -> dict[str, Any]:
+def features_of(shards: Sequence[Shard]) -> Mapping[str, object]:
     """What ``datasets`` says of each column (``_type`` and more); empty where the files say nothing.
 
     Raises:
@@ -142,7 +142,8 @@ def _saved(folder: Path, split: str | None) -> list[Shard]:
     files = state.get("_data_files")
     if not isinstance(files, list):
         raise _odd(place / "state.json", "a list '_data_files'")
-    split = split or (state["_split"] if isinstance(state.get("_split"), str) else None)
+    own = state.get("_split")
+    split = split or (own if isinstance(own, str) else None)
     shards = []
     for entry in files:
         name = entry.get("filename") if isinstance(entry, Mapping) else None
@@ -160,7 +161,7 @@ def _check_inside(name: str, where: Path) -> None:
         raise _odd(where, "names of files in the folder itself")
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Mapping[str, object]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

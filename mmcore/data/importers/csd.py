@@ -26,6 +26,7 @@ from mmcore.data.importers.published import video_of
 from mmcore.data.importers.rows import STEP
 from mmcore.data.importers.sample import Imported, Options, Sample, Stream, some
 from mmcore.data.sources.writing import new_corpus
+from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
 
 MOSEI = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
@@ -99,7 +100,7 @@ def import_csd(paths: Sequence[Path], folder: Path, options: Options) -> Importe
             notes = [f"step {STEP} s", *([labels.note] if labels.note else [])]
             if per_step:
                 notes.append(f"a label holds for its interval; --item {SEGMENT} makes an item of each, as is usual")
-            times = {"start": "start", "end": "end"}
+            times: WrittenClock = {"start": "start", "end": "end"}
             return gathering.finish(
                 folder, folder_title(paths[0]), [labels.target], scope="step" if per_step else "item", step=STEP,
                 clocks={one.name: times for one in streams}, label_clock=times if per_step else {}, guessed=notes,

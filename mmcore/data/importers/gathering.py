@@ -18,6 +18,7 @@ from mmcore.data.importers.labels import Target, as_names, target_of
 from mmcore.data.importers.sample import Imported, Sample, Stream, clean, folder_name, side_of, some
 from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
+from mmcore.data.sources.written import WrittenClock, WrittenCorpus, WrittenFeature
 from mmcore.errors import CorpusError
 
 LABELS = "labels"
@@ -139,8 +140,8 @@ class Gathering:
         *,
         scope: str,
         step: float | None,
-        clocks: Mapping[str, Mapping[str, Any]] | None = None,
-        label_clock: Mapping[str, Any] | None = None,
+        clocks: Mapping[str, WrittenClock] | None = None,
+        label_clock: WrittenClock | None = None,
         reference: str | None = None,
         classes: Mapping[str, Sequence[str]] | None = None,
         guessed: Sequence[str] = (),
@@ -178,7 +179,7 @@ class Gathering:
             write_table(self._partial / LABELS / f"{item}.parquet", written)
         self._write_items()
         chosen = [kinds[target] for target in targets]
-        schema = {
+        schema: WrittenCorpus = {
             "format": 1,
             "name": name,
             "step": step,
@@ -290,7 +291,7 @@ def _is_embedding(modality: str, facts: _Facts) -> bool:
     return facts.width >= WIDE and any(word in modality.lower() for word in EMBEDDINGS)
 
 
-def _feature(modality: str, facts: _Facts) -> dict[str, str]:
+def _feature(modality: str, facts: _Facts) -> WrittenFeature:
     name = f"{facts.folder}_0" if facts.width == 1 else f"{facts.folder}_{{0..{facts.width - 1}}}"
     return {"name": name, "kind": "embedding"} if _is_embedding(modality, facts) else {"name": name}
 

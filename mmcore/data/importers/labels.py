@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mmcore.data.importers.sample import clean
+from mmcore.data.sources.written import WrittenParameter
 from mmcore.errors import CorpusError, nearest
 
 MOST_CLASSES = 50
@@ -25,7 +25,7 @@ class Target:
         note: what was assumed.
     """
 
-    parameter: dict[str, Any]
+    parameter: WrittenParameter
     as_text: bool
     note: str
 
@@ -57,7 +57,6 @@ def target_of(name: str, columns: Sequence[np.ndarray], classes: Sequence[str] |
             next_step="Name another column: --target COLUMN",
             where=where,
         )
-    base = {"name": name, "component": name}
     if classes is not None:
         return _named(name, found, list(classes), where)
     if values.dtype.kind in "US":
@@ -77,11 +76,16 @@ def target_of(name: str, columns: Sequence[np.ndarray], classes: Sequence[str] |
         codes = [int(value) for value in found]
         if codes == list(range(len(codes))):
             if len(codes) == 2:
-                return Target(base | {"kind": "binary"}, False, f"'{name}' is binary: 0 and 1")
-            parameter = base | {"kind": "categorical", "classes": len(codes)}
-            return Target(parameter, False, f"'{name}' is {len(codes)} classes: whole numbers from 0")
+                return Target(
+                    {"name": name, "component": name, "kind": "binary"}, False, f"'{name}' is binary: 0 and 1"
+                )
+            several: WrittenParameter = {
+                "name": name, "component": name, "kind": "categorical", "classes": len(codes),
+            }  # fmt: skip
+            return Target(several, False, f"'{name}' is {len(codes)} classes: whole numbers from 0")
         return _classes(name, [str(code) for code in codes], True, "classes: a few whole numbers")
-    return Target(base | {"kind": "continuous"}, False, f"'{name}' is a number, {found[0]:.3g} to {found[-1]:.3g}")
+    number: WrittenParameter = {"name": name, "component": name, "kind": "continuous"}
+    return Target(number, False, f"'{name}' is a number, {found[0]:.3g} to {found[-1]:.3g}")
 
 
 def _named(name: str, found: np.ndarray, classes: list[str], where: str) -> Target:
@@ -98,11 +102,11 @@ def _named(name: str, found: np.ndarray, classes: list[str], where: str) -> Targ
 
 
 def _classes(name: str, classes: list[str], as_text: bool, note: str) -> Target:
-    kind = "binary" if len(classes) == 2 else "categorical"
-    parameter: dict[str, Any] = {"name": name, "kind": kind}
-    if kind == "categorical":
-        parameter["classes"] = len(classes)
-    parameter |= {"labels": classes, "component": name}
+    parameter: WrittenParameter = (
+        {"name": name, "kind": "binary", "labels": classes, "component": name}
+        if len(classes) == 2
+        else {"name": name, "kind": "categorical", "classes": len(classes), "labels": classes, "component": name}
+    )
     listed = ", ".join(classes[:6]) + (", …" if len(classes) > 6 else "")
     return Target(parameter, as_text, f"'{name}' is {len(classes)} {note}: {listed}")
 

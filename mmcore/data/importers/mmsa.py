@@ -5,6 +5,7 @@ Source: Mao et al. 2022, "M-SENA: an integrated platform for multimodal sentimen
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def import_mmsa(path: Path, folder: Path, options: Options) -> Imported:
     return write_parts(parts, path, folder, options, [target], left_out=reasons)
 
 
-def _part(side: str, part: dict[str, Any], columns: list[str], options: Options, path: Path) -> Part:
+def _part(side: str, part: Mapping[str, object], columns: list[str], options: Options, path: Path) -> Part:
     where = str(path)
     key = chosen(options.item, list(part), ("id", "ids"), f"ids of clips in part '{side}'", "--item", where)
     names = texts(part[key])

@@ -5,6 +5,7 @@ Source: Tsai et al. 2019, "Multimodal transformer for unaligned multimodal langu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def import_mult(path: Path, folder: Path, options: Options) -> Imported:
     return write_parts(parts, path, folder, options, targets, left_out=reasons, guessed=guessed)
 
 
-def _part(side: str, part: dict[str, Any], options: Options, path: Path) -> Part:
+def _part(side: str, part: Mapping[str, object], options: Options, path: Path) -> Part:
     where = str(path)
     arrays = {
         name: array

@@ -17,6 +17,7 @@ from mmcore.data.importers.rows import STEP, number
 from mmcore.data.importers.sample import SIDES, Imported, Options, Sample, Stream
 from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus
+from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
 
 _VIDEO = re.compile(r"(.+?)(?:\$_\$.*|\[[^\[\]]*\])")
@@ -45,7 +46,7 @@ class Part:
     labels: Mapping[str, np.ndarray]
 
 
-def read_parts(path: Path, kind: str) -> dict[str, dict[str, Any]]:
+def read_parts(path: Path, kind: str) -> dict[str, Mapping[str, object]]:
     """The parts of a published pickle, by the names that the file gives them.
 
     Raises:
@@ -238,10 +239,10 @@ def _timed(values: Mapping[str, np.ndarray], options: Options, sparse: str) -> d
 
 def _clocks(
     aligned: bool, modalities: Sequence[str], options: Options, sparse: str, notes: list[str]
-) -> tuple[float | None, dict[str, dict[str, Any]], str | None]:
+) -> tuple[float | None, dict[str, WrittenClock], str | None]:
     if aligned:
         return None, {}, None
-    clocks = {name: {"sampling_rate": number(rate)} for name, rate in options.rates.items()}
+    clocks: dict[str, WrittenClock] = {name: {"sampling_rate": number(rate)} for name, rate in options.rates.items()}
     bare = [name for name in modalities if name not in options.rates]
     if bare:
         notes.append(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mmcore.data.importers.sample import Options
+from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
 
 STEP = 0.1
@@ -25,11 +25,11 @@ class RowClock:
     """
 
     step: float | None
-    keys: Mapping[str, dict[str, Any]]
+    keys: Mapping[str, WrittenClock]
     rates: Mapping[str, str]
     notes: tuple[str, ...]
 
-    def of_labels(self, target: str, scope: str) -> dict[str, Any]:
+    def of_labels(self, target: str, scope: str) -> WrittenClock:
         """The keys of the table of labels."""
         return {"sampling_rate": number(self.rates[target])} if scope == "step" and self.step is not None else {}
 
@@ -62,7 +62,7 @@ def clock_of(modalities: Sequence[str], options: Options, where: str, labels: st
             next_step="Add " + " ".join(f"--sampling-rate {name}=HZ" for name in bare),
             where=where,
         )
-    keys = {name: {"sampling_rate": number(options.rates[name])} for name in modalities}
+    keys: dict[str, WrittenClock] = {name: {"sampling_rate": number(options.rates[name])} for name in modalities}
     return RowClock(STEP, keys, options.rates, (f"step {STEP} s",))
 
 

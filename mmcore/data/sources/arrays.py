@@ -91,7 +91,9 @@ def _items(items: Any, groups: Any, split: Any, count: int, faults: Faults) -> p
     return frame
 
 
-def _by_item(arrays: Any, names: Sequence[str], lengths: Any, name: str, faults: Faults) -> dict[str, Any]:
+def _by_item(
+    arrays: Any, names: Sequence[str], lengths: Any, name: str, faults: Faults
+) -> dict[str, pd.DataFrame | np.ndarray]:
     """Item to array of shape (T_i, F); padding is cut off, and an item that is all padding has no table."""
     if len(arrays) != len(names):
         faults.add(
@@ -111,15 +113,17 @@ def _by_item(arrays: Any, names: Sequence[str], lengths: Any, name: str, faults:
     if lengths is not None and len(lengths) != len(names):
         faults.add("lengths must have a number for every item", name=name, expected=f"{len(names)} numbers")
         return {}
-    found: dict[str, Any] = {}
+    found: dict[str, pd.DataFrame | np.ndarray] = {}
     for at, (item, array) in enumerate(zip(names, arrays, strict=True)):
         if array is None:
             continue
-        found[item] = _unpadded(array, None if lengths is None else int(lengths[at]), name, item, faults)
-    return {item: array for item, array in found.items() if array is not None and len(array)}
+        values = _unpadded(array, None if lengths is None else int(lengths[at]), name, item, faults)
+        if values is not None and len(values):
+            found[item] = values
+    return found
 
 
-def _unpadded(array: Any, length: int | None, name: str, item: str, faults: Faults) -> Any:
+def _unpadded(array: Any, length: int | None, name: str, item: str, faults: Faults) -> pd.DataFrame | np.ndarray | None:
     """Without the rows beyond ``length``, or where that is None without rows of NaN at the end."""
     values = array if isinstance(array, pd.DataFrame) else np.asarray(array)
     if length is not None:
@@ -128,7 +132,7 @@ def _unpadded(array: Any, length: int | None, name: str, item: str, faults: Faul
                 "a length must not go beyond its array", name=name, item=item, expected=f"at most {len(values)}",
                 found=str(length),
             )  # fmt: skip
-        return values[:length]
+        return values.iloc[:length] if isinstance(values, pd.DataFrame) else values[:length]
     if isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.ndim:
         full = np.flatnonzero(~np.isnan(values.reshape(len(values), -1)).all(axis=1))
         return values[: full[-1] + 1] if len(full) else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from mmcore.data.sources.frame_tables import RawTable
 from mmcore.data.sources.given import Data, Faults, TargetData
+from mmcore.data.sources.written import WrittenClock
 
 ALIKE = 0.01
 """Rates that differ by less than this share are one rate."""
@@ -62,12 +62,12 @@ def seconds_of_items(raw: Raw, given: Mapping[str, Data], faults: Faults) -> Raw
     return found
 
 
-def clock_of(data: Data, tables: Mapping[str, RawTable]) -> dict[str, Any]:
+def clock_of(data: Data, tables: Mapping[str, RawTable]) -> WrittenClock:
     """What corpus.yaml says about the times of a modality, or of targets over time."""
-    told: dict[str, Any] = {}
+    told: WrittenClock = {}
     table = next(iter(tables.values()), None)
     if table is not None and "start" in table.times:
-        told |= {"start": "start", "end": "end"}
+        told["start"], told["end"] = "start", "end"
     if data.sampling_rate is not None:
         told["sampling_rate"] = _written(data.sampling_rate)
     if data.rate is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.frame_tables import Cells
 from mmcore.data.sources.given import Data, Faults, TargetData, plain, suggest
+from mmcore.data.sources.written import WrittenFeature, WrittenParameter
 from mmcore.errors import nearest
 from mmcore.schema import Kind
 
@@ -197,7 +198,7 @@ def _of_codes(name: str, column: str, known: np.ndarray, labels: tuple[str, ...]
 
 
 # corpus.yaml -------------------------------------------------------------------------------------------------------
-def features_of(name: str, columns: Sequence[Column], data: Data, faults: Faults) -> list[dict[str, Any]]:
+def features_of(name: str, columns: Sequence[Column], data: Data, faults: Faults) -> list[WrittenFeature]:
     """The features of a modality as corpus.yaml has them; numbered columns of one kind are one range.
 
     Args:
@@ -205,7 +206,7 @@ def features_of(name: str, columns: Sequence[Column], data: Data, faults: Faults
         faults: receives columns of embeddings that stand alone: an embedding is brought to unit length, which leaves
             of a single number no more than its sign.
     """
-    features: list[dict[str, Any]] = []
+    features: list[WrittenFeature] = []
     for first, last in _runs(columns, data):
         column = columns[first]
         text = column.name
@@ -221,19 +222,32 @@ def features_of(name: str, columns: Sequence[Column], data: Data, faults: Faults
                 expected="columns that are numbered one after another, such as clip_0 … clip_511",
                 next_step="Number them in the order of the embedding, or say another kind",
             )
-        feature: dict[str, Any] = {"name": text}
+        feature: WrittenFeature = {"name": text}
         if column.kind != "continuous":
             feature["kind"] = column.kind
         if column.labels is not None:
             feature["labels"] = list(column.labels)
-        features.append(feature | _options(column.name, data))
+        features.append({**feature, **_options(column.name, data)})
     return features
 
 
-def _options(column: str, data: Data) -> dict[str, str]:
-    resample = data.resample.get(column) if isinstance(data.resample, Mapping) else data.resample
-    found = {"unit": data.units.get(column), "resample": resample}
-    return {key: value for key, value in found.items() if value}
+class _Options(TypedDict, total=False):
+    unit: str
+    resample: str
+
+
+class _Classes(TypedDict, total=False):
+    labels: list[str]
+    classes: int
+
+
+def _options(column: str, data: Data) -> _Options:
+    options: _Options = {}
+    if unit := data.units.get(column):
+        options["unit"] = unit
+    if resample := data.resample.get(column) if isinstance(data.resample, Mapping) else data.resample:
+        options["resample"] = resample
+    return options
 
 
 def _runs(columns: Sequence[Column], data: Data) -> list[tuple[int, int]]:
@@ -256,17 +270,18 @@ def _follows(before: Column, column: Column, data: Data) -> bool:
     return bool(one and two and (one[1], one[3]) == (two[1], two[3]) and int(two[2]) == int(one[2]) + 1)
 
 
-def parameters_of(columns: Sequence[Column], data: TargetData) -> list[dict[str, Any]]:
+def parameters_of(columns: Sequence[Column], data: TargetData) -> list[WrittenParameter]:
     """The parameters of the targets as corpus.yaml has them."""
-    parameters: list[dict[str, Any]] = []
+    parameters: list[WrittenParameter] = []
     for column in columns:
-        parameter: dict[str, Any] = {"name": column.name, "kind": column.kind}
+        classes: _Classes = {}
         if column.labels is not None:
-            parameter["labels"] = list(column.labels)
+            classes["labels"] = list(column.labels)
         elif column.classes is not None:
-            parameter["classes"] = column.classes
-        parameter["component"] = data.components.get(column.name, column.name)
+            classes["classes"] = column.classes
+        component = data.components.get(column.name, column.name)
+        parameter: WrittenParameter = {"name": column.name, "kind": column.kind, **classes, "component": component}
         if column.name in data.when:
             parameter["when"] = data.when[column.name]
-        parameters.append(parameter | _options(column.name, data))
+        parameters.append({**parameter, **_options(column.name, data)})
     return parameters

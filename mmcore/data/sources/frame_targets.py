@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from mmcore.data.sources.frame_kinds import Column, parameters_of
 from mmcore.data.sources.frame_tables import Cells, RawTable, cells_of, read_tables
 from mmcore.data.sources.given import Faults, TargetData, plain, suggest
+from mmcore.data.sources.written import WrittenTargets
 from mmcore.errors import nearest
 
 _TRACK = re.compile(r"(0|[1-9]\d*)_(.+)", re.DOTALL)
@@ -91,7 +92,7 @@ def _one_row_each(data: TargetData, name: str, known: Container[str], faults: Fa
     if not len(items) or not frame.shape[1]:
         faults.add("targets must have a row and a column", name=name, found=f"shape {frame.shape}")
         return {}
-    series: dict[str, Any] = {c: frame[c] for c in frame.columns}
+    series: dict[str, pd.Series] = {c: cast("pd.Series", frame[c]) for c in frame.columns}
     columns = {c: cells_of(one, c, name, items[0], faults) for c, one in series.items()}
     return {
         item: RawTable(
@@ -117,7 +118,7 @@ def _frame_of_items(data: TargetData, name: str) -> pd.DataFrame:
 
 def shared_targets(
     data: TargetData, columns: Sequence[Column] | None, modalities: Sequence[str], faults: Faults
-) -> dict[str, Any]:
+) -> WrittenTargets | None:
     """Targets that are columns of a modality, as corpus.yaml has them.
 
     Columns ``0_x, 0_y, 1_x, 1_y`` are two tracks with the parameters x and y; other names are one track.
@@ -125,6 +126,9 @@ def shared_targets(
     Args:
         data: ``tables`` is the modality's name; ``columns`` those that are predicted, None: all.
         columns: of the modality; None where there is no such modality.
+
+    Returns:
+        None where they cannot be targets; ``faults`` has the reason.
     """
     name = plain(data.tables)
     if columns is None:
@@ -132,7 +136,7 @@ def shared_targets(
             f"targets name the modality '{name}', which is not there",
             next_step=nearest(name, list(modalities)) + ". Labels are given as a frame, or as item to frame",
         )
-        return {}
+        return None
     told = {"kinds": data.kinds, "labels": data.labels, "units": data.units, "resample": data.resample}
     told |= {"sampling_rate": data.sampling_rate, "rate": data.rate, "offset": data.offset}
     told |= {"missing_values": tuple(data.missing_values)}
@@ -148,7 +152,7 @@ def shared_targets(
         for column in chosen:
             if column not in by_name:
                 faults.add(f"target column '{column}' is missing", name=name, next_step=suggest(column, list(by_name)))
-                return {}
+                return None
         columns = [by_name[column] for column in chosen]
     tracks = _tracks(columns)
     first = tracks[0]
@@ -159,7 +163,7 @@ def shared_targets(
                 name=name,
                 next_step=f'Choose the columns that are predicted: TargetData("{name}", columns=[…])',
             )
-            return {}
+            return None
     merged = [_merged(same, name, faults) for same in zip(*tracks, strict=True)]
     return {"from": name, "tracks": len(tracks), "parameters": parameters_of(merged, data)}
 

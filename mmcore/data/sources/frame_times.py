@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def times_of(
         The frame without its times; ``time`` or ``start`` and ``end`` as seconds (float64) or, for dates, nanoseconds
         since 1970 (int64), {} where there are none; the clock.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, pd.Series] = {}
     used: list[str] = []
     index = frame.index
     if data.start in frame.columns and data.end in frame.columns:
@@ -36,9 +36,10 @@ def times_of(
                 found=f"columns {data.time}, {data.start} and {data.end}",
                 next_step="Drop or rename those that are no times",
             )
-        found, used = {"start": frame[data.start], "end": frame[data.end]}, [data.start, data.end]
+        used = [data.start, data.end]
+        found = {"start": cast("pd.Series", frame[data.start]), "end": cast("pd.Series", frame[data.end])}
     elif data.time in frame.columns:
-        found, used = {"time": frame[data.time]}, [data.time]
+        found, used = {"time": cast("pd.Series", frame[data.time])}, [data.time]
     elif isinstance(index, pd.IntervalIndex):
         found = {"start": index.left.to_series(), "end": index.right.to_series()}
     elif isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) or index.name == data.time or index.dtype.kind == "f":

@@ -22,6 +22,7 @@ from mmcore.data.sources.frame_tables import RawTable, read_tables
 from mmcore.data.sources.frame_targets import OwnTargets, own_targets, shared_targets
 from mmcore.data.sources.given import Data, Faults, ModalityData, TargetData, plain, suggest
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
+from mmcore.data.sources.written import WrittenCorpus, WrittenModality, WrittenTargets
 from mmcore.errors import CorpusError
 from mmcore.schema import CorpusSchema
 
@@ -39,7 +40,7 @@ class Draft:
         tables: modality (or targets) to item to column to values.
     """
 
-    schema: dict[str, Any]
+    schema: WrittenCorpus
     items: Listed
     tables: dict[str, dict[str, dict[str, np.ndarray]]]
 
@@ -110,21 +111,26 @@ def draft_corpus(
     check_timed(raw, given, step, faults)
     raw |= per_item
     columns = {key: _columns(key, tables, given[key], faults) for key, tables in raw.items()}
-    schema: dict[str, Any] = {"format": 1, "name": name, "step": step, "reference": reference, "modalities": {}}
+    streams: dict[str, WrittenModality] = {}
     for key in map(plain, modalities):
         data = given[key]
-        one: dict[str, Any] = clock_of(data, raw[key])
+        features = features_of(key, columns[key], data, faults)
         if isinstance(data, ModalityData) and data.storage != "float32":
-            one["storage"] = data.storage
-        schema["modalities"][key] = one | {"features": features_of(key, columns[key], data, faults)}
+            streams[key] = {**clock_of(data, raw[key]), "storage": data.storage, "features": features}
+        else:
+            streams[key] = {**clock_of(data, raw[key]), "features": features}
+    predicted: WrittenTargets | None
     if own is None:
-        among = list(schema["modalities"])
-        schema["targets"] = shared_targets(target, columns.get(plain(target.tables)), among, faults)
+        predicted = shared_targets(target, columns.get(plain(target.tables)), list(streams), faults)
     else:
         clock = clock_of(target, own.tables)
         parameters = parameters_of(columns[own.name], target)
-        schema["targets"] = {"from": own.name, "scope": own.scope, **clock, "parameters": parameters}
+        predicted = {"from": own.name, "scope": own.scope, **clock, "parameters": parameters}
     faults.stop()
+    assert predicted is not None
+    schema: WrittenCorpus = {
+        "format": 1, "name": name, "step": step, "reference": reference, "modalities": streams, "targets": predicted,
+    }  # fmt: skip
     _validate(schema, faults)
     faults.stop()
     return Draft(schema, listed, {key: _written(tables, columns[key]) for key, tables in raw.items()})
@@ -189,7 +195,7 @@ def _written(tables: Mapping[str, RawTable], columns: Sequence[Column]) -> dict[
     return found
 
 
-def _validate(schema: dict[str, Any], faults: Faults) -> None:
+def _validate(schema: WrittenCorpus, faults: Faults) -> None:
     """What the format itself says about it."""
     try:
         CorpusSchema.model_validate(schema)

@@ -18,7 +18,6 @@ import csv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from mmcore.clock import TIME
 from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.tables import read_table
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
+from mmcore.data.sources.written import WrittenCorpus, WrittenFeature, WrittenModality, WrittenParameter
 from mmcore.errors import CorpusError
 
 STEP = 0.1
@@ -221,10 +221,10 @@ def _copy_features(path: Path, target: Path, header: list[str]) -> None:
     write_table(target, {TIME: table.time_T, **{name: table.values_TF[:, at] for at, name in enumerate(header)}})
 
 
-def _features(columns: Sequence[str]) -> list[dict[str, str]]:
+def _features(columns: Sequence[str]) -> list[WrittenFeature]:
     """Clip columns are one embedding, whatever their number; flags and counts are known by name."""
     clip = [name for name in columns if name.startswith("clip_") and name[5:].isdigit()]
-    features = []
+    features: list[WrittenFeature] = []
     for name in columns:
         if name in clip:
             continue
@@ -238,20 +238,22 @@ def _features(columns: Sequence[str]) -> list[dict[str, str]]:
     return features
 
 
-def _schema(headers: dict[str, list[str]], tracks: int, names: Sequence[str], classes: int) -> dict[str, Any]:
+def _schema(headers: dict[str, list[str]], tracks: int, names: Sequence[str], classes: int) -> WrittenCorpus:
     kinds = {"active": "binary", "asset_id": "categorical"}
-    modalities: dict[str, Any] = {m: {"features": _features(headers[m])} for m in SUFFIX if m in headers}
+    modalities: dict[str, WrittenModality] = {m: {"features": _features(headers[m])} for m in SUFFIX if m in headers}
     if "visual" in modalities:
         modalities["visual"] = {"storage": "float16", **modalities["visual"]}
     modalities["track"] = {
         "features": [{"name": f"{{0..{tracks - 1}}}_{p}", "kind": kinds.get(p, "continuous")} for p in names]
     }
-    parameters: list[dict[str, Any]] = []
+    parameters: list[WrittenParameter] = []
     for name in names:
-        parameter: dict[str, Any] = {"name": name, "kind": kinds.get(name, "continuous")}
-        if name == "asset_id":
-            parameter["classes"] = classes
-        parameter["component"] = COMPONENTS.get(name, name)
+        kind, component = kinds.get(name, "continuous"), COMPONENTS.get(name, name)
+        parameter: WrittenParameter = (
+            {"name": name, "kind": kind, "classes": classes, "component": component}
+            if name == "asset_id"
+            else {"name": name, "kind": kind, "component": component}
+        )
         if name != "active":
             parameter["when"] = "active"
         parameters.append(parameter)

@@ -26,6 +26,7 @@ from mmcore.data.sources.world import (
     edits,
 )
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
+from mmcore.data.sources.written import WrittenCorpus, WrittenFeature, WrittenParameter
 from mmcore.errors import CorpusError
 from mmcore.frozen import Frozen
 from mmcore.schema import CorpusSchema
@@ -224,21 +225,23 @@ def _rounded(time_S: np.ndarray, columns: dict[str, np.ndarray]) -> dict[str, np
     return {"time": time_S, **{name: np.round(x, 4).astype(halves[name]) for name, x in columns.items()}}
 
 
-def _schema(plan: _Plan, size: Size) -> dict[str, object]:
+def _schema(plan: _Plan, size: Size) -> WrittenCorpus:
     tracks = f"{{0..{plan.tracks - 1}}}"
 
-    def feature(name: str) -> dict[str, str]:
+    def feature(name: str) -> WrittenFeature:
         # A count is forward-filled like a code: there are no 1.5 faces.
         kind = "binary" if name in BINARY else "categorical" if name == "face_count" else "continuous"
         return {"name": name} if kind == "continuous" else {"name": name, "kind": kind}
 
     kinds = {"active": "binary", "asset_id": "categorical"}
-    parameters: list[dict[str, object]] = []
+    parameters: list[WrittenParameter] = []
     for name in TRACK:
-        parameter: dict[str, object] = {"name": name, "kind": kinds.get(name, "continuous")}
-        if name == "asset_id":
-            parameter["classes"] = plan.classes
-        parameter["component"] = COMPONENT.get(name, name.partition("_")[0])
+        kind, component = kinds.get(name, "continuous"), COMPONENT.get(name, name.partition("_")[0])
+        parameter: WrittenParameter = (
+            {"name": name, "kind": kind, "classes": plan.classes, "component": component}
+            if name == "asset_id"
+            else {"name": name, "kind": kind, "component": component}
+        )
         if name != "active":
             parameter["when"] = "active"
         if name in UNIT:

@@ -8,13 +8,15 @@ smartwatch"; shipped with seglearn (BSD-3).
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 
 RATE = 50
@@ -88,8 +90,25 @@ def find_recordings() -> Path:
     return path
 
 
-def read_recordings(path: Path) -> dict[str, Any]:
-    """The dictionary in the file, checked: X, y, subject, side, X_labels, y_labels.
+class Recordings(TypedDict):
+    """The contents of the file, N recordings by the names that seglearn gives."""
+
+    X: Sequence[np.ndarray]
+    """Each (T, F): samples by columns."""
+    X_labels: Sequence[str]
+    """Names of the F columns."""
+    y: Sequence[int]
+    """Codes of the exercises."""
+    y_labels: Sequence[str]
+    """Names of the exercises, in the order of codes."""
+    subject: Sequence[int]
+    """Numbers of the persons."""
+    side: Sequence[int]
+    """0: left, 1: right."""
+
+
+def read_recordings(path: Path) -> Recordings:
+    """The dictionary in the file, checked.
 
     The file is a pickle within an .npy file; it is read without unpickling, see :mod:`mmcore.data.sources.pickles`.
 
@@ -146,7 +165,7 @@ def _check(data: Any) -> None:
             raise ValueError(f"a recording of shape {recording_TF.shape} and type {recording_TF.dtype}")
 
 
-def _schema(labels: list[str]) -> dict[str, Any]:
+def _schema(labels: list[str]) -> WrittenCorpus:
     return {
         "format": 1,
         "name": "smartwatch",

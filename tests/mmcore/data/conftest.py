@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from factories.tables import Tables
 
-TINY: dict[str, Any] = {
+from mmcore.data.sources.written import WrittenCorpus
+
+TINY: WrittenCorpus = {
     "format": 1,
     "name": "tiny",
     "step": 1.0,
@@ -38,11 +40,9 @@ TINY: dict[str, Any] = {
     },
 }
 
-Tables = dict[str, dict[str, pd.DataFrame]]
-
 
 @pytest.fixture
-def tiny_schema() -> dict[str, Any]:
+def tiny_schema() -> WrittenCorpus:
     """A copy of the schema, to be bent."""
     return yaml.safe_load(yaml.safe_dump(TINY, sort_keys=False))
 
@@ -79,7 +79,7 @@ def write_corpus(tiny_tables: Callable[..., Tables]) -> Callable[..., Path]:
 
     def write(
         folder: Path,
-        schema: dict[str, Any] | None = None,
+        schema: WrittenCorpus | None = None,
         tables: Tables | None = None,
         items: str | None = None,
         suffix: str = ".csv",

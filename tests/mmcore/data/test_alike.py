@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from mmcore.config import DataConfig
 from mmcore.data.alike import likeness_notes, likenesses
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, open_prepared
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.record import Alike, Copied, Likenesses
 
 STEPS = 40
@@ -38,7 +38,7 @@ def prepared_of(write_tiny: Callable[..., Path], tmp_path: Path) -> Callable[...
             bend(one)
             for name, frame in one.items():
                 tables[name][f"item{i}"] = frame
-        schema: dict[str, Any] = {
+        schema: WrittenCorpus = {
             "format": 1,
             "name": "moods",
             "step": 1.0,

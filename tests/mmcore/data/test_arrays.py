@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_tensors_are_arrays(tmp_path: Path) -> None:
         ({"x": np.ones((3, 4, 2))}, np.zeros(3), {"items": ["a"]}, ["items must name every item of X"]),
     ],
 )
-def test_faults_of_arrays(X: Any, y: Any, options: dict[str, Any], words: list[str]) -> None:
+def test_faults_of_arrays(X: Any, y: Any, options: Mapping[str, list[Any]], words: list[str]) -> None:
     with pytest.raises(CorpusError) as caught:
         tables_from_arrays(X, y, **options)
     for word in words:

@@ -19,7 +19,7 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 
 ALL = ("sound", "image", "track")
-KINDS: dict[str, dict[str, Any]] = {
+KINDS: dict[str, dict[str, float]] = {
     "jitter": {"steps": 4},
     "crop": {"shortest": 0.3},
     "feature_dropout": {"rate": 0.4},

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from factories.tables import Tables
 
 from mmcore.data.checking import Checked, check_corpus
 from mmcore.data.sources.folder import FolderSource
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 
 Write = Callable[..., Path]
 
-SEGMENTS: dict[str, Any] = {
+SEGMENTS: WrittenCorpus = {
     "format": 1,
     "name": "told",
     "step": 1.0,
@@ -44,7 +46,7 @@ def moods(item: str = "a") -> pd.DataFrame:
 def write(write_tiny: Write, tiny_tables: Callable[..., Any]) -> Write:
     """A corpus of segments; ``change`` bends its tables before they are written."""
 
-    def written(change: Callable[[dict[str, Any]], None] = lambda _: None, **parts: Any) -> Path:
+    def written(change: Callable[[Tables], None] = lambda _: None, **parts: Any) -> Path:
         tables = tiny_tables()
         tables["mood"] = {item: moods(item) for item in "abcd"}
         del tables["track"]
@@ -73,7 +75,7 @@ def test_the_tiny_corpus_lacks_one_table(write_tiny: Write) -> None:
 
 # corpus.yaml and items.csv -------------------------------------------------------------------------------------------
 def test_all_faults_of_the_schema_are_told_and_the_tables_are_read_all_the_same(write: Write) -> None:
-    def break_sound(tables: dict[str, Any]) -> None:
+    def break_sound(tables: Tables) -> None:
         tables["image"]["b"] = tables["image"]["b"].drop(columns="clip_1")
 
     folder = write(break_sound)
@@ -129,7 +131,7 @@ def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
 # Tables --------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_every_fault_of_every_table_is_told_with_its_row(write: Write, suffix: str) -> None:
-    def bend(tables: dict[str, Any]) -> None:
+    def bend(tables: Tables) -> None:
         tables["sound"]["a"] = tables["sound"]["a"].astype({"level": object})
         tables["sound"]["a"].loc[3, "level"] = "loud"
         tables["sound"]["a"].loc[5, "level"] = "quiet"
@@ -154,7 +156,7 @@ def test_every_fault_of_every_table_is_told_with_its_row(write: Write, suffix: s
 
 
 def test_the_first_fault_is_that_which_stops_a_run(write: Write) -> None:
-    def bend(tables: dict[str, Any]) -> None:
+    def bend(tables: Tables) -> None:
         tables["mood"]["c"] = moods().assign(mood=["clam", "gladd"])
 
     folder = write(bend)
@@ -186,7 +188,7 @@ def test_a_modality_without_a_folder_and_two_tables_of_an_item(write: Write) -> 
 
 # Together ------------------------------------------------------------------------------------------------------------
 def test_a_stream_that_never_meets_the_others_is_an_error(write: Write) -> None:
-    def bend(tables: dict[str, Any]) -> None:
+    def bend(tables: Tables) -> None:
         for item, frame in tables["image"].items():
             tables["image"][item] = frame.assign(time=frame["time"] + 3600)
 
@@ -196,7 +198,7 @@ def test_a_stream_that_never_meets_the_others_is_an_error(write: Write) -> None:
 
 
 def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
-    def bend(tables: dict[str, Any]) -> None:
+    def bend(tables: Tables) -> None:
         frame = tables["sound"]["a"]
         tables["sound"]["a"] = frame.iloc[::-1]
         tables["sound"]["b"] = tables["sound"]["b"].assign(time=[0, 1, 1, 2, 3, np.nan, 5])
@@ -210,7 +212,7 @@ def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
 
 
 def test_targets_nowhere_and_targets_that_never_vary(write: Write) -> None:
-    def bend(tables: dict[str, Any]) -> None:
+    def bend(tables: Tables) -> None:
         for item in "abcd":
             tables["mood"][item] = moods().assign(mood="calm", force=np.nan)
 

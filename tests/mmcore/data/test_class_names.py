@@ -18,6 +18,7 @@ from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.tables import read_table
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 from mmcore.schema import CorpusSchema, Feature, Parameter
 
@@ -156,7 +157,7 @@ def test_labels_that_cannot_name_classes_are_refused(kind: str, labels: list[str
         Feature.model_validate({"name": "x", "kind": kind, "labels": labels})
 
 
-def test_a_feature_and_a_target_of_one_column_name_its_classes_alike(tiny_schema: dict[str, Any]) -> None:
+def test_a_feature_and_a_target_of_one_column_name_its_classes_alike(tiny_schema: WrittenCorpus) -> None:
     tiny_schema["modalities"]["track"]["features"][1]["labels"] = ["a", "b", "c"]
     tiny_schema["targets"]["parameters"][1] |= {"labels": ["a", "c", "b"]}
     with pytest.raises(ValueError, match=r"parameter 'kind' and feature '0_kind'.*name their classes differently"):
@@ -166,7 +167,7 @@ def test_a_feature_and_a_target_of_one_column_name_its_classes_alike(tiny_schema
 def test_from_the_files_on(
     write_tiny: Callable[..., Path],
     tiny_tables: Callable[..., Any],
-    tiny_schema: dict[str, Any],
+    tiny_schema: WrittenCorpus,
     tmp_path: Path,
 ) -> None:
     """A feature and a target of classes, by name; the target's table is for whole items."""

@@ -12,26 +12,29 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from factories.tables import Tables
 
 from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.sources.simulated import simulate
+from mmcore.data.sources.written import WrittenClock, WrittenCorpus
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
+from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Feature, Modality, Parameter, Targets
 
 Write = Callable[..., Path]
 
 
-def rows_of(prepared: Prepared, modality: str) -> dict[str, dict[str, Any]]:
+def rows_of(prepared: Prepared, modality: str) -> dict[str, QualityRow]:
     return {row.item: row for row in prepared.quality if row.modality == modality}
 
 
 # Times -------------------------------------------------------------------------------------------------------------
 def test_a_column_of_times_may_have_any_name_and_unit(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     clean = prepare(write_tiny("clean", tables=tables), DataConfig(), tmp_path / "cache")
@@ -54,7 +57,7 @@ def test_a_column_of_times_may_have_any_name_and_unit(
 def test_a_sampling_rate_stands_for_times(
     write_tiny: Write,
     tiny_tables: Callable[..., Any],
-    tiny_schema: dict[str, Any],
+    tiny_schema: WrittenCorpus,
     tmp_path: Path,
     rate: float | str,
     offset: float,
@@ -73,7 +76,7 @@ def test_a_sampling_rate_stands_for_times(
 
 
 def test_a_table_of_labels_may_have_a_sampling_rate(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables, tiny_schema["reference"] = tiny_tables({"a": 12, "b": 7}), None
     own = {"from": "mood", "sampling_rate": 2, "offset": 3, "parameters": [{"name": "force", "component": "force"}]}
@@ -88,7 +91,7 @@ def test_a_table_of_labels_may_have_a_sampling_rate(
 @pytest.mark.parametrize(
     "keys", [{"time": "t"}, {"sampling_rate": 10}, {"start": "s", "end": "e"}, {"offset": 1.0}, {"rate": 2.0}]
 )
-def test_without_a_step_no_key_of_times_has_a_meaning(tiny_schema: dict[str, Any], keys: dict[str, Any]) -> None:
+def test_without_a_step_no_key_of_times_has_a_meaning(tiny_schema: WrittenCorpus, keys: WrittenClock) -> None:
     tiny_schema |= {"step": None, "reference": None}
     CorpusSchema.model_validate(tiny_schema)
     tiny_schema["modalities"]["sound"] |= keys
@@ -98,7 +101,7 @@ def test_without_a_step_no_key_of_times_has_a_meaning(tiny_schema: dict[str, Any
 
 # Names -------------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def japanese(tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def japanese(tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus) -> tuple[WrittenCorpus, Tables]:
     """The tiny corpus with a modality, a column and an item whose names have two forms in Unicode."""
     tables = tiny_tables({"ガラス": 6, "b": 5})
     tables["ベル音"] = {item: frame.rename(columns={"level": "プ"}) for item, frame in tables.pop("sound").items()}
@@ -109,7 +112,7 @@ def japanese(tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any]) -> tu
 
 
 def test_names_of_any_script_are_one_name_in_both_forms(
-    japanese: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path
+    japanese: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path
 ) -> None:
     schema, tables = japanese
     plain = write_tiny("plain", schema=schema, tables=tables)
@@ -139,7 +142,7 @@ def test_one_item_in_both_forms_is_listed_twice(write_tiny: Write) -> None:
         FolderSource(write_tiny(items=f"item,group\né,g\n{decomposed},h\n"))
 
 
-def test_two_files_of_one_name_are_refused(japanese: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write) -> None:
+def test_two_files_of_one_name_are_refused(japanese: tuple[WrittenCorpus, Tables], write_tiny: Write) -> None:
     schema, tables = japanese
     folder = write_tiny(schema=schema, tables=tables)
     path = folder / "ベル音" / "ガラス.csv"
@@ -149,13 +152,13 @@ def test_two_files_of_one_name_are_refused(japanese: tuple[dict[str, Any], dict[
 
 
 @pytest.mark.parametrize("name", ["音声", "हिन्दी", "ñandú", "видео_2", "ภาษาไทย"])
-def test_a_modality_may_have_a_name_in_any_script(tiny_schema: dict[str, Any], name: str) -> None:
+def test_a_modality_may_have_a_name_in_any_script(tiny_schema: WrittenCorpus, name: str) -> None:
     tiny_schema["modalities"][name] = tiny_schema["modalities"]["sound"]
     assert name in CorpusSchema.model_validate(tiny_schema).modalities
 
 
 @pytest.mark.parametrize("name", ["", ".音", "a/b", "a b", "音\n", "-x", "a:b"])
-def test_a_name_that_names_no_folder_is_refused(tiny_schema: dict[str, Any], name: str) -> None:
+def test_a_name_that_names_no_folder_is_refused(tiny_schema: WrittenCorpus, name: str) -> None:
     tiny_schema["modalities"][name] = tiny_schema["modalities"]["sound"]
     with pytest.raises(ValueError, match="letters and digits of any script"):
         CorpusSchema.model_validate(tiny_schema)
@@ -182,7 +185,7 @@ def test_a_missing_column_of_a_feather_file_is_told(write_tiny: Write, tiny_tabl
 # Equal times, and columns that pool nothing ------------------------------------------------------------------------
 @pytest.mark.parametrize("per_step", [1, 4])
 def test_rows_with_equal_times_are_pooled_where_resample_is_given(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path, per_step: int
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path, per_step: int
 ) -> None:
     """Three faces a frame: the largest level is that of any face; speaking, without resample, is the last face's."""
     tables = tiny_tables({"a": 12, "b": 7})
@@ -212,7 +215,7 @@ def test_rows_with_equal_times_are_pooled_where_resample_is_given(
 
 
 def test_labels_of_several_raters_are_one_mean(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables, tiny_schema["reference"] = tiny_tables({"a": 12, "b": 7}), None
     parameters = [
@@ -231,7 +234,7 @@ def test_labels_of_several_raters_are_one_mean(
 
 
 def test_a_deviation_of_one_row_a_step_is_told(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables({"a": 12, "b": 7})
     tiny_schema["modalities"]["sound"]["features"][0]["resample"] = "std"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.frames import MADE, draft_corpus, write_draft
 from mmcore.data.sources.given import ModalityData, TargetData
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 
 
-def schema_of(*args: Any, **options: Any) -> dict[str, Any]:
+def schema_of(*args: Any, **options: Any) -> WrittenCorpus:
     return draft_corpus(*args, **options).schema
 
 
@@ -221,7 +223,7 @@ def test_one_frame_for_all_items_is_taken_apart() -> None:
     ],
     ids=["one rate", "sampling rate", "no times", "targets' own", "forecast"],
 )
-def test_the_step_follows_from_the_times(modalities: dict[str, Any], targets: Any, step: float | None) -> None:
+def test_the_step_follows_from_the_times(modalities: Mapping[str, object], targets: Any, step: float | None) -> None:
     assert schema_of(NAMES, modalities, targets)["step"] == step
 
 
@@ -288,7 +290,9 @@ def test_what_is_said_overrules_types() -> None:
     ],
     ids=["sentinel", "named booleans", "ratings", "codes"],
 )
-def test_numbers_that_are_classes(tmp_path: Path, cells: list[Any], options: Any, feature: dict[str, Any]) -> None:
+def test_numbers_that_are_classes(
+    tmp_path: Path, cells: list[Any], options: Any, feature: Mapping[str, object]
+) -> None:
     data = ModalityData({"a": pd.DataFrame({"x": cells})}, **options)
     source = written(tmp_path / "c", None, {"m": data}, {"a": 0.5})
     told = source.schema.modalities["m"].features[0].model_dump(mode="json", exclude_defaults=True)

@@ -14,6 +14,7 @@ from mmcore.config import DataConfig
 from mmcore.data.lengths import TIMES_READ, counted_steps
 from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import read_schema
+from mmcore.data.sources.written import WrittenCorpus
 
 Write = Callable[..., Path]
 
@@ -27,7 +28,7 @@ def of(folder: Path, items: list[str], tmp_path: Path) -> tuple[dict[str, int], 
 @pytest.mark.parametrize("reference", ["track", None])
 @pytest.mark.parametrize("step", [1.0, 0.5, None])
 def test_what_is_counted_is_what_alignment_finds(
-    write_tiny: Write, tiny_schema: dict[str, Any], tmp_path: Path, suffix: str, reference: str | None, step: Any
+    write_tiny: Write, tiny_schema: WrittenCorpus, tmp_path: Path, suffix: str, reference: str | None, step: Any
 ) -> None:
     folder = write_tiny(schema=tiny_schema | {"reference": reference, "step": step}, suffix=suffix)
     counted, found = of(folder, ["a", "b", "c", "d"], tmp_path)
@@ -35,7 +36,7 @@ def test_what_is_counted_is_what_alignment_finds(
 
 
 def test_labels_a_sampling_rate_and_segments_are_counted_in_seconds(
-    write_tiny: Write, tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any], tmp_path: Path
+    write_tiny: Write, tiny_schema: WrittenCorpus, tiny_tables: Callable[..., Any], tmp_path: Path
 ) -> None:
     tables, parameters = tiny_tables(), [{"name": "mood", "component": "mood"}]
     tiny_schema |= {"reference": None}
@@ -53,7 +54,7 @@ def test_labels_a_sampling_rate_and_segments_are_counted_in_seconds(
 
 
 def test_times_are_read_of_the_first_items_alone(
-    write_tiny: Write, tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any]
+    write_tiny: Write, tiny_schema: WrittenCorpus, tiny_tables: Callable[..., Any]
 ) -> None:
     names = [f"v{at}" for at in range(TIMES_READ + 5)]
     tables = tiny_tables(dict.fromkeys(names, 4))

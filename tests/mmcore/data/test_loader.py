@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mmcore.data.loader import Loader
 from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import ConfigError
 
 ALL = ("sound", "image", "track")
@@ -38,10 +40,27 @@ def tiny(write_corpus: Write, tiny_tables: Callable[..., Any], tmp_path_factory:
     return prepare(write_corpus(folder / "corpus", tables=tables), DataConfig(), folder / "cache")
 
 
+@dataclass
+class SlowStep:
+    """A step of a window; None where there is no target, or none before it."""
+
+    valid: bool
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    target: np.ndarray | None = None
+    previous: np.ndarray | None = None
+
+
+@dataclass
+class SlowWindow:
+    item: int
+    start: int
+    steps: list[SlowStep] = field(default_factory=list)
+
+
 def slow_batches(
     prepared: Prepared, normaliser: Normaliser, config: DataConfig, task: Task, names: tuple[str, ...], items: list[int]
-) -> list[dict[str, Any]]:
-    """One dict per window, by the table in the loader's docstring, one step at a time."""
+) -> list[SlowWindow]:
+    """By the table in the loader's docstring, one step at a time."""
     schema, windows = prepared.schema, []
     ahead = task.horizon if isinstance(task, Forecast) else 0
     content = task.lookahead if isinstance(task, Forecast) else 0
@@ -50,26 +69,26 @@ def slow_batches(
         edges = [0, *item.breaks, item.steps]
         for low, high in pairwise(edges):
             for start in range(low, high - ahead, config.window):
-                window: dict[str, Any] = {"item": index, "start": start, "steps": []}
+                window = SlowWindow(index, start)
                 for s in range(start, start + config.window):
-                    step: dict[str, Any] = {"valid": s + ahead < high, "values": {}, "target": None, "previous": None}
+                    step = SlowStep(valid=s + ahead < high)
                     for name in names:
                         at = s + (0 if name == schema.targets.from_ else content)
                         row = item.offset + at
                         m = list(schema.modalities).index(name)
-                        if step["valid"] and at < high and prepared.present[row, m]:
+                        if step.valid and at < high and prepared.present[row, m]:
                             kinds = schema.modalities[name].kinds
                             raw = prepared.values[name][row].astype(np.float32)
                             scaled = (raw - normaliser.mean[name]) / normaliser.deviation[name]
                             limited = np.clip(scaled, -config.clip, config.clip)
                             coded = [kind in ("continuous", "categorical") for kind in kinds]
-                            step["values"][name] = np.nan_to_num(np.where(coded, limited, raw))
-                    if step["valid"]:
-                        step["target"] = prepared.target[item.offset + s + ahead]
+                            step.values[name] = np.nan_to_num(np.where(coded, limited, raw))
+                    if step.valid:
+                        step.target = prepared.target[item.offset + s + ahead]
                         before = s if isinstance(task, Forecast) else s - 1
                         if not isinstance(task, Label) and before >= low:
-                            step["previous"] = prepared.target[item.offset + before]
-                    window["steps"].append(step)
+                            step.previous = prepared.target[item.offset + before]
+                    window.steps.append(step)
                 windows.append(window)
     return windows
 
@@ -86,15 +105,15 @@ def check_against_loop(
     rows = [(b, i) for b in got for i in range(len(b.item_B))]
     empty = np.full(prepared.target.shape[1:], np.nan, np.float32)
     for (b, i), window in zip(rows, expected, strict=True):
-        assert (int(b.item_B[i]), int(b.start_B[i])) == (window["item"], window["start"])
-        for t, step in enumerate(window["steps"]):
-            assert bool(b.valid_BT[i, t]) == step["valid"]
+        assert (int(b.item_B[i]), int(b.start_B[i])) == (window.item, window.start)
+        for t, step in enumerate(window.steps):
+            assert bool(b.valid_BT[i, t]) == step.valid
             for m, name in enumerate(names):
-                assert bool(b.present_BTM[i, t, m]) == (name in step["values"])
-                values = step["values"].get(name, np.zeros(b.values[name].shape[-1], np.float32))
+                assert bool(b.present_BTM[i, t, m]) == (name in step.values)
+                values = step.values.get(name, np.zeros(b.values[name].shape[-1], np.float32))
                 np.testing.assert_allclose(b.values[name][i, t], values, rtol=1e-6, atol=1e-7)
-            for what in ("target", "previous"):
-                raw = empty if step[what] is None else step[what]
+            for what, known in (("target", step.target), ("previous", step.previous)):
+                raw = empty if known is None else known
                 scaled = (raw - normaliser.target_mean_P) / normaliser.target_deviation_P
                 np.testing.assert_array_equal(getattr(b, f"{what}_valid_BTKP")[i, t], ~np.isnan(raw))
                 np.testing.assert_allclose(getattr(b, f"{what}_BTKP")[i, t], np.nan_to_num(scaled), rtol=1e-6)
@@ -155,7 +174,7 @@ def test_a_later_source_value_changes_nothing_earlier(
 
 
 def test_a_target_on_a_foreign_grid_does_not_know_its_future(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     """Tracks at 1 s on a grid at 0.25 s: interpolating them would show the next value up to 0.75 s early."""
     tables, config = tiny_tables({"a": 8, "b": 8, "c": 8}), DataConfig(window=40)
@@ -206,7 +225,7 @@ def test_windows_cover_every_position(tiny: Prepared, window: int, horizon: int,
 
 
 def test_item_targets_go_with_every_window(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables({"a": 20, "b": 7, "c": 9})
     tables["mood"] = {"a": pd.DataFrame({"mood": [2]}), "c": pd.DataFrame({"mood": [1]})}

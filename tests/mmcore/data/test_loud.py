@@ -14,6 +14,7 @@ from mmcore.config import DataConfig
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.data.usual import LEAST_VALUES, usual_range
 from mmcore.errors import CorpusError
 from mmcore.quality import QualityRow, summarise
@@ -80,7 +81,7 @@ def test_a_loud_cell_is_named_with_item_modality_time_and_next_step(prepared_wit
 
 
 def test_missing_values_are_read_as_empty_cells(
-    prepared_with: Callable[..., Prepared], tiny_schema: dict[str, Any]
+    prepared_with: Callable[..., Prepared], tiny_schema: WrittenCorpus
 ) -> None:
     tiny_schema["modalities"]["sound"]["missing_values"] = [-99999]
     prepared = prepared_with("masked", value=-99999.0, schema=tiny_schema)
@@ -98,7 +99,7 @@ def test_a_loud_target_in_a_table_of_its_own_is_named_and_masked(
         "mood": {i: pd.DataFrame({"time": time, "valence": rng.normal(size=20)}) for i in "abcd"},
     }
     tables["mood"]["c"].loc[7, "valence"] = -99999.0
-    schema: dict[str, Any] = {
+    schema: WrittenCorpus = {
         "format": 1,
         "name": "moods",
         "step": 1.0,
@@ -121,7 +122,7 @@ def test_a_loud_target_in_a_table_of_its_own_is_named_and_masked(
 
 
 def test_missing_values_of_targets_belong_to_their_modality(
-    write_tiny: Callable[..., Path], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Callable[..., Path], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tiny_schema["targets"]["missing_values"] = [-1]
     with pytest.raises(CorpusError, match=r"Write them in modalities\.track"):

@@ -26,7 +26,7 @@ def read(tmp_path: Path, data: bytes) -> Any:
     return read_pickle(path)
 
 
-def contents() -> dict[str, Any]:
+def contents() -> dict[str, dict[str, object]]:
     ragged = np.empty(2, object)
     ragged[:] = [np.arange(3.0), "text"]
     return {

@@ -20,6 +20,7 @@ from mmcore.data.pooling import Pooling
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.tables import Table
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 from mmcore.quality import QualityRow
 from mmcore.schema import Feature, Kind, Resample
@@ -120,7 +121,7 @@ def test_what_has_no_meaning_for_a_kind_is_refused() -> None:
             Feature.model_validate({"name": "x", "kind": kind, "resample": resample})
 
 
-def test_a_misspelt_resample_names_the_nearest(write_tiny: Write, tiny_schema: dict[str, Any]) -> None:
+def test_a_misspelt_resample_names_the_nearest(write_tiny: Write, tiny_schema: WrittenCorpus) -> None:
     tiny_schema["modalities"]["sound"]["features"][0]["resample"] = "maen"
     with pytest.raises(CorpusError, match="mean"):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))
@@ -176,7 +177,7 @@ def test_no_row_after_a_step_changes_it_where_the_last_value_holds(
 
 
 def test_the_targets_own_modality_reads_no_later_row(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables, tiny_schema["reference"] = tiny_tables({"a": 12, "b": 7}), "sound"
     track = tables["track"]["a"]
@@ -194,7 +195,7 @@ def test_the_targets_own_modality_reads_no_later_row(
 
 
 def test_a_value_that_does_not_count_is_left_out_of_the_targets_pool(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     """Half of step 1 is on: its kind and x are those of that half, and the code -1 of the other half is no error."""
     tables, tiny_schema["reference"] = tiny_tables({"a": 3, "b": 3}), "sound"

@@ -20,6 +20,7 @@ import pytest
 from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import open_prepared
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
 
@@ -182,7 +183,7 @@ def test_a_code_that_does_not_count_is_no_error(
 
 
 def test_a_value_too_large_for_half_precision_is_told(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     tables["sound"]["b"].loc[1, "level"] = 1e5
@@ -203,7 +204,7 @@ def test_a_changing_corpus_is_noticed(write_tiny: Write, tmp_path: Path) -> None
 
 # Grids -------------------------------------------------------------------------------------------------------------
 def test_without_a_reference_the_grid_is_all_that_any_stream_covers(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     tables["sound"]["a"]["time"] += 2.5
@@ -226,7 +227,7 @@ def test_without_a_reference_the_grid_is_all_that_any_stream_covers(
 
 
 def test_without_a_reference_labels_decide_which_steps_there_are(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     """Sparse sentences must not take labelled steps away, and nothing is predicted where nothing is labelled."""
     tables = tiny_tables({"a": 12, "b": 12})
@@ -249,7 +250,7 @@ def test_without_a_reference_labels_decide_which_steps_there_are(
 
 
 def test_without_a_step_rows_are_steps(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = {m: {n: f.drop(columns="time") for n, f in frames.items()} for m, frames in tiny_tables().items()}
     tables["sound"]["a"] = tables["sound"]["a"].iloc[:9]
@@ -263,7 +264,7 @@ def test_without_a_step_rows_are_steps(
 
 
 def test_an_item_without_the_reference_still_has_a_grid(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     tiny_schema["reference"] = "image"
@@ -282,7 +283,7 @@ def test_a_gap_in_the_reference_breaks_the_item(
 
 
 # Targets in a table of their own -----------------------------------------------------------------------------------
-def label_schema(schema: dict[str, Any], scope: str) -> dict[str, Any]:
+def label_schema(schema: WrittenCorpus, scope: str) -> WrittenCorpus:
     schema["targets"] = {
         "from": "mood",
         "scope": scope,
@@ -296,7 +297,7 @@ def label_schema(schema: dict[str, Any], scope: str) -> dict[str, Any]:
 
 
 def test_item_targets(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     tables["mood"] = {
@@ -316,7 +317,7 @@ def test_item_targets(
 
 
 def test_step_targets_are_put_on_the_grid(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables()
     columns = {"time": [0.0, 2.0], "label_0": [1, 2], "label_1": [0, 3], "force_0": [0, 1], "force_1": [2, 4]}

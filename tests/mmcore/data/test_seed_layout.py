@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ def write_source(folder: Path, parameters: int = 12, **arrays: Any) -> Path:
     sequences[..., 1] = rng.integers(0, 10, (4, S, K))
     masks = np.ones((4, S), bool)
     masks[2, 6:] = False
-    saved: dict[str, Any] = {"sequences": sequences, "masks": masks, "video_ids": np.array(["v1", "v1", "v2", "v1"])}
+    saved: dict[str, np.ndarray | None] = {
+        "sequences": sequences,
+        "masks": masks,
+        "video_ids": np.array(["v1", "v1", "v2", "v1"]),
+    }
     saved |= arrays
     np.savez(folder / "all_sequences.npz", **{name: a for name, a in saved.items() if a is not None})
     time = np.arange(29) * 0.1
@@ -121,7 +126,7 @@ def test_twenty_tracks_of_nine_are_known_by_their_width(tmp_path: Path) -> None:
         ({"sequences": np.zeros((4, S, 12), "U1")}, "must be numbers"),
     ],
 )
-def test_odd_arrays_are_told(tmp_path: Path, arrays: dict[str, Any], says: str) -> None:
+def test_odd_arrays_are_told(tmp_path: Path, arrays: Mapping[str, np.ndarray | None], says: str) -> None:
     with pytest.raises(CorpusError, match=says):
         import_seed_layout(write_source(tmp_path / "seed", **arrays), tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()

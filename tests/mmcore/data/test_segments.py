@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+from factories.tables import Tables
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,9 +23,11 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.sources.tables import Table
+from mmcore.data.sources.written import WrittenCorpus
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
+from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Kind, Resample
 
 Write = Callable[..., Path]
@@ -189,7 +192,7 @@ def test_embeddings_in_force_have_unit_length() -> None:
 
 # From the files on -------------------------------------------------------------------------------------------------
 @pytest.fixture
-def talk(tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def talk(tiny_schema: WrittenCorpus, tiny_tables: Callable[..., Any]) -> tuple[WrittenCorpus, Tables]:
     """The tiny corpus whose sound is a table of segments in milliseconds."""
     tiny_schema["modalities"]["sound"] |= {"start": "from", "end": "to", "rate": 0.001}
     tables = tiny_tables({"a": 12, "b": 7})
@@ -200,13 +203,13 @@ def talk(tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any]) -> tuple[
     return tiny_schema, tables
 
 
-def rows_of(prepared: Prepared, modality: str) -> dict[str, dict[str, Any]]:
+def rows_of(prepared: Prepared, modality: str) -> dict[str, QualityRow]:
     return {row.item: row for row in prepared.quality if row.modality == modality}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".feather"])
 def test_a_modality_of_segments_is_absent_between_them(
-    talk: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path, suffix: str
+    talk: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path, suffix: str
 ) -> None:
     schema, tables = talk
     folder = write_tiny(schema=schema, tables=tables, suffix=suffix)
@@ -225,7 +228,7 @@ def test_a_modality_of_segments_is_absent_between_them(
 
 
 def test_targets_of_segments_count_within_them_and_decide_the_steps(
-    write_tiny: Write, tiny_schema: dict[str, Any], tiny_tables: Callable[..., Any], tmp_path: Path
+    write_tiny: Write, tiny_schema: WrittenCorpus, tiny_tables: Callable[..., Any], tmp_path: Path
 ) -> None:
     tables, tiny_schema["reference"] = tiny_tables({"a": 12, "b": 7}), None
     parameter = {"name": "mood", "kind": "categorical", "labels": ["sad", "glad"], "component": "mood"}
@@ -238,7 +241,7 @@ def test_targets_of_segments_count_within_them_and_decide_the_steps(
 
 
 def test_without_a_reference_a_segments_end_counts(
-    talk: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path
+    talk: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path
 ) -> None:
     schema, tables = talk
     schema["reference"] = None
@@ -249,7 +252,7 @@ def test_without_a_reference_a_segments_end_counts(
 
 
 def test_a_single_long_segment_meets_the_others_and_a_shifted_one_is_told(
-    talk: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path
+    talk: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path
 ) -> None:
     schema, tables = talk
     prepared = prepare(write_tiny("near", schema=schema, tables=tables), DataConfig(), tmp_path / "cache")
@@ -261,7 +264,7 @@ def test_a_single_long_segment_meets_the_others_and_a_shifted_one_is_told(
 
 
 def test_faults_of_segments_are_counted_and_told(
-    talk: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path
+    talk: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path
 ) -> None:
     schema, tables = talk
     tables["sound"]["a"] = pd.DataFrame(
@@ -290,7 +293,7 @@ def test_faults_of_segments_are_counted_and_told(
 
 
 def test_a_table_whose_segments_all_run_backwards_is_refused(
-    talk: tuple[dict[str, Any], dict[str, Any]], write_tiny: Write, tmp_path: Path
+    talk: tuple[WrittenCorpus, Tables], write_tiny: Write, tmp_path: Path
 ) -> None:
     schema, tables = talk
     schema["modalities"]["sound"] |= {"start": "to", "end": "from"}
@@ -302,7 +305,7 @@ def test_a_table_whose_segments_all_run_backwards_is_refused(
 @pytest.mark.parametrize("interpolation", ["linear", "last"])
 @pytest.mark.parametrize("short", [False, True])
 def test_no_later_cell_of_a_file_changes_an_earlier_step(
-    talk: tuple[dict[str, Any], dict[str, Any]],
+    talk: tuple[WrittenCorpus, Tables],
     write_tiny: Write,
     tmp_path: Path,
     interpolation: Literal["linear", "last"],
@@ -332,7 +335,7 @@ def test_no_later_cell_of_a_file_changes_an_earlier_step(
 def test_the_lag_of_segments_is_where_they_start_and_end(
     write_corpus: Callable[..., Path],
     tiny_tables: Callable[..., Any],
-    tiny_schema: dict[str, Any],
+    tiny_schema: WrittenCorpus,
     tmp_path: Path,
 ) -> None:
     """The level jumps when a segment begins or ends, three seconds late; the segments' own value never changes."""
@@ -372,14 +375,14 @@ def test_the_lag_of_segments_is_where_they_start_and_end(
     ],
 )
 def test_a_clock_that_says_two_things_is_refused(
-    tiny_schema: dict[str, Any], change: dict[str, Any], says: str, write_tiny: Write
+    tiny_schema: WrittenCorpus, change: Mapping[str, object], says: str, write_tiny: Write
 ) -> None:
     tiny_schema["modalities"]["sound"] |= change
     with pytest.raises(CorpusError, match=re.escape(says)):
         FolderSource(write_tiny(schema=tiny_schema))
 
 
-def test_segments_are_no_grid_and_have_no_place_without_times(tiny_schema: dict[str, Any]) -> None:
+def test_segments_are_no_grid_and_have_no_place_without_times(tiny_schema: WrittenCorpus) -> None:
     tiny_schema["modalities"]["track"] |= {"start": "s", "end": "e"}
     with pytest.raises(ValueError, match="reference 'track' holds segments"):
         CorpusSchema.model_validate(tiny_schema)

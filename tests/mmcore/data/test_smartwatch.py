@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mmcore.errors import CorpusError
 installed = pytest.mark.skipif(importlib.util.find_spec("seglearn") is None, reason="needs the package seglearn")
 
 
-def recordings(**changes: Any) -> dict[str, Any]:
+def recordings(**changes: Any) -> dict[str, Sequence[Any] | np.ndarray]:
     rng = np.random.default_rng(0)
     data = {
         "X": [rng.normal(size=(steps, 6)) for steps in (60, 75, 50)],
@@ -131,7 +132,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_nothing_runs(tmp_path: Path
         {"X": None},
     ],
 )
-def test_a_file_with_other_contents_is_told(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_file_with_other_contents_is_told(tmp_path: Path, changes: Mapping[str, object]) -> None:
     path = save(tmp_path / "w.npy", recordings(**changes))
     with pytest.raises(CorpusError, match="does not hold the smartwatch recordings"):
         read_recordings(path)

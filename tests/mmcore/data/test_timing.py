@@ -16,6 +16,7 @@ from mmcore.config import DataConfig
 from mmcore.data.pooling import FASTER
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
+from mmcore.data.sources.written import WrittenClock, WrittenCorpus
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Event, Note
@@ -33,7 +34,7 @@ def with_times(frame: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFram
     return frame.assign(time=change(frame["time"]))
 
 
-FAULTS: dict[str, tuple[Callable[[Any], Any], str, dict[str, Any]]] = {
+FAULTS: dict[str, tuple[Callable[[Any], Any], str, WrittenClock]] = {
     "timecode": (
         lambda t: t + 3600,
         "times 3600–3639 s against 0–39 s: an offset of 3600 s? Set offset: -3600 in corpus.yaml",
@@ -59,7 +60,7 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_stream_that_never_meets_the_grid_says_what_it_looks_like(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path, name: str
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path, name: str
 ) -> None:
     change, told, cure = FAULTS[name]
     tables = tiny_tables(LENGTHS)
@@ -78,7 +79,7 @@ def test_a_stream_that_never_meets_the_grid_says_what_it_looks_like(
 
 
 def test_without_a_reference_too_it_is_told(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables, tiny_schema["reference"] = tiny_tables(LENGTHS), None
     tables["sound"]["a"]["time"] += 3600
@@ -89,7 +90,7 @@ def test_without_a_reference_too_it_is_told(
 
 
 def test_labels_that_never_meet_the_grid_are_told(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables(LENGTHS)
     parameters = [{"name": "force", "component": "force"}]
@@ -113,7 +114,7 @@ def test_what_holds_no_value_or_no_row_is_not_a_fault_of_times(
 
 
 def test_frames_of_2997_stamped_as_30_drift_apart_and_a_rate_mends_them(
-    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: dict[str, Any], tmp_path: Path
+    write_tiny: Write, tiny_tables: Callable[..., Any], tiny_schema: WrittenCorpus, tmp_path: Path
 ) -> None:
     tables = tiny_tables({"a": 1200, "b": 7})
     clean = prepare(write_tiny("clean", tables=tables), DataConfig(), tmp_path / "cache")
@@ -136,20 +137,20 @@ def test_frames_of_2997_stamped_as_30_drift_apart_and_a_rate_mends_them(
     ],
 )
 def test_a_broken_clock_is_told(
-    write_tiny: Write, tiny_schema: dict[str, Any], place: str, value: Any, says: str
+    write_tiny: Write, tiny_schema: WrittenCorpus, place: str, value: Any, says: str
 ) -> None:
     tiny_schema["modalities"]["sound"][place] = value
     with pytest.raises(CorpusError, match=says):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))
 
 
-def test_a_clock_without_times_is_refused(write_tiny: Write, tiny_schema: dict[str, Any]) -> None:
+def test_a_clock_without_times_is_refused(write_tiny: Write, tiny_schema: WrittenCorpus) -> None:
     tiny_schema["step"], tiny_schema["modalities"]["sound"]["offset"] = None, 2.0
     with pytest.raises(CorpusError, match=r"modality 'sound': rows are steps .*there are no times: leave out offset"):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))
 
 
-def test_targets_of_a_modality_have_its_clock(write_tiny: Write, tiny_schema: dict[str, Any]) -> None:
+def test_targets_of_a_modality_have_its_clock(write_tiny: Write, tiny_schema: WrittenCorpus) -> None:
     tiny_schema["targets"]["offset"] = 2.0
     with pytest.raises(CorpusError, match=re.escape("Write offset and resample in modalities.track")):
         prepare(write_tiny(schema=tiny_schema), DataConfig(), Path("unused"))

@@ -13,6 +13,7 @@ from scipy.spatial.distance import jensenshannon
 from mmcore.analyses import AttentionAnalysis, applies
 from mmcore.answers.attention import AttentionResult
 from mmcore.config import ModelConfig, build_config
+from mmcore.config.overrides import Plain
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
 from mmcore.model.build import build_model
@@ -23,7 +24,7 @@ from mmcore.probes.attention.rollout import rollout
 from mmcore.trained import Trained
 
 SIZES = {"width": 16, "layers": 2, "heads": 2, "feed_forward": 32, "dropout": 0.1}
-KINDS: dict[str, dict[str, Any]] = {
+KINDS: dict[str, Plain] = {
     "gated": {},
     "mid": {"layers_before": 1, "layers": 1, "norm": "pre"},
     "late": {"layers_before": 2, "layers": 0, "absence": "learned"},
@@ -38,7 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def model_of(schema: Any, model: dict[str, Any]) -> Any:
+def model_of(schema: Any, model: Plain) -> Any:
     """A model away from its initial zeros and ones."""
     built = build_model(ModelConfig.model_validate({**SIZES, **model}), schema, model.get("causal", True), 0, 20)
     rng = torch.Generator().manual_seed(3)

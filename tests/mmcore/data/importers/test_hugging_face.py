@@ -23,7 +23,7 @@ MADE = Path(__file__).parent / "made_by_datasets"
 RATES = {"audio": "10", "video": "20", "level": "10"}
 
 
-def rows(count: int = 6, **changes: Any) -> dict[str, Any]:
+def rows(count: int = 6, **changes: list[Any] | None) -> dict[str, list[Any]]:
     rng = np.random.default_rng(0)
     data = {
         "face": [rng.normal(size=(5 + at, 3)).tolist() for at in range(count)],
@@ -144,7 +144,7 @@ def test_codes_without_a_label_are_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_columns_that_do_not_fit_are_told(
-    tmp_path: Path, changes: dict[str, Any], options: Options, message: str
+    tmp_path: Path, changes: Mapping[str, list[Any] | None], options: Options, message: str
 ) -> None:
     with pytest.raises(CorpusError, match=message) as told:
         import_datasets(write(tmp_path / "data.parquet", rows(**changes)), tmp_path / "corpus", options)

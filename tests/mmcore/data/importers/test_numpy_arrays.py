@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 N, T = 12, 7
 
 
-def arrays(**changes: Any) -> dict[str, Any]:
+def arrays(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     data = {
         "audio": rng.normal(size=(N, T, 4)).astype(np.float32),
@@ -31,7 +31,7 @@ def arrays(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (data | changes).items() if value is not None}
 
 
-def saved(tmp_path: Path, how: str, data: dict[str, Any]) -> Path:
+def saved(tmp_path: Path, how: str, data: Mapping[str, np.ndarray]) -> Path:
     path = tmp_path / "data"
     match how:
         case "npz":
@@ -180,7 +180,7 @@ def test_names_that_differ_in_capitals_or_hold_slashes_become_files(tmp_path: Pa
 )
 @pytest.mark.parametrize("how", ["npz", "folder"])
 def test_arrays_that_do_not_fit_are_told(
-    tmp_path: Path, how: str, changes: dict[str, Any], options: Options, message: str
+    tmp_path: Path, how: str, changes: Mapping[str, np.ndarray | None], options: Options, message: str
 ) -> None:
     with pytest.raises(CorpusError, match=message) as told:
         import_numpy(saved(tmp_path, how, arrays(**changes)), tmp_path / "corpus", options)

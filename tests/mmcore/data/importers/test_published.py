@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,18 @@ def padded(rng: np.random.Generator, lengths: np.ndarray, rows: int, columns: in
     return out
 
 
-def mmsa(aligned: bool, front: bool = False) -> dict[str, dict[str, Any]]:
+Part = dict[str, np.ndarray | Sequence[Any]]
+"""A part of the published split: arrays, and lists of texts and numbers, by key."""
+
+
+def mmsa(aligned: bool, front: bool = False) -> dict[str, Part]:
     rng = np.random.default_rng(0)
     data, first = {}, 0
     for side, count in COUNTS.items():
         words = rng.integers(3, 12, count)
         lengths = {"text": words, "audio": words if aligned else words * 5, "vision": words if aligned else words * 3}
         rows = {"text": 12, "audio": 12 if aligned else 60, "vision": 12 if aligned else 40}
-        part: dict[str, Any] = {m: padded(rng, lengths[m], rows[m], WIDTH[m], front) for m in WIDTH}
+        part: Part = {m: padded(rng, lengths[m], rows[m], WIDTH[m], front) for m in WIDTH}
         tokens = np.zeros((count, 3, 12))
         for at, length in enumerate(words):
             tokens[at, 1, slice(12 - length, 12) if front else slice(0, length)] = 1
@@ -156,12 +160,12 @@ def test_a_split_that_divides_videos_is_no_split(tmp_path: Path, prepared: Calla
     assert store.items[-1].metadata["published_split"] == "test"
 
 
-def mult(labels: str, front: bool, ids: str = "times") -> dict[str, dict[str, Any]]:
+def mult(labels: str, front: bool, ids: str = "times") -> dict[str, Part]:
     rng = np.random.default_rng(3)
     data = {}
     for side, count in COUNTS.items():
         lengths = rng.integers(3, 12, count)
-        part: dict[str, Any] = {m: padded(rng, lengths, 12, WIDTH[m], front) for m in WIDTH}
+        part: Part = {m: padded(rng, lengths, 12, WIDTH[m], front) for m in WIDTH}
         if labels == "emotions":
             yes = rng.integers(0, 2, (count, 4))
             yes[:2] = [[0, 1, 0, 1], [1, 0, 1, 0]]
@@ -225,20 +229,19 @@ class Evil:
 
 @pytest.mark.parametrize("kind", [import_mmsa, import_mult])
 def test_nothing_of_a_malicious_pickle_runs(tmp_path: Path, kind: Callable[..., Any]) -> None:
-    data: dict[str, Any] = mmsa(True) if kind is import_mmsa else mult("number", True)
-    data["test"]["extra"] = Evil(tmp_path / "marker")
+    data = with_(mmsa(True) if kind is import_mmsa else mult("number", True), "test", extra=Evil(tmp_path / "marker"))
     with pytest.raises(CorpusError, match="Do not trust this file"):
         kind(saved(tmp_path / "evil.pkl", data), tmp_path / "corpus", Options())
     assert not (tmp_path / "marker").exists()
     assert not (tmp_path / "corpus").exists()
 
 
-def without(data: dict[str, Any], side: str, key: str) -> dict[str, Any]:
-    return data | {side: {name: value for name, value in data[side].items() if name != key}}
+def without(data: Mapping[str, Part], side: str, key: str) -> dict[str, Part]:
+    return {**data, side: {name: value for name, value in data[side].items() if name != key}}
 
 
-def with_(data: dict[str, Any], side: str, **values: Any) -> dict[str, Any]:
-    return data | {side: data[side] | values}
+def with_(data: Mapping[str, Part], side: str, **values: Any) -> dict[str, Part]:
+    return {**data, side: data[side] | values}
 
 
 @pytest.mark.parametrize(
