@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.batch import Batch
-from mmcore.config import ModelConfig
+from mmcore.config import ModelConfig, Plain
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_parameters
 from mmcore.model.dropout import dropout
@@ -53,7 +53,7 @@ SCHEMA = CorpusSchema.model_validate(
         "targets": {"from": "track", "tracks": 20, "parameters": PARAMETERS},
     }
 )
-ARMS: dict[str, dict[str, Any]] = {
+ARMS: dict[str, Plain] = {
     "gated": {},
     "concat": {"fusion": {"kind": "concat"}},
     "add": {"fusion": {"kind": "add"}},

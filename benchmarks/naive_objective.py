@@ -31,8 +31,8 @@ from reports.output.text import as_text
 from studies.search.block import Objective
 
 SKILL = Objective("validation/skill", parse_metric("skill"))
-PROPORTIONS: dict[str, Any] = {"loss.weights": {"kind": "simplex", "role": "scientific"}}
-FREE: dict[str, Any] = {"kind": "log_uniform", "low": 0.1, "high": 10.0, "role": "scientific"}
+PROPORTIONS: Mapping[str, object] = {"loss.weights": {"kind": "simplex", "role": "scientific"}}
+FREE: Mapping[str, object] = {"kind": "log_uniform", "low": 0.1, "high": 10.0, "role": "scientific"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ from mmcore.answers.gates import (
     Shares,
 )  # fmt: skip
 from mmcore.answers.parts import Score, ScoreRow
-from mmcore.config import build_config
+from mmcore.config import Plain, build_config
 from mmcore.measures import parse_metric
 from mmcore.record import CorpusFacts, Drawn, Run, Side, SplitFacts
 from mmcore.seeding import generator
@@ -90,7 +90,7 @@ def subsets() -> list[tuple[str, ...]]:
     return [s for size in range(len(NAMES), 0, -1) for s in combinations(NAMES, size)]
 
 
-def study_of(arms: Sequence[tuple[str, dict[str, Any]]], repeats: int, margin: float | None) -> ResolvedStudy:
+def study_of(arms: Sequence[tuple[str, Plain]], repeats: int, margin: float | None) -> ResolvedStudy:
     """A study of these arms, each compared with the first."""
     resolved = tuple(ResolvedArm(name, {}, build_config({"corpus": "made_up", "model": model})) for name, model in arms)
     return ResolvedStudy(
@@ -127,7 +127,7 @@ def results_of(study: ResolvedStudy, chance: Chance, drawn: Drawn) -> StudyResul
     )
 
 
-def _score_rows(names: Sequence[str], score_RAC: np.ndarray, column: str) -> Iterator[dict[str, Any]]:
+def _score_rows(names: Sequence[str], score_RAC: np.ndarray, column: str) -> Iterator[dict[str, object]]:
     for r, score_AC in enumerate(score_RAC):
         for name, score_C in zip(names, score_AC, strict=True):
             for component, value in ((None, score_C.mean()), *zip(COMPONENTS, score_C, strict=True)):

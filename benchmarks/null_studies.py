@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -28,7 +28,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 
 from experiments.execute import write_result
 from experiments.records import read_record
-from mmcore.config import build_config, override
+from mmcore.config import Overrides, build_config, override
 from mmcore.data.prepare import prepare
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.measures import parse_metric
@@ -103,7 +103,7 @@ def study_of(design: Design, repeats: int, corpus: str = "null") -> ResolvedStud
     """Two arms, one of them the reference; each reads one modality."""
     drawn = "once" if design == "once" else "each_repeat"
     settings = override({"corpus": corpus}, {**SMALL, "split.test_drawn": drawn})
-    changes: dict[str, dict[str, Any]] = {m: {"model.modalities": [m]} for m in MODALITIES}
+    changes: dict[str, Overrides] = {m: {"model.modalities": [m]} for m in MODALITIES}
     arms = tuple(ResolvedArm(m, changes[m], build_config(override(settings, changes[m]))) for m in MODALITIES)
     return ResolvedStudy(
         name=f"null {design}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mmcore.data.checking import Checked, Problem
 from reports.numbers import counted
@@ -29,7 +28,7 @@ def check_text(checked: Checked, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def check_json(checked: Checked, folder: Path) -> dict[str, Any]:
+def check_json(checked: Checked, folder: Path) -> dict[str, object]:
     """The same for programs, every problem by itself."""
     return {
         "corpus": str(folder),

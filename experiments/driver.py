@@ -298,7 +298,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     with LocalPool(workers, threads, home.logs, gpus) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
-            replace(job_of(q[0].run, request, home, threads, prepared), analyses=[o.analysis.model_dump() for o in q])
+            replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))
             for q in by_run.values()
         ]
         estimator, stopwatch = timing_of(request, home, threads)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -160,7 +159,7 @@ def _tidy(workdir: Path, done: bool) -> None:
     _rewrite(last, content | {"optimiser": content["optimiser"] | {"state": {}}})
 
 
-def _rewrite(path: Path, content: dict[str, Any]) -> None:
+def _rewrite(path: Path, content: Mapping[str, object]) -> None:
     from mmcore.training.checkpoint import save_checkpoint
 
     save_checkpoint(path, content)

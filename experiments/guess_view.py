@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mmcore.data.guess.columns import ColumnGuess
 from mmcore.data.guess.corpus import CorpusGuess, Modality
@@ -54,7 +53,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, Any]:
+def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, object]:
     """The same for programs."""
     modalities = [
         {
@@ -89,15 +88,15 @@ def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, Any]:
     }
 
 
-def _times_json(timing: Timing, guess: CorpusGuess) -> dict[str, Any]:
+def _times_json(timing: Timing, guess: CorpusGuess) -> dict[str, object]:
     if guess.step is None:
         return {"times": None}
-    told: dict[str, Any] = {"columns": list(timing.columns), "seconds_per_unit": timing.factor}
+    told: dict[str, object] = {"columns": list(timing.columns), "seconds_per_unit": timing.factor}
     told |= {"sampling_rate": timing.sampling_rate, "offset": timing.offset, "reason": timing.reason}
     return {"times": told}
 
 
-def _column_json(column: ColumnGuess) -> dict[str, Any]:
+def _column_json(column: ColumnGuess) -> dict[str, object]:
     return {
         "name": column.name,
         "kind": column.kind,

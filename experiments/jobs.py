@@ -35,7 +35,7 @@ def job_of(run: PlannedRun, request: Request, home: Home, threads: int, prepared
         study=request.study.name,
         arm=run.arm,
         repeat=run.repeat,
-        config=run.config.model_copy(update={"threads": threads}).model_dump(mode="json"),
+        config=run.config.model_copy(update={"threads": threads}),
         workdir=str(home.run(run.fingerprint)),
         prepared=str(prepared),
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TypedDict
 
-from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, RunConfig
+from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, Plain, RunConfig
 from mmcore.frozen import without_defaults
 
 NUMERICS = 3
@@ -39,7 +39,18 @@ def training_fingerprint(config: RunConfig, content: str) -> str:
     return fingerprint(config.model_copy(update={"evaluation": EvaluationConfig()}), content)
 
 
-def identity(config: RunConfig, content: str) -> dict[str, Any]:
+class Identity(TypedDict):
+    """The plain data that a run's name is made of."""
+
+    config: Plain
+    """Without defaults and without what changes no number."""
+    corpus: str
+    """The corpus's content key."""
+    repeat: int
+    numerics: int
+
+
+def identity(config: RunConfig, content: str) -> Identity:
     """The plain data that :func:`fingerprint` hashes, for people who ask why two runs differ."""
     if config.data.steps == USUAL_WINDOW:
         # It was the default before the window could be None; runs keep the names that they had then.

@@ -144,7 +144,7 @@ NOT_TARGETS = ("window", "stride", "clip", "placebo")
 """Settings under ``data`` that change what a model reads, and nothing of what it is scored on."""
 
 
-def _decides_targets(config: RunConfig, schema: CorpusSchema) -> dict[str, Any]:
+def _decides_targets(config: RunConfig, schema: CorpusSchema) -> Overrides:
     task = resolve_task(config, schema)
     alignment = {f"data.{name}": value for name, value in config.data if name not in NOT_TARGETS}
     shares = {f"split.{name}": value for name, value in config.split}

@@ -129,7 +129,7 @@ class LocalPool:
     def _heard(self, worker: _Worker, line: str, on_message: Callable[[Message], None]) -> None:
         try:
             message = decode(line)
-        except (ValueError, TypeError, KeyError):
+        except ValueError:
             return  # not ours: a library found a way around the redirection
         assert not isinstance(message, Job | Stop)
         worker.served = True

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from mmcore.events import EpochDone, Event, Note, Progress
+from pydantic import Field, TypeAdapter
+
+from mmcore.analyses import Analysis
+from mmcore.config import RunConfig
+from mmcore.events import Event
 
 
 @dataclass(frozen=True)
@@ -16,20 +20,21 @@ class Job:
     Args:
         fingerprint: names the run; jobs are told apart by it.
         arm, repeat, study: for the record and for people.
-        config: the run's config as plain data.
+        config: the run's config.
         workdir: the run's folder.
         prepared: folder of the prepared store.
-        analyses: what to ask of the finished run, as plain data; empty: train it.
+        analyses: what to ask of the finished run; empty: train it.
     """
 
     fingerprint: str
     study: str
     arm: str
     repeat: int
-    config: dict[str, Any]
+    config: RunConfig
     workdir: str
     prepared: str
-    analyses: list[dict[str, Any]] = field(default_factory=list)
+    analyses: tuple[Analysis, ...] = ()
+    say: Literal["job"] = field(default="job", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Stop:
     """The driver does not want a job to go on. A worker that is not at this job any more takes no notice."""
 
     fingerprint: str
+    say: Literal["stop"] = field(default="stop", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Started:
     """A worker has begun a job."""
 
     fingerprint: str
+    say: Literal["started"] = field(default="started", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Told:
 
     fingerprint: str
     event: Event
+    say: Literal["told"] = field(default="told", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Finished:
 
     fingerprint: str
     status: str
+    say: Literal["finished"] = field(default="finished", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Stopped:
     """A job ended because it was told to stop: it left its last checkpoint, and no record."""
 
     fingerprint: str
+    say: Literal["stopped"] = field(default="stopped", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Refused:
 
     fingerprint: str
     error: dict[str, str | None]
+    say: Literal["refused"] = field(default="refused", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -105,28 +116,12 @@ Said = Started | Told | Finished | Stopped | Refused
 Message = Started | Told | Finished | Stopped | Lost | GivenUp
 """What a pool reports of its jobs."""
 
-_EVENTS = {"progress": Progress, "epoch": EpochDone, "note": Note}
+_LINES: TypeAdapter[Job | Stop | Said] = TypeAdapter(Annotated[Job | Stop | Said, Field(discriminator="say")])
 
 
 def encode(message: Job | Stop | Said) -> str:
     """One line, newline included."""
-    match message:
-        case Job():
-            body = {"say": "job", **asdict(message)}
-        case Stop():
-            body = {"say": "stop", **asdict(message)}
-        case Started():
-            body = {"say": "started", **asdict(message)}
-        case Finished():
-            body = {"say": "finished", **asdict(message)}
-        case Stopped():
-            body = {"say": "stopped", **asdict(message)}
-        case Refused():
-            body = {"say": "refused", **asdict(message)}
-        case Told(fingerprint, event):
-            kind = next(name for name, cls in _EVENTS.items() if isinstance(event, cls))
-            body = {"say": "told", "fingerprint": fingerprint, "kind": kind, "event": asdict(event)}
-    return json.dumps(body) + "\n"
+    return json.dumps(_LINES.dump_python(message)) + "\n"
 
 
 def decode(line: str) -> Job | Stop | Said:
@@ -135,23 +130,4 @@ def decode(line: str) -> Job | Stop | Said:
     Raises:
         ValueError: the line is no message, e.g. something a library printed.
     """
-    body = json.loads(line)
-    if not isinstance(body, dict):
-        raise ValueError("not a message")
-    match body.pop("say", None):
-        case "job":
-            return Job(**body)
-        case "stop":
-            return Stop(**body)
-        case "started":
-            return Started(**body)
-        case "finished":
-            return Finished(**body)
-        case "stopped":
-            return Stopped(**body)
-        case "refused":
-            return Refused(**body)
-        case "told":
-            return Told(body["fingerprint"], _EVENTS[body["kind"]](**body["event"]))
-        case other:
-            raise ValueError(f"unknown message {other!r}")
+    return _LINES.validate_python(json.loads(line))

@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+from functools import partial
 from typing import TextIO
 
 from experiments.launchers.messages import Finished, Job, Refused, Started, Stop, Stopped, Told, decode, encode
@@ -42,15 +43,13 @@ def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) ->
 
 def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) -> None:
     # Heavy imports happen while the driver still prepares the data.
-    from functools import cache, partial
+    from functools import cache
     from pathlib import Path
 
     import torch
 
     from experiments.examine import examine
     from experiments.execute import trial
-    from mmcore.analyses import build_analysis
-    from mmcore.config import RunConfig
     from mmcore.data.prepared import open_prepared
     from mmcore.errors import MMStudyError, RunStopped
     from mmcore.events import Event
@@ -64,7 +63,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
         job = jobs.get()
         fingerprint = job.fingerprint
         channel.write(encode(Started(fingerprint)))
-        config, workdir = RunConfig.model_validate(job.config), Path(job.workdir)
+        config, workdir = job.config, Path(job.workdir)
         prepared = partial(opened, Path(job.prepared))
 
         def on_event(event: Event, name: str = fingerprint) -> None:
@@ -74,8 +73,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
 
         try:
             if job.analyses:
-                request = [build_analysis(one) for one in job.analyses]
-                status = "failed" if examine(config, request, workdir, prepared, on_event) else "done"
+                status = "failed" if examine(config, job.analyses, workdir, prepared, on_event) else "done"
             else:
                 status = trial(
                     config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=fingerprint, on_event=on_event

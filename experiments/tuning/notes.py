@@ -98,7 +98,7 @@ class TrialNotes(BaseModel):
     ended: Kept = {}
     """What sampler and pruner kept of it as it ended."""
 
-    def attributes(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, object]:
         """The fields that are set, as Optuna keeps them."""
         return self.model_dump(mode="json", exclude_unset=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -252,7 +252,7 @@ def find_study(storage: BaseStorage, name: str) -> StoredStudy | None:
         return None
 
 
-def _differences(known: Identity, told: Identity, path: str = "") -> tuple[str, str]:
+def _differences(known: Mapping[str, object], told: Mapping[str, object], path: str = "") -> tuple[str, str]:
     """Where two identities part, as they were and as they are."""
     was, now = [], []
     for key in sorted({*known, *told}):

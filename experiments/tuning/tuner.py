@@ -247,7 +247,7 @@ class Tuner:
                 study=self.request.study.name,
                 arm=self.arm.arm,
                 repeat=repeat,
-                config=one.config.model_copy(update={"repeat": repeat}).model_dump(mode="json"),
+                config=one.config.model_copy(update={"repeat": repeat}),
                 workdir=str(self.home.run(name)),
                 prepared=str(self.prepared),
             )

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -216,10 +215,10 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_atomically(path, lambda file: file.write(json.dumps(rows, indent=1, allow_nan=False).encode()))
 
 
-def _resumable(state: State) -> dict[str, Any]:
+def _resumable(state: State) -> dict[str, object]:
     saved = {name: getattr(state, name) for name in _SAVED}
     parts = {"optimiser": state.optimiser.state_dict(), "weighting": state.weighting.state()}
-    return saved | parts | {"seconds": state.elapsed()}
+    return {**saved, **parts, "seconds": state.elapsed()}
 
 
 def _component_means(layout: Layout, sums_P: Tensor, counts_P: Tensor) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from typing import Any
 
 from reports.model.report import Check, Summary
 from reports.numbers import counted, listing
@@ -27,7 +26,7 @@ def checks_as_text(summary: Summary) -> str:
     return "\n".join(blocks).replace("−", "-")
 
 
-def checks_as_json(summary: Summary) -> dict[str, Any]:
+def checks_as_json(summary: Summary) -> dict[str, object]:
     """The same as plain data."""
     names = ("code", "title", "outcome", "text", "reason", "advice", "more")
     return {"study": summary.study, "checks": [{name: getattr(c, name) for name in names} for c in summary.checks]}

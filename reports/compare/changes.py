@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmcore.config import RunConfig, flat
+from mmcore.config import Overrides, Plain, RunConfig, flat
 from mmcore.errors import RecordError
 from reports.compare.source import Arm, Repeat, Report, Verdict
 from reports.summary.methods import drawn_text
@@ -168,7 +168,7 @@ def _shares(report: Report) -> str:
     return f"{drawn_text(report.provenance.splits.drawn)}, {', '.join(shares) or 'default shares'}"
 
 
-def _config(report: Report) -> dict[str, Any]:
+def _config(report: Report) -> Overrides:
     """Of the reference by dotted path: what is asked of it here is equal in all arms of a study."""
     configs = report.provenance.configs
     return flat(configs.get(report.reference or "") or next(iter(configs.values()), {}))
@@ -185,14 +185,14 @@ def _close(one: float | None, two: float | None) -> bool:
     return math.isclose(one, two, rel_tol=SAME_LOSS, abs_tol=1e-12)
 
 
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any], arm: str | None = None) -> Iterator[Change]:
+def _differing(a: Mapping[str, object], b: Mapping[str, object], arm: str | None = None) -> Iterator[Change]:
     for path in dict.fromkeys((*a, *b)):
         if a.get(path) != b.get(path):
             yield Change(path, arm, a.get(path), b.get(path))
 
 
 def _study_changes(a: Report, b: Report) -> Iterator[Change]:
-    def told(report: Report) -> dict[str, Any]:
+    def told(report: Report) -> dict[str, object]:
         own = {
             "question": report.question,
             "metric": report.metric,
@@ -227,7 +227,7 @@ def _config_changes(a: Report, b: Report) -> Iterator[Change]:
         yield from (c for c in changes if (c.path, c.a, c.b) not in told)
 
 
-def _whole(config: Mapping[str, Any]) -> dict[str, Any] | None:
+def _whole(config: Plain) -> Plain | None:
     """A config with its defaults; None where this version cannot read it."""
     try:
         return RunConfig.model_validate(config).model_dump(mode="json")
@@ -249,7 +249,7 @@ def _verdicts(a: Report, b: Report) -> Iterator[VerdictPair]:
 
 
 def _provenance_changes(a: Report, b: Report) -> Iterator[Change]:
-    def told(report: Report) -> dict[str, Any]:
+    def told(report: Report) -> dict[str, object]:
         known = report.provenance
         environment = known.environment.model_dump(exclude={"packages"})
         packages: dict[str, list[str]] = {}
@@ -258,6 +258,6 @@ def _provenance_changes(a: Report, b: Report) -> Iterator[Change]:
                 if version is not None and version not in packages.setdefault(name, []):
                     packages[name].append(version)
         own = {"corpus": known.corpus.name, "mmstudy": known.mmstudy, "uncommitted changes": environment.pop("dirty")}
-        return own | environment | packages
+        return {**own, **environment, **packages}
 
     yield from _differing(told(a), told(b))

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from mmcore.config import Overrides, Plain
 from mmcore.errors import RecordError
 from mmcore.record import Drawn, drawn_of
 from reports.model.report import Summary
@@ -112,12 +113,12 @@ class Provenance(_Told):
 
     corpus: Corpus
     splits: Splits
-    configs: dict[str, dict[str, Any]]
+    configs: dict[str, Plain]
     runs: tuple[Run, ...]
     environment: Environment = Environment()
     preset: str | None = None
-    changes: dict[str, Any] = {}
-    match: dict[str, Any] | None = None
+    changes: Overrides = {}
+    match: Plain | None = None
     mmstudy: str | None = None
 
 

@@ -56,7 +56,7 @@ def compared_as_markdown(comparison: Comparison) -> str:
     return "\n\n".join(told) + "\n"
 
 
-def compared_as_json(comparison: Comparison) -> dict[str, Any]:
+def compared_as_json(comparison: Comparison) -> dict[str, object]:
     """The stable interface for programs: ``a`` and ``b`` are the sides everywhere, None where one has nothing."""
     return finite(
         {
@@ -87,15 +87,15 @@ def compared_as_json(comparison: Comparison) -> dict[str, Any]:
     )
 
 
-def _side(report: Report) -> dict[str, Any]:
+def _side(report: Report) -> dict[str, object]:
     return {"source": report.source, "study": report.study, "question": report.question, "metric": report.metric}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change) -> dict[str, object]:
     return {"path": change.path, "arm": change.arm, "a": change.a, "b": change.b}
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict) -> dict[str, object]:
     return verdict.model_dump(exclude={"arm", "reference", "component"})
 
 

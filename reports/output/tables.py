@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +42,7 @@ def _arms(summary: Summary) -> pd.DataFrame:
     rows = []
     for arm in summary.arms:
         robust = arm.robust
-        row: dict[str, Any] = {"arm": arm.name, "reference": arm.reference}
+        row: dict[str, object] = {"arm": arm.name, "reference": arm.reference}
         row |= _estimate("", arm.score)
         row |= _edges("bca", (robust.low, robust.high))
         row["interquartile_mean"] = robust.middle

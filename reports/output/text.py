@@ -21,7 +21,7 @@ TERMINAL = 100
 """Columns of text for a terminal."""
 
 
-def as_json(summary: Summary) -> dict[str, Any]:
+def as_json(summary: Summary) -> dict[str, object]:
     """The stable interface for programs; plain data, None where there is no number.
 
     ``component`` is None for the study's metric. An arm's ``n`` counts its repeats with a score. Intervals are at
@@ -91,7 +91,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     )
 
 
-def _section(section: Section) -> dict[str, Any]:
+def _section(section: Section) -> dict[str, object]:
     return {
         "key": section.key,
         "title": section.title,
@@ -116,7 +116,7 @@ def _section_text(section: Section) -> str:
     return "\n".join(lines + ([f"  and {numerals.counted(left, 'more finding')} on the page"] if left > 0 else []))
 
 
-def _comparison(row: ComparisonRow) -> dict[str, Any]:
+def _comparison(row: ComparisonRow) -> dict[str, object]:
     paired, decision = row.paired, row.decision
     difference = paired.claimed
     return {
@@ -147,7 +147,7 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
     }
 
 
-def _these_items(row: ComparisonRow) -> dict[str, Any]:
+def _these_items(row: ComparisonRow) -> dict[str, object]:
     """What the repeats say of the items that all of them tested."""
     paired, decision = row.paired, row.decision
     return {

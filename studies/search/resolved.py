@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-from mmcore.config import EvaluationConfig, Overrides, RunConfig, override
+from mmcore.config import EvaluationConfig, Overrides, Plain, RunConfig, override
 from mmcore.fingerprint import fingerprint, identity
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
@@ -17,8 +17,25 @@ from studies.configs import Where, config_of
 from studies.search.block import Budget, Objective, Pruner, Sampler
 from studies.search.space import Axis, Draws, Space, cells, possible_values, settle
 
-Identity = dict[str, Any]
-"""What the trials of one search have in common, as JSON has it. It is compared as a whole, and kept with the search."""
+
+class Identity(TypedDict):
+    """What the trials of one search have in common, as JSON has it. It is compared as a whole, and kept with the
+    search."""
+
+    space: dict[str, Plain]
+    """The hyperparameters by path."""
+    objective: list[str]
+    base: Plain
+    """The arm's config as a run's name has it."""
+    corpus: str
+    """The corpus's content key."""
+    repeats: int
+    numerics: int
+    sampler: str
+    pruner: str
+    parallel: int | None
+    """How many places before a trial its proposal may know; see :attr:`ResolvedSearch.lag`."""
+
 
 TUNED = "tuned"
 """The arm with the best settings of the scientific hyperparameters; ``tuned 2`` is the second best."""

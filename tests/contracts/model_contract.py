@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
-from mmcore.config import ModelConfig
+from mmcore.config import ModelConfig, Plain
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.embedding import key_of
@@ -67,7 +67,7 @@ def overwrite(batch: Batch, where_BTM: Tensor, value: float) -> Batch:
     return replace(batch, values=values)
 
 
-def build(made_of: dict[str, Any], modalities: tuple[str, ...] | None = None) -> MultimodalModel:
+def build(made_of: Plain, modalities: tuple[str, ...] | None = None) -> MultimodalModel:
     """A small model; ``causal`` and ``scope`` stand for what task and corpus decide."""
     made_of = dict(made_of)
     causal, scope = made_of.pop("causal", False), made_of.pop("scope", "step")
@@ -102,17 +102,17 @@ def streams_of(embedded: list[Tensor], usable_BTM: Tensor | None = None, causal:
 
 
 @pytest.fixture(params=list(VARIANTS))
-def variant(request: pytest.FixtureRequest) -> dict[str, Any]:
+def variant(request: pytest.FixtureRequest) -> Plain:
     return VARIANTS[request.param]
 
 
 class ModelContract:
     """Inherit, say what the model is made of, and every promise is tested."""
 
-    made_of: ClassVar[dict[str, Any]]
+    made_of: ClassVar[Plain]
 
     @pytest.fixture
-    def model(self, variant: dict[str, Any]) -> MultimodalModel:
+    def model(self, variant: Plain) -> MultimodalModel:
         return build(self.made_of | variant)
 
     def test_what_is_absent_cannot_change_a_bit(self, model: MultimodalModel) -> None:
@@ -210,7 +210,7 @@ class ModelContract:
         assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
     @pytest.mark.parametrize("modalities", [("visual",), ("track", "audio"), tuple(FEATURES)])
-    def test_any_number_of_modalities(self, modalities: tuple[str, ...], variant: dict[str, Any]) -> None:
+    def test_any_number_of_modalities(self, modalities: tuple[str, ...], variant: Plain) -> None:
         batch = make_batch()
         model = build(self.made_of | variant, modalities)
         assert model(batch).shape == (B, T, 2, 3)
@@ -220,7 +220,7 @@ class ModelContract:
         assert all(n > 0 for n in (counts["embedding"], counts["encoder"], counts["head"]))
         assert count_flops(model, T)["total"] > 0
 
-    def test_targets_of_items(self, variant: dict[str, Any]) -> None:
+    def test_targets_of_items(self, variant: Plain) -> None:
         batch = make_batch()
         model = build(self.made_of | variant | {"scope": "item"})
         wanted = model(batch)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from mmcore.config import Fusion, Head, Weighting
+from mmcore.config import Fusion, Head, Plain, Weighting
 
 FAMILIES = {
     "FusionContract": ("fusion", Fusion),
@@ -22,7 +22,7 @@ def kinds(family: Any) -> set[str]:
     return {member.model_fields["kind"].default for member in get_args(union)}
 
 
-def promised(contract: str) -> list[dict[str, Any]]:
+def promised(contract: str) -> list[Plain]:
     """What each class that inherits a contract, if by way of another, is made of."""
     files = Path(__file__).parent.glob("test_*contract.py")
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]

@@ -12,7 +12,7 @@ from contracts.model_contract import SCHEMA, B, T, make_batch
 from torch import Tensor
 
 from mmcore.batch import Batch
-from mmcore.config import LossConfig, ModelConfig
+from mmcore.config import LossConfig, ModelConfig, Plain
 from mmcore.model.build import build_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema, Targets
@@ -66,7 +66,7 @@ class Training:
     """A model under a weighting, one step after the other."""
 
     def __init__(self, config: LossConfig, fusion: str = "gated", layers: int = 1) -> None:
-        sizes: dict[str, Any] = {"width": 8, "layers": layers, "heads": 2, "feed_forward": 8, "dropout": 0.0}
+        sizes: Plain = {"width": 8, "layers": layers, "heads": 2, "feed_forward": 8, "dropout": 0.0}
         model = ModelConfig.model_validate(sizes | {"fusion": {"kind": fusion}})
         self.model: MultimodalModel = build_model(model, WEIGHTED_SCHEMA, causal=False, repeat=0, window=T)
         self.objective = Objective(config, TARGETS)
@@ -103,7 +103,7 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
 class WeightingContract:
     """Inherit, name the weighting, and every promise is tested."""
 
-    made_of: ClassVar[dict[str, Any]]
+    made_of: ClassVar[Plain]
     told: ClassVar[bool] = True
     """Whether the history tells its weights."""
     as_told: ClassVar[bool] = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import pytest
 
@@ -130,7 +130,7 @@ def test_one_that_fails_is_told_and_tried_again(
     config = done.config
     prepared = open_prepared(store_path(request.content or "", config.data, home.prepared))
 
-    def broken(*_: Any) -> dict[str, Any]:
+    def broken(*_: object) -> NoReturn:
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr("mmcore.analyse._probe", broken)

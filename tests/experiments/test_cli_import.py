@@ -7,7 +7,6 @@ import pickle
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "mlruns").make()
 
 
-def part(count: int, first: int, unaligned: bool) -> dict[str, Any]:
+def part(count: int, first: int, unaligned: bool) -> dict[str, np.ndarray | list[str]]:
     rng = np.random.default_rng(first)
     rows = {"text": 10, "audio": 50 if unaligned else 10, "vision": 30 if unaligned else 10}
     return {

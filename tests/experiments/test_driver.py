@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -27,7 +27,7 @@ from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.errors import ConfigError
-from mmcore.record import Record
+from mmcore.record import ItemLoss, Record, Score
 
 LONG = ["--set", "training.epochs=40"]
 
@@ -48,16 +48,24 @@ def runs_of(home: Home) -> dict[str, Record]:
     return {name: record for name, record in found.items() if record is not None}
 
 
-def numbers_of(home: Home) -> dict[str, Any]:
+class Numbers(NamedTuple):
     """All that must not depend on how a study was disturbed."""
-    timed = {"seconds"}
+
+    scores: tuple[Score, ...]
+    items: tuple[ItemLoss, ...]
+    best_epoch: int
+    history: list[dict[str, float]]
+
+
+def numbers_of(home: Home) -> dict[str, Numbers]:
+    """By run."""
     return {
-        name: {
-            "scores": record.scores,
-            "items": record.items,
-            "best_epoch": record.best_epoch,
-            "history": [{k: v for k, v in row.items() if k not in timed} for row in record.history],
-        }
+        name: Numbers(
+            record.scores,
+            record.items,
+            record.best_epoch,
+            [{k: v for k, v in row.items() if k != "seconds"} for row in record.history],
+        )
         for name, record in runs_of(home).items()
     }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from factories.records import a_record
@@ -27,12 +27,37 @@ from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage, mak
 from experiments.planning.timings import Described, Stopwatch, Timing, add, read
 from experiments.planning.work import scoring, step, training
 from experiments.planning.worksheet import Worksheet
-from mmcore.config import RunConfig, build_config, override
+from mmcore.config import Overrides, RunConfig, build_config, override
 from mmcore.events import EpochDone
 from mmcore.schema import CorpusSchema
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_times.json").read_text(encoding="utf-8"))
 """CPU seconds of real trainings, as on a machine where nobody else works."""
+
+
+class Windows(TypedDict):
+    train: int
+    validation: int
+    test: int
+
+
+class RecordedStep(TypedDict):
+    """Seconds of one step of the optimiser, and of scoring the validation windows."""
+
+    corpus: str
+    set: Overrides
+    step: float
+    scoring: float
+    windows: Windows
+
+
+class RecordedRun(TypedDict):
+    study: str
+    set: Overrides
+    arm: str
+    repeat: int
+    seconds: float
+
 
 HERE = Pace(1.0, 1.0)
 
@@ -64,27 +89,27 @@ def timing(estimator: Estimator, config: RunConfig, seconds: float, **changes: A
     return dataclasses.replace(made, **changes)
 
 
-def asked_for(home: Home, recorded: dict[str, Any]) -> Request:
+def asked_for(home: Home, recorded: RecordedRun) -> Request:
     return open_request(recorded["study"], home, Options(changes=tuple(recorded["set"].items())))
 
 
 # The formula ---------------------------------------------------------------------------
 @pytest.mark.parametrize("recorded", RECORDED["steps"], ids=lambda r: f"{r['corpus']} {sorted(r['set'].items())[-1]}")
-def test_the_formula_is_within_a_factor_of_two_of_recorded_steps(recorded: dict[str, Any], home: Home) -> None:
+def test_the_formula_is_within_a_factor_of_two_of_recorded_steps(recorded: RecordedStep, home: Home) -> None:
     place = locate(f"simulated:{recorded['corpus']}", home)
     schema: CorpusSchema = place.schema()
     config = build_config(override({"corpus": "none"}, recorded["set"]))
     work = Worksheet(place, schema, None, home).work(config)
     # Windows are counted, gaps in two items aside.
-    for name, counted in (("validation", work.validation), ("test", work.test)):
-        assert counted == pytest.approx(recorded["windows"][name], rel=0.1)
+    assert work.validation == pytest.approx(recorded["windows"]["validation"], rel=0.1)
+    assert work.test == pytest.approx(recorded["windows"]["test"], rel=0.1)
     assert work.steps == pytest.approx(-(-recorded["windows"]["train"] // work.batch), rel=0.1)
     assert 0.5 < step(work).seconds / recorded["step"] < 2
     assert 0.5 < scoring(work, recorded["windows"]["validation"]).seconds / recorded["scoring"] < 2
 
 
 @pytest.mark.parametrize("recorded", RECORDED["runs"], ids=lambda r: f"{r['arm']} r{r['repeat']}")
-def test_the_formula_is_within_a_factor_of_two_of_recorded_runs(recorded: dict[str, Any], home: Home) -> None:
+def test_the_formula_is_within_a_factor_of_two_of_recorded_runs(recorded: RecordedRun, home: Home) -> None:
     request = asked_for(home, recorded)
     config = request.study.arm(recorded["arm"]).config.model_copy(update={"repeat": recorded["repeat"]})
     found = estimator(request, home).training(config)
@@ -126,7 +151,7 @@ def test_runs_of_the_same_config_say_most_whatever_their_repeat(home: Home) -> N
 @pytest.mark.parametrize(
     "elsewhere", [{"machine": "another"}, {"device": "cuda"}, {"threads": 8}, {"formula": 0, "name": "another config"}]
 )
-def test_times_of_other_machines_are_not_taken_for_this_one(home: Home, elsewhere: dict[str, Any]) -> None:
+def test_times_of_other_machines_are_not_taken_for_this_one(home: Home, elsewhere: Mapping[str, str | int]) -> None:
     request = asked_for(home, RECORDED["runs"][0])
     config = request.study.arms[0].config
     rough = estimator(request, home)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ def test_the_record_is_written_first_and_stands_whatever_happens_then(
 ) -> None:
     folder = folder_of(config, prepared, home)
 
-    def full(path: Path, content: dict[str, Any]) -> None:
+    def full(path: Path, content: Mapping[str, object]) -> None:
         assert read_record(folder) is not None
         raise problem
 

@@ -5,13 +5,20 @@ import math
 import pytest
 
 from experiments.launchers.messages import Finished, Job, Refused, Said, Started, Stop, Stopped, Told, decode, encode
+from mmcore.analyses import CoalitionsAnalysis, GatesAnalysis
+from mmcore.config import build_config
 from mmcore.events import EpochDone, Note, Progress
+
+CONFIG = build_config({"corpus": "c", "model": {"width": 8, "heads": 1, "fusion": {"kind": "concat"}}})
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Job("f", "study", "arm ✓", 3, {"model": {"width": 8}}, "/runs/f", "/prepared/p"),
+        Job("f", "study", "arm ✓", 3, CONFIG, "/runs/f", "/prepared/p"),
+        Job(
+            "f", "study", "arm", 0, CONFIG, "/runs/f", "/prepared/p", (GatesAnalysis(timelines=2), CoalitionsAnalysis())
+        ),
         Started("f"),
         Told("f", Progress(1, 10, 3, 7)),
         Told("f", EpochDone(2, 10, {"epoch": 2, "validation/skill": 0.25})),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,7 @@ def test_another_question_is_refused_with_what_differs(asking: Callable[..., Req
     "changed", [{"metric": "loss"}, {"metric": "position/mae"}, {"repeats": 5}, {"metric": "loss", "repeats": 1}]
 )
 def test_a_search_is_that_of_its_study_whatever_metric_and_repeats_a_report_has(
-    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], changed: dict[str, Any]
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], changed: Mapping[str, str | int]
 ) -> None:
     """Neither says anything about a trial: its objective and its own repeats are the search's."""
     request = asking(block(RATE, budget="{trials: 4}", repeats="1"))

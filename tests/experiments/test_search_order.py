@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class Fault:
         self._writes, self._at, self._before, self._dead = 0, -1, False, 0
         write, me = JournalFileBackend.append_logs, Owner.me
 
-        def append(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        def append(backend: JournalFileBackend, logs: list[Mapping[str, object]]) -> None:
             self._writes += 1
             if self._writes == self._at and self._before:
                 raise Killed

@@ -25,7 +25,6 @@ from experiments.planning.plan import Plan, plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
-from mmcore.config import build_config
 from mmcore.record import Failure
 from reports.output.text import as_json
 from studies.repeats import Sequential
@@ -91,7 +90,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, trained: Any) -> Callable[..., list[tu
                     )
                     record = replace(
                         template, arm=job.arm, repeat=job.repeat, fingerprint=job.fingerprint, scores=scores,
-                        config=build_config(job.config),
+                        config=job.config,
                     )  # fmt: skip
                     if (job.arm, job.repeat) == fail:
                         record = replace(record, status="failed", failure=Failure("TrainingDiverged", "no"))

@@ -95,7 +95,7 @@ def test_a_stopped_run_leaves_a_checkpoint_and_no_record_and_can_be_resumed(
 ) -> None:
     long = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 60})})
     name = fingerprint(long, prepared.content)
-    job = Job(name, "s", "a", 0, long.model_dump(mode="json"), str(home.run(name)), str(prepared.path))
+    job = Job(name, "s", "a", 0, long, str(home.run(name)), str(prepared.path))
     heard: list[Message] = []
     with LocalPool(1, 1, home.logs) as pool:
 

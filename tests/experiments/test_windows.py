@@ -18,6 +18,7 @@ from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options, Request
 from experiments.progress import Silent
+from experiments.records import read_record
 from mmcore.fingerprint import fingerprint
 
 
@@ -128,14 +129,15 @@ def test_a_run_warns_before_it_trains_and_its_report_checks(actions: Path, home:
     heard = Heard()
     outcome = run_study(str(study), home.root, Options(corpus=str(actions), workers=1), display=heard)
     assert any(text.startswith("warning: 9 of 12 items are longer than the window of 50 steps") for text in heard.said)
-    assert {record["config"]["data"]["window"] for record in records(home)} == {50}
+    assert windows(home) == {50}
     check = next(check for check in outcome.summary.checks if check.code == "ABL042")
     assert check.outcome == "warning"
     assert check.text == "The longest item has 125 steps; a window of 50 steps cuts 9 of 12 items."
 
 
-def records(home: Home) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in home.runs.glob("*/record.json")]
+def windows(home: Home) -> set[int | None]:
+    """Of the configs in all records."""
+    return {record.config.data.window for folder in home.runs.iterdir() if (record := read_record(folder)) is not None}
 
 
 def test_a_plan_names_the_runs_that_a_run_leaves(actions: Path, home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def opened(folder: Path, text: str, schema: CorpusSchema, **options: Any) -> Res
     return resolve("mine", study, written, None, None, folder, schema, **options)
 
 
-def made(rule: dict[str, Any], modalities: tuple[str, ...] = ("a", "b", "c"), base: tuple[Any, ...] = ()):
+def made(rule: Mapping[str, object], modalities: tuple[str, ...] = ("a", "b", "c"), base: tuple[Any, ...] = ()):
     design: Design = TypeAdapter(Design).validate_python(rule)
     arms = arms_of(design, modalities, lambda overrides: next(iter(overrides.values())) in base)
     assert len({arm.name for arm in arms}) == len(arms)

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
+from mmcore.config import Plain
 from mmcore.errors import StudyError
 from studies.search.space import Choice, Int, LogUniform, Simplex, Uniform, axes_of, cells, settle, simplex
 
@@ -53,7 +54,7 @@ def test_a_condition_on_another_knob_decides_for_each_trial() -> None:
 @pytest.mark.parametrize(("kind", "there"), [("gradnorm", True), ("dwa", False), (None, False)])
 def test_a_condition_on_what_is_not_searched_is_for_the_config_to_decide(kind: str | None, there: bool) -> None:
     space = {"loss.weighting.alpha": Uniform(low=1.0, high=2.0, when={"loss.weighting.kind": ["gradnorm", "other"]})}
-    config: dict[str, Any] = {"loss": {"weighting": {"kind": kind}}} if kind else {}
+    config: Plain = {"loss": {"weighting": {"kind": kind}}} if kind else {}
     assert bool(settle(space, config, lambda axis: axis.low)) == there
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from experiments.planning.costs import Costs
-from mmcore.config import Cosine, DataConfig, Fusion
+from mmcore.config import Cosine, DataConfig, Fusion, Overrides
 from mmcore.data.sources.simulated import simulated_schema
 from mmcore.errors import MMStudyError, StudyError
 from mmcore.schema import CorpusSchema
@@ -178,7 +178,7 @@ def test_comparisons_may_be_all_pairs(tmp_path: Path, schema: CorpusSchema) -> N
     assert study.pairs == (("small", "large"), ("small", "tracks"), ("large", "tracks"))
 
 
-def never(overrides: dict[str, Any]) -> bool:
+def never(overrides: Overrides) -> bool:
     return False
 
 

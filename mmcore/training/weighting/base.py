@@ -80,7 +80,7 @@ class Weighting(ABC):
         self._sum_C, self._steps = torch.zeros_like(self._sum_C), 0
         return {f"weight/{name}": mean for name, mean in zip(self.names, means, strict=True)}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Tensors and plain values from which it goes on after an epoch as if nothing had been."""
         return {}
 

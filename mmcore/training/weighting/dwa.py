@@ -49,7 +49,7 @@ class DynamicAverage(Weighting):
         rate_C = rate_C.clamp(max=torch.finfo(rate_C.dtype).max).masked_fill(~self.active_C, -torch.inf)
         return self.scaled(self.start_C * torch.softmax(rate_C / self.temperature, 0))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {"past": self._past}
 
     def load_state(self, state: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ class GradientNorms(Weighting):
         self.weight_C.copy_(self.scaled(moved_C))
         return used_C
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {"weight_C": self.weight_C, "first_C": self.first_C, "adam": self._adam.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ class NoiseLevels(Weighting):
         self.log_variance_C.copy_(torch.where(counted_C, self.log_variance_C, before_C))
         return weight_C
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         return {"log_variance_C": self.log_variance_C, "adam": self._adam.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from statistics import fmean
-from typing import Any
 
 from reports.model.section import Finding, Section, SectionTable, plain_table
 from reports.numbers import counted, interval, number, percent
@@ -39,24 +38,35 @@ class Calibrated:
     count: int
 
 
+@dataclass(frozen=True)
+class _Bin:
+    """Predictions of one run on one component with about the same confidence."""
+
+    confidence: float
+    accuracy: float
+    count: float
+
+
 def calibration_by_run(results: StudyResults) -> list[Calibrated]:
     """Every run and component with classes, in the order of the tables."""
-    bins: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    bins: dict[tuple[str, int, str], list[_Bin]] = {}
     for row in results.calibration.to_dict("records"):
-        bins.setdefault((row["arm"], row["repeat"], row["component"]), []).append({str(k): v for k, v in row.items()})
+        bins.setdefault((row["arm"], row["repeat"], row["component"]), []).append(
+            _Bin(row["confidence"], row["accuracy"], row["count"])
+        )
     told = []
     for key, rows in bins.items():
-        count = sum(row["count"] for row in rows)
+        count = sum(row.count for row in rows)
         error, sure, right = (
-            sum(value(row) * row["count"] for row in rows) / count
-            for value in (_gap, itemgetter("confidence"), itemgetter("accuracy"))
+            sum(value(row) * row.count for row in rows) / count
+            for value in (_gap, attrgetter("confidence"), attrgetter("accuracy"))
         )
         told.append(Calibrated(*key, error, sure, right, int(count)))
     return told
 
 
-def _gap(row: dict[str, Any]) -> float:
-    return abs(row["accuracy"] - row["confidence"])
+def _gap(row: _Bin) -> float:
+    return abs(row.accuracy - row.confidence)
 
 
 def calibration(results: StudyResults) -> Section | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def test_edits_are_not_said_to_get_their_share_where_that_is_only_not_refuted(at
     ],
 )
 def test_words_are_of_the_steps_that_were_ranked(
-    attended: Build, options: dict[str, Any], ranked: str, lead: str
+    attended: Build, options: Mapping[str, object], ranked: str, lead: str
 ) -> None:
     results = attended(**options)
     found = told(results)
