@@ -352,10 +352,10 @@ def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Requ
     ],
 )
 def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
-    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], knob: str
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], hyperparameter: str
 ) -> None:
     """The arm's own 9 epochs say nothing of the 20 that a trial may take."""
-    request = asking(block(RATE, knob, budget="{epochs: 95}", repeats="2", sampler="random"))
+    request = asking(block(RATE, hyperparameter, budget="{epochs: 95}", repeats="2", sampler="random"))
     assert request.study.search is not None
     assert request.study.search.epochs_full(request.study.search.searches[0]) == 40
     (found,) = done(request, home)

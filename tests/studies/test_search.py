@@ -275,10 +275,10 @@ BOTTLENECK = "{kind: int, low: 1, high: 4, when: {model.fusion.kind: bottleneck}
     ],
 )
 def test_a_knob_that_overwrites_what_an_arm_is_is_refused(
-    tmp_path: Path, schema: CorpusSchema, overrides: str, knob: str, words: str
+    tmp_path: Path, schema: CorpusSchema, overrides: str, hyperparameter: str, words: str
 ) -> None:
     with pytest.raises(StudyError, match="would overwrite it in every trial") as caught:
-        opened(tmp_path, schema, space(knob), with_arm(overrides))
+        opened(tmp_path, schema, space(hyperparameter), with_arm(overrides))
     assert words in caught.value.rule
     assert "arm 'add'" in caught.value.rule
     assert (caught.value.where or "").endswith("mine.yaml:7")
