@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.errors import RecordError
-from mmcore.record import Drawn, drawn_of
+from mmcore.facts import Drawn, drawn_of
 from reports.model.report import Summary
 from reports.output.text import as_json
 

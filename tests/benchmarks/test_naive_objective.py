@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
+from factories.records import a_record, changed
 
 from benchmarks.naive_objective import WeightedLoss, main
 from mmcore.measures import parse_metric
+from mmcore.record import Record
+from mmcore.scores import Score
 
 
-def record(**losses: float | None) -> dict[str, Any]:
-    row = {"split": "validation", "items": "all", "metric": "loss", "parameter": None, "baseline": None}
-    scores = [{**row, "component": name, "value": value} for name, value in losses.items()]
+def record(**losses: float) -> Record:
+    def score(component: str | None, value: float, **other: str) -> Score:
+        place = {"split": "validation", "items": "all", "metric": "loss"} | other
+        return Score(component=component, value=value, **place)
+
     others = [
-        {**row, "component": None, "value": 100.0},
-        {**row, "component": "active", "value": 100.0, "split": "test"},
-        {**row, "component": "active", "value": 100.0, "baseline": "constant"},
-        {**row, "component": "active", "value": 100.0, "metric": "skill"},
+        score(None, 100.0),
+        score("active", 100.0, split="test"),
+        score("active", 100.0, baseline="constant"),
+        score("active", 100.0, metric="skill"),
     ]
-    return {"config": {"loss": {"weights": {"active": 3.0, "scale": 0.1}}}, "scores": others + scores}
+    scores = [*others, *(score(name, value) for name, value in losses.items())]
+    return changed(a_record(scores=scores), "config.loss.weights", {"active": 3.0, "scale": 0.1})
 
 
 def test_the_weighted_loss_adds_up_what_was_minimised() -> None:
     objective = WeightedLoss("weighted_loss", parse_metric("loss"))
     assert not objective.maximise
     assert objective.of(record(active=0.5, scale=2.0, rotation=4.0)) == pytest.approx(1.5 + 0.2 + 4.0)
-    assert math.isnan(objective.of(record(active=0.5, scale=None)))
+    assert math.isnan(objective.of(record(active=0.5, scale=math.nan)))
 
 
 @pytest.mark.slow

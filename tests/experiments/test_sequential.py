@@ -26,7 +26,7 @@ from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
 from mmcore.config import build_config
-from mmcore.record import Failure
+from mmcore.facts import Failure
 from reports.output.text import as_json
 from studies.repeats import Sequential
 

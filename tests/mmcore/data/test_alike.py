@@ -15,7 +15,7 @@ from mmcore.config import DataConfig
 from mmcore.data.alike import likeness_notes, likenesses
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, open_prepared
-from mmcore.record import Alike, Copied, Likenesses
+from mmcore.facts import Alike, Copied, Likenesses
 
 STEPS = 40
 
