@@ -49,8 +49,9 @@ from mmcore.answers.gates import (
 )  # fmt: skip
 from mmcore.answers.parts import Score, ScoreRow
 from mmcore.config import Plain, build_config
+from mmcore.facts import CorpusFacts, Drawn, Side, SplitFacts
 from mmcore.measures import parse_metric
-from mmcore.record import CorpusFacts, Drawn, Run, Side, SplitFacts
+from mmcore.record import Run
 from mmcore.seeding import generator
 from reports.model.section import Section
 from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy

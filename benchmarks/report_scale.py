@@ -34,7 +34,8 @@ from experiments.records import write_record
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.events import ignore
-from mmcore.record import ItemLoss, Record
+from mmcore.record import Record
+from mmcore.scores import ItemLoss
 
 STUDY = """\
 question: Which learning rate is best?

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mmcore
-from mmcore.record import Environment
+from mmcore.facts import Environment
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "mlflow", "optuna", "scipy", "statsmodels")
 

@@ -18,9 +18,10 @@ from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
+from mmcore.facts import CorpusFacts, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
-from mmcore.record import CorpusFacts, Failure, Record, SplitFacts
+from mmcore.record import Record
 
 
 def trial(

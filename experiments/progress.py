@@ -16,7 +16,8 @@ from experiments.planning.remaining import Remaining
 from experiments.planning.stages import REPORT, Stage
 from mmcore import events
 from mmcore.measures import Metric
-from mmcore.record import Record, value_of
+from mmcore.record import Record
+from mmcore.scores import value_of
 from reports.numbers import about
 
 HEARTBEAT = 60.0

@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from mmcore.analyses import AnyAnalysis, key
 from mmcore.config import RunConfig
 from mmcore.errors import RecordError
-from mmcore.record import Environment, Head, Record
+from mmcore.facts import Environment
+from mmcore.record import Head, Record
 
 RECORD = "record.json"
 LOCK = "run.lock"

@@ -25,7 +25,8 @@ from filelock import FileLock
 from experiments.home import Home
 from experiments.records import Begun
 from mmcore.errors import StoreError
-from mmcore.record import Record, Score
+from mmcore.record import Record
+from mmcore.scores import Score
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")

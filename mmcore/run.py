@@ -25,27 +25,15 @@ from mmcore.data.strata import strata_of
 from mmcore.data.windows import cut_items, lengths_of, with_window
 from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import Note, OnEvent, ignore
+from mmcore.facts import Chosen, CorpusFacts, Failure, GateUse, Hardware, Leakage, Side, SplitFacts
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
-from mmcore.record import (
-    Chosen,
-    CorpusFacts,
-    Failure,
-    GateUse,
-    Hardware,
-    ItemLoss,
-    Leakage,
-    Outcome,
-    Record,
-    Reliability,
-    Score,
-    Side,
-    SplitFacts,
-)
+from mmcore.record import Record
+from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
 from mmcore.training.baselines import fit_baselines, naive_classes

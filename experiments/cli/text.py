@@ -17,7 +17,7 @@ from experiments.planning.request import Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import DataConfig
 from mmcore.data.windows import cut_text, lengths_of, window_of
-from mmcore.record import Lengths
+from mmcore.facts import Lengths
 from mmcore.task import selection_metric
 from reports.numbers import about, counted, listing
 from reports.output.columns import table

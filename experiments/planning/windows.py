@@ -16,7 +16,7 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, store_path
 from mmcore.data.windows import all_stretches, cut_items, cut_text, lengths_of
 from mmcore.events import Note, OnEvent
-from mmcore.record import Lengths
+from mmcore.facts import Lengths
 from mmcore.schema import CorpusSchema
 from studies.resolved import ResolvedStudy
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.data.usual import usual_range
-from mmcore.record import Alike, Copied, Likenesses
+from mmcore.facts import Alike, Copied, Likenesses
 
 ALIKE = 0.999
 """Absolute correlation from which on two columns tell the same."""

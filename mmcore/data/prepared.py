@@ -22,8 +22,8 @@ from pydantic import TypeAdapter
 
 from mmcore.config import DataConfig
 from mmcore.errors import CorpusError
+from mmcore.facts import Likenesses
 from mmcore.quality import QualityRow, read_quality
-from mmcore.record import Likenesses
 from mmcore.schema import CorpusSchema
 
 FORMAT = "mmstudy prepared 3"

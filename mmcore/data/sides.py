@@ -9,7 +9,7 @@ import numpy as np
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
-from mmcore.record import Labels
+from mmcore.facts import Labels
 
 
 def absent_from(prepared: Prepared, items: Sequence[int]) -> dict[str, int]:

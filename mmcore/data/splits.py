@@ -10,7 +10,7 @@ import numpy as np
 
 from mmcore.config import SplitConfig
 from mmcore.errors import SplitError
-from mmcore.record import Drawn
+from mmcore.facts import Drawn
 from mmcore.seeding import generator
 
 

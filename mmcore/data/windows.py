@@ -12,7 +12,7 @@ from statistics import median
 
 from mmcore.config import DataConfig, RunConfig
 from mmcore.data.prepared import Prepared, PreparedItem
-from mmcore.record import Lengths
+from mmcore.facts import Lengths
 from mmcore.task import default_window
 
 

@@ -21,8 +21,8 @@ from torch import Tensor
 from mmcore.batch import Batch
 from mmcore.config import Forecast, Task
 from mmcore.data.normalisation import Normaliser
+from mmcore.facts import Leakage
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.record import Leakage
 from mmcore.schema import CorpusSchema, Targets
 from mmcore.skill import skill
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import Label, Task
-from mmcore.record import NaiveClasses
 from mmcore.schema import Targets
+from mmcore.scores import NaiveClasses
 from mmcore.training.losses import counted_targets, layout_of
 
 Name = Literal["persistence", "constant", "majority", "prior"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmcore.record import Cell
+from mmcore.scores import Cell
 
 _PENDING = 1 << 16
 """Cells that wait at least before they are merged with the known ones."""

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.record import ItemLoss, Outcome, Reliability, Score
 from mmcore.schema import Targets
+from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
 from mmcore.training.losses import layout_of

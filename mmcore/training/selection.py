@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.measures import Metric
-from mmcore.record import value_of
+from mmcore.scores import value_of
 from mmcore.training.evaluation import Naive, model_rows, skills
 from mmcore.training.metrics import mean_of_known, sum_of_known
 from mmcore.training.tally import Tally

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
-from mmcore.record import Cell
 from mmcore.schema import Targets
+from mmcore.scores import Cell
 from mmcore.training.cells import ItemCells
 from mmcore.training.losses import binary_logits, columns, counted_targets, layout_of, row_losses
 from mmcore.training.metrics import CONFIDENCE_BINS, LOGIT_BINS, confidence_bins, logit_bins

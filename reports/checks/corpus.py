@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from statistics import fmean, stdev
 
 from mmcore.config import Forecast, RunConfig
+from mmcore.facts import Copied, CorpusFacts, Labels, Side
 from mmcore.measures import parse_metric
-from mmcore.record import Copied, CorpusFacts, Labels, Side
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, number
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mmcore.config import Overrides, Plain
 from mmcore.errors import RecordError
-from mmcore.record import Drawn, drawn_of
+from mmcore.facts import Drawn, drawn_of
 from reports.model.report import Summary
 from reports.output.text import as_json
 

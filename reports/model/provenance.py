@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmcore.record import Drawn
+from mmcore.facts import Drawn
 
 
 @dataclass(frozen=True)

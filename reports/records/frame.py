@@ -21,8 +21,9 @@ import pandas as pd
 
 from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
+from mmcore.facts import CorpusFacts, Drawn, Side
 from mmcore.quality import QualityRow
-from mmcore.record import CorpusFacts, Drawn, Record, Run, Side
+from mmcore.record import Record, Run
 from reports.records.mixable import check_mixable
 from studies.resolved import ResolvedStudy
 from studies.search.results import SearchResult

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from mmcore.config import Forecast
 from mmcore.errors import RecordError
-from mmcore.record import SIDES, Record, Side
+from mmcore.facts import SIDES, Side
+from mmcore.record import Record
 
 SAME_LOSS = 1e-9
 """Relative difference of two naive losses that is rounding: each run computes them anew."""

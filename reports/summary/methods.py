@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmcore.record import Drawn
+from mmcore.facts import Drawn
 from reports.model.report import ComparisonRow, MetricFacts
 from reports.numbers import counted, number
 from reports.statistics.floors import ENUMERATED, PATTERNS

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
+from mmcore.facts import Drawn
 from mmcore.frozen import without_defaults
-from mmcore.record import Drawn, Run
+from mmcore.record import Run
 from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
 from reports.numbers import counted, listing, percent
 from reports.records.frame import StudyResults

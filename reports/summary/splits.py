@@ -7,7 +7,7 @@ from typing import cast
 
 import pandas as pd
 
-from mmcore.record import SplitFacts
+from mmcore.facts import SplitFacts
 from reports.model.provenance import RepeatSplit, Splits
 from reports.records.frame import StudyResults
 

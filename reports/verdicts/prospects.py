@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mmcore.record import Drawn
+from mmcore.facts import Drawn
 from reports.numbers import counted, probability
 from reports.statistics.floors import ENUMERATED, floor, needed
 from studies.resolved import ResolvedStudy

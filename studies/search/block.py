@@ -11,7 +11,8 @@ from mmcore.config import Overrides
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.measures import MEASURES, Metric, parse_metric
-from mmcore.record import Record, value_of
+from mmcore.record import Record
+from mmcore.scores import value_of
 from studies.search.space import Choice, Hyperparameter, LogUniform, Uniform
 
 Sampler = Literal["random", "tpe", "gp", "cma_es", "nsga2", "nsga3", "grid"]

@@ -6,24 +6,27 @@ import math
 from pathlib import Path
 
 import pytest
-from factories.records import a_record
+from factories.records import a_record, changed
 
 from benchmarks.naive_objective import WeightedLoss, main
-from mmcore.config import build_config
 from mmcore.measures import parse_metric
-from mmcore.record import Record, Score
+from mmcore.record import Record
+from mmcore.scores import Score
 
 
 def record(**losses: float) -> Record:
-    config = build_config({"corpus": "c", "loss": {"weights": {"active": 3.0, "scale": 0.1}}})
-    scores = [Score("validation", "all", "loss", name, value) for name, value in losses.items()]
+    def score(component: str | None, value: float, **other: str) -> Score:
+        place = {"split": "validation", "items": "all", "metric": "loss"} | other
+        return Score(component=component, value=value, **place)
+
     others = [
-        Score("validation", "all", "loss", None, 100.0),
-        Score("test", "all", "loss", "active", 100.0),
-        Score("validation", "all", "loss", "active", 100.0, baseline="constant"),
-        Score("validation", "all", "skill", "active", 100.0),
+        score(None, 100.0),
+        score("active", 100.0, split="test"),
+        score("active", 100.0, baseline="constant"),
+        score("active", 100.0, metric="skill"),
     ]
-    return a_record(config=config, scores=(*others, *scores))
+    scores = [*others, *(score(name, value) for name, value in losses.items())]
+    return changed(a_record(scores=scores), "config.loss.weights", {"active": 3.0, "scale": 0.1})
 
 
 def test_the_weighted_loss_adds_up_what_was_minimised() -> None:

@@ -15,8 +15,9 @@ from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.data.prepare import prepare
+from mmcore.facts import Chosen, Hardware
 from mmcore.fingerprint import fingerprint
-from mmcore.record import Chosen, Hardware, Record
+from mmcore.record import Record
 from reports.model.report import Summary
 from reports.records.frame import tidy
 from reports.summary.build import summarise

@@ -27,7 +27,8 @@ from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.errors import ConfigError
-from mmcore.record import ItemLoss, Record, Score
+from mmcore.record import Record
+from mmcore.scores import ItemLoss, Score
 
 LONG = ["--set", "training.epochs=40"]
 

@@ -20,7 +20,8 @@ from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
-from mmcore.record import Record, Score
+from mmcore.record import Record
+from mmcore.scores import Score
 
 
 @pytest.fixture(autouse=True)

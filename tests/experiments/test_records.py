@@ -11,7 +11,9 @@ from factories.records import a_record, failed
 from experiments.records import RECORD, delete_run, epochs_trained, read_head, read_record, write_record
 from mmcore.config import build_config
 from mmcore.errors import RecordError
-from mmcore.record import Alike, CorpusFacts, Failure, Head, ItemLoss, Outcome, Record, Score, Side, SplitFacts
+from mmcore.facts import Alike, CorpusFacts, Failure, Side, SplitFacts
+from mmcore.record import Head, Record
+from mmcore.scores import ItemLoss, Outcome, Score
 
 
 def a_whole_record() -> Record:

@@ -25,7 +25,7 @@ from experiments.planning.plan import Plan, plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 from experiments.records import read_record, write_record
-from mmcore.record import Failure
+from mmcore.facts import Failure
 from reports.output.text import as_json
 from studies.repeats import Sequential
 

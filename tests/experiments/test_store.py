@@ -22,8 +22,9 @@ from experiments.records import Begun
 from experiments.store import FINGERPRINT, Store, score_name
 from mmcore.config import RunConfig, build_config, flat
 from mmcore.errors import StoreError
+from mmcore.facts import Failure
 from mmcore.measures import parse_metric
-from mmcore.record import Failure, Score
+from mmcore.scores import Score
 from studies.resolved import ResolvedArm, ResolvedStudy
 
 

@@ -16,7 +16,8 @@ from experiments.launchers.messages import Finished, Job, Message, Started, Stop
 from experiments.records import epochs_trained, write_record
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone
-from mmcore.record import Failure, Score
+from mmcore.facts import Failure
+from mmcore.scores import Score
 
 
 def skill(config: RunConfig) -> float:

@@ -10,7 +10,9 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from mmcore.config import build_config
-from mmcore.record import CorpusFacts, Environment, Failure, Record, Score, SplitFacts
+from mmcore.facts import CorpusFacts, Environment, Failure, SplitFacts
+from mmcore.record import Record
+from mmcore.scores import Score
 
 T = TypeVar("T")
 

@@ -7,8 +7,9 @@ import pytest
 import mmcore.run as run_module
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.splits import draw_split
-from mmcore.record import Chosen, Hardware, NaiveClasses
+from mmcore.facts import Chosen, Hardware
 from mmcore.run import run
+from mmcore.scores import NaiveClasses
 from mmcore.scoring import Data
 from mmcore.task import resolve_task
 

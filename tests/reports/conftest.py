@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from mmcore.config import build_config
-from mmcore.measures import parse_metric
-from mmcore.quality import QualityRow
-from mmcore.record import (
+from mmcore.facts import (
     Chosen,
     CorpusFacts,
     Drawn,
@@ -21,15 +19,15 @@ from mmcore.record import (
     Failure,
     GateUse,
     Hardware,
-    ItemLoss,
     Labels,
     Leakage,
-    Record,
-    Reliability,
-    Score,
     Side,
     SplitFacts,
 )
+from mmcore.measures import parse_metric
+from mmcore.quality import QualityRow
+from mmcore.record import Record
+from mmcore.scores import ItemLoss, Reliability, Score
 from reports.records.frame import Origin, StudyResults, tidy
 from reports.summary.build import summarise
 from studies.matching import Match

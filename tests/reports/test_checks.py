@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from factories.records import changed, each
 
-from mmcore.record import Leakage
+from mmcore.facts import Leakage
 from reports.checks.rules import RULES
 from reports.output.render import as_html, as_markdown
 from reports.records.frame import tidy

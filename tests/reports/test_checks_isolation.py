@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from factories.records import changed, each
 
-from mmcore.record import Chosen, GateUse
+from mmcore.facts import Chosen, GateUse
 from reports.checks.data import quiet_shares
 from reports.records.frame import tidy
 from reports.summary.build import summarise

@@ -11,7 +11,7 @@ from factories.records import changed, each
 
 from experiments.cli.main import app
 from mmcore.config import RunConfig
-from mmcore.record import Hardware
+from mmcore.facts import Hardware
 from reports.checks.evidence import some
 from reports.checks.page import page
 from reports.checks.rules import RULES

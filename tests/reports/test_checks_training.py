@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from factories.records import each
 
-from mmcore.record import Failure
+from mmcore.facts import Failure
 from reports.checks.training import courses, late_gain
 from reports.records.frame import tidy
 from reports.summary.build import summarise

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mmcore.record import Score
+from mmcore.scores import Score
 from reports.output.render import as_html, as_markdown, write_report
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy

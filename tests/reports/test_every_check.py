@@ -8,9 +8,9 @@ from factories import searches
 from factories.records import changed, each
 
 from mmcore.config import build_config, override
+from mmcore.facts import Alike, Copied, Labels, Lengths, Side
 from mmcore.probes.gates.saturation import OPEN, SHUT
 from mmcore.quality import QualityRow
-from mmcore.record import Alike, Copied, Labels, Lengths, Side
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
 from reports.records.frame import tidy

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmcore.measures import parse_metric
-from mmcore.record import NaiveClasses, Score
+from mmcore.scores import NaiveClasses, Score
 from reports.output.render import as_html, as_markdown
 from reports.output.text import as_json, as_text
 from reports.records.frame import NAIVE_CLASS_COLUMNS, tidy

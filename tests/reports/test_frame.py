@@ -6,7 +6,7 @@ import pytest
 from factories.records import changed
 
 from mmcore.errors import RecordError
-from mmcore.record import ItemLoss, Outcome
+from mmcore.scores import ItemLoss, Outcome
 from reports.records.frame import OUTCOME_COLUMNS, RUN_COLUMNS, runs_table, tidy
 
 

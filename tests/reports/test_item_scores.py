@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.records import each
 
-from mmcore.record import Outcome
+from mmcore.scores import Outcome
 from reports.numbers import interval
 from reports.output.text import as_json, as_text
 from reports.records.frame import tidy

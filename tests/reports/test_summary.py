@@ -6,7 +6,7 @@ from factories.records import changed
 
 from mmcore.errors import RecordError
 from mmcore.quality import QualityRow
-from mmcore.record import Score
+from mmcore.scores import Score
 from reports.records.frame import tidy
 from reports.statistics.comparisons import compare
 from reports.summary.build import summarise

@@ -12,8 +12,8 @@ from factories.records import a_record
 
 from mmcore.errors import StudyError
 from mmcore.measures import parse_metric
-from mmcore.record import Score
 from mmcore.schema import CorpusSchema
+from mmcore.scores import Score
 from reports.checks.factors import factors
 from studies.resolve import resolve
 from studies.resolved import ResolvedArm, ResolvedStudy

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from mmcore.batch import Batch
+from mmcore.facts import GateUse
 from mmcore.model.fusion.gates import GateFusion
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.record import GateUse
 from mmcore.trace import Trace
 
 SHUT, OPEN = 0.05, 0.95

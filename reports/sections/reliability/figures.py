@@ -12,8 +12,8 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import ScaledTranslation
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, curve
-from reports.figures.style import INK, MOST_ARMS, only_first, sheet, shortened
+from reports.figures.marks import band, curve, sign
+from reports.figures.style import INK, MOST_ARMS, colour, line, marker, only_first, sheet, shortened
 from reports.numbers import number
 from reports.records.frame import StudyResults
 from reports.sections.reliability.section import calibration_by_run
@@ -99,7 +99,11 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
         # The bands of many arms lie over one another.
         look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 5.5, "markevery": 1, "linewidth": 1.5}
         label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
-        band(axes, mine.query("count >= @FEWEST"), "confidence", i, label, y="accuracy", **look)
+        shown = mine.query("count >= @FEWEST")
+        if shown.empty:
+            sign(axes, label, color=colour(i), linestyle=line(i), marker=marker(i), markersize=5.5, linewidth=1.5)
+        else:
+            band(axes, shown, "confidence", i, label, y="accuracy", **look)
     axes.set_xlabel("confidence")
     axes.grid()
     # Inches below the plot, whatever the layout makes of the plot's size.

@@ -15,7 +15,7 @@ from mmcore.data.alike import likeness_notes, likenesses
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, open_prepared
 from mmcore.data.sources.written import WrittenCorpus
-from mmcore.record import Alike, Copied, Likenesses
+from mmcore.facts import Alike, Copied, Likenesses
 
 STEPS = 40
 

@@ -11,9 +11,9 @@ from mmcore.config import DataConfig, Forecast, Label, ModelConfig, Reconstruct
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
+from mmcore.facts import Leakage
 from mmcore.model.build import build_model
 from mmcore.probes.leakage import copy_skills, forbidden_gradient, probe_leakage
-from mmcore.record import Leakage
 from mmcore.run import run
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}

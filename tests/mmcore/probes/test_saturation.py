@@ -10,9 +10,9 @@ import torch
 from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
+from mmcore.facts import GateUse
 from mmcore.model.build import build_model
 from mmcore.probes.gates.saturation import OPEN, SHUT, gate_columns, probe_saturation
-from mmcore.record import GateUse
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32}
 

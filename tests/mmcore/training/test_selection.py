@@ -11,8 +11,8 @@ from sklearn.metrics import log_loss
 from mmcore.config import Forecast, Label, build_config
 from mmcore.errors import ConfigError
 from mmcore.events import Note
+from mmcore.facts import Chosen
 from mmcore.measures import parse_metric
-from mmcore.record import Chosen
 from mmcore.run import run
 from mmcore.schema import Targets
 from mmcore.task import default_metric, selection_metric
