@@ -317,12 +317,14 @@ def test_a_knob_that_overwrites_a_baseline_is_refused_with_the_knobs_line(tmp_pa
     ],
 )
 def test_knobs_beside_what_an_arm_is_are_fine(
-    tmp_path: Path, schema: CorpusSchema, overrides: str, knobs: list[str]
+    tmp_path: Path, schema: CorpusSchema, overrides: str, hyperparameters: list[str]
 ) -> None:
     base = "base: {model.layers: 2}\narms:"
-    study = opened(tmp_path, schema, space(*knobs), with_arm(overrides).replace("arms:", base))
+    study = opened(tmp_path, schema, space(*hyperparameters), with_arm(overrides).replace("arms:", base))
     assert study.search is not None
-    assert {path for one in study.search.searches for path in one.space} == {knob.partition(":")[0] for knob in knobs}
+    assert {path for one in study.search.searches for path in one.space} == {
+        knob.partition(":")[0] for knob in hyperparameters
+    }
 
 
 @pytest.mark.parametrize(
@@ -370,10 +372,10 @@ def test_knobs_beside_what_an_arm_is_are_fine(
     ],
 )
 def test_a_condition_that_cannot_hold_is_refused(
-    tmp_path: Path, schema: CorpusSchema, knobs: list[str], line: int, words: list[str]
+    tmp_path: Path, schema: CorpusSchema, hyperparameters: list[str], line: int, words: list[str]
 ) -> None:
     with pytest.raises(StudyError) as caught:
-        opened(tmp_path, schema, space(*knobs), with_arm("{model.width: 32}"))
+        opened(tmp_path, schema, space(*hyperparameters), with_arm("{model.width: 32}"))
     for word in words:
         assert word in caught.value.message
     assert f"mine.yaml:{line}" in caught.value.message
@@ -417,10 +419,10 @@ def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Pat
     ],
 )
 def test_knobs_that_undo_each_other_are_refused(
-    tmp_path: Path, schema: CorpusSchema, knobs: list[str], line: int, words: str
+    tmp_path: Path, schema: CorpusSchema, hyperparameters: list[str], line: int, words: str
 ) -> None:
     with pytest.raises(StudyError) as caught:
-        opened(tmp_path, schema, space(*knobs))
+        opened(tmp_path, schema, space(*hyperparameters))
     assert words in caught.value.message
     assert (caught.value.where or "").endswith(f"mine.yaml:{line}")
 
