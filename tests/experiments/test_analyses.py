@@ -40,7 +40,7 @@ def trained(
 
 
 @pytest.fixture
-def request(trained: tuple[Home, Path, Options]) -> Request:
+def opened(trained: tuple[Home, Path, Options]) -> Request:
     home, file, options = trained
     return open_request(str(file), home, options)
 
@@ -69,73 +69,73 @@ def test_an_analysis_is_asked_only_where_it_makes_sense() -> None:
         assert not applies(build_analysis({"kind": kind}), elsewhere, ("audio", "track")), "another run's model"
 
 
-def test_kinds_are_chosen_by_name(request: Request) -> None:
-    assert [one.kind for one in chosen(["all"], request.study)] == list(KINDS)
-    assert [one.kind for one in chosen(["errors", "gates", "errors"], request.study)] == ["errors", "gates"]
+def test_kinds_are_chosen_by_name(opened: Request) -> None:
+    assert [one.kind for one in chosen(["all"], opened.study)] == list(KINDS)
+    assert [one.kind for one in chosen(["errors", "gates", "errors"], opened.study)] == ["errors", "gates"]
     with pytest.raises(StudyError, match=r"'gate' is unknown.*gates"):
-        chosen(["gate"], request.study)
+        chosen(["gate"], opened.study)
 
 
 @pytest.mark.rendered
-def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], request: Request) -> None:
+def test_answers_are_made_once_and_kept(trained: tuple[Home, Path, Options], opened: Request) -> None:
     home = trained[0]
-    outcome = analyse_study(request, home, ["errors"])
+    outcome = analyse_study(opened, home, ["errors"])
     assert outcome.unanswered == 0
-    todo = plan(request, home)
-    files = [q.path(home) for q in questions(todo, chosen(["errors"], request.study))]
+    todo = plan(opened, home)
+    files = [q.path(home) for q in questions(todo, chosen(["errors"], opened.study))]
     assert len(files) == 4
     before = [file.stat().st_mtime_ns for file in files]
-    assert not still_open(todo, home, chosen(["errors"], request.study))
-    analyse_study(request, home, ["errors"])
+    assert not still_open(todo, home, chosen(["errors"], opened.study))
+    analyse_study(opened, home, ["errors"])
     assert [file.stat().st_mtime_ns for file in files] == before
     found = outcome.results.answers(ErrorsResult)
     assert [(a.arm, a.repeat) for a in found] == [("both", 0), ("track", 0), ("both", 1), ("track", 1)]
 
 
-def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], request: Request) -> None:
+def test_a_torn_answer_is_made_anew(trained: tuple[Home, Path, Options], opened: Request) -> None:
     home = trained[0]
-    analyse_study(request, home, ["errors"])
-    question = questions(plan(request, home), chosen(["errors"], request.study))[0]
+    analyse_study(opened, home, ["errors"])
+    question = questions(plan(opened, home), chosen(["errors"], opened.study))[0]
     torn = question.path(home)
     torn.write_text(torn.read_text(encoding="utf-8")[:40], encoding="utf-8")
     assert question.answer(home) is None
-    analyse_study(request, home, ["errors"])
+    analyse_study(opened, home, ["errors"])
     assert "result" in json.loads(torn.read_text(encoding="utf-8"))
 
 
 def test_an_answer_with_a_wrong_type_is_made_anew_as_a_torn_one(
-    trained: tuple[Home, Path, Options], request: Request
+    trained: tuple[Home, Path, Options], opened: Request
 ) -> None:
     home = trained[0]
-    analyse_study(request, home, ["attention"])
-    question = questions(plan(request, home), chosen(["attention"], request.study))[0]
+    analyse_study(opened, home, ["attention"])
+    question = questions(plan(opened, home), chosen(["attention"], opened.study))[0]
     whole = question.path(home).read_text(encoding="utf-8")
     told = json.loads(whole)
     told["result"]["layers"][0]["entropy"] = "wide"
     question.path(home).write_text(json.dumps(told), encoding="utf-8")
     assert question.answer(home) is None
-    assert [one.run.arm for one in still_open(plan(request, home), home, [question.analysis])] == [question.run.arm]
-    assert analyse_study(request, home, ["attention"]).unanswered == 0
+    assert [one.run.arm for one in still_open(plan(opened, home), home, [question.analysis])] == [question.run.arm]
+    assert analyse_study(opened, home, ["attention"]).unanswered == 0
     made = json.loads(question.path(home).read_text(encoding="utf-8"))
     assert (made["format"], made["result"]) == (1, json.loads(whole)["result"])
 
 
 def test_one_that_fails_is_told_and_tried_again(
-    trained: tuple[Home, Path, Options], request: Request, monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Home, Path, Options], opened: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = trained[0]
-    done = plan(request, home).runs[0]
+    done = plan(opened, home).runs[0]
     assert done.fingerprint is not None
     folder = home.run(done.fingerprint)
     config = done.config
-    prepared = open_prepared(store_path(request.content or "", config.data, home.prepared))
+    prepared = open_prepared(store_path(opened.content or "", config.data, home.prepared))
 
     def broken(*_: object) -> NoReturn:
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr("mmcore.analyse._probe", broken)
     attention = build_analysis({"kind": "attention"})
-    remember(request, home, [attention])
+    remember(opened, home, [attention])
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
     told = read_answer(folder, attention)
     assert told is not None
@@ -143,19 +143,19 @@ def test_one_that_fails_is_told_and_tried_again(
     assert "no such luck" in answer_path(folder, attention).with_suffix(".txt").read_text(encoding="utf-8")
     monkeypatch.undo()
 
-    (section,) = [s for s in report_study(request, home).summary.sections if s.key == "analyses_failed"]
+    (section,) = [s for s in report_study(opened, home).summary.sections if s.key == "analyses_failed"]
     assert section.findings[0].text == "attention of 1 run failed."
     assert "no such luck" in section.findings[0].evidence
-    assert any(q.run == done for q in still_open(plan(request, home), home, [attention])), "failed ones are open"
+    assert any(q.run == done for q in still_open(plan(opened, home), home, [attention])), "failed ones are open"
 
 
-def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Options], request: Request) -> None:
+def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Options], opened: Request) -> None:
     home = trained[0]
-    run = plan(request, home).runs[-1]
+    run = plan(opened, home).runs[-1]
     assert run.fingerprint is not None
     best = home.run(run.fingerprint) / "checkpoints" / "best.pt"
     kept = best.read_bytes()
-    prepared = open_prepared(store_path(request.content or "", run.config.data, home.prepared))
+    prepared = open_prepared(store_path(opened.content or "", run.config.data, home.prepared))
     best.unlink()
     try:
         with pytest.raises(CheckpointError):
@@ -164,12 +164,10 @@ def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Opti
         best.write_bytes(kept)
 
 
-def test_a_study_that_asks_for_nothing_says_what_it_could(
-    trained: tuple[Home, Path, Options], request: Request
-) -> None:
-    trained[0].request(request.search_key).unlink(missing_ok=True)
+def test_a_study_that_asks_for_nothing_says_what_it_could(trained: tuple[Home, Path, Options], opened: Request) -> None:
+    trained[0].request(opened.search_key).unlink(missing_ok=True)
     with pytest.raises(StudyError, match=r"asks for no analysis.*gates, attention"):
-        analyse_study(request, trained[0])
+        analyse_study(opened, trained[0])
 
 
 def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Request:
@@ -180,29 +178,29 @@ def second_study(trained: tuple[Home, Path, Options], text: str = "") -> Request
     return open_request(str(other), home, options)
 
 
-def kinds_of(request: Request, home: Home) -> set[str]:
+def kinds_of(opened: Request, home: Home) -> set[str]:
     from experiments.results import load_results
 
-    return {answer.kind for answer in load_results(plan(request, home), home).analyses}
+    return {answer.kind for answer in load_results(plan(opened, home), home).analyses}
 
 
 def test_a_report_has_no_answers_that_another_study_asked_for(
-    trained: tuple[Home, Path, Options], request: Request
+    trained: tuple[Home, Path, Options], opened: Request
 ) -> None:
     home = trained[0]
     other = second_study(trained)
-    analyse_study(request, home, ["errors", "attention"])
-    assert {"errors", "attention"} <= kinds_of(request, home)
+    analyse_study(opened, home, ["errors", "attention"])
+    assert {"errors", "attention"} <= kinds_of(opened, home)
     assert kinds_of(other, home) == set()
     outcome = report_study(other, home)
     assert not [s for s in outcome.summary.sections if s.key in ("errors", "attention", "analyses_failed")]
 
 
 def test_what_a_file_asks_for_is_in_its_report_whoever_had_it_computed(
-    trained: tuple[Home, Path, Options], request: Request
+    trained: tuple[Home, Path, Options], opened: Request
 ) -> None:
     home = trained[0]
-    analyse_study(request, home, ["errors"])
+    analyse_study(opened, home, ["errors"])
     assert kinds_of(second_study(trained, "analyses: [{kind: errors}]\n"), home) == {"errors"}
 
 

@@ -52,9 +52,9 @@ def test_what_is_set_in_the_environment_is_told_where_it_is_not_used(monkeypatch
     assert thread_note(1) == "OMP_NUM_THREADS=4 is not used: runs have one thread each; --threads N sets another number"
 
 
-@pytest.mark.parametrize("asked", [None, 2])
+@pytest.mark.parametrize("threads", [None, 2])
 def test_a_run_from_python_has_its_own_threads_and_restores_those_of_the_process(
-    tiny_corpus: Path, tmp_path: Path, request: int | None
+    tiny_corpus: Path, tmp_path: Path, threads: int | None
 ) -> None:
     seen: set[int] = set()
 
@@ -65,7 +65,7 @@ def test_a_run_from_python_has_its_own_threads_and_restores_those_of_the_process
     model = {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8}
     config = build_config(
         {
-            "corpus": str(tiny_corpus), "threads": request, "model": model,
+            "corpus": str(tiny_corpus), "threads": threads, "model": model,
             "data": {"window": 20}, "training": {"epochs": 1, "batch": 8},
         }
     )  # fmt: skip
