@@ -74,7 +74,7 @@ class LearningCurves(FigureBase):
             curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         top.set_ylabel(f"validation {self._score_title()}")
         bottom.set(ylabel="loss", xlabel="epoch")
-        bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         for axes in (top, bottom):
             axes.grid(axis="y")
             axes.margins(x=0.03)

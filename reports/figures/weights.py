@@ -70,6 +70,6 @@ class LossWeights(FigureBase):
                 # Further round the circle: the first arms of the other figures have the first colours.
                 band(axes, mine, "epoch", j, shortened(component), color=colour(j + 3), linewidth=1.7)
             axes.margins(x=0.05)
-            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         legend_over_all(figure, 4, handlelength=2.6)
         return figure

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from reports import sections
 from reports.figures.base import FigureBase
+from reports.figures.curves import LearningCurves
 from reports.figures.marks import band, cells, curve, dots, shades
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.figures.svg import to_svg
@@ -209,3 +210,13 @@ def test_plots_that_are_left_over_are_blank():
     figure, plots = sheet(3.0, 3, 2)
     assert len(plots) == 3
     assert [axes.axison for axes in figure.axes] == [True, True, True, False]
+
+
+def test_epochs_are_whole_also_where_there_is_one(results_of):
+    results = results_of()
+    first = results.history[results.history["epoch"] == results.history["epoch"].min()]
+    figure = LearningCurves(replace(results, history=first)).draw()
+    axis = figure.axes[1].xaxis
+    ticks = [tick for tick in axis.get_ticklocs() if axis.get_view_interval()[0] <= tick <= axis.get_view_interval()[1]]
+    assert ticks
+    assert all(tick == round(tick) for tick in ticks)

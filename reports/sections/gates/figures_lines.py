@@ -127,7 +127,7 @@ class GateDrift(OfGates):
         assert gating is not None
 
         figure, plots = _by_arm(gating, frame, gating.arms[:MOST_ARMS], ("epoch", "epoch", "mean gate"))
-        plots[0].locator_params(axis="x", integer=True)
+        plots[0].locator_params(axis="x", integer=True, min_n_ticks=1)
         return figure
 
 

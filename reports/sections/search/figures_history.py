@@ -56,7 +56,7 @@ class SearchHistory(FigureBase):
                 dots(axes, mine.query("state == @state"), "order", "value", tint=colour(i), **look)
             axes.set_title(shortened(arm, 48), loc="left")
             axes.grid(axis="y")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         plots[-1].set_xlabel("trial, in the order of proposals")
         figure.supylabel(_short(self.searches), fontsize=10)
         return figure
@@ -91,7 +91,7 @@ class BestOfN(FigureBase):
         for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
             band(axes, frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
         axes.set(xlabel="trials", ylabel=_short(self.searches))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.grid(axis="y")
         legend_above(axes)
         return figure
