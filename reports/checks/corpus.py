@@ -46,7 +46,7 @@ def alike(evidence: Evidence) -> Found:
         + (f", and so are {counted(pair.count - 1, 'other pair')}" if pair.count > 1 else "")
         for pair in pairs
     ]
-    return warn_if(bool(texts), lambda: f"But for unit and sign the same: {some(texts, NAMED)}.")
+    return warn_if(bool(texts), lambda: f"The same except for unit and sign: {some(texts, NAMED)}.")
 
 
 def copies(evidence: Evidence) -> Found:
@@ -58,7 +58,7 @@ def copies(evidence: Evidence) -> Found:
     for copy in found:
         seen_by = [arm for arm in evidence.results.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
         if seen_by:
-            texts[f"{copy.modality}.{copy.column} tells target '{copy.target}'{_at(copy.lag)}"] = None
+            texts[f"{copy.modality}.{copy.column} gives away target '{copy.target}'{_at(copy.lag)}"] = None
     return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
 
 

@@ -170,7 +170,7 @@ def read_report(path: Path) -> Report:
             expected=f"a report's folder, or its {FILE}",
             found=problem.strerror,
             where=str(file),
-            next_step="`mmstudy report STUDY` writes it and tells its place",
+            next_step="`mmstudy report STUDY` writes it and prints where it is",
         ) from None
     except json.JSONDecodeError as problem:
         raise RecordError(

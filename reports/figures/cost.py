@@ -57,15 +57,15 @@ class CostAgainstScore(FigureBase):
     def description(self) -> str:
         metric, kinds, named = self.summary.metric, self._kinds(), self._named()
         text = (
-            f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against what an "
-            "arm costs. Filled marks on the line are the Pareto front: no other arm is at least as good for less, "
-            "judged by means."
+            f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against the "
+            "cost of an arm. Filled marks on the line are the Pareto front: judged by means, no other arm is at least "
+            "as good for less."
         )
         if "seconds" in kinds:
-            text += " Time depends on the machine and on what else it did."
+            text += " Time depends on the machine and its other load."
         absent = [title for kind, title in COSTS.items() if kind not in kinds]
         if absent:
-            text += f" Not drawn, since equal or unknown: {listing(absent)}."
+            text += f" Not drawn, because equal or unknown: {listing(absent)}."
         if len(named) < len({p.arm for p in self._points}):
             which = (
                 f"the first {MOST_ARMS} of those on a front" if len(named) < len(self._best()) else "those on a front"

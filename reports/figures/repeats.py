@@ -41,14 +41,12 @@ class ScoresByRepeat(FigureBase):
         text += "A line is one repeat: the same split and initialisation for both arms. "
         if not self.summary.primary:
             return (
-                text
-                + "The study asks for no comparison, so arms stand in its order."
-                + only_first(len(self.summary.arms))
+                text + "The study lists no comparison, so arms are in its order." + only_first(len(self.summary.arms))
             )
         text += (
-            "Solid lines are repeats in which the arm is ahead of what it is held against, dashed lines those in which "
-            "it is behind; below stands in how many it is ahead. Bars are means. Lines that all rise or all fall are "
-            "what a small p means; lines that cross show that the split decides more than the arm."
+            "Solid lines are repeats in which the arm is ahead of what it is compared with, dashed lines those in "
+            "which it is behind; the number of repeats in which it is ahead is written below. Bars are means. If all "
+            "lines rise or all fall, p is small; lines that cross show that the split decides more than the arm."
         )
         if len(plots) < len(self.summary.primary):
             text += f" The first {MOST} of {len(self.summary.primary)} comparisons are drawn; the table has all runs."

@@ -256,7 +256,7 @@ def tidy(
     records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
     for one, two in pairwise(records):
         if one.name == two.name:
-            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the one that is meant")
+            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the right one")
     # A run that failed before its corpus was opened says nothing that could disagree.
     check_mixable([r for r in records if r.corpus.content])
 

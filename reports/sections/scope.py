@@ -26,8 +26,8 @@ def scoped(section: Section, results: StudyResults) -> Section:
     items = len(set(results.items["item"]))
     those = f"the same {counted(items, 'test item')}" if items else "the same test items"
     note = (
-        f"All repeats share {those}: repeats differ in training alone, so that every word here is about these items. "
-        "Whether it holds for other items of the corpus is not known."
+        f"All repeats share {those}: repeats differ in training alone, so every word here is about these items. "
+        "It is not known whether it holds for other items of the corpus."
     )
     return replace(
         section,

@@ -130,13 +130,13 @@ def dominance_text(found: Dominance | None) -> str:
         return ""
     told = []
     if found.disagree:
-        where = "On these items components" if found.here else "Components"
+        where = "On these items, components" if found.here else "Components"
         told.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
     if found.component is not None:
-        told.append(f"Most of this difference is component {found.component} ({_rounded(found.share)}).")
+        told.append(f"Most of this difference comes from component {found.component} ({_rounded(found.share)}).")
     if found.noisy is not None:
         told.append(
-            f"Most of the difference's variation between repeats is component {found.noisy} ({_rounded(found.noise)})."
+            f"Most of the variation between repeats comes from component {found.noisy} ({_rounded(found.noise)})."
         )
     return " ".join(told)
 

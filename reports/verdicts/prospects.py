@@ -194,7 +194,7 @@ def groups_text(drawn: Drawn, groups: int, all_groups: int, repeats: int) -> str
             return ""
         return (
             f"The corpus has {counted(all_groups, 'group')}: each repeat tests {groups} of them, and all repeats "
-            f"together test these {all_groups} and no other. What holds for so few groups may not hold for new ones. "
+            f"together test only these {all_groups}. What holds for so few groups may not hold for new ones. "
             "Record more groups, or name finer ones in items.csv."
         )
     if groups < 2:

@@ -55,7 +55,7 @@ class Budget(Frozen):
 
 
 class Confirm(Frozen):
-    """Who is trained anew on fresh repeats once the search is over, and tested for the first time."""
+    """Who is retrained on fresh repeats once the search is over, and tested for the first time."""
 
     best: PositiveInt = 1
     """Settings of scientific hyperparameters that become arms: the best, the second best …"""

@@ -137,7 +137,7 @@ def tuned_names(best: int) -> list[str]:
 
 
 def confirmed_config(found: ArmSearch, settings: Mapping[str, Any], schema: CorpusSchema) -> RunConfig:
-    """The config with which the winner is trained anew: tested, as its arm is."""
+    """The config with which the winner is retrained: tested, as its arm is."""
     tested = EvaluationConfig(without=found.config.evaluation.without)
     return found.candidate(settings, schema).model_copy(update={"evaluation": tested})
 

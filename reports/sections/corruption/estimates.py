@@ -269,7 +269,7 @@ def _row(
 def _unit(kind: DamageKind, seconds: bool) -> str:
     match kind:
         case "noise":
-            return "training deviations"
+            return "training standard deviations"
         case "drop":
             return "share of the steps"
         case "gap":

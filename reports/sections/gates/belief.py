@@ -16,11 +16,11 @@ from reports.statistics.intervals import Estimate
 
 RULE = (
     "A gate is judged by two rank correlations with what the model loses at that step without the modality behind it, "
-    "and by one experiment. One correlation is of gate × norm, which is what passes, the other of the gate alone. The "
-    "word is that of gate × norm; it is 'not faithful' all the same where the gate alone is, for then the length of "
-    "the vector speaks and the gate does not. The experiment holds the gate at its mean in the trained model. Where "
-    "that is not shown to cost anything, the gate is not called faithful: it 'correlates, without effect' where the "
-    "cost lies within the margin or holding the gate helps, and else its effect is not shown."
+    "and by one experiment. One correlation uses gate × norm, which is what passes, the other the gate alone. The "
+    "word comes from gate × norm. But if the gate alone is 'not faithful', so is the word, because then the embedding "
+    "norm carries the signal, not the gate. The experiment holds the gate at its mean in the trained model. If "
+    "this is not shown to cost anything, the gate is not called faithful: it 'correlates, without effect' if the "
+    "cost lies within the margin or holding the gate helps; otherwise its effect is not shown."
 )
 """How two correlations and one experiment become one word, in words."""
 

@@ -1,4 +1,4 @@
-"""Arms that differ only in the modalities they read: what models trained anew on each subset score.
+"""Arms that differ only in the modalities they read: what models retrained on each subset score.
 
 R repeats, S subsets (bit m of a subset is 1 where modality m is read), M modalities.
 """

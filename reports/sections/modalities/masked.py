@@ -23,7 +23,7 @@ WORDS: dict[Absence, str] = {
     "permuted": "values of another item",
     "mean": "the training mean",
     "zero": "raw zeros",
-    "absent": "told to be absent",
+    "absent": "marked absent",
 }
 """Ways of masking, in words; see :meth:`Masked.word` for a learned embedding of absence."""
 
