@@ -314,7 +314,7 @@ def test_gates_of_pairs_are_told_with_what_is_behind_them(results_of):
     (inner,) = [f for f in section.findings if f.text.startswith("The gate of (audio|visual) in 'multimodal'")]
     assert "the more the model loses there without audio and visual" in inner.text
     assert inner.label == "faithful"
-    assert "goes with" not in inner.evidence
+    assert "correlates most with" not in inner.evidence
     assert any("The two of a pair share what passes" in f.evidence for f in section.findings)
     gating = Gating.of(results)
     assert gating is not None

@@ -98,7 +98,7 @@ def lattices(results: StudyResults) -> list[Lattice]:
         arms: dict[int, str] = {}
         for reads, name in group:
             if reads <= largest:
-                # Where arms are matched in size, the first one stands for its unmatched twin.
+                # Where arms are matched in size, the first one stands for its unmatched duplicate.
                 arms.setdefault(sum(1 << m for m, one in enumerate(modalities) if one in reads), name)
         whole = 2 ** len(modalities) - 1
         if len(modalities) > 1 and any(whole ^ 1 << m in arms for m in range(len(modalities))):
