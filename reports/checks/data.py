@@ -16,7 +16,7 @@ usual one is below it where fewer than one item in 55 has the other: where a sha
 is about q, and the mean about q (1 − ln q)."""
 
 MOST = 0.9
-"""Share of the test items that may be so before a component's skill is that of a few."""
+"""At a larger share of such test items, a few items decide a component's skill."""
 
 
 def leaky(evidence: Evidence) -> Found:
@@ -88,7 +88,7 @@ def divided_groups(evidence: Evidence) -> Found:
 
 
 def twins(evidence: Evidence) -> Found:
-    """Test items of which a copy by another name is on the training or validation side."""
+    """Test items with a copy under another name on the training or validation side."""
     known = [twins for run in evidence.results.runs if (twins := run.split.twins) is not None]
     if not known:
         return not_run("No run looked for copies among its items.")
@@ -115,7 +115,7 @@ def early_test(evidence: Evidence) -> Found:
 
 
 def forbidden(evidence: Evidence) -> Found:
-    """Gradients of predictions by inputs that they may not know, as the runs measured them on trained models."""
+    """Gradients of predictions with respect to inputs that they may not know, measured on trained models."""
     probed = [run for run in evidence.results.runs if run.leakage.windows is not None]
     if not probed:
         return not_run("No run probed its trained model.")

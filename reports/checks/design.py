@@ -18,7 +18,7 @@ MATCHED_BY = {"parameters": "parameters", "flops": "FLOPs"}
 
 
 def too_few_repeats(evidence: Evidence) -> Found:
-    """Comparisons that no result could decide: too few repeats are asked for, or too few have a score."""
+    """Comparisons that no result could decide: the study has too few repeats, or too few have a score."""
     comparisons, study = evidence.comparisons, evidence.results.study
     if not comparisons:
         return not_applicable(_nothing_to_compare(study))
@@ -60,7 +60,7 @@ def one_component(evidence: Evidence) -> Found:
 
 
 MOST_TOLD = 3
-"""Comparisons that a warning tells in whole sentences before it counts the rest."""
+"""Comparisons that a warning describes in full sentences before it counts the rest."""
 
 
 def _sentences(texts: list[str]) -> str:
@@ -88,7 +88,7 @@ def _lost(evidence: Evidence, names: set[str]) -> list[str]:
 
 
 def one_split(evidence: Evidence) -> Found:
-    """One split, one initialisation: chance cannot be told from a difference. Shared test items are no passed check."""
+    """One split and one initialisation cannot tell a difference from chance. Items shared on purpose do not pass."""
     done = {run.repeat for run in evidence.results.done}
     if not done:
         return not_run("No run finished.")
@@ -130,12 +130,12 @@ def few_groups(evidence: Evidence) -> Found:
 
 
 def unmatched(evidence: Evidence) -> Found:
-    """By what the runs say of their models, not by what was planned."""
+    """Sizes as the runs recorded them, not as planned."""
     study = evidence.results.study
     rule = study.match
     if rule is None:
         return not_applicable("The study does not match arms.")
-    # An arm that is kept as written beside its matched twin need not match.
+    # An arm that is kept as written beside its matched duplicate need not match.
     twins = {arm.name for arm in study.arms if arm.size is not None and arm.size.within is None}
     sizes = {arm.name: getattr(arm, rule.by) for arm in evidence.arms if arm.name not in twins}
     target = sizes.pop(study.reference)
@@ -183,7 +183,7 @@ def _together(evidence: Evidence) -> str:
     study, every = evidence.results.study, evidence.results.corpus.modalities
     if not every:
         return ""
-    # A placebo is read and tells nothing: what an arm can learn from is the rest.
+    # A placebo is read but carries no information: an arm can only learn from the rest.
     sets = {
         arm.name: frozenset(arm.config.model.modalities or every) - set(arm.config.data.placebo) for arm in study.arms
     }

@@ -39,7 +39,7 @@ def fewer_repeats(evidence: Evidence) -> Found:
 
 
 def uneven_failures(evidence: Evidence) -> Found:
-    """Arms of which clearly more runs failed than of others."""
+    """Arms with clearly more failed runs than others."""
     if not evidence.results.runs:
         return not_run("There is no run.")
     counts = {arm.name: arm.failed for arm in evidence.arms}

@@ -114,7 +114,7 @@ def over_fitting(evidence: Evidence) -> Found:
     """Arms in most of whose runs training loss left validation loss behind, or fell while that rose again.
 
     Each run is judged by itself, on :func:`courses`: a side with harder items, or a component whose outliers decide the
-    sum of losses, is no over-fitting. Runs without such a course are left out.
+    sum of losses, is not over-fitting. Runs without such curves are left out.
     """
     best = {(r.arm, r.repeat): r.best_epoch for r in evidence.results.runs}
     judged, rose, apart = False, [], []

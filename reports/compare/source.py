@@ -1,4 +1,4 @@
-"""A report as its JSON tells it: the little of it that two reports are compared by, checked once when it is read."""
+"""The part of a report's JSON that a comparison of two reports needs, checked once when it is read."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class _Facts(_Told):
     margin: float | None
     repeats: int
     first_repeat: int = 0
-    """Reports of earlier versions say nothing of it; without a search it was 0."""
+    """Reports of earlier versions lack it; without a search it was 0."""
     arms: tuple[Arm, ...]
     comparisons: tuple[Verdict, ...]
     provenance: Provenance

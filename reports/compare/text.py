@@ -24,7 +24,7 @@ NAMED = 8
 
 @dataclass(frozen=True)
 class Block:
-    """A part of what is told: a title, sentences, and a table whose first row is its header."""
+    """A part of the text: a title, sentences, and a table whose first row is its header."""
 
     title: str
     text: tuple[str, ...] = ()

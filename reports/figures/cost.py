@@ -1,4 +1,4 @@
-"""Cost against score: what an arm's score takes in parameters, operations and time, and which arms nobody beats."""
+"""Cost against score: parameters, operations and time of each arm, and the arms that no other arm beats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.model.report import Summary
 from reports.numbers import listing, percent
 
 SAME = 1.02
-"""Costs are told apart from this ratio on: what matching calls equal lies within it."""
+"""Costs count as different from this ratio on: matched arms lie within it."""
 COSTS = {"parameters": "parameters", "flops": "FLOPs of a forward pass", "seconds": "seconds a run"}
 
 
@@ -88,7 +88,7 @@ class CostAgainstScore(FigureBase):
         return [a.name for a in self.summary.arms if a.name in front]
 
     def _named(self) -> list[str]:
-        """Arms with a mark of their own: all if they can be told apart, else those on a front."""
+        """Arms with their own marks: all if readers can tell them apart, otherwise those on a front."""
         arms = [a.name for a in self.summary.arms]
         return arms if len(arms) <= MOST_ARMS else self._best()[:MOST_ARMS]
 

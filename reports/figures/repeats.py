@@ -59,7 +59,7 @@ class ScoresByRepeat(FigureBase):
         return pd.DataFrame(sorted(rows, key=lambda row: (order[row[0]], row[1])), columns=["arm", "repeat", "score"])
 
     def _plots(self) -> list[tuple[str, ...]]:
-        """The arms of each plot from left to right: what an arm is held against, then the arm."""
+        """The arms of each plot from left to right: the reference of the comparison, then the arm."""
         pairs: list[tuple[str, ...]] = [(c.reference, c.arm) for c in self.summary.primary][:MOST]
         return pairs or [tuple(arm.name for arm in self.summary.arms)[:MOST_ARMS]]
 
@@ -110,7 +110,7 @@ class ScoresByRepeat(FigureBase):
             axes.set_xlabel(f"{c.paired.won} of {c.paired.n}", fontsize=9)
 
     def _title(self, arms: Sequence[str]) -> str:
-        """The arm, and below it what it is held against where that is not the same in all plots."""
+        """The arm, and below it the reference of the comparison unless it is the same in all plots."""
         against, arm = arms
         if len({c.reference for c in self.summary.primary}) > 1:
             return f"{shortened(arm, 14)}\n− {shortened(against, 12)}"

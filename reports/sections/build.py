@@ -48,7 +48,7 @@ def figures(results: StudyResults) -> tuple[FigureBase, ...]:
 
 
 def _failures(results: StudyResults) -> Section | None:
-    """Analyses that could not be made, with the reason: a gap is told, not left out."""
+    """Analyses that failed, with the reason: the report names a gap instead of leaving it out."""
     failed = results.answers(Failure)
     if not failed:
         return None

@@ -81,8 +81,8 @@ def judge(
     Args:
         correlations: in −1 … 1; None and NaN are left out. overlap: of the splits, as ``StudyResults.overlap``.
         level: coverage of the interval.
-        p: of the correlation against 0, corrected for the number of questions that are asked with this one: above
-            1 − level no correlation is shown; None: this question is asked alone.
+        p: of the correlation against 0, corrected for the number of tests made together with this one: above
+            1 − level no correlation is shown; None: this is the only test.
 
     Example:
         >>> judge([0.7, 0.72, 0.69]).label, judge([0.0, 0.0]).label, judge([0.9]).label

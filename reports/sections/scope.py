@@ -2,7 +2,7 @@
 
 Where each repeat draws its own test items, repeats differ in all that chance decides, and a word that holds over
 repeats holds for other items like these. Where all repeats share their test items, repeats differ in training alone: a
-word that holds over them holds for these items, and nobody knows whether it would for others. So it says so.
+word that holds over them holds for these items; it is not known whether it holds for others. The section says so.
 """
 
 from __future__ import annotations

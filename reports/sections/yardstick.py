@@ -54,7 +54,7 @@ class Yardstick:
 
     @property
     def lost(self) -> str:
-        """What an axis of losses shows: ``skill lost``; ``loss added`` of a measure of which less is better."""
+        """What an axis of losses shows: ``skill lost``; ``loss added`` for a measure where lower is better."""
         return f"{self.title} {'lost' if self.measure.higher_is_better else 'added'}"
 
     def resolve(self, component: str | None) -> str | None:

@@ -16,7 +16,7 @@ def of_classes(measure: str, right_NC: np.ndarray, true_NC: np.ndarray, predicte
         right_NC: right predictions of each class. true_NC: cases of it. predicted_NC: predictions of it.
 
     Raises:
-        ValueError: these numbers do not tell the measure.
+        ValueError: the measure cannot be computed from these numbers.
     """
     match measure:
         case "accuracy":

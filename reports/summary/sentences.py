@@ -37,7 +37,7 @@ def verdict_text(
     Args:
         row: the comparison.
         means: of the arm and of the reference, over the repeats in which both have a score.
-        repeats: repeats that the study asks for.
+        repeats: repeats of the study.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.

@@ -25,7 +25,7 @@ def undecided_text(row: ComparisonRow, alpha: float) -> str:
 
 
 def _hurdle(row: ComparisonRow, alpha: float) -> str:
-    """Empty where neither test speaks for a difference, even alone."""
+    """Empty if neither test shows a difference, even without correction."""
     paired, decision = row.paired, row.decision
     flip, t_test = paired.p <= alpha, paired.p_t <= alpha
     if flip and t_test:

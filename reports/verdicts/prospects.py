@@ -29,7 +29,7 @@ with 3 for 2.2 times, with 2 for 6.5 times. And chance alone often makes all of 
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """Groups of a study's test side, as far as ``items.csv`` and the config tell.
+    """Groups of a study's test side, as far as ``items.csv`` and the config say.
 
     Args:
         drawn: how it comes about.
@@ -105,7 +105,7 @@ COMPONENTS = "by component"
 
 
 def asks(size: int, what: str, alpha: float, least: int | None) -> str:
-    """How many repeats a family of comparisons asks for, in words.
+    """How many repeats a family of comparisons needs, in words.
 
     Example:
         >>> asks(6, COMPONENTS, 0.05, 8)

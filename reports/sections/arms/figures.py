@@ -22,7 +22,7 @@ LANE = 0.14
 
 
 class AverageRanks(FigureBase):
-    """Average rank of each arm, with bars that join neighbours of which no two are shown to differ."""
+    """Average rank of each arm, with bars that join neighbours if no two of them are shown to differ."""
 
     name = "average_ranks"
     title = "Average ranks"

@@ -176,7 +176,7 @@ def _flow(found: Attending, arm: str) -> list[Finding]:
     """The largest and the smallest flow of an arm."""
     flows = {name: share for name, share in found.flows(arm).items() if share.n}
     if any(TOKENS in name for name in flows):
-        # What is written into tokens and what is read of them are shares of different things. What is read tells what
+        # What is written into tokens and what is read from them are shares of different things. What is read shows what
         # a modality learns of the others, and that only once there is something in the tokens.
         flows = {name: share for name, share in flows.items() if name[0] == TOKENS and name[2] > 0}
     if len(flows) < 2:

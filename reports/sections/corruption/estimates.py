@@ -160,7 +160,7 @@ class Robustness:
 
     @classmethod
     def of(cls, results: StudyResults) -> Robustness | None:
-        """None where nothing was asked."""
+        """None if there was no such analysis."""
         answers, excluded = _alike(results.answers(CorruptionResult), results.study.reference)
         if not answers:
             return None

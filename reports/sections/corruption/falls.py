@@ -23,7 +23,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     shown.
 
     Args:
-        curves: of the arm, of modalities that it reads. level: coverage of the intervals that are told. overlap: of the
+        curves: of the arm, of modalities that it reads. level: coverage of the intervals in the text. overlap: of the
             splits.
         questions: how many the section's share of alpha is divided by: see :func:`questions_of`.
     """
@@ -129,6 +129,6 @@ def _named(curve: Curve) -> str:
 
 
 def _amount(level: float, unit: str) -> str:
-    """A level in words: ``17 % of the steps``, ``1.68 training deviations``."""
+    """A level in words: ``17 % of the steps``, ``1.68 training standard deviations``."""
     share, _, whole = unit.partition("share of ")
     return f"{100 * level:.0f} % of {whole}" if whole else f"{level:.2f} {share}"

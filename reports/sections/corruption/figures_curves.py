@@ -19,7 +19,7 @@ from reports.statistics.intervals import estimate
 MOST_MODALITIES = 4
 """Columns that fit side by side."""
 LOWEST = -0.5
-"""Far below 0 every prediction is useless: how far is told by the table, and would flatten all other curves."""
+"""Far below 0 every prediction is useless. Drawing how far would flatten all other curves; the table has it."""
 
 _ROWS = {
     "noise": "noise",

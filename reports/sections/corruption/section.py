@@ -18,11 +18,11 @@ from reports.sections.family import Test
 from reports.statistics.intervals import estimate
 
 MOST_PAIRS = 4
-"""Comparisons of arms that are told in words, the study's first ones; the table has all."""
+"""Comparisons of arms that are described in words, the study's first ones; the table has all."""
 
 
 def section(results: StudyResults) -> Section | None:
-    """How the score falls as inputs get worse; None where nobody asked."""
+    """How the score falls as inputs get worse; None if it was not analysed."""
     found = Robustness.of(results)
     if found is None:
         return None

@@ -89,7 +89,7 @@ class ErrorEnds(FigureBase):
     """The spans that one arm predicts worst and best, side by side.
 
     Args:
-        results: of the study. number: which of the corpus's components. place: which of the arms that are told about.
+        results: of the study. number: which of the corpus's components. place: which of the arms in the text.
     """
 
     value = "value"

@@ -27,9 +27,9 @@ from reports.sections.error_analysis.estimates import (
 )
 
 MOST_PLACES = 8
-"""Conditions that are told in words, the strongest first; the table has all."""
+"""Conditions that are described in words, the strongest first; the table has all."""
 MOST_GAINS = 6
-"""The same for gains."""
+"""Gains that are described in words, the largest first; the table has all."""
 MOST_DRAWN = 6
 """Components whose cases are drawn."""
 MOST_TOLD = 2
@@ -40,7 +40,7 @@ ENDS = "errors_ends"
 
 
 def section(results: StudyResults) -> Section | None:
-    """Where the arms are wrong; None where nobody asked."""
+    """Where the arms are wrong; None if it was not analysed."""
     answers = results.answers(ErrorsResult)
     if not answers:
         return None

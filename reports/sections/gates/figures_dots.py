@@ -32,7 +32,7 @@ def shade(gating: Gating, gate: str) -> str:
 
 
 def pairs(gating: Gating | None, together: bool = False) -> Iterator[tuple[Gating, str, Any]]:
-    """Every arm with each of its gates, and with None for all of them where ``together`` is asked for."""
+    """Every arm with each of its gates, and with None for all of them with ``together``."""
     if gating is not None:
         for arm in gating.arms:
             for gate in (*gating.gates(arm), None) if together else gating.gates(arm):
@@ -165,7 +165,7 @@ class GateConditions(OfGates):
 
 
 class GateComponents(OfGates):
-    """What is lost without each modality, by component, and whether its gate knows."""
+    """What is lost without each modality, by component, and whether its gate shows it."""
 
     name = "gates_components"
     title = "Gates by component"

@@ -81,7 +81,7 @@ class GatesAround(OfGates):
         return pd.DataFrame(rows, columns=["arm", "gate", "time", "mean", "low", "high", "n"])
 
     def drawn(self) -> Drawing:
-        """One plot for each arm that is told about."""
+        """One plot for each arm that the section describes."""
         gating, frame = self.gating, self.frame()
         assert gating is not None
 

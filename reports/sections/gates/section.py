@@ -14,7 +14,7 @@ from reports.sections.gates.tables import gate_tables
 from reports.statistics.intervals import Estimate
 
 MUCH_SATURATED = 0.2
-"""Share of gate values beyond 0.05 and 0.95 from which it is told: a fifth hardly follows its input any more."""
+"""Share of gate values beyond 0.05 and 0.95 from which the text mentions it: a fifth hardly follows its input."""
 
 
 def section(results: StudyResults) -> Section | None:
@@ -148,7 +148,7 @@ def _judgement(belief: Belief, behind: str, by: str) -> str:
 
 
 def _effect(effect: Effect, what: str) -> str:
-    """What holding a gate at its mean does, as a sentence; empty where nobody measured it."""
+    """The effect of holding a gate at its mean, as a sentence; empty where it was not measured."""
     cost = effect.cost
     if not cost.n:
         return ""

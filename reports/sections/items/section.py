@@ -19,7 +19,7 @@ Row = dict[str, Any]
 NAMED = 3
 """Items that are named on either side."""
 MOST_PAIRS = 8
-"""Comparisons that are told in words; the table has all."""
+"""Comparisons that are described in words; the table has all."""
 
 
 def by_item(results: StudyResults) -> Section | None:

@@ -26,7 +26,7 @@ Interplay = Literal["together", "overlap", "hinder", "apart", "differs by compon
 
 
 def differs(test: Test | None, made_of: Dominance | None) -> bool:
-    """Whether a word for all components would be that of one of them, or an average of some that disagree."""
+    """Whether a word for all components would describe only one of them, or average components that disagree."""
     if test is None or made_of is None:
         return False
     return made_of.disagree or (test.sign != 0 and made_of.dominated)
@@ -90,7 +90,7 @@ class Part:
 
     @property
     def used(self) -> Used | None:
-        """Does the trained model rely on it? None: it was not asked."""
+        """Does the trained model rely on it? None: not analysed."""
         if self.drop is None:
             return None
         if differs(self.drop, self.drop_of):

@@ -27,7 +27,7 @@ _LABELS = {
 
 
 class OfOneArm(FigureBase):
-    """A figure about the arm that is told about first; there may be none."""
+    """A figure about the first arm that the section describes; there may be none."""
 
     def __init__(self, told: Sequence[Dossier]) -> None:
         self.told = told[:1]

@@ -87,7 +87,7 @@ def lattices(results: StudyResults) -> list[Lattice]:
     every = results.corpus.modalities
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
     for arm in results.study.arms:
-        # A placebo is read and tells nothing: an arm with one is no subset of any.
+        # A placebo is read but carries no information: an arm with one is not a subset of any.
         if arm.config.trains and not arm.config.data.placebo:
             reads = arm.config.model.modalities
             alike.setdefault(_rest(results, arm), []).append((frozenset(every if reads is None else reads), arm.name))

@@ -18,7 +18,7 @@ from reports.sections.yardstick import Yardstick
 from reports.verdicts.dominance import Dominance
 
 MOST_TOLD = 8
-"""Disagreements, and pairs, that are told one by one; the tables have all."""
+"""Disagreements and pairs that are described one by one; the tables have all."""
 PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
@@ -47,7 +47,7 @@ def section(results: StudyResults) -> Section | None:
 
 
 def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
-    """Those that are told in words and pictures; the tables have all."""
+    """The dossiers for words and pictures; the tables have all."""
     names = told_arms(results, [d.arm for d in found])
     return [d for d in found if d.arm in names]
 
@@ -301,7 +301,7 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
 
 
 def _absence(masked: Masked) -> str:
-    """What stood for a modality that the model was told is absent; empty where no answer tells."""
+    """What stood for a modality that was marked absent; empty where no answer says it."""
     if masked.learned is None:
         return (
             f"'{WORDS['absent'].capitalize()}': the modality is left out, as if an item lacked it; no embedding of "

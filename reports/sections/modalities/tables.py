@@ -222,6 +222,6 @@ def _test(test: Test | None) -> tuple[float | int | None, ...]:
 
 
 def _without_empty(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
-    """Without the columns of questions that were not asked."""
+    """Without the columns of tests that were not made."""
     told = [any(row[at] is not None for row in rows) for at in range(len(columns))]
     return plain_table(tuple(compress(columns, told)), [tuple(compress(row, told)) for row in rows])
