@@ -55,7 +55,7 @@ def interval(low: float, high: float) -> str:
 
 
 LEVELS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1)
-"""What a p is usually held against."""
+"""Usual levels that a p is compared with."""
 
 
 def probability(p: float | None, alpha: float | None = None) -> str:
@@ -65,7 +65,7 @@ def probability(p: float | None, alpha: float | None = None) -> str:
 
     Args:
         p: NaN and None become a dash.
-        alpha: what the p is held against; None: none but the usual levels.
+        alpha: the level that the p is compared with; None: only the usual levels.
 
     Example:
         >>> probability(0.0078125), probability(0.125), probability(0.00001), probability(0.0499)

@@ -1,1 +1,1 @@
-"""What to ask: studies as data."""
+"""Studies as data: what to train and what to compare."""

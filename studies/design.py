@@ -22,15 +22,15 @@ Values = Annotated[tuple[Any, ...], Field(min_length=1)]
 class ModalityLattice(Frozen):
     """Every non-empty subset of the modalities, whatever their names; the full set is the base itself.
 
-    Of more than 8 modalities there are too many: with ``sample`` the full set, each modality without the others, all
-    without each modality, and some subsets more. Exact shares of modalities then cannot be told.
+    More than 8 modalities have too many subsets. With ``sample`` the design has the full set, each modality alone, all
+    without each modality, and some more subsets. Exact shares of modalities then cannot be computed.
     """
 
     kind: Literal["modality_lattice"] = "modality_lattice"
     sample: NonNegativeInt | None = None
-    """How many subsets more, drawn at random; all where there are no more. None: every subset."""
+    """How many more subsets, drawn at random; at most all. None: every subset."""
     seed: int = 0
-    """Decides the draw."""
+    """Seed of the draw."""
 
 
 class LeaveOneOut(Frozen):
@@ -51,7 +51,7 @@ class LeaveOneOut(Frozen):
             for path in overrides:
                 if path in owner:
                     raise ValueError(
-                        f"parts '{owner[path]}' and '{name}' both set {path}; write dotted paths that differ"
+                        f"parts '{owner[path]}' and '{name}' both set {path}; write different dotted paths"
                     )
                 owner[path] = name
         return self
@@ -60,7 +60,7 @@ class LeaveOneOut(Frozen):
 class Placebo(Frozen):
     """Is it the modality, or the larger model? ``all``, and an arm ``placebo NAME`` for each modality.
 
-    In that arm every item reads the modality of another item: the same model, and nothing to learn from it.
+    In that arm every item reads the modality of another item: the same model, but nothing to learn from that modality.
     """
 
     kind: Literal["placebo"] = "placebo"
@@ -91,7 +91,7 @@ class NamedSets(Frozen):
 
 
 class MissingModality(Frozen):
-    """Ways of training, each tested with all modalities and with each one taken away from the test items.
+    """Ways of training, each tested with all modalities and with each one removed from the test items.
 
     The tests of one way of training share that training.
     """
@@ -118,7 +118,7 @@ class Arm:
     Args:
         name: legal, see :func:`illegal`.
         overrides: what it changes on the base.
-        places: where in the rule these are written; the first is where to point when no other fits.
+        places: where in the rule these are written; errors point at the first if no other fits.
     """
 
     name: str
@@ -158,14 +158,14 @@ def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overri
             arms = _missing(training, _several(modalities, rule))
     for arm in arms:
         if problem := illegal(arm.name):
-            raise StudyError(problem, next_step="Write the arms themselves, under names of your own")
+            raise StudyError(problem, next_step="Write the arms yourself, under names of your own")
     return arms
 
 
 def illegal(name: str) -> str | None:
     """Why an arm cannot have this name, since it names folders and keys; None where it can."""
     if not name or any(c in name for c in "/\\\n\t") or name != name.strip():
-        return f"arm name '{name}' must hold no slash, tab, line break or space at its ends"
+        return f"arm name '{name}' must not contain a slash, tab or line break, nor begin or end with a space"
     return None
 
 
@@ -194,7 +194,7 @@ def _edges(M: int) -> set[tuple[int, ...]]:
 
 
 def _drawn(M: int, sample: int, seed: int) -> set[tuple[int, ...]]:
-    """The edges and as many subsets more: each modality is in one or not with even chance."""
+    """The edges and this many more subsets; each modality is in such a subset with probability ½."""
     rng, found = random.Random(seed), _edges(M)
     wanted = min(len(found) + sample, 2**M - 1)
     while len(found) < wanted:
@@ -215,7 +215,7 @@ def _but(modalities: tuple[str, ...], left_out: str) -> list[str]:
 def _several(modalities: tuple[str, ...], rule: Design) -> tuple[str, ...]:
     if len(modalities) < 2:
         raise StudyError(
-            f"design {rule.kind} takes modalities away and needs at least two",
+            f"design {rule.kind} removes modalities and needs at least two",
             found=", ".join(modalities),
             next_step="Use a corpus with more modalities, or another design",
         )

@@ -45,7 +45,8 @@ class Size:
     Args:
         cost: its parameters or FLOPs, as the study's rule says.
         ratio: that, divided by the reference's.
-        within: whether that is within the tolerance; None for an arm that is kept as written beside its twin.
+        within: whether that is within the tolerance; None for an arm kept as written beside its matched
+            duplicate.
     """
 
     cost: int

@@ -110,14 +110,14 @@ def resolve(
     rule = _rule(study.match, match)
     if rule is not None:
         if count is None:
-            raise ValueError("arms cannot be matched without a way to count what they cost")
+            raise ValueError("arms cannot be matched without a way to count their cost")
         arms = _matched(arms, reference, rule, count)
         refuse_duplicates(arms, where_of, matched=True)
-        for twin in (arm for arm in arms if [a.name for a in arms].count(arm.name) > 1):
+        for double in (arm for arm in arms if [a.name for a in arms].count(arm.name) > 1):
             raise StudyError(
-                f"arm name '{twin.name}' is taken by the matched twin of another arm",
-                where=where_of(twin.name)(""),
-                next_step="Call the arm otherwise",
+                f"arm name '{double.name}' is taken by the matched duplicate of another arm",
+                where=where_of(double.name)(""),
+                next_step="Give the arm another name",
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
@@ -161,7 +161,7 @@ def _with_window(
 
     def known() -> Sequence[int]:
         if lengths is None:
-            raise ValueError("a window cannot hold the longest item without a way to learn lengths")
+            raise ValueError("a window cannot hold the longest item without a way to look up lengths")
         return lengths(config.data)
 
     data = config.data.model_copy(update={"window": default_window(schema, known)})
@@ -179,7 +179,7 @@ def _first(
         asked = isinstance(on_command_line, Counted | Sequential) and on_command_line.first is not None
         place: Place = ("repeats", "first") if isinstance(written.data.get("repeats"), dict) else ("repeats",)
         raise StudyError(
-            "the repeats that confirm what a search finds must not be among those that it was tuned on",
+            "the repeats that confirm the result of a search must not be among the repeats that it was tuned on",
             expected=f"a first repeat from {used} on, since trials use repeat{_span(used)}",
             found=str(chosen.first),
             where="--repeats" if asked else written.where(place),
@@ -239,13 +239,13 @@ def _wanted(
             known = wanted.setdefault(arm.name, _Wanted(arm.name, arm.overrides, places))
             if known.overrides != arm.overrides:
                 raise StudyError(
-                    f"arm '{arm.name}' is made twice by the design, with different overrides",
+                    f"the design makes arm '{arm.name}' twice, with different overrides",
                     where=written.where(places[0]),
                     next_step="Change one of the rules, or write the arms themselves",
                 )
     for arm, overrides in study.arms.items():
         if arm in wanted:
-            raise StudyError(f"arm '{arm}' is made by the design already", where=written.where(("arms", arm)))
+            raise StudyError(f"the design already makes arm '{arm}'", where=written.where(("arms", arm)))
         wanted[arm] = _Wanted(arm, overrides, (("arms", arm),))
     place = pointer(written, ("search",))
     for arm, overrides in (baselines(study.search) if study.search else {}).items():
@@ -355,7 +355,7 @@ def _pairs(
                     raise StudyError(
                         f"arm '{pair[0]}' is compared {once}",
                         where=written.where(("comparisons", index)),
-                        next_step="Name each two arms once: [arm, against]",
+                        next_step="Name each pair of arms once: [arm, against]",
                     )
             pairs = listed
     if not pairs:

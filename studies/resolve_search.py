@@ -15,7 +15,7 @@ from mmcore.yamlfile import YamlFile
 from studies.configs import Where, pointer
 from studies.matching import Match
 from studies.resolved import ResolvedArm
-from studies.search.block import BASELINE_KNOBS, WEIGHTS, Objective, Search, baselines, parse_objective
+from studies.search.block import BASELINE_SPACE, WEIGHTS, Objective, Search, baselines, parse_objective
 from studies.search.resolved import TUNED, ArmSearch, ResolvedSearch, tuned_names
 from studies.search.rules import (
     refuse_budget,
@@ -55,9 +55,9 @@ def resolve_search(
     """
     where = pointer(written, ("search", "space"))
     components = list(schema.targets.components)
-    space = {path: _with_components(path, knob, components, where) for path, knob in search.space.items()}
-    knobs = BASELINE_KNOBS if baselines(search) else {}
-    added = {path: knob for path, knob in knobs.items() if path not in space}
+    space = {path: _with_components(path, parameter, components, where) for path, parameter in search.space.items()}
+    nuisances = BASELINE_SPACE if baselines(search) else {}
+    added = {path: parameter for path, parameter in nuisances.items() if path not in space}
     for path in space:
         _refuse(path, where)
     named = search.objective or (f"validation/{metric.name}",)
@@ -65,22 +65,22 @@ def resolve_search(
     selects = {selection_metric(config, schema) for config in (base, *(arm.config for arm in arms))}
     if search.pruner not in ("none", "wilcoxon") and any(objectives[0].column(one) is None for one in selects):
         raise StudyError(
-            f"pruner {search.pruner} looks at the objective after each epoch, and '{objectives[0].name}' is only "
+            f"pruner {search.pruner} reads the objective after each epoch, but '{objectives[0].name}' is only "
             "known at the end of a run",
             where=written.where(("search", "pruner")),
             next_step="Use validation/skill or validation/loss (also of a component), or the metric that chooses the "
             "epoch; or the pruner wilcoxon or none",
         )
-    nuisance = {path: knob for path, knob in {**space, **added}.items() if knob.role == "nuisance"}
+    nuisance = {path: parameter for path, parameter in {**space, **added}.items() if parameter.role == "nuisance"}
     whole = {**space, **added}
     refuse_conditions(space, [base, *(arm.config for arm in arms)], written)
     searches: list[ArmSearch] = []
     if len(nuisance) < len(whole):
         if taken := [arm.name for arm in arms if arm.name in tuned_names(search.confirm.best)]:
             raise StudyError(
-                f"arm name '{taken[0]}' is kept for what the search finds",
+                f"arm name '{taken[0]}' is reserved for the result of the search",
                 where=written.where(("arms", taken[0])),
-                next_step="Call the arm otherwise",
+                next_step="Give the arm another name",
             )
         searches.append(_arm_search(TUNED, {}, base, whole))
     searches += [_arm_search(arm.name, arm.overrides, arm.config, nuisance) for arm in arms]
@@ -123,13 +123,13 @@ def refuse_with_search(study: Study, search: ResolvedSearch, match: Match | None
     sized = [path for found in search.searches for path in found.space if path.startswith("model.")]
     if match is not None and sized:
         raise StudyError(
-            f"arms are brought to one size, and '{sized[0]}' would change it",
+            f"the study matches the size of its arms, and '{sized[0]}' would change it",
             where=written.where(("match",)),
             next_step="Leave match out, or do not tune model settings",
         )
     if study.comparisons in ("neighbours", "conditions") and found_names(search):
         raise StudyError(
-            f"comparisons: {study.comparisons} has no place for '{TUNED}', which the search finds",
+            f"comparisons: {study.comparisons} has no place for '{TUNED}', the arm that the search finds",
             where=written.where(("comparisons",)),
             next_step="Use reference or pairs, list the comparisons, or make all hyperparameters nuisance",
         )
@@ -140,24 +140,24 @@ def _arm_search(name: str, overrides: Overrides, config: RunConfig, space: Space
     values = config.model_dump(mode="json")
 
     mine: dict[str, Hyperparameter] = {}
-    for path, knob in space.items():
+    for path, parameter in space.items():
         # A condition on what is searched as well is decided by each trial, any other by the arm.
-        found = {condition: possible_values(condition, mine, values) for condition in knob.when}
-        if all(known is None or any(v in listed(knob.when[c]) for v in known) for c, known in found.items()):
-            mine[path] = knob
+        found = {condition: possible_values(condition, mine, values) for condition in parameter.when}
+        if all(known is None or any(v in listed(parameter.when[c]) for v in known) for c, known in found.items()):
+            mine[path] = parameter
     return ArmSearch(name, overrides, config.model_copy(update={"evaluation": judged}), mine)
 
 
-def _with_components(path: str, knob: Any, components: list[str], where: Where) -> Any:
-    if not isinstance(knob, Simplex):
-        return knob
+def _with_components(path: str, parameter: Any, components: list[str], where: Where) -> Any:
+    if not isinstance(parameter, Simplex):
+        return parameter
     if path != WEIGHTS:
         raise StudyError(
-            f"a simplex weighs loss components, so it goes with {WEIGHTS}",
+            f"a simplex weighs loss components, so it only fits {WEIGHTS}",
             where=where(path),
             next_step="Use uniform hyperparameters for other settings",
         )
-    names = components if knob.components is None else list(knob.components)
+    names = components if parameter.components is None else list(parameter.components)
     for name in names:
         if name not in components:
             raise StudyError(
@@ -169,7 +169,7 @@ def _with_components(path: str, knob: Any, components: list[str], where: Where) 
         raise StudyError(
             "weights have proportions only where there are two components", found=", ".join(names), where=where(path)
         )
-    return knob.model_copy(update={"components": tuple(names)})
+    return parameter.model_copy(update={"components": tuple(names)})
 
 
 _SCORED = ("task", "data", "split", "evaluation")
@@ -179,7 +179,7 @@ def _refuse(path: str, where: Where) -> None:
     """Trials must be comparable: no hyperparameter may change what they are scored on, or only where they run."""
     head, _, rest = path.partition(".")
     if head in NOT_NUMBERS or path == "data.placebo":
-        raise StudyError(f"'{path}' is no setting that could be tuned", where=where(path))
+        raise StudyError(f"'{path}' is not a setting that can be tuned", where=where(path))
     if head in _SCORED and (head, rest) not in (("data", "window"), ("data", "stride"), ("data", "clip")):
         raise StudyError(
             f"'{path}' decides what trials are scored on, so their scores could not be compared",

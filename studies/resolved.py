@@ -34,7 +34,7 @@ class ResolvedArm:
 
 @dataclass(frozen=True)
 class ResolvedStudy:
-    """What is asked, with nothing left to choose.
+    """A study with every choice made.
 
     Args:
         name, question: as written in the study.
@@ -45,11 +45,11 @@ class ResolvedStudy:
             arms that a search is yet to find.
         repeats: R; every arm is trained for R repeats, at most where the study is sequential.
         alpha: the rate of false "better" or "worse" that is accepted over a family of comparisons.
-        margin: differences of the metric within ± margin count as none; None: equivalence is not asked.
+        margin: differences of the metric within ± margin count as none; None: equivalence is not tested.
         preset: name of the preset in use, or None.
         changes: overrides given on the command line, recorded here.
         match: how arms were brought to one size; None: they keep their own.
-        analyses: what is asked of every finished run to which it applies.
+        analyses: run on every finished run to which they apply.
         sequential: the rule that adds repeats; None: their number is fixed.
         search: what is tuned before the arms are compared; None: nothing.
         first_repeat: F; the arms' repeats are F … F+R−1. After a search F is past the repeats that its trials used.

@@ -20,7 +20,7 @@ from studies.resolved import ResolvedArm
 def refuse_endless(
     analyses: Sequence[AnyAnalysis], configs: Iterable[RunConfig], schema: CorpusSchema, written: YamlFile
 ) -> None:
-    """Nothing may be asked of a run that it could only refuse once it is trained.
+    """Refuse analyses that could only fail once a run is trained.
 
     Args:
         analyses: of the study, in the order in which they are written. configs: of the runs that will be asked.
@@ -67,12 +67,12 @@ def refuse_unknown_columns(analyses: Sequence[AnyAnalysis], columns: Sequence[st
 
 
 def refuse_machine(overrides: Overrides, where: Where) -> None:
-    """A study says what is asked; where it runs, and on what, is said on the command line."""
+    """A study says what to compare; where and on which device it runs is set on the command line."""
     for name in override({}, overrides):
         if name in NOT_NUMBERS:
             flag = {"repeat": "--repeats"}.get(name, f"--{name}")
             raise StudyError(
-                f"'{name}' is no part of what a study asks",
+                f"'{name}' is a run-time option, not part of a study",
                 where=where(name),
                 next_step=f"Leave it out, and use {flag} on the command line",
             )
@@ -108,7 +108,7 @@ def refuse_duplicates(arms: Sequence[ResolvedArm], where_of: Callable[[str], Whe
     """No two arms may be one experiment.
 
     Args:
-        arms: to be told apart.
+        arms: of the study.
         where_of: an arm's name to where it was written.
         matched: whether the arms have been brought to one size, which may be what made them alike.
     """
@@ -141,7 +141,7 @@ def refuse_unlike(arms: Sequence[ResolvedArm], schema: CorpusSchema, where_of: C
 
 
 NOT_TARGETS = ("window", "stride", "clip", "placebo")
-"""Settings under ``data`` that change what a model reads, and nothing of what it is scored on."""
+"""Settings under ``data`` that change what a model reads, but not what it is scored on."""
 
 
 def _decides_targets(config: RunConfig, schema: CorpusSchema) -> Overrides:

@@ -89,7 +89,7 @@ class Study(Frozen):
     def _each_once(cls, value: tuple[AnyAnalysis, ...]) -> tuple[AnyAnalysis, ...]:
         for one in value:
             if [other.kind for other in value].count(one.kind) > 1:
-                raise ValueError(f"{one.kind} is asked more than once")
+                raise ValueError(f"analysis {one.kind} is listed more than once")
         return value
 
     @field_validator("match", mode="before")
@@ -105,7 +105,7 @@ class Study(Frozen):
             if problem := illegal(name):
                 raise ValueError(problem)
         if self.match is not None and self.match.unmatched and self.comparisons == "neighbours":
-            raise ValueError("neighbours cannot tell an arm from its matched twin; leave match.unmatched out")
+            raise ValueError("neighbours cannot separate an arm from its matched duplicate; leave match.unmatched out")
         return self
 
 

@@ -19,7 +19,7 @@ LEAST_REPEATS = 3
 WIDE = 0.1
 """Mean gap between validation and test, in units of the metric, that is more than the choice of an epoch brings."""
 STEADY = 2.0
-"""The gap must also be above so many standard deviations over the repeats."""
+"""The gap must also be above this many standard deviations over the repeats."""
 
 
 def loud(evidence: Evidence) -> Found:
@@ -37,7 +37,7 @@ def loud(evidence: Evidence) -> Found:
 
 
 def alike(evidence: Evidence) -> Found:
-    """Columns that tell the same in two modalities, as they were found when the corpus was prepared."""
+    """Columns that carry the same information in two modalities, as found when the corpus was prepared."""
     pairs = evidence.results.corpus.alike
     if pairs is None:
         return not_run("No run compared the columns of its modalities.")
@@ -46,11 +46,11 @@ def alike(evidence: Evidence) -> Found:
         + (f", and so are {counted(pair.count - 1, 'other pair')}" if pair.count > 1 else "")
         for pair in pairs
     ]
-    return warn_if(bool(texts), lambda: f"But for unit and sign the same: {some(texts, NAMED)}.")
+    return warn_if(bool(texts), lambda: f"The same except for unit and sign: {some(texts, NAMED)}.")
 
 
 def copies(evidence: Evidence) -> Found:
-    """Inputs that tell a target at a lag that some arm may see."""
+    """Inputs that give away a target at a lag that some arm may see."""
     found = evidence.results.corpus.copies
     if found is None:
         return not_run("No run compared its inputs with its targets.")
@@ -58,7 +58,7 @@ def copies(evidence: Evidence) -> Found:
     for copy in found:
         seen_by = [arm for arm in evidence.results.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
         if seen_by:
-            texts[f"{copy.modality}.{copy.column} tells target '{copy.target}'{_at(copy.lag)}"] = None
+            texts[f"{copy.modality}.{copy.column} gives away target '{copy.target}'{_at(copy.lag)}"] = None
     return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
 
 

@@ -16,7 +16,7 @@ usual one is below it where fewer than one item in 55 has the other: where a sha
 is about q, and the mean about q (1 − ln q)."""
 
 MOST = 0.9
-"""Share of the test items that may be so before a component's skill is that of a few."""
+"""At a larger share of such test items, a few items decide a component's skill."""
 
 
 def leaky(evidence: Evidence) -> Found:
@@ -28,8 +28,8 @@ def leaky(evidence: Evidence) -> Found:
     return warn_if(
         corpus.leaky,
         lambda: (
-            f"Task {corpus.task} is leaky: it asks for the values of the very steps that the model reads."
-            + (f" Measured: a mere copy of the input has a skill of up to {number(max(copied))}." if copied else "")
+            f"Task {corpus.task} is leaky: its targets are the steps that the model reads."
+            + (f" Measured: copying the input has a skill of up to {number(max(copied))}." if copied else "")
         ),
     )
 
@@ -51,10 +51,10 @@ def nothing_to_predict(evidence: Evidence) -> Found:
         if components:
             told.append(
                 f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
-                "perfect already."
+                "already perfect."
             )
         if still:
-            told.append(f"Hardly anything is to be predicted in {some(still)}.")
+            told.append(f"There is hardly anything to predict in {some(still)}.")
         return " ".join(told)
 
     return warn_if(bool(components or still), text)
@@ -88,7 +88,7 @@ def divided_groups(evidence: Evidence) -> Found:
 
 
 def twins(evidence: Evidence) -> Found:
-    """Test items of which a copy by another name is on the training or validation side."""
+    """Test items with a copy under another name on the training or validation side."""
     known = [twins for run in evidence.results.runs if (twins := run.split.twins) is not None]
     if not known:
         return not_run("No run looked for copies among its items.")
@@ -96,7 +96,7 @@ def twins(evidence: Evidence) -> Found:
     pairs = [f"'{item}' is '{copy}'" for item, copy in copies.items()]
     return warn_if(
         bool(pairs),
-        lambda: f"Of {counted(len(pairs), 'test item')} a copy is on another side of a split: {some(pairs, 3)}.",
+        lambda: f"{counted(len(pairs), 'test item')} with a copy on another side of a split: {some(pairs, 3)}.",
     )
 
 
@@ -110,18 +110,18 @@ def early_test(evidence: Evidence) -> Found:
         worst[arm] = max(worst.get(arm, 0), n)
     early = [f"{counted(n, 'window')} in '{arm}'" for arm, n in worst.items() if n > 0]
     return warn_if(
-        bool(early), lambda: f"When the epoch was chosen, windows of test items had been read: up to {some(early)}."
+        bool(early), lambda: f"Windows of test items were read before the epoch was chosen: up to {some(early)}."
     )
 
 
 def forbidden(evidence: Evidence) -> Found:
-    """Gradients of predictions by inputs that they may not know, as the runs measured them on trained models."""
+    """Gradients of predictions with respect to inputs that they may not know, measured on trained models."""
     probed = [run for run in evidence.results.runs if run.leakage.windows is not None]
     if not probed:
         return not_run("No run probed its trained model.")
     measured = [(run.arm, size) for run in probed if (size := run.leakage.forbidden_gradient) is not None]
     if not measured:
-        return not_applicable("This task lets a prediction know every step of its window.")
+        return not_applicable("In this task a prediction may know every step of its window.")
     worst: dict[str, float] = {}
     for arm, size in measured:
         worst[arm] = max(worst.get(arm, 0.0), abs(size))
@@ -164,7 +164,10 @@ def naive(evidence: Evidence) -> Found:
         told = []
         if below:
             verb = "is" if len(below) == 1 else "are"
-            told.append(f"{quoted(below)} {verb} not shown to beat it: the interval of the skill reaches 0 or below.")
+            told.append(
+                f"{quoted(below)} {verb} not shown to beat a naive prediction: the interval of the skill reaches 0 or "
+                "below."
+            )
         if hopeless:
             told.append(f"On {some(hopeless)} no arm is shown to have any skill.")
         return " ".join(told)

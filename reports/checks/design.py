@@ -18,7 +18,7 @@ MATCHED_BY = {"parameters": "parameters", "flops": "FLOPs"}
 
 
 def too_few_repeats(evidence: Evidence) -> Found:
-    """Comparisons that no result could decide: too few repeats are asked for, or too few have a score."""
+    """Comparisons that no result could decide: the study has too few repeats, or too few have a score."""
     comparisons, study = evidence.comparisons, evidence.results.study
     if not comparisons:
         return not_applicable(_nothing_to_compare(study))
@@ -37,8 +37,8 @@ def too_few_repeats(evidence: Evidence) -> Found:
         if not lost or not all(n and n <= study.repeats for n in least.values()):
             return f"{told}{listing(parts)}."
         return (
-            f"{told}{listing(parts)} with a score in both arms. The study asks for {study.repeats}, which would be "
-            f"enough, but of these arms' runs {listing(lost)}."
+            f"{told}{listing(parts)} with a score in both arms. The study's {study.repeats} repeats would be enough, "
+            f"but of these arms' runs {listing(lost)}."
         )
 
     return warn_if(bool(short), text)
@@ -60,19 +60,19 @@ def one_component(evidence: Evidence) -> Found:
 
 
 MOST_TOLD = 3
-"""Comparisons that a warning tells in whole sentences before it counts the rest."""
+"""Comparisons that a warning describes in full sentences before it counts the rest."""
 
 
 def _sentences(texts: list[str]) -> str:
     left = len(texts) - MOST_TOLD
-    more = [f"The same kind of thing holds for {counted(left, 'more comparison')}."] if left > 0 else []
+    more = [f"Something similar holds for {counted(left, 'more comparison')}."] if left > 0 else []
     return " ".join(texts[:MOST_TOLD] + more)
 
 
 def _nothing_to_compare(study: ResolvedStudy) -> str:
     if study.to_be_found:
         return "No comparison has both its arms before the search is finished."
-    return "The study asks for no comparison."
+    return "The study lists no comparison."
 
 
 def _lost(evidence: Evidence, names: set[str]) -> list[str]:
@@ -88,7 +88,7 @@ def _lost(evidence: Evidence, names: set[str]) -> list[str]:
 
 
 def one_split(evidence: Evidence) -> Found:
-    """One split, one initialisation: chance cannot be told from a difference. Shared test items are no passed check."""
+    """One split and one initialisation cannot tell a difference from chance. Items shared on purpose do not pass."""
     done = {run.repeat for run in evidence.results.done}
     if not done:
         return not_run("No run finished.")
@@ -114,7 +114,7 @@ def only_these_items(evidence: Evidence) -> Found:
     named = [f"'{c.arm}' against '{c.reference}' ({c.decision.side})" for c in here]
     return warn_if(
         bool(here),
-        lambda: f"Decided for these {here[0].tested} only, not for other items of the corpus: {some(named)}.",
+        lambda: f"Decided only for these {here[0].tested}, not for other items of the corpus: {some(named)}.",
     )
 
 
@@ -130,24 +130,24 @@ def few_groups(evidence: Evidence) -> Found:
 
 
 def unmatched(evidence: Evidence) -> Found:
-    """By what the runs say of their models, not by what was planned."""
+    """Sizes as the runs recorded them, not as planned."""
     study = evidence.results.study
     rule = study.match
     if rule is None:
         return not_applicable("The study does not match arms.")
-    # An arm that is kept as written beside its matched twin need not match.
+    # An arm that is kept as written beside its matched duplicate need not match.
     twins = {arm.name for arm in study.arms if arm.size is not None and arm.size.within is None}
     sizes = {arm.name: getattr(arm, rule.by) for arm in evidence.arms if arm.name not in twins}
     target = sizes.pop(study.reference)
     known = {name: (size - target) / target for name, size in sizes.items() if target and size is not None}
     if not known:
-        return not_run("No run tells the size of its model.")
+        return not_run("No run recorded the size of its model.")
     unlike = [f"'{name}' is {_share(share)}" for name, share in known.items() if abs(share) > rule.tolerance]
     return warn_if(
         bool(unlike),
         lambda: (
             f"By {MATCHED_BY[rule.by]}, {some(unlike)} than the reference '{study.reference}'; the study "
-            f"asks for {percent(rule.tolerance)} at most."
+            f"allows {percent(rule.tolerance)} at most."
         ),
     )
 
@@ -169,7 +169,7 @@ def many_factors(evidence: Evidence) -> Found:
     ]
     if several:
         return "warning", (
-            f"{len(several)} of {counted(len(study.known_pairs), 'comparison')}: {some(several, 3)}. Each tells what "
+            f"{len(several)} of {counted(len(study.known_pairs), 'comparison')}: {some(several, 3)}. Each shows what "
             "its changes do together, not which of them does it."
         )
     return "passed", _together(evidence)
@@ -183,7 +183,7 @@ def _together(evidence: Evidence) -> str:
     study, every = evidence.results.study, evidence.results.corpus.modalities
     if not every:
         return ""
-    # A placebo is read and tells nothing: what an arm can learn from is the rest.
+    # A placebo is read but carries no information: an arm can only learn from the rest.
     sets = {
         arm.name: frozenset(arm.config.model.modalities or every) - set(arm.config.data.placebo) for arm in study.arms
     }
@@ -196,21 +196,21 @@ def _together(evidence: Evidence) -> str:
     ]
     if not told:
         return ""
-    return f"Counted as one thing: {some(told, 3)}. The design modality_lattice would change one at a time."
+    return f"Counted as one change: {some(told, 3)}. The design modality_lattice would change one at a time."
 
 
 def unequal_size(evidence: Evidence) -> Found:
     """Parameters of the two arms of a comparison, as their runs count them."""
     study = evidence.results.study
     if study.match is not None:
-        return not_applicable("The study brings its arms to one size.")
+        return not_applicable("The study matches the size of its arms.")
     sizes = {arm.name: arm.parameters for arm in evidence.arms}
     asked = [pair for pair in study.known_pairs if not _only(_paths(study, *pair), SIZE_ALONE)]
     if not asked:
-        return not_applicable("No comparison asks about anything but size.")
+        return not_applicable("Every comparison is about size itself.")
     known = [(arm, against) for arm, against in asked if sizes[arm] and sizes[against]]
     if not known:
-        return not_run("No run tells the size of its model.")
+        return not_run("No run recorded the size of its model.")
     unequal = []
     for arm, against in known:
         ratio = (sizes[arm] or 0) / (sizes[against] or 1)
@@ -246,7 +246,7 @@ def unequal_training(evidence: Evidence) -> Found:
             )
     if not known:
         return not_applicable(
-            "No two arms were trained to the end in the same repeat, or the study asks about the length of training."
+            "No two arms were trained to the end in the same repeat, or the study is about the length of training."
         )
     return warn_if(bool(unequal), lambda: f"{some(unequal)}. A difference in scores may come from that.")
 
@@ -255,7 +255,7 @@ def shared_head(evidence: Evidence) -> Found:
     """A head that gives all tracks one curve."""
     tracks = evidence.results.corpus.tracks
     if tracks <= 1:
-        return not_applicable("There is one track.") if tracks else not_run("No run tells the number of tracks.")
+        return not_applicable("There is one track.") if tracks else not_run("No run recorded the number of tracks.")
     shared = [arm.name for arm in evidence.results.study.arms if arm.config.model.head.kind == "shared"]
     return warn_if(
         bool(shared),

@@ -14,10 +14,10 @@ SIZE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.la
 """How large the network is and where its layers are: one idea, however many numbers it takes."""
 
 SIZE_ALONE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.heads"})
-"""A comparison that differs in nothing else asks about size itself."""
+"""A comparison that differs in nothing else is about size itself."""
 
 BUDGET = frozenset({"training.epochs", "training.steps_per_epoch", "training.batch", "data.stride"})
-"""How long is trained. A comparison that differs in nothing else asks about that itself."""
+"""The length of training. A comparison that differs in nothing else is about that length."""
 
 
 def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:

@@ -9,11 +9,11 @@ from reports.checks.rules import RULES, Rule
 HEAD = """\
 # Checks
 
-Facts that a reader must know before believing a verdict. Every report makes all of them and opens with those that
-warn; `mmstudy check STUDY` prints them, and with `--strict` ends with exit code 1 when any warns, as `run` and `report`
-do. An outcome is *passed*, *warning*, *not applicable* (the study has nothing that the check could be about) or *not
-run* (the records do not hold what it needs). A warning is no verdict: it names what the verdict cannot rule out. Codes
-are never reused.
+Facts that a reader must know before believing a verdict. Every report runs all checks and starts with their warnings.
+`mmstudy check STUDY` prints them; with `--strict` it ends with exit code 1 if any check warns, and so do `run` and
+`report`. An outcome is *passed*, *warning*, *not applicable* (the study has nothing that the check could be about) or
+*not run* (the records do not hold what it needs). A warning is not a verdict: it names what the verdict cannot rule
+out. Codes are never reused.
 
 This page is made from `reports/checks/rules.py`: `python -m reports.checks.page > docs/checks.md`.
 """
@@ -21,8 +21,8 @@ This page is made from `reports/checks/rules.py`: `python -m reports.checks.page
 TAIL = """
 ## What needs no check
 
-- *Mixed corpora, tasks, splits or targets.* Runs that differ in them are refused, by name, before anything is
-  summarised.
+- *Mixed corpora, tasks, splits or targets.* mmstudy refuses runs that differ in them, and names them, before it
+summarises anything.
 """
 
 

@@ -34,12 +34,12 @@ def fewer_repeats(evidence: Evidence) -> Found:
     counts = listing([f"{done[arm.name]} of '{arm.name}'" for arm in evidence.arms])
     return warn_if(
         any(arm.missing for arm in evidence.arms),
-        lambda: f"The study asks for {'up to ' * sequential}{counted(asked, 'repeat')}; finished are {counts}.",
+        lambda: f"The study has {'up to ' * sequential}{counted(asked, 'repeat')}; finished runs: {counts}.",
     )
 
 
 def uneven_failures(evidence: Evidence) -> Found:
-    """Arms of which clearly more runs failed than of others."""
+    """Arms with clearly more failed runs than others."""
     if not evidence.results.runs:
         return not_run("There is no run.")
     counts = {arm.name: arm.failed for arm in evidence.arms}
@@ -62,7 +62,7 @@ def without_score(evidence: Evidence) -> Found:
     ]
     return warn_if(
         bool(unknown),
-        lambda: f"Finished, and {evidence.results.study.metric.name} is NaN or infinite: {some(unknown)}.",
+        lambda: f"Finished, but {evidence.results.study.metric.name} is NaN or infinite: {some(unknown)}.",
     )
 
 
@@ -95,7 +95,7 @@ def mixed_versions(evidence: Evidence) -> Found:
             if version is not None:
                 versions.setdefault(name, Counter())[version] += 1
     if not versions:
-        return not_run("No run tells its versions.")
+        return not_run("No run recorded its versions.")
     mixed = [f"{name} {_with_counts(found)}" for name, found in versions.items() if len(found) > 1]
     return warn_if(bool(mixed), lambda: f"Versions differ between runs: {'; '.join(mixed)}.")
 
@@ -110,9 +110,9 @@ def mixed_machines(evidence: Evidence) -> Found:
         if len(found) > 1:
             usual = found.most_common(1)[0][0]
             others = [f"'{run.arm}' repeat {run.repeat}" for run, value in runs if value != usual]
-            mixed.append(f"{words}: {_with_counts(found)}; other than most: {some(others)}")
+            mixed.append(f"{words}: {_with_counts(found)}; different from most: {some(others)}")
     if not known:
-        return not_run("No run tells what it ran on.")
+        return not_run("No run recorded what it ran on.")
     return warn_if(bool(mixed), lambda: f"{'. '.join(mixed)}.")
 
 

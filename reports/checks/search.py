@@ -28,12 +28,15 @@ def seen_by_the_search(evidence: Evidence) -> Found:
     if not results.search:
         return not_applicable("nothing was searched")
     if not results.done:
-        return not_run("nothing that was found is confirmed yet")
+        return not_run("no result of the search is confirmed yet")
     if results.drawn != "each_repeat":
         return PASSED
     share = results.study.arms[0].config.split.test
     seen = 1 - share ** max(one.search.repeats for one in results.search)
-    return "warning", f"About {percent(seen)} of the test groups were trained on or validated on when the search chose."
+    return (
+        "warning",
+        f"When the search chose, it had trained on or validated on about {percent(seen)} of the test groups.",
+    )
 
 
 def unfinished(evidence: Evidence) -> Found:

@@ -27,7 +27,7 @@ def checks_as_text(summary: Summary) -> str:
 
 
 def checks_as_json(summary: Summary) -> dict[str, object]:
-    """The same as plain data."""
+    """The checks as plain data for JSON."""
     names = ("code", "title", "outcome", "text", "reason", "advice", "more")
     return {"study": summary.study, "checks": [{name: getattr(c, name) for name in names} for c in summary.checks]}
 

@@ -57,7 +57,7 @@ def clipped(evidence: Evidence) -> Found:
             norm = float(np.mean([run["gradient_norm"].mean() for run in runs]))
             found.append(f"{percent(round(share, 2))} in '{arm}' (mean norm {number(norm)}, limit {limits[arm]:g})")
     if not curves:
-        return not_run("No finished run tells its gradients.")
+        return not_run("No finished run recorded its gradients.")
     return warn_if(bool(found), lambda: f"Share of steps that were clipped: {some(found)}.")
 
 
@@ -73,7 +73,7 @@ def rising_rate(evidence: Evidence) -> Found:
             rising.append(f"from {before:.3g} to {last:.3g} in {len(up)} of {len(runs)} runs of '{arm}'")
     if not judged:
         return not_run("No finished run has two epochs.")
-    return warn_if(bool(rising), lambda: f"In its last epoch the learning rate rose {some(rising, 3)}.")
+    return warn_if(bool(rising), lambda: f"In the last epoch the learning rate rose {some(rising, 3)}.")
 
 
 def not_converged(evidence: Evidence) -> Found:
@@ -91,7 +91,7 @@ def not_converged(evidence: Evidence) -> Found:
             gaining.append(f"'{arm}' in {len(still)} of {len(gains)} runs (skill {number(gain, True)} on average)")
     if not judged:
         return not_run(f"No run was trained to the end over {LEAST_EPOCHS} epochs or more with a validation skill.")
-    return warn_if(bool(gaining), lambda: f"In the last quarter of the epochs there still gained: {some(gaining)}.")
+    return warn_if(bool(gaining), lambda: f"Still gaining in the last quarter of the epochs: {some(gaining)}.")
 
 
 def late_gain(run: pd.DataFrame) -> tuple[float, float] | None:
@@ -114,7 +114,7 @@ def over_fitting(evidence: Evidence) -> Found:
     """Arms in most of whose runs training loss left validation loss behind, or fell while that rose again.
 
     Each run is judged by itself, on :func:`courses`: a side with harder items, or a component whose outliers decide the
-    sum of losses, is no over-fitting. Runs without such a course are left out.
+    sum of losses, is not over-fitting. Runs without such curves are left out.
     """
     best = {(r.arm, r.repeat): r.best_epoch for r in evidence.results.runs}
     judged, rose, apart = False, [], []
@@ -134,14 +134,14 @@ def over_fitting(evidence: Evidence) -> Found:
             left = [percent(round(float(share), 2)) for share in np.mean(far, axis=0)]
             apart.append(f"{left[0]} against {left[1]} in '{arm}' ({len(far)} of {counted(len(known), 'run')})")
     if not judged:
-        return not_run("No finished run tells its losses.")
+        return not_run("No finished run recorded its losses.")
 
     def text() -> str:
         told = []
         if apart:
             told.append(
-                "At the scored epoch, what is left of the first epoch's training loss against what is left of its "
-                f"validation loss is {some(apart)}."
+                "Share of the first epoch's loss that is left at the scored epoch, training against validation: "
+                f"{some(apart)}."
             )
         if rose:
             told.append(
@@ -190,7 +190,7 @@ def saturated(evidence: Evidence) -> Found:
         return not_applicable("No arm fuses by gates.")
     means = {key: float(np.mean(found)) for key, found in shares.items()}
     stuck = [f"{percent(round(m, 2))} of '{gate}' in '{arm}'" for (arm, gate), m in means.items() if m > SATURATED]
-    return warn_if(bool(stuck), lambda: f"Values of gates on validation windows that are stuck: {some(stuck)}.")
+    return warn_if(bool(stuck), lambda: f"Gate values that are stuck on validation windows: {some(stuck)}.")
 
 
 def _rises(train_E: np.ndarray, validation_E: np.ndarray) -> bool:

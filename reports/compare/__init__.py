@@ -1,6 +1,6 @@
 """Two reports side by side: what changed in the settings, and what in the verdicts.
 
-``source`` reads a report from its JSON; ``changes`` holds two of them against each other; ``text`` tells what came of
+``source`` reads a report from its JSON; ``changes`` compares two of them; ``text`` writes down the result of
 it to people and programs.
 """
 

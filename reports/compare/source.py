@@ -1,4 +1,4 @@
-"""A report as its JSON tells it: the little of it that two reports are compared by, checked once when it is read."""
+"""The part of a report's JSON that a comparison of two reports needs, checked once when it is read."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class _Facts(_Told):
     margin: float | None
     repeats: int
     first_repeat: int = 0
-    """Reports of earlier versions say nothing of it; without a search it was 0."""
+    """Reports of earlier versions lack it; without a search it was 0."""
     arms: tuple[Arm, ...]
     comparisons: tuple[Verdict, ...]
     provenance: Provenance
@@ -171,7 +171,7 @@ def read_report(path: Path) -> Report:
             expected=f"a report's folder, or its {FILE}",
             found=problem.strerror,
             where=str(file),
-            next_step="`mmstudy report STUDY` writes it and tells its place",
+            next_step="`mmstudy report STUDY` writes it and prints where it is",
         ) from None
     except json.JSONDecodeError as problem:
         raise RecordError(

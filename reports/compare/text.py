@@ -24,7 +24,7 @@ NAMED = 8
 
 @dataclass(frozen=True)
 class Block:
-    """A part of what is told: a title, sentences, and a table whose first row is its header."""
+    """A part of the text: a title, sentences, and a table whose first row is its header."""
 
     title: str
     text: tuple[str, ...] = ()
@@ -117,16 +117,16 @@ def _common(comparison: Comparison) -> str:
     if comparison.repeats:
         text += f", the same split and targets in {counted(comparison.repeats, 'common repeat')}"
     else:
-        text += "; no repeat is finished in both, so their splits could not be held against each other"
+        text += "; no repeat is finished in both, so their splits could not be compared"
     return f"{text}. A has {counted(a, 'run')}, B {b}; {comparison.shared_runs or 'none'} of them are the same."
 
 
 def _settings(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     text: tuple[str, ...] = ()
     if not any(pair.a and pair.b for pair in comparison.arms):
-        text = ("They have no arm in common: only settings of the studies can be held against each other.",)
+        text = ("They have no arm in common: only settings of the studies can be compared.",)
     if not comparison.study and not comparison.config:
-        return text or ("Nothing: the arms that both have are the same.",), ()
+        return text or ("Nothing: the common arms are the same.",), ()
     rows = [("setting", "of arm", "A", "B")]
     rows += [(c.path, "", _value(c.a, "none"), _value(c.b, "none")) for c in comparison.study]
     for c in comparison.config:
@@ -158,7 +158,7 @@ def _arms(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...
             text.append(f"Only in {side}: {listing(only)}.")
     a, b = comparison.a.metric, comparison.b.metric
     if a != b:
-        text.append(f"A is measured by {a}, B by {b}: their numbers cannot be held against each other.")
+        text.append(f"A is measured by {a}, B by {b}: their numbers cannot be compared.")
     rows = [("arm", f"{a} in A", "repeats", f"{b} in B", "repeats")]
     rows += [(pair.name, *_arm(pair.a), *_arm(pair.b)) for pair in comparison.arms]
     return tuple(text), tuple(rows)
@@ -186,8 +186,8 @@ def _verdicts(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str,
         return (*text, "No comparison is made in both."), ()
     changed = len(comparison.changed)
     text.append(
-        f"{changed or 'None'} of {counted(len(common), 'verdict')} that both have changed."
-        + ("" if len(common) == changed else " Components whose verdict stayed are left out.")
+        f"{changed or 'None'} of {counted(len(common), 'common verdict')} changed."
+        + ("" if len(common) == changed else " Components whose verdict stayed the same are left out.")
     )
     rows: list[tuple[str, ...]] = [
         ("comparison", "verdict in A", "difference in A", "n", "verdict in B", "difference in B", "n", "")

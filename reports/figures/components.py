@@ -29,7 +29,7 @@ class ComponentScores(FigureBase):
     def description(self) -> str:
         text = (
             f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
-            f"{percent(self.summary.level)} interval, one mark for each arm; small dark marks are naive baselines "
+            f"{percent(self.summary.level)} interval, one mark for each arm. Small dark marks are naive baselines "
             f"({self.summary.metric.direction})."
         )
         return text[0].upper() + text[1:] + only_first(len(self.summary.arms))

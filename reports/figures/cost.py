@@ -1,4 +1,4 @@
-"""Cost against score: what an arm's score takes in parameters, operations and time, and which arms nobody beats."""
+"""Cost against score: parameters, operations and time of each arm, and the arms that no other arm beats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.model.report import Summary
 from reports.numbers import listing, percent
 
 SAME = 1.02
-"""Costs are told apart from this ratio on: what matching calls equal lies within it."""
+"""Costs count as different from this ratio on: matched arms lie within it."""
 COSTS = {"parameters": "parameters", "flops": "FLOPs of a forward pass", "seconds": "seconds a run"}
 
 
@@ -57,15 +57,15 @@ class CostAgainstScore(FigureBase):
     def description(self) -> str:
         metric, kinds, named = self.summary.metric, self._kinds(), self._named()
         text = (
-            f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against what an "
-            "arm costs. Filled marks on the line are the Pareto front: no other arm is at least as good for less, "
-            "judged by means."
+            f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against the "
+            "cost of an arm. Filled marks on the line are the Pareto front: judged by means, no other arm is at least "
+            "as good for less."
         )
         if "seconds" in kinds:
-            text += " Time depends on the machine and on what else it did."
+            text += " Time depends on the machine and its other load."
         absent = [title for kind, title in COSTS.items() if kind not in kinds]
         if absent:
-            text += f" Not drawn, since equal or unknown: {listing(absent)}."
+            text += f" Not drawn, because equal or unknown: {listing(absent)}."
         if len(named) < len({p.arm for p in self._points}):
             which = (
                 f"the first {MOST_ARMS} of those on a front" if len(named) < len(self._best()) else "those on a front"
@@ -88,7 +88,7 @@ class CostAgainstScore(FigureBase):
         return [a.name for a in self.summary.arms if a.name in front]
 
     def _named(self) -> list[str]:
-        """Arms with a mark of their own: all if they can be told apart, else those on a front."""
+        """Arms with their own marks: all if readers can tell them apart, otherwise those on a front."""
         arms = [a.name for a in self.summary.arms]
         return arms if len(arms) <= MOST_ARMS else self._best()[:MOST_ARMS]
 

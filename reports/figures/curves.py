@@ -32,8 +32,8 @@ class LearningCurves(FigureBase):
         return (
             f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
             f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
-            f"{percent(1 - self.results.study.alpha)} intervals. Where runs stop early, later epochs rest on those "
-            f"that went on.{only_first(len(self.results.study.arms))}"
+            f"{percent(1 - self.results.study.alpha)} intervals. If runs stop early, later epochs rest on the runs "
+            f"that continued.{only_first(len(self.results.study.arms))}"
         )
 
     def _score_column(self) -> str:

@@ -45,7 +45,7 @@ class Forest(FigureBase):
         if not tested:
             return ""
         return (
-            f" Thin lines are intervals for new items of the corpus, thick ones for these {tested} alone; an open "
+            f" Thin lines are intervals for new items of the corpus, thick ones for these {tested} alone. An open "
             "coloured mark is decided for these alone."
         )
 

@@ -35,16 +35,16 @@ class DifferencesByComponent(FigureBase):
         metric, rows, columns = self.summary.metric, self._rows(), self._columns()
         measure = metric.measure.replace("_", " ")
         text = (
-            f"Mean paired difference in {measure}, a line for each comparison and a column for each component "
-            f"({metric.direction}). Green is a difference for the better, red for the worse; the deeper, the larger"
-            f"{'' if self._common() else ' in its column'}. Marks are verdicts: circle better, triangle worse, square "
-            "equivalent; open where it holds for the tested items alone; without a mark nothing is decided. Empty "
-            "cells have no score."
+            f"Mean paired difference in {measure}, a row for each comparison and a column for each component "
+            f"({metric.direction}). Green means better, red worse; deeper colours mean larger differences"
+            f"{'' if self._common() else ' within the column'}. Marks are verdicts: circle better, triangle worse, "
+            "square equivalent. An open mark holds for the tested items alone; without a mark nothing is decided. "
+            "Empty cells have no score."
         )
         if len(columns) > NUMBERS:
             text += " Numbers are in the table."
         if len(rows) > MOST_ROWS or len(columns) > MOST_COLUMNS:
-            text += f" At most {MOST_ROWS} lines and {MOST_COLUMNS} columns are drawn; the table has all."
+            text += f" At most {MOST_ROWS} rows and {MOST_COLUMNS} columns are drawn; the table has all."
         return text
 
     def numbers(self) -> pd.DataFrame:

@@ -41,14 +41,12 @@ class ScoresByRepeat(FigureBase):
         text += "A line is one repeat: the same split and initialisation for both arms. "
         if not self.summary.primary:
             return (
-                text
-                + "The study asks for no comparison, so arms stand in its order."
-                + only_first(len(self.summary.arms))
+                text + "The study lists no comparison, so arms are in its order." + only_first(len(self.summary.arms))
             )
         text += (
-            "Solid lines are repeats in which the arm is ahead of what it is held against, dashed lines those in which "
-            "it is behind; below stands in how many it is ahead. Bars are means. Lines that all rise or all fall are "
-            "what a small p means; lines that cross show that the split decides more than the arm."
+            "Solid lines are repeats in which the arm is ahead of what it is compared with, dashed lines those in "
+            "which it is behind; the number of repeats in which it is ahead is written below. Bars are means. If all "
+            "lines rise or all fall, p is small; lines that cross show that the split decides more than the arm."
         )
         if len(plots) < len(self.summary.primary):
             text += f" The first {MOST} of {len(self.summary.primary)} comparisons are drawn; the table has all runs."
@@ -61,7 +59,7 @@ class ScoresByRepeat(FigureBase):
         return pd.DataFrame(sorted(rows, key=lambda row: (order[row[0]], row[1])), columns=["arm", "repeat", "score"])
 
     def _plots(self) -> list[tuple[str, ...]]:
-        """The arms of each plot from left to right: what an arm is held against, then the arm."""
+        """The arms of each plot from left to right: the reference of the comparison, then the arm."""
         pairs: list[tuple[str, ...]] = [(c.reference, c.arm) for c in self.summary.primary][:MOST]
         return pairs or [tuple(arm.name for arm in self.summary.arms)[:MOST_ARMS]]
 
@@ -112,7 +110,7 @@ class ScoresByRepeat(FigureBase):
             axes.set_xlabel(f"{c.paired.won} of {c.paired.n}", fontsize=9)
 
     def _title(self, arms: Sequence[str]) -> str:
-        """The arm, and below it what it is held against where that is not the same in all plots."""
+        """The arm, and below it the reference of the comparison unless it is the same in all plots."""
         against, arm = arms
         if len({c.reference for c in self.summary.primary}) > 1:
             return f"{shortened(arm, 14)}\n− {shortened(against, 12)}"

@@ -31,7 +31,7 @@ class LossWeights(FigureBase):
     def description(self) -> str:
         return (
             "Weight of each loss component in training, by epoch: mean over the epoch's steps and over finished "
-            "repeats, bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
+            "repeats; bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
             "components that take part; 1 is an equal share. Arms with fixed weights are not shown. "
             f"Colours stand for components, not for arms.{only_first(len(self._arms()))}"
         )

@@ -16,7 +16,7 @@ from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict
 
 MOST_IN_FULL = 6
-"""Verdicts that are told in full sentences at once."""
+"""Verdicts that are written in full sentences on the first screen."""
 
 Outcome = Literal["passed", "warning", "not applicable", "not run"]
 
@@ -178,7 +178,7 @@ class SequentialFacts:
     Args:
         least, most, step: its rule: repeats at the first look, at the last, and between looks.
         looks: looks that took place. waiting: the look that waits for runs; None: the study is over.
-        runs, runs_at_most: runs that the rule asked for, and those of every arm at ``most``.
+        runs, runs_at_most: runs that the rule required, and the runs of all arms at ``most``.
         seconds_spared: of one worker, for the runs that are not needed; 0 while the study goes on.
         text: all of it in words.
     """
@@ -272,7 +272,7 @@ class MeasureRow:
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run, for those who want to find it again."""
+    """One run, with what is needed to find it again."""
 
     arm: str
     repeat: int

@@ -57,7 +57,7 @@ class Section:
     Args:
         key: an identifier of the page, and the first part of the names of files.
         title: a heading of a few words.
-        question: what is asked, one sentence with a question mark.
+        question: one sentence with a question mark.
         lead: how it was measured and how to read it, in plain words.
         findings: the answer, most important first.
         figures: names of figures, in order; one that has nothing to draw is left out.

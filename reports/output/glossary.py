@@ -6,44 +6,45 @@ from mmcore.measures import MEASURES
 from reports.statistics.floors import ENUMERATED, PATTERNS
 
 TERMS: tuple[tuple[str, str], ...] = (
-    ("arm", "A named variant of the model or its training. One arm is the reference that others are held against."),
+    ("arm", "A named variant of the model or its training. One arm is the reference that others are compared with."),
     (
         "matched",
-        "Scaled in width until the model has as many parameters, or needs as many operations, as the reference's: what "
-        "then remains of a difference is not due to size.",
+        "Scaled in width until the model has as many parameters, or needs as many operations, as the reference. The "
+        "difference that then remains is not due to size.",
     ),
     (
         "repeat",
-        "One draw of split and initialisation, the same for every arm. Arms are compared repeat by repeat, so what "
-        "makes a repeat easy or hard for all of them cancels out.",
+        "One draw of split and initialisation, the same for every arm. Arms are compared repeat by repeat, so effects "
+        "that make a repeat easy or hard for all of them cancel out.",
     ),
     ("skill", MEASURES["skill"].meaning),
     (
         "component",
-        "A part of what is predicted, with a loss of its own. The study's skill is the mean over components.",
+        "A part of the prediction, with its own loss. The study's skill is the mean over components.",
     ),
     (
         "verdict",
         "What is shown about new items of this corpus. Equivalent: the difference is shown to lie within the margin. "
-        "Better or worse: every test of the difference that it needs speaks for it. “On these items”: it holds for "
-        "the tested items alone; whether other items of the corpus would agree is open. Undecided: nothing is shown, "
-        "which does not mean that the arms are equal.",
+        "Better or worse: every test that the verdict needs shows the difference. “On these items”: the verdict holds "
+        "for the tested items alone; whether other items of the corpus would agree is open. Undecided: nothing is "
+        "shown, which does not mean that the arms are equal.",
     ),
     (
         "new items",
-        "Items of the same corpus that no run has seen. Where repeats draw their own test items, the repeats speak for "
-        "new items. Where all repeats test the same ones, the spread between the groups of test items does.",
+        "Items of the same corpus that no run has seen. If each repeat draws its own test items, the repeats show what "
+        "holds for new items. If all repeats test the same items, the spread between the groups of test items shows "
+        "it.",
     ),
     (
         "interval",
-        "Where the true mean plausibly lies. An interval of a difference that leaves out 0 speaks for a difference. "
-        "It is a t interval, with the Nadeau–Bengio correction where repeats draw their own splits. Where all repeats "
-        "test the same items, an arm's interval is about these items alone; that of a difference on new items also "
-        "rests on the spread between the groups of test items.",
+        "Where the true mean plausibly lies. If the interval of a difference leaves out 0, that speaks for a "
+        "difference. It is a t interval, with the Nadeau–Bengio correction if repeats draw their own splits. If all "
+        "repeats test the same items, an arm's interval is about these items alone; the interval of a difference on "
+        "new items also rests on the spread between the groups of test items.",
     ),
     (
         "deviation",
-        "The standard deviation between repeats: how far a single repeat lies from the mean, typically. It does not "
+        "The standard deviation between repeats: how far a single repeat typically lies from the mean. It does not "
         "shrink with more repeats; the interval of the mean does.",
     ),
     (
@@ -53,35 +54,36 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "interquartile mean",
-        "The mean of the middle half of the repeats: a few broken or lucky ones do not move it.",
+        "The mean of the middle half of the repeats. A few failed or lucky ones do not change it.",
     ),
     (
         "p",
         "How often a difference at least this large would come up if the two arms were equally good and only chance "
-        "decided which was ahead. Small p: chance is a poor explanation. A verdict needs several tests, and this is "
-        "the largest of their p: the sign-flip test's, the interval's, and that of new items where all repeats test "
-        "the same ones.",
+        "decided which was ahead. If p is small, chance is a poor explanation. A verdict needs several tests, and this "
+        "is the largest of their p: from the sign-flip test, from the interval and, if all repeats test the same "
+        "items, from the test on new items.",
     ),
     (
         "sign-flip p",
-        "Of the test that changes the signs of the differences at random, two-sided: exact up to "
-        f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it reads {PATTERNS:,} of the possible sign patterns. "
-        "It assumes no shape of the scores, but does not know that repeats share training data.",
+        "From the two-sided test that changes the signs of the differences at random. It is exact up to "
+        f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it uses {PATTERNS:,} of the possible sign patterns. "
+        "It makes no assumption about the distribution of the scores, but does not account for training data that "
+        "repeats share.",
     ),
     (
         "p of the interval",
-        "Of the t-test that belongs to the interval, which knows that repeats share training data. Where splits vary "
-        "it is corrected with Holm.",
+        "From the t-test that belongs to the interval. It accounts for training data that repeats share. If splits "
+        "vary, it is corrected with Holm.",
     ),
     (
         "p of new items",
-        "Of the test over groups of test items and repeats together, after Holm: would other items of the corpus "
-        "agree? Known only where all repeats test the same items.",
+        "From the test over groups of test items and repeats together, after Holm: would other items of the corpus "
+        "agree? It is only known if all repeats test the same items.",
     ),
     (
         "sequential p",
-        "Stands for p where repeats are added until a comparison is decided: the smallest level at which the study's "
-        "rule would have stopped by now. Looking often is paid for in it.",
+        "Replaces p if repeats are added until a comparison is decided: the smallest level at which the study's "
+        "rule would have stopped by now. It accounts for the number of looks.",
     ),
     (
         "Holm",
@@ -90,48 +92,49 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "floor",
-        f"With n repeats, up to {ENUMERATED}, no p can be below 2/2ⁿ, however large the effect; with more than that, "
-        f"none below 1/{PATTERNS:,}. Where even that is too much the verdict is “too few repeats”.",
+        f"With n repeats, up to {ENUMERATED}, no p can be below 2/2ⁿ, however large the effect; with more repeats, "
+        f"none can be below 1/{PATTERNS:,}. If even this smallest p is too large, the verdict is “too few repeats”.",
     ),
     (
         "effect size",
-        "Mean difference divided by its standard deviation between repeats (Cohen's d_z): how steady the difference "
-        "is; its interval in brackets. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 large) are for d, which divides "
-        "by the deviation of the scores; they do not hold for d_z, which pairing makes larger.",
+        "Mean difference divided by its standard deviation between repeats (Cohen's d_z), with its interval in "
+        "brackets. It shows how steady the difference is. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 large) are "
+        "for d, which divides by the standard deviation of the scores. They do not hold for d_z, which pairing makes "
+        "larger.",
     ),
     (
         "share of repeats won",
-        "In how many of the repeats the arm was ahead; where it is a share, a tie counts half.",
+        "The number of repeats in which the arm was ahead; where a share is given, a tie counts half.",
     ),
     (
         "equivalent",
         "The difference is shown to be smaller than the margin that the study set beforehand, whether or not it is "
-        "shown to be other than 0. Without a margin nothing can be called equivalent: a missing proof of a difference "
+        "shown to differ from 0. Without a margin nothing can be called equivalent: a missing proof of a difference "
         "is no proof of equality.",
     ),
     (
         "undecided",
-        "The runs fit a difference as well as none. The estimate of further repeats assumes that difference and "
-        "deviation stay as observed; take it as an order of magnitude.",
+        "The runs are compatible with a difference and with none. The estimate of further repeats assumes that the "
+        "difference and its standard deviation stay as observed; take it as an order of magnitude.",
     ),
     (
         "complete items",
-        "Items that have every modality. Scores on all items include those that lack some, as they come in practice.",
+        "Items that have every modality. Scores on all items include items that lack some, as happens in practice.",
     ),
     (
         "naive baselines",
-        "Predictions without learning: persistence repeats the last value, constant says the training mean, majority "
-        "the commonest class, prior its frequencies. An arm that does not beat them has learned nothing useful.",
+        "Predictions without learning: persistence repeats the last value, constant predicts the training mean, "
+        "majority the most frequent class, prior the class frequencies. An arm that does not beat them has learned "
+        "nothing useful.",
     ),
     (
         "FLOPs",
-        "Floating-point operations of one forward pass over one window: what the model costs to use, whatever the "
-        "machine.",
+        "Floating-point operations of one forward pass over one window: the cost of using the model, on any machine.",
     ),
     (
         "Pareto front",
-        "The arms that no other arm beats on everything at once: none is at least as good for less, or better at the "
-        "same cost.",
+        "The arms that no other arm beats in score and cost at once: none is at least as good for less, or better at "
+        "the same cost.",
     ),
     (
         "average rank",

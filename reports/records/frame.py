@@ -52,7 +52,7 @@ R = TypeVar("R", bound=Result | Failure)
 
 @dataclass(frozen=True)
 class Origin:
-    """How a report came about, as its caller tells it; None where that is not known.
+    """How a report was made, as its caller says; None if that is not known.
 
     Args:
         command: that trains the runs. rebuild: that writes the report again. mmstudy, commit, dirty: of the code that
@@ -74,7 +74,7 @@ class StudyResults:
     """A study and everything that its runs left behind, as tidy tables.
 
     Args:
-        study: what was asked.
+        study: the resolved study.
         runs: every run without its rows, failed ones too.
         scores: numbers of the models of finished runs; columns :data:`SCORE_COLUMNS`. NaN: nothing to measure.
         baselines: numbers of the naive predictors, once per repeat; columns :data:`BASELINE_COLUMNS`.
@@ -89,7 +89,7 @@ class StudyResults:
             :data:`NAIVE_CLASS_COLUMNS`, ``classes`` a tuple with one a track. Without the repeats whose records are of
             before it was kept.
         quality: rows of the corpus's quality report.
-        corpus: the corpus as the first record has it that knows it.
+        corpus: from the first record that has it.
         analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared.
     """
@@ -204,7 +204,7 @@ class StudyResults:
 
 
 def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd.DataFrame]]:
-    """Every table that :meth:`StudyResults.table` may be asked for, cut in one pass over the long frame."""
+    """Every table that :meth:`StudyResults.table` may return, cut in one pass over the long frame."""
     tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
     test = scores[scores["split"] == "test"]
     keys = ["metric", "component", "items", "parameter"]
@@ -243,7 +243,7 @@ def tidy(
     """Tidy tables of a study's records, in the order of its arms and repeats whatever the order of the records.
 
     Args:
-        study: what was asked.
+        study: the resolved study.
         records: of finished and failed runs; may be empty.
         quality: rows of the corpus's quality report.
 
@@ -257,7 +257,7 @@ def tidy(
     records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
     for one, two in pairwise(records):
         if one.name == two.name:
-            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the one that is meant")
+            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the right one")
     # A run that failed before its corpus was opened says nothing that could disagree.
     check_mixable([r for r in records if r.corpus.content])
 
@@ -287,7 +287,7 @@ def tidy(
 
 
 def _naive_classes(records: Sequence[Record]) -> pd.DataFrame:
-    """Arms of a repeat share their training items, so the first record that knows speaks for all."""
+    """Arms of a repeat share their training items, so the first record with them is enough."""
     known = {record.repeat: record.naive_classes for record in reversed(records) if record.naive_classes}
     first = dict.fromkeys(record.repeat for record in records if record.naive_classes)
     rows = [(repeat, row.parameter, row.component, row.classes) for repeat in first for row in known[repeat]]

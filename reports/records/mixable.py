@@ -30,7 +30,7 @@ def check_mixable(records: Sequence[Record]) -> None:
 
     def task(record: Record) -> str:
         kind = record.corpus.task
-        # Arms may differ in what they read, e.g. the look-ahead, but not in what they are asked to predict.
+        # Arms may differ in what they read, e.g. the look-ahead, but not in what they must predict.
         horizon = record.config.task.horizon if isinstance(record.config.task, Forecast) else 1
         return f"{kind} {horizon} steps ahead" if kind == "forecast" else kind
 

@@ -48,7 +48,7 @@ def figures(results: StudyResults) -> tuple[FigureBase, ...]:
 
 
 def _failures(results: StudyResults) -> Section | None:
-    """Analyses that could not be made, with the reason: a gap is told, not left out."""
+    """Analyses that failed, with the reason: the report names a gap instead of leaving it out."""
     failed = results.answers(Failure)
     if not failed:
         return None
@@ -59,7 +59,7 @@ def _failures(results: StudyResults) -> Section | None:
     return Section(
         key="analyses_failed",
         title="Analyses that failed",
-        question="What could not be analysed?",
+        question="Which analyses failed?",
         lead="The runs themselves are finished and their scores stand. The same command tries these analyses again.",
         findings=tuple(
             Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", told)

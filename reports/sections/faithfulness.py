@@ -34,10 +34,10 @@ def tone_of(label: Label) -> Tone:
 
 
 RULE = (
-    f"Faithful: the whole interval of the rank correlation is at {STRONG} or above; not faithful: all of it is below "
-    f"{WEAK}; weakly faithful: above 0, and neither; not shown: it is not above 0 after correction for the number of "
-    f"questions, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
-    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are made on "
+    f"Faithful: the whole interval of the rank correlation is at {STRONG} or above. Not faithful: all of it is below "
+    f"{WEAK}. Weakly faithful: above 0, and neither of these. Not shown: it is not above 0 after correction for the "
+    f"number of tests, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
+    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are computed on "
     "Fisher's scale (z)."
 )
 """The rule in words, for a section's lead or limits."""
@@ -81,8 +81,8 @@ def judge(
     Args:
         correlations: in −1 … 1; None and NaN are left out. overlap: of the splits, as ``StudyResults.overlap``.
         level: coverage of the interval.
-        p: of the correlation against 0, corrected for the number of questions that are asked with this one: above
-            1 − level no correlation is shown; None: this question is asked alone.
+        p: of the correlation against 0, corrected for the number of tests made together with this one: above
+            1 − level no correlation is shown; None: this is the only test.
 
     Example:
         >>> judge([0.7, 0.72, 0.69]).label, judge([0.0, 0.0]).label, judge([0.9]).label

@@ -2,7 +2,7 @@
 
 Where each repeat draws its own test items, repeats differ in all that chance decides, and a word that holds over
 repeats holds for other items like these. Where all repeats share their test items, repeats differ in training alone: a
-word that holds over them holds for these items, and nobody knows whether it would for others. So it says so.
+word that holds over them holds for these items; it is not known whether it holds for others. The section says so.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def scoped(section: Section, results: StudyResults) -> Section:
     items = len(set(results.items["item"]))
     those = f"the same {counted(items, 'test item')}" if items else "the same test items"
     note = (
-        f"All repeats share {those}: repeats differ in training alone, so that every word here is about these items. "
-        "Whether it holds for other items of the corpus is not known."
+        f"All repeats share {those}: repeats differ in training alone, so every word here is about these items. "
+        "It is not known whether it holds for other items of the corpus."
     )
     return replace(
         section,

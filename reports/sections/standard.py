@@ -1,4 +1,4 @@
-"""Sections that need no analysis of their own: what the records of a study tell beside its verdicts."""
+"""Sections that need no analysis of their own: what the records of a study show beside its verdicts."""
 
 from __future__ import annotations
 

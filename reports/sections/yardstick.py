@@ -54,7 +54,7 @@ class Yardstick:
 
     @property
     def lost(self) -> str:
-        """What an axis of losses shows: ``skill lost``; ``loss added`` of a measure of which less is better."""
+        """What an axis of losses shows: ``skill lost``; ``loss added`` for a measure where lower is better."""
         return f"{self.title} {'lost' if self.measure.higher_is_better else 'added'}"
 
     def resolve(self, component: str | None) -> str | None:
@@ -91,6 +91,6 @@ class Yardstick:
 
     def sentence(self) -> str:
         """How numbers are to be read, for the lead of a section."""
-        low = "" if self.measure.higher_is_better else ", of which less is better"
+        low = "" if self.measure.higher_is_better else " (lower is better)"
         margin = "" if self.margin is None else f" Differences within ± {self.margin:g} count as none."
         return f"Scores are the study's metric, {self.title}{low}.{margin}"

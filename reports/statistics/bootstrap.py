@@ -28,7 +28,7 @@ def mean(values: np.ndarray) -> np.ndarray:
 
 
 def interquartile_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of the middle half along the last axis: a few broken or lucky repeats do not move it.
+    """The mean of the middle half along the last axis: a few failed or lucky repeats do not change it.
 
     A quarter of the values, rounded down, is left out on each side; below four values that is the mean.
 

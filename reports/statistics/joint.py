@@ -1,4 +1,4 @@
-"""One correction for many questions that the same repeats answer, which knows how the answers go together.
+"""One correction for many tests on the same repeats, which accounts for the correlation between the tests.
 
 Holm multiplies the smallest p by the number of questions, as if no two answers had anything in common. With n repeats
 no sign-flip p is below 2/2ⁿ, so that ten repeats could not answer a hundred questions, however clear the answers are.

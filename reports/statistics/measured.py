@@ -16,7 +16,7 @@ def of_classes(measure: str, right_NC: np.ndarray, true_NC: np.ndarray, predicte
         right_NC: right predictions of each class. true_NC: cases of it. predicted_NC: predictions of it.
 
     Raises:
-        ValueError: these numbers do not tell the measure.
+        ValueError: the measure cannot be computed from these numbers.
     """
     match measure:
         case "accuracy":
@@ -29,7 +29,7 @@ def of_classes(measure: str, right_NC: np.ndarray, true_NC: np.ndarray, predicte
             f1_N = ratio(2 * right_NC[..., 1], true_NC[..., 1] + predicted_NC[..., 1])
             return np.where(true_NC[..., 1] > 0, f1_N, np.nan)
         case _:
-            raise ValueError(f"measure '{measure}' cannot be told from right, true and predicted cases")
+            raise ValueError(f"measure '{measure}' cannot be computed from right, true and predicted cases")
 
 
 CLASS_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "f1")

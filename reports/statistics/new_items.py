@@ -50,7 +50,7 @@ class NewItems:
     left_out: float
 
     def error(self, repeats: int) -> float:
-        """The standard error of so many repeats, if item error and deviation stay as they are."""
+        """The standard error with this many repeats, if the item error and the standard deviation stay as they are."""
         items, one_repeat = self.item_error**2, self.difference.deviation**2
         return math.sqrt(items + one_repeat / repeats + self.left_out * max(items, one_repeat))
 

@@ -32,7 +32,7 @@ class Ranks:
 def ranks(scores: pd.DataFrame, differ: Callable[[str, str], bool], *, higher_is_better: bool = True) -> Ranks:
     """Rank the arms within each repeat.
 
-    Ranks describe. Which arms differ is for a test of pairs that knows how repeats hang together: Friedman's test and
+    Ranks describe. Which arms differ is for a test of pairs that accounts for dependent repeats: Friedman's test and
     Nemenyi's critical difference take repeats as independent, and called equally good arms different in 43 % to 80 % of
     simulated studies with overlapping splits.
 

@@ -1,4 +1,4 @@
-"""What a search shows as it goes on: the best of n trials, how luck shapes it, and the front of several
+"""What a search shows while it runs: the best of n trials, the share of luck in it, and the front of several
 objectives.
 
 N trials, J objectives.
@@ -66,7 +66,7 @@ def _log_choose(N: int | np.ndarray, n: int) -> np.ndarray:
 
 
 def flips(curves: dict[str, Sequence[BestOf]], maximise: bool = True) -> tuple[tuple[int, str, str], ...]:
-    """Budgets at which another search takes the lead: (n, who leads from there, who led before), smallest n first.
+    """Budgets at which another search takes the lead: (n, the leader from there, the leader before), smallest n first.
 
     Only budgets that all searches have spent are compared. A tie keeps the leader.
 

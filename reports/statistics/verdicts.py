@@ -9,11 +9,11 @@ A verdict is about new items of the corpus. The rules, in order:
    vary between repeats, its t-test must do so after Holm as well.
 4. ``undecided``: none of these, with about how many more repeats would decide, and for which verdict.
 
-Where all repeats tested the same items, rules 2 and 3 are asked of two witnesses: the repeats, and the groups of items
+Where all repeats tested the same items, rules 2 and 3 must hold for two witnesses: the repeats, and the groups of items
 (:mod:`reports.statistics.new_items`; their p after Holm over the family). If only the repeats speak, the verdict is the
 weaker one: ``better on these items``, ``worse on these items`` or ``equivalent on these items``.
 
-Why rule 3 asks for more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
+Why rule 3 requires more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
 on it corrects nothing. Six null comparisons of 16 repeats with n_test/n_train = 1/3 gave a false claim in 27 % of
 simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/error_rates.md has error
 rates and power under other assumptions, and where they are above alpha.
@@ -72,8 +72,8 @@ class Decision:
             nothing is known of other items.
         floor_holm: the smallest p after Holm that the family's numbers of pairs allow.
         family: number of comparisons in the family.
-        more: for ``undecided``, about how many more repeats would decide at the observed difference and deviation;
-            None elsewhere, and where :attr:`reason` says why no number can be given.
+        more: for ``undecided``, about how many more repeats would decide at the observed difference and standard
+            deviation; None elsewhere, and where :attr:`reason` says why no number can be given.
         would_be: the verdict that so many more repeats would give; None where ``more`` is.
         reason: plain words in place of ``more``: no number helps, or it is above :data:`FAR`.
         in_the_end: the verdict of :data:`FAR` more repeats, of a verdict that holds on these items alone; else None.
@@ -109,9 +109,9 @@ def decide(
     """Verdicts of comparisons that are corrected together, in the order given.
 
     Args:
-        family: the comparisons; one with n = 0 counts as well, it was asked.
+        family: the comparisons; one with n = 0 counts as well, because the study lists it.
         alpha: accepted chance of any false ``better`` or ``worse`` in the family.
-        margin: differences within ± margin count as none; None: equivalence is not asked.
+        margin: differences within ± margin count as none; None: equivalence is not tested.
         higher_is_better: the metric's direction.
     """
     hurdles = _hurdles(family)
@@ -252,7 +252,7 @@ def _more_repeats(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> tuple[int |
 
 
 def _at(paired: Paired, hurdle: _Hurdle, rules: _Rules, n: int) -> Verdict | None:
-    """The verdict of n repeats at the observed difference and deviation; None: they decide nothing.
+    """The verdict of n repeats at the observed difference and standard deviation; None: they decide nothing.
 
     The sign-flip p is taken as a paired t-test's, which it follows closely, and never below its floor.
     """

@@ -1,4 +1,4 @@
-"""Numbers to verdicts: the one path from a study's tidy tables to everything that its report says."""
+"""From numbers to verdicts: builds everything that a report says from a study's tidy tables."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BASELINES = ("persistence", "constant", "majority", "prior")
 def summarise(results: StudyResults) -> Summary:
     """Everything that a report of the study says.
 
-    Works with no runs at all: then every verdict is ``too few repeats``.
+    Without any run every verdict is ``too few repeats``.
 
     Raises:
         RecordError: no run has the study's metric, or it would mix parameters of different units.
@@ -51,7 +51,7 @@ def summarise(results: StudyResults) -> Summary:
     nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
     monitoring = monitoring_of(results)
     primary = _comparisons(results, metric, [metric.component], monitoring)
-    # With a single component the whole is that component: comparing it again would ask the same question twice.
+    # A single component is the whole: comparing it again would test the same difference twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
     by_component = _comparisons(results, metric, others, monitoring)
@@ -109,12 +109,12 @@ def summarise(results: StudyResults) -> Summary:
 def _families(
     results: StudyResults, metric: MetricFacts, primary: int, by_component: int, monitoring: Monitoring | None
 ) -> str:
-    """How comparisons were corrected, or why there is none."""
+    """How comparisons were corrected, or why there is nothing to compare."""
     if primary:
         return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(monitoring)
     if results.study.to_be_found:
-        return "There is nothing to compare yet: every comparison needs an arm that the search is to find."
-    why = "the study has one arm" if len(results.study.arms) == 1 else "the study asks for no comparison"
+        return "There is nothing to compare yet: every comparison needs an arm that the search has yet to find."
+    why = "the study has one arm" if len(results.study.arms) == 1 else "the study lists no comparison"
     return f"There is nothing to compare: {why}."
 
 
@@ -139,16 +139,16 @@ def _check_measured(results: StudyResults, metric: MetricFacts) -> None:
         raise RecordError(
             f"no run has a score for the study's metric '{metric.name}'",
             found=", ".join(dict.fromkeys(names)),
-            next_step="Ask for one of these with --metric; nothing has to be trained again",
+            next_step="Choose one of these with --metric; nothing has to be trained again",
         )
     parameters = [p for m, c, p in results.measured if (m, c) == (metric.measure, metric.component)]
     units = {results.corpus.units.get(p, "") if p else "" for p in parameters}
     if None not in parameters and len(units) > 1:
         raise RecordError(
-            f"metric '{metric.name}' would be a mean over parameters of different units",
+            f"metric '{metric.name}' would be a mean over parameters in different units",
             expected="one unit",
             found=", ".join(sorted(unit or "none" for unit in units)),
-            next_step="Choose another metric, or give the parameters components of their own in corpus.yaml",
+            next_step="Choose another metric, or give each parameter its own component in corpus.yaml",
         )
 
 
@@ -221,7 +221,7 @@ def _compare(
 
 
 def _column(table: pd.DataFrame, name: str) -> np.ndarray:
-    """An arm's numbers by repeat; NaN throughout for an arm of which nothing finished."""
+    """An arm's numbers by repeat; all NaN for an arm without a finished run."""
     return table[name].to_numpy(float) if name in table else np.full(len(table), math.nan)
 
 

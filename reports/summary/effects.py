@@ -1,4 +1,4 @@
-"""What a comparison comes to outside its own metric: differences in original units, and what deciding it would cost."""
+"""A comparison in original units, and what it would cost to decide it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.statistics.verdicts import THESE_ITEMS
 from reports.summary.sentences import paired_means
 
 MOST = 6
-"""Parameters or components of a measure that are told in a sentence; the table of measures has all."""
+"""Parameters or components of a measure that a sentence names; the table of measures has all."""
 
 PLAIN = ("mae", "accuracy")
 """Measures in units that need no explanation: those of the data, and shares of right predictions."""
@@ -55,7 +55,7 @@ def seconds_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> float
     if row.decision.verdict != "undecided" or more is None:
         return None
     if row.decision.would_be is not None and row.decision.would_be.endswith(THESE_ITEMS):
-        # They would say nothing of other items, which is what a verdict is about.
+        # They would say nothing about other items, and a verdict is about those.
         return None
     cost = more * (seconds[row.arm] + seconds[row.reference])
     return cost if cost == cost else None
@@ -68,6 +68,6 @@ def cost_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> str:
         return ""
     runs = counted(2 * (row.decision.more or 0), "run")
     return (
-        f"These would be {runs} of '{row.arm}' and '{row.reference}', about {duration(cost)} of training at the "
-        "time that runs took so far; several workers share that."
+        f"That means {runs} of '{row.arm}' and '{row.reference}', about {duration(cost)} of training if runs take "
+        "as long as they have so far; several workers can share it."
     )

@@ -1,6 +1,6 @@
-"""Naive predictions that flip: their class is the most frequent one in training, which may be another in each repeat.
+"""Naive predictions that flip: they name the most frequent class in training, and it may change between repeats.
 
-A mean over such repeats is a score that no prediction has.
+No single prediction scores what the mean over such repeats says.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from reports.numbers import listing, number
 from reports.records.frame import StudyResults
 
 OF_CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "f1")
-"""Measures that look at the class a prediction names, and at nothing else of it."""
+"""Measures that only look at the class that a prediction names."""
 NAMES_ONE = ("constant", "majority", "prior")
 """Naive predictors that name one and the same class throughout."""
 MOST_GROUPS = 3
-"""More groups than this are no flipping between a few scores: with many tracks some class changes in every repeat."""
+"""With more groups than this nothing flips between a few scores: with many tracks some class always changes."""
 APART = 2.0
-"""Means of the groups must differ by more than so many deviations within them."""
+"""Means of the groups must differ by more than this many standard deviations within them."""
 
 
 def flips(results: StudyResults, measure: str | None = None) -> tuple[Flip, ...]:
     """Every naive predictor, measure and component in which repeats fall into groups of unlike scores.
 
-    Repeats are grouped by the classes that were most frequent in their training items, as runs recorded them; records
-    of earlier versions do not say it, and nothing is found.
+    Repeats are grouped by the classes that were most frequent in their training items, as runs recorded them. Records
+    of earlier versions lack these classes; then nothing is found.
 
     Args:
         measure: only this one; None: all that look at classes.
@@ -56,8 +56,8 @@ def flip_text(flip: Flip) -> str:
     groups = listing([f"{number(mean)} in {repeats}" for mean, repeats in flip.groups])
     return (
         f"Naive baseline '{flip.baseline}' flips between repeats: {MEASURES[flip.measure].title}{of} is {groups}. It "
-        "names the class that is the most frequent one in training, which is not the same in all repeats; the mean "
-        "stands for none of them."
+        "predicts the most frequent class in training, which is not the same in all repeats, so its mean describes "
+        "none of them."
     )
 
 
@@ -86,7 +86,7 @@ def _groups(chosen: dict[int, tuple[tuple[int, ...], ...]], values: dict[int, fl
 
 
 def _within(groups: Sequence[Sequence[float]]) -> float:
-    """Deviation within groups, pooled; 0 where each has one member."""
+    """Standard deviation within groups, pooled; 0 where each has one member."""
     squares = sum(float(((np.array(g) - fmean(g)) ** 2).sum()) for g in groups)
     freedom = sum(len(g) - 1 for g in groups)
     return math.sqrt(squares / freedom) if freedom else 0.0

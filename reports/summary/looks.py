@@ -12,29 +12,29 @@ from reports.statistics.sequential import POWER
 from reports.verdicts.monitoring import Monitoring
 
 MOST_NAMED = 8
-"""Comparisons whose end is told one by one."""
+"""Decided comparisons that are named one by one."""
 
 
 def adjusted(looks: Looks | None) -> str:
-    """What stands behind an interval or a p: ``, adjusted for up to 25 looks``; empty where repeats are fixed."""
+    """The words after an interval or a p: ``, adjusted for up to 25 looks``; empty where repeats are fixed."""
     return "" if looks is None else f", adjusted for up to {counted(looks.planned, 'look')}"
 
 
 def open_text(row: ComparisonRow) -> str | None:
-    """What is not decided and why, of a comparison that waits for its next look; None where it does not wait."""
+    """Why a comparison is not decided yet and when the next look is; None where it does not wait for one."""
     if row.looks is None or row.looks.next is None:
         return None
     if not row.looks.done:
         return f"Nothing can be said before the first look, at {counted(row.looks.next, 'repeat')}."
-    text = f"Not decided at {counted(row.looks.repeats, 'repeat')}; the study goes on: the next look is at "
+    text = f"Not decided at {counted(row.looks.repeats, 'repeat')}. The study goes on; the next look is at "
     text += f"{row.looks.next}."
     if row.verdict == "too few repeats":
-        text = f"No effect, however large, could have been shown by a look so far. {text}"
+        text = f"No look so far could have shown an effect, however large. {text}"
     return text
 
 
 def sequential_p(looks: Looks | None) -> str:
-    """What a p is, where it is no plain one."""
+    """What a sequential p means; empty where repeats are fixed."""
     if looks is None:
         return ""
     return f". It is a sequential p: the smallest level at which {counted(len(looks.done), 'look')} would have stopped"
@@ -51,8 +51,8 @@ def looks_text(monitoring: Monitoring | None) -> str:
 
 
 def at_the_end(looks: Looks | None) -> str:
-    """What to know before more repeats are asked for; empty where their number is fixed."""
-    return "" if looks is None else " This study's rule ends here: more repeats would be another study, not its sequel."
+    """What to know before adding repeats; empty where their number is fixed."""
+    return "" if looks is None else " The stopping rule ends here: more repeats need a new study."
 
 
 def sequential_facts(
@@ -67,33 +67,33 @@ def sequential_facts(
     over = monitoring.waiting is None
     spared = [(most - monitoring.repeats(arm.name), arm.seconds) for arm in arms]
     known = [seconds for _, seconds in spared if not math.isnan(seconds)]
-    # Of an arm that never finished, the others tell how long a run takes.
+    # An arm that never finished is taken to need as long as the others.
     typical = fmean(known) if known else 0.0
     seconds = sum(n * (typical if math.isnan(s) else s) for n, s in spared) if over else 0.0
     runs, at_most = len(monitoring.asked), most * len(arms)
     step = "" if rule.step == 1 else f", every {rule.step}"
     parts = [
-        f"Repeats were added only where a comparison was undecided: looks at {rule.least} to {most} repeats{step}, by "
-        f"a rule that was fixed beforehand and shares alpha among the looks (Lan and DeMets 1983; by a look at n "
-        f"repeats (n/{most})^{POWER:g} of alpha may be spent).",
+        f"Repeats were added only where a comparison was undecided, with looks at {rule.least} to {most} "
+        f"repeats{step}. The rule was fixed beforehand and divides alpha among the looks (Lan and DeMets 1983): up to "
+        f"a look at n repeats, (n/{most})^{POWER:g} of alpha may be spent.",
         _stops(comparisons),
     ]
     if over and runs < at_most:
         parts.append(
-            f"{runs} runs were trained instead of {at_most} with {most} repeats of every arm, which saved about "
-            f"{duration(seconds)} of one worker."
+            f"{runs} runs were trained; {most} repeats of every arm would have been {at_most}. That saved one worker "
+            f"about {duration(seconds)}."
         )
     elif over:
         parts.append(f"All {at_most} runs were needed: nothing was saved.")
     else:
         parts.append(
-            f"The rule asks for {runs} runs so far, of at most {at_most}; it looks next at {monitoring.waiting}."
+            f"So far the rule requires {runs} runs, of at most {at_most}; the next look is at {monitoring.waiting}."
         )
     parts.append(
         "Comparisons by component are read at the same looks; no repeats are added for them. p values and intervals of "
-        "differences are adjusted for the looks; those of new items, where all repeats test the same ones, are read "
-        "once, at the last look. Means of arms and their intervals are not: they read every run of an arm, and a "
-        "difference of two means need not be the one that a look saw."
+        "differences are adjusted for the looks. Where all repeats test the same items, those for new items are read "
+        "once, at the last look. Means of arms and their intervals are not adjusted: they use every run of an arm, so "
+        "the difference of two means may not be the difference that a look saw."
     )
     looks = monitoring.taken
     return SequentialFacts(

@@ -14,17 +14,17 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     """How comparisons were corrected, for the methods part of the page."""
     text = f"{counted(primary, 'comparison')} on {metric.title}"
     if by_component:
-        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected by itself."
+        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected separately."
     else:
         text += f" {'is' if primary == 1 else 'are'} one family."
     if overlap > 0:
-        text += " Since splits vary, better and worse must also hold for the interval's t-test after Holm."
+        text += " Since splits vary, a verdict of better or worse must also pass the interval's t-test after Holm."
     if shared:
         text += (
-            " Since all repeats tested the same items, a verdict on new items must also hold for the spread between "
-            "the groups of test items, after Holm."
+            " Since all repeats tested the same items, a verdict on new items must also pass the test of the spread "
+            "between the groups of test items, after Holm."
         )
-    return text + " Corrections are Holm's. Claims of equivalence are not corrected for their number."
+    return text + " The correction is Holm's. Claims of equivalence are not corrected for their number."
 
 
 def how_tested(rows: Sequence[ComparisonRow]) -> str:
@@ -55,17 +55,17 @@ def covers_text(overlap: float, drawn: Drawn) -> str:
         case "corpus":
             return (
                 "The corpus fixes its training and test items, so every repeat tested the same ones. Intervals of arms "
-                "cover the initialisation and the draw of the validation items alone. A verdict of better, worse or "
-                "equivalent also holds for new items of the corpus, by the spread between the groups of test items; "
-                "one “on these items” holds for the tested items alone. No verdict covers other training items than "
-                "those of the corpus, or another corpus."
+                "only cover the initialisation and the draw of the validation items. A verdict of better, worse or "
+                "equivalent also holds for new items of the corpus, according to the spread between the groups of test "
+                "items; one “on these items” holds for the tested items alone. No verdict covers training items from "
+                "outside the corpus, or another corpus."
             )
         case "once":
             return (
-                "The test items are drawn once, so every repeat tested the same ones. Intervals of arms cover the "
-                "initialisation and the draw of training and validation items alone. A verdict of better, worse or "
-                "equivalent also holds for new items of the corpus, by the spread between the groups of test items; "
-                "one “on these items” holds for the tested items alone. No verdict covers another corpus."
+                "The test items are drawn once, so every repeat tested the same ones. Intervals of arms only cover the "
+                "initialisation and the draw of training and validation items. A verdict of better, worse or "
+                "equivalent also holds for new items of the corpus, according to the spread between the groups of test "
+                "items; one “on these items” holds for the tested items alone. No verdict covers another corpus."
             )
         case "each_repeat":
             pass

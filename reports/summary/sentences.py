@@ -32,12 +32,12 @@ def verdict_text(
     cost: str = "",
     lead: str = "",
 ) -> VerdictText:
-    """One comparison on the study's metric, told to a reader who knows no statistics.
+    """One comparison on the study's metric, in words for a reader who knows no statistics.
 
     Args:
         row: the comparison.
         means: of the arm and of the reference, over the repeats in which both have a score.
-        repeats: repeats that the study asks for.
+        repeats: repeats of the study.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
@@ -76,7 +76,7 @@ def sentence(row: ComparisonRow) -> str:
 
 
 def _closing(row: ComparisonRow) -> str:
-    """What a verdict is limited to."""
+    """The limits of a verdict: the tested items, or arms of which neither beats the naive prediction."""
     said = f" on these {row.tested or 'items'}" if row.decision.only_these_items else ""
     return said + (", where neither beats the naive prediction" if row.without_skill and _takes_sides(row) else "")
 
@@ -89,7 +89,7 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
     paired = row.paired
     n, difference = paired.n, paired.difference
     if n == 0:
-        return f"Of {counted(repeats, 'repeat')} none has a score for both."
+        return f"No repeat has a score for both arms (0 of {repeats})."
     text = f"Over {counted(n, 'paired repeat')} of {repeats}" if n != repeats else f"Over {counted(n, 'paired repeat')}"
     text += f", the mean {metric.title} is {number(means[0])} against {number(means[1])}"
     if difference.mean == 0:
@@ -103,7 +103,7 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
         text += " The scores are equal in every repeat."
     else:
         text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
-        text += f" and level in {paired.tied}." if paired.tied else "."
+        text += f" and tied in {paired.tied}." if paired.tied else "."
     return f"{text} {_tests(row, alpha)}."
 
 
@@ -114,7 +114,7 @@ def _edges(row: ComparisonRow, alpha: float) -> str:
     name = f"{percent(1 - alpha)} interval"
     if not row.paired.shared:
         return f" ({name} of the difference {edges})."
-    new = "Nothing is known of new items" if math.isnan(claimed.low) else interval(claimed.low, claimed.high)
+    new = "Nothing is known about new items" if math.isnan(claimed.low) else interval(claimed.low, claimed.high)
     beyond = new if math.isnan(claimed.low) else f"On new items of the corpus: {new}"
     return f" ({name} of the difference on these {row.tested}: {edges}). {beyond}."
 
@@ -125,17 +125,17 @@ def _tests(row: ComparisonRow, alpha: float) -> str:
     paired, decision = row.paired, row.decision
     after = f" after Holm's correction for {decision.family} comparisons" if decision.family > 1 else ""
 
-    def told(raw: float, corrected: float) -> str:
+    def in_words(raw: float, corrected: float) -> str:
         return equals("p", raw, alpha) + (f", and {probability(corrected, alpha)}{after}" if after else "")
 
     if not paired.shared:
-        return f"{told(decision.p, decision.p_holm)}{_effect(row)}{sequential_p(row.looks)}"
-    here = told(max(paired.p, paired.p_t), max(decision.p_flip, decision.p_t))
-    text = f"On these items {here}{_effect(row)}{sequential_p(row.looks)}"
+        return f"{in_words(decision.p, decision.p_holm)}{_effect(row)}{sequential_p(row.looks)}"
+    here = in_words(max(paired.p, paired.p_t), max(decision.p_flip, decision.p_t))
+    text = f"On these items, {here}{_effect(row)}{sequential_p(row.looks)}"
     new = paired.new_items
     if new is None or decision.p_items is None or math.isnan(new.difference.low):
         return text
-    return f"{text}. On new items of the corpus {told(new.p, decision.p_items)}"
+    return f"{text}. On new items of the corpus, {in_words(new.p, decision.p_items)}"
 
 
 def _effect(row: ComparisonRow) -> str:
@@ -160,13 +160,13 @@ def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: fl
         case "better" | "worse":
             return "Not shown: that the same holds on another corpus, or with other settings than this study's."
         case "better on these items" | "worse on these items":
-            return f"{_only_these_items(row, alpha)} Nor is it shown on another corpus, or with other settings."
+            return f"{_only_these_items(row, alpha)} Nor is it shown for another corpus, or for other settings."
         case "equivalent":
             return f"{_within(row, alpha, margin)} Not shown: that there is no difference at all."
         case "equivalent on these items":
             return f"{_within(row, alpha, margin)} {_only_these_items(row, alpha)}"
         case "undecided":
-            text = "Neither is shown: that one is better, or that both are equal."
+            text = "It is not shown that one is better, nor that both are equal."
             return f"{text} {undecided_text(row, alpha)}"
         case "too few repeats":
             return _too_few(row, alpha)
@@ -182,7 +182,7 @@ def _only_these_items(row: ComparisonRow, alpha: float) -> str:
             if new is not None and new.groups < FEWEST
             else "the runs did not record this measure item by item"
         )
-        return f"{text} All repeats tested the same items, and {why}, so nothing can be said of others."
+        return f"{text} All repeats tested the same items, and {why}, so nothing can be said about other items."
     groups = counted(int(new.groups), "group")
     if decision.side == "equivalent":
         inside = interval(new.narrow.low, new.narrow.high)
@@ -190,7 +190,7 @@ def _only_these_items(row: ComparisonRow, alpha: float) -> str:
     else:
         p = new.p if decision.p_items is None else decision.p_items
         corrected = " after Holm's correction" if decision.family > 1 else ""
-        why = f"their {groups} differ too much among themselves to tell ({equals('p', p, alpha)}{corrected})"
+        why = f"their {groups} differ too much from one another to say ({equals('p', p, alpha)}{corrected})"
     helps = decision.in_the_end is not None and not decision.in_the_end.endswith(THESE_ITEMS)
     return (
         f"{text} All repeats tested the same {row.tested}, and {why}. More test items would show more"
@@ -199,7 +199,7 @@ def _only_these_items(row: ComparisonRow, alpha: float) -> str:
 
 
 def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
-    """That the difference lies within the margin; and that it is no chance, where it is none."""
+    """That the difference lies within the margin, and whether it is shown to be other than 0."""
     paired, decision = row.paired, row.decision
     narrow = paired.narrow
     if paired.new_items is not None and not decision.only_these_items:
@@ -217,16 +217,17 @@ def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
 def _too_few(row: ComparisonRow, alpha: float) -> str:
     paired, decision = row.paired, row.decision
     least = needed(alpha, decision.family)
-    asked = counted(decision.family, "comparison")
+    compared = counted(decision.family, "comparison")
     if least is None:
-        return f"With {asked} no number of repeats can show anything at {alpha:g}."
+        return f"With {compared}, no number of repeats can show anything at {alpha:g}."
     text = ""
     if paired.n:
-        text = f"With {counted(paired.n, 'paired repeat')} no p can be below {probability(paired.floor, alpha)}"
+        text = f"With {counted(paired.n, 'paired repeat')}, no p can be below {probability(paired.floor, alpha)}"
         if decision.family > 1:
-            text += f", or {probability(decision.floor_holm, alpha)} after Holm's correction for {asked}"
+            text += f", or {probability(decision.floor_holm, alpha)} after Holm's correction for {compared}"
         text += ", however large the effect. "
-    text += f"To show anything at {alpha:g}, {asked} need{'s' if decision.family == 1 else ''} at least {least} repeats"
+    need = "needs" if decision.family == 1 else "need"
+    text += f"To show anything at {alpha:g}, {compared} {need} at least {least} repeats"
     return text + (f": {least - paired.n} more." if paired.n and least > paired.n else ".")
 
 

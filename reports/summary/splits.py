@@ -1,4 +1,4 @@
-"""What a report was scored on, small enough for its JSON."""
+"""The splits that a report was scored on, as short digests for its JSON."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from reports.statistics.verdicts import THESE_ITEMS
 from reports.summary.looks import at_the_end
 
 BEFOREHAND = (
-    "The number of repeats has to be decided on beforehand, or be left to --repeats MIN..MAX: to add some until a "
-    "comparison is decided is a second look at it, and makes false claims more frequent (docs/error_rates.md)."
+    "Fix the number of repeats beforehand, or leave it to --repeats MIN..MAX: adding repeats until a comparison is "
+    "decided means looking at it again, and makes false claims more frequent (docs/error_rates.md)."
 )
 """Stands before every number of further repeats."""
 
 
 def undecided_text(row: ComparisonRow, alpha: float) -> str:
-    """Which hurdle a comparison fails though it clears another, and about how many more repeats would decide it.
+    """Which test a comparison fails although it passes another, and about how many more repeats would decide it.
 
     Args:
         row: with the verdict ``undecided``.
@@ -25,7 +25,7 @@ def undecided_text(row: ComparisonRow, alpha: float) -> str:
 
 
 def _hurdle(row: ComparisonRow, alpha: float) -> str:
-    """Empty where neither test speaks for a difference, even alone."""
+    """Empty if neither test shows a difference, even without correction."""
     paired, decision = row.paired, row.decision
     flip, t_test = paired.p <= alpha, paired.p_t <= alpha
     if flip and t_test:
@@ -34,7 +34,7 @@ def _hurdle(row: ComparisonRow, alpha: float) -> str:
         corrected = (
             f", and {probability(decision.p_flip, alpha)} after Holm's correction" if decision.family > 1 else ""
         )
-        why = ", which allows for the training data that repeats share," if paired.overlap > 0 else ""
+        why = ", which accounts for the training data that repeats share," if paired.overlap > 0 else ""
         return (
             f"The sign-flip test speaks for a difference ({equals('p', paired.p, alpha)}{corrected}), but the t-test "
             f"of the interval{why} does not ({equals('p', paired.p_t, alpha)}); both must."
@@ -58,14 +58,14 @@ def _after_holm(row: ComparisonRow, alpha: float) -> str:
     kept = [equals(name, p, alpha) for name, p in after if p <= alpha]
     though = f", though {kept[0]}" if kept and decision.p_flip <= alpha else ""
     return (
-        f"Alone it would stand ({listing(alone)}), but not among the {counted(decision.family, 'comparison')} that are "
-        f"corrected together: after Holm's correction {listing(failed)}{though}. The interval is not "
-        "corrected for them."
+        f"Alone, this comparison would show a difference ({listing(alone)}), but not among the "
+        f"{counted(decision.family, 'comparison')} that are corrected together: after Holm's correction "
+        f"{listing(failed)}{though}. The interval is not corrected for them."
     )
 
 
 def _more(row: ComparisonRow) -> str:
-    """The number comes last: what it costs is told right after it."""
+    """The number comes last: the sentence about its cost follows it."""
     decision = row.decision
     if decision.more is None:
         reason = decision.reason or ""
@@ -73,12 +73,13 @@ def _more(row: ComparisonRow) -> str:
     if decision.would_be is not None and decision.would_be.endswith(THESE_ITEMS):
         return (
             "More test items would show more about other items of the corpus; more repeats would not. About "
-            f"{counted(decision.more, 'more repeat')} would show only what holds on these {row.tested}: "
-            f"{decision.would_be.removesuffix(THESE_ITEMS)}, if difference and deviation stay as observed."
+            f"{counted(decision.more, 'more repeat')} would only show what holds on these {row.tested}: "
+            f"{decision.would_be.removesuffix(THESE_ITEMS)}, if the difference and its standard deviation stay as "
+            "observed."
         )
     text = (
-        f"About {counted(decision.more, 'more repeat')} would decide it as {decision.would_be}, if difference and "
-        "deviation stay as observed."
+        f"About {counted(decision.more, 'more repeat')} would decide it as {decision.would_be}, if the difference and "
+        "its standard deviation stay as observed."
     )
     return text if row.looks is not None else f"{BEFOREHAND} {text}"
 

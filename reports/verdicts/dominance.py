@@ -20,9 +20,9 @@ from reports.verdicts.monitoring import by_repeat
 MOST = 2 / 3
 """Share that makes one of three components or more the one that decides: twice as much as all others together."""
 MOST_OF_TWO = 0.9
-"""The same for one of two components, of which one always has half or more."""
+"""The share for one of two components: one of two always has half or more."""
 LEAST_PAIRS = 6
-"""Pairs of repeats from which on shares of the variance are told. With 6, one of three components that vary alike is
+"""Pairs of repeats from which on shares of the variance count. With 6, one of three components that vary alike is
 beyond :data:`MOST` in 9 % of studies, with 5 in 14 %, with 10 in 2 %."""
 
 
@@ -59,7 +59,7 @@ class Dominance:
 
 
 def dominance(parts: Mapping[str, np.ndarray], signs: Mapping[str, int]) -> Dominance:
-    """Who makes a difference of the whole.
+    """Which components make up a difference of the whole.
 
     Args:
         parts: by component the difference of two arms in each repeat, (R,); repeats in which one is NaN do not count.
@@ -130,13 +130,13 @@ def dominance_text(found: Dominance | None) -> str:
         return ""
     told = []
     if found.disagree:
-        where = "On these items components" if found.here else "Components"
+        where = "On these items, components" if found.here else "Components"
         told.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
     if found.component is not None:
-        told.append(f"Most of this difference is component {found.component} ({_rounded(found.share)}).")
+        told.append(f"Most of this difference comes from component {found.component} ({_rounded(found.share)}).")
     if found.noisy is not None:
         told.append(
-            f"Most of the difference's variation between repeats is component {found.noisy} ({_rounded(found.noise)})."
+            f"Most of the variation between repeats comes from component {found.noisy} ({_rounded(found.noise)})."
         )
     return " ".join(told)
 

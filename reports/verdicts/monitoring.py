@@ -1,4 +1,4 @@
-"""The course of a sequential study: which looks took place, what was decided at each, which runs the rule asks for.
+"""Sequential monitoring of a study: which looks took place, what each decided, and which runs the rule requires.
 
 All of it is a function of the records in order of repeats: a look after n repeats reads repeats 0 … n−1 and nothing
 else, whatever else is there. So a study that was killed and started again takes the same decisions, and so does one
@@ -37,7 +37,7 @@ class Monitoring:
     Args:
         rule: its looks.
         looks: of each comparison, in the order of the study's pairs.
-        asked: every (arm, repeat) that the rule has asked for so far, those of the next look included.
+        asked: every (arm, repeat) that the rule has required so far, including the next look.
         waiting: the look that waits for runs; None: the study is over.
         overlap: n_test / n_train of the first look, used at all looks.
     """
@@ -49,7 +49,7 @@ class Monitoring:
     overlap: float
 
     def repeats(self, arm: str) -> int:
-        """Repeats of an arm that the rule has asked for so far."""
+        """Repeats of an arm that the rule has required so far."""
         return sum(name == arm for name, _ in self.asked)
 
     @property
@@ -98,7 +98,7 @@ def monitoring_of(results: StudyResults) -> Monitoring | None:
             done[pair].append(look)
         family = [compared[pair][rule.looks.index(done[pair][-1])] for pair in study.pairs]
         for pair, decision in zip(study.pairs, _decide(study, family), strict=True):
-            # Repeats cannot decide for other items than they share: a look asks the repeats alone.
+            # Repeats cannot decide about other items than they share: a look only tests the repeats.
             if pair in active and decision.side in DECIDED:
                 stopped[pair] = look
     looks = {

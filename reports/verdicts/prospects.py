@@ -29,7 +29,7 @@ with 3 for 2.2 times, with 2 for 6.5 times. And chance alone often makes all of 
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """Groups of a study's test side, as far as ``items.csv`` and the config tell.
+    """Groups of a study's test side, as far as ``items.csv`` and the config say.
 
     Args:
         drawn: how it comes about.
@@ -105,7 +105,7 @@ COMPONENTS = "by component"
 
 
 def asks(size: int, what: str, alpha: float, least: int | None) -> str:
-    """How many repeats a family of comparisons asks for, in words.
+    """How many repeats a family of comparisons needs, in words.
 
     Example:
         >>> asks(6, COMPONENTS, 0.05, 8)
@@ -194,7 +194,7 @@ def groups_text(drawn: Drawn, groups: int, all_groups: int, repeats: int) -> str
             return ""
         return (
             f"The corpus has {counted(all_groups, 'group')}: each repeat tests {groups} of them, and all repeats "
-            f"together test these {all_groups} and no other. What holds for so few groups may not hold for new ones. "
+            f"together test only these {all_groups}. What holds for so few groups may not hold for new ones. "
             "Record more groups, or name finer ones in items.csv."
         )
     if groups < 2:

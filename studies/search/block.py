@@ -29,9 +29,9 @@ BASELINES: dict[Baseline, Overrides] = {
     "dwa": {"loss.weighting.kind": "dwa"},
     "gradnorm": {"loss.weighting.kind": "gradnorm"},
 }
-"""Who tuned weights have to beat (Kurin et al. and Xin et al., both NeurIPS 2022): each as an arm's overrides."""
+"""Baselines that tuned weights have to beat (Kurin et al. and Xin et al., both NeurIPS 2022), as overrides of arms."""
 
-BASELINE_KNOBS: dict[str, Choice | Uniform | LogUniform] = {
+BASELINE_SPACE: dict[str, Choice | Uniform | LogUniform] = {
     "loss.weighting.temperature": LogUniform(low=0.5, high=8.0, when={"loss.weighting.kind": "dwa"}),
     "loss.weighting.alpha": Uniform(low=0.0, high=3.0, when={"loss.weighting.kind": "gradnorm"}),
     "loss.weighting.learning_rate": LogUniform(low=2.5e-3, high=0.25, when={"loss.weighting.kind": "gradnorm"}),
@@ -56,7 +56,7 @@ class Budget(Frozen):
 
 
 class Confirm(Frozen):
-    """Who is trained anew on fresh repeats once the search is over, and tested for the first time."""
+    """Which arms are retrained on fresh repeats after the search and then tested for the first time."""
 
     best: PositiveInt = 1
     """Settings of scientific hyperparameters that become arms: the best, the second best …"""
@@ -76,23 +76,23 @@ class Search(Frozen):
     space: dict[str, Hyperparameter] = Field(min_length=1)
     """Config path to hyperparameter; see studies/search/space.py."""
     objective: tuple[str, ...] | None = None
-    """What the best trial is best in: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
+    """What the search optimises: ``validation/MEASURE`` or ``validation/COMPONENT/MEASURE``, averaged over the
     repeats of a trial. Several: a Pareto front. None: the study's metric on validation items."""
     sampler: Sampler = "tpe"
-    """Who proposes settings."""
+    """The method that proposes settings."""
     pruner: Pruner = "none"
-    """Who ends trials early that do badly."""
+    """The method that ends bad trials early."""
     budget: Budget
     """Effort of each arm's search, the same for all."""
     parallel: PositiveInt = 4
-    """Trials that go on at a time at most, on however many workers. A proposal knows the trials that are at least so
-    many places before it, and no others, so that it does not depend on which of them ended first; it waits for those.
-    1: every proposal knows all trials before it. Without meaning where nothing is learned from other trials, with
+    """At most this many trials run at a time, on any number of workers. A proposal only uses trials that are at least
+    this many places before it, and waits for them, so it does not depend on which trial ended first.
+    1: every proposal uses all trials before it. It has no effect if nothing is learned from other trials: with
     sampler random or grid, no pruner, and a budget of trials."""
     repeats: PositiveInt = 2
     """S: repeats 0 … S−1 of every trial, the same for all trials and arms."""
     confirm: Confirm = Confirm()
-    """What happens with the winners."""
+    """What happens to the winners."""
 
     @field_validator("objective", mode="before")
     @classmethod
@@ -108,16 +108,16 @@ class Search(Frozen):
             raise ValueError("objective names a measure twice")
         several = len(objective) > 1
         if several and self.pruner != "none":
-            raise ValueError("pruner must be none with several objectives: no trial can be called worse half-way")
+            raise ValueError("pruner must be none with several objectives: half-way, no trial can be called worse")
         if several and self.sampler == "cma_es":
-            raise ValueError("sampler cma_es knows one objective only; choose tpe, gp, nsga2, nsga3, random or grid")
+            raise ValueError("sampler cma_es supports only one objective; choose tpe, gp, nsga2, nsga3, random or grid")
         if self.pruner == "wilcoxon" and self.repeats < 4:
             raise ValueError(
                 f"pruner wilcoxon compares repeats and needs at least 4: {self.repeats} cannot give a p below 0.1"
             )
         known: set[str] = set()
-        for path, knob in self.space.items():
-            for condition in knob.when:
+        for path, parameter in self.space.items():
+            for condition in parameter.when:
                 for other in self.space:
                     if f"{condition}.".startswith(f"{other}.") and other not in known:
                         raise ValueError(f"'{path}' depends on '{other}', which must stand above it in the space")
@@ -166,7 +166,7 @@ class Objective:
 
 
 def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:
-    """Read an objective, once it is certain that winning it means something.
+    """Read an objective, and refuse one whose best value would mean nothing.
 
     Args:
         name: as written.
@@ -182,25 +182,25 @@ def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objecti
         mine = [path for path in searched if path.startswith("loss")]
         why = (
             f"it depends on {', '.join(mine)}, which this search varies: the weighted loss falls when weight moves to "
-            "components whose loss is small, whatever the model has learned"
+            "components with a small loss, whatever the model has learned"
             if mine
             else "it depends on how a model was trained, so trials would be measured with different yardsticks"
         )
         raise StudyError(
             f"'{name}' cannot be an objective: {why}",
             where=where,
-            next_step="Use validation/skill: plain losses against naive ones, whatever weights were trained with",
+            next_step="Use validation/skill: it compares unweighted losses with naive losses",
         )
     if side == "test":
         raise StudyError(
-            f"'{name}' cannot be an objective: test items are for the confirmation alone, else the winner's score "
+            f"'{name}' cannot be an objective: test items are for the confirmation alone, otherwise the winner's score "
             "would be the best of many",
             where=where,
             next_step=f"Use validation/{rest}",
         )
     if side == "train":
         raise StudyError(
-            f"'{name}' cannot be an objective: what a model remembers of training items is no measure of its settings",
+            f"'{name}' cannot be an objective: what a model remembers of training items does not measure its settings",
             where=where,
             next_step=f"Use validation/{rest}",
         )

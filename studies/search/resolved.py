@@ -1,4 +1,4 @@
-"""A search with every choice made: one search for each arm that has something to tune, all with the same effort."""
+"""A search with every choice made: one search for each arm with hyperparameters, all with the same effort."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class ResolvedSearch:
     def identity(self, search: ArmSearch, content: str) -> Identity:
         """What trials of one search must have in common; the budget is not among it: it may grow."""
         return {
-            "space": {path: knob.model_dump(mode="json") for path, knob in search.space.items()},
+            "space": {path: parameter.model_dump(mode="json") for path, parameter in search.space.items()},
             "objective": [objective.name for objective in self.objective],
             "base": identity(search.config, content)["config"],
             "corpus": content,
@@ -154,7 +154,7 @@ def tuned_names(best: int) -> list[str]:
 
 
 def confirmed_config(found: ArmSearch, settings: Mapping[str, Any], schema: CorpusSchema) -> RunConfig:
-    """The config with which the winner is trained anew: tested, as its arm is."""
+    """The config with which the winner is retrained: tested, as its arm is."""
     tested = EvaluationConfig(without=found.config.evaluation.without)
     return found.candidate(settings, schema).model_copy(update={"evaluation": tested})
 

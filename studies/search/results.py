@@ -1,4 +1,4 @@
-"""What a search came to, as reports, plans and the arms to be confirmed read it."""
+"""The result of a search, as reports and plans read it and as the arms to confirm use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from studies.search.resolved import ArmSearch, ResolvedSearch
 TrialState = Literal["complete", "pruned", "failed", "running", "waiting"]
 
 ENDED: tuple[TrialState, ...] = ("complete", "pruned", "failed")
-"""States of trials that were worked on to an end of any kind."""
+"""States of trials that have ended, in whatever way."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TrialResult:
         epochs_full: epochs of all its runs without pruning.
         seconds: from begin to end; None while it runs.
         fingerprints: its runs, by repeat.
-        reused: how many of them trials before it had.
+        reused: how many of them earlier trials had already trained.
         failure: why it failed; None where it did not.
     """
 
@@ -100,7 +100,7 @@ class SearchResult:
 
     @property
     def ended(self) -> tuple[TrialResult, ...]:
-        """Trials that were worked on to an end of any kind, by number."""
+        """Trials that have ended, in whatever way, by number."""
         return tuple(trial for trial in self.trials if trial.state in ENDED)
 
     @property

@@ -1,5 +1,5 @@
-"""What the hyperparameters of a search must not do to one another, to the arms, or to the budget; errors say file and
-line."""
+"""Rules that keep hyperparameters of a search from conflicting with one another, the arms or the budget; errors say
+file and line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPACE: Place = ("search", "space")
 
 # Conditions ----------------------------------------------------------------------------------------------------------
 def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlFile) -> None:
-    """Every ``when`` must be able to hold: an unknown path or value would take its hyperparameter away without a word.
+    """Every ``when`` must be able to hold: an unknown path or value would silently remove its hyperparameter.
 
     Args:
         space: the hyperparameters as written.
@@ -31,8 +31,8 @@ def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlF
         StudyError: a path that is none, a value that it cannot have, or that is not among those searched.
     """
     plain = [config.model_dump(mode="json") for config in configs]
-    for path, knob in space.items():
-        for condition, wanted in knob.when.items():
+    for path, parameter in space.items():
+        for condition, wanted in parameter.when.items():
             where = written.where((*_SPACE, path, "when", condition))
             around = space.get(condition)
             for value in listed(wanted):
@@ -45,7 +45,9 @@ def refuse_conditions(space: Space, configs: Sequence[RunConfig], written: YamlF
 
 def _refuse_unknown(path: str, condition: str, value: Any, space: Space, plain: list[Plain], where: str) -> None:
     """A condition on what is not searched itself: some arm, or some choice beside it, must be able to have it."""
-    choices = [(known, one) for known, knob in space.items() if isinstance(knob, Choice) for one in knob.values]
+    choices = [
+        (known, one) for known, parameter in space.items() if isinstance(parameter, Choice) for one in parameter.values
+    ]
     first: ConfigError | None = None
     for values in [*plain, *(override(values, {known: one}) for values in plain for known, one in choices)]:
         try:
@@ -69,7 +71,7 @@ def _refuse_unsearched(path: str, condition: str, value: Any, around: Hyperparam
     values = possible_values(condition, {condition: around.model_copy(update={"when": {}})}, {})
     if values is None:
         raise StudyError(
-            f"'{path}' waits for {condition} to be {value}, and that is drawn from an interval: no draw is exactly it",
+            f"'{path}' waits for {condition} to be {value}, but that is drawn from an interval: no draw is exactly it",
             where=where,
             next_step=f"Make '{condition}' a choice, or leave the condition out",
         )
@@ -82,24 +84,24 @@ def _refuse_unsearched(path: str, condition: str, value: Any, around: Hyperparam
 
 
 def refuse_idle(space: Space, searches: Sequence[ArmSearch], written: YamlFile) -> None:
-    """A hyperparameter must be there for somebody.
+    """Every hyperparameter must apply to some arm.
 
     Raises:
         StudyError: one whose conditions hold for no arm.
     """
-    for path, knob in space.items():
+    for path, parameter in space.items():
         if not any(path in found.space for found in searches):
-            told = " and ".join(f"{condition} is {value}" for condition, value in knob.when.items())
+            when = " and ".join(f"{condition} is {value}" for condition, value in parameter.when.items())
             raise StudyError(
-                f"'{path}' applies to no arm: there is none where {told}",
+                f"'{path}' applies to no arm: there is none where {when}",
                 where=written.where((*_SPACE, path)),
                 next_step="Add such an arm, change the condition, or leave the hyperparameter out",
             )
 
 
-# Who overwrites whom -------------------------------------------------------------------------------------------------
+# Overwriting -------------------------------------------------------------------------------------------------
 def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
-    """No hyperparameter may undo what another has drawn: trials would be told by settings that they did not have.
+    """No hyperparameter may overwrite what another has drawn: trials would be reported with settings they did not have.
 
     Raises:
         StudyError: hyperparameters of which one is inside the other, or drops it by naming another kind.
@@ -110,7 +112,7 @@ def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
             continue
         turned = not _overwrites(values, (other, second), (one, first))
         raise StudyError(
-            f"'{other}' overwrites what '{one}' has drawn",
+            f"'{other}' overwrites the value drawn for '{one}'",
             where=pointer(written, _SPACE)(other),
             next_step=f"Write '{other}' above '{one}'" if turned else "Keep one of them",
         )
@@ -142,8 +144,8 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
     own = {leaf: at(values, leaf) for leaf in flat(found.overrides)}
     own = {leaf: value for leaf, value in own.items() if not (sized and leaf.startswith("model."))}
     arms = written.data.get("arms") or {}
-    for path, knob in found.space.items():
-        for sample in _samples(path, knob):
+    for path, parameter in found.space.items():
+        for sample in _samples(path, parameter):
             after = override(values, sample)
             for leaf, value in own.items():
                 if at(after, leaf) == value:
@@ -157,16 +159,16 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
                 )
 
 
-def _samples(path: str, knob: Hyperparameter) -> Iterator[Overrides]:
+def _samples(path: str, parameter: Hyperparameter) -> Iterator[Overrides]:
     """Overrides that a hyperparameter may draw, enough of them to see what it changes."""
-    match knob:
+    match parameter:
         case Choice():
-            yield from ({path: value} for value in knob.values)
+            yield from ({path: value} for value in parameter.values)
         case Simplex():
             # No arm and no other hyperparameter has weights like these by chance.
-            yield {f"{path}.{component}": 0.1234567 for component in knob.components or ()}
+            yield {f"{path}.{component}": 0.1234567 for component in parameter.components or ()}
         case _:
-            yield from ({path: value} for value in (knob.low, knob.high))
+            yield from ({path: value} for value in (parameter.low, parameter.high))
 
 
 # Effort --------------------------------------------------------------------------------------------------------------
@@ -198,10 +200,10 @@ def refuse_sampler(sampler: Sampler, searches: Sequence[ArmSearch], written: Yam
     if sampler != "cma_es":
         return
     for found in searches:
-        axes = [axis for path, knob in found.space.items() for axis in axes_of(path, knob)]
+        axes = [axis for path, parameter in found.space.items() for axis in axes_of(path, parameter)]
         if axes and all(axis.kind == "choice" for axis in axes):
             raise StudyError(
-                f"sampler cma_es needs a hyperparameter that is a number, and those of '{found.arm}' are choices only: "
+                f"sampler cma_es needs a hyperparameter that is a number, but '{found.arm}' only has choices: "
                 "it would draw at random",
                 found=", ".join(found.space),
                 where=written.where(("search", "sampler")),

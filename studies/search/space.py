@@ -30,7 +30,7 @@ _TINY = 1e-9
 """The smallest uniform number behind a weight of a simplex: 0 has no logarithm."""
 
 
-class _Knob(Frozen):
+class _Hyperparameter(Frozen):
     """What all hyperparameters have."""
 
     role: Role = "nuisance"
@@ -39,7 +39,7 @@ class _Knob(Frozen):
     """The hyperparameter is there only where each of these paths has this value, or one of this list of values."""
 
 
-class Choice(_Knob):
+class Choice(_Hyperparameter):
     """One of some values of any type."""
 
     kind: Literal["choice"] = "choice"
@@ -54,7 +54,7 @@ class Choice(_Knob):
         return self
 
 
-class _Range(_Knob):
+class _Range(_Hyperparameter):
     low: float
     """The smallest value, itself included."""
     high: float
@@ -87,7 +87,7 @@ class LogUniform(_Range):
         return self
 
 
-class Int(_Knob):
+class Int(_Hyperparameter):
     """A whole number."""
 
     kind: Literal["int"] = "int"
@@ -107,7 +107,7 @@ class Int(_Knob):
         return self
 
 
-class Simplex(_Knob):
+class Simplex(_Hyperparameter):
     """Weights of components, uniform over all proportions; they sum to their number, so 1 is an equal share.
 
     Source: Devroye, Non-Uniform Random Variate Generation (1986), ch. V, theorem 4.1: normalised exponentials.
@@ -165,20 +165,20 @@ def label(value: Any) -> str | int | float | bool:
     return value if isinstance(value, str | int | float | bool) else json.dumps(value, sort_keys=True)
 
 
-def axes_of(path: str, knob: Choice | Uniform | LogUniform | Int | Simplex) -> tuple[Axis, ...]:
+def axes_of(path: str, parameter: Choice | Uniform | LogUniform | Int | Simplex) -> tuple[Axis, ...]:
     """The axes of one hyperparameter; a simplex must have its components."""
-    match knob:
+    match parameter:
         case Choice():
-            return (Axis(path, "choice", choices=tuple(label(value) for value in knob.values)),)
+            return (Axis(path, "choice", choices=tuple(label(value) for value in parameter.values)),)
         case Uniform():
-            return (Axis(path, "float", knob.low, knob.high, points=knob.points),)
+            return (Axis(path, "float", parameter.low, parameter.high, points=parameter.points),)
         case LogUniform():
-            return (Axis(path, "float", knob.low, knob.high, log=True, points=knob.points),)
+            return (Axis(path, "float", parameter.low, parameter.high, log=True, points=parameter.points),)
         case Int():
-            return (Axis(path, "int", knob.low, knob.high, step=knob.step),)
+            return (Axis(path, "int", parameter.low, parameter.high, step=parameter.step),)
         case Simplex():
-            assert knob.components is not None
-            return tuple(Axis(f"{path}.{component}", "float", _TINY, 1.0) for component in knob.components)
+            assert parameter.components is not None
+            return tuple(Axis(f"{path}.{component}", "float", _TINY, 1.0) for component in parameter.components)
 
 
 def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> Overrides:
@@ -193,27 +193,27 @@ def settle(space: Space, config: Mapping[str, Any], draw: Draw) -> Overrides:
         Dotted path to value; ``{}`` where no hyperparameter applies.
     """
     settled: Overrides = {}
-    for path, knob in space.items():
-        if not applies(knob, settled, config):
+    for path, parameter in space.items():
+        if not applies(parameter, settled, config):
             continue
-        values = [draw(axis) for axis in axes_of(path, knob)]
-        match knob:
+        values = [draw(axis) for axis in axes_of(path, parameter)]
+        match parameter:
             case Choice():
-                settled[path] = {label(value): value for value in knob.values}[values[0]]
+                settled[path] = {label(value): value for value in parameter.values}[values[0]]
             case Uniform() | LogUniform():
                 settled[path] = float(values[0])
             case Int():
                 settled[path] = int(values[0])
             case Simplex():
-                assert knob.components is not None
-                for component, weight in zip(knob.components, simplex(values), strict=True):
+                assert parameter.components is not None
+                for component, weight in zip(parameter.components, simplex(values), strict=True):
                     settled[f"{path}.{component}"] = weight
     return settled
 
 
-def applies(knob: _Knob, settled: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+def applies(parameter: _Hyperparameter, settled: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether a hyperparameter's condition holds, given what was drawn before it and the config that it is for."""
-    return all(_value(settled, config, path) in listed(wanted) for path, wanted in knob.when.items())
+    return all(_value(settled, config, path) in listed(wanted) for path, wanted in parameter.when.items())
 
 
 def listed(wanted: Any) -> list[Any]:
@@ -226,13 +226,13 @@ def possible_values(path: str, space: Space, config: Mapping[str, Any]) -> list[
     around = [path] if path in space else [known for known in space if path.startswith(f"{known}.")]
     if not around:
         return [at(config, path)]
-    knob = space[around[0]]
-    unsearched = [at(config, path)] if knob.when else []
-    match knob:
+    parameter = space[around[0]]
+    unsearched = [at(config, path)] if parameter.when else []
+    match parameter:
         case Choice():
-            return unsearched + [_value({around[0]: value}, config, path) for value in knob.values]
+            return unsearched + [_value({around[0]: value}, config, path) for value in parameter.values]
         case Int():
-            return [*unsearched, *range(knob.low, knob.high + 1, knob.step)]
+            return [*unsearched, *range(parameter.low, parameter.high + 1, parameter.step)]
         case _:
             return None
 

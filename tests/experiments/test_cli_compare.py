@@ -55,7 +55,7 @@ def test_a_study_and_a_report_side_by_side(trained: tuple[Home, Path, Path]) -> 
     # The same report by its file, and by the name of its folder in the home.
     by_file = mmstudy(home, "compare", first / "report.json", first.name)
     assert by_file.exit_code == 0
-    assert "Nothing: the arms that both have are the same." in by_file.stdout
+    assert "Nothing: the common arms are the same." in by_file.stdout
     markdown = mmstudy(home, "compare", first, study, "--format", "markdown").stdout
     assert "| repeats |  | 1 | 2 |" in markdown
 

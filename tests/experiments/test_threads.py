@@ -136,7 +136,7 @@ def test_runs_with_other_threads_are_mixed_and_named(tiny_corpus: Path, tiny_stu
     assert "Numbers of threads differ" in told.text
     assert "1 (3 runs)" in told.text
     assert "2 (1 run)" in told.text
-    assert f"other than most: '{record.arm}' repeat {record.repeat}." in told.text
+    assert f"different from most: '{record.arm}' repeat {record.repeat}." in told.text
 
 
 @pytest.mark.parametrize("verb", ["run", "analyse", "plan"])

@@ -86,7 +86,7 @@ def test_a_genre_of_twice_the_error_is_found_with_its_items_and_groups(made: Mad
     told: Any = section(results)
     assert told.findings[0].text.startswith("Where “genre: A”, the loss of 'multimodal' is ")
     assert told.findings[0].evidence.endswith("10 items in 10 groups against 12 items in 12 groups.")
-    assert "by what items.csv says of the item (genre)" in told.lead
+    assert "according to what items.csv says about the item (genre)" in told.lead
     assert f"at least {LEAST_GROUPS} groups on each side" in told.limits
     table = next(t.table for t in told.tables if t.name == "item_conditions")
     rows = {(row[0], row[3]): dict(zip(table.columns, row, strict=True)) for row in table.rows}

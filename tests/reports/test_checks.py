@@ -40,7 +40,7 @@ def test_a_leaky_task_is_told_with_what_a_copy_scores(study_of, records_of):
     study = study_of()
     records = records_of(study, leaky=True)
     records[0] = replace(records[0], leakage=Leakage(forbidden_gradient=None, copy_skill=1.0, windows=8))
-    assert "a mere copy of the input has a skill of up to 1.00" in summarise(tidy(study, records)).warnings[0].text
+    assert "Measured: copying the input has a skill of up to 1.00" in summarise(tidy(study, records)).warnings[0].text
 
 
 def test_shared_head_with_several_tracks(summary_of, study_of):

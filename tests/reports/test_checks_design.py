@@ -164,7 +164,7 @@ def test_a_study_of_enough_repeats_is_not_told_to_ask_for_more(study_of, records
     study = study_of(("a", "b"))
     outcome, text = found(study, records_of(study, components=("active",), **options), "ABL004")
     assert outcome == "warning"
-    assert "The study asks for 8, which would be enough, but" in text
+    assert "The study's 8 repeats would be enough, but" in text
     assert text.endswith(what)
 
 

@@ -43,7 +43,7 @@ def test_test_windows_read_early_are_told_by_arm(look):
 
     outcome, text = look("ABL025", peek)
     assert outcome == "warning"
-    assert text == ("When the epoch was chosen, windows of test items had been read: up to 70 windows in 'multimodal'.")
+    assert text == ("Windows of test items were read before the epoch was chosen: up to 70 windows in 'multimodal'.")
     assert look("ABL025", lambda record: record) == ("passed", "")
 
 
@@ -65,7 +65,7 @@ def test_copies_are_told_by_name_once_however_many_runs_saw_them(look):
 
     assert look("ABL027", copied) == (
         "warning",
-        "Of 2 test items a copy is on another side of a split: 'talk_final' is 'talk' and 'b' is 'a'.",
+        "2 test items with a copy on another side of a split: 'talk_final' is 'talk' and 'b' is 'a'.",
     )
 
 
@@ -107,7 +107,7 @@ def only_in_one_item(record):
 def test_a_target_that_varies_in_few_items_is_told_apart_from_one_without_a_score(look):
     outcome, text = look("ABL009", only_in_one_item, items=30)
     assert outcome == "warning"
-    assert text == "Hardly anything is to be predicted in 96.9 % of the test items in position."
+    assert text == "There is hardly anything to predict in 96.9 % of the test items in position."
     assert look("ABL009", lambda record: record, items=30) == ("passed", "")
     outcome, text = look("ABL009", only_in_one_item, items=30, nothing=["scale"])
     assert text.startswith("In scale the target never varies")

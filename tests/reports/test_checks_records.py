@@ -49,7 +49,7 @@ def test_failures_that_are_unequal(summary_of, failures, outcome):
         ({"platform": "Darwin arm64"}, "Platforms differ: Darwin arm64 (1 run)"),
         (
             {"threads": 4},
-            "Numbers of threads differ: 4 (1 run) and 1 (15 runs); other than most: 'track_only' repeat 0.",
+            "Numbers of threads differ: 4 (1 run) and 1 (15 runs); different from most: 'track_only' repeat 0.",
         ),
     ],
 )
@@ -76,7 +76,7 @@ def test_an_arm_that_is_not_shown_to_beat_a_naive_prediction(summary_of):
     assert look(summary_of(), "ABL022") == ("passed", "")
     outcome, text = look(summary_of(effects={"multimodal": -0.3}), "ABL022")
     assert outcome == "warning"
-    assert "'multimodal' is not shown to beat it: the interval" in text
+    assert "'multimodal' is not shown to beat a naive prediction: the interval" in text
     assert "track_only" not in text
 
 
@@ -146,7 +146,7 @@ def test_a_finished_run_without_a_score_counts_for_no_mean_and_is_told(study_of,
     assert arms["multimodal"].n == arms["multimodal"].score.n
     assert look(summary, "ABL030") == (
         "warning",
-        "Finished, and skill is NaN or infinite: 3 runs of 'multimodal' (5 of 8 have a score).",
+        "Finished, but skill is NaN or infinite: 3 runs of 'multimodal' (5 of 8 have a score).",
     )
     # They did finish, and none failed.
     assert look(summary, "ABL002") == look(summary, "ABL003") == ("passed", "")
@@ -167,4 +167,4 @@ def test_missing_repeats_are_told_by_what_finished_not_by_what_has_a_score(study
     records = [without_scores(record) for record in records]
     outcome, text = look(summarise(tidy(study, records)), "ABL003")
     assert outcome == "warning"
-    assert "finished are 8 of 'track_only' and 7 of 'multimodal'" in text
+    assert "finished runs: 8 of 'track_only' and 7 of 'multimodal'" in text

@@ -100,7 +100,7 @@ def test_scores_are_the_studys_metric_with_its_sign_and_margin(results_of, study
     assert {float(v) for c in found.curves for v in c.naive_R} == {{"loss": 1.0, "active/f1": 0.5}[metric]}
     told = section(results)
     assert [finding.label for finding in told.findings] == ["falls below", "holds", "mixed"], "as in skill"
-    assert {"loss": "loss, of which less", "active/f1": "F1 of active"}[metric] in told.lead
+    assert {"loss": "loss (lower", "active/f1": "F1 of active"}[metric] in told.lead
     assert "The best naive predictor scores" in told.lead
     assert CorruptionCurves(results).draw()
 
@@ -162,7 +162,7 @@ def test_many_arms_and_modalities_are_drawn_as_far_as_they_can_be_told_apart(res
     assert "first 8 of 10 arms" in figure.description
     assert set(figure.frame()["arm"]) == set(arms)
     assert inline(to_svg(drawing), "corruption", "t", "d").count("<path") > 100
-    assert section(many).findings[-1].text == "The other 5 of 9 comparisons stand in the table."
+    assert section(many).findings[-1].text == "The table has the other 5 of 9 comparisons."
     assert len(section(many).tables[2].table.rows) == 10 * 5 * 5 * 2 * 3
 
 
@@ -177,7 +177,7 @@ def test_one_run_alone_gives_a_curve_and_no_verdict(results_of, study_of):
 LINE = (0.0, 0.1, 0.2, 0.3)
 
 
-def curve(*skills, kind="noise", unit="training deviations", noise=0.01, repeats=8):
+def curve(*skills, kind="noise", unit="training standard deviations", noise=0.01, repeats=8):
     """Skill at the levels of LINE, by turns above and below these means by ``noise``; None: no answer."""
     rows = [[math.nan if s is None else s + noise * (-1) ** r for s in skills] for r in range(repeats)]
     return Curve("all", "audio", kind, unit, True, LINE[: len(skills)], np.array(rows), np.zeros(repeats), 1, {})
@@ -198,15 +198,15 @@ def test_without_a_number_nothing_holds():
 
 def test_who_is_below_undamaged_does_not_fall():
     found = told_of(curve(-0.2, -0.3, -0.4), curve(-0.2, -0.1, 0.2, kind="gap", unit="share of the window"))
-    assert (found.label, found.text) == ("below undamaged", "'all' is below the naive predictors without any damage.")
+    assert (found.label, found.text) == ("below undamaged", "'all' is below the naive predictors even without damage.")
     assert "Undamaged: −0.200 (−0.2" in found.evidence
 
 
 @pytest.mark.parametrize(
     ("skills", "where"),
     [
-        ((0.2, 0.1, -0.1, -0.2), "(from 0.20 training deviations on)"),
-        ((0.2, -0.1, 0.1, -0.1), "(at 0.30 training deviations)"),
+        ((0.2, 0.1, -0.1, -0.2), "(from 0.20 training standard deviations on)"),
+        ((0.2, -0.1, 0.1, -0.1), "(at 0.30 training standard deviations)"),
     ],
 )
 def test_from_a_level_on_only_where_it_stays_below(skills, where):
@@ -231,13 +231,15 @@ def test_words_are_corrected_for_the_number_of_curves():
 def test_what_intervals_leave_open_is_not_shown():
     spread = told_of(curve(0.4, 0.2, 0.01, -0.01, noise=0.1))
     assert (spread.label, spread.tone) == ("not shown", "open")
-    assert spread.text.startswith("That 'all' falls below the naive predictors is not shown, nor that it stays above.")
+    assert spread.text.startswith(
+        "It is not shown that 'all' falls below the naive predictors, nor that it stays above."
+    )
     two = told_of(curve(0.4, 0.2, 0.1, -0.05, noise=0.05, repeats=2))
     assert two.label == "not shown"
     even = told_of(curve(0.0, 0.0, -0.3, -0.4))
     assert even.text == (
         "'all' is not shown to be above the naive predictors, even without damage. 'all' is below the naive predictors "
-        "with noise of audio (from 0.20 training deviations on)."
+        "with noise of audio (from 0.20 training standard deviations on)."
     )
     mixed = told_of(
         curve(0.4, 0.2, 0.1, -0.3), curve(0.4, 0.3, 0.3, 0.3, kind="gap", unit="share of the window"),

@@ -43,7 +43,7 @@ def test_who_makes_most_of_a_difference(means, component):
 def test_shares_are_of_the_absolute_differences():
     found = dominance(parts(a=0.6, b=-0.1, c=0.1), {})
     assert found.share == pytest.approx(0.75)
-    assert dominance_text(found) == "Most of this difference is component a (75 %)."
+    assert dominance_text(found) == "Most of this difference comes from component a (75 %)."
 
 
 def test_components_disagree_only_where_both_signs_are_shown():
@@ -59,7 +59,7 @@ def test_most_of_the_variation_is_told_and_says_nothing_against_the_whole():
     known = {c: 0.1 + part for c, part in parts(a=0.0, b=0.0, c=0.0).items()} | {"a": 0.1 + np.linspace(-1, 1, 8)}
     found = dominance(known, {})
     assert (found.noisy, found.dominated) == ("a", False)
-    assert dominance_text(found) == "Most of the difference's variation between repeats is component a (100 %)."
+    assert dominance_text(found) == "Most of the variation between repeats comes from component a (100 %)."
     few = {c: d_R[:5] for c, d_R in known.items()}
     assert dominance(few, {}).noisy is None
 
@@ -102,12 +102,12 @@ def test_a_verdict_opens_with_the_component_that_makes_it(study_of, records_of):
     summary = summary_of(study_of, records_of, {"active": 0.5})
     verdict = summary.verdicts[0]
     assert verdict.verdict.startswith("better")
-    assert verdict.lead.startswith("Most of this difference is component active (9")
+    assert verdict.lead.startswith("Most of this difference comes from component active (9")
     assert check(summary).outcome == "warning"
     assert verdict.lead in check(summary).text
     for text in (as_text(summary), as_markdown(summary), as_html(summary)):
         flat = " ".join(text.replace("\u00a0", " ").split())
-        assert flat.index("Most of this difference is component active") < flat.index("paired repeats")
+        assert flat.index("Most of this difference comes from component active") < flat.index("paired repeats")
     told = as_json(summary)["comparisons"]
     assert [c["lead"] for c in told if c["component"] is None] == [verdict.lead]
     assert all(c["lead"] is None for c in told if c["component"] is not None)
@@ -117,7 +117,7 @@ def test_disagreement_is_told_also_where_the_whole_is_undecided(study_of, record
     summary = summary_of(study_of, records_of, {"active": 0.3, "position": -0.3})
     assert summary.verdicts[0].verdict == "undecided"
     assert summary.verdicts[0].lead.startswith("Components disagree: better on active, worse on position.")
-    assert "Most of this difference is" not in summary.verdicts[0].lead
+    assert "Most of this difference" not in summary.verdicts[0].lead
 
 
 def test_it_is_silent_where_all_components_share_in_it(study_of, records_of):

@@ -112,7 +112,7 @@ def test_the_page_says_which_variation_the_intervals_cover_and_which_not(results
             assert "Nadeau–Bengio" in text
         assert "another corpus" in text
         # The one interval that is for other items says so where it stands.
-        assert "for other items and other repeats alike" in text
+        assert "covers both other items and other repeats" in text
 
 
 def test_names_of_arms_lead_to_their_runs_wherever_their_numbers_stand(summary_of):

@@ -114,7 +114,7 @@ def test_findings_tell_what_was_decided_and_nothing_else(results):
     told = section(results)
     assert [finding.label for finding in told.findings] == ["easier", "gains more"]
     assert told.findings[0].text.startswith("Where “speech: yes”, the loss of 'multimodal' is 0.500 times that of “no”")
-    assert "gains more on 'track_only' in active" in told.findings[1].text
+    assert "gains more over 'track_only' in active" in told.findings[1].text
 
 
 def test_conditions_that_always_come_together_are_told_once(results_of):
@@ -292,7 +292,7 @@ def test_the_page_holds_the_section_and_its_tables(results):
     summary = summarise(results)
     text = as_html(summary)
     assert 'id="section-errors"' in text
-    assert "gains more on" in text
+    assert "gains more over" in text
     written = tables(summary, results)
     assert all(len(written[f"errors_{name}"]) > 3 for name in ("conditions", "gains", "items", "spans"))
 

@@ -305,7 +305,7 @@ def test_costs_are_drawn_where_arms_differ_in_them(summary_of, study_of):
     assert set(frame["kind"]) == {"parameters"}
     assert frame["front"].tolist() == [True, False, True]
     assert frame["low"].tolist() == [a.score.low for a in summary.arms]
-    assert "Not drawn, since equal or unknown: FLOPs of a forward pass and seconds a run." in figure.description
+    assert "Not drawn, because equal or unknown: FLOPs of a forward pass and seconds a run." in figure.description
     axes = figure.draw().axes[0]
     faces = [to_hex(marks.get_facecolor()[0]) for marks in axes.collections if isinstance(marks, PathCollection)]
     assert [face == PAPER for face in faces] == [False, True, False]

@@ -73,10 +73,10 @@ def test_each_gate_gets_the_word_that_its_correlations_earn(results_of):
 def test_what_rests_on_gates_that_move_is_told(results_of):
     moving, repeats = section_of(answered(results_of)).findings[4:]
     assert moving.text.startswith(
-        "That gates move matters. With all gates of 'multimodal' held at their means, the same"
+        "It matters that gates move. With all gates of 'multimodal' held at their means, the same"
     )
     assert "scores worse by 0.204 (" in moving.text
-    assert moving.text.endswith("Most by that of track (alone 0.304).")
+    assert moving.text.endswith("The gate of track costs most (0.304 alone).")
     assert repeats.text == (
         "Repeats of 'multimodal' agree on how far each gate opens and agree on when it opens wider."
     )
@@ -85,7 +85,7 @@ def test_what_rests_on_gates_that_move_is_told(results_of):
 def test_one_repeat_shows_nothing(results_of):
     section = section_of(answered(results_of, repeats=1))
     assert {f.label for f in section.findings[:4]} == {"not shown"}
-    assert section.findings[-1].text == "Whether repeats of 'multimodal' would agree is not known."
+    assert section.findings[-1].text == "It is not known whether repeats of 'multimodal' would agree."
 
 
 def test_labels_of_items_are_judged_by_item(results_of):
@@ -241,7 +241,7 @@ def test_what_holding_costs_is_told_in_the_studys_metric(results_of, study_of):
     results = replace(results, analyses=tuple(gates_answer("multimodal", repeat) for repeat in range(6)))
     section = section_of(results)
     assert "With it held at its mean, the same model scores worse by 0.104 (" in section.findings[0].text
-    assert "loss, of which less is better" in section.lead
+    assert "loss (lower is better)" in section.lead
     half = results_of(study_of(metric="active/f1"))
     half = replace(half, analyses=results.analyses)
     assert "scores worse by 0.052 (" in section_of(half).findings[0].text
@@ -310,11 +310,11 @@ def test_gates_of_pairs_are_told_with_what_is_behind_them(results_of):
         history[f"gate/{gate}"] = 0.5
     results = replace(results, analyses=tuple(analyses), history=history)
     section = section_of(results)
-    assert "In 'multimodal' gates weigh two sides at a time: (audio|visual) stands for what became of" in section.lead
+    assert "In 'multimodal', gates weigh two sides at a time: (audio|visual) stands for the result of" in section.lead
     (inner,) = [f for f in section.findings if f.text.startswith("The gate of (audio|visual) in 'multimodal'")]
     assert "the more the model loses there without audio and visual" in inner.text
     assert inner.label == "faithful"
-    assert "goes with" not in inner.evidence
+    assert "correlates most with" not in inner.evidence
     assert any("The two of a pair share what passes" in f.evidence for f in section.findings)
     gating = Gating.of(results)
     assert gating is not None

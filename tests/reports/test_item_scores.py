@@ -223,7 +223,7 @@ def test_what_one_group_shows_is_no_verdict_about_new_items(study_of, records_of
     summary = summarise(tidy(study, records))
     assert summary.verdicts[0].verdict == "better on these items"
     assert "nearly all of what is measured lies in one group" in summary.verdicts[0].not_shown
-    assert "Nothing is known of new items." in summary.verdicts[0].evidence
+    assert "Nothing is known about new items." in summary.verdicts[0].evidence
 
 
 def test_advice_does_not_sell_verdicts_about_the_tested_items(study_of, records_of):

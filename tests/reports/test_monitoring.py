@@ -116,20 +116,20 @@ def test_the_report_says_what_held_at_the_look_where_a_comparison_stopped(sequen
     assert f"Over {clear.paired.n} paired repeats, the mean" in told
     assert "adjusted for up to 9 looks" in told
     assert "sequential p" in told
-    assert "another study" in summary.verdicts[1].not_shown
+    assert "more repeats need a new study" in summary.verdicts[1].not_shown
     facts = summary.sequential
     assert (facts.least, facts.most, facts.waiting) == (6, 14, None)
     assert facts.runs == len(records)
     assert facts.runs_at_most == 42
     assert facts.seconds_spared == pytest.approx((42 - facts.runs) * (12.5 + (clear.looks.stopped_at - 1) / 2))
     assert f"'clear' against 'track_only' at {clear.looks.stopped_at} (better)" in facts.text
-    assert f"{facts.runs} runs were trained instead of 42" in facts.text
+    assert f"{facts.runs} runs were trained; 14 repeats of every arm would have been 42." in facts.text
 
 
 def test_a_finished_sequential_study_warns_of_no_missing_repeats(sequential, all_records):
     records, _ = trained(sequential, all_records)
     outcomes = {c.title: c.outcome for c in summarise(tidy(sequential, records)).checks}
-    assert outcomes["Fewer repeats than asked for"] == "passed"
+    assert outcomes["Fewer repeats than requested"] == "passed"
     assert outcomes["Too few repeats for any claim"] == "passed"
 
 
@@ -140,9 +140,9 @@ def test_a_report_of_a_part_says_when_the_next_look_is(sequential, all_records, 
     assert f"next look is at {monitoring.waiting}" in summary.verdicts[1].not_shown or killed < 18
     assert killed >= 18 or "Nothing can be said before the first look, at 6 repeats." in summary.verdicts[1].not_shown
     assert not {c.verdict for c in summary.primary} & {"better", "worse"} or killed > 18
-    assert "it looks next at" in summary.sequential.text
+    assert "the next look is at" in summary.sequential.text
     outcomes = {c.title: c.outcome for c in summary.checks}
-    assert outcomes["Fewer repeats than asked for"] == "warning"
+    assert outcomes["Fewer repeats than requested"] == "warning"
     assert outcomes["Too few repeats for any claim"] == "passed"
     assert as_text(summary)
 

@@ -80,7 +80,7 @@ def test_arms_without_a_score_are_left_out_of_the_ranks_and_named(results_of, st
     results = results_of(study_of(ARMS, repeats=6), absent=[("audio", r) for r in range(6)] + [("visual", 0)])
     found = section(summarise(results), "all_arms")
     assert "left out: audio" in found.limits
-    assert "Of 6 repeats those count" in found.limits
+    assert "has a score count, of 6 repeats" in found.limits
     figure = AverageRanks(results, summarise(results).metric)
     assert sorted(figure.frame()["arm"]) == ["multimodal", "track_only", "visual"]
 
@@ -181,8 +181,8 @@ def test_shared_training_items_are_a_limit_of_the_interval_over_items(results_of
         drawn: section(summarise(results_of(study_of(repeats=6), items=6, drawn=drawn)), "by_item").limits
         for drawn in ("each_repeat", "corpus")
     }
-    assert "share training items" in told["each_repeat"]
-    assert "share training items" not in told["corpus"]
+    assert "training items that repeats share" in told["each_repeat"]
+    assert "training items that repeats share" not in told["corpus"]
 
 
 @pytest.mark.parametrize("items", [2, 17, 18, 400])

@@ -86,11 +86,11 @@ def test_each_epoch_that_was_not_trained_has_one_cause() -> None:
         ),
         (
             [trial(0, 48), trial(1, 24, state="failed")],
-            "took 72 epochs instead of 96: 25 % were left out as trials failed.",
+            "took 72 epochs instead of 96: 25 % were left out because trials failed.",
         ),
         (
             [trial(0, 24), trial(1, 24, state="failed")],
-            "took 48 epochs instead of 96: early stopping saved 25 %; 25 % were left out as trials failed.",
+            "took 48 epochs instead of 96: early stopping saved 25 %; 25 % were left out because trials failed.",
         ),
         ([trial(0, 9_999, full=10_000)], "took 9,999 epochs instead of 10,000: early stopping saved under 1 %."),
         # What still runs has saved nothing yet.
@@ -131,13 +131,13 @@ def test_fewer_settings_than_were_asked_for_are_told(
 def test_of_several_objectives_each_is_named(findings: Callable[..., list[Finding]]) -> None:
     winner = trial(1, 48, 0.99, 0.98)
     both = search(winner, objectives=2, confirmed={"multimodal": winner})
-    two = [f.text for f in findings(both) if "trained anew" in f.text]
+    two = [f.text for f in findings(both) if "retrained" in f.text]
     assert [text.partition(", and ")[0] for text in two] == [
         "In skill on validation items, 'multimodal' (trial 1) had 0.990 in the search",
         "In F1 of active on validation items, 'multimodal' (trial 1) had 0.980 in the search",
     ]
     single = search(winner, confirmed={"multimodal": replace(winner, values=(0.99,))})
-    (one,) = [f.text for f in findings(single) if "trained anew" in f.text]
+    (one,) = [f.text for f in findings(single) if "retrained" in f.text]
     assert one.startswith("'multimodal' (trial 1) had 0.990 in the search")
 
 

@@ -55,7 +55,7 @@ def test_where_the_t_test_alone_fails_shared_training_data_is_named_only_where_t
     assert f"does not (p = {probability(fixed.paired.p_t)}); both must." in text
     assert "training data" not in text
     overlapping = undecided_text(row_of([pair(spread(10, 0.9), 1 / 3)]), 0.05)
-    assert "interval, which allows for the training data that repeats share, does not" in overlapping
+    assert "interval, which accounts for the training data that repeats share, does not" in overlapping
 
 
 def test_what_would_not_stand_alone_is_not_said_to():
@@ -64,7 +64,7 @@ def test_what_would_not_stand_alone_is_not_said_to():
     assert row.paired.p <= 0.05 < row.decision.p_holm
     assert row.paired.p_t > 0.05
     text = undecided_text(row, 0.05)
-    assert "would stand" not in text
+    assert "would show a difference" not in text
     assert f"(p = {probability(row.paired.p)}, and {probability(row.decision.p_flip)} after Holm's correction)" in text
 
 
@@ -73,7 +73,7 @@ def test_what_stands_alone_and_fails_after_holm_says_at_which_test():
     assert row.paired.difference.low > 0
     assert max(row.paired.p, row.paired.p_t) <= 0.05 < row.decision.p_holm
     text = undecided_text(row, 0.05)
-    assert text.startswith("Alone it would stand (p = ")
+    assert text.startswith("Alone, this comparison would show a difference (p = ")
     assert "not among the 5 comparisons" in text
     assert f"after Holm's correction p = {probability(row.decision.p_holm)}." in text
     # Where splits overlap, the t-test can be the only one that fails after Holm, beside an interval that leaves out 0.
@@ -111,7 +111,7 @@ def test_the_number_says_which_verdict_it_would_give_and_that_it_is_to_be_fixed_
     text = undecided_text(row, 0.05)
     assert f"About {row.decision.more} more repeat" in text
     assert f"would decide it as {word}" in text
-    assert "decided on beforehand, or be left to --repeats MIN..MAX" in text
+    assert "Fix the number of repeats beforehand, or leave it to --repeats MIN..MAX" in text
     assert "docs/error_rates.md" in text
     assert comparison_verdict(row).startswith(f"undecided (about {row.decision.more} more repeat")
     assert f" for {word}" in comparison_verdict(row)
@@ -120,7 +120,7 @@ def test_the_number_says_which_verdict_it_would_give_and_that_it_is_to_be_fixed_
 def test_a_study_whose_rule_is_over_is_told_of_that_instead():
     looks = Looks(done=(6, 7, 8), stopped_at=None, next=None, planned=3)
     text = undecided_text(row_of([pair(spread(8, 0.2))], looks=looks), 0.05)
-    assert "another study" in text
+    assert "The stopping rule ends here: more repeats need a new study." in text
     assert BEFOREHAND not in text
 
 

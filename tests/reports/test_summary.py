@@ -65,7 +65,7 @@ def test_undecided_says_how_many_more_repeats(summary_of, study_of):
     assert verdict.verdict == "undecided"
     assert decision.more is not None
     assert f"About {decision.more} more repeat" in verdict.not_shown
-    assert verdict.not_shown.startswith("Neither is shown: that one is better, or that both are equal.")
+    assert verdict.not_shown.startswith("It is not shown that one is better, nor that both are equal.")
 
 
 def test_undecided_says_what_stands_in_the_way(study_of, records_of):
@@ -74,7 +74,7 @@ def test_undecided_says_what_stands_in_the_way(study_of, records_of):
     overlapping = summarise(tidy(study, records))
     assert overlapping.primary[0].decision.p_flip <= 0.05 < overlapping.primary[0].decision.p_holm
     assert "The sign-flip test speaks for a difference (p = " in overlapping.verdicts[0].not_shown
-    assert "allows for the training data that repeats share" in overlapping.verdicts[0].not_shown
+    assert "accounts for the training data that repeats share" in overlapping.verdicts[0].not_shown
     records = [changed(record, "split.drawn", "corpus") for record in records]
     assert summarise(tidy(study, records)).verdicts[0].verdict == "better on these items"
 
@@ -159,7 +159,7 @@ def test_all_runs_failed_and_no_runs_at_all_are_reports_too(study_of, records_of
     for records in (records_of(study, failures=every), []):
         summary = summarise(tidy(study, records))
         assert summary.verdicts[0].verdict == "too few repeats"
-        assert summary.verdicts[0].evidence == "Of 2 repeats none has a score for both."
+        assert summary.verdicts[0].evidence == "No repeat has a score for both arms (0 of 2)."
         assert math.isnan(summary.arms[0].score.mean)
 
 

@@ -285,9 +285,13 @@ def test_a_wrong_placebo_is_told_with_its_line(
         ("\n  kind: leave_one_out\n  parts: {a: {model.layers: 1}, b: {model.layers: 2}}", 6, ["'a' and 'b' both set"]),
         ("\n  kind: missing_modality\n  training:\n    a: {model.layer: 1}", 9, ["unknown key 'layer'"]),
         ("\n  kind: one_factor\n  factors: {loss.weights: [{positon: 1}]}", 8, ["Did you mean 'position'?"]),
-        ("{kind: one_factor, factors: {device: [cuda]}}", 6, ["'device' is no part", "--device"]),
-        ("{kind: named_sets, sets: {a/b: [audio], c: [track]}}", 6, ["'a/b' must hold no slash"]),
-        ("\n  - {kind: modality_lattice}\n  - {kind: named_sets, sets: {audio: [track]}}", 8, ["made twice"]),
+        ("{kind: one_factor, factors: {device: [cuda]}}", 6, ["'device' is a run-time option", "--device"]),
+        ("{kind: named_sets, sets: {a/b: [audio], c: [track]}}", 6, ["'a/b' must not contain a slash"]),
+        (
+            "\n  - {kind: modality_lattice}\n  - {kind: named_sets, sets: {audio: [track]}}",
+            8,
+            ["makes arm 'audio' twice"],
+        ),
         (
             "\n  - {kind: modality_lattice}\n  - {kind: named_sets, sets: {ears: [audio]}}",
             8,
@@ -318,7 +322,7 @@ def test_taking_away_the_only_modality_is_refused(tmp_path: Path, schema: Corpus
 
 
 def test_an_arm_of_the_design_cannot_be_written_again(tmp_path: Path, schema: CorpusSchema) -> None:
-    with pytest.raises(StudyError, match=r"mine\.yaml:8: arm 'without audio' is made by the design already"):
+    with pytest.raises(StudyError, match=r"mine\.yaml:8: the design already makes arm 'without audio'"):
         opened(tmp_path, EVERY["leave_one_out"] + "arms:\n  without audio: {model.width: 32}\n", schema)
 
 

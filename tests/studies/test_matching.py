@@ -182,7 +182,7 @@ def test_nothing_is_counted_where_nothing_is_matched(tmp_path: Path, schema: Cor
         ("match: {by: flops, tolerence: 0.1}\n", 10, "Did you mean 'tolerance'?"),
         ("match: {tolerance: 0.1}\n", 10, "'by' is missing"),
         ("match: {by: flops, tolerance: 0}\n", 10, "match.tolerance"),
-        ("comparisons: neighbours\nmatch: {by: flops, unmatched: true}\n", 1, "neighbours cannot tell"),
+        ("comparisons: neighbours\nmatch: {by: flops, unmatched: true}\n", 1, "neighbours cannot separate"),
         (
             "  twin: {model: {width: 96, fusion: {kind: add}, dropout: 0.3}}\nmatch: flops\n",
             10,

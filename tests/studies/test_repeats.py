@@ -147,5 +147,5 @@ def test_repeats_of_the_search_cannot_confirm_it(
         opened(tmp_path, own + SEARCH, schema, repeats=None if asked is None else parse_repeats(asked))
     told = str(caught.value)
     assert where in told
-    assert "must not be among those that it was tuned on" in told
+    assert "must not be among the repeats that it was tuned on" in told
     assert "from 2 on, since trials use repeats 0 to 1" in told

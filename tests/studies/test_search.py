@@ -45,7 +45,9 @@ def opened(folder: Path, schema: CorpusSchema, search: str, head: str = HEAD) ->
     return resolve("mine", study, written, None, None, folder, schema)
 
 
-def test_nuisance_knobs_are_tuned_for_each_arm_with_the_same_budget(tmp_path: Path, schema: CorpusSchema) -> None:
+def test_nuisance_hyperparameters_are_tuned_for_each_arm_with_the_same_budget(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
     study = opened(tmp_path, schema, GOOD)
     assert study.search is not None
     assert [one.arm for one in study.search.searches] == ["base", "add"]
@@ -77,7 +79,9 @@ def test_what_is_confirmed_is_tested_on_items_that_had_no_part_in_the_search(
     assert drawn(opened(tmp_path, schema, "", HEAD.removesuffix("search:\n"))) == {"each_repeat"}
 
 
-def test_scientific_knobs_become_arms_and_nuisance_ones_are_tuned_along(tmp_path: Path, schema: CorpusSchema) -> None:
+def test_scientific_hyperparameters_become_arms_and_nuisance_ones_are_tuned_along(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
     text = GOOD + "  confirm: {best: 2}\n"
     text = text.replace("  budget", "    model.layers: {kind: int, low: 1, high: 3, role: scientific}\n  budget")
     study = opened(tmp_path, schema, text)
@@ -94,8 +98,8 @@ def test_searched_loss_weights_have_to_beat_the_known_weightings(tmp_path: Path,
     assert study.search is not None
     # "base" has equal weights already; the others are added.
     assert [arm.name for arm in study.arms] == ["base", "add", "random", "uncertainty", "dwa", "gradnorm"]
-    knobs = {one.arm: sorted(one.space) for one in study.search.searches}
-    assert knobs == {
+    hyperparameters = {one.arm: sorted(one.space) for one in study.search.searches}
+    assert hyperparameters == {
         TUNED: ["loss.weights"],
         "dwa": ["loss.weighting.temperature"],
         "gradnorm": ["loss.weighting.alpha", "loss.weighting.learning_rate"],
@@ -154,15 +158,15 @@ def test_an_objective_that_would_mislead_is_refused(
         (GOOD.replace("1e-2", "1e-5"), 10, "must be below high"),
         (GOOD.replace("learning_rate", "learning_rat"), 10, "learning_rate"),
         (GOOD.replace("training.optimiser.learning_rate", "split.test"), 10, "what trials are scored on"),
-        (GOOD.replace("training.optimiser.learning_rate", "device"), 10, "no setting that could be tuned"),
-        (GOOD.replace("training.optimiser.learning_rate", "data.placebo"), 10, "no setting that could be tuned"),
+        (GOOD.replace("training.optimiser.learning_rate", "device"), 10, "is not a setting that can be tuned"),
+        (GOOD.replace("training.optimiser.learning_rate", "data.placebo"), 10, "is not a setting that can be tuned"),
         (GOOD.replace("training.optimiser.learning_rate", "evaluation.test"), 10, "what trials are scored on"),
         (GOOD + "  sampler: best\n", 12, "tpe"),
         (GOOD + "  sampler: grid\n", None, "points: N"),
         (GOOD + "  pruner: wilcoxon\n", None, "at least 4"),
         (GOOD + "  pruner: median\n  objective: validation/active/f1\n", 12, "only known at the end of a run"),
         (GOOD + "  pruner: median\n  objective: [validation/skill, validation/loss]\n", None, "pruner must be none"),
-        (GOOD + "  sampler: cma_es\n  objective: [validation/skill, validation/loss]\n", None, "one objective only"),
+        (GOOD + "  sampler: cma_es\n  objective: [validation/skill, validation/loss]\n", None, "only one objective"),
         (
             GOOD.replace("{kind", "{when: {model.width: 64, model.layers: 1}, kind"),
             10,
@@ -199,7 +203,7 @@ def test_tuned_sizes_and_matched_sizes_exclude_each_other(tmp_path: Path, schema
     path = tmp_path / "mine.yaml"
     path.write_text(HEAD + text, encoding="utf-8")
     study, written = read_study(path)
-    with pytest.raises(StudyError, match="brought to one size"):
+    with pytest.raises(StudyError, match="matches the size of its arms"):
         resolve("mine", study, written, None, None, tmp_path, schema, count=lambda config, by: config.model.width)
 
 
@@ -238,9 +242,9 @@ def test_the_catalogues_searches_resolve_with_every_preset(name: str, tmp_path: 
 RATE = "training.optimiser.learning_rate"
 
 
-def space(*knobs: str, **settings: str) -> str:
+def space(*hyperparameters: str, **settings: str) -> str:
     """A search block; its space begins on line 10."""
-    lines = ["  space:", *(f"    {knob}" for knob in knobs)]
+    lines = ["  space:", *(f"    {hyperparameter}" for hyperparameter in hyperparameters)]
     return "\n".join([*lines, *(f"  {k}: {v}" for k, v in ({"budget": "{trials: 4}"} | settings).items())]) + "\n"
 
 
@@ -274,7 +278,7 @@ BOTTLENECK = "{kind: int, low: 1, high: 4, when: {model.fusion.kind: bottleneck}
         ("{loss.weights.active: 2}", "loss.weights: {kind: simplex}", "sets loss.weights.active"),
     ],
 )
-def test_a_knob_that_overwrites_what_an_arm_is_is_refused(
+def test_a_hyperparameter_that_overwrites_what_an_arm_is_is_refused(
     tmp_path: Path, schema: CorpusSchema, overrides: str, hyperparameter: str, words: str
 ) -> None:
     with pytest.raises(StudyError, match="would overwrite it in every trial") as caught:
@@ -285,7 +289,9 @@ def test_a_knob_that_overwrites_what_an_arm_is_is_refused(
     assert (caught.value.next_step or "").startswith("Leave it out of the arm")
 
 
-def test_a_knob_that_overwrites_a_baseline_is_refused_with_the_knobs_line(tmp_path: Path, schema: CorpusSchema) -> None:
+def test_a_hyperparameter_that_overwrites_a_baseline_is_refused_with_the_hyperparameters_line(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
     kinds = "loss.weighting.kind: {kind: choice, values: [fixed, uncertainty]}"
     with pytest.raises(
         StudyError, match=r"mine.yaml:11: arm '\w+' sets loss.weighting.kind.*Leave the hyperparameter out"
@@ -316,14 +322,14 @@ def test_a_knob_that_overwrites_a_baseline_is_refused_with_the_knobs_line(tmp_pa
         ),
     ],
 )
-def test_knobs_beside_what_an_arm_is_are_fine(
+def test_hyperparameters_beside_what_an_arm_is_are_fine(
     tmp_path: Path, schema: CorpusSchema, overrides: str, hyperparameters: list[str]
 ) -> None:
     base = "base: {model.layers: 2}\narms:"
     study = opened(tmp_path, schema, space(*hyperparameters), with_arm(overrides).replace("arms:", base))
     assert study.search is not None
     assert {path for one in study.search.searches for path in one.space} == {
-        knob.partition(":")[0] for knob in hyperparameters
+        hyperparameter.partition(":")[0] for hyperparameter in hyperparameters
     }
 
 
@@ -381,7 +387,9 @@ def test_a_condition_that_cannot_hold_is_refused(
     assert f"mine.yaml:{line}" in caught.value.message
 
 
-def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Path, schema: CorpusSchema) -> None:
+def test_a_condition_on_a_scientific_hyperparameter_may_name_what_an_arm_has(
+    tmp_path: Path, schema: CorpusSchema
+) -> None:
     kinds = KINDS.replace("{kind", "{role: scientific, kind")
     rank = "model.fusion.rank: {kind: int, low: 1, high: 4, when: {model.fusion.kind: low_rank}}"
     study = opened(tmp_path, schema, space(kinds, rank), with_arm("{model.fusion.kind: low_rank}"))
@@ -398,17 +406,17 @@ def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Pat
         (
             [RATES, "training.optimiser: {kind: choice, values: [{learning_rate: 1e-3}, {learning_rate: 1e-2}]}"],
             11,
-            f"'training.optimiser' overwrites what '{RATE}' has drawn. Keep one",
+            f"'training.optimiser' overwrites the value drawn for '{RATE}'. Keep one",
         ),
         (
             ["training.optimiser: {kind: choice, values: [{learning_rate: 1e-3}, {learning_rate: 1e-2}]}", RATES],
             11,
-            f"'{RATE}' overwrites what 'training.optimiser' has drawn. Keep one",
+            f"'{RATE}' overwrites the value drawn for 'training.optimiser'. Keep one",
         ),
         (
             ["loss.weights: {kind: simplex}", "loss.weights.active: {kind: uniform, low: 0.5, high: 2}"],
             11,
-            "'loss.weights.active' overwrites what 'loss.weights' has drawn",
+            "'loss.weights.active' overwrites the value drawn for 'loss.weights'",
         ),
         # Another kind would drop the learning rate that was drawn before it.
         (
@@ -418,7 +426,7 @@ def test_a_condition_on_a_scientific_knob_may_name_what_an_arm_has(tmp_path: Pat
         ),
     ],
 )
-def test_knobs_that_undo_each_other_are_refused(
+def test_hyperparameters_that_undo_each_other_are_refused(
     tmp_path: Path, schema: CorpusSchema, hyperparameters: list[str], line: int, words: str
 ) -> None:
     with pytest.raises(StudyError) as caught:
@@ -484,4 +492,4 @@ def test_the_block_in_the_documentation_is_one() -> None:
     written = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
     search = Search.model_validate(written["search"])
     assert search.budget.trials == 40
-    assert [knob.role for knob in search.space.values()] == ["scientific", "nuisance"]
+    assert [hyperparameter.role for hyperparameter in search.space.values()] == ["scientific", "nuisance"]

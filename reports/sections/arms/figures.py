@@ -22,7 +22,7 @@ LANE = 0.14
 
 
 class AverageRanks(FigureBase):
-    """Average rank of each arm, with bars that join neighbours of which no two are shown to differ."""
+    """Average rank of each arm, with bars that join neighbours if no two of them are shown to differ."""
 
     name = "average_ranks"
     title = "Average ranks"
@@ -38,7 +38,7 @@ class AverageRanks(FigureBase):
         left_out = f" The first {MOST} of {arms} arms are drawn." if arms > MOST else ""
         return (
             f"Average rank by {self.metric.title} over {self.ranks.n} repeats, 1 is the best. A bar at the right joins "
-            "arms of which no two are shown to differ, by the tests of the verdicts, corrected for all "
+            "arms if no two of them are shown to differ, according to the tests of the verdicts, corrected for all "
             f"pairs.{left_out}"
         )
 

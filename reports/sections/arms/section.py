@@ -101,13 +101,14 @@ def _findings(found: EveryPair) -> list[Finding]:
     shared = any(paired.shared for _, _, paired, _ in found.pairs)
     beyond = " on new items of the corpus" if shared else ""
     only_here = sum(decision.only_these_items for *_, decision in found.pairs)
-    here = f"On the tested items alone {counted(only_here, 'pair')} can be told apart." if only_here else ""
-    told = [Finding(f"'{ranked.arms[0]}' ranks first with {number(ranked.average[0])} on average.")]
+    here = f"On the tested items alone, {counted(only_here, 'pair')} can be told apart." if only_here else ""
+    first = [Finding(f"'{ranked.arms[0]}' ranks first with {number(ranked.average[0])} on average.")]
     if not found.pairs:
-        return told
+        return first
     if ranked.alike == (ranked.arms,):
-        return [*told, Finding(f"No two arms are shown to differ{beyond}.", "not told apart", "open", here)]
-    return told + [Finding(f"Not shown to differ{beyond}: {_named(group)}.", evidence=here) for group in ranked.alike]
+        return [*first, Finding(f"No two arms are shown to differ{beyond}.", "not told apart", "open", here)]
+    groups = [Finding(f"Not shown to differ{beyond}: {_named(group)}.", evidence=here) for group in ranked.alike]
+    return first + groups
 
 
 def _named(group: tuple[str, ...]) -> str:
@@ -126,7 +127,8 @@ def _limits(found: EveryPair, results: StudyResults) -> str:
     if left:
         text += f" Without a score and left out: {listing(left)}."
     return text + (
-        f" Of {counted(results.study.repeats, 'repeat')} those count in which every one of these arms has a score."
+        " Only repeats in which every one of these arms has a score count, of "
+        f"{counted(results.study.repeats, 'repeat')}."
         if found.ranks.n < results.study.repeats
         else ""
     )

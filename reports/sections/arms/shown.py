@@ -1,4 +1,4 @@
-"""Which arms are told about in words and pictures where all would be too many; the tables have all."""
+"""The arms that words and pictures are about where all would be too many; the tables have all."""
 
 from __future__ import annotations
 

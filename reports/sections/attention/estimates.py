@@ -26,7 +26,7 @@ from reports.statistics.multiplicity import holm
 FAMILIES = 2
 """Families of questions in the section, which share alpha evenly: about single arms, and about arms against another."""
 Request = Literal["occlusion", "past", "events"]
-"""What is asked of every arm: is rollout right, does it overstate the past, do edits get more than their share?"""
+"""Tests of every arm: is rollout right, does it overstate the past, do edits get more than their share?"""
 
 Measure = Literal["entropy", "distance", "events", "apart"]
 Correlation = Literal["occlusion", "gradient", "nearness", "beyond"]
@@ -99,7 +99,7 @@ class Attending:
 
     @classmethod
     def of(cls, results: StudyResults) -> Attending | None:
-        """None where nothing was asked or answered."""
+        """None if there is no analysis with an answer."""
         by_arm: dict[str, dict[int, AttentionResult]] = {}
         for answer in results.answers(AttentionResult):
             by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result

@@ -14,7 +14,7 @@ from reports.sections.attention.estimates import Attending, Correlation
 from reports.sections.faithfulness import STRONG, WEAK
 
 _WORDS: dict[Correlation, str] = {
-    "occlusion": "taking steps away",
+    "occlusion": "removing steps",
     "gradient": "gradient × input",
     "beyond": "… with nearness held fixed",
     "nearness": "nearness alone",
@@ -51,9 +51,9 @@ class AttentionFaithfulness(OfAttention):
         ranked = self.found.ranked_of_all if self.found else "earlier steps"
         return (
             f"Rank correlation, over {ranked}, of the weight that attention rollout gives them with how far "
-            "outputs move when they are taken away (circle: this decides the word), with gradient × input (square), "
-            "and with the former once nearness is held fixed (diamond). Open triangle: what a picture gets that knows "
-            f"nothing of the model and says that near steps matter more. Means over repeats with {percent(level)} "
+            "outputs move when they are removed (circle: this decides the word), with gradient × input (square), "
+            "and with the former while nearness is held fixed (diamond). Open triangle: the correlation of a picture "
+            f"that ignores the model and says that near steps matter more. Means over repeats with {percent(level)} "
             f"intervals. Faithful: the circle's interval is right of {STRONG}; not faithful: left of "
             f"{WEAK}.{only_first(arms)}"
         )

@@ -28,12 +28,12 @@ class AttentionFlow(OfAttention):
     @property
     def description(self) -> str:
         return (
-            "From left to right, a line as wide as the share, mean over test steps, layers and repeats. Pooling by "
-            "attention, addition and decision: the weight of each modality. Hierarchical: what a gate lets pass of "
-            "either side. Cross-modal: how much of a modality's new state is read of the other one, by norm; a "
-            "modality stands left as a source and right as a reader. Bottleneck: how much of the tokens' attention "
-            "goes to a modality, and how much of a modality's goes to the tokens. Shares of different fusions mean "
-            f"different things; compare within a plot.{only_first(len(self.arms))}"
+            "From left to right; the width of a line is the share, mean over test steps, layers and repeats. Pooling "
+            "by attention, addition and decision: the weight of each modality. Hierarchical: how much a gate lets pass "
+            "from either side. Cross-modal: how much of a modality's new state is read from the other one, by norm; a "
+            "modality is on the left as a source and on the right as a reader. Bottleneck: how much of the tokens' "
+            "attention goes to a modality, and how much of a modality's goes to the tokens. Shares of different "
+            f"fusions mean different things; compare within a plot.{only_first(len(self.arms))}"
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -24,11 +24,11 @@ class AttentionHeads(OfAttention):
     def description(self) -> str:
         arms = len(self.found.arms) if self.found else 0
         return (
-            "One dot a head and repeat, a bar at their mean. Left, entropy: 1 spreads over all that may be looked at "
-            "alike, 0 looks at a single step. Right, mean distance in time of what is looked at; the thin line is "
-            "where equal weights would look. “a←b” is what a reads of b; “before” and “encoder” with a name are "
-            f"a modality's own layers; “head” attends from track to step. At most {MOST_LAYERS} layers of an arm are "
-            f"drawn; the table has all.{only_first(arms)}"
+            "One dot for each head and repeat, a bar at their mean. Left, entropy: 1 spreads equally over all steps "
+            "that may be looked at, 0 looks at a single step. Right, mean distance in time of the steps looked at; the "
+            "thin line is where equal weights would look. “a←b” is what a reads from b; “before” and “encoder” with a "
+            f"name are a modality's own layers; “head” attends from track to step. At most {MOST_LAYERS} layers of an "
+            f"arm are drawn; the table has all.{only_first(arms)}"
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class AttentionMaps(OfAttention):
             f"Where each step (from top to bottom) looks (from left to right) in a window of {listing(items)}, repeat "
             f"{repeat}, {first.steps} steps: first and last layer, mean over heads, and rollout through all layers. "
             f"Shades begin at weights of {listing([number(weight) for weight, _ in SHADES])}. Marks along the lower "
-            f"edge are edits. Lighter cells are left out. One window is an example and no evidence.{left_out}"
+            f"edge are edits. Lighter cells are left out. One window is an example, not evidence.{left_out}"
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from reports.numbers import percent
 from reports.sections.attention.estimates import Compared
 from reports.sections.attention.figures_faithfulness import OfAttention
 
-_WORDS: dict[Compared, str] = {"rollout": "weight in rollout", "occlusion": "change of outputs when taken away"}
+_WORDS: dict[Compared, str] = {"rollout": "weight in rollout", "occlusion": "change of outputs when removed"}
 
 
 class AttentionReach(OfAttention):
@@ -26,8 +26,8 @@ class AttentionReach(OfAttention):
         arms, level = (len(self.arms), self.found.level) if self.found else (0, 0.95)
         where = "just before" if not self.found or self.found.ranked_of_all == "earlier steps" else "around"
         return (
-            f"Of what lies {where} an output, the share at each distance: in the weight that attention rollout "
-            "gives (solid line, circles), and in the change of the output when that step is taken away from all "
+            f"Share of the steps {where} an output, by distance: in the weight that attention rollout "
+            "gives (solid line, circles), and in the change of the output when that step is removed from all "
             "modalities (dashed, squares). Where the lines agree, attention shows what is used. Both add up to 1 over "
             f"the distances drawn. Means over repeats; bands are {percent(level)} intervals.{only_first(arms)}"
         )

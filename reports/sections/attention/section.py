@@ -1,4 +1,4 @@
-"""The section about attention: whether its pictures are true, where it looks, what flows, and what arms differ in."""
+"""The section about attention: whether its maps are faithful, where it looks, what flows, and how arms differ."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ TOKENS = "bottleneck"
 """The name of bottleneck tokens among sources and targets of a flow."""
 
 _BELIEVE: dict[Label, str] = {
-    "faithful": "What attention shows of {arm} is what it uses: {ranked} to which rollout gives more weight "
+    "faithful": "Attention shows what {arm} uses: {ranked} to which rollout gives more weight "
     "matter more to the outputs.",
-    "weakly faithful": "What attention shows of {arm} is a weak guide to the {ranked} that matter to its outputs.",
-    "not faithful": "What attention shows of {arm} does not say which {ranked} matter to its outputs: its maps "
+    "weakly faithful": "Attention is a weak guide to the {ranked} that matter to the outputs of {arm}.",
+    "not faithful": "Attention does not show which {ranked} matter to the outputs of {arm}: its maps "
     "are no explanation.",
-    "not shown": "Whether attention shows which {ranked} matter to {arm} is not known.",
+    "not shown": "It is not known whether attention shows which {ranked} matter to {arm}.",
 }
 
 
 def section(results: StudyResults) -> Section | None:
-    """Where attention looks and how far that can be believed; None where nobody asked."""
+    """Where attention looks and how far that can be believed; None if attention was not analysed."""
     found = Attending.of(results)
     if found is None:
         return None
@@ -35,7 +35,7 @@ def section(results: StudyResults) -> Section | None:
     return Section(
         key="attention",
         title="Attention",
-        question="Where does attention look, and is what it shows what the model uses?",
+        question="Where does attention look, and does it show what the model uses?",
         lead=_lead(found),
         findings=(
             *(_believed(found, arm) for arm in told),
@@ -62,7 +62,8 @@ def section(results: StudyResults) -> Section | None:
               if (flows := flow_table(found)).rows else []),
             SectionTable(
                 "differences",
-                "Attention of each arm against the reference, and how much of each measure's variance is arms (ICC)",
+                "Attention of each arm against the reference, and the share of each measure's variance between arms "
+                "(ICC)",
                 difference_table(found),
             ),
         ),
@@ -73,20 +74,21 @@ def section(results: StudyResults) -> Section | None:
 def _lead(found: Attending) -> str:
     if found.of_items:
         ranked = (
-            "for the output of each item all spans were ranked by how far it moved and by the weight that rollout, "
-            "taken over all steps, gives them. ρ is the rank correlation, its mean over windows, then over items."
+            "for the output of each item, all spans were ranked by how far the output moved and by the weight that "
+            "rollout, taken over all steps, gives them. ρ is the rank correlation, averaged over windows, then over "
+            "items."
         )
     else:
         spans = found.ranked_of_all.replace("steps", "spans")
         ranked = (
-            f"for every output the {spans} were ranked by how far the output moved and by the weight that rollout "
-            "gives them. The step itself is left out, since the residual sum alone would be right there. ρ is the "
-            "mean rank correlation over outputs, then over items."
+            f"for every output, the {spans} were ranked by how far the output moved and by the weight that rollout "
+            "gives them. The step itself is left out, since the residual sum alone would get it right. ρ is the "
+            "rank correlation, averaged over outputs, then over items."
         )
     return (
-        "Attention was read off on every test window. Rollout follows it through all layers, half of each residual "
-        "sum passing by. Whether it is true was measured: on up to 24 windows spread over the test items, the "
-        f"content of one span of steps after another was taken away from all modalities, and {ranked} {RULE}"
+        "Attention was recorded on every test window. Rollout follows it through all layers; in each layer, half of "
+        "the residual sum bypasses attention. To measure whether rollout is faithful, on up to 24 windows spread over "
+        f"the test items one span of steps after another was removed from all modalities, and {ranked} {RULE}"
     )
 
 
@@ -98,14 +100,14 @@ def _believed(found: Attending, arm: str) -> Finding:
     text = _BELIEVE[judged.label].format(arm=arm, ranked=found.ranked(arm))
     beyond, near = found.correlated(arm, "beyond"), found.correlated(arm, "nearness")
     believed = judged.label in ("faithful", "weakly faithful")
-    # Only where nearness alone would be right to some degree can it be what speaks.
+    # Nearness can only explain the correlation where nearness alone is right to some degree.
     if believed and beyond.n > 1 and beyond.low <= 0 and near.low > 0:
         text += " But it is not shown to say more than that near steps matter most."
-    more = [f"with what taking steps away does: {judged.evidence}"]
+    more = [f"with the effect of removing steps: {judged.evidence}"]
     others: dict[Correlation, str] = {
         "gradient": "with gradient × input",
         "beyond": "with nearness held fixed",
-        "nearness": "of nearness alone",
+        "nearness": "nearness alone",
     }
     for name, words in others.items():
         rho = found.correlated(arm, name)
@@ -122,11 +124,11 @@ def _others(found: Attending, told: tuple[str, ...]) -> list[Finding]:
         if arm not in told and judged.correlation.n:
             by_label.setdefault(judged.label, []).append(f"{arm} ({number(judged.correlation.mean)})")
     parts = [f"{listing(arms)}: {label}" for label, arms in by_label.items()]
-    return [Finding(f"Of the other arms (ρ in brackets) {'; '.join(parts)}.")] if parts else []
+    return [Finding(f"The other arms (ρ in brackets): {'; '.join(parts)}.")] if parts else []
 
 
 def _overstated(found: Attending, arm: str) -> list[Finding]:
-    """Whether rollout makes more, or less, of all steps but the own one than taking them away does."""
+    """Whether rollout gives the other steps more, or less, weight than removing them shows."""
     rollout_R, effect_R = found.past(arm, "rollout"), found.past(arm, "occlusion")
     difference = found.shared(rollout_R - effect_R, -1.0)
     if found.p_of(arm, "past") > found.alpha or difference.low <= 0 <= difference.high:
@@ -137,8 +139,8 @@ def _overstated(found: Attending, arm: str) -> list[Finding]:
     what = "the past" if ranked == "earlier steps" else f"the {ranked}"
     return [
         Finding(
-            f"Rollout {word} {what} of {arm}: it gives {_percent(said)} of its weight to {ranked}, which make "
-            f"{_percent(true)} of the change when single steps are taken away.",
+            f"Rollout {word} {what} of {arm}: it gives {_percent(said)} of its weight to {ranked}, which account for "
+            f"{_percent(true)} of the change when single steps are removed.",
             evidence=f"Difference {number(difference.mean, signed=True)}, {_interval(found, difference)}",
         )
     ]
@@ -153,7 +155,7 @@ def _looks(found: Attending, arm: str) -> Finding:
     uniform, base = found.measured(arm, "distance", uniform=True), found.measured(arm, "events", uniform=True)
     text = (
         f"Attention of {arm} looks {number(away.mean)} {found.unit} away on average, where equal weights would look "
-        f"{number(uniform.mean)} {found.unit}, and spreads {_percent(entropy)} as widely as it could."
+        f"{number(uniform.mean)} {found.unit}, and has {_percent(entropy)} of the maximum entropy."
     )
     if events.n > 1 and base.mean > 0:
         sure = found.p_of(arm, "events") <= found.alpha and not events.low <= 0 <= events.high
@@ -163,7 +165,7 @@ def _looks(found: Attending, arm: str) -> Finding:
     return Finding(
         text,
         evidence=(
-            f"Distance {_mean(away)}, entropy {_mean(entropy)}, share on edits less that of equal weights "
+            f"Distance {_mean(away)}, entropy {_mean(entropy)}, share on edits minus the share of equal weights "
             f"({number(base.mean)}) {_mean(events, signed=True)}; {percent(found.level)} intervals over "
             f"{counted(away.n, 'repeat')}"
         ),
@@ -174,7 +176,7 @@ def _flow(found: Attending, arm: str) -> list[Finding]:
     """The largest and the smallest flow of an arm."""
     flows = {name: share for name, share in found.flows(arm).items() if share.n}
     if any(TOKENS in name for name in flows):
-        # What is written into tokens and what is read of them are shares of different things. What is read tells what
+        # What is written into tokens and what is read from them are shares of different things. What is read shows what
         # a modality learns of the others, and that only once there is something in the tokens.
         flows = {name: share for name, share in flows.items() if name[0] == TOKENS and name[2] > 0}
     if len(flows) < 2:
@@ -182,7 +184,7 @@ def _flow(found: Attending, arm: str) -> list[Finding]:
     (most, high), (least, low) = (pick(flows.items(), key=lambda one: one[1].mean) for pick in (max, min))
     return [
         Finding(
-            f"In {arm} most flows {_way(most)} ({_percent(high)}), least {_way(least)} ({_percent(low)}).",
+            f"In {arm}, most flows {_way(most)} ({_percent(high)}) and least {_way(least)} ({_percent(low)}).",
             evidence=f"{_mean(high)} and {_mean(low)}, means over test steps and {counted(high.n, 'repeat')}",
         )
     ]
@@ -209,7 +211,7 @@ def _differences(found: Attending) -> list[Finding]:
                 f"Arms differ from {found.reference} in {words}: {listing(told)}{_unit(found, name)}.",
                 "differs",
                 "plain",
-                f"{_agreed(found, name)}; largest p, corrected for {len(found.differences)} comparisons, "
+                f"{_agreed(found, name)}; largest p after correction for {len(found.differences)} comparisons: "
                 f"{probability(max(d.test.p for d in decided))}",
             )
         )
@@ -232,7 +234,8 @@ def _agreed(found: Attending, name: Measure) -> str:
     value = found.agreement(name)
     if math.isnan(value):
         return "repeats cannot be compared"
-    return f"{percent(round(max(value, 0.0), 2))} of the variance over arms and repeats is arms (ICC {number(value)})"
+    share = percent(round(max(value, 0.0), 2))
+    return f"{share} of the variance over arms and repeats lies between arms (ICC {number(value)})"
 
 
 def _unit(found: Attending, measure: str) -> str:
@@ -245,16 +248,16 @@ def _limits(found: Attending) -> str:
     stable = {arm: found.stability(arm) for arm in found.arms}
     known = [value for value in stable.values() if not math.isnan(value)]
     told = (
-        " How rollout falls off with time is ranked alike by the repeats of an arm: mean rank correlation "
+        " Agreement between the repeats of an arm on how rollout falls off with time: mean rank correlation "
         f"{number(min(known))} to {number(max(known))}."
         if known
         else ""
     )
     return (
-        f"Steps were taken away as {span}; what only several together carry is missed. Heads have no identity from one "
-        "repeat to the next, so they are averaged. Flow is a share of what is read, not of what it is worth: the share "
-        "of a large vector that says nothing is large, too. Edits are changes of class targets, as the model must "
-        f"foresee them. Words are corrected for the number of questions: half of alpha is for questions about single "
+        f"Steps were removed as {span}; information that only several together carry is missed. Heads have no identity "
+        "from one repeat to the next, so they are averaged. Flow is a share of what is read, not of its value: a large "
+        "vector without information has a large share, too. Edits are changes of class targets, which the model must "
+        f"predict. Words are corrected for the number of tests: half of alpha is for tests of single "
         f"arms (Holm), half for the comparisons of arms, which are judged together.{told}"
     )
 

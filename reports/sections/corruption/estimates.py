@@ -160,7 +160,7 @@ class Robustness:
 
     @classmethod
     def of(cls, results: StudyResults) -> Robustness | None:
-        """None where nothing was asked."""
+        """None if there was no such analysis."""
         answers, excluded = _alike(results.answers(CorruptionResult), results.study.reference)
         if not answers:
             return None
@@ -269,7 +269,7 @@ def _row(
 def _unit(kind: DamageKind, seconds: bool) -> str:
     match kind:
         case "noise":
-            return "training deviations"
+            return "training standard deviations"
         case "drop":
             return "share of the steps"
         case "gap":

@@ -23,20 +23,20 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     shown.
 
     Args:
-        curves: of the arm, of modalities that it reads. level: coverage of the intervals that are told. overlap: of the
+        curves: of the arm, of modalities that it reads. level: coverage of the intervals in the text. overlap: of the
             splits.
         questions: how many the section's share of alpha is divided by: see :func:`questions_of`.
     """
     known = {curve: curve.estimates(level, overlap) for curve in curves if len(curve.known_RL)}
     if not known:
-        return Finding(f"Nothing is known of '{arm}' under damage: it has no score there.", "not known", "open")
+        return Finding(f"Nothing is known about '{arm}' under damage: it has no score there.", "not known", "open")
     sure = 1 - (1 - level) / questions
     judged = {curve: curve.estimates(sure, overlap) for curve in known}
     undamaged = next(iter(judged.values()))[0]
     evidence = f"{_costs(list(known), level, overlap)} {_witnesses(known, level)}"
     if undamaged.high < 0:
         undamaged = next(iter(known.values()))[0]
-        text = f"'{arm}' is below the naive predictors without any damage."
+        text = f"'{arm}' is below the naive predictors even without damage."
         told = f"Undamaged: {_told(undamaged)}, {percent(level)} interval, {counted(undamaged.n, 'repeat')}."
         return Finding(text, "below undamaged", "bad", f"{told} {evidence}")
     below = {curve: start for curve, leads in judged.items() if (start := _below(leads)) is not None}
@@ -51,7 +51,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
         told = [f"{_named(curve)} ({_where(curve, start)})" for curve, start in sorted(below.items(), key=_first)]
         parts = [opening, f"'{arm}' {'is' if opening else 'falls'} below the naive predictors with {listing(told)}."]
     else:
-        parts = [opening or f"That '{arm}' falls below the naive predictors is not shown, nor that it stays above."]
+        parts = [opening or f"It is not shown that '{arm}' falls below the naive predictors, nor that it stays above."]
     parts.append(_rest("It stays above with", above, known))
     parts.append(_rest("Not shown either way:", [c for c in known if c not in below and c not in above], known))
     label, tone = ("falls below", "bad") if below else ("not shown", "open")
@@ -129,6 +129,6 @@ def _named(curve: Curve) -> str:
 
 
 def _amount(level: float, unit: str) -> str:
-    """A level in words: ``17 % of the steps``, ``1.68 training deviations``."""
+    """A level in words: ``17 % of the steps``, ``1.68 training standard deviations``."""
     share, _, whole = unit.partition("share of ")
     return f"{100 * level:.0f} % of {whole}" if whole else f"{level:.2f} {share}"

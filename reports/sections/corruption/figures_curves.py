@@ -19,7 +19,7 @@ from reports.statistics.intervals import estimate
 MOST_MODALITIES = 4
 """Columns that fit side by side."""
 LOWEST = -0.5
-"""Far below 0 every prediction is useless: how far is told by the table, and would flatten all other curves."""
+"""Far below 0 every prediction is useless. Drawing how far would flatten all other curves; the table has it."""
 
 _ROWS = {
     "noise": "noise",
@@ -50,10 +50,10 @@ class CorruptionCurves(FigureBase):
             else ""
         )
         return (
-            f"{self._title()} on damaged test windows by the level of damage, one column a modality and one row a "
-            f"kind: mean over repeats, bands are {percent(1 - self.results.study.alpha)} intervals. At 0 nothing is "
-            f"damaged; beyond the thin line the arm is worse than the naive predictors.{self._cut()} Flat lines: the "
-            f"arm does not read the modality.{left_out}{only_first(arms)}"
+            f"{self._title()} on damaged test windows by the level of damage, one column for each modality and one row "
+            f"for each kind: mean over repeats, bands are {percent(1 - self.results.study.alpha)} intervals. At 0 "
+            f"nothing is damaged; beyond the thin line the arm is worse than the naive predictors.{self._cut()} Flat "
+            f"lines: the arm does not read the modality.{left_out}{only_first(arms)}"
         )
 
     def _title(self) -> str:

@@ -18,11 +18,11 @@ from reports.sections.family import Test
 from reports.statistics.intervals import estimate
 
 MOST_PAIRS = 4
-"""Comparisons of arms that are told in words, the study's first ones; the table has all."""
+"""Comparisons of arms that are described in words, the study's first ones; the table has all."""
 
 
 def section(results: StudyResults) -> Section | None:
-    """How the score falls as inputs get worse; None where nobody asked."""
+    """How the score falls as inputs get worse; None if it was not analysed."""
     found = Robustness.of(results)
     if found is None:
         return None
@@ -34,12 +34,12 @@ def section(results: StudyResults) -> Section | None:
         question="How fast does the score fall as one modality gets worse?",
         lead=(
             "Test windows were damaged one modality at a time, in five ways and with rising strength, and scored again "
-            "with the trained models; nothing was trained anew. All arms of a repeat got the same windows with the "
-            f"same damage: a sample of {windows[0] if len(windows) == 1 else 'up to ' + windows[-1]} test windows, on "
-            f"which the naive predictors were scored as well. {found.yardstick.sentence()} {_zero(found)} The area "
-            "under a curve, divided by the range of levels, is the mean score over that range, and what it lacks of "
-            "the score without damage is what the damage costs. An arm that does not read a modality keeps its score "
-            "whatever happens to it."
+            "with the trained models; nothing was retrained. All arms of a repeat got the same windows with the "
+            f"same damage: a sample of {windows[0] if len(windows) == 1 else 'up to ' + windows[-1]} test windows. "
+            f"The naive predictors were scored on the same windows. {found.yardstick.sentence()} {_zero(found)} The "
+            "area under a curve, divided by the range of levels, is the mean score over that range. The cost of the "
+            "damage is the score without damage minus this mean. An arm that does not read a modality keeps its score "
+            "whatever happens to that modality."
         ),
         findings=(*_falls(results, found), *_verdicts(found)),
         figures=("corruption",),
@@ -52,7 +52,7 @@ def section(results: StudyResults) -> Section | None:
             ),
             SectionTable(
                 "comparisons",
-                "Arms compared on the area under the curve: difference of mean score (above 0: better), and of what "
+                "Arms compared on the area under the curve: difference in mean score (above 0: better), and in what "
                 "the damage costs",
                 _comparisons(found),
             ),
@@ -77,7 +77,7 @@ def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
 def _zero(found: Robustness) -> str:
     """What the naive predictors score."""
     if found.yardstick.naive_is_zero:
-        return "A skill of 0 is no better than these."
+        return "A skill of 0 is no better than the naive predictors."
     known = [c.naive_R[np.isfinite(c.naive_R)] for c in found.curves]
     mean = float(np.mean(np.concatenate(known))) if known and any(map(len, known)) else math.nan
     return f"The best naive predictor scores {number(mean)} on average, undamaged."
@@ -92,16 +92,14 @@ def _verdicts(found: Robustness) -> list[Finding]:
         on_area = _split(comparisons, [c.area.sign for c in comparisons])
         on_cost = _split(comparisons, [-c.cost.sign for c in comparisons])
         more, less = f"keeps a better score than '{reference}'", f"a worse one than '{reference}'"
-        kept = _told(
-            on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep a better score, or {less}"
-        )
+        kept = _told(on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep a better score or {less}")
         lost = _told(
-            on_cost, len(comparisons), "costs it less", "costs it more", "is not shown to cost it more, or less"
+            on_cost, len(comparisons), "costs it less", "costs it more", "is not shown to cost it more or less"
         )
         text = f"Over all levels '{arm}' {kept}. Damage {lost}."
         findings.append(Finding(text, *_label(*on_area), _evidence(comparisons)))
     if len(pairs) > MOST_PAIRS:
-        findings.append(Finding(f"The other {len(pairs) - MOST_PAIRS} of {len(pairs)} comparisons stand in the table."))
+        findings.append(Finding(f"The table has the other {len(pairs) - MOST_PAIRS} of {len(pairs)} comparisons."))
     return findings
 
 
@@ -140,9 +138,9 @@ def _evidence(comparisons: list[Comparison]) -> str:
     strongest = max(comparisons, key=lambda c: abs(c.area.estimate.mean) if c.area.estimate.n else -1.0)
     d, test = strongest.area.estimate, strongest.area
     return (
-        f"Largest difference of mean score: {KIND_WORDS[strongest.kind]} of {strongest.modality}, "
+        f"Largest difference in mean score: {KIND_WORDS[strongest.kind]} of {strongest.modality}, "
         f"{number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n}, p = "
-        f"{probability(test.p, test.alpha)} corrected for {counted(test.family, 'question')})."
+        f"{probability(test.p, test.alpha)} corrected for {counted(test.family, 'test')})."
     )
 
 
@@ -199,19 +197,19 @@ def _curves(found: Robustness, level: float, overlap: float) -> Table:
 
 def _limits(found: Robustness) -> str:
     text = (
-        "Noise: normal, in deviations of each feature on the training items; embeddings get noise of that length and "
-        "unit length again; a binary feature is turned over as often as noise of that many halves would. Dropped: "
-        "each step absent by itself. Gap: one contiguous part of each window. Lost: the score to be expected "
-        "where the modality is gone from this share of the items that have it. Delay: the stream arrives late (none is "
-        "made early: that would show what is to come). Targets are never damaged. Words "
-        "are corrected for the number of questions: half of alpha is for being above or below the naive predictors "
-        "(each curve one question; above: at every level; below: at all levels from one on), half for the comparisons "
-        "of arms, which are judged together. This is no claim about damage of other kinds, or to several modalities "
-        "at once."
+        "Noise: normal, in standard deviations of each feature on the training items; embeddings get noise of that "
+        "length and are scaled back to unit length; a binary feature flips as often as noise of that many halves would "
+        "flip it. Dropped: each step is absent independently. Gap: one contiguous part of each window. Lost: the "
+        "expected score if the modality is missing from this share of the items that have it. Delay: the stream "
+        "arrives late (none is made early: that would show the future). Targets are never damaged. Words "
+        "are corrected for the number of tests: half of alpha is for being above or below the naive predictors "
+        "(one test for each curve; above: at every level; below: at all levels from one on), half for the comparisons "
+        "of arms, which are judged together. This is no claim about other kinds of damage, or damage to several "
+        "modalities at once."
     )
     if found.excluded:
         text += (
             f" Left out: {counted(found.excluded, 'run')} that cut the test items into other windows than the "
-            "reference, and so were damaged elsewhere."
+            "reference, so the damage fell on other places."
         )
     return text

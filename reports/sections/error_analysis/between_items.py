@@ -30,7 +30,7 @@ class Between:
     """What the tested items of two groups of a condition say.
 
     Args:
-        items, base_items: tested in some repeat, in the group and in the one it is held against.
+        items, base_items: tested in some repeat, in the group and in the group it is compared with.
         groups, base_groups: groups of items.csv among them.
         p: two-sided, uncorrected; NaN for too few groups.
         low, high: interval at 1 − 2·alpha of the difference, for a word that there is none; NaN with ``p``.

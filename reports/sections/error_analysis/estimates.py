@@ -34,7 +34,7 @@ LEAST_GAIN = 0.02
 
 @dataclass(frozen=True)
 class Place:
-    """One group of a condition, held against the condition's first."""
+    """One group of a condition, compared with the condition's first group."""
 
     condition: str
     group: str
@@ -158,7 +158,7 @@ class _Losses:
 
 
 def _places(groups: dict[str, dict[str, None]], answers: Sequence[Answered[ErrorsResult]]) -> Iterator[Place]:
-    """Every group that is there besides a condition's first one, in the order in which probes tell them."""
+    """Every group that is there besides a condition's first one, in the order of the probes."""
     orders: dict[str, list[str]] = {}
     for answer in answers:
         for condition in answer.result.conditions:
@@ -176,7 +176,7 @@ class ItemGroup:
     """The items of one group of a condition that items have as a whole, and what an arm loses on them.
 
     Args:
-        base: the group that it is held against; its own name where it is the base.
+        base: the group that it is compared with; its own name where it is the base.
         items, groups: tested in some repeat; groups of items.csv among them.
         loss, naive, skill: means over repeats; NaN where not known.
     """

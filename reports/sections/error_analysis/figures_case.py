@@ -28,7 +28,7 @@ AROUND = 10
 """Places on either side of a span where two of them stand side by side: a second at ten steps a second."""
 COLUMNS = ["series", "name", "arm", "time", "value"]
 SHADED = "The shaded span is the one that was chosen; small ticks below the first line are edits."
-DRAWN = "Truth where it counts, in ink; predictions in colour."
+DRAWN = "The truth, where it counts, is black; predictions are coloured."
 
 
 class ErrorCase(FigureBase):
@@ -89,7 +89,7 @@ class ErrorEnds(FigureBase):
     """The spans that one arm predicts worst and best, side by side.
 
     Args:
-        results: of the study. number: which of the corpus's components. place: which of the arms that are told about.
+        results: of the study. number: which of the corpus's components. place: which of the arms in the text.
     """
 
     value = "value"
@@ -120,16 +120,16 @@ class ErrorEnds(FigureBase):
     def description(self) -> str:
         if not self.cases:
             return "No case."
-        told = [
+        shown = [
             f"the {end}: item {case.item}, loss {number(case.loss)}, naive predictor {number(case.naive)}"
             for end, case in self.cases.items()
         ]
         inside = words_inside(list(self.cases.values()), str(self.arm))
         return " ".join([
             f"Repeat {self.repeat}, the spans whose {self.component} '{self.arm}' predicts worst (left) and best "
-            f"(right), with the two tracks and parameters of its largest loss in each. Shown are {' and '.join(told)}. "
-            "A loss may be low because there is little to predict; the naive predictor's says whether. "
-            f"{DRAWN} {SHADED}",
+            "(right), with the two tracks and parameters of its largest loss in each. Shown are "
+            f"{' and '.join(shown)}. A loss may be low because there is little to predict; the naive predictor's loss "
+            f"shows whether that is so. {DRAWN} {SHADED}",
             *inside,
         ])  # fmt: skip
 

@@ -34,10 +34,11 @@ class ErrorConditions(FigureBase):
     @property
     def description(self) -> str:
         return (
-            "Loss in a group of targets ÷ loss in the group that it is held against, by component: geometric mean over "
-            f"repeats with {percent(1 - self.results.study.alpha)} intervals; 1, the thin line, is no difference. "
-            "Small dark marks are the naive predictors: where a mark stands right of its own, the arm suffers more "
-            "there than the targets are hard. Drawn are the reference and the best arm; the table has all."
+            "Loss in a group of targets ÷ loss in the group that it is compared with, by component: geometric mean "
+            f"over repeats with {percent(1 - self.results.study.alpha)} intervals; 1, the thin line, is no difference. "
+            "Small dark marks are the naive predictors: an arm's mark to the right of them means that the arm loses "
+            "more there than the targets' difficulty explains. The figure has the reference and the best arm; the "
+            "table has all."
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -81,6 +82,6 @@ class ErrorConditions(FigureBase):
             axes.xaxis.set_minor_locator(NullLocator())
             name_rows(axes, [shortened(p.label, 30) for p in places])
             axes.tick_params(axis="y", labelsize=8)
-        figure.supxlabel("loss ÷ loss in the group it is held against", fontsize=10)
+        figure.supxlabel("loss ÷ loss in the group it is compared with", fontsize=10)
         legend_over_all(figure)
         return figure

@@ -48,7 +48,7 @@ class Timeline:
         return rows + [(part, 0) for part in ("gates", "shares", "attention") if getattr(self.inside, part)]
 
     def draw(self, row: Row, axes: Axes, names: Sequence[str], titled: bool) -> None:
-        """One plot; says so where this span does not have what is asked for.
+        """One plot; it says so where this span lacks what the plot would show.
 
         Args:
             names: of the lines of gates, shares or attention, in the order of their colours.
@@ -75,7 +75,7 @@ class Timeline:
                 self._inside(axes, part, names)
 
     def label(self, row: Row, axes: Axes) -> None:
-        """What a plot shows, beside it; predictions are told by :meth:`draw`."""
+        """What a plot shows, written beside it; :meth:`draw` describes predictions."""
         part, n = row
         match part:
             case "lines":
@@ -90,7 +90,7 @@ class Timeline:
                 _beside(axes, part)
 
     def series(self, part: str) -> dict[str, Numbers]:
-        """Lines by name of gates, shares or attention; {} where this span has none, or what is asked for has no name.
+        """Lines by name of gates, shares or attention; {} where this span has none, or they have no name.
 
         Attention of all modalities together has none.
         """

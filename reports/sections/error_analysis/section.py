@@ -27,9 +27,9 @@ from reports.sections.error_analysis.estimates import (
 )
 
 MOST_PLACES = 8
-"""Conditions that are told in words, the strongest first; the table has all."""
+"""Conditions that are described in words, the strongest first; the table has all."""
 MOST_GAINS = 6
-"""The same for gains."""
+"""Gains that are described in words, the largest first; the table has all."""
 MOST_DRAWN = 6
 """Components whose cases are drawn."""
 MOST_TOLD = 2
@@ -40,7 +40,7 @@ ENDS = "errors_ends"
 
 
 def section(results: StudyResults) -> Section | None:
-    """Where the arms are wrong; None where nobody asked."""
+    """Where the arms are wrong; None if it was not analysed."""
     answers = results.answers(ErrorsResult)
     if not answers:
         return None
@@ -54,11 +54,11 @@ def section(results: StudyResults) -> Section | None:
         title="Where the errors are",
         question="Under which conditions, on which items and in which spans are the arms wrong?",
         lead=(
-            "Every target of the test items was put into groups by what the corpus shows at the step that is "
-            "predicted: its binary features, edits, how many tracks are active, the place in the item, and whether a "
-            f"modality is there{_columns_told(results)}. A ratio of 2 means that the loss is twice that of the group "
-            "it is held against; the ratio of the naive predictors says how much harder the targets themselves are "
-            "there. Groups are the same for all arms. Losses that differ by a factor of less than "
+            "Every target of the test items was put into groups according to what the corpus shows at the predicted "
+            "step: its binary features, edits, how many tracks are active, the place in the item, and whether a "
+            f"modality is there{_columns_told(results)}. A ratio of 2 means that the loss is twice the loss of the "
+            "group it is compared with; the ratio of the naive predictors says how much harder the targets themselves "
+            "are there. Groups are the same for all arms. Losses that differ by a factor of less than "
             f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
         ),
         findings=(*_harder(found, told[-1:]), *_gains(gained)),
@@ -66,12 +66,12 @@ def section(results: StudyResults) -> Section | None:
         tables=(
             SectionTable(
                 "conditions",
-                "Loss in one group ÷ loss in the group it is held against, by arm and component",
+                "Loss in one group ÷ loss in the group it is compared with, by arm and component",
                 _ratios(found),
             ),
             SectionTable(
                 "gains",
-                "Skill that an arm gains on another in one group, and in the group that it is held against",
+                "Skill that an arm gains over another in one group, and in the group that it is compared with",
                 _gain_table(gained),
             ),
             SectionTable(
@@ -79,22 +79,22 @@ def section(results: StudyResults) -> Section | None:
             ),
             SectionTable(
                 "spans",
-                "Worst and best spans of every run, within its test items, and what it loses in those that are hardest "
+                "Worst and best spans of every run, within its test items, and its loss in the spans that are hardest "
                 "for the naive predictor, which are the same for all arms of a repeat",
                 _spans(answers),
             ),
             *_item_tables(results),
         ),
         limits=(
-            "Words are corrected for the number of questions: all conditions, components, arms and comparisons of arms "
-            f"are judged together, so that the chance of any false one is at most {percent(results.study.alpha)} where "
+            "Words are corrected for the number of tests: all conditions, components, arms and comparisons of arms "
+            f"are judged together, so that the chance of any false word is at most {percent(results.study.alpha)} if "
             "no condition makes a difference. Conditions are not independent of one another: where one modality is "
-            "absent another one often is, too. "
-            "Which of them is the cause is not asked here. Intervals over repeats hold test items that are drawn anew "
-            "where splits are. Pictures show the reference and the best arm, in the first repeat that has both: spans "
-            "that are hardest for the naive predictors, so that both arms show the same ones, and the worst and the "
-            "best of each by itself, which may be different ones. They are extremes, not examples of the usual; a best "
-            f"span may be one in which hardly anything happens.{_of_items(results)}{_left_out(results)}"
+            "absent, another one often is, too. "
+            "This analysis does not ask which of them is the cause. Intervals over repeats include the draw of test "
+            "items if splits are drawn. Pictures show the reference and the best arm, in the first repeat that has "
+            "both: the spans that are hardest for the naive predictors, which are the same for both arms, and each "
+            "arm's own worst and best spans, which may differ. They are extremes, not typical examples; in a best "
+            f"span there may be hardly anything to predict.{_of_items(results)}{_left_out(results)}"
         ),
     )
 
@@ -113,7 +113,7 @@ def _columns(results: StudyResults) -> list[str]:
 
 def _columns_told(results: StudyResults) -> str:
     columns = _columns(results)
-    return f"; and by what items.csv says of the item ({listing(columns)})" if columns else ""
+    return f"; and according to what items.csv says about the item ({listing(columns)})" if columns else ""
 
 
 def _of_items(results: StudyResults) -> str:
@@ -121,11 +121,11 @@ def _of_items(results: StudyResults) -> str:
     if not _columns(results):
         return ""
     return (
-        " An item has one value of a column of items.csv, so more repeats do not make more items of a genre. A word "
+        " An item has one value of a column of items.csv, so more repeats do not add items of a genre. A word "
         "about such a column also needs a t-test between groups of items.csv, each of them one observation, and at "
         f"least {LEAST_GROUPS} groups on each side. With fewer, the verdict is “too few groups”, and the losses are "
-        "about these items alone. A column may go with another one, or with the people who were recorded: which is the "
-        "cause is not shown."
+        "about these items alone. A column may correlate with another one, or with the people who were recorded: which "
+        "of them is the cause is not shown."
     )
 
 
@@ -138,7 +138,7 @@ def _left_out(results: StudyResults) -> str:
     if not parts:
         return ""
     return (
-        f" Not drawn: {listing(parts)}. Their items and spans are in the tables, their cases in the answers beside the "
+        f" Not drawn: {listing(parts)}. Their items and spans are in the tables, their cases in the files beside the "
         "records (runs/FINGERPRINT/analyses/errors-….json)."
     )
 
@@ -189,7 +189,7 @@ def _gains(gained: Sequence[Gain]) -> list[Finding]:
         g, d = rows[0], rows[0].test.estimate
         more = "more" if g.sign > 0 else "less"
         text = (
-            f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} on '{g.reference}' in {g.component}: "
+            f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} over '{g.reference}' in {g.component}: "
             f"{number(g.group.mean, signed=True)} of skill, {number(g.base.mean, signed=True)} with “{g.place.base}”."
         )
         evidence = f"Difference {number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n})."

@@ -1,4 +1,4 @@
-"""Whether a gate says what the model uses: it must go with what is lost, and holding it must cost something."""
+"""Whether a gate shows what the model uses: it must correlate with the loss, and holding it must cost something."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from reports.statistics.intervals import Estimate
 
 RULE = (
     "A gate is judged by two rank correlations with what the model loses at that step without the modality behind it, "
-    "and by one experiment. One correlation is of gate × norm, which is what passes, the other of the gate alone. The "
-    "word is that of gate × norm; it is 'not faithful' all the same where the gate alone is, for then the length of "
-    "the vector speaks and the gate does not. The experiment holds the gate at its mean in the trained model. Where "
-    "that is not shown to cost anything, the gate is not called faithful: it 'correlates, without effect' where the "
-    "cost lies within the margin or holding the gate helps, and else its effect is not shown."
+    "and by one experiment. One correlation uses gate × norm, which is what passes, the other the gate alone. The "
+    "word comes from gate × norm. But if the gate alone is 'not faithful', so is the word, because then the embedding "
+    "norm carries the signal, not the gate. The experiment holds the gate at its mean in the trained model. If "
+    "this is not shown to cost anything, the gate is not called faithful: it 'correlates, without effect' if the "
+    "cost lies within the margin or holding the gate helps; otherwise its effect is not shown."
 )
 """How two correlations and one experiment become one word, in words."""
 
@@ -61,7 +61,7 @@ class Belief:
     """Whether a gate says what the model uses.
 
     Args:
-        label: a word of :mod:`reports.sections.faithfulness`, or one of the two that tell of a gate without effect.
+        label: a word of :mod:`reports.sections.faithfulness`, or one of the two for a gate without effect.
         passing, opening: the same question put to gate × norm, and to the gate alone. norm: ρ of the norm alone.
         effect: of holding the gate at its mean.
     """
@@ -96,7 +96,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class Corrected:
-    """p of a gate's three questions, corrected for the number of questions; to be held against alpha."""
+    """p of a gate's three tests, corrected for the number of tests; to be compared with alpha."""
 
     passing: float
     opening: float
@@ -120,7 +120,7 @@ def believe(
             never moves has 0. norm: of the norm alone. One number a repeat; None and NaN are left out.
         cost: score with the gate free − held at its mean, more is better; in the same way.
         overlap: of the splits. level: of intervals. margin: of costs.
-        corrected: p of the three questions; None: they are asked alone.
+        corrected: p of the three tests; None: they are tested alone.
 
     Example:
         >>> believe([0.8, 0.81, 0.79], [0.7, 0.72, 0.71], cost=[0.1, 0.11, 0.12]).label

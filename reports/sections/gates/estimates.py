@@ -25,7 +25,7 @@ from reports.statistics.multiplicity import holm
 
 By = Literal["steps", "items"]
 Shown = Literal["passing", "opening", "norm"]
-"""What is held against the loss: gate × norm, the gate alone, the norm alone."""
+"""What is correlated with the loss: gate × norm, the gate alone, the norm alone."""
 OpeningNumber = Literal[
     "mean", "deviation", "deviation_over_steps", "shut", "open", "between_inputs", "norm", "passing"
 ]
@@ -79,7 +79,7 @@ class Gating:
 
     @classmethod
     def of(cls, results: StudyResults) -> Gating | None:
-        """None where nothing was asked or answered."""
+        """None if there is no analysis with an answer."""
         by_arm: dict[str, dict[int, GatesResult]] = {}
         for answer in results.answers(GatesResult):
             by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result

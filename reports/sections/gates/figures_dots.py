@@ -32,7 +32,7 @@ def shade(gating: Gating, gate: str) -> str:
 
 
 def pairs(gating: Gating | None, together: bool = False) -> Iterator[tuple[Gating, str, Any]]:
-    """Every arm with each of its gates, and with None for all of them where ``together`` is asked for."""
+    """Every arm with each of its gates, and with None for all of them with ``together``."""
     if gating is not None:
         for arm in gating.arms:
             for gate in (*gating.gates(arm), None) if together else gating.gates(arm):
@@ -67,7 +67,7 @@ class GateFaithfulness(OfGates):
             "Rank correlation ρ of what a gate shows with what the model loses where the modality behind it is masked: "
             f"dots are gate × norm with its {self.interval} over repeats, open diamonds the gate alone, ticks the norm "
             f"alone. From {STRONG} on (solid line) gates are faithful, below {WEAK} (dotted line) they are not; the "
-            f"word stands at the right. '{ALL}': the points of all gates in one row.{only_first(arms)}"
+            f"word is at the right. '{ALL}': the points of all gates in one row.{only_first(arms)}"
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -123,9 +123,9 @@ class GateConditions(OfGates):
     @property
     def description(self) -> str:
         return (
-            "Mean gate at steps where something is so less the mean elsewhere, one plot a gate: mean over repeats "
-            f"with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider then. Tracks "
-            "are numbered from 0." + arms_told(self.gating)
+            "Mean gate at steps where a condition holds minus the mean elsewhere, one plot for each gate: mean over "
+            f"repeats with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider "
+            "then. Tracks are numbered from 0." + arms_told(self.gating)
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -153,7 +153,7 @@ class GateConditions(OfGates):
             name_rows(axes, [shortened(c, 22) for c in conditions])
             axes.locator_params(axis="x", nbins=3)
             axes.margins(x=0.12)
-        figure.supxlabel("gate while so, less gate else", fontsize=10)
+        figure.supxlabel("gate while the condition holds, minus gate elsewhere", fontsize=10)
         if len(gating.told) > 1:
             # Arms by mark alone: colours stand for gates.
             for i, arm in enumerate(gating.told):
@@ -165,7 +165,7 @@ class GateConditions(OfGates):
 
 
 class GateComponents(OfGates):
-    """What is lost without each modality, by component, and whether its gate knows."""
+    """What is lost without each modality, by component, and whether its gate shows it."""
 
     name = "gates_components"
     title = "Gates by component"
@@ -174,10 +174,10 @@ class GateComponents(OfGates):
     def description(self) -> str:
         arm = f" of '{self.gating.told[-1]}'" if self.gating else ""
         return (
-            f"By component{arm}: on the left what is lost where the modality behind a gate is masked, in units of the "
-            "naive loss (1: as much as a naive predictor has); on the right the rank correlation of gate × norm with "
-            "that loss, which says little where next to nothing is lost. Means over repeats with their "
-            f"{self.interval}, one mark a gate."
+            f"By component{arm}: on the left, the loss from masking the modality behind a gate, in units of the "
+            "naive loss (1: as much as a naive predictor has); on the right, the rank correlation of gate × norm with "
+            "that loss, which says little if next to nothing is lost. Means over repeats with their "
+            f"{self.interval}, one mark for each gate."
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -30,7 +30,7 @@ class GateDistribution(OfGates):
     def description(self) -> str:
         return (
             "Share of a gate's values, over features and test steps, by how far it is open: 0 shut, 1 open; mean over "
-            "repeats, one line a gate. A gate that is ½ everywhere was hardly trained; values at the ends "
+            "repeats, one line for each gate. A gate that is ½ everywhere was hardly trained; values at the ends "
             f"hardly follow their input.{only_first(len(self.gating.arms) if self.gating else 0)}"
         )
 
@@ -66,9 +66,9 @@ class GatesAround(OfGates):
     @property
     def description(self) -> str:
         return (
-            "Mean gate by time from an edit (a step whose target has another class than the step before), less its "
-            f"mean over the times that are drawn: mean over repeats, bands are {self.interval}s. Edits stand close "
-            f"together, so others lie within the picture.{arms_told(self.gating)}"
+            "Mean gate by time from an edit (a step whose target has another class than the step before), minus its "
+            f"mean over the times that are drawn: mean over repeats, bands are {self.interval}s. Edits are close "
+            f"together, so the picture includes others.{arms_told(self.gating)}"
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -81,12 +81,12 @@ class GatesAround(OfGates):
         return pd.DataFrame(rows, columns=["arm", "gate", "time", "mean", "low", "high", "n"])
 
     def drawn(self) -> Drawing:
-        """One plot for each arm that is told about."""
+        """One plot for each arm that the section describes."""
         gating, frame = self.gating, self.frame()
         assert gating is not None
 
         unit = "steps" if gating.first(gating.arms[0]).step is None else "s"
-        names = ("time", f"time from an edit ({unit})", "gate, less its mean")
+        names = ("time", f"time from an edit ({unit})", "gate minus its mean")
         figure, plots = _by_arm(gating, frame, gating.told, names)
         for axes in plots:
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
@@ -103,9 +103,9 @@ class GateDrift(OfGates):
     @property
     def description(self) -> str:
         return (
-            "Mean gate after each epoch of training, on a few validation windows, always the same: mean over repeats, "
-            "bands reach from the lowest repeat to the highest. Gates begin near ½, those that share a sum of 1 near "
-            "equal shares." + only_first(len(self.gating.arms) if self.gating else 0)
+            "Mean gate after each epoch of training, always on the same few validation windows: mean over repeats; "
+            "bands reach from the lowest repeat to the highest. Gates begin near ½, or near equal shares if they share "
+            "a sum of 1." + only_first(len(self.gating.arms) if self.gating else 0)
         )
 
     def numbers(self) -> pd.DataFrame:

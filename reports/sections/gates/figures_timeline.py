@@ -57,10 +57,10 @@ class GateTimeline(OfGates):
         repeat = min(self.gating.by_arm[self._arm or ""])
         return (
             f"Test item '{self._line.item}' in repeat {repeat} of '{self._arm}': how far each gate is open; below, "
-            "the raw feature with which each gate goes along most closely over all test items (normalised); then a "
+            "the raw feature that correlates most with each gate over all test items (normalised); then a "
             "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets "
-            "and edits stand where they happen, gates at the step that they help to predict, features where they were "
-            "measured. "
+            "and edits are drawn at the time they happen, gates at the step that they help to predict, features at the "
+            "time they were measured. "
             "Items are drawn by chance, not chosen."
         )
 

@@ -14,11 +14,11 @@ from reports.sections.gates.tables import gate_tables
 from reports.statistics.intervals import Estimate
 
 MUCH_SATURATED = 0.2
-"""Share of gate values beyond 0.05 and 0.95 from which it is told: a fifth hardly follows its input any more."""
+"""Share of gate values beyond 0.05 and 0.95 from which the text mentions it: a fifth hardly follows its input."""
 
 
 def section(results: StudyResults) -> Section | None:
-    """What gates show and how far that can be believed; None where nobody asked."""
+    """What gates show and how far that can be believed; None if gates were not analysed."""
     gating = Gating.of(results)
     if gating is None:
         return None
@@ -26,7 +26,7 @@ def section(results: StudyResults) -> Section | None:
     return Section(
         key="gates",
         title="Gates",
-        question="How far do gates open, when, and does that say what the model uses?",
+        question="How far do gates open, when, and does this show what the model uses?",
         lead=_lead(gating),
         findings=tuple(findings),
         figures=(
@@ -40,23 +40,23 @@ def section(results: StudyResults) -> Section | None:
 
 def _lead(gating: Gating) -> str:
     sample = gating.first(gating.arms[0]).sample
-    asked = (
+    sampled = (
         "all test items"
         if sample.items == sample.of_items
         else f"{sample.items} of {sample.of_items} test items of each repeat, the same for all arms"
     )
     masked = (
-        f"masked at single steps, every step once, on {asked}, and gates are held against what the prediction of that "
-        "very step lost"
+        f"masked at single steps, every step once, on {sampled}, and gates are compared with what the prediction for "
+        "that step lost"
         if gating.by(gating.arms[0]) == "steps"
-        else f"masked in {asked}, and gates are held against what the prediction for that item lost"
+        else f"masked in {sampled}, and gates are compared with what the prediction for that item lost"
     )
     return (
-        "A gate is a number from 0 (nothing of the modality passes) to 1 (all does), for each feature of its vector. "
-        "It counts where it has a choice: at test steps at which another modality is present, too. A wide gate means "
-        f"nothing by itself: the vector behind it may be short. So each modality was {masked}. And each gate was "
-        f"held at its mean in the trained model, to see what its moving is good for. {gating.yardstick.sentence()}"
-        f"{_pairs(gating)}"
+        "A gate is a number from 0 (nothing of the modality passes) to 1 (all of it passes), for each feature of its "
+        "vector. It counts where it has a choice: at test steps where another modality is present, too. A wide gate "
+        f"means nothing by itself: the vector behind it may be short. So each modality was {masked}. In addition, each "
+        "gate was held at its mean in the trained model, to see whether its movement matters. "
+        f"{gating.yardstick.sentence()}{_pairs(gating)}"
     )
 
 
@@ -67,23 +67,23 @@ def _pairs(gating: Gating) -> str:
         return ""
     inner = next(gate for gate in gating.gates(arm) if gate.startswith("("))
     return (
-        f" In '{arm}' gates weigh two sides at a time: {inner} stands for what became of {gating.behind(arm, inner)}, "
-        "which are masked together to judge it. Such a gate speaks of its own pair alone: what passes it meets further "
-        "gates."
+        f" In '{arm}', gates weigh two sides at a time: {inner} stands for the result of {gating.behind(arm, inner)}, "
+        "which are masked together to judge it. Such a gate says something about its own pair alone: what passes it "
+        "then meets further gates."
     )
 
 
 def _limits(gating: Gating) -> str:
     told = f" Sentences are about {listing(list(gating.told))}; the tables have all arms with gates."
     edits = (
-        "Words are corrected for the number of questions (Holm): half of alpha is for whether gates can be believed "
-        "and matter, half for while what they are wider, over all gates and arms in each. That a gate is wider while "
-        "something is so is told of the clearest of all that may be so. Edits stand close together, so the steps "
-        "around one hold others, too. "
+        "Words are corrected for the number of tests (Holm): half of alpha is for whether gates can be believed "
+        "and matter, half for the conditions under which they are wider; each half covers all gates and arms. Only the "
+        "clearest condition under which a gate is wider is named. Edits are close together, so the steps "
+        "around one include others, too. "
     )
     return (
-        f"{THRESHOLDS} {RULE} The loss at a single step also depends on chance, which no gate can know: ρ stays below "
-        f"1 even for gates that decide. {edits}What is said holds for this corpus."
+        f"{THRESHOLDS} {RULE} The loss at a single step also depends on chance, which no gate can predict: ρ stays "
+        f"below 1 even for gates that decide. {edits}These findings hold for this corpus."
         + (told if len(gating.told) < len(gating.arms) else "")
     )
 
@@ -131,22 +131,24 @@ def _judgement(belief: Belief, behind: str, by: str) -> str:
         case "weakly faithful":
             return f"It is a weak sign: where it lets more pass, the model tends to lose more without {behind}."
         case "correlates, without effect" | "correlates, effect not shown":
-            shown = "it has no effect" if belief.label == NO_EFFECT else "that it has any effect is not shown"
+            shown = "it has no effect" if belief.label == NO_EFFECT else "it is not shown to have any effect"
             return f"Where it lets more pass, the model loses more without {behind}; but {shown}."
         case "not faithful" if belief.gate_is_silent:
             part = "does not contribute" if belief.gate_has_no_part else "contributes little"
             return (
-                f"It does not say what the model uses: what is lost {at} without {behind} follows the embedding norm; "
+                f"It does not say what the model uses: the loss {at} without {behind} follows the embedding norm; "
                 f"the gate {part}."
             )
         case "not faithful":
-            return f"It does not say what the model uses: what passes does not go with what is lost without {behind}."
+            return (
+                f"It does not say what the model uses: what passes does not correlate with the loss without {behind}."
+            )
         case "not shown":
-            return "Whether it says what the model uses is not shown."
+            return "It is not shown whether it says what the model uses."
 
 
 def _effect(effect: Effect, what: str) -> str:
-    """What holding a gate at its mean does, as a sentence; empty where nobody measured it."""
+    """The effect of holding a gate at its mean, as a sentence; empty where it was not measured."""
     cost = effect.cost
     if not cost.n:
         return ""
@@ -181,7 +183,7 @@ def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str
         follows = gating.follows(arm, gate)
         if follows is not None:
             name, r, times = follows
-            told += f"; of all features the gate goes with {name} most (r = {number(r)}, {times} of "
+            told += f"; of all features the gate correlates most with {name} (r = {number(r)}, {times} of "
             told += f"{counted(len(gating.by_arm[arm]), 'repeat')})"
     return f"{told}."
 
@@ -193,8 +195,8 @@ def _together(gating: Gating, arm: str) -> Finding:
         "weakly faithful": "can hardly be compared: that one passes more than another is a weak sign of its use",
         "not faithful": "cannot be compared: that one gate is wider than another does not say that it matters more",
         "not shown": "are not shown to be comparable",
-        NO_EFFECT: "go with what is lost, but have no effect: they cannot be compared",
-        UNKNOWN_EFFECT: "go with what is lost, but are not shown to have any effect: they cannot be compared",
+        NO_EFFECT: "correlate with what is lost, but have no effect: they cannot be compared",
+        UNKNOWN_EFFECT: "correlate with what is lost, but are not shown to have any effect: they cannot be compared",
     }[belief.label]
     return Finding(
         f"The gates of '{arm}' {what}.", belief.label, belief.tone,
@@ -210,10 +212,11 @@ def _moving(gating: Gating, arm: str) -> Finding:
     one = gating.clamping(arm, dearest, "mean")
     all_of = f"all gates of '{arm}'"
     if held.n < 2:
-        text = f"Whether it matters that the gates of '{arm}' move is not shown."
+        text = f"It is not shown whether it matters that the gates of '{arm}' move."
     elif effect.kind == "costs":
         text = (
-            f"That gates move matters. {_effect(effect, all_of)} Most by that of {dearest} (alone {number(one.mean)})."
+            f"It matters that gates move. {_effect(effect, all_of)} The gate of {dearest} costs most "
+            f"({number(one.mean)} alone)."
         )
     else:
         text = _effect(effect, all_of)
@@ -225,12 +228,12 @@ def _repeats(gating: Gating, arm: str) -> Finding:
     entropy = gating.entropy(arm)
     told = f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider."
     if math.isnan(how_far) and math.isnan(when):
-        told = f"Whether repeats of '{arm}' would agree is not known."
+        told = f"It is not known whether repeats of '{arm}' would agree."
     return Finding(
         told,
         evidence=(
-            f"ICC(3,1) {number(how_far)} over {counted(len(gating.gates(arm)), 'gate')} and {number(when)} over what "
-            f"is so at some steps. {'The two of a pair' if gating.in_pairs(arm) else 'They'} share what passes with an "
+            f"ICC(3,1) {number(how_far)} over {counted(len(gating.gates(arm)), 'gate')} and {number(when)} over "
+            f"conditions. {'The two of a pair' if gating.in_pairs(arm) else 'They'} share what passes with an "
             f"entropy of {number(entropy.mean)} (1: equal shares)."
         ),
     )

@@ -23,7 +23,8 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         SectionTable(
             "distribution",
             "How far gates open, over features and the test steps at which they have a choice: means over repeats. "
-            "The share of what passes is that among the gates at one place: all modalities', or the two of a pair.",
+            "The share of what passes is the share among the gates at one place: those of all modalities, or the two "
+            "of a pair.",
             _distribution_table(gating),
         ),
         SectionTable(
@@ -34,7 +35,7 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
         ),
         SectionTable(
             "conditions",
-            f"Mean gate while something is so and while not: means over repeats, {level} interval of the difference, "
+            f"Mean gate while a condition holds and while not: means over repeats, {level} interval of the difference, "
             "p of its t-test corrected for all conditions, gates and arms.",
             _conditions_table(gating),
         ),

@@ -42,7 +42,7 @@ class ItemDifferences(FigureBase):
         return (
             "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
             f"{together(self.results)}, the largest gain first; left of 0 the arm is better. The {self._ends()} items "
-            "at either end have names and t intervals. Filled marks have an interval that leaves out 0; it is not "
+            "at either end have names and t intervals. The interval of a filled mark leaves out 0; it is not "
             "corrected for the number of items."
             f"{left_out}"
         )

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 NAMED = 3
 """Items that are named on either side."""
 MOST_PAIRS = 8
-"""Comparisons that are told in words; the table has all."""
+"""Comparisons that are described in words; the table has all."""
 
 
 def by_item(results: StudyResults) -> Section | None:
@@ -51,9 +51,9 @@ def by_item(results: StudyResults) -> Section | None:
         question="On which test items does an arm do better, and on which worse?",
         lead=(
             f"The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
-            f"{together(results)}: below 0 the arm is better. The interval of the mean is for other items and other "
-            "repeats alike (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
-            "word is given where its p, after Holm over the comparisons, says that it is not chance."
+            f"{together(results)}: below 0 the arm is better. The interval of the mean covers both other items and "
+            "other repeats (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
+            "word is given if its p, after Holm over the comparisons, says that it is not chance."
         ),
         findings=tuple(findings),
         figures=("item_differences",),
@@ -78,23 +78,23 @@ def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -
         yield f"{counted(left, 'more comparison')} in the table."
     enough = needed(results.study.alpha, comparisons)
     if too_few and enough is not None:
-        yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none has a word."
-    yield "The question of the study is answered by its verdicts; a word here is on the loss of items alone."
+        yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none gets a word."
+    yield "The verdicts answer the question of the study; a word here is only about the loss of items."
     if results.shared:
         yield (
-            "All repeats tested the same items, so none has a word here: what holds for other items is for the "
-            "verdicts to say, whose intervals also count the luck of the training items."
+            "All repeats tested the same items, so no comparison gets a word here. The verdicts say what holds for "
+            "other items; their intervals also include the luck of the training items."
         )
     if results.overlap > 0:
         yield (
-            "The interval does not know that repeats share training items, so it may be too narrow; those of the "
-            "verdicts are corrected for it."
+            "The interval does not account for training items that repeats share, so it may be too narrow; the "
+            "intervals of the verdicts are corrected for it."
         )
     if results.study.sequential is not None:
-        yield "Nor does it know that the study looked more than once."
+        yield "Nor does it account for the repeated looks of the study."
     yield (
-        "Intervals of single items are not corrected for the number of items: they point at items to look at, and are "
-        "no verdicts. Every item and component is in tables/item_differences.csv."
+        "Intervals of single items are not corrected for the number of items: they point out items worth a look and "
+        "are not verdicts. Every item and component is in tables/item_differences.csv."
     )
 
 

@@ -26,7 +26,7 @@ Interplay = Literal["together", "overlap", "hinder", "apart", "differs by compon
 
 
 def differs(test: Test | None, made_of: Dominance | None) -> bool:
-    """Whether a word for all components would be that of one of them, or an average of some that disagree."""
+    """Whether a word for all components would describe only one of them, or average components that disagree."""
     if test is None or made_of is None:
         return False
     return made_of.disagree or (test.sign != 0 and made_of.dominated)
@@ -38,7 +38,7 @@ class Part:
 
     Args:
         gain: score with all modalities − score of models trained without this one. share: Shapley value over all
-            subsets, each trained anew. overlap: share − gain. alone: score of reading it alone − of reading nothing.
+            subsets, each retrained. overlap: share − gain. alone: score of reading it alone − of reading nothing.
         drop: score − score where it is masked in the main way. drops, shares: the same, and Shapley values, for each
             way of masking.
         accuracy, perceptual: drop of accuracy where it is permuted, and that ÷ accuracy.
@@ -90,7 +90,7 @@ class Part:
 
     @property
     def used(self) -> Used | None:
-        """Does the trained model rely on it? None: it was not asked."""
+        """Does the trained model rely on it? None: not analysed."""
         if self.drop is None:
             return None
         if differs(self.drop, self.drop_of):
@@ -123,7 +123,7 @@ class Pair:
     """Two modalities and one component; None: all components.
 
     Args:
-        retrained: interaction index over all subsets, each trained anew. masked: the same of the trained model, for
+        retrained: interaction index over all subsets, each retrained. masked: the same of the trained model, for
             each way of masking. bring: whether each of the two is shown to bring anything, without which there is
             nothing that they could do together or twice. made_of: which components the index of the whole comes from.
     """

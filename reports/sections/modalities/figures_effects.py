@@ -1,4 +1,4 @@
-"""What leaving a modality out costs: trained anew without it, and masked in the trained model, side by side."""
+"""What leaving a modality out costs: retrained without it, and masked in the trained model, side by side."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MOST_MODALITIES, MOST_ROWS = 8, 16
 FARTHEST, NEAREST = 1.25, -0.6
 """Loss of a score of 1 at best beyond these is written at the edge: one component that collapses would flatten all the
 others."""
-WAYS = ("trained anew", "share", "masked", "placebo")
+WAYS = ("retrained", "share", "masked", "placebo")
 _LABELS = {
-    "trained anew": "trained anew without it", "share": "share over all subsets", "masked": "masked",
+    "retrained": "retrained without it", "share": "share over all subsets", "masked": "masked",
     "placebo": "a placebo in its place",
 }  # fmt: skip
 
 
 class OfOneArm(FigureBase):
-    """A figure about the arm that is told about first; there may be none."""
+    """A figure about the first arm that the section describes; there may be none."""
 
     def __init__(self, told: Sequence[Dossier]) -> None:
         self.told = told[:1]
@@ -47,19 +47,19 @@ class ModalityEffects(OfOneArm):
             return ""
         ways = []
         if dossier.lattice:
-            ways.append("circles: of models trained anew without it")
+            ways.append("circles: of models retrained without it")
         if any(p.share for p in dossier.parts):
-            ways.append("diamonds: its share, mean over all orders of adding modalities, each subset trained anew")
+            ways.append("diamonds: its share, mean over all orders of adding modalities, each subset retrained")
         if dossier.main:
             ways.append(f"squares: of the trained model with the modality masked by {dossier.way(dossier.main)}")
         if dossier.controlled:
-            ways.append("triangles: of models trained anew with a placebo of the same size in its place")
+            ways.append("triangles: of models retrained with a placebo of the same size in its place")
         more = len(dossier.modalities) > MOST_MODALITIES or len(dossier.components) > MOST_ROWS
         return (
-            f"What leaving a modality out costs '{dossier.arm}' in {dossier.yardstick.title}, one plot a modality and "
-            "one row a component; "
+            f"What leaving a modality out costs '{dossier.arm}' in {dossier.yardstick.title}, one plot for each "
+            "modality and one row for each component; "
             f"{'; '.join(ways)}. Lines are intervals over repeats. Right of the thin line the modality helps. "
-            f"What lies beyond the edge is written there.{' The table has all.' if more else ''}"
+            f"Values beyond the edge are written there.{' The table has all.' if more else ''}"
         )
 
     def numbers(self) -> pd.DataFrame:

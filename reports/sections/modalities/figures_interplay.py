@@ -35,14 +35,14 @@ class ModalityInterplay(OfOneArm):
         return (
             f"Shapley interaction index in {_metric(self.told)}, a row for each pair of modalities and a column for "
             f"each component, {how}. Blue: the two bring more together than the sum of what each brings; orange: less; "
-            "the deeper, the larger. Marks: shown beyond chance and beyond the margin; circle "
-            "together, square overlap (what one brings the other brings, too), triangle hinder (not both bring "
+            "deeper colours mean larger values. Marks: shown beyond chance and beyond the margin; circle "
+            "together, square overlap (what one brings, the other brings, too), triangle hinder (not both bring "
             "anything)."
         )
 
     def _how(self) -> str:
         if self._retrained():
-            return "every subset trained anew"
+            return "every subset retrained"
         way = self.told[0].way(self.told[0].main) if self.told else ""
         return f"of the trained model, masked by {way}" if way else ""
 
@@ -93,9 +93,9 @@ class ModalityAdditive(OfOneArm):
     def description(self) -> str:
         return (
             f"Score ({_metric(self.told)}) of the trained model as it is (filled circle) and of its additive "
-            "projection (open square), from which all interaction of modalities is taken (EMAP), by component: means "
-            "over repeats. The bar between them is what needs interaction. A star: the interaction helps, beyond "
-            f"chance and beyond the margin. Skill below {number(LOWEST)} is drawn at the edge."
+            "projection (open square), which has no interaction of modalities (EMAP), by component: means "
+            "over repeats. The bar between them is the score that needs interaction. A star: the interaction helps, "
+            f"beyond chance and beyond the margin. Skill below {number(LOWEST)} is drawn at the edge."
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, marker, sheet, shortened
 from reports.sections.modalities.figures_effects import OfOneArm
 
-ANEW = "trained anew without it"
+ANEW = "retrained without it"
 LONGEST_OF_TWO = 28
 """Letters of a name beside which another has room in a legend."""
 
@@ -25,9 +25,10 @@ class ModalityMasks(OfOneArm):
     def description(self) -> str:
         arm = self.told[0].arm if self.told else ""
         return (
-            f"Score that '{arm}' loses over all components where a modality is masked, for each way of masking, and "
-            "that models trained anew without it lose: means and intervals over repeats. Masked inputs are unlike "
-            "those of training; a model that never saw a modality missing may do worse than one that never had it."
+            f"Score that '{arm}' loses over all components if a modality is masked, for each way of masking, and "
+            "score that models retrained without it lose: means and intervals over repeats. Masked inputs are unlike "
+            "the training data; a model that never saw the modality missing may do worse than a model that never had "
+            "it."
         )
 
     def numbers(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Arms that differ only in the modalities they read: what models trained anew on each subset score.
+"""Arms that differ only in the modalities they read: what models retrained on each subset score.
 
 R repeats, S subsets (bit m of a subset is 1 where modality m is read), M modalities.
 """
@@ -87,7 +87,7 @@ def lattices(results: StudyResults) -> list[Lattice]:
     every = results.corpus.modalities
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
     for arm in results.study.arms:
-        # A placebo is read and tells nothing: an arm with one is no subset of any.
+        # A placebo is read but carries no information: an arm with one is not a subset of any.
         if arm.config.trains and not arm.config.data.placebo:
             reads = arm.config.model.modalities
             alike.setdefault(_rest(results, arm), []).append((frozenset(every if reads is None else reads), arm.name))
@@ -98,7 +98,7 @@ def lattices(results: StudyResults) -> list[Lattice]:
         arms: dict[int, str] = {}
         for reads, name in group:
             if reads <= largest:
-                # Where arms are matched in size, the first one stands for its unmatched twin.
+                # Where arms are matched in size, the first one stands for its unmatched duplicate.
                 arms.setdefault(sum(1 << m for m, one in enumerate(modalities) if one in reads), name)
         whole = 2 ** len(modalities) - 1
         if len(modalities) > 1 and any(whole ^ 1 << m in arms for m in range(len(modalities))):

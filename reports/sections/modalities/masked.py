@@ -23,7 +23,7 @@ WORDS: dict[Absence, str] = {
     "permuted": "values of another item",
     "mean": "the training mean",
     "zero": "raw zeros",
-    "absent": "told to be absent",
+    "absent": "marked absent",
 }
 """Ways of masking, in words; see :meth:`Masked.word` for a learned embedding of absence."""
 
@@ -77,13 +77,13 @@ class Masked:
     @property
     def learned(self) -> dict[str, float] | None:
         """What the learned embeddings of absence were trained on: mean share of the steps of training windows at which
-        a modality was absent; None: nothing of absence is learned, or no answer tells."""
+        a modality was absent; None: nothing is learned about absence, or no answer says so."""
         told = [answer.learned for answer in self.answers.values() if answer.learned]
         return {name: float(np.mean([one[name] for one in told])) for name in self.modalities} if told else None
 
     @property
     def zero_absence(self) -> bool:
-        """Whether some answer is known to have been told to be absent with nothing learned."""
+        """Whether some answer marked a modality absent although nothing was learned about absence."""
         return any("absent" in answer.scores and answer.learned is None for answer in self.answers.values())
 
     @property
@@ -162,7 +162,7 @@ class Masked:
 
 
 def masked(results: StudyResults) -> dict[str, Masked]:
-    """By arm, in the order of the study: the arms whose runs were asked."""
+    """By arm, in the order of the study: the arms whose runs were analysed."""
     by_arm: dict[str, dict[int, CoalitionsResult]] = {}
     for answer in results.answers(CoalitionsResult):
         by_arm.setdefault(answer.arm, {})[answer.repeat] = answer.result

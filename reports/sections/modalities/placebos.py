@@ -1,4 +1,4 @@
-"""An arm, and the same with one modality of another item: what they score tells what the modality's values bring.
+"""An arm, and the same arm with one modality from another item: their scores show what the modality's values bring.
 
 R repeats, M modalities.
 """
@@ -52,7 +52,7 @@ class Placebos:
 
 
 def placebos(results: StudyResults) -> dict[str, Placebos]:
-    """By arm, in the order of the study: those of which some modality has a placebo, alone and in nothing else."""
+    """By arm, in the order of the study: arms of which a study has a version that differs only in one placebo."""
     every = results.corpus.modalities
     found: dict[str, dict[str, str]] = {}
     trained = [arm for arm in results.study.arms if arm.config.trains]

@@ -18,7 +18,7 @@ from reports.sections.yardstick import Yardstick
 from reports.verdicts.dominance import Dominance
 
 MOST_TOLD = 8
-"""Disagreements, and pairs, that are told one by one; the tables have all."""
+"""Disagreements and pairs that are described one by one; the tables have all."""
 PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
 TONES: dict[str | None, Tone] = {
@@ -47,7 +47,7 @@ def section(results: StudyResults) -> Section | None:
 
 
 def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
-    """Those that are told in words and pictures; the tables have all."""
+    """The dossiers for words and pictures; the tables have all."""
     names = told_arms(results, [d.arm for d in found])
     return [d for d in found if d.arm in names]
 
@@ -63,32 +63,32 @@ def _lead(results: StudyResults, found: Sequence[Dossier]) -> str:
     parts = []
     if any(d.controlled for d in found):
         parts.append(
-            "Useful: models trained anew with a placebo of the modality score worse. The placebo is the same modality "
-            "of another item: it has as many parameters and operations and nothing to tell, so that size explains no "
-            "difference."
+            "Useful: models retrained with a placebo of the modality score worse. The placebo is the same modality "
+            "from another item: it needs as many parameters and operations but carries no information, so size cannot "
+            "explain a difference."
         )
     if any(d.lattice and not d.controlled for d in found):
         parts.append(
-            "Useful: models trained anew without the modality score worse, although they could learn from the others "
+            "Useful: models retrained without the modality score worse, although they could learn from the others "
             "whatever these have in common with it."
         )
     if any(d.main for d in found):
         way = next(d.way(d.main) for d in found if d.main)
         parts.append(
-            f"Used: the trained model scores worse where the modality is masked, here by {way}; nothing is trained "
-            "anew. A model may use what it could do without, and the other way round."
+            f"Used: the trained model scores worse if the modality is masked, here by {way}; nothing is retrained. "
+            "A model may use a modality that it could do without, and the other way round."
         )
     if any(d.lattice and d.lattice.complete for d in found):
         parts.append(
             "A modality's share (Shapley) is what it adds on average over all orders of adding modalities one by one, "
             "starting from a prediction that reads nothing. Two modalities that each bring something work together "
-            "where both bring more than the sum of what each brings, and overlap where they bring less. Where they "
+            "if both bring more than the sum of what each brings, and overlap if they bring less. If they "
             "bring less and not each is shown to bring something, they hinder each other."
         )
     if any(d.additive for d in found):
         parts.append(
-            "What a model scores when all interaction of modalities is taken out of it (EMAP) tells how much of its "
-            "score needs any."
+            "The score of a model without any interaction of modalities (EMAP) shows how much of its score needs "
+            "interaction."
         )
     parts.append(f"{Yardstick.of(results).sentence()} Differences are paired by repeat.")
     return " ".join(parts)
@@ -163,8 +163,8 @@ def _opening(part: Part, name: str, of: str) -> str:
     useful = {
         "useful": f"is useful: models {anew} score worse",
         "redundant": "is redundant: it helps, but not beyond what the others bring as well",
-        "partly redundant": "is at least partly redundant: part of what it brings the others bring as well, and "
-        "whether it helps beyond them is not shown",
+        "partly redundant": "is at least partly redundant: the others also bring part of what it brings, and "
+        "it is not shown whether it helps beyond them",
         "harmful": f"is harmful: models {anew} score better",
         "not needed": f"is not needed: models {anew} score the same",
         "differs by component": f"differs by component: {_why(part.gain_of)}",
@@ -222,12 +222,12 @@ def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Find
     return Finding(text, "interaction" if changes else "", "plain", _told("The whole", additive[0].gap, results))
 
 
-def _scores(told: Sequence[Additive]) -> str:
+def _scores(ones: Sequence[Additive]) -> str:
     """``in scale (0.400 with, 0.200 without)``; without a name where there is one component alone."""
-    numbers = [f"({number(one.score.mean)} with, {number(one.projected.mean)} without)" for one in told]
-    if told[0].component is None:
+    numbers = [f"({number(one.score.mean)} with, {number(one.projected.mean)} without)" for one in ones]
+    if ones[0].component is None:
         return numbers[0]
-    return f"in {listing([f'{one.component} {scores}' for one, scores in zip(told, numbers, strict=True)])}"
+    return f"in {listing([f'{one.component} {scores}' for one, scores in zip(ones, numbers, strict=True)])}"
 
 
 def _for(component: str | None) -> str:
@@ -240,11 +240,11 @@ def _told(what: str, test: Test | None, results: StudyResults, verb: str = "") -
         return ""
     e, level = test.estimate, percent(1 - results.study.alpha)
     amount = f"{verb} {number(e.mean, signed=True)}" if verb else _loses(e.mean)
-    told = f"{what}: {amount}".replace(": is ", " ")
+    text = f"{what}: {amount}".replace(": is ", " ")
     if e.n < 2:
-        return f"{told} (1 repeat)."
+        return f"{text} (1 repeat)."
     p = f"p = {probability(test.p, test.alpha)}".replace("= below", "below")
-    return f"{told} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} corrected for {test.family} questions)."
+    return f"{text} ({level} interval {interval(e.low, e.high)}, n = {e.n}, {p} corrected for {test.family} tests)."
 
 
 def _loses(difference: float) -> str:
@@ -254,73 +254,73 @@ def _loses(difference: float) -> str:
 
 
 def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
-    told = []
+    limits = []
     blind = next((d.lattice.blind for d in found if d.lattice and d.lattice.complete), None)
     if blind:
-        told.append(
-            f"No model can be trained on nothing: the naive predictor '{blind}', which reads nothing, stands for it in "
-            "shares and interactions."
+        limits.append(
+            f"No model can be trained without any modality: the naive predictor '{blind}', which reads nothing, takes "
+            "its place in shares and interactions."
         )
     if any(d.lattice and not d.lattice.complete for d in found):
-        told.append("Not every subset of modalities was trained: shares and interactions are missing.")
+        limits.append("Not every subset of modalities was trained: shares and interactions are missing.")
     if any(d.controlled for d in found):
-        told.append(
-            "A placebo leaves it as it is which items have the modality: it tells what its values bring, and nothing "
-            "of what its absence tells."
+        limits.append(
+            "With a placebo, the same items lack the modality as before: it shows what the values of the modality "
+            "bring, not what its absence reveals."
         )
     if not any(d.masked for d in found):
-        told.append("What the trained models use was not asked; mmstudy analyse STUDY coalitions does.")
+        limits.append("What the trained models use was not analysed; mmstudy analyse STUDY coalitions does it.")
     if any(d.masked and d.masked.sampled for d in found):
-        told.append("Shares of masked modalities are estimates from random orders; their interactions are missing.")
+        limits.append("Shares of masked modalities are estimates from random orders; their interactions are missing.")
     if any(d.masked and d.masked.single_donor for d in found):
-        told.append(
-            "In some repeat a test item has a single other item to take values from: what would remain without "
-            "interaction cannot be told there."
+        limits.append(
+            "In some repeat a test item has only one other item to take values from: the score without interaction "
+            "cannot be computed there."
         )
     alone = sorted({name for d in found if d.masked for name in d.masked.alone})
     if alone:
-        told.append(f"In some repeat a single test item has {listing(alone)}: nothing could be permuted there.")
+        limits.append(f"In some repeat a single test item has {listing(alone)}: nothing could be permuted there.")
     if any(d.main for d in found):
-        told.append(
-            "Masked inputs are unlike what the model was trained on, and a model may answer them badly for that reason "
-            "alone: ways of masking are shown side by side, and a difference between them is a warning."
+        limits.append(
+            "Masked inputs are unlike the training data, and a model may do badly on them for that reason "
+            "alone. Ways of masking are therefore shown side by side: a difference between them is a warning."
         )
-    told += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
+    limits += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
     if results.study.margin is None:
-        told.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
+        limits.append("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
     elif any(d.yardstick.margin_of(c) is None for d in found for c in d.components):
-        told.append(f"The margin is one of {Yardstick.of(results).title} and no component has one of its own.")
-    told.append(
-        "Words are corrected for the number of questions: those of the study's metric make one family and those of "
-        f"components another, and the chance of any false word is at most {percent(results.study.alpha)} where no "
+        limits.append(f"The margin is for {Yardstick.of(results).title}; no component has its own.")
+    limits.append(
+        "Words are corrected for the number of tests: tests on the study's metric are one family and tests on "
+        f"components another, and the chance of any false word is at most {percent(results.study.alpha)} if no "
         "modality does anything."
     )
     if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
-        told.append("Words and pictures are of the reference and the best arm; the tables have all arms.")
-    return " ".join(one for one in told if one)
+        limits.append("Words and pictures are about the reference and the best arm; the tables have all arms.")
+    return " ".join(one for one in limits if one)
 
 
 def _absence(masked: Masked) -> str:
-    """What stood for a modality that the model was told is absent; empty where no answer tells."""
+    """What stood for a modality that was marked absent; empty where no answer says it."""
     if masked.learned is None:
         return (
-            f"'{WORDS['absent'].capitalize()}': the modality is left out as where an item lacks it; no embedding of "
+            f"'{WORDS['absent'].capitalize()}': the modality is left out, as if an item lacked it; no embedding of "
             "absence is learned with model.absence: zero."
             if masked.zero_absence
             else ""
         )
     shares = [(name, share) for name, share in masked.learned.items() if share]
     trained = listing([f"{percent(float(f'{share:.2g}'))} for {name}" for name, share in shares])
-    told = "A learned embedding stands for a modality told to be absent"
+    text = "A learned embedding stands for a modality that is marked absent"
     if trained:
-        told += (
+        text += (
             f"; it was trained at the steps of training windows that lack the modality ({trained}), in the "
             "combinations that occur there"
         )
     never = [name if not masked.learned[name] else f"{name} (in some repeats)" for name in masked.untrained]
     if never:
-        told += (
-            f". For {listing(never)} it was never trained, for no training window lacks "
-            f"{'it' if len(never) == 1 else 'them'}: what the model says there is not what it learned of absence"
+        text += (
+            f". For {listing(never)} it was never trained, because no training window lacks "
+            f"{'it' if len(never) == 1 else 'them'}: what the model predicts there is not what it learned about absence"
         )
-    return f"{told}."
+    return f"{text}."

@@ -19,9 +19,9 @@ from reports.statistics.intervals import Estimate, estimate
 RULES = (
     (
         "useful",
-        "Trained without it, the score is worse, beyond chance and by more than the margin. Where the study has a "
-        "placebo of it, this word and all that say 'trained without it' rest on the arm with the placebo instead: as "
-        "large a model, whose items read the modality of other items.",
+        "Trained without it, the score is worse, beyond chance and by more than the margin. If the study has a "
+        "placebo of it, this word and all rules that say 'trained without it' rest on the arm with the placebo "
+        "instead: a model of the same size, whose items read the modality of other items.",
     ),
     ("harmful", "Trained without it, the score is better, beyond chance and by more than the margin."),
     (
@@ -31,8 +31,8 @@ RULES = (
     ),
     (
         "partly redundant",
-        "None of these; its share is above the margin beyond chance, and so is what this share exceeds its gain next "
-        "to all others by. Whether that gain is anything is not known.",
+        "None of these; its share is above the margin beyond chance, and so is the difference between this share and "
+        "its gain next to all others. It is not known whether that gain is anything.",
     ),
     ("not needed", "None of these, and trained without it the score is shown to be within the margin."),
     (
@@ -54,8 +54,8 @@ RULES = (
     ("apart", "It is shown to be within the margin."),
     (
         "differs by component",
-        "Of all components: one of them makes most of the effect, or some are shown to be helped and others to be "
-        "harmed. A word would be that of one component, or an average of opposites.",
+        "Over all components: one of them makes most of the effect, or some are shown to be helped and others to be "
+        "harmed. A word would describe one component only, or average opposites.",
     ),
     ("not shown", "None of the words can be shown with these repeats."),
 )
@@ -78,14 +78,16 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
         SectionTable(
             "masks", f"Lost in the trained model by way of masking, in {title}, and shares (Shapley)", _masks(found)
         ),
-        SectionTable("interplay", "Interaction index of each pair, trained anew and by way of masking", _pairs(found)),
+        SectionTable("interplay", "Interaction index of each pair, retrained and by way of masking", _pairs(found)),
         SectionTable(
             "additive", f"{_capital(title)} with and without interaction of modalities (EMAP)", _additive(found)
         ),
-        SectionTable("perceptual", "Classes that permuting turns wrong: drop of accuracy, ÷ accuracy", _seen(found)),
+        SectionTable(
+            "perceptual", "Classes that become wrong by permuting: drop of accuracy, ÷ accuracy", _seen(found)
+        ),
         SectionTable(
             "subsets",
-            f"Mean {title} of every subset, trained anew and masked ({level} intervals)",
+            f"Mean {title} of every subset, retrained and masked ({level} intervals)",
             _subsets(results, found),
         ),
     )
@@ -94,7 +96,7 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
 
 def _asked(found: Sequence[Dossier]) -> str:
     trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
-    told = ("useful when trained anew" if trained else "", "used by the trained model" if masked else "")
+    told = ("useful when retrained" if trained else "", "used by the trained model" if masked else "")
     return " · ".join(part for part in told if part)
 
 
@@ -146,7 +148,7 @@ def _pairs(found: Sequence[Dossier]) -> Table:
         for p in d.pairs:
             told = (d.arm, p.one, p.other, d.yardstick.named(p.component))
             if p.retrained is not None:
-                rows.append((*told, "trained anew", p.word, *_test(p.retrained)))
+                rows.append((*told, "retrained", p.word, *_test(p.retrained)))
             rows += [(*told, d.way(a), None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
     return plain_table(
         ("arm", "one", "other", "component", "how", "word", "index", "low", "high", "n", "p"), rows
@@ -192,7 +194,7 @@ def _scored(dossier: Dossier, component: str | None, subset: int) -> Iterator[tu
     """How the others were kept from being read, and the score by repeat."""
     lattice, masked = dossier.lattice, dossier.masked
     if lattice is not None and subset in lattice.arms:
-        yield "trained anew", lattice.score(component, subset)
+        yield "retrained", lattice.score(component, subset)
     elif lattice is not None and lattice.blind and not subset:
         yield f"naive '{lattice.blind}'", lattice.score(component, subset)
     if masked is not None:
@@ -220,6 +222,6 @@ def _test(test: Test | None) -> tuple[float | int | None, ...]:
 
 
 def _without_empty(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
-    """Without the columns of questions that were not asked."""
+    """Without the columns of tests that were not made."""
     told = [any(row[at] is not None for row in rows) for at in range(len(columns))]
     return plain_table(tuple(compress(columns, told)), [tuple(compress(row, told)) for row in rows])

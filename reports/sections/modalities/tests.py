@@ -1,10 +1,10 @@
-"""From records and answers to dossiers: which questions are asked, and which are judged together.
+"""From records and answers to dossiers: which tests are made, and which are judged together.
 
 Scores are those of the study's metric, paired by repeat. The section's questions make two families, of which each may
 spend half of alpha (:mod:`reports.sections.family`), so that the chance of any false word in the section is at most
 alpha where no modality does anything:
 
-- over the study's metric itself: of every arm that is told about, the gain, share, overlap (share − gain) and drop of
+- over the study's metric itself: of every arm in the text, the gain, share, overlap (share − gain) and drop of
   every modality, its gain over its placebo, and what it scores alone; the interaction of every pair; and the gap to
   what is additive;
 - the same of every other component.
@@ -43,7 +43,7 @@ OF_PARTS: tuple[Kind, ...] = ("gain", "share", "overlap", "alone", "drop", "plac
 
 @dataclass(frozen=True)
 class _Question:
-    """What is held against 0: of a modality, of a pair, or (gap) of the whole model."""
+    """What is tested against 0: of a modality, of a pair, or (gap) of the whole model."""
 
     kind: Kind
     component: str | None
@@ -85,7 +85,7 @@ def _judged(results: StudyResults, makers: list[_Maker]) -> list[dict[_Question,
 
 
 class _Maker:
-    """What is asked about one arm; None stands wherever a question was not asked."""
+    """The tests about one arm; None wherever a test was not made."""
 
     def __init__(
         self, results: StudyResults, lattice: Lattice | None, masked: Masked | None, placebos: Placebos | None
@@ -105,7 +105,7 @@ class _Maker:
 
     @cached_property
     def questions(self) -> dict[_Question, np.ndarray]:
-        """Everything that is held against 0, (R,) each; what is known in no repeat is left out."""
+        """Everything that is tested against 0, (R,) each, without what is known in no repeat."""
         found: dict[_Question, np.ndarray] = {}
         for c in self.components:
             gain_RM = None if self.lattice is None else last_gains(self.lattice.values(c))

@@ -41,7 +41,7 @@ class Reliability(FigureBase):
         return (
             "Accuracy of class predictions by their confidence, on test items: below the diagonal a model is too sure, "
             "above it not sure enough. Lines are over all repeats together, bands reach from the lowest repeat to the "
-            f"highest; bins with fewer than {FEWEST} predictions are not drawn. The number behind each arm is its "
+            f"highest; bins with fewer than {FEWEST} predictions are not drawn. The number after each arm is its "
             f"calibration error.{only_first(len(self._arms()))}{left_out}"
         )
 

@@ -91,7 +91,7 @@ def calibration(results: StudyResults) -> Section | None:
     ]
     return Section(
         key="calibration",
-        title="Calibration of class predictions",
+        title="Reliability of class probabilities",
         question="Do predicted probabilities say how often a prediction is right?",
         lead=(
             "Confidence is the probability that a model gives to the class it predicts. Of a calibrated model, 80 % of "
@@ -108,8 +108,9 @@ def calibration(results: StudyResults) -> Section | None:
             ),
         ),
         limits=(
-            "The error looks at the predicted class only, not at the probabilities of the others, and grows a little "
-            "where bins hold few predictions. A calibrated model need not be a good one: the verdicts are about that."
+            "The error only looks at the predicted class, not at the probabilities of the others, and is slightly "
+            "larger if bins hold few predictions. A calibrated model need not be a good one: the verdicts are about "
+            "that."
         ),
     )
 
@@ -140,7 +141,7 @@ def _finding(component: str, rows: list[_Row], level: float) -> Finding:
         )
     lean = "too sure" if worst.sure > worst.right else "not sure enough"
     if abs(worst.sure - worst.right) < CLOSE:
-        lean = "as sure as it is right on the whole"
+        lean = "on the whole as sure as it is right"
     evidence = (
         f"'{worst.arm}' is {lean}: mean confidence {number(worst.sure)}, accuracy {number(worst.right)}, over "
         f"{counted(worst.error.n, 'repeat')}"

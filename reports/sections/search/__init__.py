@@ -1,1 +1,1 @@
-"""Who won a search, how much of it was luck, and what it cost."""
+"""The best settings of a search, how much of their score was luck, and what the search cost."""

@@ -189,8 +189,8 @@ def span(search: SearchResult, axis: str) -> tuple[float, float, bool] | None:
     """Lower and upper end of an axis, and whether it is drawn by order of magnitude; None for a choice and for a
     simplex, whose ends mean that a weight is all or nothing."""
     match search.setup.space.get(axis):
-        case (Uniform() | LogUniform() | Int()) as knob:
-            return knob.low, knob.high, isinstance(knob, LogUniform)
+        case (Uniform() | LogUniform() | Int()) as parameter:
+            return parameter.low, parameter.high, isinstance(parameter, LogUniform)
         case _:
             return None
 

@@ -27,7 +27,8 @@ class Front(FigureBase):
     def description(self) -> str:
         return (
             "Every trial by the first two objectives. Filled marks on the line are the front: no other trial is as "
-            "good in both and better in one. Crosses are what confirmed settings have on fresh repeats, with intervals."
+            "good in both and better in one. Crosses are the scores of confirmed settings on fresh repeats, with "
+            "intervals."
         )
 
     def numbers(self) -> pd.DataFrame:

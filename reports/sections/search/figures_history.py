@@ -36,7 +36,7 @@ class SearchHistory(FigureBase):
     def description(self) -> str:
         return (
             f"{_measured(self.searches)} of every trial in the order in which they were proposed. Filled marks were "
-            "trained to the end, open ones were pruned and stand at the last value they reached; the line is the best "
+            "trained to the end; open marks were pruned and show the last value they reached. The line is the best "
             f"of those that were trained to the end.{only_first(len(self.searches))}"
         )
 
@@ -76,7 +76,7 @@ class BestOfN(FigureBase):
     def description(self) -> str:
         return (
             f"Expected best {_measured(self.searches, False)} of n trials drawn from those of a search (unbiased; "
-            "bands: 8 of 10 draws). Where lines cross, who is best depends on how long one searches. A pruned trial "
+            "bands: 8 of 10 draws). If lines cross, the best arm depends on the length of the search. A pruned trial "
             f"counts as the worst that was trained to the end.{only_first(len(self.searches))}"
         )
 
@@ -111,8 +111,8 @@ class SearchedAndConfirmed(FigureBase):
     @property
     def description(self) -> str:
         return (
-            f"{_measured(self.searches)}: open marks are what the winner had in its search, filled ones what its "
-            "settings have on fresh repeats, with interval. The distance is the winner's curse: the best of many "
+            f"{_measured(self.searches)}: open marks are the winner's score in its search, filled marks the score of "
+            "its settings on fresh repeats, with interval. The distance is the winner's curse: the best of many "
             "trials is partly the luckiest."
         )
 

@@ -87,7 +87,7 @@ class Slices(FigureBase):
         ranked = "" if self.search.importances is None else ", the most important axes first"
         return (
             f"Trials of '{self.search.arm}'{many} that were trained to the end: the first objective over each numeric "
-            f"axis{ranked}. The ring is the best. Good settings crowded at an end ask for a wider range."
+            f"axis{ranked}. The ring is the best. If good settings crowd at an end, use a wider range."
         )
 
     def numbers(self) -> pd.DataFrame:

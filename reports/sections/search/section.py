@@ -1,4 +1,4 @@
-"""The section on a search: who won, how much of it was luck, what it cost, and what it cannot say."""
+"""The section on a search: the best settings, how much of their score was luck, the cost, and the limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def section(results: StudyResults) -> Section | None:
         figures=FIGURES,
         tables=_tables(results),
         limits="The curves of the best of n treat trials as exchangeable. Samplers that learn from earlier trials make "
-        "later ones better, so a smaller search of that kind would have found less than such a curve says.",
+        "later ones better, so a smaller search with such a sampler would have found less than the curve says.",
     )
 
 
@@ -64,8 +64,8 @@ def _lead(searches: Sequence[SearchResult]) -> str:
     over = "on repeat 0" if one.repeats == 1 else f"the mean over repeats 0 to {one.repeats - 1}"
     return (
         f"{who} with a budget of {budget} by the sampler {one.sampler}, {pruned}. The objective is {names}, {over}, "
-        "the same for every trial. Test items were read only afterwards, when the best settings were trained anew on "
-        "other repeats; the verdicts above rest on those alone."
+        "the same for every trial. Test items were read only afterwards, when the best settings were retrained on "
+        "other repeats; the verdicts above rest on those repeats alone."
     )
 
 
@@ -82,7 +82,7 @@ def _confirmations(results: StudyResults) -> list[Finding]:
         text = (
             f"{f'In {measured}, ' if len(objectives) > 1 else ''}'{row['arm']}' (trial {row['trial']}) had "
             f"{number(row['searched'])} in the search, and "
-            f"{number(row['mean'])} when trained anew: {_lost(row['lost'])}"
+            f"{number(row['mean'])} when retrained: {_lost(row['lost'])}"
         )
         evidence = f"{measured}: {percent(1 - results.study.alpha)} interval {interval(row['low'], row['high'])} over "
         evidence += counted(int(row["n"]), "fresh repeat") + "."
@@ -93,8 +93,8 @@ def _confirmations(results: StudyResults) -> list[Finding]:
 
 def _lost(lost: float) -> str:
     if lost > 0:
-        return f"{number(lost)} was the luck of being the best of many, or of the repeats."
-    return "no sign of luck, as far as other repeats, which may be easier or harder, can show."
+        return f"{number(lost)} is selection bias, or luck of the repeats."
+    return "no sign of selection bias, as far as other repeats, which may be easier or harder, can show."
 
 
 def _rankings(searches: Sequence[SearchResult]) -> list[Finding]:
@@ -114,7 +114,7 @@ def _rankings(searches: Sequence[SearchResult]) -> list[Finding]:
         return [Finding(text, "stable", "good")]
     n, leader, before = changes[-1]
     told = "; ".join(f"from {k} on '{new}' instead of '{old}'" for k, new, old in changes)
-    text = f"Who leads depends on the budget: from {counted(n, 'trial')} on it is '{leader}', with fewer '{before}'."
+    text = f"The best arm depends on the budget: '{leader}' from {counted(n, 'trial')} on, '{before}' with fewer."
     return [Finding(text, "depends on the budget", "bad", f"Expected best of n trials: {told}.")]
 
 
@@ -126,12 +126,18 @@ def _of_one(search: SearchResult) -> list[Finding]:
     found = [Finding(f"{text}.", evidence=f"{counted(len(trials), 'trial')}: {', '.join(parts)}.")]
     if not search.complete:
         found.insert(
-            0, Finding(f"The search for '{arm}' has not reached its budget; the same command goes on.", "open", "open")
+            0,
+            Finding(
+                f"The search for '{arm}' has not reached its budget; the same command continues it.", "open", "open"
+            ),
         )
     found += _fewer(search)
     if search.complete and search.importances is None:
-        text = f"Which settings of '{arm}' matter most is not told: {states['complete']} of its trials were trained to "
-        found.append(Finding(f"{text}the end, too few for an estimate.", "no importances", "open"))
+        text = (
+            f"It is not known which settings of '{arm}' matter most: {states['complete']} of its trials were trained "
+            "to the end, too few for an estimate."
+        )
+        found.append(Finding(text, "no importances", "open"))
     if states["failed"]:
         why = Counter(t.failure for t in trials if t.failure).most_common(1)
         told = f"Most often: {why[0][0]}." if why else ""
@@ -156,7 +162,7 @@ def _savings(search: SearchResult) -> str:
     first = "{} saved {}"
     told = [(first if cause == causes[0] else "{} {}").format(cause, share(cause)) for cause in causes]
     parts = [listing(told)] if told else []
-    parts += [f"{share('failed')} were left out as trials failed"] if left["failed"] else []
+    parts += [f"{share('failed')} were left out because trials failed"] if left["failed"] else []
     return f" instead of {full:,}: {'; '.join(parts)}" if parts else ""
 
 
@@ -181,9 +187,7 @@ def _tables(results: StudyResults) -> tuple[SectionTable, ...]:
         for arm, trial in search.confirmed.items():
             best += [(arm, trial.number, path, _plain(value)) for path, value in trial.settings.items()]
     made = [
-        SectionTable(
-            "settings", "The settings that were found", plain_table(("arm", "trial", "setting", "value"), best)
-        ),
+        SectionTable("settings", "The best settings", plain_table(("arm", "trial", "setting", "value"), best)),
         _framed("confirmed", "Search score against confirmed score, on validation items", confirmed_frame(results)),
         _framed("importances", "How much of the variation each axis explains", importances_frame(searches)),
         _framed("best_of", "Expected best of n trials", best_of_frame(searches)),
@@ -198,7 +202,7 @@ def _framed(name: str, caption: str, frame: pd.DataFrame) -> SectionTable:
 
 
 def _plain(value: Any) -> str:
-    """A setting in one line; long fractions are cut where nobody reads them."""
+    """A setting in one line; long fractions are rounded to six digits."""
     if isinstance(value, float) and math.isfinite(value):
         return f"{value:.6g}"
     if isinstance(value, dict):

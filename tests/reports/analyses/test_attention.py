@@ -80,7 +80,7 @@ def test_words_are_of_the_steps_that_were_ranked(
 ) -> None:
     results = attended(**options)
     found = told(results)
-    assert found.findings[0].text.split(" is what it uses: ")[1].startswith(f"{ranked} to which")
+    assert found.findings[0].text.split(" uses: ")[1].startswith(f"{ranked} to which")
     assert lead in found.lead
     assert ("The step itself is left out" in found.lead) == (ranked != "steps")
     assert f"over {ranked}, of the weight" in AttentionFaithfulness(results).description
@@ -118,7 +118,7 @@ def test_the_other_arms_are_told_in_one_sentence(attended: Build, study_of: Any)
     study = study_of(["gated", "add", "concat", "best"], repeats=4)
     found = told(attended(study, noise=0.0, by_arm={"add": {"rho": 0.0}}))
     (one,) = [finding.text for finding in found.findings if "other arms" in finding.text]
-    assert one == "Of the other arms (ρ in brackets) add (0.000): not faithful; concat (0.800): faithful."
+    assert one == "The other arms (ρ in brackets): add (0.000): not faithful; concat (0.800): faithful."
 
 
 def test_an_arm_that_attends_to_nothing_over_time(attended: Build) -> None:
@@ -155,7 +155,7 @@ def test_flow_is_told_of_each_arm_that_has_some(attended: Build, study_of: Any) 
     found = told(attended(study_of(FUSIONS)))
     texts = [finding.text for finding in found.findings if "most flows" in finding.text]
     assert len(texts) == 5
-    assert texts[0].startswith("In attention most flows from track to what is fused (40 %), least from audio")
+    assert texts[0].startswith("In attention, most flows from track to what is fused (40 %) and least from audio")
     assert "from the bottleneck to track" in texts[2], "what is read of the tokens, once they hold something"
     (table,) = [t.table for t in found.tables if t.name == "flow"]
     assert len(table.rows) == 3 + 6 + 12 + 4 + 3
@@ -170,7 +170,7 @@ def test_numbers_are_means_over_repeats_with_the_studys_interval(attended: Build
     rho = [answer.result.faithfulness.occlusion for answer in results.analyses if answer.arm == "multimodal"]
     assert found.correlated("multimodal", "occlusion") == estimate_correlation(rho, 0.95, results.overlap)
     frame = AttentionFaithfulness(results).frame()
-    row = frame[(frame["arm"] == "multimodal") & (frame["measure"] == "taking steps away")].iloc[0]
+    row = frame[(frame["arm"] == "multimodal") & (frame["measure"] == "removing steps")].iloc[0]
     assert row["rho"] == pytest.approx(np.mean(rho), abs=1e-3), "the mean on Fisher's scale of alike numbers"
     assert row["n"] == 8
     both = np.array([found.measure(arm, "entropy") for arm in found.arms])

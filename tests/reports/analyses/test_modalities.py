@@ -229,9 +229,9 @@ def test_of_a_loss_less_is_better(study_of, records_of):
     # A margin of the sum of losses is none of its parts: without one nothing is shown to be none.
     assert {p.gain.margin for p in dossier.parts if p.component} == {None}
     section = modalities.section(results)
-    assert "the study's metric, loss, of which less is better" in section.lead
+    assert "the study's metric, loss (lower is better)" in section.lead
     table = next(t.table for t in section.tables if t.name == "subsets")
-    raw = {row[1]: row[4] for row in table.rows if row[2] == "all" and row[3] == "trained anew"}
+    raw = {row[1]: row[4] for row in table.rows if row[2] == "all" and row[3] == "retrained"}
     assert raw["audio"] < raw["audio+track"], "the table has the measure as it is"
 
 
@@ -352,7 +352,7 @@ def test_leaving_one_out_tells_what_is_useful_and_no_shares(study_of, records_of
     assert {p.share for p in dossier.parts} == {p.word for p in dossier.pairs} == {None}
     section = modalities.section(results)
     assert "Not every subset" in section.limits
-    assert "What the trained models use was not asked" in section.limits
+    assert "What the trained models use was not analysed" in section.limits
     assert [t.name for t in section.tables] == ["words", "rules", "dossier", "subsets"]
 
 
@@ -398,9 +398,9 @@ def test_what_could_not_be_permuted_is_said_and_the_next_way_taken(study_of, rec
     assert "here by the training mean" in section.lead
     assert "a single test item has visual" in section.limits
     assert "additive" not in [t.name for t in section.tables]
-    assert "without interaction cannot be told there" not in section.limits
+    assert "without interaction cannot be computed there" not in section.limits
     results = with_results(results, lambda r: changed(r, single_donor=True))
-    assert "without interaction cannot be told there" in modalities.section(results).limits
+    assert "without interaction cannot be computed there" in modalities.section(results).limits
 
 
 def with_results(results, of):
@@ -418,7 +418,7 @@ def ways(results, table):
 def test_absence_that_is_not_learned_is_said(study_of, records_of):
     lattice = trained(lattice_study(study_of), records_of)
     results = asked(lattice, "+".join(NAMES), learned=None)
-    assert ways(results, "masks") == {(name, "told to be absent") for name in NAMES}
+    assert ways(results, "masks") == {(name, "marked absent") for name in NAMES}
     assert "no embedding of absence is learned" in modalities.section(results).limits
     unasked = asked(lattice, "+".join(NAMES), absences=("mean",), learned=None)
     assert "embedding" not in modalities.section(unasked).limits
@@ -438,13 +438,13 @@ def test_a_learned_embedding_of_absence_is_named_and_so_is_one_never_trained(stu
     assert told["visual"] == "absent (learned embedding, never trained for track)"
     limits = modalities.section(results).limits
     assert "(27 % for audio and 25 % for visual)" in limits
-    assert "For track it was never trained, for no training window lacks it" in limits
+    assert "For track it was never trained, because no training window lacks it" in limits
 
 
 def test_embeddings_of_absence_may_be_trained_in_no_or_in_some_repeats(study_of, records_of):
     lattice = trained(lattice_study(study_of), records_of)
     none = modalities.section(asked(lattice, "+".join(NAMES), learned=dict.fromkeys(NAMES, 0.0))).limits
-    assert "For audio, visual and track it was never trained, for no training window lacks them" in none
+    assert "For audio, visual and track it was never trained, because no training window lacks them" in none
     assert "it was trained at" not in none
     results = asked(lattice, "+".join(NAMES), learned=dict.fromkeys(NAMES, 0.1))
     every = modalities.section(results).limits

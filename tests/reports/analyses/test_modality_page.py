@@ -40,7 +40,7 @@ def test_pictures_draw_the_numbers_of_the_dossier(told):
     assert additive.query("shown")["component"].tolist() == ["all", "scale"]
     assert len(masks) == 3 * 5
     assert set(masks["way"]) == {
-        "trained anew without it", "values of another item", "the training mean", "raw zeros", "told to be absent"
+        "retrained without it", "values of another item", "the training mean", "raw zeros", "marked absent"
     }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_the_picture_of_masks_tells_learned_embeddings_from_those_never_trained(
     right = max(text.get_window_extent().x1 for text in drawing.legends[0].get_texts())
     assert right <= drawing.bbox.x1, "the legend lies within the picture"
     legend = [text.get_text() for text in drawing.legends[0].get_texts()]
-    assert legend[0] == "trained anew without it"
+    assert legend[0] == "retrained without it"
     assert set(legend) == set(frame["way"])
 
 

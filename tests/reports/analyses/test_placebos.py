@@ -121,9 +121,9 @@ def test_the_text_says_what_the_word_rests_on(study_of, records_of):
     )
     assert "Against a placebo of the same size: it gains +0." in audio.evidence
     assert "Trained without it: worse by" in audio.evidence
-    assert "Useful: models trained anew with a placebo of the modality score worse." in section.lead
-    assert "Useful: models trained anew without" not in section.lead
-    assert "nothing of what its absence tells" in section.limits
+    assert "Useful: models retrained with a placebo of the modality score worse." in section.lead
+    assert "Useful: models retrained without" not in section.lead
+    assert "not what its absence reveals" in section.limits
     table = next(t for t in section.tables if t.name == "dossier").table
     assert "placebo_p" in table.columns
     plain = modalities.section(trained(lattice_study(study_of), records_of))
@@ -156,7 +156,7 @@ def test_the_legend_with_all_ways_lies_within_the_picture(study_of, records_of):
     figure.canvas.draw()
     legend = figure.legends[0]
     assert [text.get_text() for text in legend.get_texts()] == [
-        "trained anew without it", "share over all subsets", "masked", "a placebo in its place",
+        "retrained without it", "share over all subsets", "masked", "a placebo in its place",
     ]  # fmt: skip
     box = legend.get_window_extent()
     assert box.x0 >= 0

@@ -47,11 +47,11 @@ def test_where_each_repeat_draws_its_own_items_nothing_is_added(answered):
 
 def test_a_claim_without_a_label_is_scoped_in_its_text(answered):
     section = Section(
-        "gates", "Gates", "?", "Lead.", (Finding("That gates move matters."), Finding("No.", "not shown"))
+        "gates", "Gates", "?", "Lead.", (Finding("It matters that gates move."), Finding("No.", "not shown"))
     )
     told = scoped(section, replace(answered("once"), items=answered("once").items.iloc[:0]))
     assert [(f.text, f.label) for f in told.findings] == [
-        ("On these test items: That gates move matters.", ""), ("No.", "not shown")
+        ("On these test items: It matters that gates move.", ""), ("No.", "not shown")
     ]  # fmt: skip
     assert told.lead.startswith("Lead. All repeats share the same test items: ")
     assert told.limits == "Words are about these test items only."
