@@ -23,7 +23,7 @@ def check_text(checked: Checked, folder: Path) -> str:
     errors = counted(checked.errors, "error") if checked.errors else "no error"
     lines.append(f"{folder}: {held}; {errors}, {counted(warnings, 'warning') if warnings else 'no warning'}")
     if checked.errors:
-        lines.append(f"Mend them, then again: mmstudy data check {folder}")
+        lines.append(f"Fix them, then run again: mmstudy data check {folder}")
     else:
         lines.append(f"Next: mmstudy data inspect {folder}")
     return "\n".join(lines)

@@ -121,7 +121,7 @@ def refuse_unusable(config: LossConfig, targets: Targets) -> None:
     for name in config.weights:
         if name not in targets.components:
             raise ConfigError(
-                f"'{name}' is no loss component of the corpus",
+                f"'{name}' is not a loss component of the corpus",
                 next_step=nearest(name, targets.components),
                 where=f"loss.weights.{name}",
             )
@@ -175,7 +175,7 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
                 else f"one of the modalities that the model reads must {left}",
                 expected=f"some of {', '.join(read)}, not all",
                 found=", ".join(names),
-                next_step=f"Mend {where}, or let the model read more in model.modalities",
+                next_step=f"Correct {where}, or let the model read more in model.modalities",
                 where=where,
             )
 

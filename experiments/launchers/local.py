@@ -148,7 +148,7 @@ class LocalPool:
             if self._startup_deaths >= _STARTUP_DEATHS:
                 raise LaunchError(
                     "workers die before they can begin",
-                    found=f"exit code {code}; last words: {_tail(worker.log)}",
+                    found=f"exit code {code}; last output: {_tail(worker.log)}",
                     where=str(worker.log),
                     next_step="Read the log, then try the same command with --workers 1",
                 )

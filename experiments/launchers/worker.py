@@ -70,7 +70,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
         def on_event(event: Event, name: str = fingerprint) -> None:
             _tell(channel, encode(Told(name, event)))
             if name in unwanted:
-                raise RunStopped("the driver does not want this run to go on")
+                raise RunStopped("the driver stopped this run")
 
         try:
             if job.analyses:

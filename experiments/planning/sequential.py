@@ -56,12 +56,12 @@ def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
 def told(monitoring: Monitoring) -> str:
     """What a look came to, for people who watch."""
     if not monitoring.taken:
-        return f"the rule looks first after {monitoring.rule.least} repeats of every arm"
+        return f"the rule takes its first look after {monitoring.rule.least} repeats of every arm"
     look, left = monitoring.taken[-1], len(monitoring.open)
     fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in monitoring.looks.items() if one.stopped_at == look]
     text = f"looked at {look} repeats: {f'decided {listing(fresh)}' if fresh else 'nothing new is decided'}, "
     text += f"{counted(left, 'comparison')} open" if left else "none is open"
     if monitoring.waiting is None:
-        return text + ("; the study is over" if not left else f"; {look} repeats are the most")
+        return text + ("; the study is over" if not left else f"; {look} repeats are the maximum")
     arms = list(dict.fromkeys(arm for pair in monitoring.open for arm in pair))
     return text + f"; going on to {monitoring.waiting} with {listing(arms)}"

@@ -102,7 +102,7 @@ class Worksheet:
         known = [steps for steps in found.values() if steps]
         if not known:
             raise CorpusError(
-                "no item has a table that says how long it is",
+                "no item has a table that gives its length",
                 next_step="Check the names of its files against items.csv",
                 where=str(self._place.folder),
             )

@@ -181,7 +181,7 @@ def _talking(what: str, place: str) -> Iterator[None]:
             f"the storage of the search could not {what}",
             found=_first_line(problem),
             where=place,
-            next_step="Mend or remove it; finished runs are kept and reused",
+            next_step="Repair or remove it; finished runs are kept and reused",
         ) from problem
 
 
@@ -198,7 +198,7 @@ def _answering(place: str) -> Iterator[None]:
             # Optuna's own words say only that something went wrong.
             found=_first_line(problem.__cause__ or problem),
             where=place,
-            next_step="See that the database runs, then give the same command; finished runs are kept and reused",
+            next_step="Check that the database is running, then repeat the command; finished runs are kept and reused",
         ) from problem
 
 
@@ -237,10 +237,10 @@ def check_identity(study: StoredStudy, told: Identity) -> None:
     known = study.user_attrs.get(IDENTITY, told)
     if digest(known) != digest(told):
         raise StudyError(
-            f"the search '{study.study_name}' was begun with another question: its trials cannot be mixed with others",
+            f"the search '{study.study_name}' was started with other settings, and their trials cannot be mixed",
             expected=_differences(known, told)[0],
             found=_differences(known, told)[1],
-            next_step="Undo the change, or give the study file another name; to begin anew, remove the storage",
+            next_step="Undo the change, or give the study file another name; to start over, remove the storage",
         )
 
 

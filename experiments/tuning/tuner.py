@@ -117,7 +117,7 @@ class Tuner:
             self._give_signs_of_life()
             for trial in [*reap(self.study, self._lock, self._alone), *self._reap_elsewhere()]:
                 what = f"trial {rank_of(trial)} of {self.arm.arm}"
-                self.display.say(f"{what} ended with its process; its settings are tried again")
+                self.display.say(f"{what} ended because its process ended; its settings are tried again")
                 self.mirror.ended(self.arm.arm, trial.number, "retried", [])
         self.blocked = self.blocked and not quiet
         while not self.blocked and len(self.open) < self.workers and self.pool.idle:
@@ -130,7 +130,7 @@ class Tuner:
         complete = is_complete(self.search, self.arm, trials_of(self.study))
         if not complete and not self.waiting_told and quiet:
             self.waiting_told = True
-            self.display.say(f"trials of {self.arm.arm} are with other processes; waiting for them")
+            self.display.say(f"trials of {self.arm.arm} are being trained by other processes; waiting for them")
         return not complete
 
     def _give_signs_of_life(self) -> None:

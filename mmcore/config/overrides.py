@@ -124,7 +124,7 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
         case "literal_error":
             found = str(first["input"])
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-            return ConfigError(f"'{found}' is none of the choices", where=place, next_step=nearest(found, choices))
+            return ConfigError(f"'{found}' is not one of the choices", where=place, next_step=nearest(found, choices))
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":
@@ -158,7 +158,7 @@ def _unknown_key(loc: tuple[int | str, ...], place: str | None) -> ConfigError:
     owners = [_kind(m) for m in members if mine and m not in mine and key in m.model_fields]
     valid = list(dict.fromkeys(name for m in mine or members for name in m.model_fields))
     if owners:
-        rule = f"'{key}' is no setting of kind {parents[-1]}"
+        rule = f"'{key}' is not a setting of kind {parents[-1]}"
         step = f"It belongs to {', '.join(owners)}: name that kind, or leave it out. Valid: {', '.join(valid)}"
         return ConfigError(rule, where=place, next_step=step)
     return ConfigError(f"unknown key '{key}'", where=place, next_step=nearest(key, valid))

@@ -58,7 +58,7 @@ def likeness_notes(prepared: Prepared) -> list[str]:
         notes.append(f"{pair.one}.{mine} and {pair.other}.{its} are the same but for unit and sign{more}")
     for copy in found.copies or ():
         at = f", read {abs(copy.lag)} steps {'after' if copy.lag > 0 else 'before'}," if copy.lag else ""
-        notes.append(f"{copy.modality}.{copy.column}{at} tells the target '{copy.target}'")
+        notes.append(f"{copy.modality}.{copy.column}{at} reveals the target '{copy.target}'")
     return notes
 
 

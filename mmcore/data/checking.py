@@ -171,7 +171,7 @@ def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], 
     for stranger in strangers(folder, name, items):
         stem = stranger.rpartition(".")[0]
         checked.warn(
-            f"'{stem}' is no item of items.csv, so its table is not read",
+            f"'{stem}' is not an item of items.csv, so its table is not read",
             str(folder / name / stranger),
             next_step=nearest(stem, lacking or items).partition(" Valid:")[0]
             if _near(stem, lacking or items)
@@ -191,7 +191,7 @@ def _check_together(
         source = FolderSource(folder)
     except CorpusError:
         # Told already: it is raised by the rules that were looked at one by one.
-        checked.skipped = "times and targets together, until the errors above are mended"
+        checked.skipped = "times and targets together, until the errors above are fixed"
         return
     quality: list[QualityRow] = []
     labels: list[np.ndarray] = []
@@ -259,7 +259,7 @@ def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) 
                 CorpusError(
                     f"the times of '{name}' never meet those of the other streams",
                     found=f"{apart[0].item}: {apart[0].apart}",
-                    next_step=f"Mend rate or offset of '{name}' in corpus.yaml",
+                    next_step=f"Correct rate or offset of '{name}' in corpus.yaml",
                     where=str(folder / name),
                 )
             )

@@ -69,7 +69,7 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[Qualit
         if texts:
             key = f"modalities.{suspect.table}" if suspect.table in prepared.schema.modalities else "targets"
             warning = (
-                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Mend the table; or, where such a number "
+                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Correct the table; or, where such a number "
                 f"means that there is no value, list it in {key}.missing_values of corpus.yaml"
             )
             row = rows[suspect.item, suspect.table]

@@ -75,7 +75,9 @@ class Normaliser:
                 np.array(values["target"]["deviation"], np.float32),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorpusError("the text is no saved normalisation", found=f"{type(error).__name__}: {error}") from None
+            raise CorpusError(
+                "the text is not a saved normalisation", found=f"{type(error).__name__}: {error}"
+            ) from None
 
 
 class _Moments:

@@ -222,7 +222,7 @@ def test_an_interrupted_search_hands_its_trials_back(
 def test_another_question_is_refused_with_what_differs(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     done(asking(text), home)
-    with pytest.raises(StudyError, match=r"begun with another question") as caught:
+    with pytest.raises(StudyError, match=r"started with other settings") as caught:
         asking(text.replace("1e-1", "1e-2"))
     assert "0.1" in (caught.value.expected or "")
     assert "0.01" in (caught.value.found or "")
@@ -352,10 +352,10 @@ def test_what_was_found_becomes_arms_on_fresh_repeats(asking: Callable[..., Requ
     ],
 )
 def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
-    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], knob: str
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], hyperparameter: str
 ) -> None:
     """The arm's own 9 epochs say nothing of the 20 that a trial may take."""
-    request = asking(block(RATE, knob, budget="{epochs: 95}", repeats="2", sampler="random"))
+    request = asking(block(RATE, hyperparameter, budget="{epochs: 95}", repeats="2", sampler="random"))
     assert request.study.search is not None
     assert request.study.search.epochs_full(request.study.search.searches[0]) == 40
     (found,) = done(request, home)

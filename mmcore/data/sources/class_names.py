@@ -76,7 +76,7 @@ class ClassNames:
         return CorpusError(
             f"column '{self.column}' must hold names of its classes",
             found=repr(told)[:80] if isinstance(cell, str) else told,
-            next_step=f"{nearest(told, self.labels)[:300]}. Mend the cell, leave it empty, or add the name to "
+            next_step=f"{nearest(told, self.labels)[:300]}. Correct the cell, leave it empty, or add the name to "
             "labels in corpus.yaml",
             where=where,
         )

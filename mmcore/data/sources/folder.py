@@ -186,7 +186,7 @@ def _check_segments(table: Table, path: Path, clock: Clock, tell: Tell) -> None:
                 "a segment must end after its start",
                 found=f"no row that does; the first has {clock.start} {table.time_T[known_T][0]:g} and {clock.end} "
                 f"{table.end_T[known_T][0]:g}",
-                next_step="Exchange start and end in corpus.yaml, or name the column of ends if this one holds lengths",
+                next_step="Swap start and end in corpus.yaml, or name the column of ends if this one holds lengths",
                 where=str(path),
             )
         )

@@ -34,7 +34,7 @@ def times_of(
                 name=name,
                 item=item,
                 found=f"columns {data.time}, {data.start} and {data.end}",
-                next_step="Drop or rename those that are no times",
+                next_step="Drop or rename those that do not hold times",
             )
         found, used = {"start": frame[data.start], "end": frame[data.end]}, [data.start, data.end]
     elif data.time in frame.columns:

@@ -130,7 +130,7 @@ def test_frames_of_2997_stamped_as_30_drift_apart_and_a_rate_mends_them(
     ("place", "value", "says"),
     [
         ("rate", 0, "greater than 0"),
-        ("rate", "30/0", "no fraction"),
+        ("rate", "30/0", "not a fraction"),
         ("offset", "an hour", "number"),
         ("ofset", 1, "offset"),
     ],
