@@ -1,4 +1,4 @@
-"""What ``mmstudy data init`` tells: guesses with their reasons, what is open, what was left out, what comes next."""
+"""Output of ``mmstudy data init``: guesses with their reasons, open questions, files left out, and the next step."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
 
 
 def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, Any]:
-    """The same for programs."""
+    """The guess as data for JSON."""
     modalities = [
         {
             "name": modality.name,

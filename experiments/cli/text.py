@@ -66,7 +66,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _why_preset(request: Request) -> str:
-    """By what the preset was chosen, where nobody named it."""
+    """Why the preset was chosen; empty if the study or the user named it."""
     return (
         "" if request.sized_by is None else f" (chosen for {counted(request.sized_by, 'item')}; --preset names another)"
     )
