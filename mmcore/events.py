@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: small plain messages, safe to send between processes."""
+"""Messages of a run in progress: small and plain, safe to send between processes."""
 
 from __future__ import annotations
 

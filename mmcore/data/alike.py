@@ -15,13 +15,13 @@ from mmcore.data.usual import usual_range
 from mmcore.record import Alike, Copied, Likenesses
 
 ALIKE = 0.999
-"""Absolute correlation from which on two columns tell the same."""
+"""From this absolute correlation on, two columns hold the same information."""
 SAMPLED_ROWS = 2_000
 """Rows of the store, evenly spaced, that are compared."""
 LEAST_ROWS = 20
 """Rows that two columns must share."""
 LEAST_ITEMS = 8
-"""The same for targets of scope item, where a row is an item."""
+"""Rows that two columns must share for targets of scope item, where a row is an item."""
 LEAST_MOVES = 5
 """Shared rows in which each column must differ from its median; else a single event in common would be a copy."""
 LAGS = 10
@@ -41,7 +41,7 @@ def examine_columns(prepared: Prepared) -> Likenesses:
 
     Returns:
         ``alike``: one for each pair of modalities, with the first :data:`NAMED` pairs of columns by name. ``copies``:
-        one for each target and column of another modality; a class that a column tells is named ``target = class``.
+        one for each target and column of another modality; a class that a column reveals is named ``target = class``.
     """
     rows_R = _rows(prepared)
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}

@@ -46,7 +46,7 @@ class Loader:
         items: indices of the items to read; no other item's rows are touched.
         batch: windows per batch; the last batch may be smaller.
         stride: steps between the starts of windows; None: the window, no overlap.
-        read_I: counts, by item of the corpus, the windows that were read; None: nobody counts.
+        read_I: counts, by item of the corpus, the windows that were read; None: they are not counted.
 
     Raises:
         ConfigError: an unknown modality, or none.

@@ -24,7 +24,7 @@ from mmcore.schema import Targets
 SCALED = ("continuous", "categorical")
 """Kinds that are z-scored; binary columns and embeddings stay as they are."""
 NEAR_CONSTANT = 1e-6
-"""A deviation below this share of the mean is rounding noise of float32; such a column is only shifted."""
+"""A standard deviation below this share of the mean is rounding noise of float32; such a column is only shifted."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Normaliser:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            CorpusError: the text is no normaliser.
+            CorpusError: the text is not a saved normaliser.
         """
         try:
             values = json.loads(text)
@@ -104,7 +104,7 @@ class _Moments:
         self.count = total
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and population deviation, float32; a column never seen has 0 and 1."""
+        """Mean and population standard deviation, float32; 0 and 1 for a column without values."""
         deviation = np.sqrt(self.squares / np.maximum(self.count, 1))
         constant = deviation <= NEAR_CONSTANT * np.abs(self.mean)
         deviation = np.where(constant | (deviation < np.finfo(np.float32).tiny), 1.0, deviation)

@@ -167,7 +167,7 @@ def open_prepared(path: Path) -> Prepared:
     """Open a store.
 
     Raises:
-        CorpusError: the folder is no store of this version, or is half-built.
+        CorpusError: the folder is not a store of this version, or is incomplete.
     """
     path = Path(path)
     try:

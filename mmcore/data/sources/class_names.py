@@ -61,7 +61,7 @@ class ClassNames:
         return _checked(codes[place_T] if len(found) else np.empty(0))
 
     def of_texts(self, found: Sequence[str | None], place_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same for a column of texts.
+        """The codes of a column of texts, and the bad rows.
 
         Args:
             found: the different texts; None: an empty cell.

@@ -195,7 +195,7 @@ def _check_segments(table: Table, path: Path, clock: Clock, tell: Tell) -> None:
 def content_key(folder: Path) -> str:
     """32 hexadecimal digits over the bytes of every file that format 1 reads, with their relative paths.
 
-    Files that nobody reads (``truth.yaml``, notes, tables of unknown items) do not count; neither does where the
+    Files that are never read (``truth.yaml``, notes, tables of unknown items) do not count; neither does where the
     folder lies.
 
     Raises:

@@ -98,7 +98,7 @@ def _said(kinds: Kind | Mapping[str, Kind] | None, column: str) -> Kind | None:
 
 
 def _zero_one(cells: Mapping[str, Cells], missing: Sequence[float]) -> bool:
-    """Whether no cell is another number; the first table mostly tells."""
+    """Whether no cell is another number; usually the first table is enough to know."""
     allowed = np.array([0, 1, *missing], np.float64)
     return all((np.isin(one.values_T, allowed) | np.isnan(one.values_T)).all() for one in cells.values())
 
