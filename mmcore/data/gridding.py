@@ -223,7 +223,7 @@ def _aligned(
 
 
 def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
-    """How a stream is pooled on a grid; values of targets that their ``when`` says do not count are left out."""
+    """How a stream is pooled on a grid; target values that do not count because of ``when`` are left out."""
     conditions: dict[int, int] = {}
     if name == schema.targets.from_:
         place = {column: at for at, column in enumerate(_columns(schema, name))}

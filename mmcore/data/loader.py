@@ -106,8 +106,8 @@ class Loader:
             augment: changes the windows, for training; None: as they are.
 
         Returns:
-            Batches of ``window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
-            and embeddings as they are; 0 where NaN, absent or padded.
+            Batches of ``window`` steps each. Values are (x − mean) / standard deviation, limited to ± clip; binary
+            columns and embeddings as they are; 0 where NaN, absent or padded.
         """
         order = np.arange(self.windows) if order is None else np.asarray(order)
         for at in range(0, len(order), self.batch):

@@ -1,9 +1,9 @@
-"""Means and deviations of the training items, and nothing else: what a model may know of the scale of its data.
+"""Means and standard deviations of the training items: all that a model may know about the scale of its data.
 
 Cells far outside a column's usual range (:mod:`mmcore.data.usual`) count as if they lay at its end, so that a sentinel
 of −99999 or a sensor's 1e30 does not decide the scale of all others. Without such cells these are the plain moments, to
-the bit. Moments, and no median and IQR: a mean and a deviation are what the losses, the baselines and ``data.clip``
-take them for, and an IQR is 0 where most cells are equal.
+the bit. Mean and standard deviation are used, not median and IQR, since the losses, the baselines and ``data.clip``
+assume them, and since an IQR is 0 if most cells are equal.
 
 F raw features, P parameters, K tracks, S steps of an item.
 """
