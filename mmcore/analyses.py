@@ -30,7 +30,7 @@ MOST_EXACT = 8
 
 
 class GatesAnalysis(Frozen):
-    """How far gates open, when, and whether that says what the model uses."""
+    """How far gates open, when, and whether this shows what the model uses."""
 
     version: ClassVar[int] = 4
 
@@ -40,7 +40,7 @@ class GatesAnalysis(Frozen):
 
 
 class AttentionAnalysis(Frozen):
-    """Where attention looks, and whether that says what the model uses."""
+    """Where attention looks, and whether this shows what the model uses."""
 
     version: ClassVar[int] = 2
 

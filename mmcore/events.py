@@ -55,4 +55,4 @@ class OnEvent(Protocol):
 
 
 def ignore(event: Event, /) -> None:
-    """The listener that listens to nothing."""
+    """A listener that ignores all events."""

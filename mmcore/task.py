@@ -181,7 +181,7 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
 
 
 def check_packages(config: RunConfig) -> None:
-    """Tell of a package that a config needs and that is not installed.
+    """Refuse a config that needs a package that is not installed.
 
     Raises:
         ConfigError: names it, with the command that brings it.
