@@ -1,4 +1,4 @@
-"""What ``mmstudy data check`` tells."""
+"""Output of ``mmstudy data check``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mmcore.data.checking import Checked, Problem
 from reports.numbers import counted
 
 _PLACES = 3
-"""Places that are named for the same problem; the rest is counted."""
+"""At most this many places are listed for the same problem; the others are counted."""
 
 
 def check_text(checked: Checked, folder: Path) -> str:
-    """All problems for people; one that stands in many files is told once, with the first of them."""
+    """All problems as text; a problem in many files is printed once, with the first files."""
     lines = [line for group in _alike(checked.problems) for line in _lines(group)]
     if checked.skipped:
         lines.append(f"not looked at: {checked.skipped}")
@@ -22,14 +22,14 @@ def check_text(checked: Checked, folder: Path) -> str:
     errors = counted(checked.errors, "error") if checked.errors else "no error"
     lines.append(f"{folder}: {held}; {errors}, {counted(warnings, 'warning') if warnings else 'no warning'}")
     if checked.errors:
-        lines.append(f"Mend them, then again: mmstudy data check {folder}")
+        lines.append(f"Fix them, then run again: mmstudy data check {folder}")
     else:
         lines.append(f"Next: mmstudy data inspect {folder}")
     return "\n".join(lines)
 
 
 def check_json(checked: Checked, folder: Path) -> dict[str, object]:
-    """The same for programs, every problem by itself."""
+    """All problems as data for JSON, each one separately."""
     return {
         "corpus": str(folder),
         "items": checked.items,

@@ -8,7 +8,7 @@
     corpus.quality()
     corpus.plot("interview_07")
 
-It is a folder all the same: ``mmstudy run modalities --corpus FOLDER`` reads it, and so does every study in Python.
+Either way it is a folder: ``mmstudy run modalities --corpus FOLDER`` reads it, and so does every study in Python.
 """
 
 from __future__ import annotations

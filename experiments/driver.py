@@ -43,7 +43,7 @@ from reports.summary.build import Summary, summarise
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study came to.
+    """The outcome of a study.
 
     Args:
         results: every number, as tidy tables.
@@ -70,7 +70,7 @@ def run_study(
     display: Display | None = None,
     retry_failed: bool = False,
 ) -> Outcome:
-    """Train what is missing of a study and write its report; what was computed before is reused.
+    """Train the missing runs of a study and write its report; earlier results are reused.
 
     Args:
         name: a study of the catalogue, or a file.
@@ -133,7 +133,7 @@ def run_study(
 
 
 def _warn(request: Request, todo: Plan, display: Display) -> None:
-    """What the study cannot decide, and items that it cuts, told before the hours are spent; nothing where none are."""
+    """Warn, before hours of training, of comparisons that the study cannot decide and of items that it cuts."""
     if request.tunes or todo.count("to do", "resume"):
         for text in (*prospects(request).warnings, *(request.fit.warnings if request.fit else ())):
             display.say(f"warning: {text}")
@@ -165,7 +165,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
 
 
 def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> Outcome:
-    """The report of what has been computed so far; reads records, trains nothing.
+    """Write the report of the results so far; reads records, trains nothing.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -179,7 +179,7 @@ def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> 
 
 
 def sync_study(request: Request, home: Home, display: Display) -> str | None:
-    """Bring the tracking store up to the records; None, or why it could not."""
+    """Update the tracking store from the records; None, or why it failed."""
     behind = None
     if request.searches:
         from experiments.tuning.tune import sync_searches
@@ -342,7 +342,7 @@ def _prepare(request: Request, home: Home, display: Display) -> Path:
     with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
         store = prepare(request.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if not fresh:
-        # Building the store tells them too; a study that finds it built must not be silent about them.
+        # Building the store reports them too; a study that reuses a store must also report them.
         for text in quality_notes(store.items, store.quality):
             display.say(text)
     if store.content != request.content:

@@ -46,7 +46,7 @@ def _git() -> tuple[str | None, bool | None]:
     try:
         root = _ask(source, "rev-parse", "--show-toplevel")
         if Path(root).resolve() != source.parent:
-            return None, None  # installed inside somebody else's checkout: its commit says nothing about our code
+            return None, None  # installed inside another project's checkout: its commit says nothing about our code
         # Only the code counts: a changed README says nothing about what ran.
         packages = [str(source.parent / name) for name in ("mmcore", "studies", "reports", "experiments")]
         return _ask(source, "rev-parse", "HEAD"), bool(_ask(source, "status", "--porcelain", "--", *packages))

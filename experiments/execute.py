@@ -34,21 +34,20 @@ def trial(
     fingerprint: str,
     on_event: OnEvent,
 ) -> Record:
-    """The record of a run, trained only if nobody has.
+    """The record of a run, which is trained only if it has no record yet.
 
-    A lock on the run's folder keeps two studies from training the same run at the same time: the second waits and
-    takes the first one's record. The lock goes with its process, so a killed worker leaves nothing behind.
+    A lock on the run's folder keeps two studies from training the same run at the same time: the second waits and uses
+    the record of the first. The lock ends with its process, so a killed worker leaves no lock behind.
 
-    A run that is tested in another way than usual (``config.evaluation``) has its training in common with others: that
-    is a run of its own, in the folder beside this one, which is done first if nobody has. Where that one failed, this
-    one has failed, too. A run that may not read test items takes the training of one that did, if it is there, and is
-    else trained by itself.
+    A run with unusual testing (``config.evaluation``) shares its training with other runs. This training is a separate
+    run in a neighbouring folder, and is done first if it is missing. If it failed, this run fails too. A run that may
+    not read test items uses the training of a run that did, if there is one; otherwise it is trained by itself.
 
     Args:
         config: the run.
         workdir: its folder, named by the fingerprint, among those of other runs.
         prepared: opens the prepared store, only called when there is something to train.
-        study, arm: who asked first, for the record.
+        study, arm: which study and arm requested the run first, for the record.
         fingerprint: the run's identity.
         on_event: receives progress.
 
@@ -104,7 +103,7 @@ class _Shared:
 def _shared(
     config: RunConfig, workdir: Path, prepared: Callable[[], Prepared], study: str, arm: str, on_event: OnEvent
 ) -> _Shared | None:
-    """Who trained for this run, done now if it is not there yet; None: the run trains itself."""
+    """The run with the training of this one, trained now if it is missing; None: the run trains itself."""
     if config.trains and config.evaluation.test:
         return None
     name = training_fingerprint(config, prepared().content)
@@ -143,10 +142,10 @@ def _train(
 
 
 def _tidy(workdir: Path, done: bool) -> None:
-    """Leave of a run what a study can still use; the caller holds its lock, and its record is written.
+    """Delete the files of a run that no study needs; the caller holds its lock, and its record is written.
 
-    Files that killed processes left half-written go. A training that is done keeps its last checkpoint, since it may be
-    tested in another way from it, without the optimiser's state: two numbers a weight, of use to further epochs alone.
+    Half-written files of killed processes are deleted. A finished training keeps its last checkpoint, since it may be
+    tested in another way, but without the optimiser's state: two numbers per weight that only further epochs need.
     """
     checkpoints = workdir / "checkpoints"
     for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(f"{RECORD}.*.tmp")):

@@ -1,4 +1,4 @@
-"""What ``mmstudy data init`` tells: guesses with their reasons, what is open, what was left out, what comes next."""
+"""Output of ``mmstudy data init``: guesses with their reasons, open questions, files left out, and the next step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
     if guess.people.conditions:
         lines += _entry("conditions", f"{_some(list(guess.people.conditions))}: other columns of one row an item")
     if guess.questions:
-        lines += ["", f"To fill in: {ASK} stands for it in {folder / 'corpus.yaml'}"]
+        lines += ["", f"To fill in: {ASK} marks each place in {folder / 'corpus.yaml'}"]
         lines += [line for text in guess.questions for line in _point(text)]
     if guess.doubts:
         lines += ["", "Look at"]
@@ -54,7 +54,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
 
 
 def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, object]:
-    """The same for programs."""
+    """The guess as data for JSON."""
     modalities = [
         {
             "name": modality.name,
@@ -122,8 +122,8 @@ def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
     if made:
         text = modality.stream.added[made[0]].partition(" of ")[2]
         yield from _entry(
-            "", f"counted from the column '{text}', which is text: {_some(made)}. For what is said, add a table of "
-            "sentence embeddings"
+            "", f"counted from the column '{text}', which is text: {_some(made)}. To use the words themselves, add a "
+            "table of sentence embeddings"
         )  # fmt: skip
     unread = [
         f"{column.name} ({column.reason})" for column in modality.columns if column.kind is None and column.name != text

@@ -1,4 +1,4 @@
-"""Where everything generated lives: one folder, ``./mlruns`` unless told otherwise."""
+"""The home: one folder for everything that is generated, ``./mlruns`` by default."""
 
 from __future__ import annotations
 

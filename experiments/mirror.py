@@ -82,7 +82,7 @@ class Mirror(Background):
     Args:
         home: where the default store lies.
         study: what is mirrored.
-        variant: tells apart the same study on another corpus or with other settings.
+        variant: distinguishes the same study on another corpus or with other settings.
         warn: receives the one warning when the store does not answer.
     """
 

@@ -1,4 +1,4 @@
-"""What a user sees while runs go on: bars on a terminal, plain lines when piped."""
+"""Progress for the user: bars on a terminal, plain lines when piped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmcore.scores import value_of
 from reports.numbers import about
 
 HEARTBEAT = 60.0
-"""Seconds after which a pipe is told how far the command is, where nothing else was said."""
+"""A piped command that has printed nothing for this many seconds prints its progress."""
 
 
 class Display(Protocol):
@@ -59,26 +59,19 @@ class Display(Protocol):
 class Silent:
     """Shows nothing: for use from Python."""
 
-    def expect(self, stages: Sequence[Stage]) -> None:
-        """Nothing."""
+    def expect(self, stages: Sequence[Stage]) -> None: ...
 
-    def begin(self, stage: str) -> None:
-        """Nothing."""
+    def begin(self, stage: str) -> None: ...
 
-    def say(self, text: str) -> None:
-        """Nothing."""
+    def say(self, text: str) -> None: ...
 
-    def headline(self, text: str) -> None:
-        """Nothing."""
+    def headline(self, text: str) -> None: ...
 
-    def started(self, name: str, group: str = "") -> None:
-        """Nothing."""
+    def started(self, name: str, group: str = "") -> None: ...
 
-    def event(self, name: str, event: events.Event) -> None:
-        """Nothing."""
+    def event(self, name: str, event: events.Event) -> None: ...
 
-    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None:
-        """Nothing."""
+    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None: ...
 
 
 class Screen:

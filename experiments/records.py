@@ -74,7 +74,7 @@ def read_record(folder: Path) -> Record | None:
 def read_head(folder: Path) -> Head | None:
     """The head of a run's record; None while it is not finished.
 
-    A tenth of the record or less is read, for those who look at every run of a study.
+    This reads a tenth of the record or less, since some callers read every run of a study.
 
     Raises:
         RecordError: as :func:`read_record`.

@@ -64,7 +64,7 @@ def _records(todo: Plan, home: Home) -> list[Record]:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Millions of small objects that all are needed: looking for garbage among them again and again only costs time."""
+    """Pause the garbage collector: all of the millions of small objects stay alive, so collecting only costs time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -75,7 +75,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def rebuild_command(request: Request, home: Home, verb: str = "report") -> str:
-    """The command that rebuilds the report from the records, or with ``run`` trains them anew."""
+    """The command that rebuilds the report from the records, or with ``run`` trains the runs again."""
     options = request.options
     words = ["mmstudy"]
     if home.root != Home.choose().root:

@@ -109,7 +109,7 @@ class Store:
             return found.experiment_id
 
     def arm(self, experiment: str, study: str, variant: str, arm: str, note: str) -> str:
-        """The parent run of an arm. ``variant`` tells apart the same study on another corpus or preset."""
+        """The parent run of an arm. ``variant`` distinguishes the same study on another corpus or preset."""
         tags = {STUDY: study, VARIANT: variant, ARM: arm, "mmstudy.kind": "arm", "mlflow.note.content": note}
         return self._find_or_create(experiment, arm, tags, by=("arm", variant, arm))
 
@@ -288,12 +288,12 @@ class Store:
             self._client.set_terminated(parent, status)
 
     def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
-        """Mark repeats KILLED that are RUNNING in the store though nobody trains them; returns how many.
+        """Mark repeats as KILLED that are RUNNING in the store although no process trains them; returns how many.
 
         Args:
             experiment: the study's experiment.
             parents: the arms whose repeats are looked at; other studies' runs are not ours to judge.
-            trained: tells of a fingerprint whether some process trains it now.
+            trained: whether some process trains the run of a fingerprint now.
         """
         ours = set(parents)
         with self._talking("reconcile"):

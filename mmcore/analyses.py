@@ -1,6 +1,6 @@
 """What may be asked of a trained model after its run, as data: a study lists these under ``analyses``.
 
-An analysis changes no score and is no part of a run's fingerprint. Its answer is kept beside the run's record under a
+An analysis changes no score and is not part of a run's fingerprint. Its answer is kept beside the run's record under a
 name that holds all its settings, so that it is made once.
 """
 
@@ -30,7 +30,7 @@ MOST_EXACT = 8
 
 
 class GatesAnalysis(Frozen):
-    """How far gates open, when, and whether that says what the model uses."""
+    """How far gates open, when, and whether this shows what the model uses."""
 
     version: ClassVar[int] = 4
 
@@ -40,7 +40,7 @@ class GatesAnalysis(Frozen):
 
 
 class AttentionAnalysis(Frozen):
-    """Where attention looks, and whether that says what the model uses."""
+    """Where attention looks, and whether this shows what the model uses."""
 
     version: ClassVar[int] = 2
 
@@ -133,7 +133,7 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
             attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
             return attends or config.model.layers + config.model.layers_before > 0
         case CoalitionsAnalysis():
-            # What a model makes of a placebo says nothing about the modality.
+            # What a model does with a placebo gives no information about the modality.
             return len(modalities) > 1 and not config.data.placebo
         case CorruptionAnalysis() | ErrorsAnalysis():
             return True

@@ -41,7 +41,7 @@ class Clock(Frozen):
             return float(found[1]) / float(found[2]) if found else rate
         except (ValueError, ZeroDivisionError):
             raise ValueError(
-                f"{info.field_name} '{rate}' is no fraction of two numbers above 0. Write for example 30/29.97"
+                f"{info.field_name} '{rate}' is not a fraction of two numbers above 0. Write for example 30/29.97"
             ) from None
 
     @model_validator(mode="after")

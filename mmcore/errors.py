@@ -21,7 +21,7 @@ from __future__ import annotations
 
 
 class MMStudyError(Exception):
-    """A broken rule, told so that the reader can mend it.
+    """A broken rule, described so that the reader can fix the cause.
 
     Args:
         rule: the rule that was broken, one sentence, no full stop.

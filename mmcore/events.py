@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: small plain messages, safe to send between processes."""
+"""Messages of a run in progress: small and plain, safe to send between processes."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ class OnEvent(Protocol):
 
 
 def ignore(event: Event, /) -> None:
-    """The listener that listens to nothing."""
+    """A listener that ignores all events."""

@@ -206,7 +206,7 @@ class Leakage:
             of persistence and the best constant on the windows themselves. At most 0 for a sound forecast (up to the
             rounding of the store); 1 where the answer is in the input. None: the model does not read these features
             of the item, or no naive predictor ever errs.
-        windows: number of windows probed; None where nobody looked.
+        windows: number of windows probed; None if they were not counted.
     """
 
     forbidden_gradient: float | None = None

@@ -51,7 +51,7 @@ class Identity(TypedDict):
 
 
 def identity(config: RunConfig, content: str) -> Identity:
-    """The plain data that :func:`fingerprint` hashes, for people who ask why two runs differ."""
+    """The plain data that :func:`fingerprint` hashes, for finding out why two runs differ."""
     if config.data.steps == USUAL_WINDOW:
         # It was the default before the window could be None; runs keep the names that they had then.
         config = config.model_copy(update={"data": config.data.model_copy(update={"window": None})})

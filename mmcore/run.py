@@ -62,7 +62,7 @@ def run(
 
     Modalities in ``config.evaluation.without`` are there while the model is trained and its epoch chosen, and absent
     from all items when it is scored in the end, on the validation and the test side alike. Baselines and the history
-    know nothing of it. With ``config.evaluation.test`` off, test items are not read, and there are no scores of theirs.
+    do not change. With ``config.evaluation.test`` off, test items are not read, and they have no scores.
 
     Args:
         config: everything that decides the numbers.
@@ -247,7 +247,7 @@ def _unfinished(home: Path) -> CheckpointError:
         "only a training that is finished can be tested in another way",
         expected="a whole checkpoint of its last epoch",
         where=str(home / "checkpoints" / "last.pt"),
-        next_step=f"Delete {home}; the same command then trains it anew",
+        next_step=f"Delete {home}; the same command then trains it again",
     )
 
 

@@ -113,7 +113,7 @@ class Targets(Clock):
         for p in self.parameters:
             if p.when is not None and p.when not in binary:
                 raise ValueError(
-                    f"parameter '{p.name}': when '{p.when}' is no binary parameter. " + nearest(p.when, binary)
+                    f"parameter '{p.name}': when '{p.when}' is not a binary parameter. " + nearest(p.when, binary)
                 )
         return self
 
@@ -178,10 +178,10 @@ class CorpusSchema(Frozen):
     def _references(self) -> CorpusSchema:
         names = list(self.modalities)
         if self.reference is not None and self.reference not in names:
-            raise ValueError(f"reference '{self.reference}' is no modality. " + nearest(self.reference, names))
+            raise ValueError(f"reference '{self.reference}' is not a modality. " + nearest(self.reference, names))
         if self.reference is not None and self.modalities[self.reference].intervals:
             raise ValueError(
-                f"reference '{self.reference}' holds segments, and segments are no steps. Name a modality whose rows "
+                f"reference '{self.reference}' holds segments, and segments are not steps. Name a modality whose rows "
                 "have one time each, or leave reference out"
             )
         if self.targets_are_features:
@@ -213,7 +213,7 @@ class CorpusSchema(Frozen):
             for column, parameter in zip(row, targets.parameters, strict=True):
                 if column not in modality.columns:
                     raise ValueError(
-                        f"target column '{column}' is no feature of modality '{targets.from_}'. "
+                        f"target column '{column}' is not a feature of modality '{targets.from_}'. "
                         + nearest(column, sorted(modality.columns))[:200]
                     )
                 named = modality.labels.get(column)

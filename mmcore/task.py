@@ -121,7 +121,7 @@ def refuse_unusable(config: LossConfig, targets: Targets) -> None:
     for name in config.weights:
         if name not in targets.components:
             raise ConfigError(
-                f"'{name}' is no loss component of the corpus",
+                f"'{name}' is not a loss component of the corpus",
                 next_step=nearest(name, targets.components),
                 where=f"loss.weights.{name}",
             )
@@ -175,13 +175,13 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
                 else f"one of the modalities that the model reads must {left}",
                 expected=f"some of {', '.join(read)}, not all",
                 found=", ".join(names),
-                next_step=f"Mend {where}, or let the model read more in model.modalities",
+                next_step=f"Correct {where}, or let the model read more in model.modalities",
                 where=where,
             )
 
 
 def check_packages(config: RunConfig) -> None:
-    """Tell of a package that a config needs and that is not installed.
+    """Refuse a config that needs a package that is not installed.
 
     Raises:
         ConfigError: names it, with the command that brings it.

@@ -27,7 +27,7 @@ class _Loader(yaml.SafeLoader):
             shown = f"'{str(node.value)[:40]}'" if isinstance(node, yaml.ScalarNode) else "a value"
             kind = node.tag.rpartition(":")[2]
             raise yaml.constructor.ConstructorError(
-                None, None, f"{shown}, which looks like a YAML {kind} and is none ({problem})", node.start_mark
+                None, None, f"{shown}, which looks like a YAML {kind} but is not one ({problem})", node.start_mark
             ) from None
 
 

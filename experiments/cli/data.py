@@ -50,11 +50,13 @@ CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's 
 def simulate(
     folder: CorpusFolder,
     size: Annotated[
-        Size, typer.Option("--size", help="quick; seed, the seed experiment's scale; noisy, quick with outliers.")
+        Size, typer.Option("--size", help="quick; seed: the scale of the seed experiment; noisy: quick with outliers.")
     ] = Size.quick,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another corpus.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of the simulation; a different seed makes a different corpus.")
+    ] = 0,
 ) -> None:
-    """Write a simulated corpus whose truth is declared in its truth.yaml."""
+    """Write a simulated corpus, with its ground truth in truth.yaml."""
     from mmcore.data.sources.simulated import simulate as make
 
     typer.echo(f"wrote {make(folder, size.value, seed)}")
@@ -88,9 +90,9 @@ def check(
     folder: CorpusFolder,
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
-    """List everything that is wrong with a corpus, each with file, line or item and the next step.
+    """List every problem in a corpus, each with its file, line or item and the next step.
 
-    Writes nothing. Exit code 1 where something is an error, 0 where there are warnings at most.
+    Writes nothing. Exit code 1 if there are errors, 0 if there are only warnings or no problems.
     """
     from experiments.check_view import check_json, check_text
     from mmcore.data.checking import check_corpus
@@ -116,17 +118,19 @@ def import_(
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="The column, key or array to predict.")] = None,
     group: Annotated[
-        str | None, typer.Option("--group", help="The column, key or array of what a split must keep together.")
+        str | None, typer.Option("--group", help="The column, key or array of groups; a split never divides a group.")
     ] = None,
     item: Annotated[
-        str | None, typer.Option("--item", help="The column, key or array of names; csd: segment or video.")
+        str | None, typer.Option("--item", help="The column, key or array of item names; csd: segment or video.")
     ] = None,
     sampling_rate: Annotated[
         list[str] | None,
-        typer.Option("--sampling-rate", metavar="MODALITY=HZ", help="Rows a second; once for each modality."),
+        typer.Option(
+            "--sampling-rate", metavar="MODALITY=HZ", help="Rows per second; give the option once for each modality."
+        ),
     ] = None,
 ) -> None:
-    """Convert other people's data into a corpus.
+    """Convert existing data into a corpus.
 
     csd: computational sequences of CMU-MultimodalSDK. mmsa, mult: their pickles, read without unpickling. datasets: a
     folder of Hugging Face datasets. numpy: an .npz archive or a folder of .npy files. smartwatch: 140 recordings that
@@ -166,13 +170,11 @@ def _import_layout(kind: Kind, paths: list[Path], out: Path | None, options: Opt
 def inspect(
     context: typer.Context,
     folder: CorpusFolder,
-    items: Annotated[bool, typer.Option("--items", help="Also a line for every item and modality.")] = False,
-    lag: Annotated[
-        bool, typer.Option("--lag", help="Also estimate how late each modality is against each other.")
-    ] = False,
+    items: Annotated[bool, typer.Option("--items", help="Also print a line for every item and modality.")] = False,
+    lag: Annotated[bool, typer.Option("--lag", help="Also estimate the time lag between each two modalities.")] = False,
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
-    """Show what a corpus holds and the quality of its data, per modality and where something is off."""
+    """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
     from experiments.cli.text import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
@@ -203,7 +205,7 @@ def inspect(
 
 @data.command()
 def prepare(context: typer.Context, folder: CorpusFolder) -> None:
-    """Build the prepared store of a corpus, as a study would on its first run."""
+    """Build the prepared store of a corpus, as the first run of a study would."""
     from mmcore.config import DataConfig
     from mmcore.data.prepare import prepare as build
 

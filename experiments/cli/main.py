@@ -64,7 +64,7 @@ def _home(
     home: Annotated[
         Path | None,
         typer.Option(
-            "--home", metavar="DIR", help="Where everything generated lives; default MMSTUDY_HOME or ./mlruns."
+            "--home", metavar="DIR", help="Folder for everything that is generated; default MMSTUDY_HOME or ./mlruns."
         ),
     ] = None,
     storage: Annotated[
@@ -72,7 +72,7 @@ def _home(
         typer.Option(
             "--storage",
             metavar="URL",
-            help="Database of searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
+            help="Database for searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
         ),
     ] = None,
     version: Annotated[
@@ -174,10 +174,10 @@ def run(
     strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
-    """Train what is missing of a study, log every run to MLflow, and write the report.
+    """Train the missing runs of a study, log every run to MLflow, and write the report.
 
-    Runs that are there already, from this study or another, are reused. Ctrl-C is safe: the same command resumes. Where
-    the study tunes, its search comes first; the same command in another shell works on it as well.
+    Finished runs of this or another study are reused. Ctrl-C is safe: the same command resumes. If the study tunes, the
+    search runs first; the same command in a second shell helps with it.
     """
     from experiments.driver import run_study
     from experiments.progress import Screen
@@ -204,7 +204,7 @@ def status(
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
-    """Show how far each arm is: done, running, to resume, failed, to do."""
+    """Show the progress of each arm: runs done, running, to resume, failed, to do."""
     from experiments.cli.plan_view import plan_json
     from experiments.cli.text import status_text
     from experiments.opening import open_request
@@ -231,7 +231,7 @@ def report(
     strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
-    """Write the report of what has been computed so far; trains nothing."""
+    """Write the report of the results so far; trains nothing."""
     from experiments.driver import report_study
     from experiments.opening import open_request
 
@@ -253,9 +253,9 @@ def check(
     strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
-    """Check what has been computed so far for what makes verdicts doubtful: why it matters, what to do.
+    """Check the results so far for problems that make verdicts doubtful; say why each matters and what to do.
 
-    Writes nothing. What each check looks for, with its thresholds: docs/checks.md.
+    Writes nothing. docs/checks.md lists the checks and their thresholds.
     """
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
@@ -297,8 +297,8 @@ def analyse(
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
 
-    Without KIND: what the study asks for under `analyses`, and what was asked of it here before. From then on a KIND
-    belongs to the study's report. Answers are kept; only what is missing is computed.
+    Without KIND: the analyses that the study lists under `analyses`, and those requested here before. Once requested, a
+    KIND stays in the study's report. Answers are kept; only missing ones are computed.
     """
     from experiments.driver import analyse_study
     from experiments.opening import open_request
@@ -326,7 +326,7 @@ def sync(
     match: MatchOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Bring MLflow up to the records, e.g. after its server was away."""
+    """Update MLflow from the records, for example after its server was down."""
     from experiments.driver import sync_study
     from experiments.opening import open_request
     from experiments.progress import Screen
@@ -346,14 +346,14 @@ def ui(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Open at this study's runs.")] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
 ) -> None:
-    """Serve MLflow's pages over the home's tracking store until Ctrl-C."""
+    """Serve the MLflow UI of the home's tracking store until Ctrl-C."""
     from experiments.ui import serve
 
     raise typer.Exit(serve(context.obj, study, port))
 
 
 def _interrupted() -> NoReturn:
-    typer.echo("interrupted; nothing that was finished is lost, the same command resumes", err=True)
+    typer.echo("interrupted; finished work is kept, and the same command resumes", err=True)
     raise typer.Exit(130) from None
 
 

@@ -47,7 +47,8 @@ PresetOption = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="Sizes: quick, seed, small, medium or large; default auto: quick for a simulated corpus, else by items.",
+        help="Sizes: quick, seed, small, medium or large; default auto: quick for a simulated corpus, else chosen by "
+        "number of items.",
     ),
 ]
 
@@ -70,7 +71,8 @@ RepeatsOption = Annotated[
     ),
 ]
 MetricOption = Annotated[
-    str | None, typer.Option("--metric", help="Yardstick: skill, loss, accuracy …, or COMPONENT/MEASURE.")
+    str | None,
+    typer.Option("--metric", help="Metric to compare arms by: skill, loss, accuracy …, or COMPONENT/MEASURE."),
 ]
 MatchOption = Annotated[
     Matching | None,
@@ -78,10 +80,12 @@ MatchOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a config value for all arms; may be repeated."),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override a config value for all arms; the option may be repeated."
+    ),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; default as many as the cores can serve.")
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default: as many as the cores allow.")
 ]
 ThreadsOption = Annotated[
     int | None,

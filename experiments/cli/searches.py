@@ -27,9 +27,9 @@ def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: i
         least = "at least " if search.budget.epochs and search.pruner != "none" else ""
         state = f"{least}{one.left} to do" if one.left else "complete"
         lines.append(f"  {one.arm}: {one.done} trials done, {state}")
-        lines += [f"    {path}: {text}" for path, text in one.knobs.items()]
+        lines += [f"    {path}: {text}" for path, text in one.hyperparameters.items()]
     if search.as_is:
-        lines.append(f"  without a hyperparameter, so as written: {', '.join(search.as_is)}")
+        lines.append(f"  nothing to tune, so used as written: {', '.join(search.as_is)}")
     seconds = sum(one.seconds for one in planned) / workers
     if seconds:
         epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)

@@ -66,7 +66,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def _why_preset(request: Request) -> str:
-    """By what the preset was chosen, where nobody named it."""
+    """Why the preset was chosen; empty if the study or the user named it."""
     return (
         "" if request.sized_by is None else f" (chosen for {counted(request.sized_by, 'item')}; --preset names another)"
     )
@@ -90,9 +90,9 @@ def _time_text(plan: Plan) -> list[str]:
     time = f"about {about(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
     workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
     if not todo and not plan.request.tunes:
-        return ["nothing to train; mmstudy run only writes the report anew"]
+        return ["nothing to train; mmstudy run would only rewrite the report"]
     if not todo:
-        lines = ["the arms that are known have their runs; the search and what it finds are still to be trained"]
+        lines = ["all runs of the known arms are done; the search and the arms it finds are still to be trained"]
         return [*lines, f"in all {workers}: {time}"]
     more = [stage.name for stage in plan.stages if stage.jobs and stage.name != TRAIN]
     named = dict.fromkeys(_STAGES.get(name, "the search") for name in more)
@@ -264,17 +264,17 @@ def lag_lines(lags: Sequence[Lag], unit: str) -> list[str]:
     lines = []
     for one in lags:
         pair, shift = f"{one.modality} and {one.against}", abs(one.seconds)
-        sure = f"{one.deviations:.0f} deviations above other lags; {one.agree} of {one.items} items agree"
+        sure = f"{one.deviations:.0f} standard deviations above other lags; {one.agree} of {one.items} items agree"
         match one.verdict:
             case "lag":
                 later, than = (one.modality, one.against) if one.seconds > 0 else (one.against, one.modality)
                 text = f"{later} is {shift:g} {unit} later than {than}: correlation of changes {one.correlation:.2f}, "
                 text += f"{one.at_zero:.2f} without a lag ({sure})."
-                text += f" If they should meet, subtract {shift:g} from offset of {later} in corpus.yaml"
+                text += f" If they should be aligned, subtract {shift:g} from offset of {later} in corpus.yaml"
             case "none":
                 text = f"{pair}: no lag (correlation of changes {one.correlation:.2f}, {sure})"
             case _:
-                text = f"{pair}: cannot be told; they do not change together more than by chance ({sure})"
+                text = f"{pair}: lag unknown; they change together no more than by chance ({sure})"
         lines.append(f"  {text}")
     return lines or ["  no item has two modalities that change"]
 

@@ -18,7 +18,7 @@ from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message
 from mmcore.errors import LaunchError, MMStudyError
 
 MAX_DEATHS = 3
-"""A job that took this many workers down with it is not tried again: it is the job, not chance."""
+"""A job is not tried again after this many workers have died on it: the cause is then the job, not chance."""
 
 _STARTUP_DEATHS = 3
 
@@ -148,7 +148,7 @@ class LocalPool:
             if self._startup_deaths >= _STARTUP_DEATHS:
                 raise LaunchError(
                     "workers die before they can begin",
-                    found=f"exit code {code}; last words: {_tail(worker.log)}",
+                    found=f"exit code {code}; last output: {_tail(worker.log)}",
                     where=str(worker.log),
                     next_step="Read the log, then try the same command with --workers 1",
                 )
@@ -279,7 +279,7 @@ def share_of_cores(runs: int, workers: int | None, device: str, threads: int | N
 
 
 def thread_note(threads: int) -> str | None:
-    """What a user should know who has set threads in the environment, where runs have another number; else None."""
+    """A note if the environment sets a number of threads and runs use another one; else None."""
     told = [
         f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name, str(threads)) != str(threads)
     ]

@@ -1,4 +1,4 @@
-"""A worker process: reads jobs from standard input, trains them one after another, tells events on standard output.
+"""A worker process: reads jobs from standard input, trains them one after another, writes events to standard output.
 
 Serves many runs, so that libraries and data are opened once. Ends at once when its driver is gone: the end of standard
 input says so, also after the driver was killed. Everything it writes is atomic, so it may be killed at any moment.
@@ -69,7 +69,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO) ->
         def on_event(event: Event, name: str = fingerprint) -> None:
             _tell(channel, encode(Told(name, event)))
             if name in unwanted:
-                raise RunStopped("the driver does not want this run to go on")
+                raise RunStopped("the driver stopped this run")
 
         try:
             if job.analyses:

@@ -1,9 +1,9 @@
-"""How long work will take here: from what this machine took for work like it, else from the size of the models.
+"""Estimates of how long work will take on this machine: from similar work on it, else from the size of the models.
 
-In this order: finished trainings of the same config on this machine; trainings of other configs on this machine, which
-tell how it compares with the formula of :mod:`experiments.planning.work`; the formula, corrected by a measurement of
-0.06 s (:func:`experiments.planning.machine.pace`). Times of other machines are never taken as they are. No torch is
-imported.
+The sources, in this order: finished trainings of the same config on this machine; trainings of other configs on this
+machine, which show how it compares with the formula of :mod:`experiments.planning.work`; the formula, corrected by a
+measurement of 0.06 s (:func:`experiments.planning.machine.pace`). Times of other machines are never used directly. This
+module does not import torch.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from mmcore.record import Head
 from mmcore.schema import CorpusSchema
 
 ROUGH = 2.0
-"""By which factor an estimate from the formula alone may be off."""
+"""Factor by which an estimate from the formula alone may be off."""
 
 _LIKE = 1.5
-"""The same where this machine's times of other work correct the formula."""
+"""Factor by which an estimate may be off if times of other work on this machine correct the formula."""
 
 _SAME = 1.2
-"""The same where runs of the same config have finished here: what else the machine does still changes."""
+"""Factor by which an estimate may be off if runs of the same config have finished here: the machine's load varies."""
 
 _PATIENT = 0.7
-"""Share of the epochs that trainings with patience use, as long as none has finished."""
+"""Share of the epochs that a training with patience is expected to use, until one has finished."""
 
 _ACCELERATOR = 0.03
 """Time for products on a graphics card, as a share of a core's. Very rough; kernels are launched no quicker."""
@@ -112,9 +112,9 @@ class Estimator:
         return "the size of the models, roughly; no run of these arms has finished here yet"
 
     def learn(self, config: RunConfig, record: Head | None) -> None:
-        """Take a finished run into account that nobody timed, as in a home of an earlier version.
+        """Use a finished run without a line among the timings, such as a run of an earlier version.
 
-        One that was timed on another machine says nothing of this one.
+        A run that was timed on another machine is ignored.
         """
         if record is None or not record.done or not record.seconds:
             return
@@ -162,7 +162,7 @@ class Estimator:
         return Described("train", self.name(config), lambda epochs: training(work, epochs).seconds, work.epochs)
 
     def described_analyses(self, config: RunConfig, analyses: Sequence[AnyAnalysis]) -> Described:
-        """The same for analyses of a run."""
+        """Analyses of a run, for their line among the timings."""
         guess = self._analysing(config, analyses).seconds
         return Described("analyse", self.name(config), lambda _: guess)
 

@@ -19,7 +19,7 @@ def cores() -> int:
 
 @cache
 def identity() -> str:
-    """Tells machines apart without naming them: 12 hexadecimal digits of name, processor and cores."""
+    """An anonymous key of this machine: 12 hexadecimal digits computed from name, processor and cores."""
     told = f"{platform.node()}|{platform.machine()}|{platform.processor()}|{cores()}"
     return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
 
@@ -42,7 +42,7 @@ REFERENCE = (4.05e-7, 5.0e-6)
 """Seconds of a small addition and of a product of 64 × 64 matrices on the machine of the fit (AMD EPYC, 2 cores)."""
 
 _MOST = 5.0
-"""A pace beyond this, or below its inverse, is rather a faulty measurement."""
+"""A pace above this, or below its inverse, is probably a measurement error."""
 
 
 @cache
@@ -69,10 +69,10 @@ def pace() -> Pace:
 
 
 def busy(workers: int) -> float:
-    """By what workers are slowed down because others use the cores, too; 1 where there is room, or nobody knows.
+    """Factor by which other processes slow the workers down; 1 if cores are free, or if the load is unknown.
 
-    The load of the last minute says what was, not what will be: so the middle, by factors, between no slowing down and
-    that of a load that stays.
+    The load of the last minute may not last. So the factor is the geometric mean of two cases: no slowdown, and the
+    slowdown if the load stays.
 
     Args:
         workers: processes that will be added.

@@ -29,17 +29,17 @@ class Plan:
     """What a study would do now.
 
     Args:
-        asked: the study.
-        runs: all its runs, by repeat, then arm: so that comparisons become possible early. Of a sequential study those
-            that its rule has asked for so far.
-        workers, threads: how the machine is shared out.
+        request: the study.
+        runs: all its runs, by repeat, then arm, so that comparisons become possible early. For a sequential study, the
+            runs that its rule has requested so far.
+        workers, threads: how many worker processes, and CPU threads of each.
         outlook: estimated time of the whole command: searches, these runs, analyses and the report.
-        stages: the same, one after the other.
-        basis: what the estimate rests on.
-        course: how far a sequential study is; None where repeats are fixed.
-        later: runs that a sequential study asks for as well, should it go on to its last repeat.
-        outlook_at_most: estimated time with those.
-        searches: what comes before these runs; () where the study tunes nothing.
+        stages: the stages of the command, in order.
+        basis: what the estimate is based on.
+        monitoring: how far a sequential study is; None if the number of repeats is fixed.
+        later: runs that a sequential study adds if it continues to its last repeat.
+        outlook_at_most: estimated time with these later runs.
+        searches: the searches before these runs; () if the study tunes nothing.
     """
 
     request: Request
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def seconds_at_most(self) -> float:
-        """The same with the runs that a sequential study may ask for later."""
+        """Estimated time with the runs that a sequential study may add later."""
         return (self.outlook_at_most or self.outlook).seconds
 
     def count(self, *states: State) -> int:
@@ -70,7 +70,7 @@ class Plan:
 
 
 def plan(request: Request, home: Home) -> Plan:
-    """Look at what is there and say what is left to do.
+    """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
         RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
@@ -111,12 +111,12 @@ def plan(request: Request, home: Home) -> Plan:
 
 
 def estimator_of(request: Request, home: Home, threads: int, workers: int = 1) -> Estimator:
-    """What estimates times of a study's work."""
+    """The estimator of times of a study's work."""
     return Estimator(home, request.place, request.schema, request.content, request.options.device, threads, workers)
 
 
 def timing_of(request: Request, home: Home, threads: int) -> tuple[Estimator, Stopwatch]:
-    """The estimator of a study's work, and what takes the time of it for estimates to come."""
+    """The estimator of a study's work, and the stopwatch that times this work for later estimates."""
     return estimator_of(request, home, threads), Stopwatch(home, request.options.device, threads)
 
 
@@ -130,7 +130,7 @@ def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
 def _divide(
     study: ResolvedStudy, runs: list[PlannedRun], home: Home
 ) -> tuple[Monitoring | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
-    """The runs that a sequential study asks for now and may ask for later; of any other study all of them are now."""
+    """The runs that a sequential study requests now, and those it may request later. Other studies request all now."""
     if study.sequential is None:
         return None, tuple(runs), ()
     from experiments.planning.sequential import follow, may_follow
@@ -147,7 +147,7 @@ def _divide(
 def _estimated(
     runs: list[PlannedRun], request: Request, home: Home, estimator: Estimator
 ) -> dict[tuple[str, int], PlannedRun]:
-    """The runs with the time that each still takes; a training that several share is counted once."""
+    """The runs with the time that each still needs; a training that several runs share is counted once."""
     trained = {training_fingerprint(run.config, request.content or "") for run in runs if run.config.trains}
     found = {}
     for run in runs:

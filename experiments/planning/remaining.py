@@ -1,4 +1,4 @@
-"""How far a command is and how long it will still take, told anew from what its jobs have taken so far."""
+"""Progress of a command and the time that is left, estimated from the times of the jobs so far."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from experiments.planning.stages import PREPARE, REPORT, Stage, makespan
 
 UNCOUNTED = (PREPARE, REPORT)
-"""Stages that take time and are no jobs that a user would count."""
+"""Stages that take time but do not count as jobs for a user."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _Running:
 
 @dataclass
 class _Live:
-    """A stage: jobs that wait, and what those that ended have taken."""
+    """A stage: its waiting jobs, and the times of its finished jobs."""
 
     name: str
     workers: int = 1
@@ -36,8 +36,9 @@ class _Live:
 class Remaining:
     """Counts jobs over all stages of a command and estimates the time that is left.
 
-    Of a group whose jobs have ended, the others are expected to take their mean; of other groups, what was estimated
-    times the factor by which the jobs so far, running ones included, differ from their estimates.
+    In a group with finished jobs, the remaining jobs are expected to take the mean time of the finished ones. In other
+    groups, the estimate is multiplied by the factor by which the jobs so far, including running ones, differ from their
+    estimates.
 
     Args:
         clock: seconds; another one for tests.
@@ -75,7 +76,7 @@ class Remaining:
             self._stages.append(live)
 
     def begin(self, stage: str) -> None:
-        """A stage begins; those before it are over. One that nobody expected comes before all that is expected."""
+        """A stage begins; earlier stages are over. An unexpected stage is placed before all expected ones."""
         if all(live.name != stage for live in self._stages):
             self._stages.insert(0, _Live(stage))
         for live in self._stages[: [live.name for live in self._stages].index(stage)]:
@@ -93,7 +94,7 @@ class Remaining:
             self._running[name].share = share
 
     def finished(self, name: str, group: str, failed: bool) -> None:
-        """A job is over; one that never began was there already, or could not be begun."""
+        """A job is over. A job that never started was finished before, or could not be started."""
         one = self._running.pop(name, None)
         if one is None:
             self._take(group)
@@ -105,7 +106,7 @@ class Remaining:
         self.failed += failed
 
     def left(self) -> float | None:
-        """Seconds until the command ends; None where nothing is known of it."""
+        """Seconds until the command ends; None if there is nothing to estimate them from."""
         names = [live.name for live in self._stages]
         at = names.index(self._stage) if self._stage in names else 0
         stages = self._stages[at:]
@@ -138,9 +139,10 @@ class Remaining:
         return sum(taken) / len(taken) if taken else expected * ratio
 
     def _ratio(self, live: _Live) -> float:
-        """By what the jobs of a stage differ from their estimates; of all stages, where this one has none yet.
+        """The factor by which the jobs of a stage differ from their estimates; taken over all stages if this one has no
+        jobs yet.
 
-        Half of a job as estimated is added to both sides, so that the first moments of the first job decide nothing.
+        Half of an estimated job is added to both sides, so that the first moments of the first job have little weight.
         """
         if live.name in UNCOUNTED:
             return 1.0
@@ -159,13 +161,14 @@ class Remaining:
         now = self._clock()
         half = 0.5 * max((one.expected for one in running), default=0.0)
         for one in running:
-            # A job that takes longer than expected says so even where it does not tell its share.
+            # A job that takes longer than expected shows this even if it does not report its share.
             part = one.expected * one.share if one.share else min(one.expected, now - one.began)
             taken, expected = taken + (now - one.began), expected + part
         return taken + half, expected + half
 
     def _take(self, group: str) -> float:
-        """The estimate of a job that waits in the stage, of this group if there is one; else what others took."""
+        """The estimate of a waiting job of the stage, if possible of this group; otherwise the mean time of other
+        jobs."""
         live = self._live(self._stage)
         for index, (name, expected) in enumerate(live.waiting):
             if name == group:

@@ -1,6 +1,6 @@
 """What is requested: a study with its corpus and options. Imports no torch and no Optuna.
 
-Writes nothing, but that a corpus with one target for each item is prepared when a study on it is opened.
+Writes nothing, with one exception: opening a study on a corpus with one target for each item prepares the corpus.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Request:
-    """A study opened for work: resolved, with its corpus.
+    """A study with its corpus and options, with every choice made.
 
     Args:
         study: with every choice made.
@@ -132,9 +132,10 @@ class PlannedRun:
 
 
 def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
-    """Find a study, read it, lay the options over it, find its corpus. What its searches have found is not looked up.
+    """Find and read a study, apply the options, and find its corpus. The results of its searches are not looked up.
 
-    Where each item has one target the corpus is prepared, if it is not yet: windows depend on the items' lengths.
+    If each item has one target and the corpus is not prepared yet, it is prepared: windows depend on the items'
+    lengths.
 
     Raises:
         StudyError, CorpusError: what is wrong, with file and line.
@@ -177,7 +178,7 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
 
 
 def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
-    """A preset; where a study names one that is not there, the error tells its line."""
+    """A preset; if a study names an unknown one, the error gives the line of the study file."""
     try:
         return read_preset(name)
     except StudyError as error:
@@ -187,7 +188,7 @@ def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
 
 
 def _key(path: Path, place: CorpusPlace, options: Options) -> str:
-    """The study's name; with a digest wherever the same name could mean something else."""
+    """The study's name, with a digest if the same name could also mean another study."""
     own = path.parent != CATALOGUE
     changed = [options.preset, options.repeats, options.metric, options.changes]
     if options.match is not None:
@@ -200,12 +201,12 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
 
 
 def variant(request: Request) -> str:
-    """Tells the same study on another corpus, or with other settings, apart within its experiment."""
+    """A name that differs for the same study on another corpus or with other settings, within its experiment."""
     return _on(request.key, request)
 
 
 def search_variant(request: Request) -> str:
-    """The same for its searches."""
+    """A name that differs for the searches of the same study on another corpus or with other settings."""
     return _on(request.search_key, request)
 
 

@@ -18,19 +18,19 @@ class PlannedSearch:
     """One search of a plan.
 
     Args:
-        arm: who is tuned; ``tuned`` for the scientific hyperparameters.
-        hyperparameters: path to what is drawn, in words.
+        arm: the arm that is tuned; ``tuned`` for the scientific hyperparameters.
+        hyperparameters: path to its range or choices, in words.
         done: trials that have ended.
-        left: trials still to do at most; at least, where a budget in epochs and pruning go together.
-        epochs: epochs still to train at most; pruning and reuse save some.
-        trials: trials still to do, as expected.
-        spent: epochs still to train, as expected after pruning.
-        trial: time of a trial on one worker, as expected.
-        confirmed: runs of what it is yet to find, which no arm of the study stands for.
+        left: largest number of trials still to do; the smallest number for a budget in epochs with pruning.
+        epochs: largest number of epochs still to train; pruning and reuse save some.
+        trials: expected number of trials still to do.
+        spent: expected number of epochs still to train, after pruning.
+        trial: expected time of a trial on one worker.
+        confirmed: runs of the arms that the search is still to find.
     """
 
     arm: str
-    knobs: dict[str, str]
+    hyperparameters: dict[str, str]
     done: int
     left: int
     epochs: int
@@ -49,7 +49,7 @@ def planned_searches(request: Request, estimator: Estimator) -> tuple[PlannedSea
     """The searches of a study, () where it has none.
 
     Args:
-        asked: the study, with what its searches have found so far.
+        request: the study, with the results of its searches so far.
         estimator: gives the time of one training.
     """
     search = request.study.search
@@ -59,7 +59,7 @@ def planned_searches(request: Request, estimator: Estimator) -> tuple[PlannedSea
 
 
 def _found(search: ResolvedSearch, request: Request) -> tuple[SearchResult, ...]:
-    """What each search came to so far; of those that have not begun, nothing."""
+    """The result of each search so far; an empty result for a search that has not started."""
     return request.searches or tuple(SearchResult(search, arm) for arm in search.searches)
 
 
@@ -69,7 +69,7 @@ def _planned(one: SearchResult, request: Request, estimator: Estimator) -> Plann
     share = share_trained(search, arm, done, one.epochs, done + left)
     epochs, trials = left * full, left
     if left and search.budget.epochs is not None:
-        # Where trials are pruned or short, a budget in epochs is used up all the same: by more of them.
+        # A budget in epochs is always used up: if trials are pruned or short, there are more of them.
         epochs = search.budget.epochs - one.epochs
         if search.sampler != "grid":
             trials = max(left, round(epochs / (share * full)))
@@ -90,7 +90,7 @@ def _planned(one: SearchResult, request: Request, estimator: Estimator) -> Plann
 
 
 def trials_at_most(request: Request) -> int:
-    """Trials that a study's searches still do at most; 0 where it has none."""
+    """Largest number of trials that a study's searches still do; 0 without a search."""
     search = request.study.search
     if search is None:
         return 0
@@ -111,7 +111,7 @@ def _left(one: SearchResult) -> int:
 
 
 def in_words(space: Space) -> dict[str, str]:
-    """Path to what is drawn.
+    """Each hyperparameter's path with its range or choices.
 
     Example:
         >>> in_words({"model.layers": Int(low=1, high=4)})

@@ -17,16 +17,16 @@ from studies.search.resolved import ArmSearch, ResolvedSearch
 from studies.search.space import Axis, Draws
 
 ENOUGH = 8
-"""Trials from which on what they trained tells better what the others will than any rule does."""
+"""From this number of trials on, the epochs that they trained predict the other trials better than any rule does."""
 
 PRUNING = 1.5
-"""By which factor more an estimate may be off while nobody knows how many trials go on."""
+"""Extra factor by which an estimate may be off while the share of pruned trials is unknown."""
 
 _DRAWN = 12
 
 
 def one_training(search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema, estimator: Estimator) -> Estimate:
-    """A training of a trial that is not pruned, mean over a dozen settings: random ones, or the first of a grid."""
+    """Expected training of an unpruned trial: the mean over a dozen settings, random ones or the first of a grid."""
     rng = generator(0, f"estimate/{arm.arm}")
     draws = (
         [partial(_of_cell, cell) for cell in arm.cells()[:_DRAWN]]
@@ -47,14 +47,14 @@ def one_training(search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema, e
 def share_trained(search: ResolvedSearch, arm: ArmSearch, done: int, spent: int, trials: int) -> float:
     """Share of a trial's epochs that is trained, mean over trials, pruned ones included.
 
-    Halving keeps a trial in three at a ninth and at a third of its first repeat's epochs, and more of the first trials,
-    which have hardly any others to be held against. Three searches for loss weights on the quick preset (40 trials, 2
-    repeats) trained 32, 22 and 18 % of their epochs; this gives 23 %. The other pruners follow no such law: their
-    shares are rough.
+    Halving keeps one trial in three at a ninth and at a third of the epochs of its first repeat. It keeps more of the
+    first trials, since there are few others to compare them with. Three searches for loss weights on the quick preset
+    (40 trials, 2 repeats) trained 32, 22 and 18 % of their epochs; this function gives 23 %. The other pruners follow
+    no such rule: their shares are rough.
 
     Args:
         done: trials that have ended. spent: epochs that they trained.
-        trials: all that the search will have, about.
+        trials: approximate number of all trials of the search.
     """
     if done >= ENOUGH and spent:
         return min(1.0, spent / (done * search.epochs_full(arm)))

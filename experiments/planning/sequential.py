@@ -1,8 +1,8 @@
-"""Rounds of a sequential study: what its rule asks for now, what it may ask for later, and what a look came to.
+"""Sequential monitoring: the runs that the rule requests now, those it may request later, and the result of a look.
 
-A round trains the runs that the rule asks for, then looks (:mod:`reports.verdicts.monitoring`); what it decides depends
-on the records alone, so an interrupted study goes on where it stood, and runs of other studies are used as if they were
-its own. Imported only where a study is sequential: it needs the statistics.
+The rule requests runs; when they are trained, it takes a look (:mod:`reports.verdicts.monitoring`). Its decision
+depends only on the records, so an interrupted study continues where it stopped, and uses runs of other studies like its
+own. This module needs the statistics, so it is imported only for sequential studies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Run = tuple[str, int]
 
 
 def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Monitoring:
-    """How far the study is, by the records of its runs; a run without one has not been trained.
+    """How far the study is, from the records of its runs; a run without a record has not been trained.
 
     Args:
         runs: every run that the study could ask for.
@@ -46,7 +46,7 @@ def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Moni
 
 
 def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
-    """The runs that would be asked for as well, were no open comparison decided any more."""
+    """The runs that would be added if no further comparison were decided."""
     if monitoring.waiting is None:
         return frozenset()
     arms = {arm for pair in monitoring.open for arm in pair}
@@ -54,14 +54,14 @@ def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
 
 
 def told(monitoring: Monitoring) -> str:
-    """What a look came to, for people who watch."""
+    """The result of a look in one sentence, for the terminal."""
     if not monitoring.taken:
-        return f"the rule looks first after {monitoring.rule.least} repeats of every arm"
+        return f"the rule takes its first look after {monitoring.rule.least} repeats of every arm"
     look, left = monitoring.taken[-1], len(monitoring.open)
     fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in monitoring.looks.items() if one.stopped_at == look]
     text = f"looked at {look} repeats: {f'decided {listing(fresh)}' if fresh else 'nothing new is decided'}, "
     text += f"{counted(left, 'comparison')} open" if left else "none is open"
     if monitoring.waiting is None:
-        return text + ("; the study is over" if not left else f"; {look} repeats are the most")
+        return text + ("; the study is over" if not left else f"; {look} repeats are the maximum")
     arms = list(dict.fromkeys(arm for pair in monitoring.open for arm in pair))
     return text + f"; going on to {monitoring.waiting} with {listing(arms)}"

@@ -1,4 +1,4 @@
-"""Stages of a command: jobs that may go on side by side, and how long they take together."""
+"""Stages of a command: jobs that may run at the same time, and how long they take together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Stage:
-    """Jobs that may go on side by side; the next stage begins when all are done.
+    """Jobs that may run at the same time; the next stage begins when all are done.
 
     Args:
         name: :data:`PREPARE`, :data:`TRAIN`, :data:`ANALYSE`, :data:`REPORT`, or a search's.
@@ -65,7 +65,7 @@ class Stage:
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:
-    """Time until jobs are done that are dealt out in their order, each to the worker that is free first.
+    """Time until all jobs are done; each job goes, in order, to the first worker that is free.
 
     Example:
         >>> makespan([3.0, 1.0, 1.0, 1.0], 2), makespan([], 2)

@@ -1,7 +1,7 @@
-"""What work has taken on which machine: ``timings.jsonl`` in the home, one line for each piece of work.
+"""Times of finished work by machine: ``timings.jsonl`` in the home, one line for each piece of work.
 
-Estimates learn from it (:mod:`experiments.planning.estimate`). It decides on no number of a study, so it may be deleted
-at any time. Lines of other machines stay, and are not taken for this one's.
+Estimates use it (:mod:`experiments.planning.estimate`). It does not affect any number of a study, so you may delete it
+at any time. Lines of other machines are kept, but not used on this one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mmcore.events import EpochDone
 Kind = Literal["train", "analyse", "start", "prepare", "report"]
 
 MOST = 3000
-"""Lines that are read, the latest: older ones say little of how busy the machine is now."""
+"""Only this many of the latest lines are read: older ones say little about the current load of the machine."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Timing:
         machine: which machine, see :func:`experiments.planning.machine.identity`.
         device, threads: of the worker.
         kind: what was done.
-        name: what it can be told by: of a training its config's digest without the repeat, of a report its study.
+        name: its key: for a training the digest of its config without the repeat, for a report its study.
         run: fingerprint of the run; empty where there is none.
         seconds: from start to end, as a worker was kept busy.
         guess: seconds that :mod:`experiments.planning.work` gave for just this work, before any correction; 0 where it
@@ -58,7 +58,8 @@ class Timing:
 
 
 def add(home: Home, timing: Timing) -> None:
-    """Append a line; several processes may do so at a time. A disk that is full costs an estimate, no study."""
+    """Append a line; several processes may do so at the same time. On a full disk the line is lost; the study goes
+    on."""
     line = json.dumps(asdict(timing)) + "\n"
     try:
         with open(home.timings, "ab") as file:

@@ -1,7 +1,8 @@
-"""How long a study's items are, and which of them its windows cut. Opens the prepared store, and builds it if need be.
+"""The lengths of a study's items, and the items that its windows cut. Opens the prepared store, and builds it if
+needed.
 
-Lengths are needed only where each item has one target: there the default window is the longest item, and an item that a
-window cuts is worth a warning.
+Lengths are needed only if each item has one target: then the default window is the longest item, and a cut item causes
+a warning.
 """
 
 from __future__ import annotations

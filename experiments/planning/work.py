@@ -173,7 +173,7 @@ def _head(model: ModelConfig, tracks: int, outputs: int) -> tuple[float, int]:
 
 
 FORMULA = 1
-"""Version of what follows: times are held against guesses of the same version alone."""
+"""Version of the formula below: times are compared only with guesses of the same version."""
 
 
 # Seconds on one core of the machine of the fit -----------------------------------------------------------------------

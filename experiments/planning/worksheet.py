@@ -29,7 +29,7 @@ class Worksheet:
     Args:
         place, schema: the corpus.
         content: its content key; None while a simulated corpus is not made.
-        home: its prepared store tells the items' lengths, where it is there.
+        home: its prepared store, if there is one, gives the items' lengths.
     """
 
     def __init__(self, place: CorpusPlace, schema: CorpusSchema, content: str | None, home: Home) -> None:
@@ -72,7 +72,7 @@ class Worksheet:
             try:
                 split = draw_split(self._items, config.split, config.repeat)
             except SplitError:
-                # Nothing of it can be trained, and whoever tries is told why; a plan needs some number all the same.
+                # Such a corpus cannot be trained on, and a run says why; but a plan still needs some number.
                 self._sides[key] = Sides(steps, steps, steps)
             else:
                 self._sides[key] = Sides(
@@ -102,7 +102,7 @@ class Worksheet:
         known = [steps for steps in found.values() if steps]
         if not known:
             raise CorpusError(
-                "no item has a table that says how long it is",
+                "no item has a table that gives its length",
                 next_step="Check the names of its files against items.csv",
                 where=str(self._place.folder),
             )

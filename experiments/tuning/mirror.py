@@ -35,7 +35,7 @@ class SearchMirror(Background):
 
     Args:
         home: where the default store lies.
-        asked: the study.
+        request: the study.
         warn: receives the one warning when the store does not answer.
     """
 
@@ -49,7 +49,7 @@ class SearchMirror(Background):
         super().__init__(home, warn)
 
     def begin(self, arm: str, search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> None:
-        """A search begins or goes on; what the store lacks of its trials is added."""
+        """A search starts or resumes; trials that the store lacks are added."""
         tags = {
             "mmstudy.sampler": search.sampler,
             "mmstudy.pruner": search.pruner,

@@ -1,4 +1,4 @@
-"""What the suite writes down with Optuna's trials, as their user attributes. Read and written here alone."""
+"""Notes on trials, stored as user attributes of Optuna's trials. Only this module reads and writes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Kept = dict[str, Any]
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told apart from a later one with the same number by when it was created."""
+    """A process, identified by its number and creation time, since numbers are used again."""
 
     host: str
     pid: int
@@ -41,7 +41,7 @@ class Owner:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; only known of processes of this machine."""
+        """Whether it still runs; known only for processes of this machine."""
         try:
             process = psutil.Process(self.pid)
             # Clocks are read at different resolutions; a number is not used again within a second.
@@ -62,7 +62,7 @@ class TrialScores(BaseModel):
 
 
 class TrialNotes(BaseModel):
-    """The notes of one trial. Each field is an attribute of its own; others are left to whoever wrote them.
+    """The notes of one trial. Each field is a separate attribute; attributes of other programs are left unchanged.
 
     Trials of earlier versions lack some of them, and a trial that has just been taken lacks most.
     """
@@ -70,17 +70,17 @@ class TrialNotes(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     rank: int | None = None
-    """The proposal that it is a trial of."""
+    """The rank of its proposal."""
     retry_of: int | None = None
-    """The number of the trial that had the proposal before."""
+    """The number of the proposal's previous trial."""
     deaths: int = 0
-    """How often the proposal ended with a process at the same point …"""
+    """How many processes have died at the point :attr:`reached` of the proposal."""
     reached: int = -1
-    """… and that point: how many steps had been reported; -1: no process has had it before."""
+    """Number of reported steps when the last process died; -1: no process has worked on the proposal before."""
     process: Owner | None = None
-    """Who works on it."""
+    """The process that works on it."""
     beat: int = 0
-    """A number that its owner raises, as a sign of life."""
+    """A counter that its owner increases, as a sign of life."""
     closed: str | None = None
     """Why it was closed without a result: ``died``, ``interrupted``, ``unused``, ``twin``, or what went wrong."""
     settings: Overrides = {}
@@ -115,7 +115,7 @@ def note(trial: optuna.Trial, notes: TrialNotes) -> None:
 
 
 def waiting(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], notes: TrialNotes) -> FrozenTrial:
-    """A trial whose settings are decided, for whoever is free."""
+    """A trial with fixed settings, for the next free process."""
     return create_trial(
         state=TrialState.WAITING,
         params=dict(params),

@@ -1,12 +1,12 @@
-"""Who works on which trial: how processes share a search, and what becomes of the trials of one that died.
+"""Ownership of trials: how processes share a search, and what happens to the trials of a process that died.
 
-A proposal is known by its *rank*: how many were made before it. Its settings, its seed and what it may know of other
-trials follow from the rank, so they do not depend on how many processes there are, which trial ends first, or who dies.
-A proposal is written down as a trial that waits; whoever is free takes it. A trial that ended with its process is
-closed as failed, and another with the same rank and settings waits for whoever asks next (``retry_of``). All trials of
-a rank are one proposal, so it costs the budget once.
+The *rank* of a proposal is the number of proposals before it. The rank determines its settings, its seed and what it
+may know of other trials, so these do not depend on the number of processes, on which trial ends first, or on which
+process dies. A proposal is stored as a waiting trial; the next free process takes it. If the process of a trial dies,
+the trial is closed as failed, and a new trial with the same rank and settings waits for the next free process
+(``retry_of``). All trials of a rank are one proposal, so it uses the budget once.
 
-The processes of one home do this under a lock, and each can tell which of the others are alive; of a process on another
+The processes of one home do this under a lock, and each can see which of the others are alive. For a process on another
 machine they wait for a sign of life. Two machines may make the same proposal at once: one of the two is closed unused.
 """
 
@@ -25,26 +25,27 @@ from optuna.trial import FrozenTrial, TrialState
 from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, notes_of, waiting
 
 MAX_DEATHS = 3
-"""A trial that ended with this many processes in a row, and came no further in between, is not tried again: it counts
-as failed. One that gets further each time is not to blame for whoever kills its processes."""
+"""If this many processes in a row die during a trial, and the trial makes no progress in between, it is not tried again
+and counts as failed. A trial that makes progress each time is not the cause of these deaths."""
 
 _NAMELESS_SECONDS = 120
-"""A trial without an owner after so long is one whose process died as it began."""
+"""A trial that has no owner after this time was taken by a process that died at once."""
 
 BEAT_SECONDS = 60.0
 """The owner of a trial raises its ``beat`` this often."""
 SILENT_SECONDS = 600.0
-"""A trial of another machine without a sign of life for so long is one whose machine is gone."""
+"""A trial of another machine that shows no sign of life for this long is treated as lost."""
 
 AGAIN = ("died", "interrupted")
-"""Closed in these ways, a trial is done again."""
+"""A trial that was closed for one of these reasons is done again."""
 
 UNUSED, TWIN = "unused", "twin"
-"""… and in these it counts for nothing: the budget has no room for it; another trial of its rank goes on."""
+"""A trial that was closed for one of these reasons does not count: the budget has no room for it; another trial of its
+rank continues."""
 
 
 def trials_of(study: optuna.Study) -> list[FrozenTrial]:
-    """All trials by number, not to be changed."""
+    """All trials by number; callers must not change them."""
     return sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
 
 
@@ -55,7 +56,7 @@ def rank_of(trial: optuna.Trial | FrozenTrial) -> int:
 
 
 def proposals(trials: Sequence[FrozenTrial]) -> dict[int, FrozenTrial]:
-    """The last trial of each proposal, by rank; what was closed unused is none."""
+    """The last trial of each proposal, by rank; trials that were closed unused are left out."""
     last: dict[int, FrozenTrial] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
         notes = notes_of(trial)
@@ -65,12 +66,12 @@ def proposals(trials: Sequence[FrozenTrial]) -> dict[int, FrozenTrial]:
 
 
 def is_open(trial: FrozenTrial) -> bool:
-    """Whether a proposal, by its last trial, is still to end or to be done again."""
+    """Whether a proposal's last trial still runs, or must be done again."""
     return not trial.state.is_finished() or notes_of(trial).closed in AGAIN
 
 
 def is_twin(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether another trial of the same rank was there first and counts; only two machines can make such a pair."""
+    """Whether an earlier trial of the same rank counts instead; only two machines can make such a pair."""
     rank = rank_of(trial)
     before = [notes_of(other) for other in trials if other.number < trial.number]
     return any(other.rank == rank and other.closed not in (*AGAIN, UNUSED, TWIN) for other in before)
@@ -78,11 +79,11 @@ def is_twin(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a proposal cost.
+    """The cost of a proposal.
 
     Args:
-        epochs: that it took beyond those that a proposal of lower rank took of the same runs.
-        reused: runs of which it took none.
+        epochs: epochs that it trained, without those that a proposal of lower rank trained of the same runs.
+        reused: runs of which it trained no epoch.
     """
 
     epochs: int
@@ -90,10 +91,10 @@ class Cost:
 
 
 def costs(trials: Sequence[FrozenTrial]) -> dict[int, Cost]:
-    """What each proposal that has ended cost, by rank.
+    """The cost of each finished proposal, by rank.
 
-    Counted by rank, and whether or not a run was in the home already: so a search costs the same in any home, however
-    often it was interrupted, and a budget in epochs ends it at the same trial.
+    Costs are counted by rank, and also for runs that were in the home already. So a search costs the same in any home,
+    however often it is interrupted, and a budget in epochs ends it at the same trial.
     """
     longest: dict[str, int] = {}
     found: dict[int, Cost] = {}
@@ -113,7 +114,7 @@ def reserved(trials: Sequence[FrozenTrial], full: int) -> int:
     """Epochs that the proposals have cost, or may still cost.
 
     Args:
-        full: what one costs that does not say so itself.
+        full: cost of a proposal without a note of its own cost.
     """
     ended = costs(trials)
     return sum(
@@ -133,14 +134,14 @@ def close(study: StoredStudy, number: int, why: str) -> bool:
 
 
 def hand_back(study: StoredStudy, number: int, why: Literal["died", "interrupted"]) -> bool:
-    """Close a running trial that did not end by itself, and let its parameters wait for the next who asks.
+    """Close a running trial that was cut short, and queue its parameters for the next free process.
 
     Args:
         number: of the trial.
-        why: it ended with its process, or was interrupted by its user.
+        why: its process died, or its user interrupted it.
 
     Returns:
-        Whether it was handed back; False where it has ended too often with its process, and now counts as failed.
+        Whether it was handed back; False if its processes have died too often, so that it now counts as failed.
     """
     trial = next(one for one in trials_of(study) if one.number == number)
     deaths = _deaths(trial) + (why == "died")
@@ -153,7 +154,7 @@ def hand_back(study: StoredStudy, number: int, why: Literal["died", "interrupted
 
 
 def _deaths(trial: FrozenTrial) -> int:
-    """How often the proposal ended with a process without coming further than before."""
+    """How often a process died during the proposal without further progress."""
     notes = notes_of(trial)
     return 0 if len(trial.intermediate_values) > notes.reached else notes.deaths
 
@@ -173,12 +174,12 @@ def _requeue(study: StoredStudy, trial: FrozenTrial, deaths: int) -> None:
 def reap(study: StoredStudy, lock: Path, alone: bool) -> list[FrozenTrial]:
     """Hand back the trials of this machine's dead processes; returns them.
 
-    A process that died while it was doing just this is made up for, too.
+    This also completes the work of a process that died while it handed trials back.
 
     Args:
-        lock: under which trials are taken and handed back.
-        alone: whether nobody takes trials of this search but under that lock: then one without an owner is that of a
-            process which died as it took it.
+        lock: the lock under which trials are taken and handed back.
+        alone: whether all processes take trials of this search under that lock. Then a trial without an owner belongs
+            to a process that died as it took it.
     """
     me = Owner.me()
     reaped: list[FrozenTrial] = []
@@ -195,9 +196,9 @@ def reap(study: StoredStudy, lock: Path, alone: bool) -> list[FrozenTrial]:
 
 
 class Watch:
-    """Tells which trials of other machines are given no sign of life any more.
+    """Finds the trials of other machines that no longer show a sign of life.
 
-    By this machine's clock alone: that of another one may be wrong.
+    It uses only this machine's clock, since the clock of another machine may be wrong.
     """
 
     def __init__(self) -> None:
@@ -231,6 +232,6 @@ def _is_dead(trial: FrozenTrial, me: Owner, alone: bool) -> bool:
 
 
 def _is_half_done(trial: FrozenTrial) -> bool:
-    """Whether the last trial of a proposal was closed to be done again: the next one is missing."""
+    """Whether the last trial of a proposal must be done again and the new trial is still missing."""
     notes = notes_of(trial)
     return trial.state == TrialState.FAIL and notes.closed in AGAIN and (notes.process is None or notes.process.here)

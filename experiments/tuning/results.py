@@ -1,4 +1,4 @@
-"""What searches have found, from Optuna's storage: for reports, for plans, and as the arms that are confirmed."""
+"""Results of searches, read from Optuna's storage: for reports, for plans, and as the arms to confirm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def looked_up(request: Request, home: Home) -> Request:
-    """A study with what its searches have found; once all are complete, with the arms that they found.
+    """A study with the results of its searches; once all are complete, with the arms that they found.
 
     Raises:
         StudyError: the storage holds another search of that name, or nothing that could be confirmed.
@@ -66,7 +66,7 @@ def with_importances(request: Request, home: Home) -> tuple[SearchResult, ...]:
 def search_result(
     study: StoredStudy | None, search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema
 ) -> SearchResult:
-    """What one search came to so far; ``study`` is None where it has not begun."""
+    """The result of one search so far; ``study`` is None if it has not started."""
     trials = [] if study is None else trials_of(study)
     cost = costs(trials)
     told = {rank: _trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()}
@@ -114,7 +114,7 @@ def winners(
 
 
 def _spread(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
-    """Of more than ``count`` so many, from one end to the other."""
+    """At most ``count`` of them, evenly spread from one end to the other."""
     if len(ranked) <= count:
         return ranked
     return [ranked[round(index * (len(ranked) - 1) / max(1, count - 1))] for index in range(count)]
@@ -179,7 +179,7 @@ def _trial(rank: int, trial: FrozenTrial, cost: Cost) -> TrialResult:
 
 
 def state_of(trial: FrozenTrial) -> TrialState | Literal["retried"]:
-    """A trial's state in our words; one that its process left is no failure: its proposal is tried again."""
+    """A trial's state in our words. If its process died, this is not a failure: the proposal is tried again."""
     match trial.state:
         case OptunaState.COMPLETE:
             return "complete"

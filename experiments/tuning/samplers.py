@@ -1,4 +1,4 @@
-"""Who proposes settings, and who ends trials early: from a study's words to Optuna's samplers and pruners."""
+"""Optuna's samplers, which propose settings, and pruners, which end trials early, built from a study's words."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _STARTUP = 10
 def build_sampler(search: ResolvedSearch, arm: ArmSearch, rank: int) -> BaseSampler:
     """The sampler of one proposal, with a seed of its rank.
 
-    Every value of a grid is set beforehand, so its sampler is asked for nothing.
+    All values of a grid are set beforehand, so its sampler has nothing to propose.
 
-    One seed for all would repeat the first proposals after each restart, and a seed of a trial's number would give a
-    search that was interrupted other proposals. The seed decides on settings alone; no training knows of it.
+    A single seed for all proposals would repeat the first ones after each restart, and a seed from the trial's number
+    would change the proposals of an interrupted search. The seed affects only the settings, not the trainings.
     """
     # 31 bits: numpy's older generators, which Optuna uses, take no more.
     seed = seed_of(0, f"search/{arm.arm}", 0, rank) & 0x7FFFFFFF
@@ -88,7 +88,7 @@ def _build(kind: Sampler, seed: int) -> BaseSampler:
         case "random" | "grid":
             return optuna.samplers.RandomSampler(seed=seed)
         case "tpe":
-            # Proposals that must not be known yet count as bad (constant liar), so that nobody proposes the same.
+            # Proposals that must not be known yet count as bad (constant liar), so that they are not proposed again.
             return optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, multivariate=True, group=True)
         case "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP)

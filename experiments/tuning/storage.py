@@ -1,4 +1,4 @@
-"""Where searches are kept: a study of Optuna's for each arm.
+"""The storage of searches: one Optuna study for each arm.
 
 Storage is Optuna's journal file in the home, for the processes of one machine; or a database by URL (``--storage``,
 ``MMSTUDY_STORAGE``; PostgreSQL with the extra ``postgres``), for several machines.
@@ -29,21 +29,21 @@ IDENTITY = "mmstudy"
 """Attribute of a search: what its trials have in common."""
 
 _SECRET = ("password", "passwd", "pwd", "odbc_connect")
-"""Parts of the names of an address's options that hold a password."""
+"""An option of an address whose name has one of these parts holds a password."""
 
 
 class _Lock(JournalFileOpenLock):
-    """Guards the journal among the processes of one machine, and mends it.
+    """A lock on the journal for the processes of one machine; it also repairs the journal.
 
-    It belongs to its process, so one that is killed leaves none behind (Optuna's own lock files stay, and stall others
-    for half a minute). A line that a killed process did not finish would make the journal unreadable for ever: it is
-    cut off before the next is written.
+    The lock ends with its process, so a killed process leaves no lock behind (Optuna's own lock files stay, and delay
+    others for half a minute). A line that a killed process did not finish would make the journal unreadable for ever:
+    it is cut off before the next line is written.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), grace_period=None)
         self._path = path
-        # Not "….lock": that name is that of Optuna's own lock, which a dashboard may take.
+        # Not "….lock": Optuna's own lock has this name, and a dashboard may take it.
         self._lock = FileLock(path.with_suffix(".guard"))
         self._threads = threading.Lock()
 
@@ -98,7 +98,7 @@ def place_of(home: Home, key: str, url: str | None) -> str:
 
 
 def hide_password(url: str) -> str:
-    """An address as it may be shown: a password is hidden where it stands before the host, and among the options."""
+    """An address without its password, which may be before the host or in the options."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -116,13 +116,13 @@ def hide_password(url: str) -> str:
 
 
 def study_name(key: str, arm: str) -> str:
-    """What Optuna calls an arm's search."""
+    """The name of an arm's search in Optuna."""
     return f"{key}/{arm}"
 
 
 @contextlib.contextmanager
 def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]:
-    """The storage of a study's searches, made if need be; connections to a database are closed in the end.
+    """The storage of a study's searches, created if missing; connections to a database are closed at the end.
 
     Raises:
         StoreError: it does not answer, now or as long as it is open, is unreadable, or needs a package that is not
@@ -157,7 +157,7 @@ def _database(home: Home, url: str) -> RDBStorage:
 
 
 def with_driver(url: str) -> str:
-    """A PostgreSQL address with the driver that the extra ``postgres`` installs, where it names none."""
+    """A PostgreSQL address; if it names no driver, the one of the extra ``postgres`` is added."""
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
@@ -181,13 +181,13 @@ def _talking(what: str, place: str) -> Iterator[None]:
             f"the storage of the search could not {what}",
             found=_first_line(problem),
             where=place,
-            next_step="Mend or remove it; finished runs are kept and reused",
+            next_step="Repair or remove it; finished runs are kept and reused",
         ) from problem
 
 
 @contextlib.contextmanager
 def _answering(place: str) -> Iterator[None]:
-    """Tells what a database raises as long as it is open; whatever else goes wrong is not the storage's."""
+    """Turn errors of an open database into StoreError; other errors pass unchanged."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -198,7 +198,7 @@ def _answering(place: str) -> Iterator[None]:
             # Optuna's own words say only that something went wrong.
             found=_first_line(problem.__cause__ or problem),
             where=place,
-            next_step="See that the database runs, then give the same command; finished runs are kept and reused",
+            next_step="Check that the database is running, then repeat the command; finished runs are kept and reused",
         ) from problem
 
 
@@ -212,13 +212,13 @@ def open_study(
     told: Identity,
     directions: Sequence[Literal["minimize", "maximize"]],
 ) -> StoredStudy:
-    """The search of that name; a new one, or the one that is there.
+    """The search of that name: the existing one, or a new one.
 
     Args:
         told: what all its trials must have in common; see :meth:`studies.search.resolved.ResolvedSearch.identity`.
 
     Raises:
-        StudyError: the one that is there is another search; says what differs.
+        StudyError: the existing search has other settings; the message says which.
     """
     optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     study = StoredStudy(name, storage)
@@ -229,23 +229,23 @@ def open_study(
 
 
 def check_identity(study: StoredStudy, told: Identity) -> None:
-    """Refuse a search that was begun with another question.
+    """Refuse a search that was started with other settings.
 
     Raises:
-        StudyError: says what differs.
+        StudyError: the settings differ; the message says which.
     """
     known = study.user_attrs.get(IDENTITY, told)
     if digest(known) != digest(told):
         raise StudyError(
-            f"the search '{study.study_name}' was begun with another question: its trials cannot be mixed with others",
+            f"the search '{study.study_name}' was started with other settings, and their trials cannot be mixed",
             expected=_differences(known, told)[0],
             found=_differences(known, told)[1],
-            next_step="Undo the change, or give the study file another name; to begin anew, remove the storage",
+            next_step="Undo the change, or give the study file another name; to start over, remove the storage",
         )
 
 
 def find_study(storage: BaseStorage, name: str) -> StoredStudy | None:
-    """The search of that name, to be read; None where it has not begun."""
+    """The search of that name, for reading; None if it has not started."""
     try:
         return StoredStudy(name, storage)
     except KeyError:
@@ -253,7 +253,7 @@ def find_study(storage: BaseStorage, name: str) -> StoredStudy | None:
 
 
 def _differences(known: Mapping[str, object], told: Mapping[str, object], path: str = "") -> tuple[str, str]:
-    """Where two identities part, as they were and as they are."""
+    """The differences between two identities: the old and the new values."""
     was, now = [], []
     for key in sorted({*known, *told}):
         old, new = known.get(key), told.get(key)

@@ -1,10 +1,11 @@
-"""One trial that goes on: what its runs have scored so far, and what is reported of it.
+"""One running trial: the scores of its runs so far, and what it reports.
 
-Pruning. A trial reports the objective after each epoch of its first repeat (the best epoch's so far, as that is the one
-that would count), and then the mean over its repeats at the end of each. Where Optuna says so, its run is stopped
-between two steps: it leaves a checkpoint, no record, and is no failure. With ``wilcoxon`` each repeat is one step.
-The pruner is asked after each report, in order, and knows the trials of search_view.py alone; so a trial ends at the
-same epoch whether its run is trained now, was interrupted, or is in the home already.
+Pruning. After each epoch of its first repeat, a trial reports the objective of the best epoch so far, since this epoch
+would count. Then it reports the mean over its repeats at the end of each. If the pruner ends the trial, its run is
+stopped between two steps: it leaves a checkpoint but no record, and does not count as a failure. With ``wilcoxon`` each
+repeat is one step. The pruner is asked after each report, in order, and knows only the trials that
+:mod:`experiments.tuning.view` shows it. So a trial ends at the same epoch whether its run is trained now, was
+interrupted, or is in the home already.
 """
 
 from __future__ import annotations

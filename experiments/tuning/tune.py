@@ -24,16 +24,16 @@ from studies.search.results import SearchResult
 
 
 def tune(request: Request, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
-    """Bring all searches of a study to their budget; what is there already counts.
+    """Run all searches of a study until their budget is used; finished trials count.
 
     Args:
-        asked: a study with a search, on a corpus that exists.
+        request: a study with a search, on a corpus that exists.
         home: where runs and the default storage lie.
         display: shows progress.
         prepare: makes the prepared store and returns its folder.
 
     Returns:
-        What each search came to.
+        The result of each search.
 
     Raises:
         StudyError: the storage holds another search of that name.
@@ -58,7 +58,7 @@ def tune(request: Request, home: Home, display: Display, prepare: Callable[[], P
 
 
 def sync_searches(request: Request, home: Home, display: Display) -> str | None:
-    """Bring the tracking store up to the searches of a study; None, or why it could not."""
+    """Update the tracking store from the searches of a study; None, or why it failed."""
     search = request.study.search
     assert search is not None
     mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))

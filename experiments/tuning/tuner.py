@@ -1,11 +1,11 @@
-"""The work on one search: trials are asked of Optuna, trained on the pool as ordinary runs, and told.
+"""The work on one search: Optuna proposes trials, the pool trains them as ordinary runs, and the results are reported.
 
-A trial is one setting trained on repeats 0 … S−1, one after another; several trials go on at a time, one a worker. Its
-runs are those of any study but for one thing: their test items are not read. So runs that are there already are reused,
-and what was interrupted is resumed. Trials are judged on validation items at the epoch that the run itself chose.
+A trial is one setting trained on repeats 0 … S−1, one after another; several trials run at the same time, one per
+worker. Its runs are like those of any study, except that their test items are not read. So existing runs are reused,
+and interrupted ones are resumed. Trials are judged on validation items at the epoch that the run itself chose.
 
-Several processes may work on one search: :mod:`experiments.tuning.ownership` says how they share it, and
-:mod:`experiments.tuning.view` why it ends the same however many there are.
+Several processes may work on one search: :mod:`experiments.tuning.ownership` explains how they share it, and
+:mod:`experiments.tuning.view` why the result does not depend on their number.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
 _LOOK_SECONDS = 1.0
-"""How often a process without a message looks at what the others do."""
+"""Seconds between checks of the other processes when no message arrives."""
 
 
 @dataclass
@@ -117,7 +117,7 @@ class Tuner:
             self._give_signs_of_life()
             for trial in [*reap(self.study, self._lock, self._alone), *self._reap_elsewhere()]:
                 what = f"trial {rank_of(trial)} of {self.arm.arm}"
-                self.display.say(f"{what} ended with its process; its settings are tried again")
+                self.display.say(f"{what} ended because its process ended; its settings are tried again")
                 self.mirror.ended(self.arm.arm, trial.number, "retried", [])
         self.blocked = self.blocked and not quiet
         while not self.blocked and len(self.open) < self.workers and self.pool.idle:
@@ -130,7 +130,7 @@ class Tuner:
         complete = is_complete(self.search, self.arm, trials_of(self.study))
         if not complete and not self.waiting_told and quiet:
             self.waiting_told = True
-            self.display.say(f"trials of {self.arm.arm} are with other processes; waiting for them")
+            self.display.say(f"trials of {self.arm.arm} are being trained by other processes; waiting for them")
         return not complete
 
     def _give_signs_of_life(self) -> None:
@@ -145,7 +145,7 @@ class Tuner:
         return [trial for trial in silent if hand_back(self.study, trial.number, "died")]
 
     def _claim(self) -> OpenTrial | None:
-        """The next trial, where the budget has one; somebody else's that was handed back comes first."""
+        """The next trial, if the budget allows one; trials that another process handed back come first."""
         with FileLock(self._lock):
             trials = trials_of(self.study)
             if not any(trial.state == TrialState.WAITING for trial in trials):
@@ -158,7 +158,7 @@ class Tuner:
             note(trial, TrialNotes(process=Owner.me()))
         trials = trials_of(self.study)
         mine = next(t for t in trials if t.number == trial.number)
-        # Somebody on another machine, where there is another lock, was as quick.
+        # A process on another machine, with another lock, was equally quick.
         if notes_of(mine).rank is None or is_twin(mine, trials):
             close(self.study, trial.number, TWIN)
             return None
@@ -204,7 +204,7 @@ class Tuner:
 
     @property
     def _alone(self) -> bool:
-        """Whether the search is this home's alone; a database may serve others."""
+        """Whether only this home uses the search; a database may serve other homes."""
         return storage_url(self.request.options.storage) is None
 
     # One trial -------------------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ class Tuner:
                     self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")
 
     def _look(self, name: str, row: Row | None = None) -> None:
-        """An epoch of a first repeat, for each trial that has this run; whoever is to end early ends.
+        """An epoch of a first repeat, for each trial that has this run; pruned trials end here.
 
         Args:
             row: None: a run begins, perhaps with epochs that were trained before.

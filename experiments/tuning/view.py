@@ -1,13 +1,12 @@
-"""What a proposal may know: the trials that are far enough before it, and nothing of who is working or how fast.
+"""What a proposal may know: only the trials that are far enough before it, whatever the workers and their speed.
 
-Proposal k knows the trials of rank k − lag and below, which have all ended before it is made. Those between are to it
-trials that go on, whether they have ended or not. So a search ends with the same trials on one worker, on four, and
-after any number of kills. The price: a sampler learns of a trial up to ``lag`` places later than it could, and a quick
-trial may wait for a slow one before it. With ``parallel: 1`` a proposal knows every trial before it, and one worker is
-busy.
+Proposal k knows the trials up to rank k − lag, which have all ended before it is made. It sees the trials in between as
+running, whether they have ended or not. So a search ends with the same trials on one worker, on four, and after any
+number of kills. The price: a sampler learns of a trial up to ``lag`` places later than possible, and a quick trial may
+wait for a slow one before it. With ``parallel: 1`` a proposal knows every trial before it, and only one worker is busy.
 
-Sampler and pruner of Optuna are given a study in memory with what the proposal may know, in which a trial's number is
-its rank. The storage keeps what they came to.
+Optuna's sampler and pruner get a study in memory with the trials that the proposal may know; there a trial's number is
+its rank. The storage keeps their results.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from experiments.tuning.samplers import build_pruner, build_sampler, suggest
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
 IDLE = 30
-"""Proposals in a row without an epoch of their own, after which a budget in epochs counts as used up."""
+"""After this many proposals in a row that trained no new epoch, a budget in epochs counts as used up."""
 
 
 def next_rank(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> int | None:
-    """The proposal to make now; None where the budget has no room for one, or lower ones must end first."""
+    """The proposal to make now; None if the budget has no room for it, or if earlier ones must end first."""
     if is_full(search, arm, trials):
         return None
     known = proposals(trials)
@@ -41,9 +40,9 @@ def next_rank(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTri
 def is_full(search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial]) -> bool:
     """Whether the budget leaves no room for another proposal.
 
-    With a budget in epochs a trial that goes on counts in full, so there may be room again once it has ended: whether a
-    proposal is made follows from what all those before it cost in the end. Such a search also ends where nothing new is
-    proposed any more, as in a space of a few settings: trials that repeat others cost no epochs.
+    With a budget in epochs, a running trial counts in full, so there may be room again once it has ended: the final
+    cost of all earlier proposals decides whether a proposal is made. Such a search also ends if nothing new is proposed
+    any more, as in a space of a few settings: trials that repeat others cost no epochs.
     """
     rank = _first_free(proposals(trials))
     if search.sampler == "grid" and rank >= len(arm.cells()):
@@ -75,7 +74,7 @@ def propose(study: StoredStudy, search: ResolvedSearch, arm: ArmSearch, rank: in
 
 
 def again(search: ResolvedSearch, arm: ArmSearch, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> optuna.Trial:
-    """A proposed trial in a study of what it may know, in memory: there it reports, and is told whether to end early.
+    """A proposed trial in an in-memory study of what it may know; it reports there and learns whether to end early.
 
     Args:
         trial: of the storage. trials: all of the search.
@@ -106,7 +105,7 @@ def _seen_by(search: ResolvedSearch, arm: ArmSearch, rank: int, trials: Sequence
 
 
 def _seen(trial: FrozenTrial | None, ended: bool) -> FrozenTrial:
-    """A trial as a later proposal has it: with its end, or as one that goes on."""
+    """A trial as a later proposal sees it: finished, or still running."""
     if trial is None:
         return create_trial(state=TrialState.FAIL)
     done = trial.state == TrialState.COMPLETE

@@ -67,7 +67,8 @@ def parse_answer(kind: Kind, text: bytes) -> Answer[Result]:
         kind: that is expected.
 
     Raises:
-        pydantic.ValidationError: the text is no whole JSON, of another kind or a later format, or anything in it has a
+        pydantic.ValidationError: the text is not complete JSON, of another kind or a later format, or anything in it
+            has a
             wrong type.
     """
     return _type_of(kind).model_validate_json(text, strict=True, context={"kind": kind})

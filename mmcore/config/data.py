@@ -16,23 +16,23 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 # What is predicted from what ---------------------------------------------------------------------------------------
 class Forecast(Frozen):
-    """Predict the tracks ahead of time: step t + horizon from tracks up to t. The encoder is causal."""
+    """Predict the future of the tracks: step t + horizon from the tracks up to step t. The encoder is causal."""
 
     kind: Literal["forecast"] = "forecast"
     horizon: PositiveInt = 1
-    """How far ahead of the tracks the prediction lies, in steps."""
+    """How many steps ahead the tracks are predicted."""
     content_lookahead: NonNegativeInt | None = None
-    """How far ahead of the tracks the other modalities are read, in steps; None: the horizon, since the raw footage
-    exists before its edit."""
+    """How many steps ahead of the tracks the other modalities are read; None: as many as the horizon, since the raw
+    footage exists before its edit."""
 
     @property
     def lookahead(self) -> int:
-        """The content look-ahead in steps, with None resolved."""
+        """The content look-ahead in steps; None is replaced by the horizon."""
         return self.horizon if self.content_lookahead is None else self.content_lookahead
 
 
 class Reconstruct(Frozen):
-    """Predict the tracks of the very step that is read. Leaky: copying the input scores zero loss."""
+    """Predict the tracks of the same step that the model reads. Leaky: a model that copies its input has zero loss."""
 
     kind: Literal["reconstruct"] = "reconstruct"
 
@@ -48,42 +48,43 @@ Task = Annotated[Forecast | Reconstruct | Label, Field(discriminator="kind")]
 
 # Data --------------------------------------------------------------------------------------------------------------
 USUAL_WINDOW = 100
-"""Steps of a window where each step has a target and nobody says otherwise."""
+"""Default window in steps where each step has a target."""
 LONGEST_WINDOW = 1_000
-"""Steps of a window at most where each item has a target and nobody says otherwise. Beyond it attention, which grows
-with the square of the window, takes most of the time and memory of a small model."""
+"""Longest default window in steps where each item has a target. Attention grows with the square of the window; in
+longer windows it takes most of the time and memory of a small model."""
 
 
 class DataConfig(Frozen):
-    """From tables to windows."""
+    """How tables become windows."""
 
     window: PositiveInt | None = None
-    """Steps that the model sees at once. None: 100 where each step has a target; the longest item, up to 1,000 steps,
-    where each item has one. Studies and runs put the number in, see :mod:`mmcore.data.windows`."""
+    """Steps that the model sees at once. None: 100 if each step has a target; the longest item, up to 1,000 steps, if
+    each item has one. Studies and runs fill in the number, see :mod:`mmcore.data.windows`."""
     stride: PositiveInt | None = None
     """Steps between the starts of training windows; None: the window (no overlap). Evaluation never overlaps."""
     tolerance: NonNegativeFloat = 0.05
-    """Seconds within which a source time counts as a match; beyond it values are interpolated and counted."""
+    """A source row within this many seconds of a step matches it. Steps without a match are interpolated and
+    counted."""
     max_gap: PositiveFloat = 5.0
-    """Seconds; a longer gap between source times is absent, not interpolated."""
+    """In a gap between source rows longer than this, in seconds, the stream is absent; values are not interpolated."""
     interpolation: Literal["linear", "last"] = "linear"
-    """How a step without a match is filled. last: a step never reads a later source sample (but its own match within
-    the tolerance); linear reads the next sample of the footage, up to max_gap ahead. The target's modality is always
-    filled by last."""
+    """How a step without a match is filled. last: by the last earlier row, so a step never reads a later row (except
+    its own match within the tolerance). linear: also from the next row, up to max_gap ahead. The modality of the
+    targets always uses last."""
     clip: PositiveFloat = 10.0
-    """Normalised inputs are limited to ± this many training deviations, so that one broken sensor value cannot
-    dominate a batch."""
+    """Normalised inputs are limited to ± this many standard deviations of the training items, so that one broken sensor
+    value cannot dominate a batch."""
     placebo: tuple[Name, ...] = ()
-    """Modalities that every item reads from another item of its side, in training and in tests: the same parameters and
-    operations, and no information. Targets and naive baselines stay the item's own, so a placebo of the tracks takes
-    the past away from a forecast's model, and from nothing else."""
+    """Modalities that every item reads from another item of its side, in training and in testing: the same parameters
+    and operations, but no information. Targets and naive baselines stay the item's own, so a placebo of the tracks
+    hides the past from a forecasting model only."""
 
     @property
     def steps(self) -> int:
         """The window in steps, as a number.
 
         Raises:
-            ConfigError: the window is None, and only the corpus can tell what that comes to.
+            ConfigError: the window is None; the number then depends on the corpus.
         """
         if self.window is None:
             raise ConfigError(
@@ -103,19 +104,19 @@ class DataConfig(Frozen):
 
 
 class SplitConfig(Frozen):
-    """Shares of groups; drawn anew for each repeat unless the corpus gives a split."""
+    """Shares of groups. Each repeat draws a new split unless the corpus gives one."""
 
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Share of the groups that selects the checkpoint."""
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    """Share of the groups that is scored once, after selection is frozen."""
+    """Share of the groups that is scored once, after the checkpoint has been selected."""
     test_drawn: Literal["each_repeat", "once"] = "each_repeat"
-    """each_repeat: other test groups in every repeat, so that intervals cover which groups are tested. once: the same
-    ones in all repeats, and only train and validation are drawn anew. Studies that search draw them once, so that
-    no item that helped to choose a setting is among those that confirm it."""
+    """each_repeat: every repeat tests other groups, so that intervals include the choice of test groups. once: all
+    repeats test the same groups, and draw only train and validation. Studies that search use once, so that no item that
+    helped to choose a setting is used to confirm it."""
     stratify: Name | None = None
-    """A column of items.csv, or a target with classes: each side that is drawn then gets its share of every value.
-    Groups stay whole: a group counts by the value that most of its items, or steps, have. None: no."""
+    """A column of items.csv, or a target with classes: each drawn side then gets its share of every value. Groups stay
+    whole: a group counts with the most frequent value of its items, or of their steps. None: no stratification."""
 
     @model_validator(mode="after")
     def _leaves_training(self) -> SplitConfig:
@@ -129,68 +130,68 @@ class Jitter(Frozen):
     """A window starts a few steps earlier or later; all its streams and targets move together."""
 
     steps: PositiveInt = 5
-    """Steps at most, in either direction; never beyond the item's ends."""
+    """Largest shift in steps, in either direction; a window never leaves its item."""
     probability: Probability = 0.5
-    """Chance that a window is moved."""
+    """Probability that a window is moved."""
 
 
 class Crop(Frozen):
-    """Only a part of the window is shown; the rest counts as padding."""
+    """The model sees only a part of the window; the rest counts as padding."""
 
     shortest: Share = 0.5
-    """Share of the window's steps that remains at least."""
+    """Smallest share of the window's steps that remains."""
     probability: Probability = 0.5
-    """Chance that a window is cropped."""
+    """Probability that a window is cropped."""
 
 
 class FeatureDropout(Frozen):
     """Features of a window are replaced by their mean (zero after normalisation)."""
 
     rate: Share = 0.1
-    """Share of the features."""
+    """Share of the features that is replaced."""
     probability: Probability = 0.5
-    """Chance that a window loses features."""
+    """Probability that a window loses features."""
 
 
 class ModalityDropout(Frozen):
-    """Modalities of a window are absent; one that is there always remains."""
+    """Modalities of a window are dropped; at least one that is present always remains."""
 
     rate: Probability | dict[Name, Probability] = 0.3
-    """Chance that a modality is dropped; one number for all, or by name (0 where not named)."""
+    """Probability that a modality is dropped; one number for all, or by name (0 for modalities without a name here)."""
     probability: Probability = 1.0
-    """Chance that a window loses modalities at all."""
+    """Probability that a window may lose modalities at all."""
 
 
 class Noise(Frozen):
     """Normal noise on continuous features and embeddings."""
 
     deviations: PositiveFloat = 0.1
-    """Standard deviation of the noise, in deviations of the feature on training items."""
+    """Standard deviation of the noise, as a multiple of the feature's standard deviation on training items."""
     probability: Probability = 0.5
-    """Chance that a window is noisy."""
+    """Probability that a window gets noise."""
 
 
 class TimeMasking(Frozen):
-    """A span of steps is absent, drawn for each modality by itself."""
+    """A span of steps is made absent, drawn separately for each modality."""
 
     steps: PositiveInt = 10
-    """Longest span."""
+    """Longest span in steps."""
     probability: Probability = 0.5
-    """Chance that a modality of a window has a masked span."""
+    """Probability that a modality of a window has a masked span."""
 
 
 class AugmentationConfig(Frozen):
-    """What is changed in training windows, drawn from (repeat, epoch, window). None: not at all."""
+    """Random changes of training windows. (repeat, epoch, window) determines each draw. None switches a change off."""
 
     jitter: Jitter | None = None
-    """Moved windows."""
+    """Move windows in time."""
     crop: Crop | None = None
-    """Shorter windows."""
+    """Shorten windows."""
     feature_dropout: FeatureDropout | None = None
-    """Missing features."""
+    """Replace features by their mean."""
     modality_dropout: ModalityDropout | None = None
-    """Missing modalities."""
+    """Drop modalities."""
     noise: Noise | None = None
-    """Noisy features."""
+    """Add noise to features."""
     time_masking: TimeMasking | None = None
-    """Missing spans."""
+    """Mask spans of steps."""

@@ -54,14 +54,14 @@ class CrossModal(Frozen):
 
 
 class Bottleneck(Frozen):
-    """Modalities exchange what they know through a few tokens only (Nagrani et al. 2021)."""
+    """Modalities exchange information only through a few tokens (Nagrani et al. 2021)."""
 
     kind: Literal["bottleneck"] = "bottleneck"
     layers: PositiveInt = 2
-    """Layers of each modality with the tokens. The first one only writes what the modality knows into them, so it takes
-    two before one modality learns of another; with 1 the modalities are merely averaged."""
+    """Layers of each modality with the tokens. The first layer only writes into the tokens, so a modality reads from
+    another one only from the second layer on; with 1 layer the modalities are only averaged."""
     tokens: PositiveInt = 2
-    """Bottleneck tokens of a step."""
+    """Bottleneck tokens per step."""
 
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ else:
 
 
 class Hierarchical(Frozen):
-    """Two at a time: pairs first, their results next (gated multimodal units, Arevalo et al. 2017)."""
+    """Fuse two modalities at a time, then the results (gated multimodal units, Arevalo et al. 2017)."""
 
     kind: Literal["hierarchical"] = "hierarchical"
     order: tuple[Order, ...] | None = None
@@ -83,7 +83,8 @@ class Hierarchical(Frozen):
         """The order for a model that reads these modalities, as nested pairs.
 
         Raises:
-            ConfigError: a modality stands nowhere or twice in the order, or a name in it is not read.
+            ConfigError: a modality is missing from the order or appears in it twice, or the order has a name that the
+                model does not read.
         """
         if self.order is None:
             return _fold(modalities)
@@ -125,7 +126,7 @@ class LowRank(Frozen):
 
 
 class Decision(Frozen):
-    """Late: a predictor per modality, and a learned convex combination of their predictions."""
+    """Late fusion: a predictor per modality, and a learned convex combination of their predictions."""
 
     kind: Literal["decision"] = "decision"
 
@@ -153,17 +154,17 @@ class SharedHead(Frozen):
 
 
 class PerTrackHead(Frozen):
-    """h_t → Linear → an output Linear of its own for each track."""
+    """h_t → Linear → a separate output Linear for each track."""
 
     kind: Literal["per_track"] = "per_track"
 
 
 class ResidualHead(Frozen):
-    """Residual blocks h + W₂ GELU(W₁ LN(h)), then an output Linear of its own for each track."""
+    """Residual blocks h + W₂ GELU(W₁ LN(h)), then a separate output Linear for each track."""
 
     kind: Literal["residual"] = "residual"
     blocks: PositiveInt = 1
-    """Residual blocks."""
+    """Number of residual blocks."""
 
 
 class TrackTokensHead(Frozen):
@@ -182,37 +183,37 @@ class ModelConfig(Frozen):
     """Embedding per modality → layers per modality → fusion → Transformer encoder → head."""
 
     modalities: tuple[Name, ...] | None = None
-    """The modalities that the model reads; None: all of the corpus. With a single one there is nothing to fuse."""
+    """The modalities that the model reads; None: all of the corpus. With a single modality there is no fusion."""
     fusion: Fusion = Gated()
-    """How the modalities become one."""
+    """How the modalities are combined."""
     layers_before: NonNegativeInt = 0
-    """Encoder layers of each modality by itself, before fusion; with layers: 0 fusion is late."""
+    """Separate encoder layers of each modality, before fusion; with layers: 0 fusion is late."""
     absence: Literal["zero", "learned"] = "zero"
-    """What stands where a modality is absent: nothing (zeros, left out of attention), or a learned embedding of its
-    absence, which is fused like any other."""
+    """What replaces an absent modality: zero (zeros, which attention leaves out), or a learned embedding of its
+    absence, which is fused like any other embedding."""
     width: PositiveInt = 256
     """Model width D."""
     layers: NonNegativeInt = 6
-    """Encoder layers after fusion (for decision: of each predictor)."""
+    """Encoder layers after fusion; with decision fusion, layers of each predictor."""
     heads: PositiveInt = 8
     """Attention heads H; must divide the width."""
     feed_forward: PositiveInt = 1024
     """Width of the feed-forward block."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
-    """How a step knows its place in the window: sinusoids added (Vaswani 2017), learned vectors added, or queries and
-    keys rotated (Su 2021)."""
+    """How a step's position in the window is encoded: added sinusoids (Vaswani 2017), added learned vectors, or rotated
+    queries and keys (Su 2021)."""
     time_features: bool = False
-    """Whether a step also knows its place in the item: steps since the item began, on several scales."""
+    """Whether a step's position in the item is encoded too: steps since the item began, on several scales."""
     dropout: Fraction = 0.1
     """Dropout after positions, and on each residual branch and feed-forward activation."""
     attention_dropout: Fraction = 0.0
-    """Dropout on attention weights; above 0 the explicit-weights path is used, which is slower."""
+    """Dropout on attention weights; values above 0 need the slower attention with explicit weights."""
     norm: Literal["post", "pre"] = "post"
     """Layer norm after each residual sum (Vaswani 2017), or before each block with a final one (Xiong 2020)."""
     causal: bool | None = None
-    """Whether a step attends to earlier steps only; None: yes for forecast, no otherwise."""
+    """Whether a step attends only to itself and earlier steps; None: yes for forecast, no otherwise."""
     head: Head = PerTrackHead()
-    """From encoder states to predictions."""
+    """How encoder states become predictions."""
 
     @model_validator(mode="after")
     def _shape(self) -> ModelConfig:

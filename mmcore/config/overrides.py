@@ -16,14 +16,14 @@ Plain = dict[str, Any]
 """A config, or a part of one, as nested plain values: what YAML and JSON hold."""
 
 Overrides = dict[str, Any]
-"""Dotted path of a config to the value that is laid over it."""
+"""Dotted path of a config to its new value."""
 
 
 def override(base: Plain, overrides: Overrides) -> Plain:
-    """``base`` with ``{dotted.path: value}`` laid over it; neither is changed.
+    """A copy of ``base`` with the values of ``{dotted.path: value}``; neither argument is changed.
 
-    A mapping as value is laid over the mapping that is there, key by key. Setting ``kind`` to another member of a
-    family drops the old member's keys.
+    A mapping as value is merged into the existing mapping, key by key. Setting ``kind`` to another member of a family
+    drops the old member's keys.
 
     Example:
         >>> override({"model": {"width": 64}}, {"model.fusion.kind": "add", "training": {"epochs": 3}})
@@ -49,7 +49,7 @@ def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> Ov
     """A nested mapping by dotted paths; lists are values.
 
     Args:
-        empty: keep empty mappings as values; else they are left out, as they set nothing.
+        empty: keep empty mappings as values; otherwise they are left out, since they set nothing.
 
     Example:
         >>> flat({"model": {"width": 8, "fusion": {"kind": "add"}}})
@@ -77,9 +77,9 @@ def build_config(values: Plain, where: str | None = None) -> RunConfig:
 
 
 def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
-    """``values`` with a kind where a family's settings are given without one: the default member's, so that
-    ``training.optimiser.learning_rate`` can be set by itself, or the only member's that has such settings, so that
-    ``task.horizon`` can."""
+    """``values`` with the kinds that are left out. A family's default member is filled in, so that
+    ``training.optimiser.learning_rate`` can be set by itself; a family without a default gets the only member that has
+    these settings, so that ``task.horizon`` can be set by itself."""
     filled = dict(values)
     for name, field in model.model_fields.items():
         given, default = values.get(name), field.default
@@ -98,7 +98,7 @@ def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
 
 
 def explain(error: ValidationError, where: str | None = None) -> ConfigError:
-    """Turn pydantic's clearest complaint into one of ours, with the dotted path and the nearest valid name."""
+    """Turn the most useful of pydantic's errors into a ConfigError with the dotted path and the nearest valid name."""
     first = clearest(error)
     path = _path(first["loc"])
     place = f"{where}: {path}" if where and path else where or path or None
@@ -124,7 +124,7 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
         case "literal_error":
             found = str(first["input"])
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-            return ConfigError(f"'{found}' is none of the choices", where=place, next_step=nearest(found, choices))
+            return ConfigError(f"'{found}' is not one of the choices", where=place, next_step=nearest(found, choices))
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":
@@ -139,8 +139,8 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
 
 
 def clearest(error: ValidationError) -> Any:
-    """Of pydantic's complaints the one that tells most: the deepest about the first value (it lists one for each
-    member of a union that it tried), and of a misspelt key rather that it is unknown than that another is missing."""
+    """The most useful of pydantic's errors: the deepest one about the first value, since pydantic lists an error for
+    each member of a union that it tried. For a misspelt key, "unknown key" is chosen over "another key is missing"."""
     errors = error.errors()
     first = errors[0]
     beside = [e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == first["loc"][:-1]]
@@ -151,14 +151,14 @@ def clearest(error: ValidationError) -> Any:
 
 
 def _unknown_key(loc: tuple[int | str, ...], place: str | None) -> ConfigError:
-    """Whose setting it is, where it is that of another kind of the same family."""
+    """The error about an unknown key; it names the kinds of the same family that have such a setting."""
     *parents, key = map(str, loc)
     members = _members(_path(tuple(parents)))
     mine = [m for m in members if parents and m.model_fields.get("kind") and _kind(m) == parents[-1]]
     owners = [_kind(m) for m in members if mine and m not in mine and key in m.model_fields]
     valid = list(dict.fromkeys(name for m in mine or members for name in m.model_fields))
     if owners:
-        rule = f"'{key}' is no setting of kind {parents[-1]}"
+        rule = f"'{key}' is not a setting of kind {parents[-1]}"
         step = f"It belongs to {', '.join(owners)}: name that kind, or leave it out. Valid: {', '.join(valid)}"
         return ConfigError(rule, where=place, next_step=step)
     return ConfigError(f"unknown key '{key}'", where=place, next_step=nearest(key, valid))
@@ -169,22 +169,23 @@ def _write_kind(kinds: list[str]) -> str:
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
-    """The dotted path of a location. A tagged union puts its tag into it; a reader of the config never wrote that."""
+    """The dotted path of a location, without the tags that pydantic adds for tagged unions: users never write them."""
     return ".".join(str(step) for step in loc if step not in _TAGS and not _is_type(str(step)))
 
 
 def _is_type(step: str) -> bool:
-    """Whether a step of a location names the member of a union that was tried, e.g. ``str``."""
+    """Whether a step of a location is the name of a union member that pydantic tried, e.g. ``str``."""
     return step in ("str", "constrained-float") or step.partition("[")[0] in ("tuple", "dict", "literal")
 
 
 def valid_keys(path: str) -> list[str]:
-    """The keys that a config takes at a dotted path (all members of a family together); [] where there is none."""
+    """The keys that a config accepts at a dotted path, for a family those of all its members; [] for an unknown
+    path."""
     return list(dict.fromkeys(name for model in _members(path) for name in model.model_fields))
 
 
 def _members(path: str) -> list[Any]:
-    """The models that may stand at a dotted path: one, or all members of a family; [] where there is none."""
+    """The models that are possible at a dotted path: one, or all members of a family; [] for an unknown path."""
     models: list[Any] = [RunConfig]
     for step in path.split(".") if path else []:
         models = [
@@ -198,7 +199,7 @@ def _kind(model: Any) -> str:
 
 
 def _kinds(path: str) -> list[str]:
-    """The kinds of the family at a dotted path; [] where there is none."""
+    """The kinds of the family at a dotted path; [] if there is no family."""
     return [_kind(m) for m in _members(path) if "kind" in m.model_fields]
 
 

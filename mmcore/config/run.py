@@ -17,16 +17,17 @@ from mmcore.frozen import Frozen
 from mmcore.names import Name
 
 NOT_NUMBERS = ("corpus", "repeat", "device", "threads")
-"""Left out of the fingerprint: paths and machine (the corpus counts by content, the repeat separately)."""
+"""Fields that are not in the fingerprint: paths and machine. The content of the corpus and the repeat are added to it
+separately."""
 
 
 class EvaluationConfig(Frozen):
-    """How a trained model is tested. Runs that differ here alone share their training."""
+    """How a trained model is tested. Runs that differ only here share their training."""
 
     without: tuple[Name, ...] = ()
-    """Modalities that are taken away from the test items; training and selection see them."""
+    """Modalities that are removed from the test items; training and selection still use them."""
     test: bool = True
-    """Whether test items are read at all. Off while settings are tuned, which is judged on validation items."""
+    """Whether test items are read at all. Off during tuning, which judges settings on validation items."""
 
 
 class RunConfig(Frozen):
@@ -35,23 +36,23 @@ class RunConfig(Frozen):
     corpus: str
     """Folder of the corpus (format 1)."""
     repeat: NonNegativeInt = 0
-    """Fixes the split and the initialisation, for every arm alike."""
+    """Number of the repeat. It determines the split and the initialisation, the same for every arm."""
     task: Task | None = None
-    """What is predicted from what; None: forecast where the targets are a modality's features, else label."""
+    """What is predicted from what; None: forecast if the targets are features of a modality, else label."""
     data: DataConfig = DataConfig()
-    """From tables to windows."""
+    """How tables become windows."""
     split: SplitConfig = SplitConfig()
     """Shares of train, validation and test."""
     model: ModelConfig = ModelConfig()
     """The network."""
     loss: LossConfig = LossConfig()
-    """What is minimised."""
+    """The loss that training minimises."""
     augmentation: AugmentationConfig = AugmentationConfig()
-    """What is changed in training windows."""
+    """Random changes of training windows."""
     training: TrainingConfig = TrainingConfig()
-    """How it is minimised."""
+    """The training loop."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """How it is tested."""
+    """How the trained model is tested."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     """Where to train; auto: cuda, then mps, then cpu."""
     threads: PositiveInt | None = None
@@ -59,5 +60,6 @@ class RunConfig(Frozen):
 
     @property
     def trains(self) -> bool:
-        """Whether a run of its own trains the model; else it is that of a run which is tested with all modalities."""
+        """Whether this run trains its model; otherwise it uses the model of the run that is tested with all
+        modalities."""
         return not self.evaluation.without

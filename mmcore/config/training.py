@@ -26,13 +26,13 @@ class CrossEntropy(Frozen):
 
 
 class Focal(Frozen):
-    """−α (1 − p)^γ log p: what is known already counts less (Lin et al. 2017)."""
+    """−α (1 − p)^γ log p: examples that the model already predicts well count less (Lin et al. 2017)."""
 
     kind: Literal["focal"] = "focal"
     gamma: NonNegativeFloat = 2.0
-    """How much less; 0 is cross-entropy."""
+    """How much less well-predicted examples count; 0 gives cross-entropy."""
     alpha: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """Binary parameters only: weight of "true", and 1 − alpha that of "false"; None: both count 1."""
+    """Binary parameters only: "true" has the weight alpha, "false" 1 − alpha; None: both have the weight 1."""
     label_smoothing: Fraction = 0.0
     """Share of the truth that is spread evenly over all classes."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -49,21 +49,21 @@ ClassLoss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
 
 
 class SquaredError(Frozen):
-    """Squared error in units of the training deviation."""
+    """Squared error of targets scaled to a standard deviation of 1 on training items."""
 
     kind: Literal["mse"] = "mse"
 
 
 class Huber(Frozen):
-    """Squared near zero, linear beyond delta (Huber 1964)."""
+    """Squared error up to delta, linear beyond it (Huber 1964)."""
 
     kind: Literal["huber"] = "huber"
     delta: PositiveFloat = 1.0
-    """Where it becomes linear, in training deviations."""
+    """Error from which the loss is linear, in standard deviations of the target on training items."""
 
 
 class AbsoluteError(Frozen):
-    """Absolute error in units of the training deviation."""
+    """Absolute error in standard deviations of the target on training items."""
 
     kind: Literal["mae"] = "mae"
 
@@ -73,7 +73,7 @@ ContinuousLoss = Annotated[SquaredError | Huber | AbsoluteError, Field(discrimin
 
 # Weighting ---------------------------------------------------------------------------------------------------------
 class FixedWeights(Frozen):
-    """``loss.weights`` throughout."""
+    """``loss.weights`` stay as they are during training."""
 
     kind: Literal["fixed"] = "fixed"
 
@@ -85,31 +85,34 @@ class Uncertainty(Frozen):
 
 
 class DynamicWeightAverage(Frozen):
-    """More weight where the loss of the last two epochs fell least (Liu et al. 2019)."""
+    """More weight for components whose loss fell least over the last two epochs (Liu et al. 2019)."""
 
     kind: Literal["dwa"] = "dwa"
     temperature: PositiveFloat = 2.0
-    """Softness of the softmax over rates."""
+    """Temperature of the softmax over the rates at which losses fall; higher values bring the weights closer
+    together."""
 
 
 class GradNorm(Frozen):
-    """Weights that bring the gradients to one scale, those of slower components a bit higher (Chen et al. 2018)."""
+    """Weights that bring all gradients to one scale, with a larger gradient for components that learn more slowly (Chen
+    et al. 2018)."""
 
     kind: Literal["gradnorm"] = "gradnorm"
     alpha: NonNegativeFloat = 1.5
-    """How strongly slower components are favoured; 0: equal gradient norms."""
+    """How strongly components that learn more slowly are favoured; 0: equal gradient norms."""
     learning_rate: PositiveFloat = 0.025
     """Learning rate of the weights."""
 
 
 class RandomWeights(Frozen):
-    """Weights drawn anew each step: softmax of standard normals (Lin et al. 2021)."""
+    """New random weights for each step: softmax of standard normal draws (Lin et al. 2021)."""
 
     kind: Literal["random"] = "random"
 
 
 class PCGrad(Frozen):
-    """Each component's gradient without its part against another's (Yu et al. 2020); needs the extra ``torchjd``."""
+    """Remove from each component's gradient the part that conflicts with another component's gradient (Yu et al. 2020);
+    needs the extra ``torchjd``."""
 
     kind: Literal["pcgrad"] = "pcgrad"
 
@@ -120,13 +123,14 @@ Weighting = Annotated[
 
 
 class LossConfig(Frozen):
-    """What is minimised. Reports always use plain losses with weights of 1, whatever is trained with."""
+    """The loss that training minimises. Reports always use plain losses with weights of 1, whatever the training
+    loss."""
 
     weights: dict[Name, NonNegativeFloat] = {}
-    """Training weight per loss component; a component left out counts 1. They are scaled to a sum equal to their
-    number, so that they do not change the learning rate."""
+    """Training weight per loss component; a component that is not listed has the weight 1. The weights are scaled so
+    that their sum equals their number and they do not change the learning rate."""
     weighting: Weighting = FixedWeights()
-    """Who decides on the weights while training; all start from ``weights``."""
+    """How the weights change during training; all methods start from ``weights``."""
     binary: ClassLoss = CrossEntropy()
     """Loss of binary parameters."""
     categorical: ClassLoss = CrossEntropy()
@@ -149,7 +153,7 @@ class Adam(Frozen):
     learning_rate: PositiveFloat = 1e-4
     """Peak learning rate."""
     weight_decay: NonNegativeFloat = 1e-5
-    """L2 penalty."""
+    """Weight of the L2 penalty."""
 
 
 class AdamW(Frozen):
@@ -166,8 +170,8 @@ Optimiser = Annotated[Adam | AdamW, Field(discriminator="kind")]
 
 
 class Cosine(Frozen):
-    """Linear warm-up, then a half cosine, per step; unless that begins early, the last step of the last epoch is at the
-    floor exactly."""
+    """Linear warm-up, then half a cosine, updated at every step. The last step of the last epoch is exactly at the
+    floor, unless the cosine begins at ``first_step``."""
 
     kind: Literal["cosine"] = "cosine"
     warmup_epochs: NonNegativeFloat = 2.0
@@ -175,12 +179,12 @@ class Cosine(Frozen):
     floor: NonNegativeFloat = 1e-6
     """The lowest learning rate."""
     begins: Literal["after_warmup", "first_step"] = "after_warmup"
-    """From where the cosine is counted. ``first_step``: with its length left as it is, training without the warm-up, as
-    the seed experiment's was: it is at the floor ``warmup_epochs`` before the end, and climbs again until there."""
+    """Where the cosine begins; its length is always the training without the warm-up. ``first_step``: as in the seed
+    experiment, the rate reaches the floor ``warmup_epochs`` before the end, and rises again until the end."""
 
 
 class Constant(Frozen):
-    """The peak learning rate throughout."""
+    """The learning rate stays at its peak."""
 
     kind: Literal["constant"] = "constant"
 
@@ -189,27 +193,27 @@ Schedule = Annotated[Cosine | Constant, Field(discriminator="kind")]
 
 
 class TrainingConfig(Frozen):
-    """The loop."""
+    """The training loop: its length, batches, optimiser, and the choice of the epoch."""
 
     epochs: PositiveInt = 10
-    """Passes over the training windows at most."""
+    """Maximum number of passes over the training windows."""
     steps_per_epoch: PositiveInt | None = None
-    """Optimiser steps an epoch at most, over windows drawn anew each epoch; None: every training window once."""
+    """Maximum number of optimiser steps per epoch; each epoch draws new windows. None: every training window once."""
     batch: PositiveInt = 16
     """Windows per optimiser step."""
     clip_norm: PositiveFloat | None = 1.0
     """Gradients are scaled down to this L2 norm; None: never. The norm before clipping is logged."""
     select: str | None = None
-    """The metric that chooses the epoch that is scored, on validation items: ``skill``, ``active/f1`` …; None: the
-    task's own, see :func:`mmcore.task.default_metric`. A study sets it to its metric where that is another one."""
+    """The epoch with the best value of this metric on validation items is scored: ``skill``, ``active/f1`` …; None: the
+    default metric of the task, see :func:`mmcore.task.default_metric`. A study with another metric sets it here."""
     patience: PositiveInt | None = None
-    """Stop after this many epochs in which :attr:`select` did not get better on validation items; None: never."""
+    """Stop after this many epochs without a better value of :attr:`select` on validation items; None: never."""
     checkpoint_every: PositiveInt | None = None
-    """Keep a checkpoint every n epochs besides best and last; None: none."""
+    """Keep a checkpoint every n epochs besides best and last; None: only best and last."""
     optimiser: Optimiser = Adam()
-    """How gradients become steps."""
+    """The optimiser and its learning rate."""
     schedule: Schedule = Cosine()
-    """Learning rate over the steps."""
+    """How the learning rate changes during training."""
 
     @field_validator("select")
     @classmethod

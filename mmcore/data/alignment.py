@@ -25,12 +25,12 @@ from mmcore.errors import CorpusError
 from mmcore.schema import Kind
 
 MAX_STEPS = 10_000_000
-"""A grid longer than this (11 days at 0.1 s) means that times are not in seconds."""
+"""If a grid is longer than this (11 days at 0.1 s), the times are not in seconds."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A table put in order, and what had to be mended.
+    """A table with its rows in order, and counts of what was repaired.
 
     Args:
         time_T: seconds, strictly increasing; None for an untimed table.
@@ -63,7 +63,7 @@ class Stream:
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """First and last second at which it has something to say; None without times or rows."""
+        """First and last second at which it has a value; None without times or rows."""
         if self.time_T is None or not len(self.time_T):
             return None
         return float(self.time_T[0]), float((self.time_T if self.end_T is None else self.end_T)[-1])
@@ -71,7 +71,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class EqualTimes:
-    """All R rows of a stream some of whose rows have equal times, in order.
+    """All R rows, in order, of a stream in which some rows have equal times.
 
     Args:
         time_R: seconds, never decreasing. values_RF: as in :class:`Stream`. groups: the rows of each different time.
@@ -90,7 +90,7 @@ class Aligned:
         values_SF: float32; NaN where the stream is absent or the sample is NaN.
         present_S: some feature of the stream is known at the step.
         interpolated_S: the step had no match and was interpolated (or held, for kinds that take the last value).
-        rows_used: source rows that have a part in some step.
+        rows_used: source rows that contribute to some step.
         pooled: rows a step that were pooled, by the median; 0 where the stream was not pooled.
         missed: segments shorter than a step that lie between two steps and are not read.
     """
@@ -104,10 +104,10 @@ class Aligned:
 
 
 def tidy(table: Table) -> Stream:
-    """Sort by time, find the last of equal times, turn Inf into NaN; count all of it.
+    """Sort by time, find the last of equal times, turn Inf into NaN, and count each of these repairs.
 
-    Rows without a finite time are dropped and counted, and so are segments that do not end after their start: they are
-    in force at no time, and annotation tools write them. An empty table gives an empty stream.
+    Rows without a finite time are dropped and counted, and so are segments that do not end after their start: they
+    cover no time, and annotation tools write them. An empty table gives an empty stream.
     """
     values_TF, time_T = table.values_TF, table.time_T
     infinite_TF = np.isinf(values_TF)
@@ -289,7 +289,7 @@ def _align_segments(
     causal: bool,
     pooling: Pooling | None,
 ) -> Aligned:
-    """A step has the segment in force; of segments that are usually shorter than a step, all of its window."""
+    """A step has the segment that covers it; if segments are usually shorter than a step, all those of its window."""
     assert stream.time_T is not None, "a timed stream"
     assert stream.end_T is not None, "segments"
     assert stream.row_T is not None, "segments"

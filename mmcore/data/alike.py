@@ -1,4 +1,4 @@
-"""Columns that are the same but for their names: two modalities that are one, and targets among the inputs.
+"""Columns that differ only in their names: the same stream as two modalities, and targets among the inputs.
 
 R sampled rows, F and G columns, I items, N grid steps of all items, K tracks, P parameters.
 """
@@ -15,17 +15,18 @@ from mmcore.data.usual import usual_range
 from mmcore.facts import Alike, Copied, Likenesses
 
 ALIKE = 0.999
-"""Absolute correlation from which on two columns tell the same."""
+"""From this absolute correlation on, two columns hold the same information."""
 SAMPLED_ROWS = 2_000
 """Rows of the store, evenly spaced, that are compared."""
 LEAST_ROWS = 20
 """Rows that two columns must share."""
 LEAST_ITEMS = 8
-"""The same for targets of scope item, where a row is an item."""
+"""Rows that two columns must share for targets of scope item, where a row is an item."""
 LEAST_MOVES = 5
-"""Shared rows in which each column must differ from its median; else a single event in common would be a copy."""
+"""Shared rows in which each column must differ from its median; otherwise a single common event would count as a
+copy."""
 LAGS = 10
-"""Steps by which an input may run ahead of a target or behind it and is still recognised."""
+"""An input is recognised up to this many steps ahead of a target or behind it."""
 MOST_CLASSES = 32
 """Classes that are looked for one by one, as columns of 0 and 1."""
 NAMED = 5
@@ -37,11 +38,11 @@ def examine_columns(prepared: Prepared) -> Likenesses:
     """Which columns of different modalities are alike, and which are alike with a target.
 
     Compared on a sample of rows by correlation, with loud cells tamed (see :mod:`mmcore.data.usual`), so that a
-    sentinel in common makes no likeness. NaN does not count. Columns that hardly move are alike with none.
+    common sentinel does not make columns alike. NaN does not count. Columns that hardly change are alike with none.
 
     Returns:
         ``alike``: one for each pair of modalities, with the first :data:`NAMED` pairs of columns by name. ``copies``:
-        one for each target and column of another modality; a class that a column tells is named ``target = class``.
+        one for each target and column of another modality; a class that a column reveals is named ``target = class``.
     """
     rows_R = _rows(prepared)
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}
@@ -49,7 +50,7 @@ def examine_columns(prepared: Prepared) -> Likenesses:
 
 
 def likeness_notes(prepared: Prepared) -> list[str]:
-    """The same in sentences; [] where no columns are alike, or where the store is from before they were compared."""
+    """Sentences about similar columns; [] if there are none, or if an old version wrote the store without comparing."""
     found = prepared.likenesses
     notes = []
     for pair in found.alike or ():
@@ -58,7 +59,7 @@ def likeness_notes(prepared: Prepared) -> list[str]:
         notes.append(f"{pair.one}.{mine} and {pair.other}.{its} are the same but for unit and sign{more}")
     for copy in found.copies or ():
         at = f", read {abs(copy.lag)} steps {'after' if copy.lag > 0 else 'before'}," if copy.lag else ""
-        notes.append(f"{copy.modality}.{copy.column}{at} tells the target '{copy.target}'")
+        notes.append(f"{copy.modality}.{copy.column}{at} reveals the target '{copy.target}'")
     return notes
 
 
@@ -161,7 +162,7 @@ def _scaled(values_RF: np.ndarray) -> np.ndarray:
 
 
 def _correlation(x_RF: np.ndarray, y_RG: np.ndarray) -> np.ndarray:
-    """Over the rows that both know, (F, G); 0 where a column does not move there."""
+    """Correlations over the rows that both know, (F, G); 0 if a column does not change there."""
     x_known, y_known = ~np.isnan(x_RF), ~np.isnan(y_RG)
     if x_known.all() and y_known.all():
         return x_RF.T @ y_RG / max(1, len(x_RF))

@@ -1,4 +1,4 @@
-"""What is changed in training windows, and in those alone.
+"""Random changes of windows, in training only.
 
 Every draw is a function of (repeat, purpose, epoch, window): of neither the batch, its order nor the other kinds. So a
 resumed run draws what an undisturbed one would have drawn, and one more kind does not shift the draws of another.
@@ -158,7 +158,7 @@ class Augmenter:
 
 
 def build_augmenter(config: AugmentationConfig, schema: CorpusSchema, repeat: int, epoch: int) -> Augmenter | None:
-    """What changes the training windows of an epoch; None where nothing is to be changed, which costs nothing."""
+    """The augmentation of an epoch's training windows; None if nothing is changed, which then costs no time."""
     return None if config == AugmentationConfig() else Augmenter(config, schema, repeat, epoch)
 
 
@@ -168,7 +168,7 @@ def rate_of(rate: float | dict[str, float], name: str) -> float:
 
 
 def _noise_units(modality: Modality) -> tuple[slice | np.ndarray, np.ndarray]:
-    """Columns that may be noisy, and what one deviation is in them.
+    """Columns that may get noise, and the standard deviation of each.
 
     Continuous columns are normalised: 1. An embedding of E columns has unit length, so the root mean square of its
     columns is 1/√E. Binary and categorical columns are left alone.

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a corpus at once: the rules of the reader, which a run stops at one by one.
+"""All problems of a corpus at once, by the reader's own rules; a run would stop at the first one.
 
 S grid steps, K tracks, P parameters.
 """
@@ -28,10 +28,10 @@ from mmcore.schema import CorpusSchema, Targets
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a corpus.
 
     Args:
-        level: ``error``: a run would stop, or learn nothing; ``warning``: a run goes on, and loses something.
+        level: ``error``: a run would stop, or learn nothing; ``warning``: a run continues, but loses something.
         rule, expected, found, next_step, where: as of :class:`mmcore.errors.MMStudyError`.
     """
 
@@ -52,12 +52,12 @@ class Problem:
 
 @dataclass
 class Checked:
-    """What a corpus holds and what is wrong with it.
+    """The contents of a corpus and its problems.
 
     Args:
         items, modalities: how many; 0 where that could not be read.
         tables: how many were read.
-        skipped: what was not looked at, and why; None: everything was.
+        skipped: what was not checked, and why; None: everything was checked.
     """
 
     items: int = 0
@@ -71,7 +71,7 @@ class Checked:
         self.problems.append(Problem("error", error.rule, error.where, error.expected, error.found, error.next_step))
 
     def warn(self, rule: str, where: str | None = None, found: str | None = None, next_step: str | None = None) -> None:
-        """Note something that a run would go on with."""
+        """Note a problem that does not stop a run."""
         self.problems.append(Problem("warning", rule, where, None, found, next_step))
 
     @property
@@ -81,7 +81,7 @@ class Checked:
 
 
 def check_corpus(folder: Path) -> Checked:
-    """Read all of a corpus and collect what is wrong; writes nothing.
+    """Read all of a corpus and collect its problems; writes nothing.
 
     Args:
         folder: holds ``corpus.yaml``.
@@ -171,7 +171,7 @@ def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], 
     for stranger in strangers(folder, name, items):
         stem = stranger.rpartition(".")[0]
         checked.warn(
-            f"'{stem}' is no item of items.csv, so its table is not read",
+            f"'{stem}' is not an item of items.csv, so its table is not read",
             str(folder / name / stranger),
             next_step=nearest(stem, lacking or items).partition(" Valid:")[0]
             if _near(stem, lacking or items)
@@ -191,7 +191,7 @@ def _check_together(
         source = FolderSource(folder)
     except CorpusError:
         # Told already: it is raised by the rules that were looked at one by one.
-        checked.skipped = "times and targets together, until the errors above are mended"
+        checked.skipped = "times and targets together, until the errors above are fixed"
         return
     quality: list[QualityRow] = []
     labels: list[np.ndarray] = []
@@ -259,7 +259,7 @@ def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) 
                 CorpusError(
                     f"the times of '{name}' never meet those of the other streams",
                     found=f"{apart[0].item}: {apart[0].apart}",
-                    next_step=f"Mend rate or offset of '{name}' in corpus.yaml",
+                    next_step=f"Correct rate or offset of '{name}' in corpus.yaml",
                     where=str(folder / name),
                 )
             )

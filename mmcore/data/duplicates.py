@@ -1,4 +1,4 @@
-"""One recording under two names: groups cannot keep apart what nobody knows to be the same.
+"""One recording under two names: groups cannot keep unknown copies on one side of a split.
 
 I items, F raw features, N grid steps of all items, S steps of one item at which a modality is present.
 """

@@ -174,9 +174,9 @@ def _with_pooling(schema: CorpusSchema, row: QualityRow, stream: Stream | None, 
         spread = [column for column, how in zip(columns, resamples, strict=True) if how == "std"]
         if spread:
             warnings.append(
-                f"resample: std means nothing for '{spread[0]}'"
+                f"resample: std has no meaning for '{spread[0]}'"
                 + (f" and {len(spread) - 1} more columns" if len(spread) > 1 else "")
-                + ": there are not several rows a step, and one row has no deviation. The values themselves are read"
+                + ": no step has several rows, and one row has no standard deviation. The values themselves are read"
             )
     if one.missed:
         warnings.append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
@@ -223,7 +223,7 @@ def _aligned(
 
 
 def _pooling(schema: CorpusSchema, name: str, grid_S: np.ndarray) -> Pooling:
-    """How a stream is pooled on a grid; values of targets that their ``when`` says do not count are left out."""
+    """How a stream is pooled on a grid; target values that do not count because of ``when`` are left out."""
     conditions: dict[int, int] = {}
     if name == schema.targets.from_:
         place = {column: at for at, column in enumerate(_columns(schema, name))}
@@ -311,6 +311,6 @@ def _check_codes(target_SKP: np.ndarray, targets: Targets, where: str) -> None:
                 f"target '{parameter.name}' of track {track} must hold the codes of its classes",
                 expected=f"whole numbers 0 … {classes - 1}",
                 found=f"{codes_SK[step, track]:g} at step {step}",
-                next_step="Mend the table, or set classes in corpus.yaml",
+                next_step="Correct the table, or set classes in corpus.yaml",
                 where=where,
             )

@@ -1,9 +1,10 @@
-"""Estimates by how much one stream is late against another, from where both change.
+"""Estimates the time lag between two streams from the steps at which both change.
 
-The change of a stream at a step is the mean absolute first difference of its columns, each over its own root mean
-square in the item; of segments also where one starts or ends. Two streams of one recording change together more often
-than by chance; the lag at which the changes correlate most is the estimate. How sure it is: by how many deviations that
-correlation stands above those at other lags, and how many items agree when each is asked alone.
+The change of a stream at a step is the mean absolute first difference of its columns, each divided by its own root mean
+square in the item; for segments it also counts where one starts or ends. Two streams of one recording change together
+more often than by chance; the lag with the highest correlation of changes is the estimate. Two numbers show how certain
+it is: by how many standard deviations this correlation exceeds those at other lags, and how many items agree on their
+own.
 
 S steps of an item, F raw features, L lags from −reach to reach.
 """
@@ -25,18 +26,19 @@ FEWEST = 50
 """Steps in either direction that are looked at, unless a quarter of the usual item is shorter: chance is known from
 the other lags, so there must be many."""
 ENOUGH = 6.0
-"""Deviations above other lags from which a peak is no chance: the largest of some hundred normal values is below 4."""
+"""A peak this many standard deviations above other lags is not due to chance: the largest of some hundred normal values
+is below 4."""
 NOT_ZERO = 3.0
-"""Deviations by which the peak must stand above the correlation at lag 0."""
+"""Standard deviations by which the peak must exceed the correlation at lag 0."""
 AGREEING = 2
-"""Steps within which an item's own lag agrees."""
+"""An item agrees if its own lag is within this many steps."""
 CHANCE = 0.01
 """Probability of that many agreeing items by chance, above which the lag is not called sure."""
 
 
 @dataclass(frozen=True)
 class Lag:
-    """How late a modality is against another.
+    """The time lag between two modalities.
 
     Args:
         modality, against: the pair.
@@ -44,7 +46,7 @@ class Lag:
         correlation, at_zero: of the changes, at that lag and at 0; −1 … 1.
         deviations: how far that correlation stands above the median of the others, in their robust standard deviation.
         items, agree: items that have both, and those whose own lag is within two steps of it.
-        verdict: ``lag``, ``none`` (sure, and not to be told from 0), ``unknown`` (no peak that chance would not make).
+        verdict: ``lag``, ``none`` (certain, and not distinguishable from 0), ``unknown`` (no peak beyond chance).
     """
 
     modality: str

@@ -46,7 +46,7 @@ class Loader:
         items: indices of the items to read; no other item's rows are touched.
         batch: windows per batch; the last batch may be smaller.
         stride: steps between the starts of windows; None: the window, no overlap.
-        read_I: counts, by item of the corpus, the windows that were read; None: nobody counts.
+        read_I: counts, by item of the corpus, the windows that were read; None: they are not counted.
 
     Raises:
         ConfigError: an unknown modality, or none.
@@ -106,8 +106,8 @@ class Loader:
             augment: changes the windows, for training; None: as they are.
 
         Returns:
-            Batches of ``window`` steps each. Values are (x − mean) / deviation limited to ± clip; binary columns
-            and embeddings as they are; 0 where NaN, absent or padded.
+            Batches of ``window`` steps each. Values are (x − mean) / standard deviation, limited to ± clip; binary
+            columns and embeddings as they are; 0 where NaN, absent or padded.
         """
         order = np.arange(self.windows) if order is None else np.asarray(order)
         for at in range(0, len(order), self.batch):

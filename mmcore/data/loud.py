@@ -34,8 +34,8 @@ class _Suspect:
 def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[QualityRow]) -> list[QualityRow]:
     """The quality rows with ``loud`` and ``loud_values``, and with a warning that says what to do.
 
-    What is usual is learned from all items together, on the grid; so an item whose cells are all a sentinel is found.
-    Only tables of items that are loud there are read again, for their own values and times.
+    The usual range is computed from all items together, on the grid, so an item with nothing but sentinels is found.
+    Only the tables of items with loud cells are read again, for their original values and times.
 
     Args:
         source: the corpus.
@@ -69,7 +69,7 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[Qualit
         if texts:
             key = f"modalities.{suspect.table}" if suspect.table in prepared.schema.modalities else "targets"
             warning = (
-                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Mend the table; or, where such a number "
+                f"loud: {'; '.join(texts)}. {_counted(prepared, suspect)}Correct the table; or, where such a number "
                 f"means that there is no value, list it in {key}.missing_values of corpus.yaml"
             )
             row = rows[suspect.item, suspect.table]
@@ -116,7 +116,7 @@ def _targets(prepared: Prepared) -> Iterator[_Suspect]:
 
 
 def _counted(prepared: Prepared, suspect: _Suspect) -> str:
-    """What loud targets do; empty where no column is a target."""
+    """A sentence on the effect of loud targets; empty if no column is a target."""
     schema = prepared.schema
     targets = {column for row in schema.target_columns() for column in row}
     if suspect.table != schema.targets.from_ or not targets.intersection(suspect.names):

@@ -1,9 +1,9 @@
-"""Means and deviations of the training items, and nothing else: what a model may know of the scale of its data.
+"""Means and standard deviations of the training items: all that a model may know about the scale of its data.
 
 Cells far outside a column's usual range (:mod:`mmcore.data.usual`) count as if they lay at its end, so that a sentinel
 of −99999 or a sensor's 1e30 does not decide the scale of all others. Without such cells these are the plain moments, to
-the bit. Moments, and no median and IQR: a mean and a deviation are what the losses, the baselines and ``data.clip``
-take them for, and an IQR is 0 where most cells are equal.
+the bit. Mean and standard deviation are used, not median and IQR, since the losses, the baselines and ``data.clip``
+assume them, and since an IQR is 0 if most cells are equal.
 
 F raw features, P parameters, K tracks, S steps of an item.
 """
@@ -24,7 +24,7 @@ from mmcore.schema import Targets
 SCALED = ("continuous", "categorical")
 """Kinds that are z-scored; binary columns and embeddings stay as they are."""
 NEAR_CONSTANT = 1e-6
-"""A deviation below this share of the mean is rounding noise of float32; such a column is only shifted."""
+"""A standard deviation below this share of the mean is rounding noise of float32; such a column is only shifted."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Normaliser:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            CorpusError: the text is no normaliser.
+            CorpusError: the text is not a saved normaliser.
         """
         try:
             values = json.loads(text)
@@ -75,7 +75,9 @@ class Normaliser:
                 np.array(values["target"]["deviation"], np.float32),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorpusError("the text is no saved normalisation", found=f"{type(error).__name__}: {error}") from None
+            raise CorpusError(
+                "the text is not a saved normalisation", found=f"{type(error).__name__}: {error}"
+            ) from None
 
 
 class _Moments:
@@ -102,7 +104,7 @@ class _Moments:
         self.count = total
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and population deviation, float32; a column never seen has 0 and 1."""
+        """Mean and population standard deviation, float32; 0 and 1 for a column without values."""
         deviation = np.sqrt(self.squares / np.maximum(self.count, 1))
         constant = deviation <= NEAR_CONSTANT * np.abs(self.mean)
         deviation = np.where(constant | (deviation < np.finfo(np.float32).tiny), 1.0, deviation)

@@ -1,7 +1,7 @@
 """A modality with no information: every item reads another item's values in its place.
 
 A fused model differs from a model with fewer modalities in its parameters, its operations and what it may overfit. The
-placebo of a modality keeps all of that and takes away only what the values tell about the item. I items.
+placebo of a modality keeps all of that and removes only the information that the values hold about the item. I items.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def with_placebos(prepared: Prepared, names: Sequence[str], split: Split, repeat
     On each side of the split by itself, every item that has the modality gets a donor among those that have it, of
     another group where there is one; never itself. No item gives twice, unless one group has more than half of the
     items: then the others give to it in turn. A random turn of the donor's stream takes away what the time within an
-    item would tell. The donor's gaps come with its values. An item that lacks the modality still lacks it, so every
-    side keeps its combinations of missing modalities: the placebo is about values, not about who has them.
+    item would show. The donor's gaps come with its values. An item that lacks the modality still lacks it, so every
+    side keeps its combinations of missing modalities: the placebo is about values, not about which items have them.
 
     The draw is a function of (repeat, modality, side, groups and names of its items) alone; several placebos have
-    different donors, so together they tell no more than each.
+    different donors, so together they hold no more information than each alone.
 
     Args:
         prepared: the store; its arrays are shared, not copied.
@@ -36,7 +36,7 @@ def with_placebos(prepared: Prepared, names: Sequence[str], split: Split, repeat
         repeat: decides the draw.
 
     Raises:
-        SplitError: a single item of a side has the modality, so nobody can give it values.
+        SplitError: only one item of a side has the modality, so no other item can give it values.
     """
     if not names:
         return prepared

@@ -55,7 +55,7 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / f"{key}.lock"):
         if not _is_whole(place):
-            # Whoever holds the lock is the only builder of this key: what lies here was left by one that died.
+            # Only the process with the lock builds this key: a folder found here was left by a process that died.
             for leftover in (place, *cache.glob(f"{key}.partial*")):
                 shutil.rmtree(leftover, ignore_errors=True)
             partial = cache / f"{key}.partial-{os.getpid()}"

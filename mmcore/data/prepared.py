@@ -167,7 +167,7 @@ def open_prepared(path: Path) -> Prepared:
     """Open a store.
 
     Raises:
-        CorpusError: the folder is no store of this version, or is half-built.
+        CorpusError: the folder is not a store of this version, or is incomplete.
     """
     path = Path(path)
     try:
@@ -186,7 +186,7 @@ def open_prepared(path: Path) -> Prepared:
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
-            "the folder is no whole prepared store",
+            "the folder is not a complete prepared store",
             expected=f"{FORMAT}: index.json, quality.json and the arrays that the index names",
             found=f"{type(error).__name__}: {error}"[:300],
             next_step="Delete it; it is rebuilt when needed",

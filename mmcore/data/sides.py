@@ -67,8 +67,8 @@ def refuse_untrained(prepared: Prepared, train: Sequence[int], read: Sequence[st
         raise SplitError(
             "the training side needs at least one target",
             found=f"none in {len(train)} items ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})",
-            next_step=f"Fill the table '{prepared.schema.targets.from_}' of these items, or mend the column split of "
-            "items.csv",
+            next_step=f"Fill the table '{prepared.schema.targets.from_}' of these items, or correct the column split "
+            "of items.csv",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the times of a stream tell against those of the item's other streams: seconds lost, and faults by name.
+"""A stream's times compared with the times of the item's other streams: seconds lost, and faults by name.
 
 S grid steps, T source rows.
 """

@@ -34,7 +34,7 @@ def sinusoids(T: int, D: int) -> Tensor:
 class SinusoidalPositions(nn.Module):
     """Adds the sinusoids to x_BTD; they are computed once for the longest window seen.
 
-    They are no part of the state: a checkpoint fits windows of any length.
+    They are not part of the state: a checkpoint fits windows of any length.
     """
 
     positions_TD: Tensor

@@ -37,7 +37,8 @@ class Streams:
         return attention_mask(self.usable(m), self.causal, self.embedded[m].dtype)
 
     def cross_mask(self, m: int) -> Tensor:
-        """The same for queries of another stream, (B, 1, T, T): none may look at an unusable step, not even its own."""
+        """The mask for queries of another stream, (B, 1, T, T): no query attends to an unusable step, not even to its
+        own."""
         return attention_mask(self.usable(m), self.causal, self.embedded[m].dtype, itself=False)
 
     def having(self, embedded: list[Tensor]) -> Streams:

@@ -58,7 +58,7 @@ def item_conditions(items: Sequence[PreparedItem], columns: Sequence[str] | None
     for column in columns or ():
         if column not in there:
             raise ConfigError(
-                f"'{column}' is no column of items.csv that can be a condition",
+                f"'{column}' is not a column of items.csv that can be a condition",
                 next_step=nearest(column, there),
                 where="analyses.errors.columns",
             )

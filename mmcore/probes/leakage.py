@@ -4,7 +4,7 @@ Two questions to a trained model, on real windows:
 
 - May a prediction depend on what lies later? Of a forecast the gradient of a prediction with respect to the inputs at
   later positions must be exactly 0. For reconstruct and label nothing later is forbidden.
-- Does the input hold the answer? Who copies the target's own features, as read at the same position, must not score: a
+- Does the input hold the answer? Copying the target's own features, as read at the same position, must not score: a
   forecast is then persistence at best, while reconstruct is its own answer, hence leaky.
 
 B batch, T steps, K tracks, P parameters, F raw features, O outputs per track.
@@ -76,7 +76,7 @@ def forbidden_gradient(model: MultimodalModel, batch: Batch) -> float:
 
 
 def copy_skills(batch: Batch, schema: CorpusSchema, normaliser: Normaliser) -> dict[str, float]:
-    """Skill by component of who copies the target's own features at each position, see :class:`Leakage`.
+    """Skill by component of a predictor that copies the target's own features at each position, see :class:`Leakage`.
 
     Counted are targets that exist, whose own feature is there and whose previous value is known. A component is left
     out where nothing counts or no naive predictor errs.

@@ -17,8 +17,8 @@ def spearman(a_NS: np.ndarray, b_NS: np.ndarray, counted_NS: np.ndarray, fewest:
         a_NS, b_NS: finite wherever both count. counted_NS: bool. fewest: counted places that a row needs.
 
     Returns:
-        rho_N in −1 … 1. 0 where a or b is the same at all counted places: it then says nothing about the order of the
-        other. NaN where fewer than ``fewest`` places count. Memory grows as N·S².
+        rho_N in −1 … 1. 0 where a or b is the same at all counted places: it then has no information about the order of
+        the other. NaN where fewer than ``fewest`` places count. Memory grows as N·S².
 
     Source: Spearman 1904; the same as ``scipy.stats.spearmanr`` where both vary.
 

@@ -1,4 +1,4 @@
-"""What probes tell of scores: every measure, so that a report can choose the one that its study judges by."""
+"""Scores of probes: every measure, so that a report can choose the metric of its study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confusion of classes item by item, kept sparse: memory goes with the cells that occur, not with items × C × C.
+"""Confusion of classes item by item, kept sparse: memory grows with the cells that occur, not with items × C × C.
 
 Q counted targets, C classes, U cells that occur.
 """

@@ -61,7 +61,7 @@ def load_checkpoint(
         raise UnreadableCheckpoint(
             "a checkpoint must be a whole file of tensors and plain values",
             found=f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no detail'}",
-            next_step=f"Delete {path.parent}; the run then starts anew",
+            next_step=f"Delete {path.parent}; the run then starts again",
             where=str(path),
         ) from error
     if found != fingerprint:
@@ -77,7 +77,7 @@ def load_checkpoint(
         raise UnreadableCheckpoint(
             "a checkpoint must hold all that training goes on from",
             found=f"none of {', '.join(missing)}; another version of this program may have left it",
-            next_step=f"Delete {path.parent}; the run then starts anew",
+            next_step=f"Delete {path.parent}; the run then starts again",
             where=str(path),
         )
     return content

@@ -308,7 +308,7 @@ def _rows(
     skill_of = skills(losses, naive)
     counted = [c for c in losses if not math.isnan(naive[c])]
     whole_loss = sum(losses[c] for c in counted) if counted else math.nan
-    # A predictor whose loss is not defined on a component has no whole skill either.
+    # A predictor whose loss is undefined on a component has no overall skill either.
     whole_skill = math.nan if math.isnan(whole_loss) else mean_of_known([*skill_of.values()])
     relative = {c: relative_skill(losses[c], naive[c]) for c in losses}
     whole_relative = math.nan if math.isnan(whole_loss) else mean_of_known([*relative.values()])

@@ -79,7 +79,7 @@ def start_or_resume(
 ) -> State:
     """A fresh training, or the one that ``folder/checkpoints/last.pt`` holds.
 
-    A torn checkpoint is told in a note, and training starts anew from epoch 0.
+    A note reports a damaged checkpoint, and training starts again from epoch 0.
 
     Raises:
         CheckpointError: the checkpoint belongs to another run.
@@ -92,7 +92,7 @@ def start_or_resume(
         parts = ("model", "optimiser", "weighting", "seconds", *_SAVED)
         saved = load_checkpoint(path, fingerprint, next(model.parameters()).device, parts)
     except UnreadableCheckpoint as error:
-        on_event(Note(f"{error.message}. Training starts anew from epoch 0"))
+        on_event(Note(f"{error.message}. Training starts again from epoch 0"))
         return state
     model.load_state_dict(saved["model"])
     state.optimiser.load_state_dict(saved["optimiser"])

@@ -27,7 +27,7 @@ class Losses:
     Args:
         trained_P: what is minimised: mean over the counted targets of each parameter, differentiable; exactly 0 with
             zero gradient where nothing counts.
-        sums_P: sums of the plain losses, without a gradient: what the history tells, comparable with validation.
+        sums_P: sums of the plain losses, without a gradient: what the history records, comparable with validation.
         counts_P: counted targets.
     """
 

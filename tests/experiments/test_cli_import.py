@@ -88,7 +88,7 @@ def test_every_command_of_the_page_works(home: Home, tmp_path: Path, monkeypatch
         (["numpy", "data.npz", "--out", "corpus", "--sampling-rate", "audio"], "MODALITY=HZ"),
         (["numpy", "data.npz", "--out", "mosi"], "written into a new folder"),
         (["csd", "data.npz", "mosi", "--out", "corpus"], "cannot be read as a computational sequence"),
-        (["mmsa", "data.npz", "--out", "corpus"], "no whole pickle"),
+        (["mmsa", "data.npz", "--out", "corpus"], "not a complete pickle"),
         (["mult", "mosi", "--out", "corpus"], "cannot be read"),
         (["datasets", "data.npz", "--out", "corpus"], "cannot be read"),
         (["numpy", "mosi_data.pkl", "--out", "corpus"], "cannot be read"),

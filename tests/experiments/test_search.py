@@ -222,7 +222,7 @@ def test_an_interrupted_search_hands_its_trials_back(
 def test_another_question_is_refused_with_what_differs(asking: Callable[..., Request], home: Home) -> None:
     text = block(RATE, budget="{trials: 2}", repeats="1")
     done(asking(text), home)
-    with pytest.raises(StudyError, match=r"begun with another question") as caught:
+    with pytest.raises(StudyError, match=r"started with other settings") as caught:
         asking(text.replace("1e-1", "1e-2"))
     assert "0.1" in (caught.value.expected or "")
     assert "0.01" in (caught.value.found or "")

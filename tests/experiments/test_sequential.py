@@ -57,7 +57,7 @@ def test_an_undecided_study_goes_on_to_its_last_repeat(trained: Any) -> None:
     assert outcome.failed == 0
     assert sum(read_record(folder) is not None for folder in home.runs.iterdir()) == 6
     assert "looked at 2 repeats: nothing new is decided, 1 comparison open; going on to 3 with both and track" in said
-    assert any("3 repeats are the most" in text for text in said)
+    assert any("3 repeats are the maximum" in text for text in said)
     assert outcome.summary.sequential.looks == (2, 3)
     assert "All 6 runs were needed" in outcome.report.read_text(encoding="utf-8")
 
@@ -200,7 +200,7 @@ def test_a_plan_shows_a_range(study: Path, tiny_corpus: Path, home: Home) -> Non
         "seconds_at_most": told["sequential"]["seconds_at_most"],
     }  # fmt: skip
     assert told["sequential"]["seconds_at_most"] > told["seconds"]
-    assert "looks first after 6 repeats" in status_text(found, home)
+    assert "takes its first look after 6 repeats" in status_text(found, home)
 
 
 def test_the_rule_changes_no_run(study: Path, tiny_corpus: Path, tiny_study: Path, home: Home) -> None:

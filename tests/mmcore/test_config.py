@@ -33,11 +33,11 @@ def test_the_defaults_are_the_seeds_sizes():
         ),
         (
             {"model": {"fusion": {"kind": "gated", "rank": 2}}},
-            "model.fusion.rank: 'rank' is no setting of kind gated. It belongs to low_rank: name that kind",
+            "model.fusion.rank: 'rank' is not a setting of kind gated. It belongs to low_rank: name that kind",
         ),
         (
             {"loss": {"continuous": {"kind": "mse", "delta": 2}}},
-            "loss.continuous.delta: 'delta' is no setting of kind mse. It belongs to huber",
+            "loss.continuous.delta: 'delta' is not a setting of kind mse. It belongs to huber",
         ),
         ({"model": {"fusion": "add"}}, "model.fusion: must be a mapping; found 'add'. Write {kind: add}"),
         (
@@ -46,7 +46,7 @@ def test_the_defaults_are_the_seeds_sizes():
         ),
         (
             {"model": {"positions": "rotaryy"}},
-            r"model.positions: 'rotaryy' is none of the choices. Did you mean 'rotary'\? Valid: sinusoidal",
+            r"model.positions: 'rotaryy' is not one of the choices. Did you mean 'rotary'\? Valid: sinusoidal",
         ),
         (
             {"augmentation": {"modality_dropout": {"rate": {"audio": 1.5}}}},
@@ -68,7 +68,10 @@ def test_the_defaults_are_the_seeds_sizes():
             {"training": {"optimiser": {"kind": "adam", "learning_rate": 1e-7}}},
             r"training: schedule.floor \(1e-06\) must not be above optimiser.learning_rate \(1e-07\)",
         ),
-        ({"device": "gpu"}, r"device: 'gpu' is none of the choices. Did you mean 'cpu'\? Valid: auto, cpu, cuda, mps"),
+        (
+            {"device": "gpu"},
+            r"device: 'gpu' is not one of the choices. Did you mean 'cpu'\? Valid: auto, cpu, cuda, mps",
+        ),
     ],
 )
 def test_a_broken_rule_is_told_with_its_path_and_the_nearest_name(values, message):

@@ -157,7 +157,7 @@ def test_a_torn_checkpoint_is_told_and_training_starts_anew(
     notes = [e.text for e in events if isinstance(e, Note)]
     assert len(notes) == 1
     assert "last.pt" in notes[0]
-    assert notes[0].endswith("Training starts anew from epoch 0")
+    assert notes[0].endswith("Training starts again from epoch 0")
     assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
     assert without_time(result) == without_time(finished[0])
 

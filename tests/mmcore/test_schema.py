@@ -97,16 +97,16 @@ def test_chosen_modalities_stand_in_the_schemas_order():
     ("path", "value", "message"),
     [
         ("format", 2, "Input should be 1"),
-        ("reference", "trak", "reference 'trak' is no modality. Did you mean 'track'"),
+        ("reference", "trak", "reference 'trak' is not a modality. Did you mean 'track'"),
         ("step", 0.0, "greater than 0"),
         ("modalities.audio.features", [{"name": "a"}, {"name": "a"}], "column 'a' is named twice"),
         ("modalities.audio.features", [{"name": "time"}], "'time' cannot be a feature"),
         ("modalities.audio.features", [], "at least 1 item"),
         ("modalities.audio.storage", "float64", "float32"),
         ("modalities.a/b", {"features": [{"name": "a"}]}, "it names a folder"),
-        ("targets.tracks", 21, "target column '20_active' is no feature of modality 'track'"),
+        ("targets.tracks", 21, "target column '20_active' is not a feature of modality 'track'"),
         ("targets.scope", "item", "scope item needs a table of its own"),
-        ("targets.parameters", [{"name": "x", "component": "x", "when": "y"}], "when 'y' is no binary parameter"),
+        ("targets.parameters", [{"name": "x", "component": "x", "when": "y"}], "when 'y' is not a binary parameter"),
         ("targets.parameters", [{"name": "x", "component": "x"}] * 2, "parameter 'x' is declared twice"),
         ("targets.parameter", [], "Extra inputs"),
     ],
@@ -135,7 +135,7 @@ def test_classes_and_labels_must_agree(values, message):
 
 
 def test_a_when_names_a_binary_parameter():
-    with pytest.raises(ValidationError, match="when 'x' is no binary parameter"):
+    with pytest.raises(ValidationError, match="when 'x' is not a binary parameter"):
         Targets.model_validate(
             {"from": "t", "parameters": [{"name": "x", "component": "c"}, {"name": "y", "component": "c", "when": "x"}]}
         )

@@ -178,7 +178,7 @@ def test_nothing_is_counted_where_nothing_is_matched(tmp_path: Path, schema: Cor
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("match: size\n", 10, "'size' is none of the choices. Valid: parameters, flops"),
+        ("match: size\n", 10, "'size' is not one of the choices. Valid: parameters, flops"),
         ("match: {by: flops, tolerence: 0.1}\n", 10, "Did you mean 'tolerance'?"),
         ("match: {tolerance: 0.1}\n", 10, "'by' is missing"),
         ("match: {by: flops, tolerance: 0}\n", 10, "match.tolerance"),

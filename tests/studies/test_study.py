@@ -235,7 +235,7 @@ arms:
         ("[[b, b]]", ["arm 'b' is compared with itself", "once"]),
         ("[]", ["nothing to compare", "at least one comparison"]),
         ("[[a, b, c]]", ["comparisons.0"]),
-        ("neighbors", ["'neighbors' is none of the choices", "Did you mean 'neighbours'?"]),
+        ("neighbors", ["'neighbors' is not one of the choices", "Did you mean 'neighbours'?"]),
         ("conditions", ["no other arm is tested under the same condition as 'a'"]),
     ],
 )

@@ -96,7 +96,7 @@ def guess_column(name: str, column: Column, role: Literal["feature", "target"] =
     if column.odd:
         shown = ", ".join(repr(cell) for cell in column.odd)
         return ColumnGuess(
-            name, None, f"{column.known - column.numbers} of its cells are no numbers ({shown})",
+            name, None, f"{column.known - column.numbers} of its cells are not numbers ({shown})",
             doubt=f"'{name}' holds numbers and {shown}. Empty these cells in the raw files to have it read",
         )  # fmt: skip
     if column.constant:

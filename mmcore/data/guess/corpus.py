@@ -241,7 +241,7 @@ def _set_offsets(guess: CorpusGuess) -> None:
         else:
             guess.doubts.append(
                 f"{told}, by another time in each item ({min(shifts):.6g} to {max(shifts):.6g} s). One offset cannot "
-                "mend it: subtract each item's start in the raw files"
+                "correct it: subtract each item's start in the raw files"
             )
 
 

@@ -75,8 +75,8 @@ def describe(
         starts = _starts(items)
         if starts:
             people.doubts.append(
-                f"groups: item names share beginnings ({common(starts, 4)}). If these are persons, write them in the "
-                "column group of items.csv, so that no one is in training and in test"
+                f"groups: item names share beginnings ({common(starts, 4)}). If these are people, write them in the "
+                "column group of items.csv, so that no person is in both training and test"
             )
     _check_sides(people, items)
     return people
@@ -121,5 +121,7 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
     for item, side in people.side.items():
         group = people.group.get(item, item)
         if found.setdefault(group, side) != side:
-            people.doubts.append(f"sides: group '{group}' is on two sides ({found[group]} and {side}); mend items.csv")
+            people.doubts.append(
+                f"sides: group '{group}' is on two sides ({found[group]} and {side}); correct items.csv"
+            )
             return

@@ -88,7 +88,7 @@ def _choose(name: str, timing: Timing, measured: dict[str, Rate]) -> Timing:
     elif fits:
         told += ", which fits " + " and ".join(f"{fit:.5g}" for fit in fits)
     else:
-        told += ", which is no usual rate"
+        told += ", which is not a usual rate"
     return replace(timing, reason=told, question=f"{name}: how many rows a second? {told}. {_write(fits)}")
 
 

@@ -67,7 +67,7 @@ def find_targets(streams: dict[str, Analysed], people: People) -> TargetGuess | 
 
 def _columns(guesses: list[ColumnGuess]) -> tuple[list[ColumnGuess], list[str]]:
     usable = [guess for guess in guesses if guess.kind in ("continuous", "binary", "categorical") and guess.width == 1]
-    # Who labelled, and how sure, is no label.
+    # The annotator and the annotator's confidence are not labels.
     usable = [g for g in usable if not set(tokens(g.name)) & {*GROUPS, "annotator", "rater", "confidence", "notes"}]
     named = [guess for guess in usable if set(tokens(guess.name)) & LABELS]
     chosen = named or usable

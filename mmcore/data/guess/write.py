@@ -73,7 +73,7 @@ def yaml_lines(guess: CorpusGuess) -> list[str]:
     """The lines of ``corpus.yaml``; every guess has its reason in a comment beside or above it."""
     return [
         f"# Guessed by: mmstudy data init {guess.raw}",
-        "# The reason stands beside each guess. Correct what is wrong here; the tables hold the raw columns.",
+        "# Each guess has its reason beside it. Correct what is wrong here; the tables hold the raw columns.",
         *([f"# Fill in each {ASK} first."] if any(ASK in line for line in _body(guess)) else []),
         "# Then: mmstudy data check DIR",
         *_body(guess),

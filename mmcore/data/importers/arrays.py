@@ -156,7 +156,7 @@ def _lengths(arrays: dict[str, StoredArray], modality: str, count: int, where: s
             expected=f"{count} whole numbers from 0 to {rows}",
             found=f"{array.dtype} of shape {array.shape}"
             + (f", {numbers.min()} to {numbers.max()}" if len(numbers) else ""),
-            next_step="Mend it, or leave it out where no row is padding",
+            next_step="Correct it, or leave it out where no row is padding",
             where=where,
         )
     return [int(number) for number in numbers]

@@ -99,7 +99,9 @@ def import_csd(paths: Sequence[Path], folder: Path, options: Options) -> Importe
                     gathering.add(sample)
             notes = [f"step {STEP} s", *([labels.note] if labels.note else [])]
             if per_step:
-                notes.append(f"a label holds for its interval; --item {SEGMENT} makes an item of each, as is usual")
+                notes.append(
+                    f"a label holds for its interval; --item {SEGMENT} makes an item of each, which is the usual choice"
+                )
             times: WrittenClock = {"start": "start", "end": "end"}
             return gathering.finish(
                 folder, folder_title(paths[0]), [labels.target], scope="step" if per_step else "item", step=STEP,
@@ -159,7 +161,7 @@ def _labels(sequences: Sequence[CsdSequence], options: Options, where: str) -> _
     target = columns[0] if named or options.target is None else options.target
     if target not in columns:
         raise CorpusError(
-            f"--target names '{target}', which is no column of the labels and no sequence",
+            f"--target names '{target}', which is neither a column of the labels nor a sequence",
             next_step=nearest(target, [*columns, *(one.name for one in sequences)]),
             where=where,
         )

@@ -146,7 +146,7 @@ class Gathering:
         classes: Mapping[str, Sequence[str]] | None = None,
         guessed: Sequence[str] = (),
     ) -> Imported:
-        """Write labels, items.csv and corpus.yaml, and tell what was done.
+        """Write labels, items.csv and corpus.yaml, and report what was done.
 
         Args:
             folder: where the corpus will lie.
@@ -157,7 +157,7 @@ class Gathering:
             clocks: keys of time of corpus.yaml by modality; the same for the labels in ``label_clock``.
             reference: the modality whose times are the grid.
             classes: names of codes by column of the labels.
-            guessed: further assumptions to tell.
+            guessed: further assumptions to report.
 
         Raises:
             CorpusError: no item at all, or labels that cannot be predicted, see :func:`target_of`.

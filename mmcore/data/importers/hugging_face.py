@@ -65,7 +65,7 @@ def import_datasets(path: Path, folder: Path, options: Options) -> Imported:
         gathering = Gathering(partial, where)
         gathering.left_out.update(dict.fromkeys(plan.left_out, 1))
         for name in unknown:
-            gathering.left_out[f"split '{name}': none of train, validation and test"] = 1
+            gathering.left_out[f"split '{name}': not train, validation or test"] = 1
         at = 0
         for shard in shards:
             if shard.split in unknown:
@@ -232,6 +232,6 @@ def _ragged(modality: str, item: str, found: str, where: str) -> CorpusError:
     return CorpusError(
         f"every row of modality '{modality}' must have the same columns",
         found=f"{found} in item '{item}'",
-        next_step="Mend the column, and save the dataset again",
+        next_step="Correct the column, and save the dataset again",
         where=where,
     )

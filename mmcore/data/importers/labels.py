@@ -95,7 +95,7 @@ def _named(name: str, found: np.ndarray, classes: list[str], where: str) -> Targ
             f"label '{name}' must hold the codes of its {len(classes)} classes",
             expected=f"whole numbers from 0 to {len(classes) - 1}, or -1 for none",
             found=str(odd[0]),
-            next_step="Mend the column, or its names of classes",
+            next_step="Correct the column, or its names of classes",
             where=where,
         )
     return _classes(name, classes, True, "classes that the file names")
@@ -145,7 +145,7 @@ def chosen(wanted: str | None, there: Sequence[str], usual: Sequence[str], what:
     raise CorpusError(
         f"the files must hold {what}",
         expected=" or ".join(usual),
-        found=", ".join(there)[:200] or "nothing of the kind",
+        found=", ".join(there)[:200] or "none",
         next_step=f"Name it: {option} NAME",
         where=where,
     )

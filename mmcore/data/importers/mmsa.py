@@ -47,7 +47,7 @@ def import_mmsa(path: Path, folder: Path, options: Options) -> Imported:
     reasons = []
     for key in first:
         if key == TOKENS:
-            reasons.append(f"{TOKENS}: numbers of tokens, which are no measurements; its mask gave the length of text")
+            reasons.append(f"{TOKENS}: numbers of tokens, which are not measurements; its mask gave the length of text")
         elif key not in kept:
             reasons.append(f"{key}: no array (items, rows, columns)")
     return write_parts(parts, path, folder, options, [target], left_out=reasons)

@@ -80,7 +80,7 @@ def texts(values: Any) -> list[str] | None:
 
 
 def video_of(name: str) -> str | None:
-    """The video that a clip was cut from: ``v`` of ``v$_$3`` and of ``v[3]``; None where the name tells none."""
+    """The video that a clip was cut from: ``v`` of ``v$_$3`` and of ``v[3]``; None if the name holds none."""
     found = _VIDEO.fullmatch(name)
     return found[1] if found else None
 
@@ -131,7 +131,7 @@ def write_parts(
     """Write parts as a corpus: padding removed, the published split kept.
 
     Where all modalities have the same rows in every item, rows are steps. Otherwise modalities with a rate have
-    seconds; the others are spread evenly over their item, from its start to its end, as the file says nothing of times.
+    seconds; the others are spread evenly over their item, from its start to its end, since the file holds no times.
 
     Raises:
         CorpusError: see :class:`Gathering`; a rate for a modality that is not there.

@@ -82,6 +82,6 @@ def same_rows(rows: Mapping[str, int], item: str, where: str) -> None:
         raise CorpusError(
             "without rates, rows are steps, so all modalities of an item must have equally many",
             found=", ".join(f"{count} rows of {name}" for name, count in there.items()) + f" in item '{item}'",
-            next_step="Say how fast they are: " + " ".join(f"--sampling-rate {name}=HZ" for name in there),
+            next_step="Give their rates: " + " ".join(f"--sampling-rate {name}=HZ" for name in there),
             where=where,
         )

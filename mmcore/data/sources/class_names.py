@@ -61,7 +61,7 @@ class ClassNames:
         return _checked(codes[place_T] if len(found) else np.empty(0))
 
     def of_texts(self, found: Sequence[str | None], place_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same for a column of texts.
+        """The codes of a column of texts, and the bad rows.
 
         Args:
             found: the different texts; None: an empty cell.
@@ -76,7 +76,7 @@ class ClassNames:
         return CorpusError(
             f"column '{self.column}' must hold names of its classes",
             found=repr(told)[:80] if isinstance(cell, str) else told,
-            next_step=f"{nearest(told, self.labels)[:300]}. Mend the cell, leave it empty, or add the name to "
+            next_step=f"{nearest(told, self.labels)[:300]}. Correct the cell, leave it empty, or add the name to "
             "labels in corpus.yaml",
             where=where,
         )

@@ -123,7 +123,7 @@ def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell:
             )
     twice = {name for name in set(wanted) if list(names).count(name) > 1} if len(have) != len(names) else set()
     for column in sorted(twice):
-        tell(CorpusError(f"column '{column}' stands there twice", where=str(path)))
+        tell(CorpusError(f"column '{column}' appears twice", where=str(path)))
     return [column for column in wanted if column in have and column not in twice]
 
 

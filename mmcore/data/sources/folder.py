@@ -186,7 +186,7 @@ def _check_segments(table: Table, path: Path, clock: Clock, tell: Tell) -> None:
                 "a segment must end after its start",
                 found=f"no row that does; the first has {clock.start} {table.time_T[known_T][0]:g} and {clock.end} "
                 f"{table.end_T[known_T][0]:g}",
-                next_step="Exchange start and end in corpus.yaml, or name the column of ends if this one holds lengths",
+                next_step="Swap start and end in corpus.yaml, or name the column of ends if this one holds lengths",
                 where=str(path),
             )
         )
@@ -195,7 +195,7 @@ def _check_segments(table: Table, path: Path, clock: Clock, tell: Tell) -> None:
 def content_key(folder: Path) -> str:
     """32 hexadecimal digits over the bytes of every file that format 1 reads, with their relative paths.
 
-    Files that nobody reads (``truth.yaml``, notes, tables of unknown items) do not count; neither does where the
+    Files that are never read (``truth.yaml``, notes, tables of unknown items) do not count; neither does where the
     folder lies.
 
     Raises:

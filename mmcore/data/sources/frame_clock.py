@@ -110,7 +110,7 @@ def step_of(raw: Raw, given: Mapping[str, Data], target: str, faults: Faults) ->
         found=", ".join(
             f"'{name}' every {d:.3g} s" if np.isfinite(d) else f"'{name}' in segments" for name, d in timed.items()
         ),
-        next_step=f"Say it, for example step={slowest:.2g}; faster modalities are pooled",
+        next_step=f"Set it, for example step={slowest:.2g}; faster modalities are pooled",
     )
     return None
 
@@ -126,7 +126,7 @@ def check_timed(raw: Raw, given: Mapping[str, Data], step: float | None, faults:
                 name=name,
                 item=untimed,
                 found="neither a column 'time', nor segments, nor an index of times",
-                next_step=f"Say its rows per second: {kind}(tables, sampling_rate=25)",
+                next_step=f"Give its rows per second: {kind}(tables, sampling_rate=25)",
             )
 
 

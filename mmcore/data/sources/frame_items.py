@@ -87,7 +87,7 @@ def _frame(items: Any, faults: Faults) -> pd.DataFrame | None:
             frame = frame.rename_axis("item").reset_index()
         twice = frame.columns[frame.columns.duplicated()]
         if len(twice):
-            faults.add(f"column '{twice[0]}' of items stands there twice", next_step="Rename or drop one")
+            faults.add(f"column '{twice[0]}' of items appears twice", next_step="Rename or drop one")
             return None
     elif isinstance(items, str | bytes | Mapping) or np.ndim(pd.Series(list(items), dtype=object).to_numpy()) != 1:
         faults.add("items must be a frame or a list of names", found=f"a {type(items).__name__}")

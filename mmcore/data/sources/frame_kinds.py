@@ -72,8 +72,8 @@ def kind_of(name: str, column: str, cells: Mapping[str, Cells], data: Data, faul
         return _of_text(name, column, cells, said, labels, faults)
     if labels is not None and said in ("continuous", "embedding"):
         faults.add(
-            f"column '{column}' is said to be {said}, so it has no class names", name=name,
-            next_step="Leave labels out, or say categorical",
+            f"column '{column}' is declared as {said}, so it has no class names", name=name,
+            next_step="Leave labels out, or choose the kind categorical",
         )  # fmt: skip
     if said in ("continuous", "embedding"):
         return Column(column, said)
@@ -99,7 +99,7 @@ def _said(kinds: Kind | Mapping[str, Kind] | None, column: str) -> Kind | None:
 
 
 def _zero_one(cells: Mapping[str, Cells], missing: Sequence[float]) -> bool:
-    """Whether no cell is another number; the first table mostly tells."""
+    """Whether no cell is another number; usually the first table is enough to know."""
     allowed = np.array([0, 1, *missing], np.float64)
     return all((np.isin(one.values_T, allowed) | np.isnan(one.values_T)).all() for one in cells.values())
 
@@ -120,7 +120,7 @@ def _of_numbers(name: str, column: str, forms: set[str], known: np.ndarray, data
         f"target '{column}' holds whole numbers, which may be classes or a quantity",
         name=name,
         found=", ".join(f"{value:g}" for value in known[:8]) + (", …" if len(known) > 8 else ""),
-        next_step=f'Say which: kinds={{"{column}": "continuous"}}, or turn classes into text first: .astype(str)',
+        next_step=f'Set its kind: kinds={{"{column}": "continuous"}}, or turn classes into text first: .astype(str)',
     )
     return "continuous"
 
@@ -135,7 +135,7 @@ def _of_text(
 ) -> Column:
     if said in ("continuous", "embedding"):
         faults.add(
-            f"column '{column}' is said to be {said}, so it must hold numbers",
+            f"column '{column}' is declared as {said}, so it must hold numbers",
             name=name,
             found=f"text such as {_first_text(cells)!r}",
             next_step="Convert it with pd.to_numeric",
@@ -217,10 +217,10 @@ def features_of(name: str, columns: Sequence[Column], data: Data, faults: Faults
             text = f"{parts[1]}{{{parts[2]}..{end[2]}}}{parts[3]}"
         elif column.kind == "embedding":
             faults.add(
-                f"column '{column.name}' alone is no embedding",
+                f"column '{column.name}' alone is not an embedding",
                 name=name,
-                expected="columns that are numbered one after another, such as clip_0 … clip_511",
-                next_step="Number them in the order of the embedding, or say another kind",
+                expected="columns that are numbered consecutively, such as clip_0 … clip_511",
+                next_step="Number them in the order of the embedding, or choose another kind",
             )
         feature: WrittenFeature = {"name": text}
         if column.kind != "continuous":

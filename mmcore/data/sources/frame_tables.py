@@ -114,7 +114,7 @@ def raw_table(table: Any, data: Data, name: str, item: str, faults: Faults) -> R
         return None
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        faults.add(f"column '{twice[0]}' stands there twice", name=name, item=item, next_step="Rename or drop one")
+        faults.add(f"column '{twice[0]}' appears twice", name=name, item=item, next_step="Rename or drop one")
         return None
     if "" in frame.columns:
         faults.add("a column must have a name", name=name, item=item, next_step="Rename or drop it")

@@ -194,7 +194,7 @@ def _merged(same: Sequence[Column], name: str, faults: Faults) -> Column:
             f"parameter '{first.name}' must be of one kind in all tracks",
             name=name,
             found=f"{first.kind} in track 0, {same[odd].kind} in track {odd}",
-            next_step=f'Say it in ModalityData: kinds={{"{odd}_{first.name}": "{first.kind}"}}',
+            next_step=f'Set it in ModalityData: kinds={{"{odd}_{first.name}": "{first.kind}"}}',
         )
     classes = max((one.classes or 0 for one in same), default=0) or None
     return Column(first.name, first.kind, first.labels, classes)

@@ -34,7 +34,7 @@ def times_of(
                 name=name,
                 item=item,
                 found=f"columns {data.time}, {data.start} and {data.end}",
-                next_step="Drop or rename those that are no times",
+                next_step="Drop or rename those that do not hold times",
             )
         used = [data.start, data.end]
         found = {"start": cast("pd.Series", frame[data.start]), "end": cast("pd.Series", frame[data.end])}

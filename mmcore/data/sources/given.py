@@ -32,7 +32,7 @@ class ModalityData:
         sampling_rate: rows per second of tables without times, a number, a fraction or text such as ``"30000/1001"``;
             row i is at i / sampling_rate seconds.
         time, start, end: names of the columns with times, and with the first and last moment of segments.
-        kinds: one kind for all columns, or column to kind; overrules what types tell, see
+        kinds: one kind for all columns, or column to kind; overrides the kinds that follow from types, see
             :func:`mmcore.data.sources.frame_kinds.kind_of`.
         labels: column to its class names. Of a column of codes, name i is that of code i.
         units: column to its unit, as shown in reports.
@@ -126,7 +126,7 @@ def suggest(name: str, choices: Sequence[str]) -> str:
 
 
 class Faults:
-    """Collects what is wrong, so that one message tells all. Equal faults of several items are told once."""
+    """Collects all faults for one message. Equal faults of several items are reported once."""
 
     def __init__(self) -> None:
         self._first: dict[tuple[str, str], CorpusError] = {}

@@ -62,7 +62,7 @@ def read_items(path: Path, tell: Tell = stop) -> tuple[Item, ...]:
             raise CorpusError(f"column '{column}' is missing", next_step=nearest(column, header), where=where)
     for column in header:
         if header.count(column) > 1:
-            raise CorpusError(f"column '{column}' stands there twice", where=where)
+            raise CorpusError(f"column '{column}' appears twice", where=where)
     if not rows:
         raise CorpusError("a corpus has at least one item", found="a header alone", where=str(path))
     items: list[Item] = []

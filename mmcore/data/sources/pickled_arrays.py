@@ -61,7 +61,7 @@ class PickledType:
         self.order, self.size = state[1], state[5]
 
     def dtype(self) -> np.dtype[Any]:
-        """The type, made anew from its code; the size within the state counts only where the code has none."""
+        """The type, rebuilt from its code; the size within the state counts only where the code has none."""
         code = self.code
         if code in ("S", "U") and self.size > 0:
             code += str(self.size // (4 if code == "U" else 1))

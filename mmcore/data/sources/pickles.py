@@ -78,7 +78,7 @@ def read_pickle(path: Path, offset: int = 0) -> Any:
         ) from None
     except (ValueError, LookupError, TypeError, AttributeError, struct.error, OverflowError) as error:
         raise CorpusError(
-            "the file is no whole pickle of arrays and plain containers",
+            "the file is not a complete pickle of arrays and plain containers",
             found=str(error)[:120] or type(error).__name__,
             next_step="Compare its size with that of the original, and copy or download it again",
             where=where,
@@ -321,7 +321,7 @@ class _Reader:
                     return {_plain(value) for value in arguments[0]}
                 return {_plain(key): value for key, value in arguments[0]}
             case _:
-                raise ValueError("a call of something that is no name")
+                raise ValueError("a call of something that is not a name")
 
     def _build(self, state: Any) -> None:
         match self._stack[-1]:

@@ -1,6 +1,6 @@
 """One set of rules for two readers: a run stops at the first fault of a corpus, ``data check`` lists them all.
 
-Code that finds a fault calls ``tell`` and goes on with what is left; the default ``tell`` raises.
+Code that finds a fault calls ``tell`` and continues with the rest; the default ``tell`` raises.
 """
 
 from __future__ import annotations

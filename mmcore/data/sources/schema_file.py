@@ -168,7 +168,7 @@ def _explain(first: Any, loc: list[str | int], file: YamlFile) -> CorpusError:
                 c.strip(" '") for c in str(first.get("ctx", {}).get("expected", "")).replace(" or ", ",").split(",")
             ]
             return CorpusError(
-                f"'{path}' is none of its choices",
+                f"'{path}' is not one of its choices",
                 found=repr(first["input"])[:80],
                 next_step=nearest(str(first["input"]), choices),
                 where=where,

@@ -233,7 +233,7 @@ def _features(columns: Sequence[str]) -> list[WrittenFeature]:
     numbers = sorted(int(name[5:]) for name in clip)
     if numbers:
         if numbers != list(range(numbers[0], numbers[-1] + 1)):
-            raise CorpusError("clip columns must be numbered without holes", found=f"{len(numbers)} columns")
+            raise CorpusError("clip columns must be numbered without gaps", found=f"{len(numbers)} columns")
         features.append({"name": f"clip_{{{numbers[0]}..{numbers[-1]}}}", "kind": "embedding"})
     return features
 

@@ -24,7 +24,7 @@ RATE = 50
 STEP = 0.2
 """Seconds of a step: ten samples. The longest recording then has 262 steps, so that a model sees all of it at once."""
 SPREAD = "_std"
-"""Added to the name of an axis for how much it moves within a step, which its mean does not tell."""
+"""Suffix of an axis's name for its movement within a step, which its mean does not show."""
 STREAMS = {"accelerometer": ("ax", "ay", "az"), "gyroscope": ("wx", "wy", "wz")}
 SIDES = {0: "left", 1: "right"}
 

@@ -27,7 +27,7 @@ class Table:
         time_T: seconds, float64, NaN where a row has none; where rows are segments their starts; None for an untimed
             table.
         values_TF: float32, NaN where a cell is empty; columns in the order that was asked for.
-        extra_columns: columns of the file that nobody asked for.
+        extra_columns: columns of the file that corpus.yaml does not name.
         end_T: the ends of segments, as ``time_T``; None where rows have one time each.
     """
 

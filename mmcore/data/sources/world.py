@@ -146,7 +146,7 @@ def _switching(rng: np.random.Generator, S: int, chance: float) -> np.ndarray:
 
 
 def _wandering(rng: np.random.Generator, S: int) -> np.ndarray:
-    """Around 0.5 with deviation 0.2, within the frame."""
+    """Around 0.5 with standard deviation 0.2, within the frame."""
     shocks = rng.normal(size=S)
     values = np.empty(S)
     values[0] = shocks[0]

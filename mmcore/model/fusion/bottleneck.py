@@ -52,7 +52,7 @@ class BottleneckFusion(Fusion):
         )
 
     def fill(self, name: str, parameter: Tensor, rng: torch.Generator) -> None:
-        """Normal with deviation 0.02, as in the paper, §4.2."""
+        """Normal with standard deviation 0.02, as in the paper, §4.2."""
         parameter.normal_(0.0, 0.02, generator=rng)
 
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:

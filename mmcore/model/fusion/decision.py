@@ -19,7 +19,7 @@ class DecisionFusion(nn.Module):
 
     Each parameter has weights of its own. With one weight for all of them a modality that alone knows of one parameter
     could be trusted there only as far as it is trusted everywhere, and a mixture of probabilities is never surer than
-    the weight of who is sure.
+    the weight of the predictors that are sure.
 
     Continuous outputs are averaged; for classes it is the probabilities that are, and their logarithm is what comes
     out. Where no modality is usable all take part, each predicting from its absent state.

@@ -58,7 +58,7 @@ def _flows(
       more are usable.
     - Hierarchical: what the gate lets pass of either side, where both are usable.
     - Cross-modal: ‖read‖ / (‖own‖ + ‖read‖), where target and source are usable at the step. Attention itself always
-      adds up to 1 over the source's steps: it cannot tell how much was read.
+      adds up to 1 over the source's steps: it does not show how much was read.
     - Bottleneck: what a state looks at tokens, and what a token looks at the modality's states.
     """
     several_BT = seen.usable_BTM.sum(-1) >= 2

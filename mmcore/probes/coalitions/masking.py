@@ -142,7 +142,7 @@ class Donors:
     def distinct_W(self) -> np.ndarray:
         """By window, (W,): draws of its item before a donor of some modality comes again, D at most.
 
-        Modalities that an item does not have limit nothing; 0 where nobody can give one that it has.
+        Modalities that an item lacks do not limit the number; 0 if no item can give one that it has.
         """
         return _distinct(self.item_W, list(self.donor_WD.values()), self.draws)
 
@@ -155,7 +155,7 @@ class Donors:
         found = {}
         for name, loader in self.loaders.items():
             donor_B = self.donor_WD[name][windows_B, draw]
-            # Who lacks the modality reads nothing, whatever stands there.
+            # An item that lacks the modality reads nothing, whatever the values there.
             batch = next(loader.batches(np.maximum(donor_B, 0)))
             found[name] = _in_a_circle(batch.values[name], batch.present_BTM[..., 0])
         return found

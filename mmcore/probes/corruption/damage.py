@@ -1,4 +1,4 @@
-"""Inputs made worse, one modality at a time: the same damage for whoever reads them.
+"""Damaged inputs, one modality at a time: the same damage for every model that reads them.
 
 Every draw is a function of (repeat, kind of damage, modality, item, place of the window): of neither the arm, the other
 modalities that it reads nor the batch. Targets, and the values from which baselines predict, are never touched.
@@ -22,7 +22,7 @@ from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 
 BINARY_DEVIATION = 0.5
-"""The largest deviation that a binary feature can have, one half true: what one deviation of noise is to it."""
+"""The largest standard deviation of a binary feature, with one half true; it is the unit of noise for such features."""
 
 
 def sample_windows(loader: Loader, repeat: int, most: int) -> np.ndarray:

@@ -33,7 +33,7 @@ WINDOWS = 24
 """Windows of the sample at most: scores move by some hundredths with the sample, but all arms share it, and with ten
 levels of five kinds every window is scored a hundred times."""
 NOISIEST = 3.0
-"""Training deviations: signal is a tenth of what is read."""
+"""In standard deviations of the training items: the signal is then a tenth of the input."""
 LONGEST_DELAY = 30
 """Steps, and at most half a window."""
 

@@ -41,9 +41,9 @@ class Chosen:
 
     Args:
         component: whose loss made it so.
-        who: the predictor by whose loss it was chosen; None: the model. Arms share what a naive predictor chose.
-        window: index of the test window. first, steps: the span in it.
-        loss, naive: mean losses over the span; NaN where not known.
+        who: the predictor whose loss chose the case; None: the model. Arms share the cases that a naive predictor
+        chose. window: index of the test window. first, steps: the span in it. loss, naive: mean losses over the span;
+        NaN where not known.
     """
 
     component: str

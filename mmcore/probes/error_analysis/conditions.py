@@ -19,7 +19,7 @@ from mmcore.probes.item_conditions import item_conditions
 from mmcore.trained import Trained
 
 MOST_FEATURES = 12
-"""Features that make a condition; more would be a table that nobody reads."""
+"""At most this many features become conditions; a longer table would be of no use."""
 UNKNOWN = -1
 """Code of a step that belongs to no group: the feature is absent or unknown there."""
 

@@ -70,7 +70,7 @@ class Points:
 def measure_faithfulness(sample: Sample) -> GateFaithfulness:
     """Rank correlations of gate × norm, gate and norm with what masking costs, per step and per item.
 
-    The points of all gates in one row show whether gates tell *which* modality matters.
+    The points of all gates in one row show whether gates identify *which* modality matters.
     """
     shown = [look(sample.trained, batch) for batch in sample.batches]
     gates = _gates(sample)

@@ -138,7 +138,7 @@ def _track(trained: Trained, batch: Batch, outputs_BTKO: Tensor, p: int) -> np.n
     if kind == "continuous":
         guess_BT = outputs_BTKO[:, :, 0, first]
     else:
-        # Of more than two classes the line tells how sure the model is of the true one.
+        # With more than two classes the line shows the probability of the true class.
         chance_BTC = outputs_BTKO[:, :, 0, first : first + layout.classes(p)].softmax(-1)
         if kind == "binary":
             guess_BT = chance_BTC[..., 1]

@@ -29,7 +29,7 @@ class ProjectedGradients(Weighting):
 
     def __init__(self, components: Components, parameters: Sequence[nn.Parameter], repeat: int) -> None:
         super().__init__(components)
-        # An extra, needed by those who ask for it alone.
+        # An extra, needed only if this weighting is chosen.
         from torchjd.aggregation import PCGradWeighting
 
         self.parameters = list(parameters)

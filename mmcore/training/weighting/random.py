@@ -1,4 +1,4 @@
-"""Weights drawn anew each step. C components."""
+"""New random weights for each step. C components."""
 
 from __future__ import annotations
 

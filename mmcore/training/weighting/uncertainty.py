@@ -47,7 +47,7 @@ class NoiseLevels(Weighting):
         self.log_variance_C.grad = slope_C.masked_fill(~counted_C, 0.0)
         self._adam.param_groups[0]["lr"] = step.learning_rate
         self._adam.step()
-        # Adam's momentum must not move what this batch says nothing about.
+        # Adam's momentum must not change weights that this batch has no information about.
         self.log_variance_C.copy_(torch.where(counted_C, self.log_variance_C, before_C))
         return weight_C
 

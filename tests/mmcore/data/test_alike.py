@@ -121,8 +121,8 @@ def test_what_is_alike_is_told_in_sentences(prepared_of: Callable[..., Prepared]
 
     assert likeness_notes(prepared_of(bend)) == [
         "sound.level and image.bright are the same but for unit and sign",
-        "sound.level, read 2 steps before, tells the target 'mood'",
-        "image.bright, read 2 steps before, tells the target 'mood'",
+        "sound.level, read 2 steps before, reveals the target 'mood'",
+        "image.bright, read 2 steps before, reveals the target 'mood'",
     ]
 
 

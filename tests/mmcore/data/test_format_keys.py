@@ -242,7 +242,7 @@ def test_a_deviation_of_one_row_a_step_is_told(
     prepared = prepare(write_tiny(tables=tables, schema=tiny_schema), DataConfig(), tmp_path / "cache")
     warnings = {item: row.warnings for item, row in rows_of(prepared, "sound").items()}
     assert [*warnings["a"]] == [
-        "resample: std means nothing for 'level': there are not several rows a step, and one row has no deviation. "
+        "resample: std has no meaning for 'level': no step has several rows, and one row has no standard deviation. "
         "The values themselves are read"
     ]
     assert not warnings["b"]
@@ -254,7 +254,7 @@ def test_a_loud_target_says_that_it_counts(write_tiny: Write, tiny_tables: Calla
     tables["sound"]["a"].loc[7, "level"] = 1e6
     prepared = prepare(write_tiny(tables=tables), DataConfig(), tmp_path / "cache")
     told = {name: rows_of(prepared, name)["a"].warnings[0] for name in ("track", "sound")}
-    assert "at 7 s. Targets count in the loss and in scores as they are. Mend the table" in told["track"]
+    assert "at 7 s. Targets count in the loss and in scores as they are. Correct the table" in told["track"]
     assert "Targets count" not in told["sound"]
 
 

@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         NAMES,
         {"m": {**sounds(), "b": pd.DataFrame([[0.0, 1.0, 2.0]], columns=["time", "x", "x"])}},
         MOOD,
-        ["'m', item 'b': column 'x' stands there twice"],
+        ["'m', item 'b': column 'x' appears twice"],
     ),
     "ragged": (NAMES, {"m": broken(extra=1.0)}, MOOD, ["same columns", "'extra' in item 'b' and not in item 'a'"]),
     "ragged arrays": (
@@ -230,7 +230,7 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         NAMES,
         {"m": ModalityData(sounds(), kinds={"level": "embedding"})},
         MOOD,
-        ["'level' alone is no embedding"],
+        ["'level' alone is not an embedding"],
     ),
     "not 0 and 1": (NAMES, {"m": ModalityData(sounds(), kinds={"level": "binary"})}, MOOD, ["must hold 0 and 1"]),
     "not a modality": (NAMES, {"m": sounds()}, "n", ["targets name the modality 'n', which is not there", "Valid: m"]),

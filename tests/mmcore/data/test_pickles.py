@@ -228,7 +228,7 @@ def test_bent_bytes_end_in_a_value_or_an_error_of_ours(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("data", "kind"), [(b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b\x08", "a gzip file")])
 def test_files_of_another_kind_are_told(tmp_path: Path, data: bytes, kind: str) -> None:
-    with pytest.raises(CorpusError, match=f"no whole pickle.*{kind}"):
+    with pytest.raises(CorpusError, match=f"not a complete pickle.*{kind}"):
         read(tmp_path, data + bytes(100))
 
 

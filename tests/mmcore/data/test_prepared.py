@@ -111,7 +111,7 @@ def test_what_a_killed_build_left_is_never_used(write_tiny: Write, tmp_path: Pat
     (cache / key).mkdir(parents=True)
     (cache / key / "target.npy").write_bytes(b"half")
     (cache / f"{key}.partial-1").mkdir()
-    with pytest.raises(CorpusError, match="no whole prepared store"):
+    with pytest.raises(CorpusError, match="not a complete prepared store"):
         open_prepared(cache / key)
     assert prepare(folder, DataConfig(), cache).items[0].steps == 12
     assert [i for i in cache.iterdir() if i.is_dir()] == [cache / key]

@@ -25,7 +25,7 @@ def rows(
     level = np.linspace(0, 1, 20)
     level[3], level[4] = np.nan, np.inf
     sound = pd.DataFrame({"time": time, "level": level, "speaking": 1, "more": 0})
-    # Rows 10–16 are lost (8 s from 9 to 17), rows 0 and 1 are swapped, row 2 stands there twice, 18 is late.
+    # Rows 10–16 are lost (8 s from 9 to 17), rows 0 and 1 are swapped, row 2 appears twice, 18 is late.
     sound = pd.concat([sound.iloc[[1, 0, 2, 2]], sound.iloc[3:10], sound.iloc[17:]])
     sound.loc[18, "time"] = 18.3
     tables["sound"]["a"] = sound

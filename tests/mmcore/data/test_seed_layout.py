@@ -157,5 +157,5 @@ def test_clip_columns_without_holes(tmp_path: Path) -> None:
     source = write_source(tmp_path / "seed")
     path = source / "v1_visual_features.csv"
     path.write_text(path.read_text().replace("clip_5", "clip_7"))
-    with pytest.raises(CorpusError, match="without holes"):
+    with pytest.raises(CorpusError, match="without gaps"):
         import_seed_layout(source, tmp_path / "corpus")

@@ -369,7 +369,7 @@ def test_the_lag_of_segments_is_where_they_start_and_end(
         ({"start": "from", "end": "to", "sampling_rate": 10}, "sampling_rate and start, end each say when rows are"),
         ({"time": "t", "sampling_rate": 10}, "time and sampling_rate each say when rows are"),
         ({"sampling_rate": 10, "rate": 0.001}, "Write the true sampling_rate alone"),
-        ({"sampling_rate": "10/0"}, "sampling_rate '10/0' is no fraction"),
+        ({"sampling_rate": "10/0"}, "sampling_rate '10/0' is not a fraction"),
         ({"start": "level", "end": "to"}, "'level' cannot be a feature: it holds times"),
         ({"sart": "from"}, "start"),
     ],

@@ -131,7 +131,7 @@ def test_frames_of_2997_stamped_as_30_drift_apart_and_a_rate_mends_them(
     ("place", "value", "says"),
     [
         ("rate", 0, "greater than 0"),
-        ("rate", "30/0", "no fraction"),
+        ("rate", "30/0", "not a fraction"),
         ("offset", "an hour", "number"),
         ("ofset", 1, "offset"),
     ],
@@ -186,7 +186,7 @@ def test_the_corpus_of_the_docs_is_one() -> None:
     assert audio.resamples == ("mean", "max", "std", "max")
     assert visual.resamples[:2] == ("mode", "mean")
     assert (audio.offset, visual.factor) == (-3600, pytest.approx(1.001, abs=1e-5))
-    assert f"more than {FASTER:g} rows a step" in text
+    assert f"more than {FASTER:g} rows per step" in text
 
 
 def test_a_reference_faster_than_the_step_is_told_since_nothing_is_pooled(

@@ -130,5 +130,5 @@ def test_columns_can_be_named_or_left_out(noisy: Any) -> None:
 
     assert names(["genre"]) == ["genre"]
     assert names([]) == []
-    with pytest.raises(ConfigError, match=r"is no column of items\.csv"):
+    with pytest.raises(ConfigError, match=r"is not a column of items\.csv"):
         names(["mood"])

@@ -48,7 +48,7 @@ def test_kinds_from_names_and_values(name: str, values: Any, kind: str) -> None:
         ("confidence", np.ones(ROWS), "always 1"),
         ("comment", [f"said {at}" for at in range(ROWS)], "free text"),
         ("nothing", [None] * ROWS, "empty"),
-        ("mixed", ["1.5", "2", "?", "3"] * 50, "no numbers ('?')"),
+        ("mixed", ["1.5", "2", "?", "3"] * 50, "not numbers ('?')"),
     ],
 )
 def test_ids_counters_constants_and_texts_are_no_features(name: str, values: Any, says: str) -> None:

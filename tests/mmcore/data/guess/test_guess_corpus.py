@@ -374,7 +374,7 @@ def test_shared_beginnings_of_names_are_asked_about_and_not_groups(tmp_path: Pat
         write(raw, f"labels/s{at // 2}_{item}.csv", labels(item))
     guess = guess_corpus(raw)
     assert guess.people.group == {}
-    assert any("s0, s1, s2" in doubt and "persons" in doubt for doubt in guess.doubts)
+    assert any("s0, s1, s2" in doubt and "people" in doubt for doubt in guess.doubts)
 
 
 def test_items_of_a_description_without_files_are_told(raw: Path) -> None:

@@ -201,7 +201,7 @@ def test_long_items_tell_29_97_from_30() -> None:
     [
         ({}, "no times"),
         ({"audio": points(0.01, 1e-3)}, "no times"),
-        ({"labels": segments(share=0.6)}, "no usual rate"),
+        ({"labels": segments(share=0.6)}, "not a usual rate"),
     ],
 )
 def test_rates_that_nothing_tells_are_asked_for(others: dict[str, Timing], says: str) -> None:
