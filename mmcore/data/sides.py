@@ -59,7 +59,7 @@ def refuse_untrained(prepared: Prepared, train: Sequence[int], read: Sequence[st
             expected=f"{' or '.join(read)} in at least one training item",
             found=f"none of them in all {len(train)} training items",
             next_step="Let the model read other modalities (model.modalities), or give training items that have them: "
-            "mend the column split of items.csv, or stratify the split by a column (split.stratify)",
+            "correct the column split of items.csv, or stratify the split by a column (split.stratify)",
             where="model.modalities",
         )
     if not any(fact.count for fact in labels_of(prepared, train).values()):

@@ -43,7 +43,7 @@ TERMS: tuple[tuple[str, str], ...] = (
         "new items also rests on the spread between the groups of test items.",
     ),
     (
-        "deviation",
+        "standard deviation",
         "The standard deviation between repeats: how far a single repeat typically lies from the mean. It does not "
         "shrink with more repeats; the interval of the mean does.",
     ),

@@ -14,7 +14,7 @@ MEANINGS = dict(TERMS)
 @pytest.mark.parametrize(
     "term",
     [
-        "bootstrap interval", "interquartile mean", "p of the interval", "sequential p", "deviation",
+        "bootstrap interval", "interquartile mean", "p of the interval", "sequential p", "standard deviation",
         "share of repeats won", "FLOPs", "average rank", "new items", "sign-flip p", "p of new items",
         "Pareto front", "interval", "p", "Holm",
         "floor", "effect size",
