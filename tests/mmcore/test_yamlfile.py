@@ -43,7 +43,7 @@ def test_exponents_without_a_point_are_numbers(tmp_path: Path) -> None:
         (
             "a: 1\nday: 2026-13-45\n",
             2,
-            "'2026-13-45', which looks like a YAML timestamp and is none (month must be in 1..12)",
+            "'2026-13-45', which looks like a YAML timestamp but is not one (month must be in 1..12)",
         ),
         ("a: 1\nb: !!bool maybe\n", 2, "YAML bool"),
         ("a: [1, 2]\nb:\n  - 2026-02-30\n", 3, "day"),
