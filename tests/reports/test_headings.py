@@ -78,7 +78,8 @@ def test_a_component_with_the_name_of_a_term_is_a_name(summary_of, name):
     ("heading", "name"),
     [
         ("95 % interval", "interval"), ("99.5 % interval", "interval"), ("P AFTER HOLM", "Holm"), ("FLOPs", "FLOPs"),
-        ("standard deviation (px)", "standard deviation"), ("won", "share of repeats won"), ("baseline", "naive baselines"),
+        ("standard deviation (px)", "standard deviation"), ("won", "share of repeats won"),
+        ("baseline", "naive baselines"),
         ("", None), ("difference", None), ("intervals of", None),
     ],
 )  # fmt: skip

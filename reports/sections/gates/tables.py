@@ -78,7 +78,8 @@ def _distribution_table(gating: Gating) -> Table:
             share = gating.share(arm, gate).mean
             rows.append((arm, gate, values[0].n, *means[:3], *quantiles, *means[3:], share))
     columns = (
-        "arm", "gate", "repeats", "mean", "standard deviation", "standard deviation over steps", "5 %", "25 %", "50 %", "75 %",
+        "arm", "gate", "repeats", "mean", "standard deviation", "standard deviation over steps",
+        "5 %", "25 %", "50 %", "75 %",
         "95 %", "shut (below 0.05)", "open (above 0.95)", "share of variance between inputs", "norm", "gate × norm",
         "share of what passes",
     )  # fmt: skip
