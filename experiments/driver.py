@@ -113,8 +113,7 @@ def run_study(
         _train(todo, place, mirror, display)
         unanswered = _analyse(plan(request, place), place, request.study.analyses, display)
     except BaseException:
-        mirror.interrupted()
-        mirror.close(timeout=30)
+        mirror.abandon()
         raise
     display.say("writing the report")
     display.begin(REPORT)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.mirrors import begun_of, repeats_of, study_of, told, workdir_of
+from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
 from factories.records import a_record, failed
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
@@ -75,7 +75,8 @@ def test_an_interrupted_run_is_killed_and_taken_up_again(home: Home, client: Mlf
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())
     mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
-    mirror.interrupted()
+    heard(mirror)
+    mirror.abandon()
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "KILLED"
@@ -95,7 +96,8 @@ def test_epochs_that_a_killed_driver_never_heard_of_are_added(home: Home, client
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())
     mirror.epoch("f0", rows[1])
-    mirror.interrupted()
+    heard(mirror)
+    mirror.abandon()
     told(mirror)
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.mirrors import begun_of, repeats_of, study_of, told, workdir_of
+from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
 from factories.records import a_record, failed
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
-from experiments.mirror import Mirror
+from experiments.mirror import Background, Mirror
 from experiments.store import SUPERSEDED, Store
 from mmcore.facts import Failure
 
@@ -166,3 +166,39 @@ def test_files_that_changed_since_they_were_mirrored_are_mirrored_again(
     downloaded = Path(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
     assert downloaded.read_text() == '{"newer": true}'
     assert client.search_runs([run.info.experiment_id], "", ViewType.DELETED_ONLY) == []
+
+
+def test_an_interrupted_command_leaves_out_what_waits_and_marks_what_runs(
+    home: Home, client: MlflowClient, tmp_path: Path
+) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(begun_of())
+    heard(mirror)
+    slow = threading.Event()
+    mirror._tasks.put(lambda: slow.wait(0.5))
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
+    mirror.abandon()
+    assert mirror.error is None
+    (run,) = repeats_of(client)
+    assert run.info.status == "KILLED"
+    assert "test/skill" not in run.data.metrics
+    again = Mirror(home, study_of("both"), "v", pytest.fail)
+    again.finished(begun_of(), a_record(), tmp_path / "run", None)
+    told(again)
+    (run,) = repeats_of(client)
+    assert (run.info.status, run.data.metrics["test/skill"]) == ("FINISHED", 0.5)
+
+
+class Unopened(Background):
+    """A mirror with nothing to do."""
+
+    def _interrupt(self) -> None:
+        raise AssertionError("the store was never opened")
+
+
+def test_a_store_that_was_never_opened_is_not_opened_to_say_goodbye(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    mirror = Unopened(home, pytest.fail)
+    mirror.abandon()
+    assert mirror.error is None
+    assert not home.root.exists()

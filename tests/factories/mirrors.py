@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,14 @@ def workdir_of(tmp_path: Path) -> Path:
         (folder / name).write_text("{}")
     (folder / "checkpoints" / "best.pt").write_bytes(b"weights")
     return folder
+
+
+def heard(mirror: Mirror) -> Mirror:
+    """The mirror, once its thread has done all that it was told so far."""
+    done = threading.Event()
+    mirror._tasks.put(done.set)
+    assert done.wait(300)
+    return mirror
 
 
 def told(mirror: Mirror) -> Mirror:
