@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, read_record, write_record
-from mmcore.atomic import FULL, disk_full, remove_leftovers
+from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
@@ -90,10 +90,8 @@ def trial(
             told = str(error) or repr(error)
             result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        try:
+        with room_in(workdir):
             record = write_result(result, workdir, config, study, arm, started)
-        except OSError as error:
-            raise disk_full(error, workdir) if error.errno in FULL else error from None
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -53,12 +53,26 @@ def remove_leftovers(folder: Path) -> None:
             torn.unlink()
 
 
-def disk_full(error: OSError, place: Path) -> MMStudyError:
-    """What to say when there is no room to write.
+@contextlib.contextmanager
+def room_in(place: Path) -> Iterator[None]:
+    """Say it as an error of ours when there is no room to write.
 
     Args:
-        place: the folder that was written to, for an error that names no file.
+        place: the folder that is written to, for an error that names no file.
+
+    Raises:
+        MMStudyError: the disk is full. Other errors pass unchanged.
     """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise disk_full(error, place) from error
+
+
+def disk_full(error: OSError, place: Path) -> MMStudyError:
+    """What to say when there is no room to write; ``place`` where the error names no file."""
     return MMStudyError(
         "there is no space left on the disk",
         where=str(error.filename or place),
