@@ -22,8 +22,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from experiments.home import Home
+from experiments.home import Home, address_of
 from experiments.records import Begun
+from experiments.relocation import follow
 from experiments.store_names import key_of, score_name, short
 from mmcore.errors import StoreError
 from mmcore.record import Record
@@ -88,6 +89,7 @@ class Store:
             with self._lock:
                 if self._artifacts is not None:
                     _create_database(home)
+                    follow(home)
                 self._client = MlflowClient(self.uri)
                 self._client.search_experiments(max_results=1)
 
@@ -275,7 +277,7 @@ class Store:
         with self._talking("finish a run"):
             with self._lock:
                 self._log_numbers(run, numbers)
-            tags = {STATUS: record.status, "mmstudy.record": str(workdir)}
+            tags = {STATUS: record.status, "mmstudy.record": f"{workdir.parent.name}/{workdir.name}"}
             if reused_from is not None:
                 tags["reused_from"] = reused_from
             if record.failure is not None:
@@ -389,7 +391,7 @@ def _create_database(home: Home) -> None:
     for leftover in home.root.glob("mlflow.db.partial*"):
         leftover.unlink()
     partial = home.root / f"mlflow.db.partial-{os.getpid()}"
-    store = SqlAlchemyStore(f"sqlite:///{partial.as_posix()}", home.artifacts.as_uri())
+    store = SqlAlchemyStore(address_of(partial), home.artifacts.as_uri())
     store.engine.dispose()
     os.replace(partial, path)
 
