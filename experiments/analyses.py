@@ -10,7 +10,6 @@ alone: what its file asks for, and what ``mmstudy analyse STUDY KIND`` has asked
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from experiments.planning.request import PlannedRun, Request
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
 from mmcore.answers.answer import Answer, Answered, Failure, Result
+from mmcore.atomic import write_atomically
 from mmcore.errors import RecordError, StudyError, nearest
 from studies.resolved import ResolvedStudy
 
@@ -95,10 +95,7 @@ def remember(request: Request, home: Home, analyses: Sequence[AnyAnalysis]) -> N
     if kinds == before:
         return
     path = home.request(request.search_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"analyses": kinds}), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, lambda file: file.write(json.dumps({"analyses": kinds}).encode()))
 
 
 def _remembered(request: Request, home: Home) -> list[str]:

@@ -15,6 +15,7 @@ import typer
 import mmcore
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
+from experiments.cli.guarded import guarded
 from experiments.cli.options import (
     CorpusOption,
     Device,
@@ -34,7 +35,6 @@ from experiments.cli.options import (
     own_options_first,
 )
 from experiments.home import Home
-from mmcore.errors import MMStudyError
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -379,20 +379,8 @@ def _print_json(value: object) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours become one line on standard error and exit code 2."""
-    try:
-        app(args=own_options_first(sys.argv[1:]), standalone_mode=True)
-    except MMStudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}. Check the path and its permissions", file=sys.stderr)
-        sys.exit(2)
+    """Entry point."""
+    guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
 
 
 if __name__ == "__main__":

@@ -82,11 +82,6 @@ def _cut_torn_line(path: Path) -> None:
         return
 
 
-def journal(home: Home, key: str) -> Path:
-    """The default storage of a study's searches."""
-    return home.root / "search" / f"{key}.journal"
-
-
 def storage_url(given: str | None = None) -> str | None:
     """The database to use, from the command line or ``MMSTUDY_STORAGE``; None: the journal in the home."""
     return given or os.environ.get("MMSTUDY_STORAGE") or None
@@ -94,7 +89,7 @@ def storage_url(given: str | None = None) -> str | None:
 
 def place_of(home: Home, key: str, url: str | None) -> str:
     """Where a study's searches are, without the password of a database."""
-    return hide_password(url) if url else str(journal(home, key))
+    return hide_password(url) if url else str(home.journal(key))
 
 
 def hide_password(url: str) -> str:
@@ -141,7 +136,7 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
 
 
 def _journal(home: Home, key: str) -> JournalStorage:
-    path = journal(home, key)
+    path = home.journal(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _Lock(path)
     lock.acquire()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmcore.facts import Drawn
 from mmcore.frozen import without_defaults
 from mmcore.record import Run
 from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
 from reports.numbers import counted, listing, percent
-from reports.records.frame import StudyResults
+from reports.records.frame import Origin, StudyResults
 from reports.summary.methods import drawn_text
 from reports.summary.splits import splits_of
 from studies.resolved import ResolvedStudy
@@ -70,12 +70,17 @@ def provenance_of(results: StudyResults) -> Provenance:
         ),
         splits=splits_of(results),
         environment=made_with(results.runs),
-        configs={arm.name: without_defaults(arm.config) for arm in study.arms},
+        configs={arm.name: _placed(without_defaults(arm.config), results.origin) for arm in study.arms},
         runs=tuple(
             RunName(run.arm, run.repeat, run.fingerprint, run.status, run.reused_from(study.name))
             for run in results.runs
         ),
     )
+
+
+def _placed(config: dict[str, Any], origin: Origin) -> dict[str, Any]:
+    """A config with its corpus named as in the rest of the report."""
+    return config if origin.corpus_path is None else config | {"corpus": origin.corpus_path}
 
 
 def made_with(runs: Sequence[Run]) -> MadeWith:
