@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-import mmcore
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
+from experiments.cli.doctor import doctor
 from experiments.cli.guarded import guarded
 from experiments.cli.options import (
     CorpusOption,
@@ -45,16 +45,18 @@ app = typer.Typer(
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
     "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.command()(doctor)
 
 
 def _print_version(request: bool) -> None:
     if request:
-        typer.echo(f"mmstudy {mmcore.__version__}")
+        from experiments.doctor import version_text
+
+        typer.echo(f"mmstudy {version_text()}")
         raise typer.Exit
 
 
