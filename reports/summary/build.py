@@ -28,7 +28,7 @@ from reports.summary.methods import covers_text, families_by_part, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import paired_means, verdict_text
-from reports.verdicts.contrast import contrast
+from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
 from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
@@ -58,9 +58,10 @@ def summarise(results: StudyResults) -> Summary:
     # A single component is the whole: comparing it again would test the same difference twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
-    by_component = _comparisons(results, metric, others, monitoring)
     if by_part:
         by_component = _by_part(results, metric, components)
+    else:
+        by_component = _comparisons(results, metric, others, monitoring)
     asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
     arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
@@ -120,10 +121,7 @@ def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[st
     """One family for each pair: its comparisons on every data set, in the order of pairs."""
     study, rows = results.study, []
     for pair in study.known_pairs:
-        family = [
-            contrast(results, by_repeat(results, metric.measure, part), pair, metric.measure, part)
-            for part in components
-        ]
+        family = contrasts(results, metric.measure, [(pair, part) for part in components])
         decisions = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=metric.higher_is_better)
         tested = tested_text(results) if results.shared else ""
         rows += [
@@ -210,13 +208,11 @@ def _comparisons(
 ) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
     study = results.study
-    asked, family = [], []
-    for component in components:
-        scores = by_repeat(results, metric.measure, component)
-        for pair in study.known_pairs:
-            asked.append((*pair, component if component != metric.component else None))
-            size = len(components) * len(study.known_pairs)
-            family.append(_compare(results, metric, component, scores, pair, monitoring, size))
+    asked = [(pair, component) for component in components for pair in study.known_pairs]
+    if monitoring is None:
+        family = contrasts(results, metric.measure, asked)
+    else:
+        family = [_in_course(results, metric, *one, monitoring, len(asked)) for one in asked]
     whole = study.metric.measure.whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
@@ -225,31 +221,28 @@ def _comparisons(
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
         ComparisonRow(
-            arm,
-            reference,
-            component,
+            *pair,
+            component if component != metric.component else None,
             paired,
             decision,
             margin,
-            monitoring.looks[arm, reference] if monitoring else None,
+            monitoring.looks[pair] if monitoring else None,
             tested,
-            neither_beats_it(results, (arm, reference), component or metric.component),
+            neither_beats_it(results, pair, component),
         )
-        for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
+        for (pair, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
 
 
-def _compare(
+def _in_course(
     results: StudyResults,
     metric: MetricFacts,
-    component: str | None,
-    scores: dict[str, np.ndarray],
     pair: tuple[str, str],
-    monitoring: Monitoring | None,
+    component: str | None,
+    monitoring: Monitoring,
     comparisons: int,
 ) -> Paired:
-    if monitoring is None:
-        return contrast(results, scores, pair, metric.measure, component)
+    scores = by_repeat(results, metric.measure, component)
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
     paired = compare_in_course(
