@@ -191,20 +191,20 @@ def _numbered(tidy: Tidy, pairing: Pairing) -> tuple[pd.DataFrame, tuple[str, ..
     if not pairing.paired:
         numbers = rows.groupby(within, sort=False).cumcount()
         return rows.assign(repeat=numbers).drop(columns="label"), ()
-    labels = list(rows["label"].unique())
+    labels = list(dict.fromkeys(rows["label"]))
     if all((number := number_of(label)) is not None and math.isfinite(number) for label in labels):
         labels.sort(key=float)
     order = {label: place for place, label in enumerate(labels)}
-    numbered = rows.assign(repeat=rows["label"].map(order)).drop(columns="label")
+    numbered = rows.assign(repeat=[order[label] for label in rows["label"]]).drop(columns="label")
     plain = labels == [str(place) for place in range(len(labels))]
     return numbered, () if plain else tuple(labels)
 
 
 def _missing(tidy: Tidy, columns: Columns) -> tuple[str, ...]:
     """Scores that are no finite numbers, counted."""
-    values = tidy.rows["value"]
-    bad = [f"{count} {word}" for word, count in (("NaN or empty", int(values.isna().sum())),
-           ("infinite", int(values.abs().eq(math.inf).sum()))) if count]  # fmt: skip
+    values = list(tidy.rows["value"])
+    bad = [f"{count} {word}" for word, count in (("NaN or empty", sum(map(math.isnan, values))),
+           ("infinite", sum(map(math.isinf, values)))) if count]  # fmt: skip
     return (f"Of {counted(len(values), 'score')} {listing(bad)}: they count as missing.",) if bad else ()
 
 

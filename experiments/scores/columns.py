@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from experiments.scores.numbers import looks_numeric
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError, nearest
@@ -74,10 +76,10 @@ def columns_of(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Columns]:
     """
     asked = _from_source(table, asked)
     for role, name in vars(asked).items():
-        if name is not None and name not in table.rows.columns:
+        if name is not None and name not in table.names:
             raise ScoresError(
                 f"the column of {OPTIONS[role]} is not in the table",
-                found=f"'{name}'", where=table.source, next_step=nearest(name, list(map(str, table.rows.columns))),
+                found=f"'{name}'", where=table.source, next_step=nearest(name, table.names),
             )  # fmt: skip
     used: dict[str, str] = {}
     for role, name in vars(asked).items():
@@ -111,7 +113,7 @@ def _long(table: ScoreTable, asked: Asked) -> Columns:
     told: list[str] = []
 
     def free() -> list[str]:
-        return [str(name) for name in table.rows.columns if name not in found.values()]
+        return [name for name in table.names if name not in found.values()]
 
     def guess(role: str, names: Sequence[str]) -> None:
         if found[role] is None and (name := _named(free(), names)) is not None:
@@ -122,7 +124,7 @@ def _long(table: ScoreTable, asked: Asked) -> Columns:
     guess("repeat", REPEAT)
     guess("score", (*HIGHER, *LOWER))
     if found["score"] is None:
-        numeric = [name for name in free() if looks_numeric(table.rows[name])]
+        numeric = [name for name in free() if looks_numeric(table.cells(name))]
         if len(numeric) != 1:
             raise ScoresError(
                 "it must be clear which column holds the scores",
@@ -132,7 +134,7 @@ def _long(table: ScoreTable, asked: Asked) -> Columns:
         found["score"] = numeric[0]
         told.append(f"--score {numeric[0]}")
     if found["arm"] is None:
-        words = [name for name in free() if not looks_numeric(table.rows[name])]
+        words = [name for name in free() if not looks_numeric(table.cells(name)) and table.distinct(name) > 1]
         if len(words) != 1:
             raise ScoresError(
                 "it must be clear which column names what is compared",
@@ -141,11 +143,11 @@ def _long(table: ScoreTable, asked: Asked) -> Columns:
             )  # fmt: skip
         found["arm"] = words[0]
         told.append(f"--arm {words[0]}")
-    if found["by"] is None and (name := _named(free(), BY)) is not None and table.rows[name].nunique() > 1:
+    if found["by"] is None and (name := _named(free(), BY)) is not None and table.distinct(name) > 1:
         found["by"] = name
         told.append(f"--by {name}")
     cells = [name for name in (found["arm"], found["repeat"], found["by"]) if name is not None]
-    if found["repeat"] is not None and table.rows.duplicated(cells).any():
+    if found["repeat"] is not None and bool(np.any(table.rows.duplicated(cells))):
         # Several rows of a run are its items, if a column says so.
         guess("item", ITEM)
     if found["item"] is not None:
@@ -181,13 +183,13 @@ def is_error(column: str) -> bool:
 
 def _wide(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Asked, str] | None:
     """A wide table made long: a column for each repeat, or one for each arm; None where it is long."""
-    names = [str(name) for name in table.rows.columns]
+    names = table.names
     left = [name for name in names if name not in vars(asked).values()]
     if asked.score is not None or _named(left, (*HIGHER, *LOWER)) is not None:
         return None
     arm = asked.arm or _named(left, ARM)
     repeat = asked.repeat or _named([name for name in left if name != arm], REPEAT)
-    numbers = [name for name in left if name not in (arm, repeat) and looks_numeric(table.rows[name])]
+    numbers = [name for name in left if name not in (arm, repeat) and looks_numeric(table.cells(name))]
     numbered = [name for name in numbers if _NUMBERED.match(name)]
     if arm is not None and asked.repeat is None and repeat is None and len(numbered) > 1:
         kinds = {match[1].lower() for name in numbered if (match := _NUMBERED.match(name)) and match[1]}

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import pandas as pd
+
 from experiments.scores.numbers import number_of
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
@@ -19,7 +21,7 @@ COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter"
 
 def is_exported(table: ScoreTable) -> bool:
     """Whether a table is the scores of a study's report."""
-    return set(COLUMNS) <= set(map(str, table.rows.columns))
+    return set(COLUMNS) <= set(table.names)
 
 
 def report_beside(path: Path) -> Path | None:
@@ -42,35 +44,44 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     if metric is None:
         raise ScoresError(
             "a study's scores hold several measures", expected="--score MEASURE", where=table.source,
-            next_step=f"Measures: {', '.join(sorted(set(table.rows['metric'])))}; or leave report.json beside it",
+            next_step=f"Measures: {', '.join(sorted({str(cell) for cell in table.cells('metric')}))}",
         )  # fmt: skip
     component, _, measure = metric.rpartition("/")
-    rows = table.rows.reset_index(drop=True)
-    of_tests = (rows["split"] == "test") & (rows["items"] == "all")
-    of_metric = (rows["metric"] == measure) & (_texts(rows["component"]) == component)
-    rows = rows[of_tests & of_metric]
-    whole = rows[_texts(rows["parameter"]) == ""]
-    if not len(whole) and len(rows):
-        # A measure that has values for parameters only: a run's score is their mean.
-        rows = rows.assign(value=[number_of(value) for value in rows["value"]])
-        whole = rows.groupby(["arm", "repeat"], sort=False, as_index=False)["value"].mean()
-    if not len(whole):
-        known = sorted({f"{c}/{m}" if c else m for m, c in zip(table.rows["metric"], _texts(table.rows["component"]),
-                        strict=True)})  # fmt: skip
-        raise ScoresError("no run of the study has this metric", found=f"'{metric}'", next_step=nearest(metric, known))
-    line = table.line
-    if line is not None and whole.index.max() < len(line) and "split" in whole:
-        line = tuple(line[place] for place in whole.index)
-    else:
-        line = None
-    kept = whole[["arm", "repeat", "value"]].rename(columns={"value": metric}).reset_index(drop=True)
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    places: dict[tuple[str, str], int] = {}
+    columns = {name: table.cells(name) for name in COLUMNS}
+    for place in range(len(table.rows)):
+        row = {name: _text(cells[place]) for name, cells in columns.items()}
+        if (row["split"], row["items"], row["metric"], row["component"]) == ("test", "all", measure, component):
+            run = row["arm"], row["repeat"]
+            places.setdefault(run, place)
+            found.setdefault(run, {})[row["parameter"]] = columns["value"][place]
+    if not found:
+        known = dict.fromkeys(
+            f"{c}/{m}" if (c := _text(component)) else _text(m)
+            for m, component in zip(columns["metric"], columns["component"], strict=True)
+        )
+        raise ScoresError(
+            "no run of the study has this metric", found=f"'{metric}'", where=table.source,
+            next_step=nearest(metric, list(known)),
+        )  # fmt: skip
+    kept = pd.DataFrame([(*run, _whole(values)) for run, values in found.items()], columns=["arm", "repeat", metric])
+    line = None if table.line is None else tuple(table.line[place] for place in places.values())
     given = _given(told, Given(arm="arm", repeat="repeat", score=metric))
-    note = f"The scores of a study: {len(kept)} test scores by {metric}."
+    note = f"The scores of a study: {len(found)} test scores by {metric}."
     return replace(table, rows=kept, line=line, name=told.get("study", table.name), notes=(note,), given=given)
 
 
-def _texts(cells: Any) -> Any:
-    return cells.fillna("").astype(str)
+def _text(cell: object) -> str:
+    return "" if cell is None or cell != cell else str(cell)
+
+
+def _whole(values: dict[str, object]) -> object:
+    """A run's score; of a measure that has values for parameters only, their mean."""
+    if "" in values:
+        return values[""]
+    numbers = [number_of(value) for value in values.values()]
+    return fmean(number for number in numbers if number is not None)
 
 
 def _read(report: Path) -> dict[str, Any]:

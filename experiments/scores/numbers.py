@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 
 import pandas as pd
@@ -36,7 +37,7 @@ def number_of(cell: object) -> float | None:
         return None
 
 
-def looks_numeric(cells: pd.Series) -> bool:
+def looks_numeric(cells: Sequence[object]) -> bool:
     """Whether nearly all cells that say anything are numbers."""
     found = [number_of(cell) for cell in cells]
     said = [value for value in found if value is None or value == value]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import cast
 
 from experiments.scores.columns import Columns
 from experiments.scores.table import ScoreTable
@@ -84,12 +83,11 @@ def _found(table: ScoreTable, tidy: Tidy, columns: Columns) -> tuple[bool, str]:
         return False, "No column names the repeats, so rows of an arm are its repeats."
     if columns.repeat.lower() in SPLITS:
         return True, f"Column '{columns.repeat}' names the split, which is the same for all arms."
-    for name in table.rows.columns:
-        if str(name).lower() not in SPLITS or name == columns.score:
+    for name in table.names:
+        if name.lower() not in SPLITS or name == columns.score:
             continue
-        splits = pd.DataFrame({"label": tidy.rows["label"], "split": table.rows[name].astype(str)})
-        each = splits.groupby("label")["split"].nunique()
-        if (each == 1).all() and splits["split"].nunique() > 1:
+        pairs = set(zip(tidy.rows["label"], map(str, table.cells(name)), strict=True))
+        if len(pairs) == tidy.distinct("label") and table.distinct(name) > 1:
             return True, f"Column '{name}' says that a '{columns.repeat}' is one split for all arms."
     return False, (
         f"Nothing says that a '{columns.repeat}' means the same for every arm, and a number alone pairs nothing; "
@@ -107,7 +105,7 @@ def _overlap(tidy: Tidy, columns: Columns, paired: bool, asked: float | None) ->
         text = f"Splits of different repeats share training data: n_test/n_train = {number(asked)} (--overlap)."
         return asked, text if asked else ""
     if columns.repeat is not None and columns.repeat.lower() in FOLDS:
-        folds = tidy.rows["label"].nunique()
+        folds = tidy.distinct("label")
         if folds > 1:
             return 1 / (folds - 1), (
                 f"Folds share training data: with {folds} folds n_test/n_train is 1/{folds - 1} (Nadeau–Bengio); "
@@ -124,14 +122,14 @@ def _by_items(table: ScoreTable, tidy: Tidy, columns: Columns, overlap: float | 
     sets: dict[str, dict[str, frozenset[str]]] = {}
     cells = [*(["component"] if "component" in tidy.rows else []), "label"]
     for key, rows in tidy.rows.groupby(cells, sort=False):
-        named = " of ".join(reversed([str(part) for part in key]))
+        named = " of ".join(reversed([str(part) for part in cast(tuple[object, ...], key)]))
         sets[named] = {str(arm): frozenset(part["item"]) for arm, part in rows.groupby("arm", sort=False)}
         _refuse_unlike(table, columns, named, sets[named])
     every = [next(iter(arms.values())) for arms in sets.values()]
     items = len(frozenset().union(*every))
     what = counted(items, "item")
-    groups = f" in {counted(tidy.rows['group'].nunique(), 'group')}" if "group" in tidy.rows else ""
-    repeats = tidy.rows["label"].nunique()
+    groups = f" in {counted(tidy.distinct('group'), 'group')}" if "group" in tidy.rows else ""
+    repeats = tidy.distinct("label")
     by_part = "component" in tidy.rows
     shared = len(set(every)) == 1 if not by_part else _shared_in_parts(tidy)
     if shared:
@@ -162,7 +160,7 @@ def _by_items(table: ScoreTable, tidy: Tidy, columns: Columns, overlap: float | 
 def _shared_in_parts(tidy: Tidy) -> bool:
     """Whether within each data set all repeats have the same items."""
     sets = tidy.rows.groupby(["component", "label"])["item"].agg(frozenset)
-    return bool((sets.groupby("component").nunique() == 1).all())
+    return len(set(zip(sets.index.get_level_values("component"), sets, strict=True))) == tidy.distinct("component")
 
 
 def _refuse_unlike(table: ScoreTable, columns: Columns, named: str, arms: dict[str, frozenset[str]]) -> None:

@@ -53,6 +53,19 @@ class ScoreTable:
     notes: tuple[str, ...] = ()
     given: Given = field(default_factory=Given)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return [str(name) for name in self.rows.columns]
+
+    def cells(self, name: str) -> list[object]:
+        """A column, from top to bottom."""
+        return list(self.rows[name])
+
+    def distinct(self, name: str) -> int:
+        """How many different texts a column holds."""
+        return len({str(cell) for cell in self.cells(name)})
+
     def at(self, place: int) -> str:
         """Where a row stands, for messages."""
         return self.source if self.line is None else f"{self.source}:{self.line[place]}"

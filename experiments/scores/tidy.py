@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,10 +34,14 @@ class Tidy:
     labelled: bool
     notes: tuple[str, ...] = ()
 
+    def distinct(self, name: str) -> int:
+        """How many different names a column holds."""
+        return len(set(self.rows[name]))
+
     @property
     def arms(self) -> list[str]:
         """Names of the arms, in the order of the table."""
-        return [str(arm) for arm in self.rows["arm"].unique()]
+        return list(dict.fromkeys(self.rows["arm"]))
 
 
 def tidy_scores(table: ScoreTable, columns: Columns) -> Tidy:
@@ -79,7 +84,7 @@ def tidy_scores(table: ScoreTable, columns: Columns) -> Tidy:
 
 def _names(table: ScoreTable, column: str, what: str) -> list[str]:
     names: list[str] = []
-    for place, cell in enumerate(table.rows[column]):
+    for place, cell in enumerate(table.cells(column)):
         text = _text(cell)
         if not text or (text.lower() in MISSING and text.lower() != "none"):
             raise ScoresError(
@@ -102,7 +107,7 @@ def _text(cell: object) -> str:
 def _values(table: ScoreTable, column: str) -> list[float]:
     values: list[float] = []
     wrong: list[int] = []
-    for place, cell in enumerate(table.rows[column]):
+    for place, cell in enumerate(table.cells(column)):
         value = number_of(cell)
         if value is None:
             wrong.append(place)
@@ -113,7 +118,7 @@ def _values(table: ScoreTable, column: str) -> list[float]:
         raise ScoresError(
             f"every score in column '{column}' must be a number",
             expected="a number with a point, or nothing where there is no score",
-            found=f"{str(table.rows[column].iloc[first])!r}{more}",
+            found=f"{str(table.cells(column)[first])!r}{more}",
             where=table.at(first),
             next_step="Correct it, or leave the cell empty: an empty one is counted and reported",
         )
@@ -123,23 +128,25 @@ def _values(table: ScoreTable, column: str) -> list[float]:
 
 
 def _refuse_again(table: ScoreTable, rows: pd.DataFrame, cells: list[str], columns: Columns) -> None:
-    again = rows.duplicated(cells, keep=False)
-    if not again.any():
+    keys = list(zip(*(rows[cell] for cell in cells), strict=True))
+    times = Counter(keys)
+    again = [place for place, key in enumerate(keys) if times[key] > 1]
+    if not again:
         return
-    first = rows.index[rows.duplicated(cells)][0]
-    same = rows.index[(rows.loc[:, cells] == rows.loc[first, cells]).all(axis=1)]
-    where = _places(table, list(same))
+    first = again[0]
+    same = [place for place in again if keys[place] == keys[first]]
+    where = _places(table, same)
     told = ", ".join(
-        f"{getattr(columns, name)} {rows.loc[first, role]}"
+        f"{getattr(columns, name)} {keys[first][cells.index(role)]}"
         for name, role in (("arm", "arm"), ("by", "component"), ("repeat", "label"), ("item", "item"))
         if role in cells and getattr(columns, name) is not None
     )
     kept = {columns.arm, columns.repeat, columns.by, columns.item, columns.group, columns.score}
-    free = [str(name) for name in table.rows.columns if name not in kept and table.rows[name].nunique() > 1]
+    free = [name for name in table.names if name not in kept and table.distinct(name) > 1]
     hint = f"; the columns {listing(free[:NAMED])} may do so" if free else ""
     raise ScoresError(
         f"an arm may have one score in a repeat{', data set' * bool(columns.by)}{' and item' * bool(columns.item)}",
-        found=f"{counted(int(again.sum()), 'row')} that share theirs; first: {told} ({where})",
+        found=f"{counted(len(again), 'row')} that share theirs; first: {told} ({where})",
         where=table.source,
         next_step=f"Remove the copies, or name what tells the rows apart with --by, --item or --repeat{hint}",
     )  # fmt: skip
@@ -152,12 +159,10 @@ def _places(table: ScoreTable, places: Sequence[int]) -> str:
 
 
 def _refuse_divided(rows: pd.DataFrame, table: ScoreTable) -> None:
-    groups = rows.groupby("item")["group"].nunique()
-    divided = groups.index[groups > 1]
-    if len(divided):
-        item = divided[0]
-        found = listing([f"'{group}'" for group in sorted(rows.loc[rows["item"] == item, "group"].unique())][:NAMED])
-        raise ScoresError(
-            "an item must belong to one group", found=f"item '{item}' in {found}",
-            where=table.source,
-        )  # fmt: skip
+    groups: dict[str, list[str]] = {}
+    for item, group in dict.fromkeys(zip(rows["item"], rows["group"], strict=True)):
+        groups.setdefault(item, []).append(group)
+    divided = next((item for item, found in groups.items() if len(found) > 1), None)
+    if divided is not None:
+        found = listing([f"'{group}'" for group in sorted(groups[divided])[:NAMED]])
+        raise ScoresError("an item must belong to one group", found=f"item '{divided}' in {found}", where=table.source)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from experiments.scores.numbers import number_of
+from experiments.scores.steps import at_step
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
 from reports.numbers import counted
@@ -20,7 +21,7 @@ _BOUNDS = re.compile(r"__(MIN|MAX)$")
 
 def is_wandb(table: ScoreTable) -> bool:
     """Whether a table is an export of Weights & Biases."""
-    return set(table.rows.columns) >= OF_RUNS or bool(_chart(table))
+    return set(table.names) >= OF_RUNS or bool(_chart(table))
 
 
 def of_wandb(table: ScoreTable, score: str | None, step: str) -> ScoreTable:
@@ -33,31 +34,32 @@ def of_wandb(table: ScoreTable, score: str | None, step: str) -> ScoreTable:
     Raises:
         ScoresError: no finished run, or several metrics in a chart and none named.
     """
-    return _of_runs(table) if set(table.rows.columns) >= OF_RUNS else _of_chart(table, score, step)
+    return _of_runs(table) if set(table.names) >= OF_RUNS else _of_chart(table, score, step)
 
 
 def _of_runs(table: ScoreTable) -> ScoreTable:
-    state = table.rows["State"].astype(str).str.lower()
-    done = (state == "finished").to_numpy()
-    if not done.any():
+    state = [str(cell).lower() for cell in table.cells("State")]
+    places = [place for place, one in enumerate(state) if one == "finished"]
+    if not places:
         raise ScoresError(
             "an export of runs must hold finished ones", found=", ".join(sorted(set(state))), where=table.source
         )
-    places = [place for place, kept in enumerate(done) if kept]
-    left = len(done) - len(places)
+    left = len(state) - len(places)
     notes = ["An export of runs from Weights & Biases."]
     if left:
-        notes.append(f"{counted(left, 'run')} that did not finish left out ({', '.join(sorted(set(state[~done])))}).")
-    rows = table.rows[done].drop(columns=["State"]).reset_index(drop=True)
-    line = None if table.line is None else tuple(table.line[place] for place in places)
+        notes.append(
+            f"{counted(left, 'run')} that did not finish left out ({', '.join(sorted(set(state) - {'finished'}))})."
+        )
     # The name of a run is of one run: it tells no arms apart.
-    rows = rows.drop(columns=["Name"]) if rows["Name"].is_unique else rows.rename(columns={"Name": "name"})
+    own = ["State", "Name"] if table.distinct("Name") == len(state) else ["State"]
+    rows = table.rows.iloc[places].drop(columns=own).reset_index(drop=True)
+    line = None if table.line is None else tuple(table.line[place] for place in places)
     return replace(table, rows=rows, line=line, notes=tuple(notes))
 
 
 def _chart(table: ScoreTable) -> dict[str, tuple[str, str]]:
     """Column to the run and metric of a chart's export; {} where it is none."""
-    names = [str(name) for name in table.rows.columns]
+    names = table.names
     if not names or names[0] not in ("Step", "Relative Time (Process)", "Relative Time (Wall)", "Wall Time"):
         return {}
     found = {}
@@ -84,31 +86,19 @@ def _of_chart(table: ScoreTable, score: str | None, step: str) -> ScoreTable:
     rows = []
     for column, (run, metric) in columns.items():
         if metric == score:
-            values = [v for cell in table.rows[column] if (v := number_of(cell)) is not None and v == v]
-            rows.append({**_parts(run), score: _at(values, step)})
+            values = [v for cell in table.cells(column) if (v := number_of(cell)) is not None and v == v]
+            rows.append({**parts_of_name(run), score: at_step(values, step)})
     note = f"A chart of '{score}' from Weights & Biases: a run's score is its {step} value."
     given = Given(score=score)
     return ScoreTable(pd.DataFrame(rows, dtype=object), table.name, table.source, notes=(note,), given=given)
 
 
-def _parts(run: str) -> dict[str, str]:
+def parts_of_name(run: str) -> dict[str, str]:
     """A run's name as arm and repeat: ``mlp-seed3`` and ``mlp_3`` are repeat 3 of 'mlp'.
 
     Example:
-        >>> _parts("mlp-seed3"), _parts("mlp")
+        >>> parts_of_name("mlp-seed3"), parts_of_name("mlp")
         ({'arm': 'mlp', 'repeat': '3'}, {'arm': 'mlp'})
     """
     found = _NAME.match(run)
     return {"arm": run} if found is None else {"arm": found["arm"].rstrip("-_ ."), "repeat": found["repeat"]}
-
-
-def _at(values: list[float], step: str) -> float | None:
-    if not values:
-        return None
-    match step:
-        case "max":
-            return max(values)
-        case "min":
-            return min(values)
-        case _:
-            return values[-1]

@@ -60,7 +60,7 @@ class VerdictsByPart(FigureBase):
         figure, (axes,) = sheet(1.1 + 0.36 * max(len(pairs), 2))
         left = pd.Series(0.0, index=wide.index)
         for side, tint in ORDER.items():
-            if not wide[side].any():
+            if not sum(wide[side]):
                 continue
             bars = axes.barh(range(len(pairs)), wide[side], 0.7, left, color=tint, label=side)
             room = 0.03 * float(wide.sum(axis=1).max())
