@@ -14,6 +14,7 @@ import pandas as pd
 from experiments.scores.numbers import number_of
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
+from mmcore.measures import MEASURES
 
 COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 """Columns of ``tables/scores.csv``."""
@@ -68,8 +69,15 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     kept = pd.DataFrame([(*run, _whole(values)) for run, values in found.items()], columns=["arm", "repeat", metric])
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
     given = _given(told, Given(arm="arm", repeat="repeat", score=metric))
-    note = f"The scores of a study: {len(found)} test scores by {metric}."
-    return replace(table, rows=kept, line=line, name=told.get("study", table.name), notes=(note,), given=given)
+    note = f"The exported scores of '{told.get('study', table.name)}': {len(found)} test scores by {metric}."
+    return replace(
+        table,
+        rows=kept,
+        line=line,
+        name=str(told.get("study", table.name)).removeprefix("judge-"),
+        notes=(note,),
+        given=given,
+    )
 
 
 def _text(cell: object) -> str:
@@ -100,8 +108,36 @@ def _given(told: dict[str, Any], given: Given) -> Given:
     """What the report says of its splits and comparisons; as it is where there is none."""
     if not told:
         return given
+    primary = [c for c in told["comparisons"] if c["component"] is None]
+    measure = MEASURES.get(str(told["metric"]).rpartition("/")[2])
+    higher = told.get("higher_is_better", measure is None or measure.higher_is_better)
+    shared = any(c.get("these_items") is not None for c in primary)
+    paired = all(c.get("paired", True) for c in primary)
+    why = "The report beside the scores says so."
+    if shared:
+        why += (
+            " All repeats tested the same items, and the exported scores are not by item: verdicts are for these items."
+        )
+    return replace(
+        given,
+        reference=next((arm["name"] for arm in told["arms"] if arm["reference"]), None),
+        lower_is_better=not higher,
+        paired=paired,
+        overlap=primary[0]["overlap"] if primary and "overlap" in primary[0] else _overlap(told),
+        shared=shared,
+        why=why,
+        pairs=tuple((c["arm"], c["reference"]) for c in primary) or None,
+        alpha=told.get("alpha"),
+        margin=told.get("margin"),
+        question=told.get("question"),
+    )
+
+
+def _overlap(told: dict[str, Any]) -> float:
+    """n_test / n_train of a report of before it said so itself."""
     splits = told["provenance"].get("splits") or {}
-    drawn = splits.get("drawn", "each_repeat")
+    if splits.get("drawn", "each_repeat") != "each_repeat":
+        return 0.0
     runs = Counter(run["repeat"] for run in told["provenance"]["runs"] if run["status"] == "done")
     # A run counts once, as in the study: a repeat in which an arm failed weighs less.
     ratios = [
@@ -109,22 +145,4 @@ def _given(told: dict[str, Any], given: Given) -> Given:
         for split in splits.get("repeats", ())
         for _ in range(runs[split["repeat"]])
     ]
-    shared = drawn != "each_repeat"
-    why = "The study's report says so: all arms of a repeat share split and initialisation."
-    if shared:
-        why += (
-            " All repeats tested the same items, and the exported scores are not by item: verdicts are for these items."
-        )
-    pairs = tuple((c["arm"], c["reference"]) for c in told["comparisons"] if c["component"] is None)
-    return replace(
-        given,
-        reference=next((arm["name"] for arm in told["arms"] if arm["reference"]), None),
-        paired=True,
-        overlap=0.0 if shared or not ratios else fmean(ratios),
-        shared=shared,
-        why=why,
-        pairs=pairs or None,
-        alpha=told.get("alpha"),
-        margin=told.get("margin"),
-        question=told.get("question"),
-    )
+    return fmean(ratios) if ratios else 0.0
