@@ -399,3 +399,8 @@ def _create_database(home: Home) -> None:
 def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def client_of(uri: str) -> MlflowClient:
+    """A client of any tracking store, for reading what others logged."""
+    return MlflowClient(uri)
