@@ -323,12 +323,13 @@ class Corpus:
     def _repr_html_(self) -> str:
         from html import escape
 
-        from experiments.corpus_view import corpus_html
+        from experiments.corpus_view import corpus_card
+        from reports.cards.html import card_html
 
         if len(self._source.items) > MOST_COUNTED:
             return f"<pre>{escape(repr(self))}</pre>"
         try:
-            return corpus_html(self.path, self.schema, self.overview())
+            return card_html(corpus_card(self.path, self.schema, self.overview()))
         except CorpusError:
             return f"<pre>{escape(repr(self))}</pre>"
 

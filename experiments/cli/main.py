@@ -38,7 +38,7 @@ from mmcore.errors import MMStudyError
 from reports.numbers import counted
 
 if TYPE_CHECKING:
-    from experiments.driver import Outcome
+    from experiments.outcome import Outcome
 
 app = typer.Typer(
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"

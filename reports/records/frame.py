@@ -69,7 +69,7 @@ class Origin:
     dirty: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """A study and everything that its runs left behind, as tidy tables.
 
@@ -108,6 +108,9 @@ class StudyResults:
     corpus: CorpusFacts = field(default_factory=CorpusFacts)
     analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[SearchResult, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<results of study '{self.study.name}': {len(self.runs)} runs, {len(self.scores)} scores>"
 
     def answers(self, kind: type[R]) -> list[Answered[R]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed.
