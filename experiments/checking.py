@@ -71,16 +71,12 @@ class Findings(Shown):
             counted(len(some), word) if some else f"no {word}"
             for some, word in ((self.errors, "error"), (self.warnings, "warning"))
         )
-        lines = [
-            Line(f"{one.level}: {one.message}", "worse" if one.level == "error" else "warning") for one in self.problems
-        ]
+        lines = [_line(one) for one in self.problems]
         notes = [self.read, f"not looked at: {self.skipped}" if self.skipped else ""]
         return Card(f"Check of {self.subject}", counts, tuple(lines), notes=tuple(note for note in notes if note))
 
 
-def check(
-    what: str | os.PathLike[str] | Study, home: Path | str | None = None, **choices: Unpack[Choices]
-) -> Findings:
+def check(what: str | os.PathLike[str] | Study, home: Path | str | None = None, **choices: Unpack[Choices]) -> Findings:
     """Look for problems in a corpus, or in a study with its corpus and its finished runs. Trains nothing.
 
     A corpus is read whole, as by ``mmstudy data check``. A study is opened and planned: what stops it is an error; what
@@ -165,10 +161,17 @@ def _check_results(planned: Plan, home: Home) -> tuple[list[Problem], str]:
     except MMStudyError as error:
         return [_problem(error)], "its results cannot be read"
     told = [
-        Problem("warning", f"{one.code}: {one.title}", found=one.text.rstrip("."), next_step=one.advice)
+        Problem("warning", f"{one.code}: {one.title}. {one.text.rstrip('.')}", next_step=one.advice)
         for one in summary.warnings
     ]
     return told, f"results of {counted(planned.count('done'), 'finished run')}"
+
+
+def _line(problem: Problem) -> Line:
+    where = f"{problem.where}: " if problem.where else ""
+    whole, start = problem.message, f"{where}{problem.rule}"
+    tone = "worse" if problem.level == "error" else "warning"
+    return Line(f"{problem.level}: {start}", tone, detail=whole.removeprefix(start).lstrip("; ."))
 
 
 def _problem(error: MMStudyError) -> Problem:

@@ -50,7 +50,8 @@ def options_from(choices: Mapping[str, object], options: Options | None = None) 
     given = {name: value for name, value in choices.items() if value is not None}
     for name in choices:
         if name not in Choices.__annotations__:
-            raise StudyError(f"'{name}' is no keyword of this call", next_step=nearest(name, [*Choices.__annotations__]))
+            known = [*Choices.__annotations__]
+            raise StudyError(f"'{name}' is no keyword of this call", next_step=nearest(name, known))
     if options is not None and given:
         raise StudyError(
             "a call takes options or keywords, not both", found=", ".join(given), next_step="Leave options out"
@@ -59,7 +60,8 @@ def options_from(choices: Mapping[str, object], options: Options | None = None) 
         return options
     for name in ("preset", "metric", "storage"):
         _require(name, given, "text", isinstance(given.get(name, ""), str))
-    _require("corpus", given, "a folder, a Corpus or simulated:SIZE", isinstance(given.get("corpus", ""), str | os.PathLike))
+    place = isinstance(given.get("corpus", ""), str | os.PathLike)
+    _require("corpus", given, "a folder, a Corpus or simulated:SIZE", place)
     for name in ("workers", "threads"):
         _require(name, given, "a whole number from 1", _counts(given.get(name, 1)))
     for name, allowed in (("device", ("auto", "cpu", "cuda", "mps")), ("match", ("parameters", "flops", "none"))):
@@ -75,7 +77,7 @@ def options_from(choices: Mapping[str, object], options: Options | None = None) 
 
 
 def _counts(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _repeats(value: object) -> AnyRepeats:

@@ -24,6 +24,7 @@ from experiments.jobs import begun_of, delete_failed, give_up, job_of, mirror_re
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
@@ -33,7 +34,6 @@ from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import read_record
-from experiments.notebook import usual_display
 from experiments.results import load_results, log_verdicts
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis

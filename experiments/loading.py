@@ -17,9 +17,7 @@ from reports.summary.build import summarise
 from studies.study import Study
 
 
-def load(
-    home: Path | str | None, study: str | os.PathLike[str] | Study, **choices: Unpack[Choices]
-) -> Outcome:
+def load(home: Path | str | None, study: str | os.PathLike[str] | Study, **choices: Unpack[Choices]) -> Outcome:
     """The results of a study so far; trains nothing and writes no report.
 
     Args:

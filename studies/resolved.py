@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from studies.search.resolved import ResolvedSearch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResolvedArm:
     """A named variant.
 
@@ -31,8 +31,11 @@ class ResolvedArm:
     config: RunConfig
     size: Size | None = None
 
+    def __repr__(self) -> str:
+        return f"<arm '{self.name}'>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class ResolvedStudy:
     """A study with every choice made.
 
@@ -71,6 +74,9 @@ class ResolvedStudy:
     sequential: Sequential | None = None
     search: ResolvedSearch | None = None
     first_repeat: int = 0
+
+    def __repr__(self) -> str:
+        return f"<study '{self.name}': {len(self.arms)} arms, {self.repeats} repeats>"
 
     @property
     def numbers(self) -> range:

@@ -8,7 +8,6 @@ from html import escape
 
 from reports.cards.card import Forest, Interval, clipped, remainder
 from reports.cards.tints import TINTS
-from reports.numbers import number
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _FOOT = 660, 250, 640, 24, 22, 40
 """Pixels: the whole, both edges of the plot, above it, a row, below it."""
@@ -33,7 +32,7 @@ def forest_svg(forest: Forest, most: int) -> str:
     parts = [_words(forest, bottom)]
     for tick in _ticks(low, high):
         parts.append(_rule(x(tick), bottom, 0.15))
-        parts.append(f'<text x="{x(tick)}" y="{bottom + 15}" text-anchor="middle">{number(tick)}</text>')
+        parts.append(f'<text x="{x(tick)}" y="{bottom + 15}" text-anchor="middle">{_tick(tick)}</text>')
     parts.append(_rule(x(0.0), bottom, 0.8))
     for i, row in enumerate(drawn):
         if row.margin is not None:
@@ -113,3 +112,7 @@ def _ticks(low: float, high: float) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     digits = max(0, -math.floor(math.log10(step)))
     return [round(i * step, digits) + 0.0 for i in range(first, last + 1)]
+
+
+def _tick(value: float) -> str:
+    return f"{value:.10g}".replace("-", "−")

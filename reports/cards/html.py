@@ -53,15 +53,20 @@ def _more(things: Sequence[object], shown: int, what: str) -> list[str]:
 
 def _line(line: Line) -> str:
     style = f"border-left:4px {'dashed' if line.limited else 'solid'} {TINTS[line.tone]};padding:0.1em 0.9em"
-    detail = f'<br><span style="{_SOFT}">{_text(line.detail, _DETAIL)}</span>' if line.detail else ""
-    return f'<p style="{style};margin:0.6em 0">{_text(line.text, _TEXT)}{detail}</p>'
+    text, detail = _text(line.text, _TEXT), _text(line.detail, _DETAIL)
+    if line.tone == "warning" and detail:
+        folded = f'<summary>{text}</summary><span style="{_SOFT}">{detail}</span>'
+        return f'<details style="{style};margin:0.4em 0">{folded}</details>'
+    below = f'<br><span style="{_SOFT}">{detail}</span>' if detail else ""
+    return f'<p style="{style};margin:0.6em 0">{text}{below}</p>'
 
 
 def _grid(grid: Grid, rows: int) -> str:
     def cells(tag: str, row: tuple[str, ...]) -> str:
+        sides = ("left" if i in grid.left else "right" for i in range(len(row)))
         return "".join(
-            f'<{tag} style="text-align:{"left" if i in grid.left else "right"}">{_text(cell, _CELL)}</{tag}>'
-            for i, cell in enumerate(row)
+            f'<{tag} style="text-align:{side};padding:0.2em 0.8em 0.2em 0">{_text(cell, _CELL)}</{tag}>'
+            for side, cell in zip(sides, row, strict=True)
         )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in grid.rows[:rows])
