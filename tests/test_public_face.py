@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mmcore
-import mmstudy
 import pytest
 
+import mmcore
+import mmstudy
 from experiments.corpus import Corpus
 from experiments.driver import run_study
 from mmcore.errors import MMStudyError
