@@ -15,7 +15,8 @@ from experiments.outcome import near
 from experiments.study_file import study_name
 from mmcore.data.checking import Problem
 from mmcore.errors import CorpusError, MMStudyError
-from reports.cards.card import Card, Line, Shown
+from reports.cards.card import Card, Line
+from reports.cards.shown import Shown
 from reports.numbers import counted
 from studies.study import Study, catalogue
 

@@ -18,7 +18,8 @@ from experiments.records import answer_path, epochs_trained, is_locked, read_hea
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.record import Head
-from reports.cards.card import Card, Grid, Line, Shown
+from reports.cards.card import Card, Grid, Line
+from reports.cards.shown import Shown
 from reports.numbers import about, counted
 from studies.resolved import ResolvedStudy
 

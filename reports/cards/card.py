@@ -1,8 +1,7 @@
-"""A card: what is shown of a result at a glance, as plain data, and the base class of everything that has one."""
+"""A card: what is shown of a result at a glance, as plain data."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -101,27 +100,6 @@ class Card:
     grids: tuple[Grid, ...] = ()
     forest: Forest | None = None
     notes: tuple[str, ...] = ()
-
-
-class Shown:
-    """An object with a card: a notebook shows the card, a console prints its lines.
-
-    A dataclass that derives from it is made with ``repr=False``.
-    """
-
-    @abstractmethod
-    def card(self) -> Card:
-        """What is shown at a glance."""
-
-    def __repr__(self) -> str:
-        from reports.cards.text import card_text
-
-        return card_text(self.card())
-
-    def _repr_html_(self) -> str:
-        from reports.cards.html import card_html
-
-        return card_html(self.card())
 
 
 def clipped(text: str, most: int) -> str:

@@ -6,7 +6,8 @@ from reports.cards.card import Card, clipped, remainder
 
 MOST_LINES = 6
 """Lines and notes of a card that a console prints, each."""
-_WIDTH = 118
+_HEAD, _WIDTH = 118, 180
+"""Letters of title and subtitle, and of a line."""
 
 
 def card_text(card: Card) -> str:
@@ -18,7 +19,7 @@ def card_text(card: Card) -> str:
         Summary of 'level'
           'both' is better than 'track'.
     """
-    head = clipped(card.title, _WIDTH) + (f": {clipped(card.subtitle, _WIDTH)}" if card.subtitle else "")
+    head = clipped(card.title, _HEAD) + (f": {clipped(card.subtitle, _HEAD)}" if card.subtitle else "")
     lines = [line.text for line in card.lines]
     told = [*lines[:MOST_LINES], remainder(lines, MOST_LINES, "lines"), *card.notes]
     kept, left = [head], 990 - len(head)

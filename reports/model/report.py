@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from reports.cards.card import Card, Forest, Grid, Interval, Line, Shown
+from reports.cards.card import Card, Forest, Grid, Interval, Line
+from reports.cards.shown import Shown
 from reports.cards.verdicts import check_line, difference_row, verdict_line
 from reports.model.provenance import Provenance
 from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine

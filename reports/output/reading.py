@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mmcore.errors import RecordError, nearest
-from reports.cards.card import Card, Shown
+from reports.cards.card import Card
+from reports.cards.shown import Shown
 from reports.model.report import Summary
 from reports.output.tables import tables
 from reports.records.frame import StudyResults
