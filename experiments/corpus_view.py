@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.home import near
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
 from mmcore.schema import CorpusSchema
@@ -79,7 +80,7 @@ def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     tables = ((MODALITY, modality_rows(overview), "modalities"), (TARGET, parameter_rows(schema, overview), "targets"))
     return "\n".join(
         [
-            f"corpus '{clipped(schema.name, MOST_LETTERS)}' in {path}",
+            f"corpus '{clipped(schema.name, MOST_LETTERS)}' in {near(path)}",
             headline(schema, overview),
             *("\n" + _short_table(*one) for one in tables),
         ]
@@ -111,4 +112,4 @@ def corpus_card(path: Path, schema: CorpusSchema, overview: Overview) -> Card:
         Grid(MODALITY, tuple(map(tuple, modality_rows(overview))), tuple(range(len(MODALITY)))),
         Grid(TARGET, tuple(map(tuple, parameter_rows(schema, overview))), tuple(range(len(TARGET)))),
     )
-    return Card(f"Corpus '{schema.name}'", headline(schema, overview), grids=grids, notes=(str(path),))
+    return Card(f"Corpus '{schema.name}'", headline(schema, overview), grids=grids, notes=(near(path),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.home import near
 from reports.cards.card import Card
 from reports.numbers import counted
 from reports.output.reading import Reading
@@ -44,9 +45,3 @@ class Outcome(Reading):
         notes.append(f"Report: {near(self.report)}" if self.report.is_file() else "Report: not written yet")
         card = self.summary.card()
         return replace(card, title=f"Outcome of study '{self.summary.study}'", notes=(*card.notes, *notes))
-
-
-def near(path: Path) -> str:
-    """A path as seen from the current folder where it is inside, else in full."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

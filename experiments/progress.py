@@ -90,7 +90,7 @@ class Screen:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, force_jupyter=False)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

@@ -14,7 +14,7 @@ from mmcore.errors import StudyError
 from mmcore.frozen import without_defaults
 from studies.study import Study, read_study
 
-LONGEST = 40
+LONGEST = 24
 """Letters of a file's name that come from the question."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.home import Home
+from experiments.home import Home, near
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.request import OPEN, PlannedRun, Request, State
@@ -100,7 +100,7 @@ class Plan(Shown):
         if self.later:
             most = f"at most {about(self.seconds_at_most)}"
             lines.append(Line(f"{counted(len(self.later), 'more run')} while a comparison is undecided: {most} in all"))
-        note = f"metric {study.metric.name}; corpus {self.request.place.folder}"
+        note = f"metric {study.metric.name}; corpus {near(self.request.place.folder)}"
         return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
 
 
