@@ -1,6 +1,6 @@
 """A corpus from Python: opened from a folder, or made from frames and arrays.
 
-    from experiments.corpus import Corpus
+    from mmstudy import Corpus
 
     corpus = Corpus.from_frames(
         items=items, modalities={"audio": audio, "text": text}, targets=mood, step=0.1

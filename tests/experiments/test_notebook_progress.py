@@ -71,13 +71,12 @@ def test_one_output_says_what_is_done_running_and_left(place: Place, display: No
         place.now += EVERY
         display.finished("a r0", "test skill 0.3", False)
         assert place.text.startswith("1 of 3 jobs done, 0 running")
-        place.now += EVERY
-        display.begin(REPORT)
-        assert place.text.startswith("writing the report, 1 of")
         for name in ("a r1", "a r2"):
             display.started(name)
             display.finished(name, "", False)
         place.now = 61.0
+        display.begin(REPORT)
+        assert place.text.startswith("writing the report, 3 of 3 jobs done")
     assert place.text == "3 of 3 jobs done in 1 min 1 s"
     assert place.made == 1
 
@@ -117,8 +116,8 @@ def test_what_is_many_is_counted_and_names_are_escaped(place: Place, display: No
 
 
 def test_an_interruption_says_how_to_go_on(place: Place, display: NotebookDisplay) -> None:
+    display.expect([stage(3)])
     with pytest.raises(KeyboardInterrupt), display:
-        display.expect([stage(3)])
         raise KeyboardInterrupt
     assert place.text == "stopped after 0 of 3 jobs, in 0 s; the same call resumes"
 
