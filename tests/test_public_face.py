@@ -50,14 +50,14 @@ def test_type_checkers_see_the_same_names() -> None:
     tree = ast.parse((ROOT / "mmstudy" / "__init__.py").read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     seen = {alias.name: line.module for line in block.body if isinstance(line, ast.ImportFrom) for alias in line.names}
-    assert seen == mmstudy._HOMES  # pyright: ignore[reportPrivateUsage]
+    assert seen == mmstudy._HOMES
     for package in ("mmstudy", *PACKAGES):
         assert (ROOT / package / "py.typed").exists(), package
 
 
 def test_nothing_else_is_public() -> None:
     with pytest.raises(AttributeError, match=r"no public name 'run_studies'\. Public names: Corpus, .*docs/python\.md"):
-        _ = mmstudy.run_studies  # pyright: ignore[reportAttributeAccessIssue]
+        _ = mmstudy.run_studies
 
 
 def test_the_version_is_one() -> None:

@@ -126,6 +126,30 @@ def test_a_study_is_a_name_a_file_or_an_object(home: Home, tiny_study: Path) -> 
     assert not home.root.exists()
 
 
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        (
+            {"refrence": "a", "reference": None},
+            r"unknown key 'refrence'\. Did you mean 'reference'\? Valid: question, ",
+        ),
+        ({"reference": None}, r"the required key 'reference' is missing"),
+        ({"question": ""}, r"question: string should have at least 1 character; found ''"),
+        ({"arms": None}, r"a study needs arms, or a design that makes them"),
+        ({"arms": {"a": 3}}, r"arms\.a: must be a mapping; found 3"),
+        ({"design": {"kind": "factoral"}}, r"kind 'factoral' is unknown\. Did you mean 'factorial'\?"),
+        ({"repeats": 0}, r"repeats.*found 0"),
+        ({"alpha": 0.7}, r"alpha: input should be less than 0\.5; found 0\.7"),
+    ],
+)
+def test_a_study_object_says_what_is_wrong_as_a_file_does(keywords: dict[str, Any], said: str) -> None:
+    whole: dict[str, Any] = {"question": "Does it?", "reference": "a", "arms": {"a": {}}} | keywords
+    with pytest.raises(StudyError, match=said) as caught:
+        Study(**{key: value for key, value in whole.items() if value is not None})
+    assert caught.value.where is None
+    assert caught.value.__suppress_context__
+
+
 @pytest.mark.parametrize("name", sorted(catalogue()))
 def test_every_study_survives_being_written(name: str, home: Home) -> None:
     study, _ = read_study(catalogue()[name])
