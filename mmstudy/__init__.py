@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from experiments.corpus import ModalityData as ModalityData
     from experiments.corpus import TargetData as TargetData
     from experiments.driver import run_study as run_study
+    from experiments.judge import judge as judge
     from experiments.loading import load as load
     from mmcore.errors import MMStudyError as MMStudyError
     from studies.study import Study as Study
@@ -37,13 +38,15 @@ _HOMES = {
     "Study": "studies.study",
     "TargetData": "experiments.corpus",
     "check": "experiments.checking",
+    "judge": "experiments.judge",
     "load": "experiments.loading",
     "run_study": "experiments.driver",
 }
 """Where each public name lives."""
 
 __all__ = [  # noqa: RUF022 - what one does first stands first
-    "run_study", "check", "load", "Study", "Corpus", "ModalityData", "TargetData", "MMStudyError", "__version__",
+    "run_study", "judge", "check", "load", "Study", "Corpus", "ModalityData", "TargetData", "MMStudyError",
+    "__version__",
 ]  # fmt: skip
 
 

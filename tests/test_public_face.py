@@ -35,7 +35,7 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_the_names_are_those_of_the_page_and_each_is_the_real_thing() -> None:
     names = set(mmstudy.__all__) - {"__version__"}
-    assert {"Corpus", "Study", "check", "load", "run_study"} <= names
+    assert {"Corpus", "Study", "check", "judge", "load", "run_study"} <= names
     assert set(re.findall(r"^\| `mmstudy\.(\w+)", PAGE, flags=re.M)) == names
     assert mmstudy.run_study is run_study
     assert mmstudy.Corpus is Corpus

@@ -32,7 +32,7 @@ def test_the_page_does_what_it_shows(
             continue
         exec(compile(text, "python.md", "exec"), namespace)
         printed = capsys.readouterr().out
-    assert compared == 1
+    assert compared == 2
     assert (tmp_path / "repeats.pdf").stat().st_size > 5_000
     outcome, later, found = (namespace[name] for name in ("outcome", "later", "found"))
     assert isinstance(outcome, Outcome)

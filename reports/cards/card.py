@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reports.numbers import NOTHING
+
 Tone = Literal["better", "worse", "equivalent", "open", "warning", "plain"]
 """What a line says: a decided verdict, an undecided one, a warning, or no judgement."""
 
@@ -39,6 +41,19 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left: tuple[int, ...] = (0,)
+
+    def known(self) -> Grid:
+        """Without the columns that hold nothing but dashes; those of words stay.
+
+        Example:
+            >>> Grid(("arm", "score", "size"), (("a", "0.1", "–"), ("b", "–", ""))).known().columns
+            ('arm', 'score')
+        """
+        places = range(len(self.columns))
+        kept = [i for i in places if i in self.left or any(row[i] not in ("", NOTHING) for row in self.rows)]
+        rows = tuple(tuple(row[i] for i in kept) for row in self.rows)
+        left = tuple(place for place, i in enumerate(kept) if i in self.left)
+        return Grid(tuple(self.columns[i] for i in kept), rows, left)
 
 
 @dataclass(frozen=True)

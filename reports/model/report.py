@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from reports.cards.card import Card, Forest, Grid, Interval, Line
+from reports.cards.card import Tone as CardTone
 from reports.cards.shown import Shown
 from reports.cards.verdicts import check_line, difference_row, verdict_line
 from reports.model.provenance import Provenance
 from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine
-from reports.model.section import Section, Table
+from reports.model.section import Section, Table, Tone
 from reports.model.sequential import Looks, SequentialFacts
 from reports.numbers import count, duration, interval, number, probability
 from reports.statistics.comparisons import Paired
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_IN_FULL = 6
 """Verdicts that are written in full sentences on the first screen."""
+
+_TONES: Mapping[Tone, CardTone] = {"good": "better", "bad": "worse", "open": "open", "plain": "plain"}
 
 Outcome = Literal["passed", "warning", "not applicable", "not run"]
 
@@ -39,6 +42,7 @@ class MetricFacts:
         title: as in sentences: ``skill``, ``F1 of active``.
         measure, component: its parts; component None is the whole.
         meaning: one plain sentence.
+        whole: how components combine into one number; None where they do not.
     """
 
     name: str
@@ -47,6 +51,7 @@ class MetricFacts:
     component: str | None
     meaning: str
     higher_is_better: bool
+    whole: Literal["mean", "sum"] | None = "mean"
 
     @property
     def direction(self) -> str:
@@ -232,6 +237,9 @@ class Summary(Shown):
         sequential: how repeats were added; None where their number is fixed.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
         facts: provenance for people, (label, value). provenance: the same and more for programs.
+        native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
+            runs, so that their times and failures are.
+        part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
     study: str
@@ -262,6 +270,15 @@ class Summary(Shown):
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
     flips: tuple[Flip, ...] = ()
+    native: bool = True
+    ran: bool = True
+    part: str = "component"
+    across: Section | None = None
+
+    @property
+    def paired(self) -> bool:
+        """Whether arms are compared repeat by repeat."""
+        return all(c.paired.sizes is None for c in self.comparisons)
 
     @property
     def shared(self) -> bool:
@@ -290,7 +307,10 @@ class Summary(Shown):
 
     def card(self) -> Card:
         """Verdicts, warnings, the arms' scores, and a small forest plot."""
-        lines = [verdict.line for verdict in self.verdicts] or [Line(self.families)]
+        findings = () if self.across is None else self.across.findings
+        lines = [verdict.line for verdict in self.verdicts]
+        lines += [Line(one.text, _TONES[one.tone], detail=one.evidence) for one in findings]
+        lines = lines or [Line(self.families)]
         lines += [check_line(check.code, check.title, check.text) for check in self.warnings]
         return Card(f"Summary of study '{self.study}'", self.question, tuple(lines), (self._grid(),), self._forest())
 
@@ -307,7 +327,7 @@ class Summary(Shown):
             for arm in self.arms
         ]
         rows += [(f"{b.name} (naive)", number(b.score), "", "", "", "") for b in self.baselines]
-        return Grid(("arm", self.metric.title, "interval", "repeats", "parameters", "a run"), tuple(rows))
+        return Grid(("arm", self.metric.title, "interval", "repeats", "parameters", "a run"), tuple(rows)).known()
 
     def _forest(self) -> Forest | None:
         several = len({(c.arm, c.reference) for c in self.comparisons}) > 1
@@ -317,7 +337,7 @@ class Summary(Shown):
             label = between if c.component is None else f"{c.component}: {between}" if several else c.component
             rows.append(c.row(label))
         metric = self.metric
-        told = f"Paired differences in {metric.title} with their intervals ({metric.direction})."
+        told = f"Differences in {metric.title} with their intervals ({metric.direction})."
         axis = f"difference in {metric.title}"
         return Forest(tuple(rows), axis, metric.higher_is_better, told) if rows else None
 

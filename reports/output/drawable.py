@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.components import ComponentScores
 from reports.figures.cost import CostAgainstScore
@@ -19,6 +20,7 @@ from reports.sections.standard import overview_figures
 def drawable(summary: Summary, results: StudyResults) -> tuple[FigureBase, ...]:
     """Every figure that a report can have, in the order of the page, also those without anything to draw."""
     return (
+        VerdictsByPart(summary),
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),

@@ -150,7 +150,8 @@ def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
 
 def in_sections(summary: Summary) -> frozenset[str]:
     """Names of the figures that have their place in a section."""
-    return frozenset(name for section in summary.sections for name in section.figures)
+    every = summary.sections if summary.across is None else (summary.across, *summary.sections)
+    return frozenset(name for section in every for name in section.figures)
 
 
 def _hash(text: str) -> str:
