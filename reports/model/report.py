@@ -312,7 +312,9 @@ class Summary(Shown):
         lines += [Line(one.text, _TONES[one.tone], detail=one.evidence) for one in findings]
         lines = lines or [Line(self.families)]
         lines += [check_line(check.code, check.title, check.text) for check in self.warnings]
-        return Card(f"Summary of study '{self.study}'", self.question, tuple(lines), (self._grid(),), self._forest())
+        # Where each part has verdicts of its own, no arm has one score over all of them.
+        grids = (self._grid(),) if self.across is None else ()
+        return Card(f"Summary of study '{self.study}'", self.question, tuple(lines), grids, self._forest())
 
     def _grid(self) -> Grid:
         rows = [
