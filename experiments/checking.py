@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from experiments.choices import Choices, options_from
 from experiments.corpus import Corpus
-from experiments.home import Home, near
+from experiments.home import Home
+from experiments.shown_path import near
 from experiments.study_file import study_name
 from mmcore.data.checking import Problem
 from mmcore.errors import CorpusError, MMStudyError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.home import near
+from experiments.shown_path import near
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
 from mmcore.schema import CorpusSchema

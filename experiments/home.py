@@ -80,9 +80,3 @@ class Home:
         if not ignore.exists():
             ignore.write_text("*\n!.gitignore\n", encoding="utf-8")
         return self
-
-
-def near(path: Path) -> str:
-    """A path as seen from the current folder where it is inside, else in full."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

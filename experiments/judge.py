@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from experiments.home import Home, near
+from experiments.home import Home
 from experiments.scores.columns import Asked, Columns, columns_of, is_error
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.source import read_scores
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy, tidy_scores
+from experiments.shown_path import near
 from mmcore import __version__
 from mmcore.errors import ScoresError, nearest
 from reports.cards.card import Card

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.home import near
+from experiments.shown_path import near
 from reports.cards.card import Card
 from reports.numbers import counted
 from reports.output.reading import Reading

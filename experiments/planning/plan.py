@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.home import Home, near
+from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.request import OPEN, PlannedRun, Request, State
@@ -15,6 +15,7 @@ from experiments.planning.stages import Outlook, Stage, outlook
 from experiments.planning.study_stages import stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
+from experiments.shown_path import near
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.record import Head
