@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGES = ("mmcore", "studies", "reports", "experiments")
@@ -72,23 +73,33 @@ def _found(name: str) -> Path | None:
 def refuse_hidden_packages() -> None:
     """Stop ``import mmstudy`` where it would go wrong later, and less plainly.
 
+    A folder without ``__init__.py`` comes after every package; only an editable installation is asked later still. So
+    such a folder gives way.
+
     Raises:
         HiddenPackageError: names what is in the way and what helps.
     """
-    if found := hidden_packages():
-        raise HiddenPackageError(found)
+    found = hidden_packages()
+    plain = [name for name, path in found.items() if path is not None and _is_plain_folder(path)]
+    if len(plain) < len(found):
+        raise HiddenPackageError({name: path for name, path in found.items() if name not in plain})
+    take_own_packages(plain)
 
 
-def take_own_packages() -> None:
+def _is_plain_folder(path: Path) -> bool:
+    return path.is_dir() and not (path / "__init__.py").exists()
+
+
+def take_own_packages(names: Iterable[str] = PACKAGES) -> None:
     """Import those packages of mmstudy that another one hides, from their own folder; the search path stays as it is.
 
     Raises:
         HiddenPackageError: one is not there.
     """
-    missing = {name: None for name in PACKAGES if not (ROOT / name / "__init__.py").is_file()}
+    missing = {name: None for name in names if not (ROOT / name / "__init__.py").is_file()}
     if missing:
         raise HiddenPackageError({**missing})
-    for name in hidden_packages():
+    for name in hidden_packages().keys() & set(names):
         folder = ROOT / name
         spec = importlib.util.spec_from_file_location(
             name, folder / "__init__.py", submodule_search_locations=[str(folder)]

@@ -125,6 +125,35 @@ def test_a_folder_that_hides_nothing_is_no_fault(tmp_path: Path) -> None:
     assert python("-c", "import mmstudy, reports.numbers", cwd=tmp_path).returncode == 0
 
 
+EDITABLE = f"""
+import importlib.util, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mmstudy_start":
+            return importlib.util.spec_from_file_location(name, {str(ROOT / "mmstudy_start.py")!r})
+        if name in {("mmstudy", *PACKAGES)!r}:
+            folder = {str(ROOT)!r} + "/" + name
+            return importlib.util.spec_from_file_location(
+                name, folder + "/__init__.py", submodule_search_locations=[folder]
+            )
+
+sys.path[:] = [entry for entry in sys.path if entry != {str(ROOT)!r}]
+sys.meta_path.append(Finder())
+"""
+"""An editable installation as setuptools makes it: a finder that is asked last knows the packages."""
+
+
+def test_a_folder_that_hides_a_package_of_an_editable_installation_gives_way(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    bare = python("-c", EDITABLE + "import reports.numbers", cwd=tmp_path, path="")
+    assert "No module named 'reports.numbers'" in last_line(bare)
+    code = EDITABLE + "import mmstudy, reports.numbers; print(reports.numbers.__file__)"
+    done = python("-c", code, cwd=tmp_path, path="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(ROOT / "reports" / "numbers.py")
+
+
 def test_the_command_is_immune_wherever_it_is_started(tmp_path: Path) -> None:
     """A console script has no current folder on its path, unless PYTHONPATH adds it."""
     (tmp_path / "reports.py").write_text("raise SystemExit('the wrong package')")
