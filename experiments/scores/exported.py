@@ -69,12 +69,13 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     kept = pd.DataFrame([(*run, _whole(values)) for run, values in found.items()], columns=["arm", "repeat", metric])
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
     given = _given(told, Given(arm="arm", repeat="repeat", score=metric))
-    note = f"The exported scores of '{told.get('study', table.name)}': {len(found)} test scores by {metric}."
+    study = str(told.get("study", table.name))
+    note = f"The exported scores of '{study}': {len(found)} test scores by {metric}."
     return replace(
         table,
         rows=kept,
         line=line,
-        name=str(told.get("study", table.name)).removeprefix("judge-"),
+        name=study.removeprefix("judge-"),
         notes=(note,),
         given=given,
     )
