@@ -2,27 +2,31 @@
 
 Usable from Python:
 
-    from experiments.driver import run_study
+    import mmstudy
 
-    outcome = run_study("track_vs_multimodal", home="mlruns")
-    print(outcome.summary.comparisons[0])
-    print(outcome.report)
+    outcome = mmstudy.run_study("track_vs_multimodal", home="mlruns")
+    print(outcome)
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
+from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import begun_of, delete_failed, give_up, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.notebook import usual_display
 from experiments.opening import open_request
+from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import Options, PlannedRun, Request, variant
@@ -31,6 +35,7 @@ from experiments.planning.study_stages import analysis_stages, prepare_guess, re
 from experiments.progress import Display, Silent, outcome_text
 from experiments.records import is_locked, read_record
 from experiments.results import load_results, log_verdicts
+from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.atomic import room_in
 from mmcore.data.prepare import prepare, quality_notes
@@ -38,54 +43,39 @@ from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
 from mmcore.task import check_packages
 from reports.output.render import write_report
-from reports.records.frame import StudyResults
-from reports.summary.build import Summary, summarise
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a study.
-
-    Args:
-        results: every number, as tidy tables.
-        summary: the numbers' meaning.
-        report: the HTML page.
-        failed: runs that failed; they are counted in the report, never dropped.
-        mirrored: None, or why the tracking store lacks something.
-        unanswered: runs of which an analysis failed; the report says why, the same command tries again.
-    """
-
-    results: StudyResults
-    summary: Summary
-    report: Path
-    failed: int
-    mirrored: str | None
-    unanswered: int = 0
+from reports.summary.build import summarise
+from studies.study import Study
 
 
 def run_study(
-    name: str,
+    study: str | os.PathLike[str] | Study,
     home: Path | str | None = None,
     options: Options | None = None,
     *,
     display: Display | None = None,
     retry_failed: bool = False,
+    **choices: Unpack[Choices],
 ) -> Outcome:
     """Train the missing runs of a study and write its report; earlier results are reused.
 
     Args:
-        name: a study of the catalogue, or a file.
+        study: a study of the catalogue by its name, a file, or a :class:`studies.study.Study`.
         home: where everything generated lives; None: ``MMSTUDY_HOME``, else ``./mlruns``.
-        options: corpus, preset, repeats, metric, changes, workers, device.
-        display: shows progress; None: nothing is shown.
+        options: the choices as one object, in place of keywords.
+        display: shows progress; None: a notebook shows a bar, anything else shows nothing.
         retry_failed: train failed runs again from the start.
+        choices: corpus, preset, repeats, metric, changes, match, workers, threads, device, storage; see
+            :class:`Choices`.
 
     Raises:
         MMStudyError: bad input; nothing is lost.
         KeyboardInterrupt: interrupted; the same call resumes.
     """
     place = Home.choose(Path(home) if home is not None else None).make()
-    options, display = options or Options(), display or Silent()
+    options, name = options_from(choices, options), study_name(study, place)
+    if display is None:
+        with usual_display() as display:
+            return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
     request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
     if not request.place.exists:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,9 +17,12 @@ from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.source import read_scores
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy, tidy_scores
+from experiments.shown_path import near
 from mmcore import __version__
 from mmcore.errors import ScoresError, nearest
+from reports.cards.card import Card
 from reports.numbers import counted, listing
+from reports.output.reading import Reading
 from reports.records.foreign import Request, foreign_results, own_measure
 from reports.records.frame import StudyResults
 from reports.records.origin import Foreign, Origin
@@ -32,8 +35,8 @@ USUAL_REFERENCES = ("reference", "baseline", "base", "control", "default", "vani
 Step = Literal["last", "max", "min"]
 
 
-@dataclass(frozen=True)
-class Judgement:
+@dataclass(frozen=True, repr=False)
+class Judgement(Reading):
     """What scores came to.
 
     Args:
@@ -50,6 +53,12 @@ class Judgement:
     def verdicts(self) -> tuple[VerdictText, ...]:
         """One a comparison on the score; () where each data set has verdicts of its own."""
         return self.summary.verdicts
+
+    def card(self) -> Card:
+        """The summary's, with how the table was read and where the report is."""
+        card = self.summary.card()
+        title = f"Judgement of {self.summary.study.removeprefix('judge-')}"
+        return replace(card, title=title, notes=(*card.notes, f"Report: {near(self.report)}", *self.notes))
 
 
 def judge(

@@ -59,6 +59,11 @@ class Display(Protocol):
 class Silent:
     """Shows nothing: for use from Python."""
 
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
     def expect(self, stages: Sequence[Stage]) -> None: ...
 
     def begin(self, stage: str) -> None: ...
@@ -85,7 +90,7 @@ class Screen:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, force_jupyter=False)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -189,7 +194,7 @@ class Screen:
                 return
             total = self._remaining.total
             if total:
-                self.say(f"{self._remaining.done} of {total} done, {self._standing()}")
+                self.say(f"{self._remaining.done} of {total} done, {self._remaining.standing()}")
 
     def _tick(self) -> None:
         while not self._over.wait(1.0):
@@ -213,16 +218,9 @@ class Screen:
         if self._whole is None:
             self._whole = self._progress.add_task("study", total=total, note="")
         words = f"{self._headline}, " if self._headline else ""
-        self._progress.update(self._whole, total=total, completed=self._remaining.done, note=words + self._standing())
-
-    def _standing(self) -> str:
-        """Running, failed, and the time left."""
-        words = f"{self._remaining.running} running"
-        if self._remaining.failed:
-            words += f", {self._remaining.failed} failed"
-        left = self._remaining.left()
-        # What takes longer than expected is not said to take no time.
-        return words if left is None or left < 1 else f"{words}, about {about(left)} left"
+        self._progress.update(
+            self._whole, total=total, completed=self._remaining.done, note=words + self._remaining.standing()
+        )
 
 
 def chosen_column(row: Mapping[str, float]) -> str:

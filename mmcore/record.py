@@ -69,7 +69,7 @@ class Head:
         return self.done or (self.failure is not None and self.failure.error == TrainingDiverged.__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run(Head):
     """A run without its rows.
 
@@ -101,6 +101,9 @@ class Run(Head):
     started: str = ""
     finished: str = ""
 
+    def __repr__(self) -> str:
+        return f"<run of {self.name}: {self.status}>"
+
     @property
     def name(self) -> str:
         """The run in words."""
@@ -116,7 +119,7 @@ class Run(Head):
         return None if self.study in ("", study) else self.study
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Record(Run):
     """Everything a run has to say: :class:`Run`, and its rows.
 

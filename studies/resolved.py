@@ -20,7 +20,7 @@ Config = TypeVar("Config", bound=RunConfig | ForeignConfig, default=RunConfig, c
 """What an arm is made of: the whole config of a run that mmstudy trains, or settings of other code."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ResolvedArm(Generic[Config]):
     """A named variant.
 
@@ -37,8 +37,11 @@ class ResolvedArm(Generic[Config]):
     config: Config
     size: Size | None = None
 
+    def __repr__(self) -> str:
+        return f"<arm '{self.name}'>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class ResolvedStudy(Generic[Config]):
     """A study with every choice made.
 
@@ -77,6 +80,9 @@ class ResolvedStudy(Generic[Config]):
     sequential: Sequential | None = None
     search: ResolvedSearch | None = None
     first_repeat: int = 0
+
+    def __repr__(self) -> str:
+        return f"<study '{self.name}': {len(self.arms)} arms, {self.repeats} repeats>"
 
     @property
     def native(self) -> bool:

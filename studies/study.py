@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, dataclass_transform
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
 
@@ -28,8 +28,31 @@ MANY, VERY_MANY = 1_000, 10_000
 """Items of a corpus from which on the presets medium and large suit it."""
 
 
-class Study(Frozen):
-    """What is asked, as written. The file's name is the study's name."""
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class _Explained(type(Frozen)):
+    """``Study(...)`` in Python says what is wrong as a study file does."""
+
+    if not TYPE_CHECKING:  # a type checker then knows the keywords
+
+        def __call__(cls, **data):
+            try:
+                return super().__call__(**data)
+            except ValidationError:
+                pass
+            try:
+                return _checked(cls, YamlFile(Path("Study"), data, {}))
+            except StudyError as error:
+                raise StudyError(
+                    error.rule, expected=error.expected, found=error.found, next_step=error.next_step
+                ) from None
+
+
+class Study(Frozen, metaclass=_Explained):
+    """What is asked, as written. The file's name is the study's name.
+
+    Raises:
+        StudyError: made in Python with a wrong keyword or value; names the nearest valid one.
+    """
 
     question: str = Field(min_length=1)
     """The question, in one sentence that ends with a question mark."""

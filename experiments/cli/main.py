@@ -38,7 +38,7 @@ from experiments.home import Home
 from reports.numbers import counted
 
 if TYPE_CHECKING:
-    from experiments.driver import Outcome
+    from experiments.outcome import Outcome
 
 app = typer.Typer(
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"

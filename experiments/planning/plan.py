@@ -15,17 +15,25 @@ from experiments.planning.stages import Outlook, Stage, outlook
 from experiments.planning.study_stages import stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
+from experiments.shown_path import near
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.record import Head
+from reports.cards.card import Card, Grid, Line
+from reports.cards.shown import Shown
+from reports.numbers import about, counted
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
     from reports.verdicts.monitoring import Monitoring
 
 
-@dataclass(frozen=True)
-class Plan:
+STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
+"""In the order of a plan's columns."""
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """What a study would do now.
 
     Args:
@@ -67,6 +75,34 @@ class Plan:
     def count(self, *states: State) -> int:
         """Number of runs in any of the states."""
         return sum(run.state in states for run in self.runs)
+
+    def card(self) -> Card:
+        """What is to be done, for how long, and each arm's runs."""
+        study = self.request.study
+        grid = Grid(
+            ("arm", "to do", "to resume", "running", "done", "failed"),
+            tuple(
+                (
+                    arm.name + (" (reference)" if arm.name == study.reference else ""),
+                    *(str(sum((r.arm, r.state) == (arm.name, state) for r in self.runs)) for state in STATES),
+                )
+                for arm in study.arms
+            ),
+        )
+        todo, kept = self.count(*OPEN), self.count("done")
+        lines = [Line(f"{counted(todo, 'run')} to train, {kept} done already")]
+        if self.request.tunes:
+            lines.append(Line("A search comes first; it finds the arms that it names"))
+        if todo or self.request.tunes:
+            took = self.outlook
+            within = f"{about(took.low)} to {about(took.high)}, estimated from {self.basis}"
+            time = f"about {about(self.seconds)} on {counted(self.workers, 'worker')}"
+            lines.append(Line(time, detail=within))
+        if self.later:
+            most = f"at most {about(self.seconds_at_most)}"
+            lines.append(Line(f"{counted(len(self.later), 'more run')} while a comparison is undecided: {most} in all"))
+        note = f"metric {study.metric.name}; corpus {near(self.request.place.folder)}"
+        return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
 
 
 def plan(request: Request, home: Home) -> Plan:

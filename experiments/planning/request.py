@@ -70,7 +70,7 @@ class Options:
             object.__setattr__(self, "corpus", os.fspath(self.corpus))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Request:
     """A study with its corpus and options, with every choice made.
 
@@ -102,13 +102,16 @@ class Request:
     sized_by: int | None = None
     searches: tuple[SearchResult, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<study '{self.study.name}' on {self.place.folder}>"
+
     @property
     def tunes(self) -> bool:
         """Whether a search comes first; until it is complete its arms are not known."""
         return self.study.search is not None and not (self.searches and all(one.complete for one in self.searches))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlannedRun:
     """One run of a plan.
 
@@ -130,6 +133,9 @@ class PlannedRun:
     epochs: int
     seconds: float
     factor: float = 1.0
+
+    def __repr__(self) -> str:
+        return f"<run of '{self.arm}', repeat {self.repeat}: {self.state}>"
 
 
 def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:

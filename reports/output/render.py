@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from numbers import Real
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -31,14 +31,9 @@ from reports.output.latex import arms_table, as_latex
 from reports.output.tables import tables
 from reports.output.text import as_json, finite
 from reports.records.frame import StudyResults
-from reports.sections.build import figures
-from reports.sections.standard import overview_figures
 from reports.summary.flips import flip_text
 from reports.summary.quality import heading
 from reports.summary.sentences import comparison_verdict, effect_interval_text
-
-if TYPE_CHECKING:
-    from reports.figures.base import FigureBase
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -101,35 +96,15 @@ class Drawn:
 def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     """The figures that have anything to show, in the order of the page."""
     # Drawing costs over a second of imports; JSON and text do without.
-    from reports.figures.across import VerdictsByPart
-    from reports.figures.components import ComponentScores
-    from reports.figures.cost import CostAgainstScore
-    from reports.figures.curves import LearningCurves
-    from reports.figures.forest import Forest
-    from reports.figures.heatmap import DifferencesByComponent
-    from reports.figures.repeats import ScoresByRepeat
     from reports.figures.svg import inline, to_svg
-    from reports.figures.weights import LossWeights
+    from reports.output.drawable import drawable, has_content
 
-    drawable: tuple[FigureBase, ...] = (
-        VerdictsByPart(summary),
-        Forest(summary),
-        DifferencesByComponent(summary),
-        ScoresByRepeat(summary),
-        ComponentScores(summary),
-        CostAgainstScore(summary),
-        LearningCurves(results),
-        LossWeights(results),
-        *overview_figures(results, summary.metric),
-        *figures(results),
-    )
     drawn = []
-    for figure in drawable:
-        frame = figure.frame()
-        if not frame.dropna(subset=[figure.value]).empty:
+    for figure in drawable(summary, results):
+        if has_content(figure):
             svg = to_svg(figure.draw())
             embedded = inline(svg, figure.name, figure.title, figure.description)
-            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(frame)))
+            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(figure.frame())))
     return tuple(drawn)
 
 

@@ -52,7 +52,7 @@ Table = TypeVar("Table")
 R = TypeVar("R", bound=Result | Failure)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """A study and everything that its runs left behind, as tidy tables.
 
@@ -93,6 +93,9 @@ class StudyResults:
     analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[SearchResult, ...] = ()
     foreign: Foreign | None = None
+
+    def __repr__(self) -> str:
+        return f"<results of study '{self.study.name}': {len(self.runs)} runs, {len(self.scores)} scores>"
 
     def answers(self, kind: type[R]) -> list[Answered[R]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed.
