@@ -82,18 +82,18 @@ def study(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """Lint, types, import rules, tests; all are run, the first that failed gives the exit code.
 
-    Types take one core half a minute, in which the tests use the other ones; what pyright says is told after them.
+    Types take one core half a minute, in which the tests use the other ones; what pyright says is printed after them.
     """
-    codes = {"lint": told("lint", [PYTHON, "-m", "ruff", "check", "."])}
-    codes["format"] = told("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
-    codes["import rules"] = told("import rules", [BIN / "lint-imports"])
+    codes = {"lint": step("lint", [PYTHON, "-m", "ruff", "check", "."])}
+    codes["format"] = step("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
+    codes["import rules"] = step("import rules", [BIN / "lint-imports"])
     with tempfile.TemporaryFile("w+", encoding="utf-8") as words:
         pyright = [str(PYTHON), "-m", "pyright"]
         types = subprocess.Popen(pyright, cwd=ROOT, stdout=words, stderr=subprocess.STDOUT)
         codes["types"] = -1
         try:
             tests = [PYTHON, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *rest]
-            codes["tests"] = told("tests", tests)
+            codes["tests"] = step("tests", tests)
             codes["types"] = types.wait()
         finally:
             types.kill()
@@ -105,7 +105,7 @@ def test(rest: list[str]) -> int:
     return next((code for code in codes.values() if code), 0)
 
 
-def told(name: str, command: list[str | Path]) -> int:
+def step(name: str, command: list[str | Path]) -> int:
     """Say what is done and do it; its exit code."""
     say(name)
     return call(command)

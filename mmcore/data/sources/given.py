@@ -176,10 +176,10 @@ class Faults:
                 next_step=error.next_step,
                 where=error.where,
             )
-        told = list(self._first.values())
-        if len(told) == 1:
-            raise told[0]
-        lines = [f"  {n}. {error.message}" for n, error in enumerate(told[:MOST_FAULTS], start=1)]
-        if len(told) > MOST_FAULTS:
-            lines.append(f"  and {len(told) - MOST_FAULTS} more")
-        raise CorpusError("\n".join([f"{len(told)} faults in these tables", *lines]))
+        errors = list(self._first.values())
+        if len(errors) == 1:
+            raise errors[0]
+        lines = [f"  {n}. {error.message}" for n, error in enumerate(errors[:MOST_FAULTS], start=1)]
+        if len(errors) > MOST_FAULTS:
+            lines.append(f"  and {len(errors) - MOST_FAULTS} more")
+        raise CorpusError("\n".join([f"{len(errors)} faults in these tables", *lines]))
