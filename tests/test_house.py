@@ -59,6 +59,24 @@ def test_no_file_is_a_hall() -> None:
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
+LONG = {("mmcore/run.py", "_run"), ("studies/resolve.py", "resolve")}
+"""The two that read better as one list of steps."""
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """80 lines at most, docstring and signature included."""
+    long = set()
+    for path in tracked("*.py"):
+        if ROOT / "tests" in path.parents:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                if node.end_lineno - node.lineno + 1 > 80:
+                    long.add((str(path.relative_to(ROOT)), node.name))
+    assert long == LONG
+
+
 def test_nothing_is_unpickled() -> None:
     """Checkpoints are loaded with ``weights_only``; the one reader of a foreign pickle permits arrays alone."""
     for path in tracked("*.py"):
