@@ -102,8 +102,8 @@ def _remembered(request: Request, home: Home) -> list[str]:
     """Kinds, in the order in which they were asked; those that this version does not know are left out."""
     path = home.request(request.search_key)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return [kind for kind in told["analyses"] if kind in KINDS]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [kind for kind in content["analyses"] if kind in KINDS]
     except FileNotFoundError:
         return []
     except OSError as problem:

@@ -87,8 +87,8 @@ def trial(
                 raise disk_full(error, workdir) from error
             with contextlib.suppress(OSError):
                 (workdir / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-            told = str(error) or repr(error)
-            result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
+            message = str(error) or repr(error)
+            result = failed_record(config, fingerprint, type(error).__name__, message, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
         with room_in(workdir):
             record = write_result(result, workdir, config, study, arm, started)
@@ -141,9 +141,9 @@ def _train(
 ) -> Record:
     failure = None if shared is None else shared.record.failure
     if shared is not None and failure is not None:
-        told = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
+        message = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
         # The same kind of error, so that whether it is final follows from the training's.
-        return failed_record(config, fingerprint, failure.error, told, 0.0)
+        return failed_record(config, fingerprint, failure.error, message, 0.0)
     from mmcore.run import run
 
     return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)

@@ -127,11 +127,11 @@ _OURS = re.compile(rb'\s*\{\s*"format"\s*:\s*%d\s*[,}]' % FORMAT)
 """How the text of a record of this format begins."""
 
 
-def _other_format(path: Path, told: object) -> RecordError:
+def _other_format(path: Path, content: object) -> RecordError:
     return RecordError(
         "the record has another format",
         expected=str(FORMAT),
-        found=str(told.get("format") if isinstance(told, dict) else type(told).__name__),
+        found=str(content.get("format") if isinstance(content, dict) else type(content).__name__),
         where=str(path),
         next_step="Use the version of mmstudy that wrote it, or another --home",
     )

@@ -131,8 +131,8 @@ def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
         {'skill/mean': 0.6, 'skill/sd': 0.1414213562373095}
     """
     known = [value for value in values if math.isfinite(value)]
-    told = {f"{name}/mean": fmean(known)} if known else {}
-    return told | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
+    summary = {f"{name}/mean": fmean(known)} if known else {}
+    return summary | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
 
 
 def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:

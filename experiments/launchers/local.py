@@ -286,13 +286,13 @@ def share_of_cores(runs: int, workers: int | None, device: str, threads: int | N
 
 def thread_note(threads: int) -> str | None:
     """A note if the environment sets a number of threads and runs use another one; else None."""
-    told = [
+    unused = [
         f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name, str(threads)) != str(threads)
     ]
-    if not told:
+    if not unused:
         return None
     runs = "one thread each" if threads == 1 else f"{threads} threads each"
-    return f"{', '.join(told)} is not used: runs have {runs}; --threads N sets another number"
+    return f"{', '.join(unused)} is not used: runs have {runs}; --threads N sets another number"
 
 
 def _cuda_devices() -> int:

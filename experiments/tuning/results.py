@@ -69,15 +69,15 @@ def search_result(
     """The result of one search so far; ``study`` is None if it has not started."""
     trials = [] if study is None else trials_of(study)
     cost = costs(trials)
-    told = {rank: _trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()}
+    by_rank = {rank: _trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()}
     complete = is_complete(search, arm, trials)
     found = winners(search, arm, trials, schema) if complete else []
     return SearchResult(
         search,
         arm,
-        trials=tuple(told.values()),
+        trials=tuple(by_rank.values()),
         best=tuple(rank_of(trial) for trial in ranking(search, trials)),
-        confirmed={name: told[rank_of(trial)] for name, trial in found},
+        confirmed={name: by_rank[rank_of(trial)] for name, trial in found},
         complete=complete,
     )
 
