@@ -154,6 +154,7 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
         (named, "augmentation.modality_dropout.rate"),
         (taken, "evaluation.without"),
         (placebo, "data.placebo"),
+        ([*config.model.embedding], "model.embedding"),
     ):
         for name in names:
             if name not in schema.modalities:

@@ -24,7 +24,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_twice, refuse_unlike
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
-from studies.study import Preset, Study
+from studies.study import CATALOGUE, Preset, Study
 
 
 def resolve(
@@ -67,6 +67,7 @@ def resolve(
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
     """
     values: Plain = {}
+    folder = _code_folder(written.path)
     layers: list[tuple[Overrides, Where]] = []
     if study.search is not None:
         # What is found must be confirmed on items that had no part in the search.
@@ -81,8 +82,8 @@ def resolve(
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
         values = override(values, overrides)
-        config_of(values, str(corpus), schema, where)
-    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",))), schema)
+        config_of(values, str(corpus), schema, where, folder)
+    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",)), folder), schema)
     usual = default_metric(task, schema)
     own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
     # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
@@ -91,7 +92,7 @@ def resolve(
     def config(overrides: Overrides, where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
-        made = config_of(override(values, overrides), str(corpus), schema, where)
+        made = config_of(override(values, overrides), str(corpus), schema, where, folder)
         # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
         select = None if made.training.select == usual.name else made.training.select
         made = made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
@@ -150,6 +151,11 @@ def resolve(
         search=search,
         first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _code_folder(study: Path) -> Path:
+    """Where custom parts lie: beside the study; for a study of the catalogue in the current folder."""
+    return Path.cwd() if study.parent == CATALOGUE else study.parent
 
 
 def _with_window(

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import NonNegativeInt, PositiveInt
 
 from mmcore.config.data import AugmentationConfig, DataConfig, SplitConfig, Task
-from mmcore.config.model import ModelConfig
+from mmcore.config.model import Model, ModelConfig
 from mmcore.config.training import LossConfig, TrainingConfig
 from mmcore.frozen import Frozen
 from mmcore.names import Name
@@ -43,7 +43,7 @@ class RunConfig(Frozen):
     """How tables become windows."""
     split: SplitConfig = SplitConfig()
     """Shares of train, validation and test."""
-    model: ModelConfig = ModelConfig()
+    model: Model = ModelConfig()
     """The network."""
     loss: LossConfig = LossConfig()
     """The loss that training minimises."""
