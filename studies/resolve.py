@@ -83,9 +83,10 @@ def resolve(
         refuse_twice(overrides, where)
         values = override(values, overrides)
         config_of(values, str(corpus), schema, where, folder)
-    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",)), folder), schema)
+    root = config_of(values, str(corpus), schema, pointer(written, ("base",)), folder)
+    task = resolve_task(root, schema)
     usual = default_metric(task, schema)
-    own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
+    own = usual if study.metric is None else _metric(study.metric, root, schema, written.where(("metric",)))
     # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
     values = override({"training": {"select": own.name}}, values)
 
@@ -122,7 +123,7 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
-    yardstick = own if metric is None else _metric(metric, schema, "--metric")
+    yardstick = own if metric is None else _metric(metric, root, schema, "--metric")
     chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
@@ -312,10 +313,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     )
 
 
-def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
+def _metric(text: str, base: RunConfig, schema: CorpusSchema, where: str) -> Metric:
     """The yardstick, once it is certain that runs on this corpus will have a value for it."""
     try:
-        metric = parse_metric(text)
+        metric = parse_metric(text, base.measures)
         refuse_unmeasured(metric, schema.targets)
     except ConfigError as error:
         raise StudyError(

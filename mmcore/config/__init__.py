@@ -5,7 +5,7 @@ optimiser, loop. custom.py: parts that are not ours. run.py: all of it together.
 errors.
 """
 
-from mmcore.config.custom import Custom, Reference
+from mmcore.config.custom import Custom, CustomMetric, Reference
 from mmcore.config.data import (
     LONGEST_WINDOW,
     USUAL_WINDOW,

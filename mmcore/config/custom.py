@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from mmcore.frozen import Frozen
+from mmcore.measures import Measure
 
 
 class Reference(Frozen):
@@ -33,3 +34,25 @@ class Custom(Reference):
     """A class of your own, in any place where a kind can be named."""
 
     kind: Literal["custom"] = "custom"
+
+
+Kind = Literal["continuous", "binary", "categorical"]
+
+
+class CustomMetric(Custom):
+    """A measure of your own: from what was predicted and what is true to one number."""
+
+    whereabouts: ClassVar = ("folder", "title", "meaning")
+
+    higher_is_better: bool
+    """Its direction."""
+    kinds: tuple[Kind, ...] = ("continuous", "binary", "categorical")
+    """Kinds of parameters that it is computed for."""
+    title: str | None = None
+    """For tables and axes; None: its name."""
+    meaning: str = "A measure of your own."
+    """One sentence for readers of a report."""
+
+    def measure(self, name: str) -> Measure:
+        """The measure under the name that the config gives it; over components it is a mean."""
+        return Measure(name, self.higher_is_better, self.title or name, self.meaning, kinds=self.kinds)

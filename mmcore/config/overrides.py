@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 
@@ -90,6 +90,11 @@ def build_config(values: Plain, where: str | None = None) -> RunConfig:
         return RunConfig.model_validate(_with_kinds(values, RunConfig))
     except ValidationError as error:
         raise explain(error, where) from None
+    except ConfigError as error:
+        place = f"{where}: {error.where}" if where and error.where else where or error.where
+        raise ConfigError(
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where=place
+        ) from None
 
 
 def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
@@ -207,11 +212,15 @@ def _written(model: Any) -> list[str]:
 def _members(path: str) -> list[Any]:
     """The models that are possible at a dotted path: one, or all members of a family; [] for an unknown path."""
     models: list[Any] = [RunConfig]
+    by_name = False
     for step in path.split(".") if path else []:
-        found = [
-            m for model in models if step in model.model_fields for m in _models(model.model_fields[step].annotation)
-        ]
-        models = list(dict.fromkeys(found))
+        if by_name:
+            # A name that the user gives, e.g. of a metric: it leads to the models that the mapping holds.
+            by_name = False
+            continue
+        fields = [m.model_fields[step] for m in models if step in m.model_fields]
+        by_name = any(get_origin(field.annotation) is dict for field in fields)
+        models = list(dict.fromkeys(m for field in fields for m in _models(field.annotation)))
     return models
 
 

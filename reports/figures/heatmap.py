@@ -72,7 +72,9 @@ class DifferencesByComponent(FigureBase):
 
     def _common(self) -> bool:
         """Whether one scale of shades serves all columns: only where scores of components are one another's like."""
-        return MEASURES[self.summary.metric.measure].whole == "mean"
+        known = MEASURES.get(self.summary.metric.measure)
+        # A measure of the user's is a mean over components.
+        return known is None or known.whole == "mean"
 
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, the metric left of the components."""

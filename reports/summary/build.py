@@ -178,7 +178,7 @@ def _comparisons(
             asked.append((*pair, component if component != metric.component else None))
             size = len(components) * len(study.known_pairs)
             family.append(_compare(results, metric, component, scores, pair, monitoring, size))
-    whole = MEASURES[metric.measure].whole
+    whole = study.metric.measure.whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
@@ -299,7 +299,8 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     # A component of one parameter has its error twice, under the component and under the parameter.
     keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
-    rank = {name: i for i, name in enumerate([*MEASURES, *(m for m, _, _ in keys if m not in MEASURES)])}
+    known = MEASURES | study.measures
+    rank = {name: i for i, name in enumerate([*known, *(m for m, _, _ in keys if m not in known)])}
     rows = []
     for measure, component, parameter in sorted(keys, key=lambda k: (rank[k[0]], k[1] is not None)):
         every = results.table(measure, component, "all", parameter)
@@ -307,7 +308,7 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
         rows.append(
             MeasureRow(
                 measure=measure,
-                title=MEASURES[measure].title if measure in MEASURES else measure,
+                title=known[measure].title if measure in known else measure,
                 component=component,
                 parameter=parameter,
                 unit=units.get(parameter, "") if parameter else "",
