@@ -206,7 +206,8 @@ def valid_keys(path: str) -> list[str]:
 
 def _written(model: Any) -> list[str]:
     """The keys of a model, as they are written in a file."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    own = getattr(model, "own", tuple(model.model_fields))
+    return [field.alias or name for name, field in model.model_fields.items() if name in own]
 
 
 def _members(path: str) -> list[Any]:

@@ -47,11 +47,112 @@ class Recurrent(nn.Module):
         return self.out(states).unflatten(-1, self.shape)
 '''
 
+SCORES = '''\
+import numpy as np
+import torch
+
+
+class Absolute:
+    """Mean absolute error, times a factor."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, predicted, true):
+        return self.factor * np.abs(predicted - true).mean()
+
+
+class Right:
+    """Share of predictions that name the right class."""
+
+    def __call__(self, predicted, true):
+        return (predicted.argmax(1) == true).mean()
+
+
+class Square:
+    def __call__(self, predicted, true):
+        return (predicted - true).square()
+
+
+class LogCosh:
+    def __call__(self, predicted, true):
+        return torch.log(torch.cosh(predicted - true))
+
+
+class Inverse:
+    """Weights components by the inverse of their loss, smoothed over steps."""
+
+    def __init__(self, components):
+        self.mean = torch.ones(len(components))
+
+    def __call__(self, losses):
+        self.mean = 0.9 * self.mean + 0.1 * losses
+        return 1 / (self.mean + 0.1)
+
+    def state_dict(self):
+        return {"mean": self.mean}
+
+    def load_state_dict(self, state):
+        self.mean = state["mean"]
+
+
+class Flip:
+    """Changes the sign of a modality in half of the windows, and hides the first step of another one."""
+
+    def __call__(self, values, present, rng):
+        for x in values.values():
+            if rng.random() < 0.5:
+                x *= -1
+        present[0, 0] = False
+'''
+
+LAYERS = '''\
+import torch
+from torch import nn
+
+
+class Conv(nn.Module):
+    """An encoder: one causal convolution."""
+
+    def __init__(self, width, causal, kernel=3):
+        super().__init__()
+        self.pad = kernel - 1
+        self.conv = nn.Conv1d(width, width, kernel)
+
+    def forward(self, x, valid):
+        x = nn.functional.pad(x.transpose(1, 2), (self.pad, 0))
+        return self.conv(x).transpose(1, 2).relu()
+
+
+class Head(nn.Module):
+    def __init__(self, width, tracks, outputs):
+        super().__init__()
+        self.shape = tracks, outputs
+        self.out = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, tracks * outputs))
+
+    def forward(self, h):
+        return self.out(h).unflatten(-1, self.shape)
+
+
+class Two(nn.Module):
+    """An embedding: two Linears."""
+
+    def __init__(self, features, width, modality):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(features, width), nn.Tanh(), nn.Linear(width, width))
+
+    def forward(self, x):
+        return self.layers(x)
+'''
+
 
 def write_package(folder: Path, **modules: str) -> Path:
-    """A package ``my_pkg`` in a folder; ``fusion`` and ``models`` are there unless a text replaces them."""
+    """A package ``my_pkg`` in a folder; its modules are those above unless a text replaces them. A
+    module ``my_scores`` lies beside it."""
     package = folder / "my_pkg"
     package.mkdir(parents=True, exist_ok=True)
-    for name, text in ({"__init__": "", "fusion": FUSION, "models": MODEL} | modules).items():
+    ours = {"__init__": "", "fusion": FUSION, "models": MODEL, "scores": SCORES, "layers": LAYERS}
+    for name, text in (ours | modules).items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
+    (folder / "my_scores.py").write_text(SCORES, encoding="utf-8")
     return folder
