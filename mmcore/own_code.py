@@ -133,6 +133,11 @@ def arguments(made: Any, part: Reference, offered: Mapping[str, object]) -> dict
     return given
 
 
+def parameters_of(made: Any) -> tuple[str, ...]:
+    """Names of the parameters of a class's constructor, or of a function."""
+    return tuple(_parameters(made)[0])
+
+
 def _parameters(made: Any) -> tuple[dict[str, bool], bool]:
     """Names of a callable's parameters with whether each is required, and whether it takes any name."""
     start = getattr(made, "__init__", made) if inspect.isclass(made) else made
