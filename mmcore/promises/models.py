@@ -138,7 +138,7 @@ def rows_are_independent(model: MultimodalModel) -> None:
 def nothing_later_is_read(model: MultimodalModel) -> None:
     if not model.causal:
         return
-    for t, gradients in _gradients(model):
+    for t, gradients in gradients_of(model):
         for name, g_BTF in gradients.items():
             later = g_BTF[:, t + 1 :].nan_to_num(nan=torch.inf).abs()
             if later.numel() and bool((later != 0).any()):
@@ -149,7 +149,7 @@ def nothing_later_is_read(model: MultimodalModel) -> None:
                 )
 
 
-def _gradients(model: MultimodalModel) -> list[tuple[int, dict[str, Tensor]]]:
+def gradients_of(model: MultimodalModel) -> list[tuple[int, dict[str, Tensor]]]:
     """Steps, and gradients of the outputs there with respect to all values of each modality."""
     batch = replace(
         make_batch(),

@@ -39,8 +39,8 @@ class Kept:
 
     Args:
         name, says: of the promise. broken: what was found instead, with numbers; None: it is kept. variant: the model
-            or parameter on which it broke. tested: how many variants were tested; a variant that breaks the first promise
-            is not tested on the others, which would only say the same again.
+            or parameter on which it broke. tested: how many variants were tested. A variant that breaks the first
+            promise is not tested on the others: they would only say the same again.
     """
 
     name: str
