@@ -20,7 +20,7 @@ from experiments.planning.request import Request
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
-from mmcore.quality import FILE, QualityRow, read_quality
+from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
 from reports.records.frame import Origin, StudyResults, tidy
 from reports.summary.build import Summary
@@ -139,13 +139,6 @@ def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
         return read_quality(store)
     except FileNotFoundError:
         return ()
-    except ValueError as problem:
-        raise RecordError(
-            "the quality report of the corpus must be readable",
-            found=str(problem)[:200],
-            where=str(store / FILE),
-            next_step=f"Remove the folder {store}; the next run prepares the corpus again",
-        ) from None
 
 
 def _origin(request: Request, home: Home) -> Origin:

@@ -247,7 +247,7 @@ def _unfinished(home: Path) -> CheckpointError:
         "only a training that is finished can be tested in another way",
         expected="a whole checkpoint of its last epoch",
         where=str(home / "checkpoints" / "last.pt"),
-        next_step=f"Delete {home}; the same command then trains it again",
+        next_step=f"Rename {home}; the same command then trains it again",
     )
 
 

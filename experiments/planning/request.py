@@ -119,6 +119,7 @@ class PlannedRun:
         epochs: epochs trained already, of a run to resume.
         seconds: estimated seconds still to train, on one worker.
         factor: the truth is likely between seconds ÷ factor and seconds × factor.
+        broken: what is wrong with its record, where that is torn or of another run; it is then to be trained again.
     """
 
     arm: str
@@ -129,6 +130,7 @@ class PlannedRun:
     epochs: int
     seconds: float
     factor: float = 1.0
+    broken: str | None = None
 
 
 def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
