@@ -93,7 +93,7 @@ def test_a_table_of_a_header_alone_is_empty(write_tiny: Write, tiny_tables: Call
         ("- name: level", "- name: level_{5..2}", "ends below its start"),
         ("- name: '{0..1}_x'", "- nam: '{0..1}_x'", "Did you mean 'name'?"),
         ("component: 'on'", "component: [on]", "string"),
-        ("name: tiny", "name: on", "found True. Quote it, since YAML reads on, off, yes and no as true or false"),
+        ("name: tiny", "name: true", "found True. Quote it, since YAML reads it as a truth value"),
         ("name: tiny", "name: 2026", "found 2026. Quote it, since YAML reads it as a number"),
         ("component: 'on'", "component: 1.5", "found 1.5. Quote it"),
     ],
