@@ -24,6 +24,7 @@ from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Sta
 from experiments.mirror import Mirror
 from experiments.opening import open_request
 from experiments.planning.foresight import prospects
+from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import Options, PlannedRun, Request, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
@@ -94,6 +95,7 @@ def run_study(
         request = open_request(name, place, options)
     for arm in request.study.arms:
         check_packages(arm.config)
+    refuse_too_large(request)
     ahead = _planned(request, place, display)
     _warn(request, ahead, display)
     display.expect(ahead.stages)

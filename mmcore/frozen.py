@@ -8,11 +8,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from mmcore.limits import LARGEST
+
 
 def _without_truth(part: Any) -> Any:
-    """The same schema; its numbers refuse truth values."""
+    """The same schema; its numbers refuse truth values, and whole ones what is above the largest."""
     match part:
-        case {"type": "int" | "float"}:
+        case {"type": "int"}:
+            whole = {"le": LARGEST, **part} if "lt" not in part else part
+            return core_schema.no_info_before_validator_function(_refuse_truth, whole)
+        case {"type": "float"}:
             return core_schema.no_info_before_validator_function(_refuse_truth, part)
         case {"type": "function-before", "function": {"function": function}} if function is _refuse_truth:
             return part

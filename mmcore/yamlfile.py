@@ -229,7 +229,9 @@ def _read(
             "this is not valid YAML",
             found=problem.problem,
             where=at(mark.line + 1 if mark else 1),
-            next_step="Check indentation, colons and quotes on this line and the one above",
+            next_step="Check indentation, colons and quotes on this line and the one above"
+            if numbered
+            else "Quote the value, or close what it opens",
         ) from None
     except yaml.reader.ReaderError as problem:
         raise error(

@@ -10,6 +10,7 @@ from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, app
 from mmcore.config import NOT_NUMBERS, Forecast, Overrides, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
+from mmcore.limits import MOST_SETTINGS
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_task
 from mmcore.yamlfile import Place, YamlFile
@@ -66,6 +67,21 @@ def refuse_unknown_columns(analyses: Sequence[AnyAnalysis], columns: Sequence[st
                 )
 
 
+def refuse_many(number: int, what: str, most: int, where: str) -> None:
+    """Refuse what would take for ever to plan, before it is planned.
+
+    Raises:
+        StudyError: ``number`` is above ``most``.
+    """
+    if number > most:
+        raise StudyError(
+            f"a study may have at most {most:,} {what}",
+            found=f"{number:,}",
+            where=where,
+            next_step="Take fewer arms or repeats, or make several studies",
+        )
+
+
 def refuse_machine(overrides: Overrides, where: Where) -> None:
     """A study says what to compare; where and on which device it runs is set on the command line."""
     for name in override({}, overrides):
@@ -81,6 +97,7 @@ def refuse_machine(overrides: Overrides, where: Where) -> None:
 def refuse_twice(overrides: Overrides, where: Where) -> None:
     """Nothing may be set twice at one level: the order of lines would decide, unseen."""
     settings = list(_leaves((), overrides))
+    refuse_many(len(settings), "settings in one arm", MOST_SETTINGS, where(""))
     for one, other in combinations(settings, 2):
         first, second = ".".join(one), ".".join(other)
         if f"{second}.".startswith(f"{first}."[: len(second) + 1]):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.home import Home
+from experiments.planning.checked import check_changes, check_numbers, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
 from mmcore.analyses import ErrorsAnalysis
@@ -50,6 +51,9 @@ class Options:
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
+
+    Raises:
+        StudyError: an empty text, a number out of bounds, a path that is set twice, a value that no file can hold.
     """
 
     corpus: str | os.PathLike[str] | None = None
@@ -67,6 +71,10 @@ class Options:
         if self.corpus is not None:
             # As text, since it is shown in the command that rebuilds a report.
             object.__setattr__(self, "corpus", os.fspath(self.corpus))
+        named = {"corpus": self.corpus, "preset": self.preset, "metric": self.metric, "storage": self.storage}
+        check_texts({flag: None if value is None else str(value) for flag, value in named.items()})
+        check_numbers(self.repeats, self.workers, self.threads)
+        check_changes(self.changes)
 
 
 @dataclass(frozen=True)

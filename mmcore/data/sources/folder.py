@@ -18,6 +18,7 @@ from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.schema_file import read_schema
 from mmcore.data.sources.table_files import no_table, table_names, table_paths, unreadable
 from mmcore.errors import CorpusError
+from mmcore.files import open_file
 from mmcore.names import nfc
 from mmcore.schema import Clock, CorpusSchema, Modality, Targets
 
@@ -220,7 +221,7 @@ def content_key(folder: Path) -> str:
 
 def _digest(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError as error:
         raise unreadable(path, "file", error) from None

@@ -291,7 +291,7 @@ def test_what_may_not_be_read_is_told(write_tiny: Write, monkeypatch: pytest.Mon
     folder = write_tiny()
 
     def refuse(target: Path) -> None:
-        real_list, real_open = os.listdir, Path.open
+        real_list, real_open, real_os_open = os.listdir, Path.open, os.open
 
         def listdir(path: Any) -> Any:
             if Path(path) == target:
@@ -303,6 +303,12 @@ def test_what_may_not_be_read_is_told(write_tiny: Write, monkeypatch: pytest.Mon
                 raise PermissionError(13, "Permission denied", str(path))
             return real_open(path, *rest, **named)
 
+        def os_opened(path: Any, *rest: Any, **named: Any) -> int:
+            if not isinstance(path, int) and Path(os.fsdecode(path)) == target:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real_os_open(path, *rest, **named)
+
+        monkeypatch.setattr(os, "open", os_opened)
         monkeypatch.setattr(os, "listdir", listdir)
         monkeypatch.setattr(Path, "open", opened)
 
