@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from experiments.home import Home
+from experiments.home import Home, sqlite_uri
 from experiments.records import Begun
 from mmcore.errors import StoreError
 from mmcore.record import Record
@@ -374,7 +374,7 @@ def _create_database(home: Home) -> None:
     for leftover in home.root.glob("mlflow.db.partial*"):
         leftover.unlink()
     partial = home.root / f"mlflow.db.partial-{os.getpid()}"
-    store = SqlAlchemyStore(f"sqlite:///{partial.as_posix()}", home.artifacts.as_uri())
+    store = SqlAlchemyStore(sqlite_uri(partial), home.artifacts.as_uri())
     store.engine.dispose()
     os.replace(partial, path)
 

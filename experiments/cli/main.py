@@ -34,6 +34,7 @@ from experiments.cli.options import (
     own_options_first,
 )
 from experiments.home import Home
+from experiments.planning.checked import check_texts
 from mmcore.errors import MMStudyError
 from reports.numbers import counted
 
@@ -62,7 +63,8 @@ def _print_version(request: bool) -> None:
 def _home(
     context: typer.Context,
     home: Annotated[
-        Path | None,
+        # As text: an empty one would become the current folder.
+        str | None,
         typer.Option(
             "--home", metavar="DIR", help="Folder for everything that is generated; default MMSTUDY_HOME or ./mlruns."
         ),
@@ -79,9 +81,10 @@ def _home(
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
+    check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
-    context.obj = Home.choose(home)
+    context.obj = Home.choose(None if home is None else Path(home))
 
 
 @app.command("list")
