@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from mmcore.cells import plain_cell
 from mmcore.config import RunConfig, Task
 from mmcore.data.duplicates import divided_duplicates
 from mmcore.data.normalisation import fit_normaliser
@@ -312,5 +313,5 @@ def _write_items(path: Path, rows: list[ItemLoss]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(each.name for each in fields(ItemLoss))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows([plain_cell(v) if isinstance(v, str) else v for v in astuple(row)] for row in rows)
     _write_text(path, text.getvalue())

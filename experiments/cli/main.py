@@ -35,7 +35,7 @@ from experiments.cli.options import (
 )
 from experiments.home import Home
 from experiments.planning.checked import check_texts
-from mmcore.errors import MMStudyError
+from experiments.terminal import guarded
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def _print_version(request: bool) -> None:
 def _home(
     context: typer.Context,
     home: Annotated[
-        # As text: an empty one would become the current folder.
         str | None,
         typer.Option(
             "--home", metavar="DIR", help="Folder for everything that is generated; default MMSTUDY_HOME or ./mlruns."
@@ -383,19 +382,7 @@ def _print_json(value: object) -> None:
 
 def main() -> None:
     """Entry point: errors of ours become one line on standard error and exit code 2."""
-    try:
-        app(args=own_options_first(sys.argv[1:]), standalone_mode=True)
-    except MMStudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}. Check the path and its permissions", file=sys.stderr)
-        sys.exit(2)
+    guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from factories.records import a_record
 from experiments.home import Home
 from experiments.records import RECORD, put_aside, read_head, read_history, read_record, write_record
 from mmcore import files
-from mmcore.errors import RecordError
+from mmcore.errors import RecordError, StoreError
 from mmcore.files import BrokenFile
 
 CONTENTS = [b"", b"[]", b"null", b"{}", b"7", b'{"format": 1', b"\xff\xfe", b"[" * 3000, b'{"format": 1, "arm": []}']
@@ -206,3 +206,18 @@ def test_no_other_file_of_the_home_ends_a_command_in_a_traceback(
             assert told.returncode == 2, told.stdout
             assert "report" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_search_that_may_not_be_read_is_not_to_be_removed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.tuning import storage
+
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(storage, "_cut_torn_line", refused)
+    with (
+        pytest.raises(StoreError, match=r"Permission denied.*chmod u\+r") as caught,
+        storage.open_storage(home, "s", None),
+    ):
+        pass
+    assert "emove" not in caught.value.message
