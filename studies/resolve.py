@@ -22,7 +22,16 @@ from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_many, refuse_twice, refuse_unlike
+from studies.rules import (
+    refuse_duplicates,
+    refuse_endless,
+    refuse_idle_differences,
+    refuse_keyword,
+    refuse_machine,
+    refuse_many,
+    refuse_twice,
+    refuse_unlike,
+)
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
 from studies.study import Preset, Study
@@ -107,6 +116,7 @@ def resolve(
     refuse_many(len(wanted), "arms", MOST_ARMS, written.where(("design",) if study.design else ("arms",)))
     arms = tuple(ResolvedArm(a.name, a.overrides, config(a.overrides, where_of(a.name))) for a in wanted.values())
     refuse_duplicates(arms, where_of)
+    refuse_idle_differences(arms, schema, where_of)
     refuse_unlike(arms, schema, where_of)
     reference = _reference(study, arms, config({}, pointer(written, ("base",))), written)
     rule = _rule(study.match, match)
@@ -298,6 +308,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     """The reference's name. With a design, ``all`` and ``base`` also mean the arm that leaves the base as it is."""
     names = [arm.name for arm in arms]
     if study.reference in names:
+        named = next(arm.config for arm in arms if arm.name == study.reference)
+        others = [arm.name for arm in arms if _alike(arm.config, base) and arm.name != study.reference]
+        if study.design and others and not _alike(named, base):
+            refuse_keyword(study.reference, others[0], written)
         return study.reference
     if study.reference in ("all", "base") and study.design:
         for arm in arms:

@@ -206,6 +206,10 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
+        arms = written.data.get("arms")
+        if not place and isinstance(arms, dict):
+            # The rule about names of arms is that of the whole; the line is that of the name.
+            place = next((("arms", name) for name in arms if illegal(name)), place)
         own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",))
         path = ".".join(map(str, place)) if own else error.where
         rule, next_step = error.rule, error.next_step

@@ -28,6 +28,7 @@ from mmcore.data.prepared import (
     write_likenesses,
 )
 from mmcore.data.sources.folder import FolderSource, content_key
+from mmcore.data.sources.look_alikes import group_notes
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
@@ -135,6 +136,8 @@ class _ArrayFile:
 
 def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, content: str, on_event: OnEvent) -> None:
     schema = source.schema
+    for text in source.doubts():
+        on_event(Note(text))
     on_event(Note(f"preparing corpus '{schema.name}': {len(source.items)} items"))
     files = {
         f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
@@ -197,6 +200,7 @@ def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) 
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
     empty = [item.name for item in items if not item.steps]
     notes = [f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"] if empty else []
+    notes += group_notes(item.group for item in items)
     notes += time_notes(quality)
     for line in summarise(quality):
         if line.warnings:

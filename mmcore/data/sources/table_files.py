@@ -38,6 +38,12 @@ def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop
     for entry in _listing(place):
         present.setdefault(nfc(entry), []).append(entry)
     paths: dict[str, Path] = {}
+    shouted = {
+        stem + suffix.lower(): entry
+        for entry in present
+        for stem, dot, ending in [entry.rpartition(".")]
+        if (suffix := dot + ending).lower() in SUFFIXES and suffix not in SUFFIXES
+    }
     for item in items:
         found = [entry for suffix in SUFFIXES for entry in present.get(item + suffix, ())]
         if len(found) > 1:
@@ -47,6 +53,16 @@ def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop
                     found=" and ".join(found),
                     next_step="Keep one of them",
                     where=str(place),
+                )
+            )
+        elif not found and (wrong := next((shouted[item + s] for s in SUFFIXES if item + s in shouted), None)):
+            tell(
+                CorpusError(
+                    "the name of a table ends in lower-case letters, on every system",
+                    expected=" or ".join(SUFFIXES),
+                    found=f"'{wrong}'",
+                    next_step=f"Rename it to {item}{Path(wrong).suffix.lower()}",
+                    where=str(place / present[wrong][0]),
                 )
             )
         elif found:
