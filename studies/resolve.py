@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from mmcore.yamlfile import Place, YamlFile
 from studies.configs import Where, config_of, pointer
 from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
+from studies.pairs import Pairs, pairs_of
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -331,47 +331,10 @@ def _pairs(
     written: YamlFile,
 ) -> tuple[tuple[str, str], ...]:
     """The comparisons; ``found`` are names of arms that the study's search will find, the first to be named."""
-    names = [*found, *(arm.name for arm in arms)]
-    match study.comparisons:
-        case "reference":
-            pairs = tuple((name, reference) for name in names if name != reference)
-        case "pairs":
-            pairs = tuple(combinations(names, 2))
-        case "neighbours":
-            pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
-        case "conditions":
-            pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
-        case listed:
-            for index, pair in enumerate(listed):
-                for name in pair:
-                    if name not in names:
-                        raise StudyError(
-                            f"comparison names the unknown arm '{name}'",
-                            where=written.where(("comparisons", index)),
-                            next_step=nearest(name, names),
-                        )
-                if pair[0] == pair[1] or set(pair) in map(set, listed[:index]):
-                    once = "with itself" if pair[0] == pair[1] else f"with '{pair[1]}' twice"
-                    raise StudyError(
-                        f"arm '{pair[0]}' is compared {once}",
-                        where=written.where(("comparisons", index)),
-                        next_step="Name each pair of arms once: [arm, against]",
-                    )
-            pairs = listed
-    if not pairs:
-        raise StudyError(
-            "there is nothing to compare",
-            expected="at least two arms" if len(names) < 2 else "at least one comparison",
-            found=", ".join(names) if len(names) < 2 else "none",
-            where=written.where(("comparisons",) if len(names) > 1 else ("arms",)),
-        )
-    alone = [name for name in names if name not in {arm for pair in pairs for arm in pair}]
-    if alone and study.comparisons == "conditions":
-        raise StudyError(
-            f"no other arm is tested under the same condition as '{alone[0]}'",
-            expected="comparisons between arms with equal evaluation.without",
-            found=f"{', '.join(alone)} would be trained and compared with nothing",
-            where=written.where(("comparisons",)),
-            next_step="Add an arm with the same evaluation.without, or list the comparisons",
-        )
-    return pairs
+
+    def by_modality(kind: Literal["neighbours", "conditions"]) -> Pairs:
+        if kind == "neighbours":
+            return neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
+        return same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
+
+    return pairs_of(study, [*found, *(arm.name for arm in arms)], reference, written, by_modality)

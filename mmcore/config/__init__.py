@@ -21,6 +21,7 @@ from mmcore.config.data import (
     Task,
     TimeMasking,
 )
+from mmcore.config.foreign import ForeignConfig
 from mmcore.config.model import (
     Add,
     AttentionPooling,
