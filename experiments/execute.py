@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, read_record, write_record
-from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.config import EvaluationConfig, ForeignConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
@@ -57,14 +57,7 @@ def trial(
     Raises:
         MMStudyError: the run cannot be done as it was asked; nothing is recorded.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(workdir / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_event(Note("another process trains this run; waiting for its record"))
-        lock.acquire()
-    try:
+    with alone(workdir, on_event):
         record = read_record(workdir)
         if record is not None and record.is_final:
             return record
@@ -83,11 +76,25 @@ def trial(
             told = str(error) or repr(error)
             result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = write_result(result, workdir, config, study, arm, started)
+        record = write_result(result, workdir, study, arm, started, config.device, config.threads)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
         return record
+
+
+@contextlib.contextmanager
+def alone(workdir: Path, on_event: OnEvent) -> Iterator[None]:
+    """The lock on a run's folder, which is made if need be; waits while another process has it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workdir / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_event(Note("another process trains this run; waiting for its record"))
+        lock.acquire()
+    try:
+        yield
     finally:
         lock.release()
 
@@ -165,13 +172,15 @@ def _rewrite(path: Path, content: Mapping[str, object]) -> None:
     save_checkpoint(path, content)
 
 
-def write_result(result: Record, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime) -> Record:
+def write_result(
+    result: Record, workdir: Path, study: str, arm: str, started: datetime, device: str | None, threads: int | None
+) -> Record:
     """Write a run's record and return it, with what its run did not know of."""
     record = replace(
         result,
         study=study,
         arm=arm,
-        environment=replace(environment(), device=config.device, threads=config.threads or 1),
+        environment=replace(environment(), device=device, threads=threads or 1),
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -179,12 +188,24 @@ def write_result(result: Record, workdir: Path, config: RunConfig, study: str, a
     return record
 
 
-def failed_record(config: RunConfig, fingerprint: str, error: str, message: str, seconds: float) -> Record:
-    """The record of a run that ended without a result."""
+def failed_record(
+    config: RunConfig | ForeignConfig,
+    fingerprint: str,
+    error: str,
+    message: str,
+    seconds: float,
+    repeat: int | None = None,
+) -> Record:
+    """The record of a run that ended without a result.
+
+    Args:
+        repeat: number of the repeat, where the config does not say it.
+    """
+    assert repeat is not None or isinstance(config, RunConfig)
     return Record(
         fingerprint=fingerprint,
         config=config,
-        repeat=config.repeat,
+        repeat=config.repeat if isinstance(config, RunConfig) else repeat or 0,
         status="failed",
         failure=Failure(error, message),
         corpus=CorpusFacts(),

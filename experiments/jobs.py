@@ -8,20 +8,26 @@ from pathlib import Path
 
 from experiments.environment import environment
 from experiments.execute import failed_record, write_result
+from experiments.foreign.attempt import TrainingCode
 from experiments.home import Home
 from experiments.launchers.messages import Job
 from experiments.mirror import Mirror
-from experiments.planning.request import PlannedRun, Request
+from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, trains_itself
 from experiments.records import Begun, delete_run, read_record
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.fingerprint import training_fingerprint
 from mmcore.record import Record
+from studies.resolve_runner import max_epochs
 
 
-def delete_failed(run: PlannedRun, request: Request, home: Home) -> None:
+def delete_failed(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home) -> None:
     """Forget a failed run; also the training that it shares, where it was that which failed."""
     assert run.fingerprint is not None
     assert request.content is not None
-    for name in {run.fingerprint, training_fingerprint(run.config, request.content)}:
+    names = {run.fingerprint}
+    if isinstance(run.config, RunConfig):
+        names.add(training_fingerprint(run.config, request.content))
+    for name in names:
         record = read_record(home.run(name))
         if record is not None and not record.done:
             delete_run(home.run(name))
@@ -41,33 +47,61 @@ def job_of(run: PlannedRun, request: Request, home: Home, threads: int, prepared
     )
 
 
-def give_up(run: PlannedRun, request: Request, home: Home, why: str) -> Record:
+def foreign_job_of(run: PlannedRun[ForeignConfig], request: Request[ForeignConfig], home: Home, threads: int) -> Job:
+    """What a worker is asked to do with training code of the user's own."""
+    assert run.fingerprint is not None
+    return Job(
+        fingerprint=run.fingerprint,
+        study=request.study.name,
+        arm=run.arm,
+        repeat=run.repeat,
+        config=run.config,
+        workdir=str(home.run(run.fingerprint)),
+        prepared="",
+        code=code_of(request, run.config),
+        threads=threads,
+    )
+
+
+def code_of(request: Request[ForeignConfig], config: ForeignConfig) -> TrainingCode:
+    """The training code of a study, as it trains with these settings."""
+    training = request.training
+    epochs = max_epochs(training.runner, config.settings)
+    return TrainingCode(training.runner, str(training.source.folder), request.study.metric.name, epochs)
+
+
+def give_up(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home, why: str) -> Record:
     """A failed record for a run whose workers died; the next call of the same command tries it again."""
     assert run.fingerprint is not None
-    result = failed_record(run.config, run.fingerprint, "WorkerDied", why, 0.0)
+    result = failed_record(run.config, run.fingerprint, "WorkerDied", why, 0.0, run.repeat)
     folder = home.run(run.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    return write_result(result, folder, run.config, request.study.name, run.arm, datetime.now(UTC))
+    device, threads = request.options.device, request.options.threads
+    return write_result(result, folder, request.study.name, run.arm, datetime.now(UTC), device, threads)
 
 
-def begun_of(run: PlannedRun, request: Request) -> Begun:
+def begun_of(run: PlannedRun[AnyConfig], request: AnyRequest) -> Begun:
     """What is known of a planned run before it has a record."""
     assert run.fingerprint is not None
     assert request.content is not None
+    if trains_itself(request):
+        corpus, path = request.schema.name, str(request.place.folder)
+    else:
+        corpus, path = "training code", str(request.training.source.folder)
     return Begun(
         study=request.study.name,
         arm=run.arm,
         repeat=run.repeat,
         fingerprint=run.fingerprint,
         config=run.config,
-        corpus=request.schema.name,
+        corpus=corpus,
         content=request.content,
-        path=str(request.place.folder),
+        path=path,
         environment=environment(),
     )
 
 
-def mirror_record(mirror: Mirror, home: Home, request: Request, run: PlannedRun) -> None:
+def mirror_record(mirror: Mirror, home: Home, request: AnyRequest, run: PlannedRun[AnyConfig]) -> None:
     """Bring a finished run's record to the tracking store."""
     assert run.fingerprint is not None
     record = read_record(home.run(run.fingerprint))

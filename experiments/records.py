@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from mmcore.analyses import AnyAnalysis, key
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import Environment
 from mmcore.record import Head, Record
@@ -34,14 +34,14 @@ class Begun:
     """What is known of a run before it has a record: enough to open it in the tracking store.
 
     Args:
-        corpus, content, path: name, content key and folder of the corpus.
+        corpus, content, path: name, content key and folder of the corpus, or of the training code.
     """
 
     study: str
     arm: str
     repeat: int
     fingerprint: str
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     corpus: str
     content: str
     path: str

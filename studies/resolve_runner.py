@@ -170,7 +170,18 @@ def _laid(settings: Mapping[str, Any], overrides: Overrides, where: Where, first
                 where=where(name),
                 next_step=_nearest(name, list(settings)),
             )
-    return {**settings, **mine}
+    return {**settings, **{name: _plain(value) for name, value in mine.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: YAML reads 2026-01-31 as a date."""
+    match value:
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
 
 
 def _nearest(name: str, known: list[str]) -> str:

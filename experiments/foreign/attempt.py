@@ -6,10 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,10 +15,10 @@ from experiments.foreign import call
 from experiments.foreign.process import CODE, in_words, last_lines, run_process
 from experiments.foreign.scores import Epochs, Reported, read_scores
 from experiments.foreign.source import search_path
+from mmcore.config import Plain
 from mmcore.errors import MMStudyError
 from mmcore.events import EpochDone, OnEvent
-from mmcore.measures import Metric
-from studies.runner import AnyRunner, CommandRunner, FunctionRunner, as_word, nested, settings_of, words_of
+from studies.runner import AnyRunner, CommandRunner, FunctionRunner, Runner, as_word, nested, settings_of, words_of
 
 OUTPUT = "output.log"
 """What the training code printed, in a run's folder."""
@@ -44,23 +42,19 @@ class TrainingFailed(MMStudyError):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What to do.
+class TrainingCode:
+    """The training code of a study, as a worker needs to know it.
 
     Args:
-        runner: the training code.
+        runner: a command or a function.
         folder: where it runs: that of the study's file.
-        settings: dotted name to value.
-        repeat: number of the repeat.
         metric: of the study, which must be among the scores.
-        epochs: of a whole training; 0 where nobody knows.
+        epochs: of a whole training; 0 where nobody says.
     """
 
-    runner: AnyRunner
-    folder: Path
-    settings: Mapping[str, Any]
-    repeat: int
-    metric: Metric
+    runner: Runner
+    folder: str
+    metric: str
     epochs: int = 0
 
 
@@ -72,10 +66,11 @@ class Trained:
     history: tuple[dict[str, float], ...]
 
 
-def train(attempt: Attempt, place: Path, on_event: OnEvent) -> Trained:
+def train(code: TrainingCode, settings: Plain, repeat: int, place: Path, on_event: OnEvent) -> Trained:
     """Run the training code once, from the start.
 
     Args:
+        settings: dotted name to value.
         place: the run's folder. Its folder ``work`` is emptied first, unless the runner resumes by itself.
         on_event: hears of each epoch; an exception raised there kills the training code.
 
@@ -83,14 +78,14 @@ def train(attempt: Attempt, place: Path, on_event: OnEvent) -> Trained:
         TrainingFailed: it ended without success, or was killed.
         ScoresError: what it reported cannot be used.
     """
-    runner, workdir = attempt.runner, place / WORK
+    runner, workdir = code.runner, place / WORK
     if not runner.resumes:
         _remove(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     scores, reports = _files(runner, place)
     for file in (scores, reports, place / _ERROR, place / "error.txt"):
         file.unlink(missing_ok=True)
-    words = _command(attempt, place, workdir)
+    words = _command(code, settings_of(settings, {"repeat": repeat, "workdir": str(workdir)}), repeat, place)
     epochs = Epochs(reports, reports.name)
 
     def look(whole: bool = False) -> None:
@@ -98,13 +93,13 @@ def train(attempt: Attempt, place: Path, on_event: OnEvent) -> Trained:
         if rows:
             _keep(place / "history.json", epochs.history)
         for row in rows:
-            on_event(EpochDone(int(row["epoch"]), attempt.epochs, row))
+            on_event(EpochDone(int(row["epoch"]), code.epochs, row))
 
-    ended = run_process(words, attempt.folder, place / OUTPUT, env=runner.env, seconds=runner.timeout, look=look)
+    ended = run_process(words, Path(code.folder), place / OUTPUT, env=runner.env, seconds=runner.timeout, look=look)
     if (why := in_words(ended, words, runner.timeout)) is not None:
         raise _failed(why, place)
     look(whole=True)
-    return Trained(read_scores(scores, attempt.metric, scores.name), epochs.history)
+    return Trained(read_scores(scores, code.metric, scores.name), epochs.history)
 
 
 def _files(runner: AnyRunner, place: Path) -> tuple[Path, Path]:
@@ -126,16 +121,16 @@ def _remove(workdir: Path) -> None:
     shutil.rmtree(away, ignore_errors=True)
 
 
-def _command(attempt: Attempt, place: Path, workdir: Path) -> list[str]:
-    settings = settings_of(attempt.settings, {"repeat": attempt.repeat, "workdir": str(workdir)})
-    match attempt.runner:
+def _command(code: TrainingCode, settings: Plain, repeat: int, place: Path) -> list[str]:
+    workdir = place / WORK
+    match code.runner:
         case CommandRunner() as runner:
             file = place / f"settings.{runner.config}"
             plain = nested(settings)
             text = json.dumps(plain, indent=1) if runner.config == "json" else yaml.safe_dump(plain, sort_keys=False)
             file.write_text(text, encoding="utf-8")
             given = {
-                "repeat": str(attempt.repeat),
+                "repeat": str(repeat),
                 "workdir": str(workdir),
                 "config": str(file),
                 "python": sys.executable,
@@ -146,9 +141,9 @@ def _command(attempt: Attempt, place: Path, workdir: Path) -> list[str]:
             request = {
                 "function": runner.function,
                 "config": nested(settings),
-                "repeat": attempt.repeat,
+                "repeat": repeat,
                 "workdir": str(workdir),
-                "path": search_path(attempt.folder)[:1],
+                "path": search_path(Path(code.folder))[:1],
                 "code": str(CODE),
                 "scores": str(place / _SCORES),
                 "epochs": str(place / _EPOCHS),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from mmcore.errors import MMStudyError, nearest
-from mmcore.measures import Metric
 from mmcore.scores import Score
 
 SPLITS = ("train", "validation", "test")
@@ -80,7 +79,7 @@ def named(key: str, split: str = "test") -> Named:
     return Named(split, component or None, measure)
 
 
-def read_scores(path: Path, metric: Metric, called: str) -> Reported:
+def read_scores(path: Path, metric: str, called: str) -> Reported:
     """The scores that a run left in a file.
 
     Args:
@@ -105,7 +104,7 @@ def read_scores(path: Path, metric: Metric, called: str) -> Reported:
     return check_scores(told, metric, called)
 
 
-def check_scores(told: Any, metric: Metric, called: str) -> Reported:
+def check_scores(told: Any, metric: str, called: str) -> Reported:
     """Scores as plain data, checked; see :func:`read_scores`."""
     if not isinstance(told, Mapping):
         raise ScoresError(
@@ -122,12 +121,12 @@ def check_scores(told: Any, metric: Metric, called: str) -> Reported:
             raise ScoresError("a score must have a name", found=f"'{key}'", where=called)
         scores.append(Score(part.split, "all", part.measure, part.component, _number(value, called, key)))
     names = [f"{s.component}/{s.metric}" if s.component else s.metric for s in scores if s.split == "test"]
-    if metric.name not in names:
+    if metric not in names:
         raise ScoresError(
-            f"the study's metric '{metric.name}' is not among the scores",
+            f"the study's metric '{metric}' is not among the scores",
             found=", ".join(names) or "none of test items",
             where=called,
-            next_step=nearest(metric.name, names),
+            next_step=nearest(metric, names),
         )
     items = tuple(_items(told[ITEMS], metric, called)) if ITEMS in told else ()
     return Reported(tuple(scores), items)
@@ -147,7 +146,7 @@ def _number(value: Any, called: str, key: str) -> float:
     return float(value)
 
 
-def _items(told: Any, metric: Metric, called: str) -> Iterator[ItemScore]:
+def _items(told: Any, metric: str, called: str) -> Iterator[ItemScore]:
     """Rows ``{"item": …, "group": …, SCORE: …}``; or item to its score, or to such a row."""
     seen: set[str] = set()
     for at, row in _rows(told, metric, called):
@@ -157,7 +156,7 @@ def _items(told: Any, metric: Metric, called: str) -> Iterator[ItemScore]:
                 "each row of items must be a mapping with an item's name",
                 found=json.dumps(row)[:60],
                 where=where,
-                next_step=f'Write {{"item": "a", "{metric.name}": 0.8}}',
+                next_step=f'Write {{"item": "a", "{metric}": 0.8}}',
             )
         item = str(row["item"])
         if item in seen:
@@ -170,11 +169,11 @@ def _items(told: Any, metric: Metric, called: str) -> Iterator[ItemScore]:
             yield ItemScore(item, group, part.measure, part.component, number)
 
 
-def _rows(told: Any, metric: Metric, called: str) -> Iterator[tuple[Any, Any]]:
+def _rows(told: Any, metric: str, called: str) -> Iterator[tuple[Any, Any]]:
     match told:
         case Mapping():
             for item, row in told.items():
-                own = row if isinstance(row, Mapping) else {metric.name: row}
+                own = row if isinstance(row, Mapping) else {metric: row}
                 yield item, {"item": item, **own}
         case list():
             yield from enumerate(told)

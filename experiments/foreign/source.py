@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.machinery
+import json
 import os
 import shlex
 import sys
@@ -77,6 +78,13 @@ def source_of(runner: AnyRunner, folder: Path, where: str) -> Source:
         content = hashlib.blake2b(found[name].read_bytes(), digest_size=16).hexdigest()
         total.update(f"{_apart(name)}\0{content}\0".encode())
     return Source(folder, tuple(sorted(found)), total.hexdigest())
+
+
+def runner_digest(runner: AnyRunner, source: Source) -> str:
+    """32 hexadecimal digits of all that changes a run's numbers besides its settings and its repeat."""
+    names = {"command", "function", "shell", "env", "config", "scores", "epochs"}
+    told = [runner.model_dump(mode="json", include=names), source.digest]
+    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _words(command: str) -> list[str]:

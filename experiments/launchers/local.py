@@ -47,14 +47,16 @@ class LocalPool:
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+        foreign: they serve training code of the user's own alone, and need not import our libraries.
 
     Example:
         >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
         ...     pool.run(jobs, print)
     """
 
-    def __init__(self, workers: int, threads: int, logs: Path, gpus: int = 0) -> None:
+    def __init__(self, workers: int, threads: int, logs: Path, gpus: int = 0, foreign: bool = False) -> None:
         self._threads = threads
+        self._foreign = foreign
         self._gpus = gpus
         self._logs = logs
         self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
@@ -218,7 +220,7 @@ class LocalPool:
         with open(log, "a", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 # -P: a file of the user's folder must not stand in for one of our packages.
-                [sys.executable, "-P", "-m", "experiments.launchers.worker"],
+                [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if self._foreign else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

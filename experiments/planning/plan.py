@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeAlias, overload
+
+from typing_extensions import TypeIs
 
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import OPEN, PlannedRun, Request, State
+from experiments.planning.foreign import ForeignEstimator
+from experiments.planning.request import OPEN, AnyRequest, PlannedRun, Request, State, trains_itself
 from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
-from experiments.planning.stages import Outlook, Stage, outlook
-from experiments.planning.study_stages import stages_of
+from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook
+from experiments.planning.study_stages import report_guess, stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
-from mmcore.config import RunConfig
-from mmcore.fingerprint import fingerprint, training_fingerprint
+from mmcore.config import ForeignConfig, RunConfig
+from mmcore.fingerprint import fingerprint, foreign_fingerprint, training_fingerprint
 from mmcore.record import Head
-from studies.resolved import ResolvedStudy
+from studies.resolved import Config, ResolvedStudy
 
 if TYPE_CHECKING:
     from reports.verdicts.monitoring import Monitoring
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[Config]):
     """What a study would do now.
 
     Args:
@@ -40,19 +43,21 @@ class Plan:
         later: runs that a sequential study adds if it continues to its last repeat.
         outlook_at_most: estimated time with these later runs.
         searches: the searches before these runs; () if the study tunes nothing.
+        timed: whether there is any ground for an estimate; else all seconds of training are 0.
     """
 
-    request: Request
-    runs: tuple[PlannedRun, ...]
+    request: Request[Config]
+    runs: tuple[PlannedRun[Config], ...]
     workers: int
     threads: int
     outlook: Outlook
     stages: tuple[Stage, ...]
     basis: str
     monitoring: Monitoring | None = None
-    later: tuple[PlannedRun, ...] = ()
+    later: tuple[PlannedRun[Config], ...] = ()
     outlook_at_most: Outlook | None = None
     searches: tuple[PlannedSearch, ...] = ()
+    timed: bool = True
 
     @property
     def seconds(self) -> float:
@@ -69,12 +74,29 @@ class Plan:
         return sum(run.state in states for run in self.runs)
 
 
-def plan(request: Request, home: Home) -> Plan:
+AnyPlan: TypeAlias = Plan[RunConfig] | Plan[ForeignConfig]
+"""Of a study that mmstudy trains, or of one with training code of its own."""
+
+
+def plans_models(todo: AnyPlan) -> TypeIs[Plan[RunConfig]]:
+    """Whether the plan is of models that mmstudy trains."""
+    return trains_itself(todo.request)
+
+
+@overload
+def plan(request: Request[RunConfig], home: Home) -> Plan[RunConfig]: ...
+@overload
+def plan(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]: ...
+def plan(request: AnyRequest, home: Home) -> AnyPlan:
     """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
         RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
     """
+    return _of_models(request, home) if trains_itself(request) else _of_training_code(request, home)
+
+
+def _of_models(request: Request, home: Home) -> Plan:
     study = request.study
     runs: list[PlannedRun] = []
     records: list[tuple[RunConfig, Head | None]] = []
@@ -110,6 +132,48 @@ def plan(request: Request, home: Home) -> Plan:
     )
 
 
+def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]:
+    study, content = request.study, request.content or ""
+    estimator = ForeignEstimator()
+    runs: list[PlannedRun[ForeignConfig]] = []
+    for repeat in study.numbers:
+        for arm in study.arms:
+            name = foreign_fingerprint(arm.config, repeat, content)
+            state, epochs, record = _look(home.run(name))
+            estimator.learn(arm.config, record)
+            # What was interrupted begins anew, whatever it had reported.
+            state = "to do" if state == "resume" and not request.training.runner.resumes else state
+            runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0))
+    monitoring, now, later = _divide(study, runs, home)
+    workers, threads, _ = share_of_cores(
+        max(1, sum(run.state in OPEN for run in (*now, *later))),
+        request.options.workers,
+        request.options.device,
+        request.options.threads,
+    )
+
+    def estimated(run: PlannedRun[ForeignConfig]) -> PlannedRun[ForeignConfig]:
+        if run.state not in OPEN:
+            return run
+        one = estimator.training(run.config)
+        return replace(run, seconds=one.seconds, factor=one.factor)
+
+    now, later = (tuple(estimated(run) for run in part) for part in (now, later))
+    nothing = Estimate(0.0, 1.0)
+    report = Estimate(report_guess(len(study.arms), study.repeats))
+
+    def stages(asked_for: tuple[PlannedRun[ForeignConfig], ...]) -> tuple[Stage, ...]:
+        parts = [Part(run.arm, 1, Estimate(run.seconds, run.factor)) for run in asked_for if run.state in OPEN]
+        return (
+            Stage(TRAIN, tuple(parts), max(1, min(workers, len(parts))), nothing),
+            Stage(REPORT, (Part("", 1, report),), 1, nothing),
+        )
+
+    ahead, most = stages(now), outlook(stages((*now, *later)))
+    basis, timed = estimator.basis, estimator.knows
+    return Plan(request, now, workers, threads, outlook(ahead), ahead, basis, monitoring, later, most, timed=timed)
+
+
 def estimator_of(request: Request, home: Home, threads: int, workers: int = 1) -> Estimator:
     """The estimator of times of a study's work."""
     return Estimator(home, request.place, request.schema, request.content, request.options.device, threads, workers)
@@ -128,8 +192,8 @@ def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
 
 
 def _divide(
-    study: ResolvedStudy, runs: list[PlannedRun], home: Home
-) -> tuple[Monitoring | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
+    study: ResolvedStudy[Config], runs: list[PlannedRun[Config]], home: Home
+) -> tuple[Monitoring | None, tuple[PlannedRun[Config], ...], tuple[PlannedRun[Config], ...]]:
     """The runs that a sequential study requests now, and those it may request later. Other studies request all now."""
     if study.sequential is None:
         return None, tuple(runs), ()

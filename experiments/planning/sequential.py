@@ -17,16 +17,16 @@ from mmcore.record import Record
 from reports.numbers import counted, listing
 from reports.records.frame import tidy
 from reports.verdicts.monitoring import Monitoring, monitoring_of
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy
 
 if TYPE_CHECKING:
-    from experiments.planning.request import PlannedRun
+    from experiments.planning.request import AnyConfig, PlannedRun
 
 Run = tuple[str, int]
 """An arm and a repeat."""
 
 
-def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Monitoring:
+def follow(study: AnyStudy, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> Monitoring:
     """How far the study is, from the records of its runs; a run without a record has not been trained.
 
     Args:
@@ -45,7 +45,7 @@ def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Moni
     return monitoring
 
 
-def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
+def may_follow(study: AnyStudy, monitoring: Monitoring) -> frozenset[Run]:
     """The runs that would be added if no further comparison were decided."""
     if monitoring.waiting is None:
         return frozenset()
