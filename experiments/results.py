@@ -23,7 +23,8 @@ from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from mmcore.quality import FILE, QualityRow, read_quality
 from mmcore.record import Record
-from reports.records.frame import Origin, StudyResults, tidy
+from reports.records.frame import StudyResults, tidy
+from reports.records.origin import Origin
 from reports.summary.build import Summary
 from studies.study import CATALOGUE
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import TrainingDiverged
 from mmcore.facts import (
     Chosen,
@@ -74,7 +74,7 @@ class Run(Head):
     """A run without its rows.
 
     Args:
-        config: the whole config, defaults included.
+        config: the whole config, defaults included; of a run that other code trained, its settings.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``; {} where no model
             was made.
         flops: floating-point operations of one forward pass over one window, by the same parts.
@@ -85,7 +85,7 @@ class Run(Head):
             the record is kept.
     """
 
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     corpus: CorpusFacts
     split: SplitFacts
     parameters: Mapping[str, int]

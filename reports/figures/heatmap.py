@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from mmcore.measures import MEASURES
 from reports.figures.base import FigureBase
 from reports.figures.marks import cells, dots, shades
 from reports.figures.style import INK, VERDICT_MARKS, VERDICT_TINTS, legend_over_all, sheet, shortened
@@ -72,7 +71,7 @@ class DifferencesByComponent(FigureBase):
 
     def _common(self) -> bool:
         """Whether one scale of shades serves all columns: only where scores of components are one another's like."""
-        return MEASURES[self.summary.metric.measure].whole == "mean"
+        return self.summary.metric.whole == "mean"
 
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, the metric left of the components."""

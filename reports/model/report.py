@@ -30,6 +30,7 @@ class MetricFacts:
         title: as in sentences: ``skill``, ``F1 of active``.
         measure, component: its parts; component None is the whole.
         meaning: one plain sentence.
+        whole: how components combine into one number; None where they do not.
     """
 
     name: str
@@ -38,6 +39,7 @@ class MetricFacts:
     component: str | None
     meaning: str
     higher_is_better: bool
+    whole: Literal["mean", "sum"] | None = "mean"
 
     @property
     def direction(self) -> str:

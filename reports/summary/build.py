@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
-from mmcore.measures import MEASURES
 from reports.checks import run_checks
 from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.records.frame import StudyResults
 from reports.sections.build import sections
 from reports.sections.standard import overviews
 from reports.statistics.bootstrap import bca, interquartile_mean, mean
-from reports.statistics.comparisons import Paired, compare
+from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate, estimate, finite
 from reports.statistics.verdicts import decide
 from reports.summary.effects import cost_to_decide, in_original_units
@@ -27,6 +26,7 @@ from reports.summary.methods import covers_text, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import paired_means, verdict_text
+from reports.verdicts.contrast import contrast
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
 from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
@@ -128,6 +128,7 @@ def _metric_facts(results: StudyResults) -> MetricFacts:
         component=metric.component,
         meaning=measure.meaning,
         higher_is_better=measure.higher_is_better,
+        whole=measure.whole,
     )
 
 
@@ -178,7 +179,7 @@ def _comparisons(
             asked.append((*pair, component if component != metric.component else None))
             size = len(components) * len(study.known_pairs)
             family.append(_compare(results, metric, component, scores, pair, monitoring, size))
-    whole = MEASURES[metric.measure].whole
+    whole = study.metric.measure.whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
@@ -209,14 +210,13 @@ def _compare(
     monitoring: Monitoring | None,
     comparisons: int,
 ) -> Paired:
+    if monitoring is None:
+        return contrast(results, scores, pair, metric.measure, component)
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
-    if monitoring is None:
-        paired = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
-    else:
-        paired = compare_in_course(
-            monitoring, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
-        )
+    paired = compare_in_course(
+        monitoring, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
+    )
     return with_new_items(results, paired, pair, metric.measure, component, one - other, monitoring)
 
 
@@ -295,11 +295,12 @@ def _baseline_mean(
 
 def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
     """Every measure that was taken, in the order of :data:`MEASURES`, the whole before its components."""
+    known = results.measures
     study, units = results.study, results.corpus.units
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     # A component of one parameter has its error twice, under the component and under the parameter.
     keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
-    rank = {name: i for i, name in enumerate([*MEASURES, *(m for m, _, _ in keys if m not in MEASURES)])}
+    rank = {name: i for i, name in enumerate([*known, *(m for m, _, _ in keys if m not in known)])}
     rows = []
     for measure, component, parameter in sorted(keys, key=lambda k: (rank[k[0]], k[1] is not None)):
         every = results.table(measure, component, "all", parameter)
@@ -307,7 +308,7 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
         rows.append(
             MeasureRow(
                 measure=measure,
-                title=MEASURES[measure].title if measure in MEASURES else measure,
+                title=known[measure].title if measure in known else measure,
                 component=component,
                 parameter=parameter,
                 unit=units.get(parameter, "") if parameter else "",
