@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
-from experiments.foreign.training import OwnCode
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
@@ -25,13 +24,13 @@ from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message
 from experiments.mirror import Mirror
 from experiments.opening import open_request
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Plan, plan, plans_models, timing_of
+from experiments.planning.plan import Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent
 from experiments.results import load_results, log_verdicts
-from experiments.rounds import train
+from experiments.rounds import OwnCode, train
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.errors import CorpusError, StudyError
@@ -97,10 +96,11 @@ def run_study(
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
     display.expect(ahead.stages)
-    if request.tunes:
+    if request.tunes and trains_itself(request):
         from experiments.tuning.tune import tune
 
-        tune(request, place, display, lambda: _prepare(request, place, display))
+        studied = request
+        tune(studied, place, display, lambda: _prepare(studied, place, display))
         request = open_request(name, place, options)
     return _run(request, place, display, retry_failed)
 
@@ -121,7 +121,7 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
         if plans_models(todo):
             train(todo, place, mirror, display, _Models(todo.request, place, todo.threads, display))
             unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
-        else:
+        elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
     except BaseException:
         mirror.interrupted()
@@ -198,7 +198,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
 def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
-    if request.searches:
+    if request.searches and trains_itself(request):
         from experiments.tuning.tune import sync_searches
 
         behind = sync_searches(request, home, display)

@@ -14,10 +14,11 @@ from statistics import fmean, stdev
 from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.foreign.facts import foreign_facts
+from experiments.foreign.scores import judged_items
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.planning.plan import AnyPlan, plans_models
-from experiments.planning.request import AnyRequest, Request, trains_itself
+from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
 from experiments.records import read_record
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
@@ -45,12 +46,12 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
                 next_step=f"Start it: {rebuild_command(request, home, 'run')}",
             )
         quality = _quality(request, home) if trains_itself(request) else ()
-        foreign = None if trains_itself(request) else foreign_facts(request.training)
+        foreign = foreign_facts(request.training) if has_runner(request) else None
         results = tidy(request.study, records, quality, _origin(request, home), foreign)
         del records
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
-    if not request.searches:
+    if not request.searches or not trains_itself(request):
         return results
     from experiments.tuning.results import with_importances
 
@@ -63,7 +64,10 @@ def _records(todo: AnyPlan, home: Home) -> list[Record]:
         record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
         if record is not None:
             # One training may serve arms of several names; here it is the arm of this study.
-            found.append(replace(record, arm=run.arm))
+            record = replace(record, arm=run.arm)
+            if not trains_itself(todo.request):
+                record = replace(record, items=judged_items(record.items, todo.request.study.metric))
+            found.append(record)
     return found
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from experiments.home import Home
-from experiments.jobs import begun_of, give_up, mirror_record
+from experiments.jobs import begun_of, foreign_job_of, give_up, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
-from experiments.planning.plan import Plan
-from experiments.planning.request import PlannedRun
+from experiments.planning.plan import Plan, plan
+from experiments.planning.request import PlannedRun, Request
 from experiments.planning.stages import TRAIN
 from experiments.progress import Display, outcome_text
 from experiments.records import read_record
@@ -131,3 +131,33 @@ def _next_round(
             mirror_record(mirror, home, last.request, run)
     # A run that took its workers down is tried again by the next call, not by this one.
     return todo, [run for run in _open_runs(todo, how) if run.fingerprint not in tried]
+
+
+class OwnCode:
+    """Workers that start the training code, one process a run; see :class:`Trains`."""
+
+    def __init__(self, request: Request[ForeignConfig], home: Home) -> None:
+        self._request, self._home = request, home
+        self._threads = request.options.threads or 1
+
+    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+        """Workers that need none of our libraries."""
+        return LocalPool(workers, threads, self._home.logs, gpus, foreign=True)
+
+    def prepare(self) -> None:
+        """The training code reads its own data."""
+
+    def job(self, run: PlannedRun[ForeignConfig]) -> Job:
+        """What a worker is asked to do."""
+        return foreign_job_of(run, self._request, self._home, self._threads)
+
+    def hear(self, message: Message, run: PlannedRun[ForeignConfig]) -> None:
+        """Estimates rest on records alone."""
+
+    def plan(self) -> Plan[ForeignConfig]:
+        """The study as it stands now."""
+        return plan(self._request, self._home)
+
+    def order(self, run: PlannedRun[ForeignConfig]) -> bool:
+        """All alike: as the plan has them."""
+        return False

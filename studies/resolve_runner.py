@@ -298,9 +298,11 @@ def _metric(name: str | None, runner: AnyRunner, written: YamlFile, where: str) 
             where=where,
             next_step=f"Write {measure or 'accuracy'}",
         )
-    return Metric(own_measure(measure, higher_is_better(runner, measure, where)), component or None)
-
-
-def own_measure(name: str, higher: bool) -> Measure:
-    """A measure that mmstudy knows by its name and direction alone."""
-    return Measure(name, higher, name.replace("_", " "), "As the training code computes it.", whole=None)
+    own = Measure(
+        measure,
+        higher_is_better(runner, measure, where),
+        title=measure.replace("_", " "),
+        meaning="As the training code computes it.",
+        whole=None,
+    )
+    return Metric(own, component or None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from experiments.planning.request import Request
+from experiments.planning.request import AnyRequest
 from experiments.planning.search import PlannedSearch
 from reports.numbers import about
 from studies.search.resolved import TUNED
 from studies.search.results import SearchResult, TrialState
 
 
-def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
+def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
     """The searches for people, line by line."""
     search, study = request.study.search, request.study
     assert search is not None
@@ -47,7 +47,7 @@ def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: i
     return lines
 
 
-def standing(request: Request) -> list[str]:
+def standing(request: AnyRequest) -> list[str]:
     """How far the searches of a study are, a line each; [] where it has none."""
     search = request.study.search
     if search is None:

@@ -80,5 +80,5 @@ def _record(trained: Trained, config: ForeignConfig, repeat: int, fingerprint: s
         gates={},
         scores=trained.reported.scores,
         history=trained.history,
-        items=(),
+        items=trained.reported.items,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from experiments.planning.request import OwnTraining
-from reports.numbers import counted, percent
+from experiments.foreign.source import OwnTraining
+from reports.numbers import counted, listing, percent
 from reports.records.origin import Foreign
+from studies.runner import CommandRunner
 
 
 def foreign_facts(training: OwnTraining) -> Foreign:
@@ -20,10 +21,24 @@ def foreign_facts(training: OwnTraining) -> Foreign:
         left_out=share / (1 - share),
         covers=covers(training),
         notes=(
-            ("training code", f"{counted(len(training.source.files), 'file')}, digest {training.source.digest}"),
-            ("test items", split_text(training)),
+            ("Training code", f"{code_text(training)}, digest {training.source.digest}"),
+            ("Test items", split_text(training)),
         ),
     )
+
+
+def code_text(training: OwnTraining) -> str:
+    """The training code in one line."""
+    runner, source = training.runner, training.source
+    what = runner.command if isinstance(runner, CommandRunner) else runner.function
+    known = (
+        f"source {listing(source.files)}" if len(source.files) <= SHOWN else counted(len(source.files), "source file")
+    )
+    return f"{what} (in {source.folder}; {known if source.files else 'no source file known, so changes go unnoticed'})"
+
+
+SHOWN = 4
+"""At most this many source files are listed by name."""
 
 
 def split_text(training: OwnTraining) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mmcore.errors import MMStudyError, nearest
-from mmcore.scores import Score
+from mmcore.measures import Metric
+from mmcore.scores import ItemLoss, Score
 
 SPLITS = ("train", "validation", "test")
 ITEMS = "items"
 """The key of the scores by item."""
+MEAN = 1e-6
+"""A run's score and the mean of its items may differ by so much: sums are rounded in different ways."""
 
 
 class ScoresError(MMStudyError):
@@ -40,26 +44,15 @@ class Named:
 
 
 @dataclass(frozen=True)
-class ItemScore:
-    """One score of one test item.
+class Reported:
+    """The scores of a finished run.
 
     Args:
-        group: what must not be divided between train and test; the item itself where none is given.
+        items: scores by item as ``loss``; the whole name of the score as ``component``.
     """
 
-    item: str
-    group: str
-    measure: str
-    component: str | None
-    value: float
-
-
-@dataclass(frozen=True)
-class Reported:
-    """The scores of a finished run."""
-
     scores: tuple[Score, ...]
-    items: tuple[ItemScore, ...] = ()
+    items: tuple[ItemLoss, ...] = ()
 
 
 def named(key: str, split: str = "test") -> Named:
@@ -129,7 +122,38 @@ def check_scores(told: Any, metric: str, called: str) -> Reported:
             next_step=nearest(metric, names),
         )
     items = tuple(_items(told[ITEMS], metric, called)) if ITEMS in told else ()
+    _refuse_other_means(scores, items, called)
     return Reported(tuple(scores), items)
+
+
+def _refuse_other_means(scores: Sequence[Score], items: Sequence[ItemLoss], called: str) -> None:
+    """A score by item says something of new items if the run's score is the mean of it, and nothing otherwise."""
+    by_name: dict[str, list[float]] = {}
+    for row in items:
+        by_name.setdefault(row.component, []).append(row.loss)
+    for score in scores:
+        name = f"{score.component}/{score.metric}" if score.component else score.metric
+        if score.split != "test" or name not in by_name:
+            continue
+        mean = fmean(by_name[name])
+        if not math.isclose(mean, score.value, rel_tol=MEAN, abs_tol=MEAN):
+            raise ScoresError(
+                "a run's score must be the mean of its scores by item",
+                expected=f"{mean:.6g}, the mean of {len(by_name[name])} items",
+                found=f"{score.value:.6g}",
+                where=f"{called}: {name}",
+                next_step=f"Leave {name} out of the items, or report their mean",
+            )
+
+
+def judged_items(items: Iterable[ItemLoss], metric: Metric) -> tuple[ItemLoss, ...]:
+    """The scores by item that belong to a metric, as reports read them.
+
+    Args:
+        items: of a record; their ``component`` is the whole name of the score.
+    """
+    component = metric.component or metric.measure.name
+    return tuple(replace(row, component=component) for row in items if row.component == metric.name)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -146,7 +170,7 @@ def _number(value: Any, called: str, key: str) -> float:
     return float(value)
 
 
-def _items(told: Any, metric: str, called: str) -> Iterator[ItemScore]:
+def _items(told: Any, metric: str, called: str) -> Iterator[ItemLoss]:
     """Rows ``{"item": …, "group": …, SCORE: …}``; or item to its score, or to such a row."""
     seen: set[str] = set()
     for at, row in _rows(told, metric, called):
@@ -164,9 +188,8 @@ def _items(told: Any, metric: str, called: str) -> Iterator[ItemScore]:
         seen.add(item)
         group = str(row.get("group", item))
         for key, value in _flat({name: entry for name, entry in row.items() if name not in ("item", "group")}):
-            part = named(key)
             number = _number(value, called, f"{ITEMS}[{at}].{key}")
-            yield ItemScore(item, group, part.measure, part.component, number)
+            yield ItemLoss(item, group, True, key.removeprefix("test/"), number, 1, math.nan)
 
 
 def _rows(told: Any, metric: str, called: str) -> Iterator[tuple[Any, Any]]:

@@ -36,6 +36,19 @@ class Source:
     digest: str
 
 
+@dataclass(frozen=True)
+class OwnTraining:
+    """What a study is about whose training code is the user's.
+
+    Args:
+        runner: a command or a function.
+        source: the files of the training code.
+    """
+
+    runner: AnyRunner
+    source: Source
+
+
 def source_of(runner: AnyRunner, folder: Path, where: str) -> Source:
     """The files of a runner's training code: those that it lists, and those that the command names or the function's
     package holds.

@@ -12,7 +12,16 @@ from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
-from experiments.planning.request import OPEN, AnyRequest, PlannedRun, Request, State, trains_itself
+from experiments.planning.request import (
+    OPEN,
+    AnyConfig,
+    AnyRequest,
+    PlannedRun,
+    Request,
+    State,
+    has_runner,
+    trains_itself,
+)
 from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
 from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook
 from experiments.planning.study_stages import report_guess, stages_of
@@ -74,7 +83,7 @@ class Plan(Generic[Config]):
         return sum(run.state in states for run in self.runs)
 
 
-AnyPlan: TypeAlias = Plan[RunConfig] | Plan[ForeignConfig]
+AnyPlan: TypeAlias = Plan[AnyConfig]
 """Of a study that mmstudy trains, or of one with training code of its own."""
 
 
@@ -83,17 +92,27 @@ def plans_models(todo: AnyPlan) -> TypeIs[Plan[RunConfig]]:
     return trains_itself(todo.request)
 
 
+def plans_training_code(todo: AnyPlan) -> TypeIs[Plan[ForeignConfig]]:
+    """Whether the plan is of training code of the user's own."""
+    return has_runner(todo.request)
+
+
 @overload
 def plan(request: Request[RunConfig], home: Home) -> Plan[RunConfig]: ...
 @overload
 def plan(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]: ...
+@overload
+def plan(request: AnyRequest, home: Home) -> AnyPlan: ...
 def plan(request: AnyRequest, home: Home) -> AnyPlan:
     """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
         RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
     """
-    return _of_models(request, home) if trains_itself(request) else _of_training_code(request, home)
+    if trains_itself(request):
+        return _of_models(request, home)
+    assert has_runner(request)
+    return _of_training_code(request, home)
 
 
 def _of_models(request: Request, home: Home) -> Plan:

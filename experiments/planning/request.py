@@ -16,7 +16,7 @@ from typing import Any, Generic, Literal, TypeAlias
 from typing_extensions import TypeIs
 
 from experiments.corpora import CorpusPlace, items_of, locate
-from experiments.foreign.source import Source, runner_digest, source_of
+from experiments.foreign.source import OwnTraining, runner_digest, source_of
 from experiments.home import Home
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
@@ -93,19 +93,6 @@ class OnCorpus:
 
 
 @dataclass(frozen=True)
-class OwnTraining:
-    """What a study is about whose training code is the user's.
-
-    Args:
-        runner: a command or a function.
-        source: the files of the training code.
-    """
-
-    runner: AnyRunner
-    source: Source
-
-
-@dataclass(frozen=True)
 class Request(Generic[Config]):
     """A study with its corpus or training code and options, with every choice made.
 
@@ -172,13 +159,18 @@ class Request(Generic[Config]):
 AnyConfig: TypeAlias = RunConfig | ForeignConfig
 """Of a run that mmstudy trains, or of one of other training code."""
 
-AnyRequest: TypeAlias = Request[RunConfig] | Request[ForeignConfig]
+AnyRequest: TypeAlias = Request[AnyConfig]
 """A study that mmstudy trains, or one with training code of its own."""
 
 
 def trains_itself(request: AnyRequest) -> TypeIs[Request[RunConfig]]:
     """Whether mmstudy trains the study's models itself."""
     return isinstance(request.subject, OnCorpus)
+
+
+def has_runner(request: AnyRequest) -> TypeIs[Request[ForeignConfig]]:
+    """Whether the study has training code of its own."""
+    return isinstance(request.subject, OwnTraining)
 
 
 @dataclass(frozen=True)
