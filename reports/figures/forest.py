@@ -23,18 +23,19 @@ class Forest(FigureBase):
     """Paired differences of a study."""
 
     name = "forest"
-    title = "Paired differences"
     value = "difference"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = "Paired differences" if summary.paired else "Differences"
 
     @property
     def description(self) -> str:
         metric = self.summary.metric
         drawn = self._left_out()
+        what = "Mean paired difference" if self.summary.paired else "Difference of means"
         return (
-            f"Mean paired difference in {metric.title} with its {percent(self.summary.level)} interval for each "
+            f"{what} in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
             f"equivalent; open grey marks are not.{self._shared()}{drawn}"
         )

@@ -33,8 +33,9 @@ class DifferencesByComponent(FigureBase):
     def description(self) -> str:
         metric, rows, columns = self.summary.metric, self._rows(), self._columns()
         measure = metric.measure.replace("_", " ")
+        what = "Mean paired difference" if self.summary.paired else "Difference of means"
         text = (
-            f"Mean paired difference in {measure}, a row for each comparison and a column for each component "
+            f"{what} in {measure}, a row for each comparison and a column for each component "
             f"({metric.direction}). Green means better, red worse; deeper colours mean larger differences"
             f"{'' if self._common() else ' within the column'}. Marks are verdicts: circle better, triangle worse, "
             "square equivalent. An open mark holds for the tested items alone; without a mark nothing is decided. "

@@ -304,6 +304,9 @@ class Summary:
         sequential: how repeats were added; None where their number is fixed.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
         facts: provenance for people, (label, value). provenance: the same and more for programs.
+        native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
+            runs, so that their times and failures are.
+        part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
     study: str
@@ -334,6 +337,15 @@ class Summary:
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
     flips: tuple[Flip, ...] = ()
+    native: bool = True
+    ran: bool = True
+    part: str = "component"
+    across: Section | None = None
+
+    @property
+    def paired(self) -> bool:
+        """Whether arms are compared repeat by repeat."""
+        return all(c.paired.sizes is None for c in self.comparisons)
 
     @property
     def shared(self) -> bool:

@@ -97,6 +97,7 @@ class Drawn:
 def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     """The figures that have anything to show, in the order of the page."""
     # Drawing costs over a second of imports; JSON and text do without.
+    from reports.figures.across import VerdictsByPart
     from reports.figures.components import ComponentScores
     from reports.figures.cost import CostAgainstScore
     from reports.figures.curves import LearningCurves
@@ -107,6 +108,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     from reports.figures.weights import LossWeights
 
     drawable: tuple[FigureBase, ...] = (
+        VerdictsByPart(summary),
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),
@@ -173,7 +175,8 @@ def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
 
 def in_sections(summary: Summary) -> frozenset[str]:
     """Names of the figures that have their place in a section."""
-    return frozenset(name for section in summary.sections for name in section.figures)
+    every = summary.sections if summary.across is None else (summary.across, *summary.sections)
+    return frozenset(name for section in every for name in section.figures)
 
 
 def _hash(text: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from mmcore.errors import RecordError
 from reports.checks import run_checks
 from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
+from reports.model.section import Section
 from reports.records.frame import StudyResults
 from reports.sections.build import sections
 from reports.sections.standard import overviews
@@ -19,14 +20,15 @@ from reports.statistics.bootstrap import bca, interquartile_mean, mean
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate, estimate, finite
 from reports.statistics.verdicts import decide
+from reports.summary.across import across_section
 from reports.summary.effects import cost_to_decide, in_original_units
 from reports.summary.flips import flips
 from reports.summary.looks import looks_text, sequential_facts
-from reports.summary.methods import covers_text, families_text
+from reports.summary.methods import covers_text, families_by_part, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import paired_means, verdict_text
-from reports.verdicts.contrast import contrast
+from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
 from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
@@ -46,15 +48,20 @@ def summarise(results: StudyResults) -> Summary:
     """
     study = results.study
     metric = _metric_facts(results)
-    _check_measured(results, metric)
+    if results.foreign is None or not results.foreign.by_part:
+        _check_measured(results, metric)
     components = _components(results, metric)
     nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
     monitoring = monitoring_of(results)
-    primary = _comparisons(results, metric, [metric.component], monitoring)
+    by_part = results.foreign is not None and results.foreign.by_part
+    primary = [] if by_part else _comparisons(results, metric, [metric.component], monitoring)
     # A single component is the whole: comparing it again would test the same difference twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
-    by_component = _comparisons(results, metric, others, monitoring)
+    if by_part:
+        by_component = _by_part(results, metric, components)
+    else:
+        by_component = _comparisons(results, metric, others, monitoring)
     asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
     arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
@@ -94,7 +101,7 @@ def summarise(results: StudyResults) -> Summary:
         flips=flips(results),
         measures=_measures(results, [b.name for b in baselines]),
         families=_families(results, metric, len(primary), len(by_component), monitoring),
-        covers=covers_text(results.overlap, results.drawn),
+        covers=covers_text(results.overlap, results.drawn) if results.foreign is None else results.foreign.covers,
         missing=dict(results.corpus.missing),
         quality=quality_table(results.quality),
         quality_by_modality=quality_by_modality(results.quality),
@@ -103,13 +110,42 @@ def summarise(results: StudyResults) -> Summary:
         provenance=provenance_of(results),
         sections=(*overviews(results, metric), *sections(results)),
         sequential=None if monitoring is None else sequential_facts(monitoring, primary, arms),
+        native=results.foreign is None,
+        ran=results.foreign is None or results.foreign.ran,
+        part="component" if results.foreign is None else results.foreign.part,
+        across=_across(results, metric, by_component, arms) if by_part else None,
     )
+
+
+def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> list[ComparisonRow]:
+    """One family for each pair: its comparisons on every data set, in the order of pairs."""
+    study, rows = results.study, []
+    for pair in study.known_pairs:
+        family = contrasts(results, metric.measure, [(pair, part) for part in components])
+        decisions = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=metric.higher_is_better)
+        tested = tested_text(results) if results.shared else ""
+        rows += [
+            ComparisonRow(*pair, part, paired, decision, study.margin, None, tested)
+            for part, paired, decision in zip(components, family, decisions, strict=True)
+        ]
+    return rows
+
+
+def _across(
+    results: StudyResults, metric: MetricFacts, rows: Sequence[ComparisonRow], arms: Sequence[ArmRow]
+) -> Section | None:
+    if results.foreign is None or not rows:
+        return None
+    part, alpha = results.foreign.part, results.study.alpha
+    return across_section(rows, arms, part, alpha=alpha, higher_is_better=metric.higher_is_better)
 
 
 def _families(
     results: StudyResults, metric: MetricFacts, primary: int, by_component: int, monitoring: Monitoring | None
 ) -> str:
     """How comparisons were corrected, or why there is nothing to compare."""
+    if not primary and by_component and results.foreign is not None:
+        return families_by_part(results.foreign.part, len(results.study.known_pairs), by_component)
     if primary:
         return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(monitoring)
     if results.study.to_be_found:
@@ -172,13 +208,11 @@ def _comparisons(
 ) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
     study = results.study
-    asked, family = [], []
-    for component in components:
-        scores = by_repeat(results, metric.measure, component)
-        for pair in study.known_pairs:
-            asked.append((*pair, component if component != metric.component else None))
-            size = len(components) * len(study.known_pairs)
-            family.append(_compare(results, metric, component, scores, pair, monitoring, size))
+    asked = [(pair, component) for component in components for pair in study.known_pairs]
+    if monitoring is None:
+        family = contrasts(results, metric.measure, asked)
+    else:
+        family = [_in_course(results, metric, *one, monitoring, len(asked)) for one in asked]
     whole = study.metric.measure.whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
@@ -187,31 +221,28 @@ def _comparisons(
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
         ComparisonRow(
-            arm,
-            reference,
-            component,
+            *pair,
+            component if component != metric.component else None,
             paired,
             decision,
             margin,
-            monitoring.looks[arm, reference] if monitoring else None,
+            monitoring.looks[pair] if monitoring else None,
             tested,
-            neither_beats_it(results, (arm, reference), component or metric.component),
+            neither_beats_it(results, pair, component),
         )
-        for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
+        for (pair, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
 
 
-def _compare(
+def _in_course(
     results: StudyResults,
     metric: MetricFacts,
-    component: str | None,
-    scores: dict[str, np.ndarray],
     pair: tuple[str, str],
-    monitoring: Monitoring | None,
+    component: str | None,
+    monitoring: Monitoring,
     comparisons: int,
 ) -> Paired:
-    if monitoring is None:
-        return contrast(results, scores, pair, metric.measure, component)
+    scores = by_repeat(results, metric.measure, component)
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
     paired = compare_in_course(

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired, compare
-from reports.statistics.unpaired import compare_unpaired
+from reports.statistics.intervals import finite
+from reports.statistics.unpaired import compare_unpaired, permutation_ps
 from reports.verdicts.item_scores import with_new_items
+from reports.verdicts.monitoring import by_repeat
+
+Asked = tuple[tuple[str, str], str | None]
+"""Arm and reference, and the component on which they are compared; None: the whole."""
 
 
-def contrast(
-    results: StudyResults, scores: dict[str, np.ndarray], pair: tuple[str, str], measure: str, component: str | None
-) -> Paired:
+def contrasts(results: StudyResults, measure: str, asked: Sequence[Asked]) -> list[Paired]:
     """arm − reference over all repeats, with the groups of test items as second witness where repeats share them.
 
     Args:
-        scores: each arm's numbers by repeat, see :func:`reports.verdicts.monitoring.by_repeat`.
-        pair: arm and reference. measure, component: what is compared.
+        measure: what is compared. asked: the comparisons, in the order of what is returned.
     """
-    one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, results.study.metric.measure.higher_is_better
-    if not results.paired:
-        found = compare_unpaired(one, other, alpha=alpha, higher_is_better=higher)
+    of = {component: by_repeat(results, measure, component) for component in dict.fromkeys(c for _, c in asked)}
+    both = [(of[component][arm], of[component][reference]) for (arm, reference), component in asked]
+    if results.paired:
+        found = [compare(*two, alpha=alpha, overlap=results.overlap, higher_is_better=higher) for two in both]
     else:
-        found = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
-    return with_new_items(results, found, pair, measure, component, one - other)
+        known = permutation_ps([(finite(one), finite(other)) for one, other in both])
+        found = [
+            compare_unpaired(*two, alpha=alpha, higher_is_better=higher, p=p)
+            for two, p in zip(both, known, strict=True)
+        ]
+    return [
+        with_new_items(results, paired, pair, measure, component, _difference(*two))
+        for (pair, component), two, paired in zip(asked, both, found, strict=True)
+    ]
+
+
+def _difference(one_R: np.ndarray, other_R: np.ndarray) -> np.ndarray:
+    return one_R - other_R

@@ -14,7 +14,7 @@ from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
-from reports.verdicts.contrast import contrast
+from reports.verdicts.contrast import contrasts
 from reports.verdicts.monitoring import by_repeat
 
 NAMED = 8
@@ -43,7 +43,7 @@ def every_pair(results: StudyResults) -> EveryPair:
     scores = by_repeat(results, measure, component)
     arms = [arm.name for arm in study.arms if np.isfinite(scores[arm.name]).any()]
     asked = list(combinations(arms, 2)) if study.sequential is None else []
-    family = [contrast(results, scores, pair, measure, component) for pair in asked]
+    family = contrasts(results, measure, [(pair, component) for pair in asked])
     decided = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=higher)
     pairs = tuple((*pair, paired, found) for pair, paired, found in zip(asked, family, decided, strict=True))
     apart = {frozenset((a, b)) for a, b, _, found in pairs if found.verdict in ("better", "worse")}
