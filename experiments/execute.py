@@ -18,7 +18,7 @@ from mmcore.config import EvaluationConfig, ForeignConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
-from mmcore.facts import CorpusFacts, Failure, SplitFacts
+from mmcore.facts import CorpusFacts, Environment, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
 from mmcore.record import Record
@@ -76,7 +76,8 @@ def trial(
             told = str(error) or repr(error)
             result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = write_result(result, workdir, study, arm, started, config.device, config.threads)
+        about = replace(environment(), device=config.device, threads=config.threads or 1)
+        record = write_result(result, workdir, study, arm, started, about)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
@@ -172,15 +173,13 @@ def _rewrite(path: Path, content: Mapping[str, object]) -> None:
     save_checkpoint(path, content)
 
 
-def write_result(
-    result: Record, workdir: Path, study: str, arm: str, started: datetime, device: str | None, threads: int | None
-) -> Record:
+def write_result(result: Record, workdir: Path, study: str, arm: str, started: datetime, about: Environment) -> Record:
     """Write a run's record and return it, with what its run did not know of."""
     record = replace(
         result,
         study=study,
         arm=arm,
-        environment=replace(environment(), device=device, threads=threads or 1),
+        environment=about,
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )

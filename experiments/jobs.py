@@ -6,15 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.environment import environment
+from experiments.environment import environment, environment_of
 from experiments.execute import failed_record, write_result
 from experiments.foreign.attempt import TrainingCode
 from experiments.home import Home
 from experiments.launchers.messages import Job
 from experiments.mirror import Mirror
-from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, trains_itself
+from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, has_runner, trains_itself
 from experiments.records import Begun, delete_run, read_record
 from mmcore.config import ForeignConfig, RunConfig
+from mmcore.facts import Environment
 from mmcore.fingerprint import training_fingerprint
 from mmcore.record import Record
 from studies.resolve_runner import max_epochs
@@ -67,7 +68,8 @@ def code_of(request: Request[ForeignConfig], config: ForeignConfig) -> TrainingC
     """The training code of a study, as it trains with these settings."""
     training = request.training
     epochs = max_epochs(training.runner, config.settings)
-    return TrainingCode(training.runner, str(training.source.folder), request.study.metric.name, epochs)
+    source = training.source
+    return TrainingCode(training.runner, str(source.folder), source.files, request.study.metric.name, epochs)
 
 
 def give_up(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home, why: str) -> Record:
@@ -76,8 +78,16 @@ def give_up(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home, why: st
     result = failed_record(run.config, run.fingerprint, "WorkerDied", why, 0.0, run.repeat)
     folder = home.run(run.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    device, threads = request.options.device, request.options.threads
-    return write_result(result, folder, request.study.name, run.arm, datetime.now(UTC), device, threads)
+    about = replace(_environment(request), device=request.options.device, threads=request.options.threads or 1)
+    return write_result(result, folder, request.study.name, run.arm, datetime.now(UTC), about)
+
+
+def _environment(request: AnyRequest) -> Environment:
+    """With the commit of the code that trains."""
+    if not has_runner(request):
+        return environment()
+    source = request.training.source
+    return environment_of(source.folder, source.files)
 
 
 def begun_of(run: PlannedRun[AnyConfig], request: AnyRequest) -> Begun:
@@ -97,7 +107,7 @@ def begun_of(run: PlannedRun[AnyConfig], request: AnyRequest) -> Begun:
         corpus=corpus,
         content=request.content,
         path=path,
-        environment=environment(),
+        environment=_environment(request),
     )
 
 

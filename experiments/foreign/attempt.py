@@ -48,12 +48,14 @@ class TrainingCode:
     Args:
         runner: a command or a function.
         folder: where it runs: that of the study's file.
+        files: its source files.
         metric: of the study, which must be among the scores.
         epochs: of a whole training; 0 where nobody says.
     """
 
     runner: Runner
     folder: str
+    files: tuple[str, ...]
     metric: str
     epochs: int = 0
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from experiments.environment import environment_of
 from experiments.execute import alone, failed_record, write_result
 from experiments.foreign.attempt import Trained, TrainingCode, TrainingFailed, train
 from experiments.foreign.scores import ScoresError
@@ -56,7 +58,8 @@ def foreign_trial(
             result = failed_record(config, fingerprint, kind, str(error), seconds, repeat)
         else:
             result = _record(trained, config, repeat, fingerprint, time.perf_counter() - clock)
-        return write_result(result, workdir, study, arm, started, None, threads)
+        about = replace(environment_of(Path(code.folder), code.files), threads=threads)
+        return write_result(result, workdir, study, arm, started, about)
 
 
 def _record(trained: Trained, config: ForeignConfig, repeat: int, fingerprint: str, seconds: float) -> Record:

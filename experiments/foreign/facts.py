@@ -5,7 +5,7 @@ from __future__ import annotations
 from experiments.foreign.source import OwnTraining
 from reports.numbers import counted, listing, percent
 from reports.records.origin import Foreign
-from studies.runner import CommandRunner
+from studies.runner import CommandRunner, Splits
 
 
 def foreign_facts(training: OwnTraining) -> Foreign:
@@ -19,12 +19,25 @@ def foreign_facts(training: OwnTraining) -> Foreign:
         shared=runner.split == "shared",
         overlap=share / (1 - share),
         left_out=share / (1 - share),
+        split_known=runner.split != "unknown",
         covers=covers(training),
+        leaves_open=_LEAVES_OPEN[runner.split],
         notes=(
             ("Training code", f"{code_text(training)}, digest {training.source.digest}"),
             ("Test items", split_text(training)),
         ),
     )
+
+
+_LEAVES_OPEN: dict[Splits, str] = {
+    "shared": "",
+    "by_repeat": "Not shown: that the same holds on other data, or with other settings than this study's.",
+    "unknown": (
+        "Shown for new seeds of this training code. Not shown: that the same holds for other test items, on other "
+        "data, or with other settings than this study's."
+    ),
+}
+"""What a verdict of better or worse leaves open."""
 
 
 def code_text(training: OwnTraining) -> str:

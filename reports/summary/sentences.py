@@ -31,6 +31,7 @@ def verdict_text(
     units: str = "",
     cost: str = "",
     lead: str = "",
+    leaves_open: str = "",
 ) -> VerdictText:
     """One comparison on the study's metric, in words for a reader who knows no statistics.
 
@@ -41,6 +42,7 @@ def verdict_text(
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
+        leaves_open: what a verdict of better or worse does not show; empty: the usual sentence.
     """
     opening, middle = _WORDS[row.decision.side]
     return VerdictText(
@@ -50,7 +52,7 @@ def verdict_text(
         opening=opening,
         middle=middle,
         evidence=_evidence(row, means, metric, alpha, repeats),
-        not_shown=_not_shown(row, metric, alpha, margin),
+        not_shown=_not_shown(row, metric, alpha, margin, leaves_open),
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
@@ -172,13 +174,16 @@ def effect_interval_text(paired: Paired) -> str:
     return f"{two_digits(paired.effect_low)} to {two_digits(paired.effect_high)}"
 
 
-def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None) -> str:
+def _not_shown(
+    row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None, leaves_open: str = ""
+) -> str:
     decision = row.decision
     if waits := open_text(row):
         return waits
     match decision.verdict:
         case "better" | "worse":
-            return "Not shown: that the same holds on another corpus, or with other settings than this study's."
+            usual = "Not shown: that the same holds on another corpus, or with other settings than this study's."
+            return leaves_open or usual
         case "better on these items" | "worse on these items":
             return f"{_only_these_items(row, alpha)} Nor is it shown for another corpus, or for other settings."
         case "equivalent":
