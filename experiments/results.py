@@ -13,8 +13,7 @@ from statistics import fmean, stdev
 
 from experiments.analyses import answers
 from experiments.environment import environment
-from experiments.foreign.facts import foreign_facts
-from experiments.foreign.scores import judged_items
+from experiments.foreign.facts import judged
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.planning.plan import AnyPlan, plans_models
@@ -45,8 +44,9 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
                 where=str(home.runs),
                 next_step=f"Start it: {rebuild_command(request, home, 'run')}",
             )
-        quality = _quality(request, home) if trains_itself(request) else ()
-        foreign = foreign_facts(request.training) if has_runner(request) else None
+        quality, foreign = _quality(request, home) if trains_itself(request) else (), None
+        if has_runner(request):
+            records, foreign = judged(records, request.study, request.training)
         results = tidy(request.study, records, quality, _origin(request, home), foreign)
         del records
     if plans_models(todo):
@@ -64,10 +64,7 @@ def _records(todo: AnyPlan, home: Home) -> list[Record]:
         record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
         if record is not None:
             # One training may serve arms of several names; here it is the arm of this study.
-            record = replace(record, arm=run.arm)
-            if not trains_itself(todo.request):
-                record = replace(record, items=judged_items(record.items, todo.request.study.metric))
-            found.append(record)
+            found.append(replace(record, arm=run.arm))
     return found
 
 

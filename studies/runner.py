@@ -37,7 +37,8 @@ class _Runner(Frozen):
     split: Splits = "unknown"
     """How the training code divides items into train and test; decides what verdicts may claim."""
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """With ``split: by_repeat``: share of the items that a repeat tests. Intervals are widened by it."""
+    """Share of all items that a repeat tests; intervals allow for it. Needed with ``split: by_repeat``; with
+    ``split: shared`` it counts for verdicts about new items, and 0.2 is assumed."""
     lower_is_better: bool | tuple[str, ...] | None = None
     """Whether a lower value of the study's metric is better; or the scores of which this is true. None: known from the
     metric's name."""
@@ -63,8 +64,8 @@ class _Runner(Frozen):
                 "split: by_repeat needs test_share, the share of the items that a repeat tests (such as 0.2): repeats "
                 "then share training items, and intervals must allow for it"
             )
-        if self.split != "by_repeat" and self.test_share is not None:
-            raise ValueError("test_share belongs to split: by_repeat")
+        if self.split == "unknown" and self.test_share is not None:
+            raise ValueError("test_share belongs to split: by_repeat or split: shared")
         return self
 
 

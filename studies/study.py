@@ -96,6 +96,13 @@ class Study(Frozen):
                 raise ValueError(f"analysis {one.kind} is listed more than once")
         return value
 
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len({"command", "function"} & set(value)) == 2:
+            raise ValueError("name a command or a function, not both")
+        return value
+
     @field_validator("match", mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:

@@ -38,11 +38,12 @@ def _subject(plan: AnyPlan) -> list[str]:
     if plans_training_code(plan):
         from experiments.foreign.facts import code_text, split_text
 
+        runner = plan.request.training.runner
         better = "higher" if study.metric.measure.higher_is_better else "lower"
         return [
             f"code     {code_text(plan.request.training)}",
             f"{judged}, {better} is better{how}",
-            f"test     items of the test: {split_text(plan.request.training)}",
+            f"split    test items: {split_text(runner, runner.split)}",
         ]
     assert plans_models(plan)
     request = plan.request

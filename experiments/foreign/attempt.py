@@ -162,7 +162,7 @@ def _failed(why: str, place: Path) -> TrainingFailed:
         said = last_lines(place / OUTPUT)
         return TrainingFailed(f"{why}; its last output: {said}" if said else f"{why}; it printed nothing")
     (place / "error.txt").write_text(told["traceback"], encoding="utf-8")
-    return TrainingFailed(f"{told['error']}: {told['message']}", told["error"], told["traceback"])
+    return TrainingFailed(told["message"], told["error"], told["traceback"])
 
 
 def _keep(file: Path, history: tuple[dict[str, float], ...]) -> None:

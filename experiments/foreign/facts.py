@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from experiments.foreign.scores import judged_items
 from experiments.foreign.source import OwnTraining
+from mmcore.record import Record
 from reports.numbers import counted, listing, percent
 from reports.records.origin import Foreign
-from studies.runner import CommandRunner, Splits
+from studies.resolved import AnyStudy
+from studies.runner import AnyRunner, CommandRunner, Splits
+
+USUAL_SHARE = 0.2
+"""Share of the items that is taken to be tested where neither study nor scores say it."""
 
 
-def foreign_facts(training: OwnTraining) -> Foreign:
-    """What is known of a runner's scores: by its settings, nothing else."""
-    runner = training.runner
-    share = runner.test_share or 0.0
+def judged(records: Sequence[Record], study: AnyStudy, training: OwnTraining) -> tuple[list[Record], Foreign]:
+    """The records of a runner's study as reports read them, and what is known of their scores.
+
+    Args:
+        records: of the study; their items hold every score by item.
+        study: with the metric whose items are read.
+    """
+    read = [replace(record, items=judged_items(record.items, study.metric)) for record in records]
+    return read, foreign_facts(training, split_of(training.runner, read))
+
+
+def split_of(runner: AnyRunner, records: Sequence[Record]) -> Splits:
+    """How test items came about: as the study says; else, if every repeat scored the same items one by one, shared."""
+    if runner.split != "unknown":
+        return runner.split
+    done = [record for record in records if record.done]
+    tested = {frozenset(row.item for row in record.items) for record in done}
+    alike = len({record.repeat for record in done}) > 1 and len(tested) == 1 and tested != {frozenset()}
+    return "shared" if alike else "unknown"
+
+
+def foreign_facts(training: OwnTraining, split: Splits) -> Foreign:
+    """What is known of a runner's scores.
+
+    Args:
+        split: how their test items came about, see :func:`split_of`.
+    """
+    share = training.runner.test_share
+    ratio = (share or USUAL_SHARE) / (1 - (share or USUAL_SHARE))
     return Foreign(
         called="this runner",
         ran=True,
         pairing="Arms are paired by repeat: the training code gets the same number, its seed, in every arm.",
-        shared=runner.split == "shared",
-        overlap=share / (1 - share),
-        left_out=share / (1 - share),
-        split_known=runner.split != "unknown",
-        covers=covers(training),
-        leaves_open=_LEAVES_OPEN[runner.split],
+        shared=split == "shared",
+        overlap=ratio if split == "by_repeat" else 0.0,
+        left_out=0.0 if split == "unknown" else ratio,
+        split_known=split != "unknown",
+        covers=covers(training.runner, split),
+        leaves_open=_LEAVES_OPEN[split],
         notes=(
             ("Training code", f"{code_text(training)}, digest {training.source.digest}"),
-            ("Test items", split_text(training)),
+            ("Test items", split_text(training.runner, split)),
         ),
     )
 
 
+_ELSEWHERE = "Not shown: that the same holds on other data, or with other settings than this study's."
 _LEAVES_OPEN: dict[Splits, str] = {
-    "shared": "",
-    "by_repeat": "Not shown: that the same holds on other data, or with other settings than this study's.",
+    "shared": _ELSEWHERE,
+    "by_repeat": _ELSEWHERE,
     "unknown": (
         "Shown for new seeds of this training code. Not shown: that the same holds for other test items, on other "
         "data, or with other settings than this study's."
@@ -54,37 +89,49 @@ SHOWN = 4
 """At most this many source files are listed by name."""
 
 
-def split_text(training: OwnTraining) -> str:
+def split_text(runner: AnyRunner, split: Splits) -> str:
     """How training code divides items, in a few words."""
-    match training.runner.split:
+    match split:
         case "shared":
-            return "the same in every repeat, says the study"
+            seen = "says the study" if runner.split == "shared" else "as the scores by item show"
+            return f"the same in every repeat, {seen}"
         case "by_repeat":
-            return f"{percent(training.runner.test_share or 0.0)} drawn by each repeat, says the study"
+            return f"{percent(runner.test_share or 0.0)} drawn by each repeat, says the study"
         case "unknown":
             return "not known for this runner"
 
 
-def covers(training: OwnTraining) -> str:
+_UNSEEN = (
+    "mmstudy cannot see whether test items were read during training, nor whether the training code uses the repeat "
+    "in every arm alike."
+)
+
+
+def covers(runner: AnyRunner, split: Splits) -> str:
     """Which variation the intervals cover, and which they do not."""
-    unseen = (
-        "mmstudy cannot see whether test items were read during training, or whether the training code uses the "
-        "repeat in every arm alike."
-    )
-    match training.runner.split:
+    match split:
         case "shared":
+            assumed = (
+                ""
+                if runner.test_share
+                else f" The study does not say which share of all items is tested (test_share); {percent(USUAL_SHARE)} "
+                "is assumed."
+            )
             return (
-                "The study says that every repeat tests the same items. Intervals of arms cover what the seed of the "
-                "training code decides. Without scores by item a verdict holds for these items alone. " + unseen
+                f"Every repeat tests the same items ({split_text(runner, split).rpartition(', ')[2]}). Intervals of "
+                "arms cover what the seed of the training code decides. A verdict also holds for new items where "
+                "scores by item show it; one “on these items” holds for the tested items alone."
+                f"{assumed} {_UNSEEN}"
             )
         case "by_repeat":
             return (
                 "The study says that each repeat draws its own test items. Intervals cover this draw and what else the "
-                f"seed of the training code decides. {unseen} No verdict covers other data."
+                f"seed of the training code decides. Repeats share training items, so intervals use the Nadeau–Bengio "
+                f"correction. {_UNSEEN} No verdict covers other data."
             )
         case "unknown":
             return (
                 "Verdicts are about new seeds of this training code: intervals cover what its seed decides. It is not "
                 "known whether the seed also draws the test items, so no verdict claims anything about new items. "
-                + unseen
+                + _UNSEEN
             )

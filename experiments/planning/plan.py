@@ -127,7 +127,7 @@ def _of_models(request: Request, home: Home) -> Plan:
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
-    monitoring, now, later = _divide(study, runs, home)
+    monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
         max(1, jobs), request.options.workers, request.options.device, request.options.threads
@@ -163,7 +163,7 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
             # What was interrupted begins anew, whatever it had reported.
             state = "to do" if state == "resume" and not request.training.runner.resumes else state
             runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0))
-    monitoring, now, later = _divide(study, runs, home)
+    monitoring, now, later = _divide(request, runs, home)
     workers, threads, _ = share_of_cores(
         max(1, sum(run.state in OPEN for run in (*now, *later))),
         request.options.workers,
@@ -211,14 +211,15 @@ def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
 
 
 def _divide(
-    study: ResolvedStudy[Config], runs: list[PlannedRun[Config]], home: Home
+    request: Request[Config], runs: list[PlannedRun[Config]], home: Home
 ) -> tuple[Monitoring | None, tuple[PlannedRun[Config], ...], tuple[PlannedRun[Config], ...]]:
     """The runs that a sequential study requests now, and those it may request later. Other studies request all now."""
+    study = request.study
     if study.sequential is None:
         return None, tuple(runs), ()
     from experiments.planning.sequential import follow, may_follow
 
-    monitoring = follow(study, runs, home)
+    monitoring = follow(request, runs, home)
     later = may_follow(study, monitoring)
     return (
         monitoring,

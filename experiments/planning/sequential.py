@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from experiments.foreign.facts import judged
 from experiments.home import Home
+from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, has_runner
 from experiments.records import read_record
 from mmcore.record import Record
 from reports.numbers import counted, listing
@@ -19,14 +20,11 @@ from reports.records.frame import tidy
 from reports.verdicts.monitoring import Monitoring, monitoring_of
 from studies.resolved import AnyStudy
 
-if TYPE_CHECKING:
-    from experiments.planning.request import AnyConfig, PlannedRun
-
 Run = tuple[str, int]
 """An arm and a repeat."""
 
 
-def follow(study: AnyStudy, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> Monitoring:
+def follow(request: AnyRequest, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> Monitoring:
     """How far the study is, from the records of its runs; a run without a record has not been trained.
 
     Args:
@@ -40,7 +38,10 @@ def follow(study: AnyStudy, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -
         record = None if run.fingerprint is None else read_record(home.run(run.fingerprint))
         if record is not None:
             records.append(replace(record, arm=run.arm))
-    monitoring = monitoring_of(tidy(study, records))
+    foreign = None
+    if has_runner(request):
+        records, foreign = judged(records, request.study, request.training)
+    monitoring = monitoring_of(tidy(request.study, records, foreign=foreign))
     assert monitoring is not None
     return monitoring
 
