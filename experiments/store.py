@@ -61,6 +61,9 @@ SUPERSEDED = "mmstudy.superseded"
 """Marks a failed run that was trained again under a run of its own."""
 
 
+_RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
+
+
 class Store:
     """An open tracking store.
 
@@ -313,7 +316,7 @@ class Store:
 
     def _log_artifacts(self, run: str, record: Record, workdir: Path) -> None:
         present = {artifact.path for artifact in self._client.list_artifacts(run)}
-        for name in ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt"):
+        for name in _RECORD:
             if (workdir / name).exists() and name not in present:
                 self._client.log_artifact(run, str(workdir / name))
         if "environment.json" not in present:
