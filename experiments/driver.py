@@ -96,11 +96,11 @@ def run_study(
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
     display.expect(ahead.stages)
-    if request.tunes and trains_itself(request):
+    if request.tunes:
         from experiments.tuning.tune import tune
 
-        studied = request
-        tune(studied, place, display, lambda: _prepare(studied, place, display))
+        own = request if trains_itself(request) else None
+        tune(request, place, display, lambda: Path() if own is None else _prepare(own, place, display))
         request = open_request(name, place, options)
     return _run(request, place, display, retry_failed)
 
@@ -198,7 +198,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
 def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
-    if request.searches and trains_itself(request):
+    if request.searches:
         from experiments.tuning.tune import sync_searches
 
         behind = sync_searches(request, home, display)

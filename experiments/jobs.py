@@ -18,7 +18,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.facts import Environment
 from mmcore.fingerprint import training_fingerprint
 from mmcore.record import Record
-from studies.resolve_runner import max_epochs
+from studies.runner import max_epochs
 
 
 def delete_failed(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home) -> None:

@@ -17,7 +17,7 @@ def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
         StoreError: the storage of the searches does not answer.
     """
     request = read_request(name, home, options, on_event)
-    if request.study.search is None or not trains_itself(request):
+    if request.study.search is None:
         return request
     # Optuna is for studies that search; others need not wait for its import.
     from experiments.tuning.results import looked_up

@@ -51,7 +51,7 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
         del records
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
-    if not request.searches or not trains_itself(request):
+    if not request.searches:
         return results
     from experiments.tuning.results import with_importances
 

@@ -52,6 +52,13 @@ def foreign_fingerprint(config: ForeignConfig, repeat: int, content: str) -> str
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def name_of(config: RunConfig | ForeignConfig, repeat: int, content: str) -> str:
+    """32 hexadecimal digits that name a run of one repeat, whoever trains it."""
+    if isinstance(config, ForeignConfig):
+        return foreign_fingerprint(config, repeat, content)
+    return fingerprint(config.model_copy(update={"repeat": repeat}), content)
+
+
 class Identity(TypedDict):
     """The plain data that a run's name is made of."""
 

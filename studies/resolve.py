@@ -148,7 +148,7 @@ def resolve(
         match=rule,
         analyses=study.analyses,
         search=search,
-        first_repeat=_first(chosen, search, written, on_command_line=repeats),
+        first_repeat=first_repeat(chosen, search, written, on_command_line=repeats),
     )
 
 
@@ -168,7 +168,7 @@ def _with_window(
     return config.model_copy(update={"data": data})
 
 
-def _first(
+def first_repeat(
     chosen: Counted | Sequential, search: ResolvedSearch | None, written: YamlFile, on_command_line: AnyRepeats | None
 ) -> int:
     """The number of the first repeat: those that a search has used for its choice cannot confirm it."""

@@ -14,6 +14,9 @@ from studies.configs import Where, pointer
 from studies.design import Design, Factorial, LeaveOneOut, OneFactor, arms_of
 from studies.pairs import Pairs, pairs_of
 from studies.repeats import AnyRepeats, Sequential, settled
+from studies.resolve import first_repeat
+from studies.resolve_runner_search import resolve_runner_search
+from studies.resolve_search import found_names
 from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.rules import refuse_twice
 from studies.runner import GIVEN, AnyRunner, CommandRunner, higher_is_better, refuse_command
@@ -61,6 +64,10 @@ def resolve_runner(
             next_step="Add repeats: 10, or say it on the command line: --repeats 10",
         )
     own = _metric(study.metric, runner, written, written.where(("metric",)))
+    search = None
+    if study.search is not None:
+        search = resolve_runner_search(study.search, arms, ForeignConfig(settings=base), runner, written, own)
+    names = [*found_names(search), *(arm.name for arm in arms)]
     yardstick = own if metric is None else _metric(metric, runner, written, "--metric")
     return ResolvedStudy(
         name=name,
@@ -68,14 +75,17 @@ def resolve_runner(
         metric=yardstick,
         arms=arms,
         reference=reference,
-        pairs=pairs_of(study, [arm.name for arm in arms], reference, written, _by_modality(written)),
+        pairs=pairs_of(
+            study, [*found_names(search), *(arm.name for arm in arms)], reference, written, _by_modality(written)
+        ),
         repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         margin=study.margin if yardstick == own else None,
         preset=None,
         changes=dict(changes or {}),
-        first_repeat=chosen.first or 0,
+        search=search,
+        first_repeat=first_repeat(chosen, search, written, on_command_line=repeats),
     )
 
 
@@ -142,12 +152,6 @@ def _refuse_epochs(runner: AnyRunner, settings: Mapping[str, Any], written: Yaml
             where=written.where(("runner", "max_epochs")),
             next_step=nearest(runner.max_epochs, list(settings)),
         )
-
-
-def max_epochs(runner: AnyRunner, settings: Mapping[str, Any]) -> int:
-    """Epochs of a whole training with these settings; 0 where nobody says."""
-    said = runner.max_epochs
-    return (settings[said] if isinstance(said, str) else said) or 0
 
 
 # Settings ------------------------------------------------------------------------------------------------------------

@@ -264,6 +264,12 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
+def max_epochs(runner: AnyRunner, settings: Mapping[str, Any]) -> int:
+    """Epochs of a whole training with these settings; 0 where nobody says."""
+    said = runner.max_epochs
+    return (settings[said] if isinstance(said, str) else said) or 0
+
+
 # Scores --------------------------------------------------------------------------------------------------------------
 _HIGHER = {"accuracy", "acc", "f1", "precision", "recall", "auc", "auroc", "skill", "r2", "bleu", "rouge"}
 _LOWER = {"loss", "error", "mae", "mse", "rmse", "nll", "perplexity", "ppl", "wer", "cer", "distance", "brier"}

@@ -23,7 +23,7 @@ from experiments.planning.request import (
     trains_itself,
 )
 from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
-from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook
+from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook, search_stage
 from experiments.planning.study_stages import report_guess, stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
@@ -137,7 +137,12 @@ def _of_models(request: Request, home: Home) -> Plan:
         estimator.learn(config, record)
     estimated = _estimated(runs, request, home, estimator)
     now, later = (tuple(estimated[run.arm, run.repeat] for run in part) for part in (now, later))
-    searches = planned_searches(request, estimator)
+
+    def estimate(config: AnyConfig) -> Estimate:
+        assert isinstance(config, RunConfig)
+        return estimator.training(config)
+
+    searches = planned_searches(request, estimate)
 
     def stages(asked_for: tuple[PlannedRun, ...]) -> tuple[Stage, ...]:
         open_runs = [run for run in asked_for if run.state in OPEN]
@@ -164,8 +169,9 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
             state = "to do" if state == "resume" and not request.training.runner.resumes else state
             runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0))
     monitoring, now, later = _divide(request, runs, home)
+    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
-        max(1, sum(run.state in OPEN for run in (*now, *later))),
+        max(1, jobs),
         request.options.workers,
         request.options.device,
         request.options.threads,
@@ -177,20 +183,34 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
         one = estimator.training(run.config)
         return replace(run, seconds=one.seconds, factor=one.factor)
 
+    def estimate(config: AnyConfig) -> Estimate:
+        assert isinstance(config, ForeignConfig)
+        return estimator.training(config)
+
     now, later = (tuple(estimated(run) for run in part) for part in (now, later))
-    nothing = Estimate(0.0, 1.0)
+    searches, nothing = planned_searches(request, estimate), Estimate(0.0, 1.0)
     report = Estimate(report_guess(len(study.arms), study.repeats))
 
     def stages(asked_for: tuple[PlannedRun[ForeignConfig], ...]) -> tuple[Stage, ...]:
         parts = [Part(run.arm, 1, Estimate(run.seconds, run.factor)) for run in asked_for if run.state in OPEN]
+        parts += [part for search in searches for part in search.confirmed]
         return (
+            *(
+                Stage(
+                    search_stage(search.arm),
+                    (Part(search.arm, search.trials, search.trial),),
+                    max(1, min(workers, search.trials)),
+                    nothing,
+                )
+                for search in searches
+            ),
             Stage(TRAIN, tuple(parts), max(1, min(workers, len(parts))), nothing),
             Stage(REPORT, (Part("", 1, report),), 1, nothing),
         )
 
     ahead, most = stages(now), outlook(stages((*now, *later)))
     basis, timed = estimator.basis, estimator.knows
-    return Plan(request, now, workers, threads, outlook(ahead), ahead, basis, monitoring, later, most, timed=timed)
+    return Plan(request, now, workers, threads, outlook(ahead), ahead, basis, monitoring, later, most, searches, timed)
 
 
 def estimator_of(request: Request, home: Home, threads: int, workers: int = 1) -> Estimator:

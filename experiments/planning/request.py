@@ -197,6 +197,11 @@ class PlannedRun(Generic[Config]):
     factor: float = 1.0
 
 
+def schema_of(request: AnyRequest) -> CorpusSchema | None:
+    """The corpus's schema; None for training code of the user's own."""
+    return request.schema if trains_itself(request) else None
+
+
 def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> AnyRequest:
     """Find and read a study, apply the options, and find its corpus or training code. The results of its searches are
     not looked up.

@@ -21,7 +21,7 @@ from typing import Literal
 import optuna
 
 from experiments.tuning.notes import TrialNotes
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import EpochDone, Event, Progress
 from mmcore.record import Record
 from studies.search.resolved import ResolvedSearch
@@ -40,6 +40,7 @@ class OpenTrial:
         view: the same in memory, with what it may know.
         notes: what is known of it as it begins: its proposal, settings and runs.
         config: what its settings mean.
+        whole: epochs of a whole training.
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
@@ -54,7 +55,8 @@ class OpenTrial:
     trial: optuna.Trial
     view: optuna.Trial
     notes: TrialNotes
-    config: RunConfig
+    config: RunConfig | ForeignConfig
+    whole: int
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -95,7 +97,7 @@ class OpenTrial:
         if self.search.pruner == "wilcoxon":
             self._report(len(self.repeats) - 1, values[0])
         else:
-            self._report(len(self.repeats) * self.config.training.epochs, fmean(r[0] for r in self.repeats))
+            self._report(len(self.repeats) * self.whole, fmean(r[0] for r in self.repeats))
         self.pruned = len(self.repeats) < self.search.repeats and self.should_prune()
         return "pruned" if self.pruned else "goes on"
 
@@ -106,7 +108,7 @@ class OpenTrial:
             return self.pruned
         self.seen = epoch
         self._look(row)
-        self.pruned = epoch < self.config.training.epochs and self.should_prune()
+        self.pruned = epoch < self.whole and self.should_prune()
         return self.pruned
 
     def _look(self, row: Row) -> None:
