@@ -75,9 +75,7 @@ def resolve_runner(
         metric=yardstick,
         arms=arms,
         reference=reference,
-        pairs=pairs_of(
-            study, [*found_names(search), *(arm.name for arm in arms)], reference, written, _by_modality(written)
-        ),
+        pairs=pairs_of(study, names, reference, written, _by_modality(written)),
         repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,

@@ -40,7 +40,6 @@ class OpenTrial:
         view: the same in memory, with what it may know.
         notes: what is known of it as it begins: its proposal, settings and runs.
         config: what its settings mean.
-        whole: epochs of a whole training.
         on_report: hears of each step and value that is reported.
         repeats: objectives of the repeats that are finished.
         records: their records.
@@ -56,7 +55,6 @@ class OpenTrial:
     view: optuna.Trial
     notes: TrialNotes
     config: RunConfig | ForeignConfig
-    whole: int
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -65,6 +63,13 @@ class OpenTrial:
     steps: set[int] = field(default_factory=set)
     pruned: bool = False
     shown: bool = False
+
+    @property
+    def whole(self) -> int:
+        """Epochs of a whole training."""
+        if isinstance(self.config, RunConfig):
+            return self.config.training.epochs
+        return (self.notes.epochs_full or self.search.repeats) // self.search.repeats
 
     @property
     def rank(self) -> int:

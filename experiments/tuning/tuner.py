@@ -191,7 +191,6 @@ class Tuner:
             view,
             notes_of(trial),
             config,
-            self.arm.epochs(config),
             lambda step, value: self.mirror.reported(self.arm.arm, trial.number, step, value),
         )
         self.open.append(one)
