@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,9 +23,9 @@ from filelock import FileLock
 
 from experiments.home import Home
 from experiments.records import Begun
+from experiments.store_names import key_of, score_name
 from mmcore.errors import StoreError
 from mmcore.record import Record
-from mmcore.scores import Score
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -354,18 +353,6 @@ class Store:
             ) from problem
 
 
-def key_of(name: str) -> str:
-    """A name as the store takes it for the key of a metric, parameter or tag.
-
-    Letters, digits and ``_-. :/`` stay; a plus sign, which joins modalities, becomes a word; all else its code point.
-
-    Example:
-        >>> key_of("mmstudy.verdict.audio+visual"), key_of("size (%)")
-        ('mmstudy.verdict.audio and visual', 'size :28::25::29:')
-    """
-    return re.sub(r"[^\w\-. :/]", lambda found: f":{ord(found[0]):x}:", name.replace("+", " and "))
-
-
 def _create_database(home: Home) -> None:
     """Make the default database whole or not at all: one that a killed process left half-migrated never opens again.
 
@@ -382,18 +369,11 @@ def _create_database(home: Home) -> None:
     os.replace(partial, path)
 
 
-def score_name(score: Score) -> str:
-    """A score as a metric name: ``test/skill``, ``test/active/f1``, ``test/complete/skill``, ``…/baseline/prior``."""
-    parts = [score.split]
-    if score.items != "all":
-        parts.append(score.items)
-    parts += [part for part in (score.component, score.parameter) if part]
-    parts.append(score.metric)
-    if score.baseline:
-        parts += ["baseline", score.baseline]
-    return "/".join(parts)
-
-
 def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def client_of(uri: str) -> MlflowClient:
+    """A client of any tracking store, for reading what others logged."""
+    return MlflowClient(uri)

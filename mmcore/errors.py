@@ -10,6 +10,7 @@
     ├── CheckpointError          a checkpoint is unreadable or belongs to another run
     ├── StudyError               a study file breaks its rules
     ├── RecordError              a record is unreadable, or records cannot be mixed
+    ├── ScoresError              scores that other code computed cannot be judged
     ├── StoreError               the tracking store does not answer
     └── LaunchError              workers cannot be started, or keep dying
 
@@ -118,6 +119,10 @@ class CheckpointError(MMStudyError):
 
 class StudyError(MMStudyError):
     """A study file breaks its rules."""
+
+
+class ScoresError(MMStudyError):
+    """Scores that other code computed cannot be judged as they are."""
 
 
 class RecordError(MMStudyError):

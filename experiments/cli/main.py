@@ -1,5 +1,4 @@
-"""The command ``mmstudy``. Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input;
-130 interrupted."""
+"""The command ``mmstudy``; its help names the exit codes."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ import typer
 import mmcore
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
+from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
     Device,
@@ -276,6 +276,7 @@ def check(
 
 
 app.command()(compare)
+app.command()(judge)
 
 
 @app.command()

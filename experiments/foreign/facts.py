@@ -63,16 +63,15 @@ def foreign_facts(training: OwnTraining, split: Splits) -> Foreign:
     )
 
 
-_ELSEWHERE = "Not shown: that the same holds on other data, or with other settings than this study's."
 _LEAVES_OPEN: dict[Splits, str] = {
-    "shared": _ELSEWHERE,
-    "by_repeat": _ELSEWHERE,
+    "shared": "",
+    "by_repeat": "",
     "unknown": (
         "Shown for new seeds of this training code. Not shown: that the same holds for other test items, on other "
         "data, or with other settings than this study's."
     ),
 }
-"""What a verdict of better or worse leaves open."""
+"""What a verdict of better or worse leaves open; empty: what it leaves open for any scores."""
 
 
 def code_text(training: OwnTraining) -> str:

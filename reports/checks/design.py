@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
+from reports.model.report import ComparisonRow
 from reports.numbers import counted, listing, percent
 from reports.statistics.floors import needed
 from reports.verdicts.dominance import dominance_of, dominance_text
@@ -25,6 +28,9 @@ def too_few_repeats(evidence: Evidence) -> Found:
     # Where repeats are added, those on the metric alone say how many: until they are decided, and no more.
     own = [c for c in comparisons if c.looks is None or (c.component is None and c.looks.next is None)]
     short = [c for c in own if c.decision.verdict == "too few repeats"]
+    foreign = evidence.results.foreign
+    if foreign is not None and foreign.by_part:
+        return _too_few_by_part([c for c in short if c.paired.n], foreign.part)
 
     def text() -> str:
         families = {c.component is None: c.decision.family for c in short}
@@ -39,6 +45,19 @@ def too_few_repeats(evidence: Evidence) -> Found:
         return (
             f"{told}{listing(parts)} with a score in both arms. The study's {study.repeats} repeats would be enough, "
             f"but of these arms' runs {listing(lost)}."
+        )
+
+    return warn_if(bool(short), text)
+
+
+def _too_few_by_part(short: Sequence[ComparisonRow], part: str) -> Found:
+    """Each pair's comparisons on all parts are a family; one without any score is ABL043's to name."""
+
+    def text() -> str:
+        named = [f"'{c.arm}' against '{c.reference}' on '{c.component}'" for c in short]
+        return (
+            f"{counted(len(short), 'comparison')} cannot be decided by any result, after Holm's correction for the "
+            f"{part}s of a pair: {some(named)}."
         )
 
     return warn_if(bool(short), text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from reports.checks import data, design, records, search, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.rule import Rule
+from reports.checks.score_rules import SCORE_RULES
 from reports.numbers import percent
 from reports.statistics.search import EDGE
 from reports.verdicts import dominance
@@ -379,4 +380,5 @@ RULES = (
         data.apart,
     ),
     *CORPUS_RULES,
+    *SCORE_RULES,
 )

@@ -19,14 +19,21 @@ class ComponentScores(FigureBase):
     """The metric's measure for each component, arm by arm."""
 
     name = "components"
-    title = "Scores by component"
     value = "mean"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = "Scores by component" if summary.native or summary.components else "Scores"
 
     @property
     def description(self) -> str:
+        if not self.summary.native:
+            of = f" of each {self.summary.part}" if self.summary.components else ""
+            return (
+                f"{self.summary.metric.title[:1].upper()}{self.summary.metric.title[1:]}{of}: mean over repeats with "
+                f"its {percent(self.summary.level)} interval, one mark for each arm ({self.summary.metric.direction})."
+                f"{only_first(len(self.summary.arms))}"
+            )
         text = (
             f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
             f"{percent(self.summary.level)} interval, one mark for each arm. Small dark marks are naive baselines "
@@ -35,7 +42,10 @@ class ComponentScores(FigureBase):
         return text[0].upper() + text[1:] + only_first(len(self.summary.arms))
 
     def numbers(self) -> pd.DataFrame:
-        """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``."""
+        """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``.
+
+        Empty where the components are data sets.
+        """
         summary, rows = self.summary, []
         names = (summary.metric.title if summary.metric.component is None else None, *summary.components)
         for arm in summary.arms:
@@ -44,6 +54,9 @@ class ComponentScores(FigureBase):
         for b in summary.baselines:
             for component, value in zip(names, (b.score, *b.components), strict=True):
                 rows.append((b.name, True, component, value, math.nan, math.nan, None))
+        if summary.across is not None:
+            # Scores of data sets have scales of their own, which no common axis could hold.
+            rows = []
         frame = pd.DataFrame(rows, columns=["who", "baseline", "component", "mean", "low", "high", "n"])
         return frame.dropna(subset=["component"]).reset_index(drop=True)
 

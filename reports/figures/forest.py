@@ -54,7 +54,7 @@ class Forest(FigureBase):
         rows, drawn = self._rows(), self._drawn()
         if len(drawn) == len(rows):
             return ""
-        what = "Those by component are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
+        what = f"Those by {self.summary.part} are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
         return f" {what}; the table has all."
 
     def _drawn(self) -> tuple[ComparisonRow, ...]:
@@ -65,7 +65,7 @@ class Forest(FigureBase):
         return tuple(c for c in self.summary.comparisons if c.paired.n)
 
     def numbers(self) -> pd.DataFrame:
-        """One row a comparison: names, difference, interval, verdict."""
+        """One row a comparison: names, difference, interval, verdict; none where too many data sets have verdicts."""
         return pd.DataFrame(
             [
                 {
@@ -75,6 +75,7 @@ class Forest(FigureBase):
                     "these_items_high": c.paired.difference.high, "n": c.paired.n, "verdict": c.decision.verdict,
                 }
                 for c in self._rows()
+                if self._drawn()
             ],
             columns=[
                 "arm", "reference", "component", "difference", "low", "high", "these_items_low", "these_items_high",

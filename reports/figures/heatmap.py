@@ -23,11 +23,11 @@ class DifferencesByComponent(FigureBase):
     """Every comparison on the metric and on each component, as a grid."""
 
     name = "heatmap"
-    title = "Differences by component"
     value = "difference"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = f"Differences by {summary.part}"
 
     @property
     def description(self) -> str:
@@ -35,7 +35,7 @@ class DifferencesByComponent(FigureBase):
         measure = metric.measure.replace("_", " ")
         what = "Mean paired difference" if self.summary.paired else "Difference of means"
         text = (
-            f"{what} in {measure}, a row for each comparison and a column for each component "
+            f"{what} in {measure}, a row for each comparison and a column for each {self.summary.part} "
             f"({metric.direction}). Green means better, red worse; deeper colours mean larger differences"
             f"{'' if self._common() else ' within the column'}. Marks are verdicts: circle better, triangle worse, "
             "square equivalent. An open mark holds for the tested items alone; without a mark nothing is decided. "

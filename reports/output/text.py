@@ -32,7 +32,9 @@ def as_json(summary: Summary) -> dict[str, object]:
     unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what they would
     decide if mean and deviation stayed as they are. ``without_skill``: neither arm beats the naive prediction there.
     ``lead`` says that one component makes most of a comparison on the metric, or that components disagree; None where
-    neither is so.
+    neither is so. ``paired``: whether arms were compared repeat by repeat; without it the p of the permutation test
+    stands in the place of the sign-flip p. ``overlap``: n_test / n_train in the intervals. ``across`` sums up data sets
+    that have verdicts of their own.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
     leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
@@ -41,6 +43,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "study": summary.study,
             "question": summary.question,
             "metric": summary.metric.name,
+            "higher_is_better": summary.metric.higher_is_better,
             "arms": [
                 {
                     "name": arm.name,
@@ -130,6 +133,7 @@ def _comparison(row: ComparisonRow) -> dict[str, object]:
         "p_holm": decision.p_holm,
         "p_floor": paired.floor,
         "paired": paired.sizes is None,
+        "overlap": paired.overlap,
         "p_sign_flip": paired.p if paired.sizes is None else None,
         "p_sign_flip_holm": decision.p_flip if paired.sizes is None else None,
         "p_permutation": None if paired.sizes is None else paired.p,

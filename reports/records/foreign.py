@@ -100,7 +100,7 @@ def foreign_results(scores: pd.DataFrame, request: Request, origin: Origin | Non
         KeyError: a column is missing.
     """
     arms = [str(arm) for arm in scores["arm"].unique()]
-    repeats = int(scores["repeat"].max()) + 1 if len(scores) else 0
+    repeats = max(map(int, scores["repeat"]), default=-1) + 1
     study = foreign_study(request, arms, repeats)
     components = tuple(map(str, scores["component"].unique())) if "component" in scores else ()
     records = []

@@ -66,7 +66,8 @@ class Sizes:
         one, other = self.variance / m, self.reference_variance / n
         if one + other == 0:
             return 1.0
-        return (one + other) ** 2 / (one**2 / (m - 1) + other**2 / (n - 1))
+        share = one / (one + other)
+        return 1 / (share**2 / (m - 1) + (1 - share) ** 2 / (n - 1))
 
 
 def _variance(scores: np.ndarray) -> float:

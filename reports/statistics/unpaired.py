@@ -114,7 +114,8 @@ def permutation_ps(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[flo
     for (m, n), places in of_size.items():
         for first in range(0, len(places), AT_ONCE):
             some = places[first : first + AT_ONCE]
-            scores_NS = np.stack([np.concatenate(samples[at]) for at in some], axis=1)
+            # Sorted: where relabellings are drawn, the order of the rows must not matter.
+            scores_NS = np.stack([np.concatenate([*map(np.sort, samples[at])]) for at in some], axis=1)
             for at, p in zip(some, _ps(scores_NS, m, n), strict=True):
                 found[at] = float(p)
     return found

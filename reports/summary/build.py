@@ -27,7 +27,7 @@ from reports.summary.looks import looks_text, sequential_facts
 from reports.summary.methods import covers_text, families_by_part, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
-from reports.summary.sentences import paired_means, verdict_text
+from reports.summary.sentences import CORPUS, DATA, paired_means, verdict_text
 from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
@@ -90,6 +90,7 @@ def summarise(results: StudyResults) -> Summary:
                 cost=cost_to_decide(row, seconds),
                 lead=dominance_text(dominance_of(results, row, by_component)),
                 leaves_open="" if results.foreign is None else results.foreign.leaves_open,
+                elsewhere=CORPUS if results.foreign is None else DATA,
             )
             for row in primary
         ),
@@ -260,6 +261,8 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
 def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tuple[float, float]:
     scores = by_repeat(results, metric.measure, metric.component)
     read = slice(row.looks.repeats if row.looks is not None and row.looks.done else None)
+    if not results.paired:
+        return estimate(scores[row.arm]).mean, estimate(scores[row.reference]).mean
     return paired_means(scores[row.arm][read], scores[row.reference][read])
 
 

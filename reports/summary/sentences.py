@@ -17,6 +17,10 @@ from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.summary.looks import adjusted, open_text, sequential_p
 from reports.summary.undecided import equals, undecided_cell, undecided_text
 
+CORPUS = "on another corpus, or with other settings than this study's"
+DATA = "on other data, or with other settings of the arms"
+"""Where a verdict on scores of other code need not hold."""
+
 
 def verdict_text(
     row: ComparisonRow,
@@ -32,6 +36,7 @@ def verdict_text(
     cost: str = "",
     lead: str = "",
     leaves_open: str = "",
+    elsewhere: str = CORPUS,
 ) -> VerdictText:
     """One comparison on the study's metric, in words for a reader who knows no statistics.
 
@@ -41,6 +46,7 @@ def verdict_text(
         repeats: repeats of the study.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
+        elsewhere: where and how a verdict need not hold.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
         leaves_open: what a verdict of better or worse does not show; empty: the usual sentence.
     """
@@ -52,7 +58,7 @@ def verdict_text(
         opening=opening,
         middle=middle,
         evidence=_evidence(row, means, metric, alpha, repeats),
-        not_shown=_not_shown(row, metric, alpha, margin, leaves_open),
+        not_shown=_not_shown(row, elsewhere, alpha, margin, leaves_open),
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
@@ -174,16 +180,13 @@ def effect_interval_text(paired: Paired) -> str:
     return f"{two_digits(paired.effect_low)} to {two_digits(paired.effect_high)}"
 
 
-def _not_shown(
-    row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None, leaves_open: str = ""
-) -> str:
+def _not_shown(row: ComparisonRow, elsewhere: str, alpha: float, margin: float | None, leaves_open: str = "") -> str:
     decision = row.decision
     if waits := open_text(row):
         return waits
     match decision.verdict:
         case "better" | "worse":
-            usual = "Not shown: that the same holds on another corpus, or with other settings than this study's."
-            return leaves_open or usual
+            return leaves_open or f"Not shown: that the same holds {elsewhere}."
         case "better on these items" | "worse on these items":
             return f"{_only_these_items(row, alpha)} Nor is it shown for another corpus, or for other settings."
         case "equivalent":

@@ -19,7 +19,8 @@ from mlflow.tracking import MlflowClient
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.records import Begun
-from experiments.store import FINGERPRINT, Store, score_name
+from experiments.store import FINGERPRINT, Store
+from experiments.store_names import score_name
 from mmcore.config import RunConfig, build_config, flat
 from mmcore.errors import StoreError
 from mmcore.facts import Failure
