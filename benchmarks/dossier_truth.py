@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.corpora import locate
 from experiments.driver import analyse_study, run_study
 from experiments.home import Home
-from experiments.opening import open_request
+from experiments.opening import open_request, with_own_models
 from experiments.planning.request import Options
 from mmcore.data.sources.simulated import Truth, read_truth
 from reports.sections.modalities.dossier import Dossier
@@ -77,7 +77,9 @@ def main() -> None:
         options = Options(corpus=corpus, repeats=given.repeats, changes=changes, workers=given.workers)
         run_study("modalities", given.home, options)
         home = Home.choose(given.home)
-        outcome = analyse_study(open_request("modalities", home, options), home, ("coalitions",))
+        outcome = analyse_study(
+            with_own_models(open_request("modalities", home, options), "analyse"), home, ("coalitions",)
+        )
         (dossier,) = assess(outcome.results)
         truth = read_truth(locate(corpus, home).folder)
         contradictions = disagreements(dossier, truth)

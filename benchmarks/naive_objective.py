@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.opening import open_request
+from experiments.opening import open_request, with_own_models
 from experiments.planning.request import Options
 from experiments.progress import Screen
 from experiments.records import read_record
@@ -75,10 +75,10 @@ def study_file(home: Home, name: str, arms: Mapping[str, Any], space: Mapping[st
 
 def naive(study: str, home: Home, options: Options) -> tuple[dict[str, Any], float, float]:
     """Search for the lowest weighted loss: the winner's settings, its weighted loss and its skill, both validation."""
-    request = open_request(study, home, options)
+    request = with_own_models(open_request(study, home, options), "run")
     if not request.place.exists:
         request.place.ensure(lambda event: None)
-        request = open_request(study, home, options)
+        request = with_own_models(open_request(study, home, options), "run")
     search = request.study.search
     assert search is not None
     weighted = WeightedLoss("weighted_loss", parse_metric("loss"))

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from experiments.environment import environment
 from experiments.execute import write_result
 from experiments.records import read_record
 from mmcore.config import Overrides, build_config, override
@@ -136,7 +137,8 @@ def train_family(design: Design, family: int, repeats: int, scratch: Path) -> li
             started = datetime.now(UTC)
             config = arm.config.model_copy(update={"repeat": repeat})
             folder = scratch / arm.name / str(repeat)
-            write_result(run(config, folder, prepared=store), folder, config, study.name, arm.name, started)
+            about = replace(environment(), device=config.device, threads=config.threads or 1)
+            write_result(run(config, folder, prepared=store), folder, study.name, arm.name, started, about)
             record = read_record(folder)
             assert record is not None
             records.append(replace(record, history=()))

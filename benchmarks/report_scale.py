@@ -27,7 +27,7 @@ import numpy as np
 
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.opening import open_request
+from experiments.opening import open_request, with_own_models
 from experiments.planning.plan import plan
 from experiments.planning.request import Options, PlannedRun, Request
 from experiments.records import write_record
@@ -82,9 +82,9 @@ def make_study(home: Home, arms: int, repeats: int) -> Path:
 
 def make_records(home: Home, study: Path, epochs: int, items: int) -> None:
     """Records of every run of the study that has none."""
-    request = open_request(str(study), home, Options())
+    request = with_own_models(open_request(str(study), home, Options()), "run")
     request.place.ensure()
-    request = open_request(str(study), home, Options())
+    request = with_own_models(open_request(str(study), home, Options()), "run")
     todo = plan(request, home)
     store = prepare(request.place.folder, request.study.arms[0].config.data, home.prepared)
     model = _train(todo.runs[0], home, store)

@@ -23,7 +23,7 @@ from studies.study import Study, catalogue
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.planning.plan import Plan
+    from experiments.planning.plan import AnyPlan
     from experiments.planning.request import Options
 
 
@@ -42,7 +42,7 @@ class Findings(Shown):
     problems: tuple[Problem, ...]
     read: str
     skipped: str = ""
-    plan: Plan | None = None
+    plan: AnyPlan | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -125,6 +125,7 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
     from experiments.opening import open_request
     from experiments.planning.foresight import prospects
     from experiments.planning.plan import plan
+    from experiments.planning.request import trains_itself
     from mmcore.task import check_packages
     from studies.study import find_study
 
@@ -132,15 +133,17 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
     subject = f"study '{find_study(name).stem}'"
     try:
         request = open_request(name, home, options)
-        for arm in request.study.arms:
-            check_packages(arm.config)
         planned = plan(request, home)
-        told = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+        sentences: tuple[str, ...] = ()
+        if trains_itself(request):
+            for arm in request.study.arms:
+                check_packages(arm.config)
+            sentences = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
     except MMStudyError as error:
         return Findings(subject, (_problem(error),), "the study stops at this error", "what comes after it")
-    problems = [Problem("warning", text) for text in told]
+    problems = [Problem("warning", text) for text in sentences]
     read, skipped = [counted(len(planned.runs), "planned run")], ""
-    if request.place.simulated is None:
+    if trains_itself(request) and request.place.simulated is None:
         corpus = _check_corpus(request.place.folder)
         problems += corpus.problems
         read.append(f"corpus with {corpus.read}")
@@ -152,7 +155,7 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
     return Findings(subject, _errors_first(problems), "; ".join(read), skipped, planned)
 
 
-def _check_results(planned: Plan, home: Home) -> tuple[list[Problem], str]:
+def _check_results(planned: AnyPlan, home: Home) -> tuple[list[Problem], str]:
     """The checks of the report of what is finished."""
     from experiments.results import load_results
     from reports.summary.build import summarise

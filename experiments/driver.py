@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -20,29 +20,29 @@ from typing import Unpack
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
 from experiments.home import Home
-from experiments.jobs import begun_of, delete_failed, give_up, job_of, mirror_record
+from experiments.jobs import delete_failed, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
-from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import refuse_too_large
-from experiments.planning.plan import Plan, plan, timing_of
-from experiments.planning.request import Options, PlannedRun, Request, variant
-from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
+from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
+from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
-from experiments.progress import Display, Silent, outcome_text
-from experiments.records import is_locked, put_aside, read_record
+from experiments.progress import Display, Silent
+from experiments.records import put_aside
 from experiments.results import load_results, log_verdicts
+from experiments.rounds import OwnCode, busy_in, train
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.atomic import room_in
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
-from mmcore.events import EpochDone
 from mmcore.files import BrokenFile
 from mmcore.task import check_packages
 from reports.output.render import write_report
@@ -81,20 +81,28 @@ def run_study(
             return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
     request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
-    if not request.place.exists:
+    if trains_itself(request) and not request.place.exists:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
-    for arm in request.study.arms:
-        check_packages(arm.config)
-    refuse_too_large(request)
+    if trains_itself(request):
+        for arm in request.study.arms:
+            check_packages(arm.config)
+        refuse_too_large(request)
     ahead = _planned(request, place, display)
-    _warn(request, ahead, display)
+    if plans_models(ahead):
+        _warn(ahead.request, ahead, display)
     display.expect(ahead.stages)
     if request.tunes:
         from experiments.tuning.tune import tune
 
-        tune(request, place, display, lambda: _prepare(request, place, display))
+        own = request if trains_itself(request) else None
+        tune(request, place, display, lambda: Path() if own is None else _prepare(own, place, display))
         request = open_request(name, place, options)
+    return _run(request, place, display, retry_failed)
+
+
+def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool) -> Outcome:
+    """Train what is missing of a study whose arms are known, and write its report."""
     todo = _planned(request, place, display)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
@@ -103,17 +111,20 @@ def run_study(
         todo = _planned(request, place, display)
 
     mirror = Mirror(place, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    unanswered = 0
     try:
         display.expect(todo.stages)
-        _train(todo, place, mirror, display)
-        unanswered = _analyse(plan(request, place), place, request.study.analyses, display)
+        if plans_models(todo):
+            train(todo, place, mirror, display, _Models(todo.request, place, todo.threads, display))
+            unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
+        elif plans_training_code(todo):
+            train(todo, place, mirror, display, OwnCode(todo.request, place))
     except BaseException:
         mirror.abandon()
         raise
     display.say("writing the report")
     display.begin(REPORT)
-    _, stopwatch = timing_of(request, place, todo.threads)
-    with stopwatch.taking("report", request.key, report_guess(len(request.study.arms), request.study.repeats)):
+    with _timed_report(request, place, todo.threads):
         outcome = report_study(request, place, mirror=mirror)
     mirror.close()
     return Outcome(
@@ -126,13 +137,20 @@ def run_study(
     )
 
 
-def _planned(request: Request, home: Home, display: Display) -> Plan:
+def _planned(request: AnyRequest, home: Home, display: Display) -> AnyPlan:
     """The plan; a broken record that it needs whole is set aside first, so that its run is trained again."""
     while True:
         try:
             return plan(request, home)
         except BrokenFile as broken:
             display.say(put_aside(broken))
+
+
+def _timed_report(request: AnyRequest, home: Home, threads: int) -> contextlib.AbstractContextManager[None]:
+    if not trains_itself(request):
+        return contextlib.nullcontext()
+    _, stopwatch = timing_of(request, home, threads)
+    return stopwatch.taking("report", request.key, report_guess(len(request.study.arms), request.study.repeats))
 
 
 def _warn(request: Request, todo: Plan, display: Display) -> None:
@@ -167,7 +185,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     return replace(report_study(request, home), unanswered=unanswered)
 
 
-def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> Outcome:
+def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) -> Outcome:
     """Write the report of the results so far; reads records, trains nothing.
 
     Raises:
@@ -183,7 +201,7 @@ def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> 
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
-def sync_study(request: Request, home: Home, display: Display) -> str | None:
+def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
     if request.searches:
@@ -208,94 +226,42 @@ def _say_threads(options: Options, display: Display) -> None:
         display.say(note)
 
 
-def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
-    """Do the runs of a plan."""
-    request = todo.request
-    broken = 0
-    for run in todo.runs:
-        if run.state in ("done", "failed"):
-            try:
-                mirror_record(mirror, home, request, run)
-            except BrokenFile as problem:
-                display.say(put_aside(problem))
-                broken += 1
-    if broken:
-        todo = _planned(request, home, display)
-        display.expect(todo.stages)
-    open_runs = _open_runs(todo)
-    reused = len(todo.runs) - len(open_runs)
-    if reused:
-        display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
-    if not open_runs:
-        _mend_store(request, home, display)
-        return
-    most = len(open_runs) + len(todo.later)
-    workers, threads, gpus = share_of_cores(
-        most, request.options.workers, request.options.device, request.options.threads
-    )
-    by_name: dict[str | None, PlannedRun] = {}
-    estimator, stopwatch = timing_of(request, home, threads)
-    # The pool starts first: its workers import torch while the data is prepared here.
-    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
-        prepared = _prepare(request, home, display)
-        display.begin(TRAIN)
+class _Models:
+    """How runs of mmstudy's own models are trained."""
 
-        def on_message(message: Message) -> None:
-            run = by_name[message.fingerprint]
-            label = f"{run.arm} r{run.repeat}"
-            stopwatch.hear(message, lambda: estimator.described(run.config) if run.config.trains else None)
-            match message:
-                case Started():
-                    display.started(label, run.arm)
-                    mirror.started(begun_of(run, request))
-                case Told(_, event):
-                    display.event(label, event)
-                    if isinstance(event, EpochDone):
-                        mirror.epoch(message.fingerprint, event.row)
-                case Finished(fingerprint):
-                    record = read_record(home.run(fingerprint))
-                    assert record is not None
-                    # Whoever was first is named in a record: with a shared training that may be another arm.
-                    reused = record.reused_from(request.study.name)
-                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
-                    display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
-                case GivenUp(fingerprint, deaths, log):
-                    record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
-                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
-                    display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
+    def __init__(self, request: Request, home: Home, threads: int, display: Display) -> None:
+        self._request, self._home, self._threads, self._display = request, home, threads, display
+        self._estimator, self._stopwatch = timing_of(request, home, threads)
+        self._prepared = Path()
 
-        while open_runs:
-            by_name |= {run.fingerprint: run for run in open_runs}
-            pool.run([job_of(run, request, home, threads, prepared) for run in open_runs], on_message)
-            todo, open_runs = _next_round(todo, by_name, home, mirror, display)
-            display.expect(todo.stages)
+    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+        """Workers, which begin to import torch."""
+        return LocalPool(workers, threads, self._home.logs, gpus, busy_in(self._home))
 
+    def prepare(self) -> None:
+        """Prepare the corpus."""
+        self._prepared = _prepare(self._request, self._home, self._display)
 
-def _open_runs(todo: Plan) -> list[PlannedRun]:
-    """What is to be done; what only tests another run's model last, so that no worker has to wait for that one."""
-    return sorted(
-        (r for r in todo.runs if r.state in ("to do", "resume", "running")), key=lambda r: not r.config.trains
-    )
+    def mend(self) -> None:
+        """Make a broken prepared store again, whose quality the report reads."""
+        _mend_store(self._request, self._home, self._display)
 
+    def job(self, run: PlannedRun) -> Job:
+        """What a worker is asked to do."""
+        return job_of(run, self._request, self._home, self._threads, self._prepared)
 
-def _next_round(
-    last: Plan, tried: Mapping[str | None, PlannedRun], home: Home, mirror: Mirror, display: Display
-) -> tuple[Plan, list[PlannedRun]]:
-    """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
-    if last.monitoring is None:
-        return last, []
-    from experiments.planning.sequential import told
+    def hear(self, message: Message, run: PlannedRun) -> None:
+        """Take the time of a run."""
+        self._stopwatch.hear(message, lambda: self._estimator.described(run.config) if run.config.trains else None)
 
-    todo, before = plan(last.request, home), {run.fingerprint for run in last.runs}
-    assert todo.monitoring is not None
-    display.say(told(todo.monitoring))
-    for run in todo.runs:
-        if run.state in ("done", "failed") and run.fingerprint not in before:
-            mirror_record(mirror, home, last.request, run)
-    # A run that took its workers down is tried again by the next call, not by this one.
-    return todo, [run for run in _open_runs(todo) if run.fingerprint not in tried]
+    def plan(self) -> Plan:
+        """The study as it stands now."""
+        return plan(self._request, self._home)
+
+    @staticmethod
+    def order(run: PlannedRun) -> bool:
+        """What only tests another run's model comes last, so that no worker has to wait for that one."""
+        return not run.config.trains
 
 
 def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:
@@ -309,7 +275,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         len(by_run), request.options.workers, request.options.device, request.options.threads
     )
     failed = 0
-    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
+    with LocalPool(workers, threads, home.logs, gpus, busy_in(home)) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

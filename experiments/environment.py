@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +33,21 @@ def environment() -> Environment:
         packages={name: _version(name) for name in PACKAGES},
         command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
+
+
+@cache
+def environment_of(folder: Path, files: tuple[str, ...]) -> Environment:
+    """The environment of training code of the user's own: commit and changes are those of its files.
+
+    Args:
+        folder: where the training code is. files: its source files, relative to the folder or absolute.
+    """
+    try:
+        commit = _ask(folder, "rev-parse", "HEAD")
+        dirty = bool(_ask(folder, "status", "--porcelain", "--", *files)) if files else None
+    except (OSError, subprocess.SubprocessError):
+        commit = dirty = None
+    return replace(environment(), commit=commit, dirty=dirty)
 
 
 def _version(package: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, record_if_whole, record_or_aside, write_record
 from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
-from mmcore.config import EvaluationConfig, RunConfig
+from mmcore.config import EvaluationConfig, ForeignConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError, PartError
 from mmcore.events import Note, OnEvent
-from mmcore.facts import CorpusFacts, Failure, SplitFacts
+from mmcore.facts import CorpusFacts, Environment, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
 from mmcore.own_code import frames_of
@@ -62,14 +62,7 @@ def trial(
     Raises:
         MMStudyError: the run cannot be done as it was asked; nothing is recorded.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(workdir / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        on_event(Note("another process trains this run; waiting for its record"))
-        lock.acquire()
-    try:
+    with alone(workdir, on_event):
         record = record_or_aside(workdir, lambda text: on_event(Note(text)))
         if record is not None and record.is_final:
             return record
@@ -94,14 +87,29 @@ def trial(
             with contextlib.suppress(OSError):
                 (workdir / ERROR).write_text(_traceback(error, frames), encoding="utf-8")
             message = f"it called exit({error.code})" if isinstance(error, SystemExit) else str(error) or repr(error)
-            result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames)
+            result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames=frames)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
+        about = replace(environment(), device=config.device, threads=config.threads or 1)
         with room_in(workdir):
-            record = write_result(result, workdir, config, study, arm, started)
+            record = write_result(result, workdir, study, arm, started, about)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
         return record
+
+
+@contextlib.contextmanager
+def alone(workdir: Path, on_event: OnEvent) -> Iterator[None]:
+    """The lock on a run's folder, which is made if need be; waits while another process has it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workdir / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_event(Note("another process trains this run; waiting for its record"))
+        lock.acquire()
+    try:
+        yield
     finally:
         lock.release()
 
@@ -196,13 +204,13 @@ def _rewrite(path: Path, content: Mapping[str, object]) -> None:
     save_checkpoint(path, content)
 
 
-def write_result(result: Record, workdir: Path, config: RunConfig, study: str, arm: str, started: datetime) -> Record:
+def write_result(result: Record, workdir: Path, study: str, arm: str, started: datetime, about: Environment) -> Record:
     """Write a run's record and return it, with what its run did not know of."""
     record = replace(
         result,
         study=study,
         arm=arm,
-        environment=replace(environment(), device=config.device, threads=config.threads or 1),
+        environment=about,
         started=started.isoformat(timespec="seconds"),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -211,17 +219,25 @@ def write_result(result: Record, workdir: Path, config: RunConfig, study: str, a
 
 
 def failed_record(
-    config: RunConfig, fingerprint: str, error: str, message: str, seconds: float, frames: tuple[str, ...] = ()
+    config: RunConfig | ForeignConfig,
+    fingerprint: str,
+    error: str,
+    message: str,
+    seconds: float,
+    repeat: int | None = None,
+    frames: tuple[str, ...] = (),
 ) -> Record:
     """The record of a run that ended without a result.
 
     Args:
+        repeat: number of the repeat, where the config does not say it.
         frames: of the user's code, see :class:`mmcore.facts.Failure`.
     """
+    assert repeat is not None or isinstance(config, RunConfig)
     return Record(
         fingerprint=fingerprint,
         config=config,
-        repeat=config.repeat,
+        repeat=config.repeat if isinstance(config, RunConfig) else repeat or 0,
         status="failed",
         failure=Failure(error, message, frames=frames),
         corpus=CorpusFacts(),

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from experiments.home import Home
 from experiments.records import Begun, is_locked
-from mmcore.config import flat
+from mmcore.config import ForeignConfig, flat
 from mmcore.errors import StoreError
 from mmcore.record import Record
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy
 
 if TYPE_CHECKING:
     from experiments.store import Store
@@ -106,7 +106,7 @@ class Mirror(Background):
         warn: receives the one warning when the store does not answer.
     """
 
-    def __init__(self, home: Home, study: ResolvedStudy, variant: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, home: Home, study: AnyStudy, variant: str, warn: Callable[[str], None]) -> None:
         self._study, self._variant = study, variant
         self._experiment = ""
         self._parents: dict[str, str] = {}
@@ -151,7 +151,10 @@ class Mirror(Background):
         self._complete = store.mirrored(self._experiment, self._parents.values())
 
     def _start(self, begun: Begun) -> None:
-        params = flat(begun.config.model_dump(mode="json"), empty=True)
+        config = begun.config
+        params = (
+            config.settings if isinstance(config, ForeignConfig) else flat(config.model_dump(mode="json"), empty=True)
+        )
         run = self._ready().run(self._experiment, self._parents[begun.arm], begun, params)
         self._runs[begun.fingerprint] = run
         self._waiting[begun.fingerprint] = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from experiments.home import Home
-from experiments.planning.request import Options, Request, read_request
+from experiments.planning.request import AnyRequest, Options, Request, read_request, trains_itself
+from mmcore.errors import StudyError
 from mmcore.events import OnEvent, ignore
 
 
-def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
-    """Find a study, lay the options over it, find its corpus, and look up what its searches have found.
+def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> AnyRequest:
+    """Find a study, lay the options over it, find its corpus or training code, and look up what its searches have
+    found.
 
     Raises:
         StudyError, CorpusError: what is wrong, with file and line.
@@ -21,3 +23,21 @@ def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     from experiments.tuning.results import looked_up
 
     return looked_up(request, home)
+
+
+def with_own_models(request: AnyRequest, verb: str) -> Request:
+    """The request, for a command that looks into models.
+
+    Args:
+        verb: of the command.
+
+    Raises:
+        StudyError: the study's training code is the user's.
+    """
+    if trains_itself(request):
+        return request
+    raise StudyError(
+        f"mmstudy {verb} looks into models that mmstudy trains, and this study has a runner of its own",
+        where=str(request.file),
+        next_step="plan, run, status, report, check, compare and sync work with every runner",
+    )

@@ -171,7 +171,8 @@ class Screen:
                     done = (epoch - 1) * steps + step
                     self._move(name, total=epochs * steps, completed=done, note=f"epoch {epoch}")
                 case events.EpochDone(epoch, epochs, row):
-                    self._remaining.share(name, epoch / epochs)
+                    if epochs:
+                        self._remaining.share(name, epoch / epochs)
                     column = chosen_column(row)
                     if column in row:
                         self._move(name, note=safe(f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}"))
@@ -243,4 +244,6 @@ def outcome_text(record: Record, metric: Metric) -> str:
         return f"failed: {record.why}"
     value = value_of(metric, record.scores, "test")
     score = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
-    return f"{score}, {record.epochs} epochs in {about(record.seconds)}"
+    # Training code of the user's own need not tell of epochs.
+    spent = f"{record.epochs} epochs in " if record.epochs else ""
+    return f"{score}, {spent}{about(record.seconds)}"

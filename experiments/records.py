@@ -37,14 +37,14 @@ class Begun:
     """What is known of a run before it has a record: enough to open it in the tracking store.
 
     Args:
-        corpus, content, path: name, content key and folder of the corpus.
+        corpus, content, path: name, content key and folder of the corpus, or of the training code.
     """
 
     study: str
     arm: str
     repeat: int
     fingerprint: str
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     corpus: str
     content: str
     path: str

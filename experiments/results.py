@@ -13,10 +13,11 @@ from statistics import fmean, stdev
 
 from experiments.analyses import answers
 from experiments.environment import environment
+from experiments.foreign.facts import judged
 from experiments.home import Home
 from experiments.mirror import Mirror
-from experiments.planning.plan import Plan
-from experiments.planning.request import Request
+from experiments.planning.plan import AnyPlan, plans_models
+from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
 from experiments.records import read_record
 from experiments.relocation import shown
 from mmcore.data.prepared import store_path
@@ -29,7 +30,7 @@ from reports.summary.build import Summary
 from studies.study import CATALOGUE
 
 
-def load_results(todo: Plan, home: Home) -> StudyResults:
+def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     """Every finished run of a study as tidy tables, with quality of the data and origin.
 
     Raises:
@@ -44,9 +45,13 @@ def load_results(todo: Plan, home: Home) -> StudyResults:
                 where=str(home.runs),
                 next_step=f"Start it: {rebuild_command(request, home, 'run')}",
             )
-        results = tidy(request.study, records, _quality(request, home), _origin(request, home))
+        quality, foreign = _quality(request, home) if trains_itself(request) else (), None
+        if has_runner(request):
+            records, foreign = judged(records, request.study, request.training)
+        results = tidy(request.study, records, quality, _origin(request, home), foreign)
         del records
-    results = replace(results, analyses=answers(todo, home))
+    if plans_models(todo):
+        results = replace(results, analyses=answers(todo, home))
     if not request.searches:
         return results
     from experiments.tuning.results import with_importances
@@ -54,7 +59,7 @@ def load_results(todo: Plan, home: Home) -> StudyResults:
     return replace(results, search=with_importances(request, home))
 
 
-def _records(todo: Plan, home: Home) -> list[Record]:
+def _records(todo: AnyPlan, home: Home) -> list[Record]:
     found = []
     for run in todo.runs:
         record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
@@ -76,7 +81,7 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def rebuild_command(request: Request, home: Home, verb: str = "report") -> str:
+def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:
     """The command that rebuilds the report from the records, or with ``run`` trains the runs again."""
     options = request.options
     words = ["mmstudy"]
@@ -143,14 +148,14 @@ def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
         return ()
 
 
-def _origin(request: Request, home: Home) -> Origin:
+def _origin(request: AnyRequest, home: Home) -> Origin:
     here = environment()
     return Origin(
         command=rebuild_command(request, home, "run"),
         rebuild=rebuild_command(request, home),
         home=shown(home.root),
         study_file=shown(request.file) if request.file.parent != CATALOGUE else str(request.file),
-        corpus_path=shown(request.place.folder),
+        corpus_path=shown(request.place.folder) if trains_itself(request) else None,
         mmstudy=here.mmstudy,
         commit=here.commit,
         dirty=here.dirty,

@@ -70,6 +70,9 @@ STATUS, FAILURE, FILES, REVISION = ("mmstudy." + key for key in ("status", "fail
 how often numbers without steps of their own have changed."""
 
 
+_RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
+
+
 class Store:
     """An open tracking store.
 
@@ -336,8 +339,7 @@ class Store:
             self._client.set_terminated(run, "KILLED")
 
     def _log_artifacts(self, run: str, record: Record, workdir: Path) -> None:
-        names = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt")
-        files = [(workdir / name, "") for name in names] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
+        files = [(workdir / name, "") for name in _RECORD] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
         files = [(path, folder) for path, folder in files if path.exists()]
         digest = hashlib.blake2b(digest_size=16)
         for path, _ in files:

@@ -29,7 +29,7 @@ class EpochDone:
 
     Args:
         epoch: from 1.
-        epochs: the number of epochs planned.
+        epochs: the number of epochs planned; 0 where only the training code knows.
         row: the epoch's line of the history, flat: ``{"epoch": 1, "train/loss": …, "validation/skill": …}``.
     """
 

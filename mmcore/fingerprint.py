@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TypedDict
 
-from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, Plain, RunConfig
+from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, ForeignConfig, Plain, RunConfig
 from mmcore.custom import custom_parts
 from mmcore.errors import ConfigError
 from mmcore.frozen import without_defaults
@@ -40,6 +40,26 @@ def training_fingerprint(config: RunConfig, content: str) -> str:
     It is the run's own :func:`fingerprint` where the test is the default one.
     """
     return fingerprint(config.model_copy(update={"evaluation": EvaluationConfig()}), content)
+
+
+def foreign_fingerprint(config: ForeignConfig, repeat: int, content: str) -> str:
+    """32 hexadecimal digits that name a run of training code of the user's own.
+
+    Args:
+        config: its settings.
+        repeat: number of the repeat.
+        content: the digest of the command or function and of its source files.
+    """
+    told = {"settings": config.settings, "repeat": repeat, "training code": content}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def name_of(config: RunConfig | ForeignConfig, repeat: int, content: str) -> str:
+    """32 hexadecimal digits that name a run of one repeat, whoever trains it."""
+    if isinstance(config, ForeignConfig):
+        return foreign_fingerprint(config, repeat, content)
+    return fingerprint(config.model_copy(update={"repeat": repeat}), content)
 
 
 class Identity(TypedDict):

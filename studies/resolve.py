@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
 from mmcore.config import DataConfig, Overrides, Plain, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
-from mmcore.limits import MOST_ARMS, MOST_COMPARISONS, MOST_RUNS
+from mmcore.limits import MOST_ARMS, MOST_RUNS
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.task import default_metric, default_window, resolve_task
@@ -19,6 +18,7 @@ from mmcore.yamlfile import Place, YamlFile
 from studies.configs import Where, config_of, pointer
 from studies.design import Reads, arms_of, neighbours, same_conditions
 from studies.matching import Count, Match, Size, fitted, off, scaling
+from studies.pairs import Pairs, pairs_of
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
@@ -164,7 +164,7 @@ def resolve(
         match=rule,
         analyses=study.analyses,
         search=search,
-        first_repeat=_first(chosen, search, written, on_command_line=repeats),
+        first_repeat=first_repeat(chosen, search, written, on_command_line=repeats),
     )
 
 
@@ -189,7 +189,7 @@ def _with_window(
     return config.model_copy(update={"data": data})
 
 
-def _first(
+def first_repeat(
     chosen: Counted | Sequential, search: ResolvedSearch | None, written: YamlFile, on_command_line: AnyRepeats | None
 ) -> int:
     """The number of the first repeat: those that a search has used for its choice cannot confirm it."""
@@ -356,49 +356,10 @@ def _pairs(
     written: YamlFile,
 ) -> tuple[tuple[str, str], ...]:
     """The comparisons; ``found`` are names of arms that the study's search will find, the first to be named."""
-    names = [*found, *(arm.name for arm in arms)]
-    match study.comparisons:
-        case "reference":
-            pairs = tuple((name, reference) for name in names if name != reference)
-        case "pairs":
-            number = len(names) * (len(names) - 1) // 2
-            refuse_many(number, "comparisons", MOST_COMPARISONS, written.where(("comparisons",)))
-            pairs = tuple(combinations(names, 2))
-        case "neighbours":
-            pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
-        case "conditions":
-            pairs = same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
-        case listed:
-            for index, pair in enumerate(listed):
-                for name in pair:
-                    if name not in names:
-                        raise StudyError(
-                            f"comparison names the unknown arm '{name}'",
-                            where=written.where(("comparisons", index)),
-                            next_step=nearest(name, names),
-                        )
-                if pair[0] == pair[1] or set(pair) in map(set, listed[:index]):
-                    once = "with itself" if pair[0] == pair[1] else f"with '{pair[1]}' twice"
-                    raise StudyError(
-                        f"arm '{pair[0]}' is compared {once}",
-                        where=written.where(("comparisons", index)),
-                        next_step="Name each pair of arms once: [arm, against]",
-                    )
-            pairs = listed
-    if not pairs:
-        raise StudyError(
-            "there is nothing to compare",
-            expected="at least two arms" if len(names) < 2 else "at least one comparison",
-            found=", ".join(names) if len(names) < 2 else "none",
-            where=written.where(("comparisons",) if len(names) > 1 else ("arms",)),
-        )
-    alone = [name for name in names if name not in {arm for pair in pairs for arm in pair}]
-    if alone and study.comparisons == "conditions":
-        raise StudyError(
-            f"no other arm is tested under the same condition as '{alone[0]}'",
-            expected="comparisons between arms with equal evaluation.without",
-            found=f"{', '.join(alone)} would be trained and compared with nothing",
-            where=written.where(("comparisons",)),
-            next_step="Add an arm with the same evaluation.without, or list the comparisons",
-        )
-    return pairs
+
+    def by_modality(kind: Literal["neighbours", "conditions"]) -> Pairs:
+        if kind == "neighbours":
+            return neighbours({arm.name: _reads(arm.config, schema) for arm in arms})
+        return same_conditions({arm.name: frozenset(arm.config.evaluation.without) for arm in arms})
+
+    return pairs_of(study, [*found, *(arm.name for arm in arms)], reference, written, by_modality)

@@ -120,7 +120,7 @@ class ResolvedStudy(Generic[Config]):
         return next(a for a in self.arms if a.name == name)
 
 
-AnyStudy: TypeAlias = ResolvedStudy[RunConfig] | ResolvedStudy[ForeignConfig]
+AnyStudy: TypeAlias = ResolvedStudy[RunConfig | ForeignConfig]
 """A study whose runs mmstudy trains, or one whose scores come from elsewhere."""
 
 

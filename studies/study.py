@@ -18,6 +18,7 @@ from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
 from studies.repeats import Counted, Repeats, Sequential
+from studies.runner import CommandRunner, FunctionRunner, Runner
 from studies.search.block import Budget, Confirm, Search
 from studies.search.space import KNOBS
 
@@ -66,8 +67,11 @@ class Study(Frozen, metaclass=_Explained):
     number of items of any other. None: the defaults of the config."""
     corpus: Text | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; None: the preset's."""
+    runner: Runner | None = None
+    """Training code of the user's own, a command or a function; see studies/runner.py. None: mmstudy trains."""
     base: Overrides = {}
-    """Overrides that hold for every arm: dotted or nested paths of a run's config."""
+    """Overrides that hold for every arm: dotted or nested paths of a run's config. With a runner: the settings of its
+    training code, all of them, under any names."""
     arms: dict[str, Overrides] = {}
     """Arm name to its overrides on the base; ``{}`` is the base itself."""
     design: tuple[Design, ...] = ()
@@ -116,6 +120,13 @@ class Study(Frozen, metaclass=_Explained):
         for one in value:
             if [other.kind for other in value].count(one.kind) > 1:
                 raise ValueError(f"analysis {one.kind} is listed more than once")
+        return value
+
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len({"command", "function"} & set(value)) == 2:
+            raise ValueError("name a command or a function, not both")
         return value
 
     @field_validator("match", mode="before")
@@ -190,7 +201,8 @@ def read_study(path: Path) -> tuple[Study, YamlFile]:
     study = _checked(Study, written)
     try:
         # A metric of the user's is known once the base is read.
-        if study.metric is not None and not any(path.partition(".")[0] == "metrics" for path in study.base):
+        own = study.runner is not None or any(path.partition(".")[0] == "metrics" for path in study.base)
+        if study.metric is not None and not own:
             parse_metric(study.metric)
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("metric",))) from None
@@ -234,7 +246,7 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         if not place and isinstance(arms, dict):
             # The rule about names of arms is that of the whole; the line is that of the name.
             place = next((("arms", name) for name in arms if illegal(name)), place)
-        own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",))
+        own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",), ("runner",))
         path = ".".join(map(str, place)) if own else error.where
         rule, next_step = error.rule, error.next_step
         if first["type"] == "missing":
@@ -251,11 +263,11 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
 
 def _place(loc: tuple[int | str, ...], written: YamlFile) -> Place:
     """Where a complaint of pydantic's stands in the file: a design has its kind in the way to it, and is counted even
-    where it is the only one; repeats have their tag in it."""
+    where it is the only one; repeats and a runner have their tag in it."""
     if loc[:1] == ("analyses",):
         # A single one need not be written as a list, and each has its kind in the way to it.
         return (*loc[: 2 if isinstance(written.data["analyses"], list) else 1], *loc[3:])
-    if loc[:1] == ("repeats",):
+    if loc[:1] in (("repeats",), ("runner",)):
         return (*loc[:1], *loc[2:])
     if loc[:2] == ("search", "space"):
         # A hyperparameter has its kind in the way to it.
@@ -282,6 +294,10 @@ def _keys(model: type[Any], loc: tuple[int | str, ...]) -> list[str]:
             model = Confirm
         case ("search", _):
             model = Search
+        case ("runner", "command", _):
+            model = CommandRunner
+        case ("runner", "function", _):
+            model = FunctionRunner
         case ("repeats", "counted", _):
             model = Counted
         case ("repeats", _, _):

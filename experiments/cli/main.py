@@ -151,9 +151,10 @@ def describe(
     """Build each arm's model; show parameters and FLOPs per part."""
     from experiments.cli.text import describe_text
     from experiments.describe import describe as build
-    from experiments.opening import open_request
+    from experiments.opening import open_request, with_own_models
 
-    request = open_request(study, context.obj, options_of(corpus, preset, None, metric, match, set_, None, Device.cpu))
+    options = options_of(corpus, preset, None, metric, match, set_, None, Device.cpu)
+    request = with_own_models(open_request(study, context.obj, options), "describe")
     arms = build(request)
     if format is Format.json:
         window = request.study.arms[0].config.data.steps
@@ -307,12 +308,11 @@ def analyse(
     KIND stays in the study's report. Answers are kept; only missing ones are computed.
     """
     from experiments.driver import analyse_study
-    from experiments.opening import open_request
+    from experiments.opening import open_request, with_own_models
     from experiments.progress import Screen
 
-    request = open_request(
-        study, context.obj, options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
-    )
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
+    request = with_own_models(open_request(study, context.obj, options), "analyse")
     try:
         with Screen() as screen:
             outcome = analyse_study(request, context.obj, kinds or (), screen)

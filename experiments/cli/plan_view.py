@@ -8,15 +8,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from experiments.foreign.source import OwnTraining
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Plan
-from experiments.planning.request import State
-from mmcore.config import Overrides
+from experiments.planning.plan import AnyPlan
+from experiments.planning.request import AnyConfig, AnyRequest, State, has_runner, trains_itself
+from mmcore.config import Overrides, RunConfig
 from mmcore.data.windows import Lengths
 from reports.verdicts.prospects import Claims
 from studies.matching import Match
 from studies.resolved import ResolvedArm
+from studies.runner import Runner
 from studies.search.block import Budget, Pruner, Sampler
 from studies.search.space import Hyperparameter
 
@@ -34,6 +36,16 @@ class CorpusView:
 
     path: str
     content: str | None
+
+
+@dataclass(frozen=True)
+class RunnerView:
+    """Training code of the user's own: its settings as written, and its source files with their digest."""
+
+    runner: Runner
+    folder: str
+    source: tuple[str, ...]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -128,15 +140,19 @@ class SearchView:
 
 @dataclass(frozen=True)
 class PlanView:
-    """A plan; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie."""
+    """A plan; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie.
+
+    ``corpus`` and ``window`` are null for training code of the user's own, ``runner`` for all others. ``seconds`` is
+    null while there is nothing to estimate it from.
+    """
 
     study: str
     question: str
     preset: str | None
     preset_chosen_for_items: int | None
-    window: int
+    window: int | None
     lengths: LengthsView | None
-    corpus: CorpusView
+    corpus: CorpusView | None
     metric: str
     reference: str
     comparisons: tuple[tuple[str, str], ...]
@@ -147,8 +163,8 @@ class PlanView:
     runs: dict[State, int]
     workers: int
     threads: int
-    seconds: float
-    seconds_likely: tuple[float, float]
+    seconds: float | None
+    seconds_likely: tuple[float, float] | None
     stages: tuple[StageView, ...]
     basis: str
     fingerprints: tuple[RunView, ...]
@@ -156,40 +172,43 @@ class PlanView:
     warnings: tuple[str, ...]
     sequential: SequentialView | None
     search: SearchView | None
+    runner: RunnerView | None = None
 
 
 _STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
 
 
-def plan_json(plan: Plan) -> Any:
+def plan_json(plan: AnyPlan) -> Any:
     """A plan as JSON's plain values, in the order of :class:`PlanView`."""
     return TypeAdapter(PlanView).dump_python(view_of(plan), mode="json")
 
 
-def view_of(plan: Plan) -> PlanView:
+def view_of(plan: AnyPlan) -> PlanView:
     """What is shown of a plan; times are rounded to a tenth of a second."""
-    request, study, fit = plan.request, plan.request.study, plan.request.fit
-    costs, states, ahead = Costs(request.schema), Counter(run.state for run in plan.runs), prospects(plan.request)
+    request, study = plan.request, plan.request.study
+    states, ahead = Counter(run.state for run in plan.runs), prospects(request)
+    own = request if trains_itself(request) else None
+    fit = None if own is None else own.fit
     return PlanView(
         study=study.name,
         question=study.question,
         preset=study.preset,
-        preset_chosen_for_items=request.sized_by,
-        window=study.arm(study.reference).config.data.steps,
+        preset_chosen_for_items=None if own is None else own.sized_by,
+        window=None if own is None else own.study.arm(study.reference).config.data.steps,
         lengths=None if fit is None else LengthsView(**vars(fit.lengths), cut=fit.cut),
-        corpus=CorpusView(str(request.place.folder), request.content),
+        corpus=None if own is None else CorpusView(str(own.place.folder), request.content),
         metric=study.metric.name,
         reference=study.reference,
         comparisons=study.pairs,
         repeats=study.repeats,
         first_repeat=study.first_repeat,
         match=study.match,
-        arms=tuple(_arm(arm, costs) for arm in study.arms),
+        arms=tuple(_arm(arm, request) for arm in study.arms),
         runs={state: states[state] for state in _STATES},
         workers=plan.workers,
         threads=plan.threads,
-        seconds=round(plan.seconds, 1),
-        seconds_likely=(round(plan.outlook.low, 1), round(plan.outlook.high, 1)),
+        seconds=round(plan.seconds, 1) if plan.timed else None,
+        seconds_likely=(round(plan.outlook.low, 1), round(plan.outlook.high, 1)) if plan.timed else None,
         stages=tuple(StageView(stage.name, stage.jobs, round(stage.seconds, 1)) for stage in plan.stages),
         basis=plan.basis,
         fingerprints=tuple(RunView(run.arm, run.repeat, run.fingerprint, run.state) for run in plan.runs),
@@ -197,10 +216,16 @@ def view_of(plan: Plan) -> PlanView:
         warnings=() if fit is None else fit.warnings,
         sequential=_sequential(plan),
         search=_search(plan),
+        runner=_runner(request.training) if has_runner(request) else None,
     )
 
 
-def _sequential(plan: Plan) -> SequentialView | None:
+def _runner(training: OwnTraining) -> RunnerView:
+    source = training.source
+    return RunnerView(training.runner, str(source.folder), source.files, source.digest)
+
+
+def _sequential(plan: AnyPlan) -> SequentialView | None:
     monitoring, rule = plan.monitoring, plan.request.study.sequential
     if monitoring is None or rule is None:
         return None
@@ -216,14 +241,15 @@ def _sequential(plan: Plan) -> SequentialView | None:
     )
 
 
-def _arm(arm: ResolvedArm, costs: Costs) -> ArmView:
-    if arm.size is None:
+def _arm(arm: ResolvedArm[AnyConfig], request: AnyRequest) -> ArmView:
+    if arm.size is None or not trains_itself(request) or not isinstance(arm.config, RunConfig):
         return ArmView(arm.name, arm.overrides)
+    costs = Costs(request.schema)
     counts = {"parameters": costs(arm.config, "parameters"), "flops": costs(arm.config, "flops")}
     return SizedArmView(arm.name, arm.overrides, **counts, ratio=arm.size.ratio, within=arm.size.within)
 
 
-def _search(plan: Plan) -> SearchView | None:
+def _search(plan: AnyPlan) -> SearchView | None:
     search = plan.request.study.search
     if search is None:
         return None

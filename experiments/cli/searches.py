@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from experiments.planning.request import Request
+from experiments.planning.request import AnyRequest, trains_itself
 from experiments.planning.search import PlannedSearch
 from reports.numbers import about
 from studies.search.resolved import TUNED
 from studies.search.results import SearchResult, TrialState
 
 
-def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
+def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers: int) -> list[str]:
     """The searches for people, line by line."""
     search, study = request.study.search, request.study
     assert search is not None
@@ -36,18 +36,20 @@ def search_text(request: Request, planned: tuple[PlannedSearch, ...], workers: i
         pruned = f", with pruning about {spent:,}" if spent < epochs else ""
         lines.append(f"  at most {epochs:,} epochs{pruned}; about {about(seconds)} on {workers} workers")
     last = study.numbers[-1]
+    # Whether other training code reads test items in its trials, mmstudy cannot see.
+    tested = ", tested for the first time" if trains_itself(request) else ""
     winners = [one.arm for one in planned if one.arm == TUNED]
     best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
     lines.append(
         f"then     {best if winners and request.tunes else ''}{len(study.arms)} arms on fresh repeats "
-        f"{study.first_repeat} to {last}, tested for the first time"
+        f"{study.first_repeat} to {last}{tested}"
     )
     if winners and request.tunes:
         lines.append(f"         {search.best * len(study.numbers)} runs of what is found come on top of those below")
     return lines
 
 
-def standing(request: Request) -> list[str]:
+def standing(request: AnyRequest) -> list[str]:
     """How far the searches of a study are, a line each; [] where it has none."""
     search = request.study.search
     if search is None:

@@ -12,22 +12,53 @@ from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
 from experiments.home import Home
 from experiments.planning.foresight import prospects
-from experiments.planning.plan import Plan
-from experiments.planning.request import Request
+from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
+from experiments.planning.request import AnyConfig, Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
-from mmcore.config import DataConfig
+from mmcore.config import DataConfig, RunConfig
 from mmcore.data.windows import cut_text, lengths_of, window_of
 from mmcore.facts import Lengths
 from mmcore.task import selection_metric
 from reports.numbers import about, counted, listing
 from reports.output.columns import table
 from studies.matching import Size
-from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.resolved import AnyStudy, ResolvedArm
 
 if TYPE_CHECKING:
     from mmcore.data.lag import Lag
     from mmcore.data.prepared import Prepared
     from mmcore.quality import QualityRow
+
+
+def _subject(plan: AnyPlan) -> list[str]:
+    """What the study is about: its corpus and preset, or its training code; and its metric."""
+    study = plan.request.study
+    judged = f"metric   {study.metric.name}"
+    how = f"; reference arm {study.reference}; {_repeats(study)}"
+    if plans_training_code(plan):
+        from experiments.foreign.facts import code_text, split_text
+
+        runner = plan.request.training.runner
+        better = "higher" if study.metric.measure.higher_is_better else "lower"
+        return [
+            f"code     {code_text(plan.request.training)}",
+            f"{judged}, {better} is better{how}",
+            f"split    test items: {split_text(runner, runner.split)}",
+        ]
+    assert plans_models(plan)
+    request = plan.request
+    made = "" if request.place.exists else " (will be simulated first)"
+    lines = [f"corpus   {request.place.folder}{made}", f"{judged}{_chosen(plan)}{how}"]
+    if study.preset:
+        lines.append(f"preset   {study.preset}{_why_preset(request)}")
+    if request.fit is not None:
+        lines.append(f"window   {request.fit.window:,} steps; items have {lengths_text(request.fit.lengths)}")
+    return lines
+
+
+def _warnings(plan: AnyPlan) -> tuple[str, ...]:
+    fit = plan.request.fit if plans_models(plan) else None
+    return (*prospects(plan.request).warnings, *(fit.warnings if fit else ()))
 
 
 def _chosen(plan: Plan) -> str:
@@ -36,18 +67,10 @@ def _chosen(plan: Plan) -> str:
     return "" if [*names] == [plan.request.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: AnyPlan) -> str:
     """A plan for people."""
     study = plan.request.study
-    lines = [study.question, ""]
-    where = plan.request.place.folder
-    made = "" if plan.request.place.exists else " (will be simulated first)"
-    lines.append(f"corpus   {where}{made}")
-    lines.append(f"metric   {study.metric.name}{_chosen(plan)}; reference arm {study.reference}; {_repeats(study)}")
-    if study.preset:
-        lines.append(f"preset   {study.preset}{_why_preset(plan.request)}")
-    if plan.request.fit is not None:
-        lines.append(f"window   {plan.request.fit.window:,} steps; items have {lengths_text(plan.request.fit.lengths)}")
+    lines = [study.question, "", *_subject(plan)]
     for path, value in study.changes.items():
         lines.append(f"changed  {path} = {value}")
     lines.append("")
@@ -55,8 +78,7 @@ def plan_text(plan: Plan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    warnings = (*prospects(plan.request).warnings, *(plan.request.fit.warnings if plan.request.fit else ()))
-    lines += [f"warning: {text}" for text in warnings]
+    lines += [f"warning: {text}" for text in _warnings(plan)]
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
     lines += [f"warning: {run.broken}" for run in plan.runs if run.broken]
@@ -85,13 +107,15 @@ def lengths_text(lengths: Lengths) -> str:
     return f"{lengths.shortest:,} to {lengths.longest:,} (median {lengths.median:,g})"
 
 
-def _time_text(plan: Plan) -> list[str]:
+def _time_text(plan: AnyPlan) -> list[str]:
     """What is to be done and how long it will take."""
     todo = plan.count("to do", "resume")
     time = f"about {about(plan.seconds)} ({span(plan.outlook)}), estimated from {plan.basis}"
     workers = f"on {counted(plan.workers, 'worker')} × {counted(plan.threads, 'thread')}"
     if not todo and not plan.request.tunes:
         return ["nothing to train; mmstudy run would only rewrite the report"]
+    if not plan.timed:
+        return [f"{counted(todo, 'run')} {workers}; no run has finished yet, so mmstudy cannot say how long they take"]
     if not todo:
         lines = ["all runs of the known arms are done; the search and the arms it finds are still to be trained"]
         return [*lines, f"in all {workers}: {time}"]
@@ -120,7 +144,7 @@ def span(outlook: Outlook) -> str:
     return f"{about(outlook.low)} to {about(outlook.high)}"
 
 
-def _repeats(study: ResolvedStudy) -> str:
+def _repeats(study: AnyStudy) -> str:
     rule, first, last = study.sequential, study.numbers[0], study.numbers[-1]
     if rule is None:
         numbered = "" if not first else f" ({first} to {last})" if last > first else f" ({first})"
@@ -130,7 +154,7 @@ def _repeats(study: ResolvedStudy) -> str:
     return f"{rule.min} to {rule.max} paired repeats{numbered}{step}, until decided"
 
 
-def _arms_table(plan: Plan) -> str:
+def _arms_table(plan: AnyPlan) -> str:
     """Arms with their runs, their size where the study matches, and what they change; long changes take more lines."""
     study = plan.request.study
     heads = ["arm", "to do", "resume", "reuse", "failed"]
@@ -156,7 +180,7 @@ def _ratio(size: Size) -> str:
     return f"{100 * size.ratio:.1f} %" + (" (!)" if size.within is False else "")
 
 
-def _unlike_in_size(study: ResolvedStudy) -> list[str]:
+def _unlike_in_size(study: AnyStudy) -> list[str]:
     """What matching did, and where it could not."""
     if study.match is None:
         return []
@@ -167,7 +191,7 @@ def _unlike_in_size(study: ResolvedStudy) -> list[str]:
     return ["", f"{how}; (!) no width, feed_forward or number of layers brings {', '.join(missed)} there"]
 
 
-def _comparisons(study: ResolvedStudy) -> str:
+def _comparisons(study: AnyStudy) -> str:
     others = tuple((arm.name, study.reference) for arm in study.arms if arm.name != study.reference)
     if len(others) > 1 and study.pairs == others:
         return f"comparisons: each of the other {len(others)} arms against {study.reference}"
@@ -195,7 +219,7 @@ def _reads(arm: DescribedArm) -> list[str]:
     return [f"{name} (placebo)" if name in arm.placebo else name for name in arm.modalities]
 
 
-def status_text(plan: Plan, home: Home) -> str:
+def status_text(plan: AnyPlan, home: Home) -> str:
     """How far a study is, for people."""
     rows = []
     for arm in plan.request.study.arms:
@@ -207,7 +231,8 @@ def status_text(plan: Plan, home: Home) -> str:
     lines.append(table(["arm", "done", "running", "to resume", "failed", "to do"], rows))
     for run in plan.runs:
         if run.state == "running":
-            lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}/{run.config.training.epochs} epochs")
+            whole = f"/{run.config.training.epochs}" if isinstance(run.config, RunConfig) else ""
+            lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}{whole} epochs")
     if plan.monitoring is not None:
         from experiments.planning.sequential import told
 
@@ -337,7 +362,7 @@ def _cell(value: object) -> str:
             return str(value)
 
 
-def _overrides(arm: ResolvedArm) -> list[str]:
+def _overrides(arm: ResolvedArm[AnyConfig]) -> list[str]:
     """What an arm changes, in lines that break between settings only."""
     held = [f"{path} = {value}".replace(" ", "\N{NO-BREAK SPACE}") for path, value in arm.overrides.items()]
     lines = textwrap.wrap(", ".join(held) or "nothing", _OVERRIDES, break_long_words=False, break_on_hyphens=False)

@@ -49,6 +49,7 @@ class LocalPool:
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
         busy: whether another process does the job of a fingerprint now. Such jobs come last: two commands on one home
             share the work instead of waiting for each other.
+        foreign: they serve training code of the user's own alone, and need not import our libraries.
 
     Example:
         >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
@@ -56,10 +57,17 @@ class LocalPool:
     """
 
     def __init__(
-        self, workers: int, threads: int, logs: Path, gpus: int = 0, busy: Callable[[str], bool] = lambda name: False
+        self,
+        workers: int,
+        threads: int,
+        logs: Path,
+        gpus: int = 0,
+        busy: Callable[[str], bool] = lambda name: False,
+        foreign: bool = False,
     ) -> None:
         self._threads = threads
         self._busy = busy
+        self._foreign = foreign
         self._gpus = gpus
         self._logs = logs
         self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
@@ -224,7 +232,7 @@ class LocalPool:
         with open(log, "a", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 # -P: a file of the user's folder must not stand in for one of our packages.
-                [sys.executable, "-P", "-m", "experiments.launchers.worker"],
+                [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if self._foreign else [])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

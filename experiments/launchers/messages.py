@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from experiments.foreign.attempt import TrainingCode
 from mmcore.analyses import Analysis
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import Event
 
 
@@ -22,18 +23,22 @@ class Job:
         arm, repeat, study: for the record and for people.
         config: the run's config.
         workdir: the run's folder.
-        prepared: folder of the prepared store.
+        prepared: folder of the prepared store; empty where other code trains the run.
         analyses: what to ask of the finished run; empty: train it.
+        code: the training code of the user's own; None: mmstudy trains.
+        threads: that the worker was given.
     """
 
     fingerprint: str
     study: str
     arm: str
     repeat: int
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     workdir: str
     prepared: str
     analyses: tuple[Analysis, ...] = ()
+    code: TrainingCode | None = None
+    threads: int = 1
     say: Literal["job"] = field(default="job", kw_only=True)
 
 

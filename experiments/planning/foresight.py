@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from experiments.corpora import CorpusPlace, items_of
+from experiments.planning.request import AnyRequest, trains_itself
 from mmcore.config import SplitConfig
 from mmcore.data.splits import draw_split
 from mmcore.errors import SplitError
 from reports.verdicts.prospects import GroupCounts, Prospects, prospects_of
 
-if TYPE_CHECKING:
-    from experiments.planning.request import Request
 
-
-def prospects(request: Request) -> Prospects:
+def prospects(request: AnyRequest) -> Prospects:
     """What a study can decide at best: a word before the hours are spent.
 
     Raises:
         CorpusError: ``items.csv`` breaks the format.
     """
+    if not trains_itself(request):
+        return prospects_of(request.study, 0, None)
     study = request.study
     metric, targets = study.metric, request.schema.targets
     # As the report repeats its comparisons: for components that the measure has one number for, the metric's own aside.

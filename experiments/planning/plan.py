@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeAlias, overload
+
+from typing_extensions import TypeIs
 
 from experiments.home import Home
 from experiments.launchers.local import share_of_cores
 from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import OPEN, PlannedRun, Request, State
+from experiments.planning.foreign import ForeignEstimator
+from experiments.planning.request import (
+    OPEN,
+    AnyConfig,
+    AnyRequest,
+    PlannedRun,
+    Request,
+    State,
+    has_runner,
+    trains_itself,
+)
 from experiments.planning.search import PlannedSearch, planned_searches, trials_at_most
-from experiments.planning.stages import Outlook, Stage, outlook
-from experiments.planning.study_stages import stages_of
+from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook, search_stage
+from experiments.planning.study_stages import report_guess, stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
 from experiments.shown_path import near
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.files import BrokenFile
-from mmcore.fingerprint import fingerprint, training_fingerprint
+from mmcore.fingerprint import fingerprint, foreign_fingerprint, training_fingerprint
 from mmcore.record import Head
 from reports.cards.card import Card, Grid, Line
 from reports.cards.shown import Shown
 from reports.numbers import about, counted
-from studies.resolved import ResolvedStudy
+from studies.resolved import Config, ResolvedStudy
 
 if TYPE_CHECKING:
     from reports.verdicts.monitoring import Monitoring
@@ -34,7 +46,7 @@ STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
 
 
 @dataclass(frozen=True, repr=False)
-class Plan(Shown):
+class Plan(Shown, Generic[Config]):
     """What a study would do now.
 
     Args:
@@ -49,19 +61,21 @@ class Plan(Shown):
         later: runs that a sequential study adds if it continues to its last repeat.
         outlook_at_most: estimated time with these later runs.
         searches: the searches before these runs; () if the study tunes nothing.
+        timed: whether there is any ground for an estimate; else all seconds of training are 0.
     """
 
-    request: Request
-    runs: tuple[PlannedRun, ...]
+    request: Request[Config]
+    runs: tuple[PlannedRun[Config], ...]
     workers: int
     threads: int
     outlook: Outlook
     stages: tuple[Stage, ...]
     basis: str
     monitoring: Monitoring | None = None
-    later: tuple[PlannedRun, ...] = ()
+    later: tuple[PlannedRun[Config], ...] = ()
     outlook_at_most: Outlook | None = None
     searches: tuple[PlannedSearch, ...] = ()
+    timed: bool = True
 
     @property
     def seconds(self) -> float:
@@ -106,13 +120,40 @@ class Plan(Shown):
         return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
 
 
-def plan(request: Request, home: Home) -> Plan:
+AnyPlan: TypeAlias = Plan[AnyConfig]
+"""Of a study that mmstudy trains, or of one with training code of its own."""
+
+
+def plans_models(todo: AnyPlan) -> TypeIs[Plan[RunConfig]]:
+    """Whether the plan is of models that mmstudy trains."""
+    return trains_itself(todo.request)
+
+
+def plans_training_code(todo: AnyPlan) -> TypeIs[Plan[ForeignConfig]]:
+    """Whether the plan is of training code of the user's own."""
+    return has_runner(todo.request)
+
+
+@overload
+def plan(request: Request[RunConfig], home: Home) -> Plan[RunConfig]: ...
+@overload
+def plan(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]: ...
+@overload
+def plan(request: AnyRequest, home: Home) -> AnyPlan: ...
+def plan(request: AnyRequest, home: Home) -> AnyPlan:
     """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
         RecordError: this user may not read a record, or it has another format; in a sequential study also where a
             record is broken or records cannot be mixed.
     """
+    if trains_itself(request):
+        return _of_models(request, home)
+    assert has_runner(request)
+    return _of_training_code(request, home)
+
+
+def _of_models(request: Request, home: Home) -> Plan:
     study = request.study
     runs: list[PlannedRun] = []
     records: list[tuple[RunConfig, Head | None]] = []
@@ -124,7 +165,7 @@ def plan(request: Request, home: Home) -> Plan:
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
-    monitoring, now, later = _divide(study, runs, home)
+    monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
         max(1, jobs), request.options.workers, request.options.device, request.options.threads
@@ -134,7 +175,12 @@ def plan(request: Request, home: Home) -> Plan:
         estimator.learn(config, record)
     estimated = _estimated(runs, request, home, estimator)
     now, later = (tuple(estimated[run.arm, run.repeat] for run in part) for part in (now, later))
-    searches = planned_searches(request, estimator)
+
+    def estimate(config: AnyConfig) -> Estimate:
+        assert isinstance(config, RunConfig)
+        return estimator.training(config)
+
+    searches = planned_searches(request, estimate)
 
     def stages(asked_for: tuple[PlannedRun, ...]) -> tuple[Stage, ...]:
         open_runs = [run for run in asked_for if run.state in OPEN]
@@ -146,6 +192,63 @@ def plan(request: Request, home: Home) -> Plan:
     return Plan(
         request, now, workers, threads, outlook(ahead), ahead, estimator.basis, monitoring, later, most, searches
     )
+
+
+def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]:
+    study, content = request.study, request.content or ""
+    estimator = ForeignEstimator()
+    runs: list[PlannedRun[ForeignConfig]] = []
+    for repeat in study.numbers:
+        for arm in study.arms:
+            name = foreign_fingerprint(arm.config, repeat, content)
+            state, epochs, record, broken = _look(home.run(name))
+            estimator.learn(arm.config, record)
+            # What was interrupted begins anew, whatever it had reported.
+            state = "to do" if state == "resume" and not request.training.runner.resumes else state
+            runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0, broken=broken))
+    monitoring, now, later = _divide(request, runs, home)
+    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
+    workers, threads, _ = share_of_cores(
+        max(1, jobs),
+        request.options.workers,
+        request.options.device,
+        request.options.threads,
+    )
+
+    def estimated(run: PlannedRun[ForeignConfig]) -> PlannedRun[ForeignConfig]:
+        if run.state not in OPEN:
+            return run
+        one = estimator.training(run.config)
+        return replace(run, seconds=one.seconds, factor=one.factor)
+
+    def estimate(config: AnyConfig) -> Estimate:
+        assert isinstance(config, ForeignConfig)
+        return estimator.training(config)
+
+    now, later = (tuple(estimated(run) for run in part) for part in (now, later))
+    searches, nothing = planned_searches(request, estimate), Estimate(0.0, 1.0)
+    report = Estimate(report_guess(len(study.arms), study.repeats))
+
+    def stages(asked_for: tuple[PlannedRun[ForeignConfig], ...]) -> tuple[Stage, ...]:
+        parts = [Part(run.arm, 1, Estimate(run.seconds, run.factor)) for run in asked_for if run.state in OPEN]
+        parts += [part for search in searches for part in search.confirmed]
+        return (
+            *(
+                Stage(
+                    search_stage(search.arm),
+                    (Part(search.arm, search.trials, search.trial),),
+                    max(1, min(workers, search.trials)),
+                    nothing,
+                )
+                for search in searches
+            ),
+            Stage(TRAIN, tuple(parts), max(1, min(workers, len(parts))), nothing),
+            Stage(REPORT, (Part("", 1, report),), 1, nothing),
+        )
+
+    ahead, most = stages(now), outlook(stages((*now, *later)))
+    basis, timed = estimator.basis, estimator.knows
+    return Plan(request, now, workers, threads, outlook(ahead), ahead, basis, monitoring, later, most, searches, timed)
 
 
 def estimator_of(request: Request, home: Home, threads: int, workers: int = 1) -> Estimator:
@@ -166,14 +269,15 @@ def _lacks_answers(run: PlannedRun, study: ResolvedStudy, home: Home) -> bool:
 
 
 def _divide(
-    study: ResolvedStudy, runs: list[PlannedRun], home: Home
-) -> tuple[Monitoring | None, tuple[PlannedRun, ...], tuple[PlannedRun, ...]]:
+    request: Request[Config], runs: list[PlannedRun[Config]], home: Home
+) -> tuple[Monitoring | None, tuple[PlannedRun[Config], ...], tuple[PlannedRun[Config], ...]]:
     """The runs that a sequential study requests now, and those it may request later. Other studies request all now."""
+    study = request.study
     if study.sequential is None:
         return None, tuple(runs), ()
     from experiments.planning.sequential import follow, may_follow
 
-    monitoring = follow(study, runs, home)
+    monitoring = follow(request, runs, home)
     later = may_follow(study, monitoring)
     return (
         monitoring,

@@ -1,4 +1,5 @@
-"""What is requested: a study with its corpus and options. Imports no torch and no Optuna.
+"""What is requested: a study with its corpus, or with training code of its own, and options. Imports no torch and no
+Optuna.
 
 Writes nothing, with one exception: opening a study on a corpus with one target for each item prepares the corpus.
 """
@@ -11,25 +12,30 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeAlias
+
+from typing_extensions import TypeIs
 
 from experiments.corpora import CorpusPlace, items_of, locate
+from experiments.foreign.source import OwnTraining, runner_digest, source_of
 from experiments.home import Home
 from experiments.planning.checked import check_changes, check_numbers, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
 from mmcore.analyses import ErrorsAnalysis
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.events import OnEvent, ignore
 from mmcore.schema import CorpusSchema
 from mmcore.yamlfile import YamlFile
 from studies.repeats import AnyRepeats
 from studies.resolve import resolve
-from studies.resolved import ResolvedStudy
+from studies.resolve_runner import refuse_options, resolve_runner
+from studies.resolved import Config, ResolvedStudy
 from studies.rules import refuse_unknown_columns
+from studies.runner import AnyRunner
 from studies.search.results import SearchResult
-from studies.study import AUTO, CATALOGUE, Preset, find_study, preset_for, read_preset, read_study
+from studies.study import AUTO, CATALOGUE, Preset, Study, find_study, preset_for, read_preset, read_study
 
 State = Literal["done", "failed", "resume", "to do", "running"]
 
@@ -78,36 +84,48 @@ class Options:
         check_changes(self.changes)
 
 
+@dataclass(frozen=True)
+class OnCorpus:
+    """What a study is about whose models mmstudy trains.
+
+    Args:
+        place: where the corpus is.
+        schema: the corpus's schema.
+        fit: how its windows fit its items; None where each step has a target.
+        sized_by: the number of items by which its preset was chosen; None: study or options name the preset.
+    """
+
+    place: CorpusPlace
+    schema: CorpusSchema
+    fit: Fit | None = None
+    sized_by: int | None = None
+
+
 @dataclass(frozen=True, repr=False)
-class Request:
-    """A study with its corpus and options, with every choice made.
+class Request(Generic[Config]):
+    """A study with its corpus or training code and options, with every choice made.
 
     Args:
         study: with every choice made.
         file: the study's file.
-        place: where the corpus is.
-        schema: the corpus's schema.
-        content: the corpus's content key; None while a simulated corpus is not made.
+        subject: the corpus, or the training code.
+        content: the corpus's content key, or the digest of runner and training code; None while a simulated corpus is
+            not made.
         key: name of this study on this corpus with these options, for report folders; a catalogue study's name alone
             where nothing was changed.
         search_key: name of its searches in their storage: ``key`` without metric and repeats, which change no trial.
         options: as given.
-        fit: how its windows fit its items; None where each step has a target.
-        sized_by: the number of items by which its preset was chosen; None: study or options name the preset.
         searches: what the study's searches have found so far; () where it has none, or none has begun. Once all are
             complete, the study has the arms that they found.
     """
 
-    study: ResolvedStudy
+    study: ResolvedStudy[Config]
     file: Path
-    place: CorpusPlace
-    schema: CorpusSchema
+    subject: OnCorpus | OwnTraining
     content: str | None
     key: str
     search_key: str
     options: Options
-    fit: Fit | None = None
-    sized_by: int | None = None
     searches: tuple[SearchResult, ...] = ()
 
     def __repr__(self) -> str:
@@ -118,9 +136,57 @@ class Request:
         """Whether a search comes first; until it is complete its arms are not known."""
         return self.study.search is not None and not (self.searches and all(one.complete for one in self.searches))
 
+    @property
+    def _corpus(self) -> OnCorpus:
+        assert isinstance(self.subject, OnCorpus), "a study with training code of its own has no corpus"
+        return self.subject
+
+    @property
+    def place(self) -> CorpusPlace:
+        """Where the corpus is; only of a study that mmstudy trains, see :func:`trains_itself`."""
+        return self._corpus.place
+
+    @property
+    def schema(self) -> CorpusSchema:
+        """The corpus's schema; only of a study that mmstudy trains."""
+        return self._corpus.schema
+
+    @property
+    def fit(self) -> Fit | None:
+        """How windows fit the items; only of a study that mmstudy trains."""
+        return self._corpus.fit
+
+    @property
+    def sized_by(self) -> int | None:
+        """The number of items by which the preset was chosen; only of a study that mmstudy trains."""
+        return self._corpus.sized_by
+
+    @property
+    def training(self) -> OwnTraining:
+        """The training code; only of a study that has its own."""
+        assert isinstance(self.subject, OwnTraining), "mmstudy trains this study itself"
+        return self.subject
+
+
+AnyConfig: TypeAlias = RunConfig | ForeignConfig
+"""Of a run that mmstudy trains, or of one of other training code."""
+
+AnyRequest: TypeAlias = Request[AnyConfig]
+"""A study that mmstudy trains, or one with training code of its own."""
+
+
+def trains_itself(request: AnyRequest) -> TypeIs[Request[RunConfig]]:
+    """Whether mmstudy trains the study's models itself."""
+    return isinstance(request.subject, OnCorpus)
+
+
+def has_runner(request: AnyRequest) -> TypeIs[Request[ForeignConfig]]:
+    """Whether the study has training code of its own."""
+    return isinstance(request.subject, OwnTraining)
+
 
 @dataclass(frozen=True, repr=False)
-class PlannedRun:
+class PlannedRun(Generic[Config]):
     """One run of a plan.
 
     Args:
@@ -136,7 +202,7 @@ class PlannedRun:
 
     arm: str
     repeat: int
-    config: RunConfig
+    config: Config
     fingerprint: str | None
     state: State
     epochs: int
@@ -148,8 +214,14 @@ class PlannedRun:
         return f"<run of '{self.arm}', repeat {self.repeat}: {self.state}>"
 
 
-def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
-    """Find and read a study, apply the options, and find its corpus. The results of its searches are not looked up.
+def schema_of(request: AnyRequest) -> CorpusSchema | None:
+    """The corpus's schema; None for training code of the user's own."""
+    return request.schema if trains_itself(request) else None
+
+
+def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> AnyRequest:
+    """Find and read a study, apply the options, and find its corpus or training code. The results of its searches are
+    not looked up.
 
     If each item has one target and the corpus is not prepared yet, it is prepared: windows depend on the items'
     lengths.
@@ -159,6 +231,29 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     """
     path = find_study(name)
     study, written = read_study(path)
+    if study.runner is not None:
+        return _with_runner(path, study, study.runner, written, home, options)
+    return _on_corpus(path, study, written, home, options, on_event)
+
+
+def _with_runner(
+    path: Path, study: Study, runner: AnyRunner, written: YamlFile, home: Home, options: Options
+) -> Request[ForeignConfig]:
+    refuse_options({"--corpus": options.corpus, "--preset": options.preset, "--match": options.match})
+    resolved = resolve_runner(
+        path.stem, study, written, changes=dict(options.changes), repeats=options.repeats, metric=options.metric
+    )
+    source = source_of(runner, path.parent, written.where(("runner",)))
+    content = runner_digest(runner, source)
+    # Trials of other code are another search.
+    search_key = f"{_key(path, path.parent, replace(options, metric=None, repeats=None), home)}-{content[:6]}"
+    key = _key(path, path.parent, options, home)
+    return Request(resolved, path, OwnTraining(runner, source), content, key, search_key, options)
+
+
+def _on_corpus(
+    path: Path, study: Study, written: YamlFile, home: Home, options: Options, on_event: OnEvent
+) -> Request[RunConfig]:
     named = options.preset or study.preset
     chosen = options.corpus or study.corpus
     spec = None if chosen is None else str(chosen)
@@ -189,10 +284,11 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     )
     if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
         refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
-    key = _key(path, place, options, home)
-    search_key = _key(path, place, replace(options, metric=None, repeats=None), home)
+    unjudged = replace(options, metric=None, repeats=None)
+    key, search_key = (_key(path, place.folder, chosen, home) for chosen in (options, unjudged))
     fit = ruler.fit(resolved)
-    return Request(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
+    subject = OnCorpus(place, schema, fit, sized_by)
+    return Request(resolved, path, subject, place.content(), key, search_key, options)
 
 
 def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
@@ -205,18 +301,22 @@ def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("preset",))) from None
 
 
-def _key(path: Path, place: CorpusPlace, options: Options, home: Home) -> str:
-    """The study's name, with a digest if the same name could also mean another study."""
+def _key(path: Path, folder: Path, options: Options, home: Home) -> str:
+    """The study's name, with a digest if the same name could also mean another study.
+
+    Args:
+        folder: of the corpus; of training code, the study's own.
+    """
     own = path.parent != CATALOGUE
     changed = [options.preset, options.repeats, options.metric, options.changes]
     if options.match is not None:
         changed.append({"match": options.match})
     if not own and options.corpus is None and not any(changed):
         return path.stem
-    corpus = "" if options.corpus is None else f"-{place.folder.name}"
+    corpus = "" if options.corpus is None else f"-{folder.name}"
 
     def named(name_of: Callable[[Path], str]) -> str:
-        said = json.dumps([name_of(path) if own else None, name_of(place.folder), changed], default=str)
+        said = json.dumps([name_of(path) if own else None, name_of(folder), changed], default=str)
         return f"{path.stem}{corpus}-{hashlib.blake2b(said.encode(), digest_size=3).hexdigest()}"
 
     # Earlier versions named by whole paths. What they began goes on under its name, in the home or in a database.
@@ -225,15 +325,15 @@ def _key(path: Path, place: CorpusPlace, options: Options, home: Home) -> str:
     return whole if database or home.knows(whole) else named(home.place_of)
 
 
-def variant(request: Request) -> str:
+def variant(request: AnyRequest) -> str:
     """A name that differs for the same study on another corpus or with other settings, within its experiment."""
     return _on(request.key, request)
 
 
-def search_variant(request: Request) -> str:
+def search_variant(request: AnyRequest) -> str:
     """A name that differs for the searches of the same study on another corpus or with other settings."""
     return _on(request.search_key, request)
 
 
-def _on(key: str, request: Request) -> str:
+def _on(key: str, request: AnyRequest) -> str:
     return f"{key}@{(request.content or 'none')[:12]}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from experiments.planning.estimate import Estimate, Estimator
-from experiments.planning.request import Request
+from experiments.planning.estimate import Estimate
+from experiments.planning.request import AnyConfig, AnyRequest, schema_of
 from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
 from experiments.planning.stages import Part
 from studies.search.resolved import TUNED, ResolvedSearch
@@ -45,25 +46,25 @@ class PlannedSearch:
         return self.trials * self.trial.seconds
 
 
-def planned_searches(request: Request, estimator: Estimator) -> tuple[PlannedSearch, ...]:
+def planned_searches(request: AnyRequest, estimate: Callable[[AnyConfig], Estimate]) -> tuple[PlannedSearch, ...]:
     """The searches of a study, () where it has none.
 
     Args:
         request: the study, with the results of its searches so far.
-        estimator: gives the time of one training.
+        estimate: gives the time of one training.
     """
     search = request.study.search
     if search is None:
         return ()
-    return tuple(_planned(one, request, estimator) for one in _found(search, request))
+    return tuple(_planned(one, request, estimate) for one in _found(search, request))
 
 
-def _found(search: ResolvedSearch, request: Request) -> tuple[SearchResult, ...]:
+def _found(search: ResolvedSearch, request: AnyRequest) -> tuple[SearchResult, ...]:
     """The result of each search so far; an empty result for a search that has not started."""
     return request.searches or tuple(SearchResult(search, arm) for arm in search.searches)
 
 
-def _planned(one: SearchResult, request: Request, estimator: Estimator) -> PlannedSearch:
+def _planned(one: SearchResult, request: AnyRequest, estimate: Callable[[AnyConfig], Estimate]) -> PlannedSearch:
     search, arm, done, left = one.search, one.setup, len(one.ended), _left(one)
     full = search.epochs_full(arm)
     share = share_trained(search, arm, done, one.epochs, done + left)
@@ -73,7 +74,7 @@ def _planned(one: SearchResult, request: Request, estimator: Estimator) -> Plann
         epochs = search.budget.epochs - one.epochs
         if search.sampler != "grid":
             trials = max(left, round(epochs / (share * full)))
-    training = one_training(search, arm, request.schema, estimator) if request.tunes else Estimate(0.0, 1.0)
+    training = one_training(search, arm, schema_of(request), estimate) if request.tunes else Estimate(0.0, 1.0)
     unsure = 1.0 if search.pruner == "none" or done >= ENOUGH else PRUNING
     new = arm.arm == TUNED and request.tunes
     return PlannedSearch(
@@ -89,7 +90,7 @@ def _planned(one: SearchResult, request: Request, estimator: Estimator) -> Plann
     )
 
 
-def trials_at_most(request: Request) -> int:
+def trials_at_most(request: AnyRequest) -> int:
     """Largest number of trials that a study's searches still do; 0 without a search."""
     search = request.study.search
     if search is None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.estimate import Estimate
+from experiments.planning.request import AnyConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
@@ -25,7 +27,9 @@ PRUNING = 1.5
 _DRAWN = 12
 
 
-def one_training(search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema, estimator: Estimator) -> Estimate:
+def one_training(
+    search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema | None, estimate: Callable[[AnyConfig], Estimate]
+) -> Estimate:
     """Expected training of an unpruned trial: the mean over a dozen settings, random ones or the first of a grid."""
     rng = generator(0, f"estimate/{arm.arm}")
     draws = (
@@ -39,8 +43,8 @@ def one_training(search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema, e
             config = arm.candidate(arm.settings(draw), schema)
         except StudyError:
             continue  # settings that contradict one another: such a trial ends before it trains
-        found.append(estimator.training(config))
-    found = found or [estimator.training(arm.config)]
+        found.append(estimate(config))
+    found = found or [estimate(arm.config)]
     return Estimate(fmean(one.seconds for one in found), max(one.factor for one in found))
 
 

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from experiments.foreign.facts import judged
 from experiments.home import Home
+from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, has_runner
 from experiments.records import read_record
 from mmcore.record import Record
 from reports.numbers import counted, listing
 from reports.records.frame import tidy
 from reports.verdicts.monitoring import Monitoring, monitoring_of
-from studies.resolved import ResolvedStudy
-
-if TYPE_CHECKING:
-    from experiments.planning.request import PlannedRun
+from studies.resolved import AnyStudy
 
 Run = tuple[str, int]
 """An arm and a repeat."""
 
 
-def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Monitoring:
+def follow(request: AnyRequest, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> Monitoring:
     """How far the study is, from the records of its runs; a run without a record has not been trained.
 
     Args:
@@ -40,12 +38,15 @@ def follow(study: ResolvedStudy, runs: Sequence[PlannedRun], home: Home) -> Moni
         record = None if run.fingerprint is None else read_record(home.run(run.fingerprint))
         if record is not None:
             records.append(replace(record, arm=run.arm))
-    monitoring = monitoring_of(tidy(study, records))
+    foreign = None
+    if has_runner(request):
+        records, foreign = judged(records, request.study, request.training)
+    monitoring = monitoring_of(tidy(request.study, records, foreign=foreign))
     assert monitoring is not None
     return monitoring
 
 
-def may_follow(study: ResolvedStudy, monitoring: Monitoring) -> frozenset[Run]:
+def may_follow(study: AnyStudy, monitoring: Monitoring) -> frozenset[Run]:
     """The runs that would be added if no further comparison were decided."""
     if monitoring.waiting is None:
         return frozenset()

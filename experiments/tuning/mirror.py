@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from experiments.environment import environment
 from experiments.home import Home
 from experiments.mirror import Background
-from experiments.planning.request import Request, search_variant
+from experiments.planning.request import AnyRequest, search_variant
 from experiments.tuning.notes import TrialNotes, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED
 from experiments.tuning.results import state_of
@@ -39,7 +39,7 @@ class SearchMirror(Background):
         warn: receives the one warning when the store does not answer.
     """
 
-    def __init__(self, home: Home, request: Request, warn: Callable[[str], None]) -> None:
+    def __init__(self, home: Home, request: AnyRequest, warn: Callable[[str], None]) -> None:
         self._asked = request
         self._experiment = ""
         self._parents: dict[str, str] = {}

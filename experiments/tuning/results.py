@@ -5,28 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
 from experiments.home import Home
+from experiments.planning.request import AnyRequest, schema_of
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import AGAIN, Cost, costs, proposals, rank_of, trials_of
 from experiments.tuning.storage import check_identity, find_study, open_storage, storage_url, study_name
 from experiments.tuning.view import is_complete
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
-from studies.resolved import ResolvedArm, ResolvedStudy
+from studies.resolved import AnyStudy, ResolvedArm
 from studies.search.resolved import ArmSearch, ResolvedSearch, confirmed_config, same
 from studies.search.results import SearchResult, TrialResult, TrialState
 
-if TYPE_CHECKING:
-    from experiments.planning.request import Request
 
-
-def looked_up(request: Request, home: Home) -> Request:
+def looked_up(request: AnyRequest, home: Home) -> AnyRequest:
     """A study with the results of its searches; once all are complete, with the arms that they found.
 
     Raises:
@@ -43,12 +41,12 @@ def looked_up(request: Request, home: Home) -> Request:
             study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
                 check_identity(study, search.identity(arm, request.content))
-            found.append(search_result(study, search, arm, request.schema))
+            found.append(search_result(study, search, arm, schema_of(request)))
     request = replace(request, searches=tuple(found))
-    return request if request.tunes else replace(request, study=confirm(request.study, found, request.schema))
+    return request if request.tunes else replace(request, study=confirm(request.study, found, schema_of(request)))
 
 
-def with_importances(request: Request, home: Home) -> tuple[SearchResult, ...]:
+def with_importances(request: AnyRequest, home: Home) -> tuple[SearchResult, ...]:
     """The searches of a study with how much each axis matters: minutes for many trials, so for reports alone."""
     if not request.searches:
         return ()
@@ -64,7 +62,7 @@ def with_importances(request: Request, home: Home) -> tuple[SearchResult, ...]:
 
 
 def search_result(
-    study: StoredStudy | None, search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema
+    study: StoredStudy | None, search: ResolvedSearch, arm: ArmSearch, schema: CorpusSchema | None
 ) -> SearchResult:
     """The result of one search so far; ``study`` is None if it has not started."""
     trials = [] if study is None else trials_of(study)
@@ -97,13 +95,13 @@ def ranking(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> list[Froze
 
 
 def winners(
-    search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial], schema: CorpusSchema
+    search: ResolvedSearch, arm: ArmSearch, trials: Sequence[FrozenTrial], schema: CorpusSchema | None
 ) -> list[tuple[str, FrozenTrial]]:
     """Names of arms to be confirmed and the trials that they come from: the best, each setting once;
     of a front from one end to the other."""
     names = search.names(arm)
     several = len(search.objective) > 1
-    distinct: list[tuple[FrozenTrial, RunConfig]] = []
+    distinct: list[tuple[FrozenTrial, RunConfig | ForeignConfig]] = []
     for trial in ranking(search, trials):
         if len(distinct) == len(names) and not several:
             break
@@ -120,7 +118,7 @@ def _spread(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
     return [ranked[round(index * (len(ranked) - 1) / max(1, count - 1))] for index in range(count)]
 
 
-def confirm(study: ResolvedStudy, found: Sequence[SearchResult], schema: CorpusSchema) -> ResolvedStudy:
+def confirm(study: AnyStudy, found: Sequence[SearchResult], schema: CorpusSchema | None) -> AnyStudy:
     """The study with the arms that its searches have found; what had nothing to tune stands as written.
 
     Args:
@@ -130,7 +128,7 @@ def confirm(study: ResolvedStudy, found: Sequence[SearchResult], schema: CorpusS
     Raises:
         StudyError: a search has no complete trial, or found what the study has already.
     """
-    arms: dict[str, ResolvedArm] = {}
+    arms: dict[str, ResolvedArm[RunConfig | ForeignConfig]] = {}
     for one in found:
         if not one.confirmed:
             failures = [trial.failure for trial in one.trials if trial.failure]

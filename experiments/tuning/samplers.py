@@ -40,7 +40,7 @@ def build_sampler(search: ResolvedSearch, arm: ArmSearch, rank: int) -> BaseSamp
 def build_pruner(search: ResolvedSearch, arm: ArmSearch) -> BasePruner:
     """The pruner of a search. A trial's steps are epochs: of its first repeat one by one, then the end of each other;
     wilcoxon's are its repeats."""
-    epochs = arm.config.training.epochs
+    epochs = arm.epochs(arm.config)
     # Three rungs within the first repeat: a ninth of its epochs, a third, all.
     first_rung = max(1, round(epochs / REDUCTION**2))
     match search.pruner:

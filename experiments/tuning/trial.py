@@ -19,7 +19,7 @@ from typing import Literal
 import optuna
 
 from experiments.tuning.notes import TrialNotes
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import EpochDone, Event, Progress
 from mmcore.record import Record
 from studies.search.resolved import ResolvedSearch
@@ -52,7 +52,7 @@ class OpenTrial:
     trial: optuna.Trial
     view: optuna.Trial
     notes: TrialNotes
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     on_report: Callable[[int, float], None]
     repeats: list[list[float]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -61,6 +61,13 @@ class OpenTrial:
     steps: set[int] = field(default_factory=set)
     pruned: bool = False
     shown: bool = False
+
+    @property
+    def whole(self) -> int:
+        """Epochs of a whole training."""
+        if isinstance(self.config, RunConfig):
+            return self.config.training.epochs
+        return (self.notes.epochs_full or self.search.repeats) // self.search.repeats
 
     @property
     def rank(self) -> int:
@@ -93,7 +100,7 @@ class OpenTrial:
         if self.search.pruner == "wilcoxon":
             self._report(len(self.repeats) - 1, values[0])
         else:
-            self._report(len(self.repeats) * self.config.training.epochs, fmean(r[0] for r in self.repeats))
+            self._report(len(self.repeats) * self.whole, fmean(r[0] for r in self.repeats))
         self.pruned = len(self.repeats) < self.search.repeats and self.should_prune()
         return "pruned" if self.pruned else "goes on"
 
@@ -104,7 +111,7 @@ class OpenTrial:
             return self.pruned
         self.seen = epoch
         self._look(row)
-        self.pruned = epoch < self.config.training.epochs and self.should_prune()
+        self.pruned = epoch < self.whole and self.should_prune()
         return self.pruned
 
     def _look(self, row: Row) -> None:

@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage
 from experiments.home import Home
 from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.planning.plan import timing_of
-from experiments.planning.request import Request
+from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
 from experiments.progress import Display
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import StoredStudy
@@ -23,7 +23,7 @@ from studies.search.resolved import ArmSearch, ResolvedSearch
 from studies.search.results import SearchResult
 
 
-def tune(request: Request, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
+def tune(request: AnyRequest, home: Home, display: Display, prepare: Callable[[], Path]) -> list[SearchResult]:
     """Run all searches of a study until their budget is used; finished trials count.
 
     Args:
@@ -52,12 +52,12 @@ def tune(request: Request, home: Home, display: Display, prepare: Callable[[], P
         if open_ones:
             _tune(request, home, search, open_ones, display, prepare)
         return [
-            search_result(study, search, arm, request.schema)
+            search_result(study, search, arm, schema_of(request))
             for arm, study in zip(search.searches, studies, strict=True)
         ]
 
 
-def sync_searches(request: Request, home: Home, display: Display) -> str | None:
+def sync_searches(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the searches of a study; None, or why it failed."""
     search = request.study.search
     assert search is not None
@@ -76,7 +76,7 @@ def sync_searches(request: Request, home: Home, display: Display) -> str | None:
     return None if mirror.error is None else str(mirror.error)
 
 
-def _begin(storage: BaseStorage, request: Request, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
+def _begin(storage: BaseStorage, request: AnyRequest, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
     return open_study(
         storage,
         study_name(request.search_key, arm.arm),
@@ -86,7 +86,7 @@ def _begin(storage: BaseStorage, request: Request, search: ResolvedSearch, arm: 
 
 
 def _tune(
-    request: Request,
+    request: AnyRequest,
     home: Home,
     search: ResolvedSearch,
     todo: Sequence[tuple[ArmSearch, StoredStudy]],
@@ -100,12 +100,12 @@ def _tune(
     workers, threads, gpus = share_of_cores(
         most, request.options.workers, request.options.device, request.options.threads
     )
-    estimator, stopwatch = timing_of(request, home, threads)
+    timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:
-        with LocalPool(workers, threads, home.logs, gpus) as pool:
+        with LocalPool(workers, threads, home.logs, gpus, foreign=has_runner(request)) as pool:
             prepared = prepare()
             for arm, study in todo:
-                shared = (pool, prepared, threads, workers, display, mirror, estimator, stopwatch)
+                shared = (pool, prepared, threads, workers, display, mirror, timing)
                 Tuner(request, home, search, arm, study, *shared).work()
     except BaseException:
         mirror.abandon()

@@ -21,10 +21,11 @@ from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.home import Home
+from experiments.jobs import foreign_job_of, job_of
 from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
 from experiments.planning.estimate import Estimator
-from experiments.planning.request import Request
+from experiments.planning.request import AnyRequest, PlannedRun, has_runner, schema_of, trains_itself
 from experiments.planning.stages import search_stage
 from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
@@ -50,9 +51,10 @@ from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
 from experiments.tuning.trial import OpenTrial, Row, in_trial
 from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
-from mmcore.fingerprint import fingerprint
+from mmcore.fingerprint import name_of
 from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
@@ -64,7 +66,7 @@ _LOOK_SECONDS = 1.0
 class Tuner:
     """One search, as far as this process is concerned."""
 
-    request: Request
+    request: AnyRequest
     home: Home
     search: ResolvedSearch
     arm: ArmSearch
@@ -75,8 +77,7 @@ class Tuner:
     workers: int
     display: Display
     mirror: SearchMirror
-    estimator: Estimator
-    stopwatch: Stopwatch
+    timing: tuple[Estimator, Stopwatch] | None
     open: list[OpenTrial] = field(default_factory=list)
     by_run: dict[str, list[OpenTrial]] = field(default_factory=dict)
     looked: float = -math.inf
@@ -170,19 +171,18 @@ class Tuner:
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
         try:
             settings = self.arm.settings(lambda axis: suggest(trial, axis))
-            config = self.arm.candidate(settings, self.request.schema)
+            config = self.arm.candidate(settings, schema_of(self.request))
         except StudyError as error:
             close(self.study, trial.number, error.message)
             self.display.finished(self._label(rank_of(trial)), f"failed: {error.message}", True, self.arm.arm)
             return None
-        config = config.model_copy(update={"device": self.request.options.device, "threads": self.threads})
+        if isinstance(config, RunConfig):
+            config = config.model_copy(update={"device": self.request.options.device, "threads": self.threads})
         content = self.request.content or ""
         found = TrialNotes(
             settings=settings,
-            fingerprints=tuple(
-                fingerprint(config.model_copy(update={"repeat": r}), content) for r in range(self.search.repeats)
-            ),
-            epochs_full=self.search.repeats * config.training.epochs,
+            fingerprints=tuple(name_of(config, r, content) for r in range(self.search.repeats)),
+            epochs_full=self.search.repeats * self.arm.epochs(config),
         )
         note(trial, found)
         one = OpenTrial(
@@ -241,17 +241,17 @@ class Tuner:
         sharing.append(one)
         if len(sharing) > 1:
             return  # another trial with these settings is at it
-        self.pool.add(
-            Job(
-                fingerprint=name,
-                study=self.request.study.name,
-                arm=self.arm.arm,
-                repeat=repeat,
-                config=one.config.model_copy(update={"repeat": repeat}),
-                workdir=str(self.home.run(name)),
-                prepared=str(self.prepared),
-            )
-        )
+        self.pool.add(self._job(one.config, name, repeat))
+
+    def _job(self, config: RunConfig | ForeignConfig, name: str, repeat: int) -> Job:
+        which = (self.arm.arm, repeat)
+        if isinstance(config, ForeignConfig):
+            assert has_runner(self.request)
+            foreign = PlannedRun(*which, config, name, "to do", 0, 0.0)
+            return foreign_job_of(foreign, self.request, self.home, self.threads)
+        assert trains_itself(self.request)
+        run = PlannedRun(*which, config.model_copy(update={"repeat": repeat}), name, "to do", 0, 0.0)
+        return job_of(run, self.request, self.home, self.threads, self.prepared)
 
     def _end(self, one: OpenTrial, state: TrialState, why: str | None = None, record: Record | None = None) -> None:
         """Tell Optuna, the tracking store and the user; ``record``: of the run that made it fail."""
@@ -303,7 +303,10 @@ class Tuner:
         one = about[0]
         repeat = len(one.repeats)
         label = self._label(one.rank)
-        self.stopwatch.hear(message, lambda: self.estimator.described(one.config.model_copy(update={"repeat": repeat})))
+        if self.timing is not None and isinstance(one.config, RunConfig):
+            estimator, stopwatch = self.timing
+            config = one.config.model_copy(update={"repeat": repeat})
+            stopwatch.hear(message, lambda: estimator.described(config))
         match message:
             case Started(name):
                 if not one.shown:

@@ -113,6 +113,8 @@ def one_split(evidence: Evidence) -> Found:
         return not_run("No run finished.")
     if len(done) == 1:
         return "warning", "Every finished run has the same split and the same initialisation."
+    if unknown := _unknown_split(evidence):
+        return unknown
     match evidence.results.drawn:
         case "corpus":
             return not_applicable("The corpus fixes its test items, so all runs share them on purpose (see ABL033).")
@@ -125,10 +127,16 @@ def one_split(evidence: Evidence) -> Found:
             return PASSED
 
 
+def _unknown_split(evidence: Evidence) -> Found | None:
+    """The outcome where only code of the user's own knows how test items come about; None where mmstudy knows it."""
+    foreign = evidence.results.foreign
+    return None if foreign is None or foreign.shared or foreign.split_known else not_applicable(foreign.unknown)
+
+
 def only_these_items(evidence: Evidence) -> Found:
     """Verdicts on the metric that the repeats alone bear, where all of them tested the same items."""
     if not evidence.results.shared:
-        return not_applicable("Each repeat tests items of its own.")
+        return _unknown_split(evidence) or not_applicable("Each repeat tests items of its own.")
     here = [c for c in evidence.comparisons if c.component is None and c.decision.only_these_items]
     named = [f"'{c.arm}' against '{c.reference}' ({c.decision.side})" for c in here]
     return warn_if(

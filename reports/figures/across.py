@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
 from reports.figures.marks import name_rows
-from reports.figures.style import NEUTRAL, VERDICT_TINTS, legend_above, sheet, shortened
+from reports.figures.style import NEUTRAL, VERDICT_TINTS, legend_over_all, sheet, shortened
 from reports.model.report import Summary
 
 ORDER = {
@@ -68,7 +69,11 @@ class VerdictsByPart(FigureBase):
             dark = side in ("better", "worse", "equivalent")
             axes.bar_label(bars, labels, label_type="center", fontsize=9, color="white" if dark else "black")
             left = left + wide[side]
-        name_rows(axes, [f"{shortened(a, 24)} − {shortened(b, 18)}" for a, b in pairs])
-        axes.set_xlabel(f"number of {self.summary.part}s")
-        legend_above(axes)
+        references = {reference for _, reference in pairs}
+        alone = len(references) == 1
+        names = [arm if alone else f"{shortened(arm, 30)} − {shortened(reference, 18)}" for arm, reference in pairs]
+        name_rows(axes, ["\n".join(textwrap.wrap(shortened(name, 52), 28)) for name in names])
+        against = f", against {shortened(next(iter(references)), 24)}" if alone else ""
+        axes.set_xlabel(f"number of {self.summary.part}s{against}")
+        legend_over_all(figure)
         return figure

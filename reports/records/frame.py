@@ -300,7 +300,7 @@ def tidy(
         naive_classes=_naive_classes(done),
         quality=tuple(quality),
         origin=origin or Origin(),
-        corpus=next((r.corpus for r in records if r.corpus.content or not study.native), CorpusFacts()),
+        corpus=next((r.corpus for r in records if r.corpus.content or r.corpus.components), CorpusFacts()),
         foreign=foreign if study.native else foreign or Foreign(),
     )
 

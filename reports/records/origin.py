@@ -37,7 +37,9 @@ class Foreign:
         overlap: n_test / n_train where splits are drawn anew for each repeat (Nadeau and Bengio); 0: repeats share no
             training data, or it is not known.
         left_out: groups that a training side leaves out ÷ groups that it holds; 0 where it is not known.
+        split_known: whether it is known how test items came about; else checks of the split have no outcome.
         covers: which variation the intervals cover and which was never there, in words.
+        leaves_open: what a verdict of better or worse does not show, in a sentence; empty: the usual one.
         part: what a component is called: ``component``, or ``data set`` where each has a verdict of its own.
         repeats: the user's names of the repeats, in the order of their numbers; () where they are numbers already.
         notes: (label, value) for the end of the report: how columns were read.
@@ -50,7 +52,9 @@ class Foreign:
     shared: bool = False
     overlap: float = 0.0
     left_out: float = 0.0
+    split_known: bool = False
     covers: str = ""
+    leaves_open: str = ""
     part: str = "component"
     repeats: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()

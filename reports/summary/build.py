@@ -89,6 +89,7 @@ def summarise(results: StudyResults) -> Summary:
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
                 lead=dominance_text(dominance_of(results, row, by_component)),
+                leaves_open="" if results.foreign is None else results.foreign.leaves_open,
                 elsewhere=CORPUS if results.foreign is None else DATA,
             )
             for row in primary

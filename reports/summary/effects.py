@@ -40,7 +40,8 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
                 told.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
         if told:
             more = f" and {len(told) - MOST} more in the table of measures" if len(told) > MOST else ""
-            sentences.append(f"{results.measures[measure].title}: {', '.join(told[:MOST])}{more}.")
+            known = results.measures.get(measure)
+            sentences.append(f"{measure if known is None else known.title}: {', '.join(told[:MOST])}{more}.")
     return " ".join(s[:1].upper() + s[1:] for s in sentences)
 
 

@@ -35,6 +35,7 @@ def verdict_text(
     units: str = "",
     cost: str = "",
     lead: str = "",
+    leaves_open: str = "",
     elsewhere: str = CORPUS,
 ) -> VerdictText:
     """One comparison on the study's metric, in words for a reader who knows no statistics.
@@ -47,6 +48,7 @@ def verdict_text(
         nothing_to_predict: components without any score.
         elsewhere: where and how a verdict need not hold.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
+        leaves_open: what a verdict of better or worse does not show; empty: the usual sentence.
     """
     opening, middle = _WORDS[row.decision.side]
     return VerdictText(
@@ -56,7 +58,7 @@ def verdict_text(
         opening=opening,
         middle=middle,
         evidence=_evidence(row, means, metric, alpha, repeats),
-        not_shown=_not_shown(row, elsewhere, alpha, margin),
+        not_shown=_not_shown(row, elsewhere, alpha, margin, leaves_open),
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
@@ -178,13 +180,13 @@ def effect_interval_text(paired: Paired) -> str:
     return f"{two_digits(paired.effect_low)} to {two_digits(paired.effect_high)}"
 
 
-def _not_shown(row: ComparisonRow, elsewhere: str, alpha: float, margin: float | None) -> str:
+def _not_shown(row: ComparisonRow, elsewhere: str, alpha: float, margin: float | None, leaves_open: str = "") -> str:
     decision = row.decision
     if waits := open_text(row):
         return waits
     match decision.verdict:
         case "better" | "worse":
-            return f"Not shown: that the same holds {elsewhere}."
+            return leaves_open or f"Not shown: that the same holds {elsewhere}."
         case "better on these items" | "worse on these items":
             return f"{_only_these_items(row, alpha)} Nor is it shown for another corpus, or for other settings."
         case "equivalent":

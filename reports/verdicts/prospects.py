@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 from mmcore.facts import Drawn
 from reports.numbers import counted, probability
 from reports.statistics.floors import ENUMERATED, floor, needed
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy
 
 if TYPE_CHECKING:
     from reports.statistics.sequential import Rule
 
-Claims = Literal["new items", "these items only", "nothing"]
+Claims = Literal["new items", "these items only", "new seeds", "nothing"]
+"""new seeds: of training code of which nothing else is known."""
 
 FEW_GROUPS = 6
 """Fewer test groups than this are few: with 5, Student's t asks for 1.4 times the distance that many groups ask for,
@@ -79,13 +80,13 @@ class Prospects:
     warnings: tuple[str, ...]
 
 
-def prospects_of(study: ResolvedStudy, components: int, side: GroupCounts | str) -> Prospects:
+def prospects_of(study: AnyStudy, components: int, side: GroupCounts | str | None) -> Prospects:
     """What a study can decide at best.
 
     Args:
         study: with its comparisons; those of arms that a search is yet to find count as well.
         components: how many components the comparisons are repeated for, besides the metric itself.
-        side: its test side; a text: why no split can be drawn.
+        side: its test side; a text: why no split can be drawn; None: only the training code knows.
     """
     families = [_family(study, len(study.pairs), METRIC)] if study.pairs else []
     if components and study.pairs:
@@ -93,6 +94,8 @@ def prospects_of(study: ResolvedStudy, components: int, side: GroupCounts | str)
     sentences = list(_repeats_text(study, families))
     enough = bool(families) and families[0].enough
     least = families[0].needed if families else None
+    if side is None:
+        return Prospects(enough, least, None, "new seeds", tuple(sentences))
     if isinstance(side, str):
         return Prospects(False, least, None, "nothing", (*sentences, f"No run can be trained: {side}"))
     few = groups_text(side.drawn, side.groups, side.all_groups, study.repeats)
@@ -115,7 +118,7 @@ def asks(size: int, what: str, alpha: float, least: int | None) -> str:
     return f"{counted(size, 'comparison')} {what} at {alpha:g} {need} at least {least or 'more'} repeats"
 
 
-def _family(study: ResolvedStudy, size: int, what: str) -> Family:
+def _family(study: AnyStudy, size: int, what: str) -> Family:
     if study.sequential is None:
         least, smallest = needed(study.alpha, size), min(1.0, size * floor(study.repeats))
         return Family(size, what, least, smallest <= study.alpha, smallest)
@@ -139,7 +142,7 @@ def _needed_at_last(rule: Rule, alpha: float, size: int) -> int | None:
     return next(enough, None)
 
 
-def _repeats_text(study: ResolvedStudy, families: Sequence[Family]) -> list[str]:
+def _repeats_text(study: AnyStudy, families: Sequence[Family]) -> list[str]:
     """What the planned repeats cannot decide, and how many would; first on the metric, then by component."""
     short = [family for family in families if not family.enough]
     if not short:
@@ -157,7 +160,7 @@ def _repeats_text(study: ResolvedStudy, families: Sequence[Family]) -> list[str]
     return [f"{' '.join(parts)} {_way_out(study, short)}"]
 
 
-def _way_out(study: ResolvedStudy, short: Sequence[Family]) -> str:
+def _way_out(study: AnyStudy, short: Sequence[Family]) -> str:
     known = [family.needed for family in short]
     if any(n is None for n in known):
         return "No number of repeats is enough for so many comparisons: compare fewer arms."
@@ -166,7 +169,7 @@ def _way_out(study: ResolvedStudy, short: Sequence[Family]) -> str:
     return f"Ask for more (--repeats {ask}), or compare fewer arms."
 
 
-def _late_looks(study: ResolvedStudy, families: Sequence[Family]) -> list[str]:
+def _late_looks(study: AnyStudy, families: Sequence[Family]) -> list[str]:
     """Looks of a sequential study that come too early to decide anything."""
     rule = study.sequential
     if rule is None or not families or families[0].needed is None or families[0].needed <= rule.min:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from mmcore.config import EvaluationConfig, Overrides, Plain, RunConfig, override
-from mmcore.fingerprint import fingerprint, identity
+from mmcore.config import EvaluationConfig, ForeignConfig, Overrides, Plain, RunConfig, flat, override
+from mmcore.fingerprint import NUMERICS, fingerprint, identity
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.configs import Where, config_of
+from studies.runner import AnyRunner, max_epochs, nested
 from studies.search.block import Budget, Objective, Pruner, Sampler
 from studies.search.space import Axis, Draws, Space, cells, possible_values, settle
 
@@ -48,37 +49,63 @@ class ArmSearch:
     Args:
         arm: its name; :data:`TUNED` for the scientific hyperparameters.
         overrides: what the arm changes on the base.
-        config: the arm's config with repeat 0, judged without its test side.
+        config: the arm's config with repeat 0, judged without its test side; the settings of training code of the
+            user's own.
         space: the hyperparameters that apply to this arm, simplexes with their components.
+        runner: that training code; None: mmstudy trains.
     """
 
     arm: str
     overrides: Overrides
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     space: Space
+    runner: AnyRunner | None = None
+
+    @property
+    def plain(self) -> Plain:
+        """The arm's config as nested plain values."""
+        config = self.config
+        return nested(config.settings) if isinstance(config, ForeignConfig) else config.model_dump(mode="json")
 
     def settings(self, draw: Callable[[Axis], Any]) -> Overrides:
         """Overrides for one trial, from what a sampler draws."""
-        return settle(self.space, self.config.model_dump(mode="json"), draw)
+        return settle(self.space, self.plain, draw)
 
-    def candidate(self, settings: Mapping[str, Any], schema: CorpusSchema, where: Where = str) -> RunConfig:
+    def candidate(
+        self, settings: Mapping[str, Any], schema: CorpusSchema | None, where: Where = str
+    ) -> RunConfig | ForeignConfig:
         """The config of a trial, with repeat 0.
+
+        Args:
+            schema: of the corpus; None for training code of the user's own.
 
         Raises:
             StudyError: the settings contradict each other or the arm.
         """
-        values = override(self.config.model_dump(mode="json"), dict(settings))
-        return config_of(values, self.config.corpus, schema, where)
+        if isinstance(self.config, ForeignConfig):
+            return ForeignConfig(settings={**self.config.settings, **flat(settings)})
+        assert schema is not None
+        return config_of(override(self.plain, dict(settings)), self.config.corpus, schema, where)
+
+    def epochs(self, config: RunConfig | ForeignConfig) -> int:
+        """Epochs of a whole training; where only the training code knows them, a training counts as one."""
+        if isinstance(config, RunConfig):
+            return config.training.epochs
+        assert self.runner is not None
+        return max_epochs(self.runner, config.settings) or 1
 
     @property
     def epochs_most(self) -> int:
         """Epochs of the longest training that the space holds."""
-        own = self.config.training.epochs
-        return max(possible_values("training.epochs", self.space, {"training": {"epochs": own}}) or [own])
+        own = self.epochs(self.config)
+        setting = "training.epochs" if self.runner is None else self.runner.max_epochs
+        if not isinstance(setting, str):
+            return own
+        return max(possible_values(setting, self.space, nested({setting: own})) or [own])
 
     def cells(self) -> list[Draws]:
         """The grid, in an order of its own, so that the first part of it covers the space."""
-        grid = cells(self.space, self.config.model_dump(mode="json"))
+        grid = cells(self.space, self.plain)
         order = generator(0, f"grid/{self.arm}").permutation(len(grid))
         return [grid[index] for index in order]
 
@@ -109,8 +136,11 @@ class ResolvedSearch:
     usual: str = "skill"
     parallel: int = 4
 
-    def select(self, config: RunConfig) -> Metric:
-        """The metric by which the epoch of a trial is chosen."""
+    def select(self, config: RunConfig | ForeignConfig) -> Metric:
+        """The metric by which the epoch of a trial is chosen; what training code of the user's own does is not known,
+        and taken to be the objective."""
+        if isinstance(config, ForeignConfig):
+            return self.objective[0].metric
         return parse_metric(config.training.select or self.usual, config.measures)
 
     @property
@@ -130,13 +160,15 @@ class ResolvedSearch:
 
     def identity(self, search: ArmSearch, content: str) -> Identity:
         """What trials of one search must have in common; the budget is not among it: it may grow."""
+        config = search.config
+        base = config.settings if isinstance(config, ForeignConfig) else identity(config, content)["config"]
         return {
             "space": {path: parameter.model_dump(mode="json") for path, parameter in search.space.items()},
             "objective": [objective.name for objective in self.objective],
-            "base": identity(search.config, content)["config"],
+            "base": base,
             "corpus": content,
             "repeats": self.repeats,
-            "numerics": identity(search.config, content)["numerics"],
+            "numerics": NUMERICS,
             "sampler": self.sampler,
             "pruner": self.pruner,
             "parallel": self.lag,
@@ -153,12 +185,18 @@ def tuned_names(best: int) -> list[str]:
     return [TUNED, *(f"{TUNED} {rank}" for rank in range(2, best + 1))]
 
 
-def confirmed_config(found: ArmSearch, settings: Mapping[str, Any], schema: CorpusSchema) -> RunConfig:
+def confirmed_config(
+    found: ArmSearch, settings: Mapping[str, Any], schema: CorpusSchema | None
+) -> RunConfig | ForeignConfig:
     """The config with which the winner is retrained: tested, as its arm is."""
-    tested = EvaluationConfig(without=found.config.evaluation.without)
-    return found.candidate(settings, schema).model_copy(update={"evaluation": tested})
+    config = found.candidate(settings, schema)
+    if isinstance(config, ForeignConfig) or isinstance(found.config, ForeignConfig):
+        return config
+    return config.model_copy(update={"evaluation": EvaluationConfig(without=found.config.evaluation.without)})
 
 
-def same(one: RunConfig, other: RunConfig) -> bool:
+def same(one: RunConfig | ForeignConfig, other: RunConfig | ForeignConfig) -> bool:
     """Whether two configs mean one experiment."""
-    return fingerprint(one, "") == fingerprint(other, "")
+    if isinstance(one, RunConfig) and isinstance(other, RunConfig):
+        return fingerprint(one, "") == fingerprint(other, "")
+    return one == other

@@ -106,7 +106,7 @@ def refuse_overlaps(found: ArmSearch, written: YamlFile) -> None:
     Raises:
         StudyError: hyperparameters of which one is inside the other, or drops it by naming another kind.
     """
-    values = found.config.model_dump(mode="json")
+    values = found.plain
     for (one, first), (other, second) in combinations(found.space.items(), 2):
         if one.partition(".")[0] != other.partition(".")[0] or not _overwrites(values, (one, first), (other, second)):
             continue
@@ -140,7 +140,7 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
     Raises:
         StudyError: a hyperparameter on a setting of the arm.
     """
-    values = found.config.model_dump(mode="json")
+    values = found.plain
     own = {leaf: at(values, leaf) for leaf in flat(found.overrides)}
     own = {leaf: value for leaf, value in own.items() if not (sized and leaf.startswith("model."))}
     arms = written.data.get("arms") or {}
@@ -182,7 +182,7 @@ def refuse_budget(search: ResolvedSearch, written: YamlFile) -> None:
     for found in search.searches:
         full = search.epochs_full(found)
         if budget is not None and budget < full:
-            takes = "takes" if found.epochs_most == found.config.training.epochs else "may take"
+            takes = "takes" if found.epochs_most == found.epochs(found.config) else "may take"
             raise StudyError(
                 f"a trial of '{found.arm}' {takes} {full} epochs ({search.repeats} repeats of {found.epochs_most}), "
                 f"and the budget is {budget}",

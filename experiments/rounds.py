@@ -1,0 +1,185 @@
+"""The runs of a plan, trained on a pool of workers round by round: one round, or one for each look of a sequential
+study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from experiments.home import Home
+from experiments.jobs import begun_of, foreign_job_of, give_up, mirror_record
+from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
+from experiments.mirror import Mirror
+from experiments.planning.plan import Plan, plan
+from experiments.planning.request import PlannedRun, Request
+from experiments.planning.stages import TRAIN
+from experiments.progress import Display, outcome_text
+from experiments.records import is_locked, put_aside, read_record
+from mmcore.config import ForeignConfig, RunConfig
+from mmcore.events import EpochDone
+from mmcore.files import BrokenFile
+
+Config = TypeVar("Config", RunConfig, ForeignConfig)
+
+
+class Trains(Protocol[Config]):
+    """How the runs of a study are trained."""
+
+    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+        """Workers, which begin to import their libraries."""
+        ...
+
+    def prepare(self) -> None:
+        """What all runs need; called once the workers are starting."""
+        ...
+
+    def mend(self) -> None:
+        """What the report needs; called where no run is to be trained."""
+        ...
+
+    def job(self, run: PlannedRun[Config]) -> Job:
+        """What a worker is asked to do."""
+        ...
+
+    def hear(self, message: Message, run: PlannedRun[Config]) -> None:
+        """Called with every message of the pool."""
+        ...
+
+    def plan(self) -> Plan[Config]:
+        """The study as it stands now."""
+        ...
+
+    def order(self, run: PlannedRun[Config]) -> bool:
+        """Runs of which this is true come last."""
+        ...
+
+
+def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how: Trains[Config]) -> None:
+    """Do the runs of a plan; a sequential study goes on until its rule ends it."""
+    request = todo.request
+    broken = 0
+    for run in todo.runs:
+        if run.state in ("done", "failed"):
+            try:
+                mirror_record(mirror, home, request, run)
+            except BrokenFile as problem:
+                display.say(put_aside(problem))
+                broken += 1
+    if broken:
+        todo = how.plan()
+        display.expect(todo.stages)
+    open_runs = _open_runs(todo, how)
+    reused = len(todo.runs) - len(open_runs)
+    if reused:
+        display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
+    if not open_runs:
+        how.mend()
+        return
+    most = len(open_runs) + len(todo.later)
+    workers, threads, gpus = share_of_cores(
+        most, request.options.workers, request.options.device, request.options.threads
+    )
+    by_name: dict[str | None, PlannedRun[Config]] = {}
+    # The pool starts first: its workers import their libraries while the data is prepared here.
+    with how.pool(workers, threads, gpus) as pool:
+        how.prepare()
+        display.begin(TRAIN)
+
+        def on_message(message: Message) -> None:
+            run = by_name[message.fingerprint]
+            label = f"{run.arm} r{run.repeat}"
+            how.hear(message, run)
+            match message:
+                case Started():
+                    display.started(label, run.arm)
+                    mirror.started(begun_of(run, request))
+                case Told(_, event):
+                    display.event(label, event)
+                    if isinstance(event, EpochDone):
+                        mirror.epoch(message.fingerprint, event.row)
+                case Finished(fingerprint):
+                    record = read_record(home.run(fingerprint))
+                    assert record is not None
+                    # Whoever was first is named in a record: with a shared training that may be another arm.
+                    reused = record.reused_from(request.study.name)
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
+                    display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
+                case Lost(_, deaths, code):
+                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+                case GivenUp(fingerprint, deaths, log):
+                    record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
+                    display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
+
+        while open_runs:
+            by_name |= {run.fingerprint: run for run in open_runs}
+            pool.run([how.job(run) for run in open_runs], on_message)
+            todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
+            display.expect(todo.stages)
+
+
+def _open_runs(todo: Plan[Config], how: Trains[Config]) -> list[PlannedRun[Config]]:
+    """What is to be done, in order."""
+    return sorted((r for r in todo.runs if r.state in ("to do", "resume", "running")), key=how.order)
+
+
+def _next_round(
+    last: Plan[Config],
+    tried: Mapping[str | None, PlannedRun[Config]],
+    home: Home,
+    mirror: Mirror,
+    display: Display,
+    how: Trains[Config],
+) -> tuple[Plan[Config], list[PlannedRun[Config]]]:
+    """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
+    if last.monitoring is None:
+        return last, []
+    from experiments.planning.sequential import told
+
+    todo, before = how.plan(), {run.fingerprint for run in last.runs}
+    assert todo.monitoring is not None
+    display.say(told(todo.monitoring))
+    for run in todo.runs:
+        if run.state in ("done", "failed") and run.fingerprint not in before:
+            mirror_record(mirror, home, last.request, run)
+    # A run that took its workers down is tried again by the next call, not by this one.
+    return todo, [run for run in _open_runs(todo, how) if run.fingerprint not in tried]
+
+
+def busy_in(home: Home) -> Callable[[str], bool]:
+    """Whether another process does the run of a fingerprint now."""
+    return lambda name: is_locked(home.run(name))
+
+
+class OwnCode:
+    """Workers that start the training code, one process a run; see :class:`Trains`."""
+
+    def __init__(self, request: Request[ForeignConfig], home: Home) -> None:
+        self._request, self._home = request, home
+        self._threads = request.options.threads or 1
+
+    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+        """Workers that need none of our libraries."""
+        return LocalPool(workers, threads, self._home.logs, gpus, busy_in(self._home), foreign=True)
+
+    def prepare(self) -> None:
+        """The training code reads its own data."""
+
+    def mend(self) -> None:
+        """The report reads records alone."""
+
+    def job(self, run: PlannedRun[ForeignConfig]) -> Job:
+        """What a worker is asked to do."""
+        return foreign_job_of(run, self._request, self._home, self._threads)
+
+    def hear(self, message: Message, run: PlannedRun[ForeignConfig]) -> None:
+        """Estimates rest on records alone."""
+
+    def plan(self) -> Plan[ForeignConfig]:
+        """The study as it stands now."""
+        return plan(self._request, self._home)
+
+    def order(self, run: PlannedRun[ForeignConfig]) -> bool:
+        """All alike: as the plan has them."""
+        return False
