@@ -14,7 +14,7 @@ from experiments.home import Home
 from experiments.shown_path import near
 from experiments.study_file import study_name
 from mmcore.data.checking import Problem
-from mmcore.errors import CorpusError, MMStudyError
+from mmcore.errors import CorpusError, MMStudyError, StudyError, nearest
 from reports.cards.card import Card, Line
 from reports.cards.shown import Shown
 from reports.numbers import counted
@@ -129,6 +129,11 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
     from studies.study import find_study
 
     name = study_name(what, home)
+    if not Path(name).exists() and name not in catalogue():
+        raise StudyError(
+            f"'{name}' is no folder of a corpus, no study of the catalogue and no file",
+            next_step=nearest(name, [*catalogue()]),
+        )
     subject = f"study '{find_study(name).stem}'"
     try:
         request = open_request(name, home, options)
