@@ -82,18 +82,18 @@ def study(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """Lint, types, import rules, tests; all are run, the first that failed gives the exit code.
 
-    Types take one core half a minute, in which the tests use the other ones; what pyright says is told after them.
+    Types take one core half a minute, in which the tests use the other ones; what pyright says is printed after them.
     """
-    codes = {"lint": told("lint", [PYTHON, "-m", "ruff", "check", "."])}
-    codes["format"] = told("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
-    codes["import rules"] = told("import rules", [BIN / "lint-imports"])
+    codes = {"lint": step("lint", [PYTHON, "-m", "ruff", "check", "."])}
+    codes["format"] = step("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
+    codes["import rules"] = step("import rules", [BIN / "lint-imports"])
     with tempfile.TemporaryFile("w+", encoding="utf-8") as words:
         pyright = [str(PYTHON), "-m", "pyright"]
         types = subprocess.Popen(pyright, cwd=ROOT, stdout=words, stderr=subprocess.STDOUT)
         codes["types"] = -1
         try:
             tests = [PYTHON, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *rest]
-            codes["tests"] = told("tests", tests)
+            codes["tests"] = step("tests", tests, keep_bytecode=True)
             codes["types"] = types.wait()
         finally:
             types.kill()
@@ -105,16 +105,23 @@ def test(rest: list[str]) -> int:
     return next((code for code in codes.values() if code), 0)
 
 
-def told(name: str, command: list[str | Path]) -> int:
+def step(name: str, command: list[str | Path], keep_bytecode: bool = False) -> int:
     """Say what is done and do it; its exit code."""
     say(name)
-    return call(command)
+    return call(command, keep_bytecode=keep_bytecode)
 
 
-def call(command: list[str | Path], check: bool = False) -> int:
-    """Run a command in the checkout; its exit code, or an end of everything if it must succeed."""
+def call(command: list[str | Path], check: bool = False, keep_bytecode: bool = False) -> int:
+    """Run a command in the checkout; its exit code, or an end of everything if it must succeed.
+
+    Args:
+        keep_bytecode: compile modules once for all processes, even where the environment says otherwise.
+    """
+    environment = dict(os.environ)
+    if keep_bytecode:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
-        code = subprocess.run([str(word) for word in command], cwd=ROOT).returncode
+        code = subprocess.run([str(word) for word in command], cwd=ROOT, env=environment).returncode
     except KeyboardInterrupt:
         # The command got the same Ctrl-C and has said what there is to say.
         raise SystemExit(130) from None

@@ -80,7 +80,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class Measured:
     """A study's estimates beside what followed.
 
     Args:
@@ -147,7 +147,7 @@ class Meter(Silent):
             self.half = self._clock(), left
 
 
-def measure(name: str, home: Home, folder: Path, workers: int | None) -> Told:
+def measure(name: str, home: Home, folder: Path, workers: int | None) -> Measured:
     """Plan and run one of :data:`STUDIES`."""
     file = folder / f"{name.replace(' ', '_')}.yaml"
     written = {"question": f"How long do {name} take?", "preset": "quick", **STUDIES[name]}
@@ -159,10 +159,10 @@ def measure(name: str, home: Home, folder: Path, workers: int | None) -> Told:
     ended = time.monotonic()
     half = (None, None) if meter.half is None else (meter.half[1], ended - meter.half[0])
     outlook = found.outlook
-    return Told(name, found.basis, outlook.seconds, outlook.low, outlook.high, ended - began, *half)
+    return Measured(name, found.basis, outlook.seconds, outlook.low, outlook.high, ended - began, *half)
 
 
-def as_text(told: Sequence[Told]) -> str:
+def as_text(measured: Sequence[Measured]) -> str:
     """A table for people."""
     rows = [
         [
@@ -175,11 +175,11 @@ def as_text(told: Sequence[Told]) -> str:
             "-" if one.half_actual is None else about(one.half_actual),
             "-" if one.half_ratio is None else f"{one.half_ratio:.2f}",
         ]
-        for one in told
+        for one in measured
     ]
     heads = ["study", "estimate", "likely", "actual", "ratio", "left at half", "actual", "ratio"]
     lines = [table(heads, rows), "", "estimates rest on"]
-    return "\n".join([*lines, *(f"  {one.study}: {one.basis}" for one in told)])
+    return "\n".join([*lines, *(f"  {one.study}: {one.basis}" for one in measured)])
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -194,17 +194,17 @@ def main(words: Sequence[str] | None = None) -> None:
     if unknown := set(given.names) - set(STUDIES):
         parser.error(f"no such study: {', '.join(sorted(unknown))}; there are {', '.join(STUDIES)}")
     with tempfile.TemporaryDirectory() as scratch:
-        root, told = given.home or Path(scratch) / "home", []
+        root, measured = given.home or Path(scratch) / "home", []
         for number, name in enumerate(given.names or STUDIES):
             home = Home((root / str(number) if given.fresh else root).resolve()).make()
-            told.append(measure(name, home, home.root, given.workers))
+            measured.append(measure(name, home, home.root, given.workers))
             if given.format == "text":
-                print(f"{name}: {about(told[-1].before)} estimated, {about(told[-1].actual)} taken", flush=True)
+                print(f"{name}: {about(measured[-1].before)} estimated, {about(measured[-1].actual)} taken", flush=True)
     if given.format == "json":
-        ratios = [{"ratio": one.ratio, "half_ratio": one.half_ratio} for one in told]
-        print(json.dumps([{**asdict(one), **ratio} for one, ratio in zip(told, ratios, strict=True)], indent=1))
+        ratios = [{"ratio": one.ratio, "half_ratio": one.half_ratio} for one in measured]
+        print(json.dumps([{**asdict(one), **ratio} for one, ratio in zip(measured, ratios, strict=True)], indent=1))
     else:
-        print("\n" + as_text(told))
+        print("\n" + as_text(measured))
 
 
 if __name__ == "__main__":

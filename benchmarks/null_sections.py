@@ -3,7 +3,7 @@
     python -m benchmarks.null_sections                     # the table of docs/analyses.md, about ten minutes
     python -m benchmarks.null_sections --studies 100 --only errors
 
-Each study is made up: its scores, and what probes would have told, are chance alone, so that every claim is false. The
+Each study is made up: its scores, and what probes would have measured, are chance alone: every claim is false. The
 section is then made as a report makes it, and its words are read. A rate above 5 % by more than two standard errors
 ends the command with exit code 1. With overlapping splits all numbers of a study share a term with correlation
 n_test / (n_test + n_train) = 1/4, as Nadeau & Bengio 2003 assume; where all repeats have the same test items there is
@@ -149,10 +149,10 @@ def rows_of(score_LC: np.ndarray) -> dict[str, ScoreRow]:
     return {"skill": ScoreRow(whole=tuple(score_LC.mean(-1).tolist()), components=components)}
 
 
-def answered(results: StudyResults, kind: Kind, told: Callable[[str, int], Result]) -> StudyResults:
+def answered(results: StudyResults, kind: Kind, answer: Callable[[str, int], Result]) -> StudyResults:
     """The results with an answer of every run."""
     made = [
-        Answered(arm.name, r, f"{arm.name}{r}", build_analysis({"kind": kind}), told(arm.name, r))
+        Answered(arm.name, r, f"{arm.name}{r}", build_analysis({"kind": kind}), answer(arm.name, r))
         for arm in results.study.arms
         for r in range(results.study.repeats)
     ]
@@ -175,7 +175,7 @@ def of_modalities(chance: Chance, drawn: Drawn) -> StudyResults:
     emap_RC = score_RSC[:, -1] + chance.draw(len(COMPONENTS))
     ways: tuple[Absence, ...] = ("permuted", "mean")
 
-    def told(arm: str, repeat: int) -> CoalitionsResult:
+    def answer(arm: str, repeat: int) -> CoalitionsResult:
         emap = score_of(emap_RC[repeat])
         return CoalitionsResult(
             modalities=NAMES, components=COMPONENTS, windows=9, draws=8, subsets=tuple(range(2 ** len(NAMES))),
@@ -184,7 +184,7 @@ def of_modalities(chance: Chance, drawn: Drawn) -> StudyResults:
             learned=None,
         )  # fmt: skip
 
-    made = answered(results, "coalitions", told)
+    made = answered(results, "coalitions", answer)
     return replace(made, analyses=tuple(one for one in made.analyses if one.arm == whole))
 
 
@@ -198,7 +198,7 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
             0.3 + chance.draw(3 * len(NAMES) + 2, len(COMPONENTS)),
         )  # fmt: skip
 
-    def told(arm: str, repeat: int) -> GatesResult:
+    def answer(arm: str, repeat: int) -> GatesResult:
         rho_R, so_R, score_R = by_arm[arm]
         rho = [Correlations(passing=a, opening=b, norm=c, n=900) for a, b, c in rho_R[repeat].tolist()]
         points = GateCorrelations(gates=dict(zip(NAMES, rho[:-1], strict=True)), together=rho[-1])
@@ -234,7 +234,7 @@ def of_gates(chance: Chance, drawn: Drawn) -> StudyResults:
             timelines=(),
         )  # fmt: skip
 
-    return answered(two_arms(chance, drawn), "gates", told)
+    return answered(two_arms(chance, drawn), "gates", answer)
 
 
 def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
@@ -242,7 +242,7 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
     study = study_of([(f"arm {i}", {"width": 16 * (i + 1)}) for i in range(4)], chance.repeats, 0.02)
     drawn_of = {arm.name: (chance.draw(4, deviation=0.15), chance.draw(len(MEASURES))) for arm in study.arms}
 
-    def told(arm: str, repeat: int) -> AttentionResult:
+    def answer(arm: str, repeat: int) -> AttentionResult:
         rho, level = drawn_of[arm][0][repeat].tolist(), drawn_of[arm][1][repeat].tolist()
         layer = Layer(
             place="encoder", layer=0, rows=100, entropy=(0.7 + level[0],), distance=(4.0 + level[1],), own=(0.1,),
@@ -255,7 +255,7 @@ def of_attention(chance: Chance, drawn: Drawn) -> StudyResults:
         )  # fmt: skip
         return AttentionResult(step=0.1, causal=True, layers=(layer,), flow=(), faithfulness=checked, maps=())
 
-    return answered(results_of(study, chance, drawn), "attention", told)
+    return answered(results_of(study, chance, drawn), "attention", answer)
 
 
 def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
@@ -271,7 +271,7 @@ def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
         drawn_of[arm] = damaged
     naive = {"constant": score_of(np.zeros(len(COMPONENTS)))}
 
-    def told(arm: str, repeat: int) -> CorruptionResult:
+    def answer(arm: str, repeat: int) -> CorruptionResult:
         score = drawn_of[arm][repeat]
         return CorruptionResult(
             sample=DamageSample(digest="a", items=4, windows=8, of=8),
@@ -289,7 +289,7 @@ def of_corruption(chance: Chance, drawn: Drawn) -> StudyResults:
             },
         )
 
-    return answered(two_arms(chance, drawn), "corruption", told)
+    return answered(two_arms(chance, drawn), "corruption", answer)
 
 
 def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
@@ -298,7 +298,7 @@ def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
     log_loss = {arm: chance.draw(conditions, 2, len(COMPONENTS), deviation=0.3) for arm in ("one", "two")}
     naive_R = chance.draw(conditions, 2, len(COMPONENTS), deviation=0.3)
 
-    def told(arm: str, repeat: int) -> ErrorsResult:
+    def answer(arm: str, repeat: int) -> ErrorsResult:
         def group(i: int, g: int) -> ErrorGroup:
             loss, naive = (0.8 * np.exp(log_loss[arm][repeat, i, g])).tolist(), np.exp(naive_R[repeat, i, g]).tolist()
             return ErrorGroup(
@@ -318,7 +318,7 @@ def of_errors(chance: Chance, drawn: Drawn) -> StudyResults:
             cases=(),
         )
 
-    return answered(two_arms(chance, drawn), "errors", told)
+    return answered(two_arms(chance, drawn), "errors", answer)
 
 
 # What is false -------------------------------------------------------------------------------------------------------

@@ -63,13 +63,13 @@ def main() -> None:
         start = time.perf_counter()
         make_records(home, study, given.epochs, given.items)
         made = time.perf_counter() - start
-        told = {"runs": given.arms * given.repeats, "epochs": given.epochs, "items": given.items}
-        told |= {"records_mib": mib(home.runs.rglob("record.json")), "seconds_to_make_them": round(made, 1)}
-        told |= measure(home, study)
+        facts = {"runs": given.arms * given.repeats, "epochs": given.epochs, "items": given.items}
+        facts |= {"records_mib": mib(home.runs.rglob("record.json")), "seconds_to_make_them": round(made, 1)}
+        facts |= measure(home, study)
     if given.format == "json":
-        print(json.dumps(told, indent=1))
+        print(json.dumps(facts, indent=1))
     else:
-        print("\n".join(f"{name.replace('_', ' '):24} {value}" for name, value in told.items()))
+        print("\n".join(f"{name.replace('_', ' '):24} {value}" for name, value in facts.items()))
 
 
 def make_study(home: Home, arms: int, repeats: int) -> Path:

@@ -10,7 +10,6 @@ alone: what its file asks for, and what ``mmstudy analyse STUDY KIND`` has asked
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from experiments.planning.request import PlannedRun, Request
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
 from mmcore.answers.answer import Answer, Answered, Failure, Result
+from mmcore.atomic import write_atomically
 from mmcore.errors import RecordError, StudyError, nearest
 from studies.resolved import ResolvedStudy
 
@@ -95,18 +95,15 @@ def remember(request: Request, home: Home, analyses: Sequence[AnyAnalysis]) -> N
     if kinds == before:
         return
     path = home.request(request.search_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"analyses": kinds}), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, lambda file: file.write(json.dumps({"analyses": kinds}).encode()))
 
 
 def _remembered(request: Request, home: Home) -> list[str]:
     """Kinds, in the order in which they were asked; those that this version does not know are left out."""
     path = home.request(request.search_key)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return [kind for kind in told["analyses"] if kind in KINDS]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [kind for kind in content["analyses"] if kind in KINDS]
     except FileNotFoundError:
         return []
     except OSError as problem:

@@ -62,7 +62,7 @@ class Corpus:
                 when they are asked for.
         """
         corpus = cls(Path(path).resolve())
-        corpus._source  # noqa: B018 - faults are told here, not at first use
+        corpus._source  # noqa: B018 - faults are reported here, not at first use
         return corpus
 
     @classmethod
@@ -248,7 +248,7 @@ class Corpus:
         self._check(item)
         return draw_item(
             f"{item} of {self.name}", self._streams(item), seconds=self.schema.step is not None, max_gap=max_gap,
-            told=self._told(item),
+            footer=self._classes_of(item),
         )  # fmt: skip
 
     def _streams(self, item: str) -> list[ItemStream]:
@@ -261,9 +261,9 @@ class Corpus:
                 modality = schema.modalities[name]
                 units = {c: f.unit for f in modality.features for c in expand(f.name) if f.unit}
                 target = name == schema.targets.from_
-                told = f"{name} (target)" if target else name
+                title = f"{name} (target)" if target else name
                 streams.append(
-                    ItemStream(told, frame, self._times(modality), modality.kinds, modality.labels, units, target)
+                    ItemStream(title, frame, self._times(modality), modality.kinds, modality.labels, units, target)
                 )
             elif schema.targets.scope == "step":
                 columns = [
@@ -284,7 +284,7 @@ class Corpus:
         """The columns of times in what :meth:`table` gives."""
         return () if self.schema.step is None else ("start", "end") if clock.intervals else ("time",)
 
-    def _told(self, item: str) -> str:
+    def _classes_of(self, item: str) -> str:
         """The targets of scope item, in words."""
         targets = self.schema.targets
         if targets.scope == "step":
@@ -292,13 +292,13 @@ class Corpus:
         if not self._source.has(item, targets.from_):
             return "no target"
         row = self._source.table(item, targets.from_).iloc[0]
-        told = []
+        parts = []
         for columns in self.schema.target_columns():
             for column, parameter in zip(columns, targets.parameters, strict=True):
                 value = float(row[column])
                 name = parameter.labels[int(value)] if parameter.labels and value == value else f"{value:.4g}"
-                told.append(f"{column} = {name}")
-        return "target: " + ", ".join(told)
+                parts.append(f"{column} = {name}")
+        return "target: " + ", ".join(parts)
 
     def _names(self) -> list[str]:
         """Modalities, then targets in a table of their own."""

@@ -70,9 +70,9 @@ def _values(one: ParameterOverview) -> str:
     if one.low is not None:
         unit = f" {one.parameter.unit}" if one.parameter.unit else ""
         return f"{one.low:.3g} to {one.high:.3g}, mean {one.mean:.3g}{unit}"
-    told = [f"{name}: {count}" for name, count in list(one.classes.items())[:MOST_CLASSES]]
-    more = len(one.classes) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more > 0 else "")
+    shown = [f"{name}: {count}" for name, count in list(one.classes.items())[:MOST_CLASSES]]
+    more = len(one.classes) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:

@@ -33,10 +33,11 @@ from experiments.planning.request import Options, PlannedRun, Request, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
-from experiments.records import read_record
+from experiments.records import is_locked, read_record
 from experiments.results import load_results, log_verdicts
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
+from mmcore.atomic import room_in
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
@@ -103,8 +104,7 @@ def run_study(
         _train(todo, place, mirror, display)
         unanswered = _analyse(plan(request, place), place, request.study.analyses, display)
     except BaseException:
-        mirror.interrupted()
-        mirror.close(timeout=30)
+        mirror.abandon()
         raise
     display.say("writing the report")
     display.begin(REPORT)
@@ -162,7 +162,9 @@ def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> 
     """
     results = load_results(plan(request, home), home)
     summary = summarise(results)
-    page = write_report(summary, results, home.report(request.key))
+    folder = home.report(request.key)
+    with room_in(folder):
+        page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
@@ -212,7 +214,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     by_name: dict[str | None, PlannedRun] = {}
     estimator, stopwatch = timing_of(request, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
-    with LocalPool(workers, threads, home.logs, gpus) as pool:
+    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
         prepared = _prepare(request, home, display)
         display.begin(TRAIN)
 
@@ -285,7 +287,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         len(by_run), request.options.workers, request.options.device, request.options.threads
     )
     failed = 0
-    with LocalPool(workers, threads, home.logs, gpus) as pool:
+    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

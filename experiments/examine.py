@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from experiments.records import answer_path
 from mmcore.analyses import AnyAnalysis
 from mmcore.answers.answer import Answer, Failure, Result, parse_answer
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig
 from mmcore.events import OnEvent
 
@@ -68,7 +68,4 @@ def read_answer(folder: Path, analysis: AnyAnalysis) -> Answer[Result] | None:
 
 def write_answer(path: Path, answer: Answer[Result]) -> None:
     """To a temporary file, then in place in one step; NaN and infinite numbers become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(answer.to_json(), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, lambda file: file.write(answer.to_json().encode()))

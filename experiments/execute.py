@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, read_record, write_record
+from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
@@ -22,6 +23,9 @@ from mmcore.facts import CorpusFacts, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
 from mmcore.record import Record
+
+ERROR = "error.txt"
+"""The traceback of a run that failed."""
 
 
 def trial(
@@ -78,12 +82,16 @@ def trial(
             # for the user to mend, and no result to keep.
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                # No fault of the run's: it goes on from its last checkpoint once there is room.
+                raise disk_full(error, workdir) from error
             with contextlib.suppress(OSError):
-                (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            told = str(error) or repr(error)
-            result = failed_record(config, fingerprint, type(error).__name__, told, time.perf_counter() - clock)
+                (workdir / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+            message = str(error) or repr(error)
+            result = failed_record(config, fingerprint, type(error).__name__, message, time.perf_counter() - clock)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = write_result(result, workdir, config, study, arm, started)
+        with room_in(workdir):
+            record = write_result(result, workdir, config, study, arm, started)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
@@ -133,9 +141,9 @@ def _train(
 ) -> Record:
     failure = None if shared is None else shared.record.failure
     if shared is not None and failure is not None:
-        told = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
+        message = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
         # The same kind of error, so that whether it is final follows from the training's.
-        return failed_record(config, fingerprint, failure.error, told, 0.0)
+        return failed_record(config, fingerprint, failure.error, message, 0.0)
     from mmcore.run import run
 
     return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)
@@ -148,10 +156,16 @@ def _tidy(workdir: Path, done: bool) -> None:
     tested in another way, but without the optimiser's state: two numbers per weight that only further epochs need.
     """
     checkpoints = workdir / "checkpoints"
-    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(f"{RECORD}.*.tmp")):
+    remove_leftovers(workdir)
+    remove_leftovers(checkpoints)
+    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(".*.json.*"), *workdir.glob(f"{RECORD}.*.tmp")):
         torn.unlink(missing_ok=True)
     last = checkpoints / "last.pt"
-    if not done or not last.exists():
+    if not done:
+        return
+    # Of an attempt that failed for a reason that is gone, a full disk say.
+    (workdir / ERROR).unlink(missing_ok=True)
+    if not last.exists():
         return
     import torch
 

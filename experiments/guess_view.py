@@ -22,7 +22,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
     questions = bool(guess.questions)
     lines = [f"wrote {folder}: {counted(len(guess.items), 'item')}, {_modalities(guess)}"]
     lines += ["", "Guessed"]
-    for text in guess.told:
+    for text in guess.notes:
         head, _, rest = text.partition(": ")
         lines += _entry(head, rest)
     lines += _entry("groups", guess.people.group_reason)
@@ -83,7 +83,7 @@ def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, object]:
         "targets": targets,
         "questions": guess.questions,
         "doubts": guess.doubts,
-        "files": guess.told,
+        "files": guess.notes,
         "left_out": [{"path": path, "reason": why} for path, why in guess.left_out],
     }
 
@@ -91,9 +91,9 @@ def guess_json(guess: CorpusGuess, folder: Path) -> dict[str, object]:
 def _times_json(timing: Timing, guess: CorpusGuess) -> dict[str, object]:
     if guess.step is None:
         return {"times": None}
-    told: dict[str, object] = {"columns": list(timing.columns), "seconds_per_unit": timing.factor}
-    told |= {"sampling_rate": timing.sampling_rate, "offset": timing.offset, "reason": timing.reason}
-    return {"times": told}
+    times: dict[str, object] = {"columns": list(timing.columns), "seconds_per_unit": timing.factor}
+    times |= {"sampling_rate": timing.sampling_rate, "offset": timing.offset, "reason": timing.reason}
+    return {"times": times}
 
 
 def _column_json(column: ColumnGuess) -> dict[str, object]:
@@ -151,15 +151,15 @@ def _times(timing: Timing, timed: bool) -> str:
     if not timed:
         return "rows are steps"
     if timing.form == "rows":
-        told = f"{timing.sampling_rate or ASK} rows a second"
+        text = f"{timing.sampling_rate or ASK} rows a second"
     elif timing.form == "segments":
-        told = f"segments from '{timing.columns[0]}' to '{timing.columns[1]}'"
+        text = f"segments from '{timing.columns[0]}' to '{timing.columns[1]}'"
     else:
-        told = f"times in '{timing.columns[0]}'"
+        text = f"times in '{timing.columns[0]}'"
     if timing.form != "rows" and timing.factor is None:
-        return f"{told}, in unit {ASK}"
+        return f"{text}, in unit {ASK}"
     shift = f"; moved by {timing.offset:g} s" if timing.offset else ""
-    return told + (f": {timing.reason}" if timing.reason and timing.known else "") + shift
+    return text + (f": {timing.reason}" if timing.reason and timing.known else "") + shift
 
 
 def _columns(columns: list[ColumnGuess]) -> str:

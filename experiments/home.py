@@ -62,7 +62,7 @@ class Home:
     @property
     def mlflow_uri(self) -> str:
         """The default tracking store: SQLite inside the home."""
-        return f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
+        return address_of(self.root / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:
@@ -73,6 +73,29 @@ class Home:
         """The folder of a study's report."""
         return self.root / "reports" / study
 
+    def journal(self, key: str) -> Path:
+        """The default storage of a study's searches."""
+        return self.root / "search" / f"{key}.journal"
+
+    def knows(self, key: str) -> bool:
+        """Whether anything was done under the key of a study: a report, a search, or analyses that were asked."""
+        return any(path.exists() for path in (self.report(key), self.journal(key), self.request(key)))
+
+    def place_of(self, path: Path) -> str:
+        """A path from the home, or from the folder that holds the home, where it lies inside; else the whole of it.
+
+        A folder that is moved with its home keeps these names.
+
+        Example:
+            >>> Home(Path("/project/mlruns")).place_of(Path("/project/studies/level.yaml"))
+            '../studies/level.yaml'
+        """
+        whole = path.resolve()
+        for folder, name in ((self.root, ""), (self.root.parent, "../")):
+            if whole.is_relative_to(folder):
+                return name + whole.relative_to(folder).as_posix()
+        return str(whole)
+
     def make(self) -> Home:
         """Itself, once the folder exists and keeps its contents out of version control."""
         self.root.mkdir(parents=True, exist_ok=True)
@@ -80,3 +103,18 @@ class Home:
         if not ignore.exists():
             ignore.write_text("*\n!.gitignore\n", encoding="utf-8")
         return self
+
+
+def address_of(database: Path) -> str:
+    """The address of an SQLite file, whatever letters its path has.
+
+    A ``?`` would begin options and a ``%`` is read as a code, so both would name another file. Where they are coded,
+    the driver is named as well: without it MLflow makes a folder with the coded name.
+
+    Example:
+        >>> address_of(Path("/a/mlflow.db")), address_of(Path("/50%/mlflow.db"))
+        ('sqlite:////a/mlflow.db', 'sqlite+pysqlite:////50%25/mlflow.db')
+    """
+    plain = database.as_posix()
+    coded = plain.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return f"sqlite:///{plain}" if coded == plain else f"sqlite+pysqlite:///{coded}"

@@ -240,5 +240,5 @@ def outcome_text(record: Record, metric: Metric) -> str:
     if not record.done:
         return f"failed: {record.why}"
     value = value_of(metric, record.scores, "test")
-    told = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
-    return f"{told}, {record.epochs} epochs in {about(record.seconds)}"
+    score = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
+    return f"{score}, {record.epochs} epochs in {about(record.seconds)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from mmcore.analyses import AnyAnalysis, key
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import Environment
@@ -54,12 +54,8 @@ def write_record(folder: Path, record: Record) -> None:
     NaN and infinite numbers become null: JSON has none.
     """
     text = _RECORD.dump_json(record, indent=1)
-    temporary = folder / (RECORD + f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(b'{\n "format": %d,' % FORMAT + text.removeprefix(b"{"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / RECORD)
+    whole = b'{\n "format": %d,' % FORMAT + text.removeprefix(b"{")
+    write_atomically(folder / RECORD, lambda file: file.write(whole))
 
 
 def read_record(folder: Path) -> Record | None:
@@ -131,11 +127,11 @@ _OURS = re.compile(rb'\s*\{\s*"format"\s*:\s*%d\s*[,}]' % FORMAT)
 """How the text of a record of this format begins."""
 
 
-def _other_format(path: Path, told: object) -> RecordError:
+def _other_format(path: Path, content: object) -> RecordError:
     return RecordError(
         "the record has another format",
         expected=str(FORMAT),
-        found=str(told.get("format") if isinstance(told, dict) else type(told).__name__),
+        found=str(content.get("format") if isinstance(content, dict) else type(content).__name__),
         where=str(path),
         next_step="Use the version of mmstudy that wrote it, or another --home",
     )

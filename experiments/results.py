@@ -18,6 +18,7 @@ from experiments.mirror import Mirror
 from experiments.planning.plan import Plan
 from experiments.planning.request import Request
 from experiments.records import read_record
+from experiments.relocation import shown
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from mmcore.quality import FILE, QualityRow, read_quality
@@ -80,7 +81,7 @@ def rebuild_command(request: Request, home: Home, verb: str = "report") -> str:
     options = request.options
     words = ["mmstudy"]
     if home.root != Home.choose().root:
-        words += ["--home", str(home.root)]
+        words += ["--home", shown(home.root)]
     words += [verb, request.study.name if request.file.parent == CATALOGUE else str(request.file)]
     for flag, value in (
         ("--corpus", options.corpus),
@@ -130,8 +131,8 @@ def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
         {'skill/mean': 0.6, 'skill/sd': 0.1414213562373095}
     """
     known = [value for value in values if math.isfinite(value)]
-    told = {f"{name}/mean": fmean(known)} if known else {}
-    return told | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
+    summary = {f"{name}/mean": fmean(known)} if known else {}
+    return summary | ({f"{name}/sd": stdev(known)} if len(known) > 1 else {})
 
 
 def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
@@ -154,9 +155,9 @@ def _origin(request: Request, home: Home) -> Origin:
     return Origin(
         command=rebuild_command(request, home, "run"),
         rebuild=rebuild_command(request, home),
-        home=str(home.root),
-        study_file=str(request.file),
-        corpus_path=str(request.place.folder),
+        home=shown(home.root),
+        study_file=shown(request.file) if request.file.parent != CATALOGUE else str(request.file),
+        corpus_path=shown(request.place.folder),
         mmstudy=here.mmstudy,
         commit=here.commit,
         dirty=here.dirty,

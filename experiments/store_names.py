@@ -1,22 +1,42 @@
-"""Names as the tracking store takes them."""
+"""Names as the tracking store takes them: keys of metrics, parameters and tags."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from mmcore.scores import Score
+
+LONGEST_KEY = 250
+"""Characters that MLflow takes at most in the key of a metric, parameter or tag, and in the name of a run."""
 
 
 def key_of(name: str) -> str:
     """A name as the store takes it for the key of a metric, parameter or tag.
 
     Letters, digits and ``_-. :/`` stay; a plus sign, which joins modalities, becomes a word; all else its code point.
+    MLflow reads a key as a path, so a part that is empty, ``.`` or ``..`` becomes code points, too. A key that is too
+    long ends in a digest of the whole name.
 
     Example:
-        >>> key_of("mmstudy.verdict.audio+visual"), key_of("size (%)")
-        ('mmstudy.verdict.audio and visual', 'size :28::25::29:')
+        >>> key_of("mmstudy.verdict.audio+visual"), key_of("size (%)"), key_of("../x")
+        ('mmstudy.verdict.audio and visual', 'size :28::25::29:', ':2e::2e:/x')
     """
-    return re.sub(r"[^\w\-. :/]", lambda found: f":{ord(found[0]):x}:", name.replace("+", " and "))
+    plain = re.sub(r"[^\w\-. :/]", lambda found: _code(found[0]), name.replace("+", " and "))
+    key = "/".join(":2f:" if not part else part if part.strip(".") else _code(part) for part in plain.split("/"))
+    return short(key)
+
+
+def short(name: str) -> str:
+    """A name of a run, an experiment or a key, as long as the store takes; a longer one ends in a digest of it all."""
+    if len(name) <= LONGEST_KEY:
+        return name
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{name[: LONGEST_KEY - len(digest) - 1]}-{digest}"
+
+
+def _code(characters: str) -> str:
+    return "".join(f":{ord(one):x}:" for one in characters)
 
 
 def score_name(score: Score) -> str:

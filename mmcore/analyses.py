@@ -113,8 +113,8 @@ def key(analysis: AnyAnalysis) -> str:
         >>> key(GatesAnalysis()) == key(GatesAnalysis(timelines=3)) != key(GatesAnalysis(timelines=4))
         True
     """
-    told = json.dumps({**analysis.model_dump(mode="json"), "version": analysis.version}, sort_keys=True)
-    return f"{analysis.kind}-{hashlib.blake2b(told.encode(), digest_size=6).hexdigest()}"
+    text = json.dumps({**analysis.model_dump(mode="json"), "version": analysis.version}, sort_keys=True)
+    return f"{analysis.kind}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
 
 
 def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...]) -> bool:

@@ -53,8 +53,8 @@ class Clock(Frozen):
             raise ValueError(f"start and end both name column '{self.start}'. Name two columns")
         ways = [key for key in ("time", "sampling_rate", "start") if getattr(self, key) is not None]
         if len(ways) > 1:
-            told = " and ".join("start, end" if way == "start" else way for way in ways)
-            raise ValueError(f"{told} each say when rows are. Keep one of them")
+            listed = " and ".join("start, end" if way == "start" else way for way in ways)
+            raise ValueError(f"{listed} each say when rows are. Keep one of them")
         if self.sampling_rate is not None and self.rate is not None:
             raise ValueError("rate changes times, and sampling_rate makes them. Write the true sampling_rate alone")
         return self

@@ -152,7 +152,7 @@ def nearest(name: str, choices: list[str] | tuple[str, ...]) -> str:
 
 
 def quoting(kind: str, found: object) -> str | None:
-    """The next step where text was expected and YAML read something else; None for any other complaint.
+    """The next step where YAML reads a value otherwise than the writer meant it; None for any other complaint.
 
     Args:
         kind: pydantic's name of the complaint.
@@ -161,7 +161,11 @@ def quoting(kind: str, found: object) -> str | None:
     Example:
         >>> quoting("string_type", 7)
         'Quote it, since YAML reads it as a number'
+        >>> quoting("int_parsing", "none")
+        'Write null for no value'
     """
+    if isinstance(found, str) and found.lower() in ("none", "nil", "nothing"):
+        return "Write null for no value"
     if kind != "string_type" or not isinstance(found, bool | int | float):
         return None
     if isinstance(found, bool):

@@ -156,9 +156,14 @@ class Record(Run):
     ) -> float:
         """One number of the model.
 
+        Args:
+            metric: a measure, or ``COMPONENT/MEASURE``.
+
         Raises:
             KeyError: the run has no such score; lists those it has.
         """
+        if component is None and "/" in metric:
+            component, _, metric = metric.rpartition("/")
         for s in self.scores:
             if (s.split, s.items, s.metric, s.component, s.baseline, s.parameter) == (
                 split, items, metric, component, None, None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig, Task
 from mmcore.data.duplicates import divided_duplicates
 from mmcore.data.normalisation import fit_normaliser
@@ -37,7 +38,7 @@ from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
 from mmcore.training.baselines import fit_baselines, naive_classes
-from mmcore.training.checkpoint import load_checkpoint, write_atomically
+from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective

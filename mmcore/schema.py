@@ -223,10 +223,10 @@ class CorpusSchema(Frozen):
                         "classes differently. Write the labels of the feature for both"
                     )
         if targets.keys or any(p.resample for p in targets.parameters):
-            told = ", ".join(targets.keys) or "offset, rate"
+            listed = ", ".join(targets.keys) or "offset, rate"
             raise ValueError(
                 f"targets are columns of modality '{targets.from_}', which is read once. "
-                f"Write {told} and resample in modalities.{targets.from_}"
+                f"Write {listed} and resample in modalities.{targets.from_}"
             )
 
     def _check_own_targets(self) -> None:

@@ -35,7 +35,7 @@ class Data:
         self.read_I = np.zeros(len(prepared.items), np.int64)
 
     def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
-        """Windows of one side of the split, as the model reads them; items too short for one are told in a note.
+        """Windows of one side of the split, as the model reads them; a note lists items that are too short for one.
 
         Raises:
             SplitError: its items are too short for a single target.

@@ -202,7 +202,7 @@ def _objective(name: str, index: int, search: Search, schema: CorpusSchema, writ
 
 
 def _probe(found: ArmSearch, search: Search, schema: CorpusSchema, where: Where) -> None:
-    """Build the configs at the ends of each axis, and some in between: what contradicts itself is told now."""
+    """Build the configs at the ends of each axis, and some in between: what contradicts itself is reported now."""
     if search.sampler == "grid":
         found.cells()
     axes: dict[str, Axis] = {}

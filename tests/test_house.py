@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import mmcore
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@cache
 def tracked(pattern: str) -> list[Path]:
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", pattern],
@@ -26,6 +28,16 @@ def tracked(pattern: str) -> list[Path]:
         check=True,
     )
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def product() -> list[Path]:
+    """The files of Python that are not tests."""
+    return [path for path in tracked("*.py") if ROOT / "tests" not in path.parents]
 
 
 def test_bootstrap_needs_the_standard_library_only() -> None:
@@ -59,12 +71,26 @@ def test_no_file_is_a_hall() -> None:
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
+LONG = {("mmcore/run.py", "_run"), ("studies/resolve.py", "resolve")}
+"""The two that read better as one list of steps."""
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """80 lines at most, docstring and signature included."""
+    long = set()
+    for path in product():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                if node.end_lineno - node.lineno + 1 > 80:
+                    long.add((str(path.relative_to(ROOT)), node.name))
+    assert long == LONG
+
+
 def test_nothing_is_unpickled() -> None:
     """Checkpoints are loaded with ``weights_only``; the one reader of a foreign pickle permits arrays alone."""
-    for path in tracked("*.py"):
-        if ROOT / "tests" in path.parents:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in product():
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Call):
                 continue
             text = ast.unparse(node.func)
@@ -81,14 +107,15 @@ def test_the_changelog_and_the_version_belong_together() -> None:
     assert "## Unreleased" in changelog or f"## {mmcore.__version__}" in changelog
 
 
-def _texts(path: Path) -> list[str]:
+@cache
+def _texts(path: Path) -> tuple[str, ...]:
     """Docstrings, messages and comments of a file of Python; a page whole."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        return [text]
+        return (text,)
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     said = [token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT)]
-    return [re.sub(r"\{[^{}]*\}", "", one) for one in said]
+    return tuple(re.sub(r"\{[^{}]*\}", "", one) for one in said)
 
 
 @pytest.mark.parametrize("word", ["knob", "knobs", "twin study", "who does", "the course of a study"])
@@ -102,8 +129,25 @@ def test_retired_words_are_not_said(word: str) -> None:
 @pytest.mark.parametrize("name", ["Asked", "Course", "Knob", "course_of", "divided_twins", "forget", "gather"])
 def test_retired_names_are_not_defined(name: str) -> None:
     """Names in code follow the same words: Request, Monitoring, Hyperparameter, duplicates, delete, load."""
-    for path in tracked("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        kinds = (ast.FunctionDef, ast.ClassDef)
-        defined = {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
-        assert name not in defined or ROOT / "tests" in path.parents, path
+    for path in product():
+        assert name not in _defined(path), path
+
+
+@cache
+def _defined(path: Path) -> frozenset[str]:
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return frozenset(node.name for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
+
+
+@cache
+def _names(path: Path) -> frozenset[str]:
+    """All names that a file gives to data: variables, arguments, fields."""
+    names = {node.id for node in ast.walk(tree_of(path)) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+    return frozenset(names | {node.arg for node in ast.walk(tree_of(path)) if isinstance(node, ast.arg)})
+
+
+@pytest.mark.parametrize("name", ["_told", "course"])
+def test_data_are_named_by_what_they_are(name: str) -> None:
+    """``told`` says only that something was said; text, notes, reason, content or reported say what it is."""
+    assert [path for path in product() if name in _names(path)] == []

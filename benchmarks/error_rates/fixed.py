@@ -2,7 +2,7 @@
 
 Every study is one comparison of two arms by N paired repeats. The rule of :mod:`reports.statistics.verdicts` is held
 against what is often done instead: the paired t-test, Wilcoxon's signed ranks and the percentile bootstrap, each at
-alpha and none of them told of overlapping splits. S studies, N repeats, B resamples.
+alpha and none of them corrected for overlapping splits. S studies, N repeats, B resamples.
 """
 
 from __future__ import annotations

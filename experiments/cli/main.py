@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-import mmcore
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
+from experiments.cli.doctor import doctor
+from experiments.cli.guarded import guarded
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -34,7 +35,6 @@ from experiments.cli.options import (
     own_options_first,
 )
 from experiments.home import Home
-from mmcore.errors import MMStudyError
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -45,16 +45,18 @@ app = typer.Typer(
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
     "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.command()(doctor)
 
 
 def _print_version(request: bool) -> None:
     if request:
-        typer.echo(f"mmstudy {mmcore.__version__}")
+        from experiments.doctor import version_text
+
+        typer.echo(f"mmstudy {version_text()}")
         raise typer.Exit
 
 
@@ -380,20 +382,8 @@ def _print_json(value: object) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours become one line on standard error and exit code 2."""
-    try:
-        app(args=own_options_first(sys.argv[1:]), standalone_mode=True)
-    except MMStudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}. Check the path and its permissions", file=sys.stderr)
-        sys.exit(2)
+    """Entry point."""
+    guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
 
 
 if __name__ == "__main__":

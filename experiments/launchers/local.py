@@ -47,14 +47,19 @@ class LocalPool:
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+        busy: whether another process does the job of a fingerprint now. Such jobs come last: two commands on one home
+            share the work instead of waiting for each other.
 
     Example:
         >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
         ...     pool.run(jobs, print)
     """
 
-    def __init__(self, workers: int, threads: int, logs: Path, gpus: int = 0) -> None:
+    def __init__(
+        self, workers: int, threads: int, logs: Path, gpus: int = 0, busy: Callable[[str], bool] = lambda name: False
+    ) -> None:
         self._threads = threads
+        self._busy = busy
         self._gpus = gpus
         self._logs = logs
         self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
@@ -192,7 +197,8 @@ class LocalPool:
     def _deal_out(self) -> None:
         for worker in self._workers:
             if worker.job is None and self._waiting:
-                worker.job = self._waiting.popleft()
+                worker.job = next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
+                self._waiting.remove(worker.job)
                 self._write(worker, worker.job)
 
     def _write(self, worker: _Worker, message: Job | Stop) -> None:
@@ -280,13 +286,13 @@ def share_of_cores(runs: int, workers: int | None, device: str, threads: int | N
 
 def thread_note(threads: int) -> str | None:
     """A note if the environment sets a number of threads and runs use another one; else None."""
-    told = [
+    unused = [
         f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name, str(threads)) != str(threads)
     ]
-    if not told:
+    if not unused:
         return None
     runs = "one thread each" if threads == 1 else f"{threads} threads each"
-    return f"{', '.join(told)} is not used: runs have {runs}; --threads N sets another number"
+    return f"{', '.join(unused)} is not used: runs have {runs}; --threads N sets another number"
 
 
 def _cuda_devices() -> int:

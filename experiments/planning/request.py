@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -178,7 +179,8 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     )
     if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
         refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
-    key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
+    key = _key(path, place, options, home)
+    search_key = _key(path, place, replace(options, metric=None, repeats=None), home)
     fit = ruler.fit(resolved)
     return Request(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
 
@@ -193,7 +195,7 @@ def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("preset",))) from None
 
 
-def _key(path: Path, place: CorpusPlace, options: Options) -> str:
+def _key(path: Path, place: CorpusPlace, options: Options, home: Home) -> str:
     """The study's name, with a digest if the same name could also mean another study."""
     own = path.parent != CATALOGUE
     changed = [options.preset, options.repeats, options.metric, options.changes]
@@ -201,9 +203,16 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
         changed.append({"match": options.match})
     if not own and options.corpus is None and not any(changed):
         return path.stem
-    told = json.dumps([str(path.resolve()) if own else None, str(place.folder), changed], default=str)
     corpus = "" if options.corpus is None else f"-{place.folder.name}"
-    return f"{path.stem}{corpus}-{hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
+
+    def named(name_of: Callable[[Path], str]) -> str:
+        said = json.dumps([name_of(path) if own else None, name_of(place.folder), changed], default=str)
+        return f"{path.stem}{corpus}-{hashlib.blake2b(said.encode(), digest_size=3).hexdigest()}"
+
+    # Earlier versions named by whole paths. What they began goes on under its name, in the home or in a database.
+    whole = named(lambda path: str(path.resolve()))
+    database = options.storage or os.environ.get("MMSTUDY_STORAGE")
+    return whole if database or home.knows(whole) else named(home.place_of)
 
 
 def variant(request: Request) -> str:

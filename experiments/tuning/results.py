@@ -13,7 +13,7 @@ from optuna.trial import TrialState as OptunaState
 from experiments.home import Home
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import AGAIN, Cost, costs, proposals, rank_of, trials_of
-from experiments.tuning.storage import check_identity, find_study, journal, open_storage, storage_url, study_name
+from experiments.tuning.storage import check_identity, find_study, open_storage, storage_url, study_name
 from experiments.tuning.view import is_complete
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
@@ -35,7 +35,7 @@ def looked_up(request: Request, home: Home) -> Request:
     """
     url = storage_url(request.options.storage)
     search = request.study.search
-    if search is None or request.content is None or not (url or journal(home, request.search_key).exists()):
+    if search is None or request.content is None or not (url or home.journal(request.search_key).exists()):
         return request
     found: list[SearchResult] = []
     with open_storage(home, request.search_key, url) as storage:
@@ -69,15 +69,15 @@ def search_result(
     """The result of one search so far; ``study`` is None if it has not started."""
     trials = [] if study is None else trials_of(study)
     cost = costs(trials)
-    told = {rank: _trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()}
+    by_rank = {rank: _trial(rank, trial, cost.get(rank, Cost(0, 0))) for rank, trial in proposals(trials).items()}
     complete = is_complete(search, arm, trials)
     found = winners(search, arm, trials, schema) if complete else []
     return SearchResult(
         search,
         arm,
-        trials=tuple(told.values()),
+        trials=tuple(by_rank.values()),
         best=tuple(rank_of(trial) for trial in ranking(search, trials)),
-        confirmed={name: told[rank_of(trial)] for name, trial in found},
+        confirmed={name: by_rank[rank_of(trial)] for name, trial in found},
         complete=complete,
     )
 

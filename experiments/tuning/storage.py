@@ -82,11 +82,6 @@ def _cut_torn_line(path: Path) -> None:
         return
 
 
-def journal(home: Home, key: str) -> Path:
-    """The default storage of a study's searches."""
-    return home.root / "search" / f"{key}.journal"
-
-
 def storage_url(given: str | None = None) -> str | None:
     """The database to use, from the command line or ``MMSTUDY_STORAGE``; None: the journal in the home."""
     return given or os.environ.get("MMSTUDY_STORAGE") or None
@@ -94,7 +89,7 @@ def storage_url(given: str | None = None) -> str | None:
 
 def place_of(home: Home, key: str, url: str | None) -> str:
     """Where a study's searches are, without the password of a database."""
-    return hide_password(url) if url else str(journal(home, key))
+    return hide_password(url) if url else str(home.journal(key))
 
 
 def hide_password(url: str) -> str:
@@ -141,7 +136,7 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
 
 
 def _journal(home: Home, key: str) -> JournalStorage:
-    path = journal(home, key)
+    path = home.journal(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _Lock(path)
     lock.acquire()
@@ -209,13 +204,13 @@ def _first_line(problem: BaseException) -> str:
 def open_study(
     storage: BaseStorage,
     name: str,
-    told: Identity,
+    identity: Identity,
     directions: Sequence[Literal["minimize", "maximize"]],
 ) -> StoredStudy:
     """The search of that name: the existing one, or a new one.
 
     Args:
-        told: what all its trials must have in common; see :meth:`studies.search.resolved.ResolvedSearch.identity`.
+        identity: what all its trials must have in common; see :meth:`studies.search.resolved.ResolvedSearch.identity`.
 
     Raises:
         StudyError: the existing search has other settings; the message says which.
@@ -223,23 +218,23 @@ def open_study(
     optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     study = StoredStudy(name, storage)
     if IDENTITY not in study.user_attrs:
-        study.set_user_attr(IDENTITY, told)
-    check_identity(study, told)
+        study.set_user_attr(IDENTITY, identity)
+    check_identity(study, identity)
     return study
 
 
-def check_identity(study: StoredStudy, told: Identity) -> None:
+def check_identity(study: StoredStudy, identity: Identity) -> None:
     """Refuse a search that was started with other settings.
 
     Raises:
         StudyError: the settings differ; the message says which.
     """
-    known = study.user_attrs.get(IDENTITY, told)
-    if digest(known) != digest(told):
+    known = study.user_attrs.get(IDENTITY, identity)
+    if digest(known) != digest(identity):
         raise StudyError(
             f"the search '{study.study_name}' was started with other settings, and their trials cannot be mixed",
-            expected=_differences(known, told)[0],
-            found=_differences(known, told)[1],
+            expected=_differences(known, identity)[0],
+            found=_differences(known, identity)[1],
             next_step="Undo the change, or give the study file another name; to start over, remove the storage",
         )
 
@@ -252,11 +247,11 @@ def find_study(storage: BaseStorage, name: str) -> StoredStudy | None:
         return None
 
 
-def _differences(known: Mapping[str, object], told: Mapping[str, object], path: str = "") -> tuple[str, str]:
+def _differences(known: Mapping[str, object], identity: Mapping[str, object], path: str = "") -> tuple[str, str]:
     """The differences between two identities: the old and the new values."""
     was, now = [], []
-    for key in sorted({*known, *told}):
-        old, new = known.get(key), told.get(key)
+    for key in sorted({*known, *identity}):
+        old, new = known.get(key), identity.get(key)
         if old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict):

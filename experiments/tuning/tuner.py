@@ -81,7 +81,7 @@ class Tuner:
     by_run: dict[str, list[OpenTrial]] = field(default_factory=dict)
     looked: float = -math.inf
     blocked: bool = False
-    waiting_told: bool = False
+    waiting_said: bool = False
     beat: int = 0
     watch: Watch = field(default_factory=Watch)
 
@@ -123,13 +123,13 @@ class Tuner:
         while not self.blocked and len(self.open) < self.workers and self.pool.idle:
             one = self._claim()
             if one is not None:
-                self.waiting_told = False
+                self.waiting_said = False
                 self._advance(one)
         if self.open:
             return True
         complete = is_complete(self.search, self.arm, trials_of(self.study))
-        if not complete and not self.waiting_told and quiet:
-            self.waiting_told = True
+        if not complete and not self.waiting_said and quiet:
+            self.waiting_said = True
             self.display.say(f"trials of {self.arm.arm} are being trained by other processes; waiting for them")
         return not complete
 
@@ -266,8 +266,8 @@ class Tuner:
         if why is not None:
             note(one.trial, TrialNotes(closed=why))
         self.study.tell(one.trial, values or None, state)
-        told = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
-        self.mirror.ended(self.arm.arm, number, told, values, why)
+        word = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
+        self.mirror.ended(self.arm.arm, number, word, values, why)
         outcome = self._outcome(one, state, values, epochs, why)
         self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
         self.display.headline(self._standing())

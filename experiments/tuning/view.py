@@ -87,8 +87,8 @@ def again(search: ResolvedSearch, arm: ArmSearch, trial: FrozenTrial, trials: Se
 
 def kept_of(trial: optuna.Trial) -> Kept:
     """What sampler and pruner keep of a trial in memory, as plain data."""
-    told = trial.study.get_trials(deepcopy=False)[-1].system_attrs
-    return {key: value for key, value in told.items() if key != "fixed_params"}
+    attributes = trial.study.get_trials(deepcopy=False)[-1].system_attrs
+    return {key: value for key, value in attributes.items() if key != "fixed_params"}
 
 
 def _seen_by(search: ResolvedSearch, arm: ArmSearch, rank: int, trials: Sequence[FrozenTrial]) -> optuna.Study:

@@ -42,7 +42,7 @@ class CoalitionsResult(Part):
     scores: dict[Absence, dict[str, ScoreRow]]
     """By way of masking and measure, a number for each subset; permuted: over all draws."""
     emap: Projection | None
-    """None where nothing can be permuted, or draws cannot be told from one another."""
+    """None where nothing can be permuted, or draws cannot be distinguished."""
     perceptual: dict[str, dict[str, Perceptual]] | None
     """By modality and component with classes; None where nothing can be permuted."""
     alone: tuple[str, ...]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmcore.data.neighbours import neighbours_of
 from mmcore.data.pooling import EPSILON, Pooling, Windows, pool, windows_of
 from mmcore.data.segments import in_force, pieces_of, windows_over
 from mmcore.data.sources.tables import Table
@@ -236,50 +237,29 @@ def align(
     if equal is not None and pooling is not None:
         values_TF = values_TF.copy()
         pool(equal.values_RF, equal.groups, pooling, values_TF, pooling.columns(together=True))
-    right_S = np.searchsorted(time_T, grid_S, side="right")
-    before_S, after_S = np.maximum(right_S - 1, 0), np.minimum(right_S, len(time_T) - 1)
-    since_S = np.where(right_S > 0, grid_S - time_T[before_S], np.inf)
-    until_S = np.where(right_S < len(time_T), time_T[after_S] - grid_S, np.inf)
+    pooled = pooling if pooling is not None and pooling.applies(time_T) else None
     reach_S = np.full(S, tolerance)
     if hold and S > 1:
         reach_S[:-1] = np.minimum(reach_S[:-1], np.diff(grid_S) / 2)
-    pooled = pooling if pooling is not None and pooling.applies(time_T) else None
     if hold and pooled:
         reach_S[:] = 0.0
-    later_S = (until_S < since_S) & (until_S <= reach_S + EPSILON)
-    nearest_S = np.where(later_S, after_S, before_S)
-    matched_S = later_S | (since_S <= tolerance + EPSILON)
-    inside_S = (right_S > 0) & (right_S < len(time_T))
-    bridged_S = time_T[after_S] - time_T[before_S] <= max_gap + EPSILON
-    interpolated_S = inside_S & bridged_S & ~matched_S
-
-    values_SF = values_TF[nearest_S]
-    values_SF[~(matched_S | interpolated_S)] = np.nan
-    between = np.flatnonzero(interpolated_S)
+    near = neighbours_of(time_T, grid_S, tolerance, reach_S, max_gap)
     linear_F = np.array([kind in ("continuous", "embedding") for kind in kinds]) & (not hold)
-    if len(between):
-        low, high = before_S[between], after_S[between]
-        values_SF[between] = values_TF[low]
-        if linear_F.any():
-            weight = ((grid_S[between] - time_T[low]) / (time_T[high] - time_T[low]))[:, None].astype(np.float32)
-            low_NF, high_NF = values_TF[np.ix_(low, linear_F)], values_TF[np.ix_(high, linear_F)]
-            values_SF[np.ix_(between, linear_F)] = (1 - weight) * low_NF + weight * high_NF
+    values_SF = near.values(time_T, values_TF, grid_S, linear_F)
     if pooled is None:
-        used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
-        return _finish(values_SF, interpolated_S, embedding_groups, _count(used_T, equal))
+        return _finish(values_SF, near.interpolated_S, embedding_groups, _count(near.rows_read(linear_F), equal))
     windows = windows_of(time_T, grid_S, pooled.width, causal=hold)
     pool(values_TF, windows, pooled, values_SF, pooled.columns(together=False) if equal else None)
     if equal is not None:
         every = windows_of(equal.time_R, grid_S, pooled.width, causal=hold)
         pool(equal.values_RF, every, pooled, values_SF, pooled.columns(together=True))
-    interpolated_S[windows.steps_W] = False
-    between = np.flatnonzero(interpolated_S)
     # Columns of ``nearest`` read their row in every step, others only where the window is empty.
-    matched_S[windows.steps_W] &= "nearest" in pooled.resamples
-    used_T = _rows_read(len(time_T), nearest_S[matched_S], before_S[between], after_S[between], linear_F)
+    near = near.except_at(windows.steps_W, keep_matches="nearest" in pooled.resamples)
+    used_T = near.rows_read(linear_F)
     if set(pooled.resamples) != {"nearest"}:
         used_T |= windows.covered(len(time_T))
-    return _finish(values_SF, interpolated_S, embedding_groups, _count(used_T, equal), pooled.rows_per_step(time_T))
+    rows_used = _count(used_T, equal)
+    return _finish(values_SF, near.interpolated_S, embedding_groups, rows_used, pooled.rows_per_step(time_T))
 
 
 def _align_segments(
@@ -331,17 +311,6 @@ def breaks_of(grid_S: np.ndarray, max_gap: float) -> tuple[int, ...]:
 def _count(used_T: np.ndarray, equal: EqualTimes | None) -> int:
     """Rows of the file: all of a time where they are pooled, else one."""
     return int(used_T.sum() if equal is None else equal.groups.counts_W[used_T].sum())
-
-
-def _rows_read(
-    rows: int, matched: np.ndarray, before: np.ndarray, after: np.ndarray, linear_F: np.ndarray
-) -> np.ndarray:
-    used_T = np.zeros(rows, bool)
-    used_T[matched] = True
-    used_T[before] = True
-    if linear_F.any():
-        used_T[after] = True
-    return used_T
 
 
 def _finish(

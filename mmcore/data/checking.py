@@ -161,11 +161,11 @@ def _columns(targets: Targets) -> tuple[tuple[str, ...], ...]:
 def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], paths: Mapping[str, Path]) -> None:
     lacking = [item for item in items if item not in paths]
     if lacking:
-        told = ", ".join(lacking[:8]) + (", …" if len(lacking) > 8 else "")
+        examples = ", ".join(lacking[:8]) + (", …" if len(lacking) > 8 else "")
         checked.warn(
             f"{len(lacking)} of {len(items)} items {'lacks' if len(lacking) == 1 else 'lack'} a table of '{name}'",
             str(folder / name),
-            told,
+            examples,
             "Add the files, or leave it so: the model is told where the modality is absent",
         )
     for stranger in strangers(folder, name, items):
@@ -247,9 +247,10 @@ def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) 
             bad = [row for row in quality if row.modality == name and count_of(row)]
             if bad:
                 count = sum(count_of(row) for row in bad)
-                told = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5]) + (", …" if len(bad) > 5 else "")
+                examples = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5])
+                examples += ", …" if len(bad) > 5 else ""
                 checked.warn(
-                    f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), told
+                    f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), examples
                 )
     for name in dict.fromkeys(row.modality for row in quality):
         have = [row for row in quality if row.modality == name and not row.missing]

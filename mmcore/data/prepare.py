@@ -11,6 +11,7 @@ from typing import IO
 import numpy as np
 from filelock import FileLock
 
+from mmcore.atomic import room_in
 from mmcore.config import DataConfig
 from mmcore.data.alike import examine_columns
 from mmcore.data.gridding import on_grid
@@ -53,7 +54,7 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
     if _is_whole(place):
         return open_prepared(place)
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{key}.lock"):
+    with FileLock(cache / f"{key}.lock"), room_in(cache):
         if not _is_whole(place):
             # Only the process with the lock builds this key: a folder found here was left by a process that died.
             for leftover in (place, *cache.glob(f"{key}.partial*")):

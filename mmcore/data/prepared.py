@@ -171,10 +171,10 @@ def open_prepared(path: Path) -> Prepared:
     """
     path = Path(path)
     try:
-        told = json.loads((path / "index.json").read_bytes())
-        if told["format"] != FORMAT:
-            raise ValueError(f"format '{told['format']}'")
-        index, quality = _INDEX.validate_python(told), read_quality(path)
+        content = json.loads((path / "index.json").read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError(f"format '{content['format']}'")
+        index, quality = _INDEX.validate_python(content), read_quality(path)
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index.shapes}
         for name, shape in index.shapes.items():
             if arrays[name].shape != shape:

@@ -84,19 +84,19 @@ def _apart(stream: Stream, present_S: np.ndarray, grid_S: np.ndarray, others_S: 
     met = float((present_S & others_S).sum() / others_S.sum())
     first, last = stream.span
     start, end = (float(grid_S[np.flatnonzero(others_S)[at]]) for at in (0, -1))
-    told = f"times {_seconds(first, last)} against {_seconds(start, end)}"
+    text = f"times {_seconds(first, last)} against {_seconds(start, end)}"
     length = last - first
     if met <= HARDLY or (length > 0 and _outside(first, last, start, end) > MOSTLY_OUTSIDE * length):
         unit = _unit(length, end - start)
         if unit:
-            return f"{told}: {unit} in corpus.yaml?"
+            return f"{text}: {unit} in corpus.yaml?"
     if met > 0:
         return ""
     if last < start or first > end:
         shift = start - first
         shift = round(shift) if abs(shift) >= 100 else round(shift, 2)
-        return f"{told}: an offset of {-shift:g} s? Set offset: {shift:g} in corpus.yaml"
-    return f"{told}: no row is within reach of a step, see data.tolerance and data.max_gap"
+        return f"{text}: an offset of {-shift:g} s? Set offset: {shift:g} in corpus.yaml"
+    return f"{text}: no row is within reach of a step, see data.tolerance and data.max_gap"
 
 
 def _unit(length: float, other: float) -> str:
@@ -129,8 +129,8 @@ def time_notes(rows: Sequence[QualityRow]) -> list[str]:
         have = [row for row in rows if row.modality == modality and not row.missing]
         apart = [row for row in have if row.apart]
         if apart:
-            told = "; ".join(f"{row.item}: {row.apart}" for row in apart[:_EXAMPLES])
-            notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {told}")
+            examples = "; ".join(f"{row.item}: {row.apart}" for row in apart[:_EXAMPLES])
+            notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {examples}")
         notes += [f"{modality}: {text}" for text in (_repeated(have), *_faults(have)) if text]
     return notes
 
@@ -141,15 +141,15 @@ def _repeated(have: Sequence[QualityRow]) -> str:
         return ""
     again = sum(row.duplicate_times for row in repeated)
     rows_there = sum(row.rows - row.no_time for row in repeated)
-    told = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0].item}); "
+    text = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0].item}); "
     together = repeated[0].equal_times_pooled
     if together:
-        return f"{told}{together} columns pool them by their resample, the others read the last row of equal times"
-    told += "of equal times the last row is read"
+        return f"{text}{together} columns pool them by their resample, the others read the last row of equal times"
+    text += "of equal times the last row is read"
     if rows_there >= LONG * (rows_there - again):
-        told += ". It looks like a table in long format, with several rows a time: write one row a time, with a column "
-        told += "for each of them; or, if these rows are several values of one thing, set resample for the feature"
-    return told
+        text += ". It looks like a table in long format, with several rows a time: write one row a time, with a column "
+        text += "for each of them; or, if these rows are several values of one thing, set resample for the feature"
+    return text
 
 
 def _faults(have: Sequence[QualityRow]) -> Iterator[str]:

@@ -53,9 +53,9 @@ def probe_leakage(
 def forbidden_gradient(model: MultimodalModel, batch: Batch) -> float:
     """Largest absolute gradient of a prediction at position t with respect to an input at a position after t.
 
-    Each window is asked at a position of its own, spread over its valid steps, in one backward pass: rows of a batch do
-    not see each other, and if they did, that would be told as a leak, too. Where a modality is absent nothing is read,
-    hence no gradient flows.
+    Each window is tested at one position of its own; these positions are spread over the valid steps. One backward
+    pass does for all windows, because rows of a batch do not see each other; if they did, it would show as a leak, too.
+    Where a modality is absent the model reads nothing, hence no gradient flows.
     """
     batch = batch.to(next(model.parameters()).device)
     values = {name: batch.values[name].clone().requires_grad_() for name in model.modalities}

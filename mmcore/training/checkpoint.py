@@ -6,15 +6,15 @@ on request, ``epoch_NNNN.pt`` (weights).
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
-import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
+from mmcore.atomic import write_atomically
 from mmcore.errors import CheckpointError
 
 
@@ -22,24 +22,12 @@ class UnreadableCheckpoint(CheckpointError):
     """A checkpoint whose bytes are torn or no checkpoint at all."""
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside its place, flush it to the disk, then move it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def save_checkpoint(path: Path, content: Mapping[str, object]) -> None:
     """Save tensors and plain values; ``content["fingerprint"]`` names the run."""
-    write_atomically(path, lambda file: torch.save(content, file))
+    # In memory first: torch hides why a file could not be written, e.g. that the disk is full.
+    whole = io.BytesIO()
+    torch.save(content, whole)
+    write_atomically(path, lambda file: file.write(whole.getbuffer()))
 
 
 def load_checkpoint(

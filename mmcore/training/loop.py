@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig, TrainingConfig
 from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
@@ -22,7 +23,7 @@ from mmcore.errors import TrainingDiverged
 from mmcore.events import EpochDone, Note, OnEvent, Progress
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.seeding import generator, seed_of
-from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint, write_atomically
+from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint
 from mmcore.training.losses import Layout
 from mmcore.training.metrics import sum_of_known
 from mmcore.training.objective import Objective
@@ -36,13 +37,13 @@ SECONDS_BETWEEN_PROGRESS = 0.25
 
 @dataclass
 class State:
-    """Where a training stands. Saved after every epoch; all but ``clock`` and ``told`` survives a kill.
+    """Where a training stands. Saved after every epoch; all but ``clock`` and ``reported`` survives a kill.
 
     Args:
         epoch, step: done so far, over all sessions.
         best_epoch, best_value: the epoch that will be scored, and what it is worth to the selection, higher is better.
         stale: epochs since then.
-        seconds: spent in earlier sessions. clock: when this session began. told: when progress was told last.
+        seconds: spent in earlier sessions. clock: when this session began. reported: when progress was reported last.
     """
 
     model: MultimodalModel
@@ -56,7 +57,7 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     clock: float = field(default_factory=time.monotonic)
-    told: float = -math.inf
+    reported: float = -math.inf
 
     def elapsed(self) -> float:
         """Seconds of training over all sessions."""
@@ -194,8 +195,8 @@ def train_epoch(
         norms.append(norm)
         sums_P += losses.sums_P
         counts_P += losses.counts_P
-        if time.monotonic() - state.told >= SECONDS_BETWEEN_PROGRESS:
-            state.told = time.monotonic()
+        if time.monotonic() - state.reported >= SECONDS_BETWEEN_PROGRESS:
+            state.reported = time.monotonic()
             on_event(Progress(epoch, training.epochs, step, steps))
     state.epoch = epoch
     row = {

@@ -47,15 +47,15 @@ def nothing_to_predict(evidence: Evidence) -> Found:
     ]
 
     def text() -> str:
-        told = []
+        sentences = []
         if components:
-            told.append(
+            sentences.append(
                 f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
                 "already perfect."
             )
         if still:
-            told.append(f"There is hardly anything to predict in {some(still)}.")
-        return " ".join(told)
+            sentences.append(f"There is hardly anything to predict in {some(still)}.")
+        return " ".join(sentences)
 
     return warn_if(bool(components or still), text)
 
@@ -137,14 +137,14 @@ def apart(evidence: Evidence) -> Found:
     judged = [row for row in evidence.results.quality if row.apart is not None]
     if not judged:
         return not_run("The corpus's quality report does not say where streams meet: prepare it again.")
-    told = []
+    listed = []
     for modality in dict.fromkeys(row.modality for row in judged):
         have = [row for row in judged if row.modality == modality and not row.missing]
         found = [row for row in have if row.apart]
         if found:
             items = "all items" if len(found) == len(have) else f"{len(found)} of {counted(len(have), 'item')}"
-            told.append(f"{modality} in {items} ({found[0].item}: {found[0].apart})")
-    return warn_if(bool(told), lambda: f"Not where the other streams are: {some(told, 3)}.")
+            listed.append(f"{modality} in {items} ({found[0].item}: {found[0].apart})")
+    return warn_if(bool(listed), lambda: f"Not where the other streams are: {some(listed, 3)}.")
 
 
 def naive(evidence: Evidence) -> Found:
@@ -161,15 +161,15 @@ def naive(evidence: Evidence) -> Found:
             hopeless.append(component)
 
     def text() -> str:
-        told = []
+        sentences = []
         if below:
             verb = "is" if len(below) == 1 else "are"
-            told.append(
+            sentences.append(
                 f"{quoted(below)} {verb} not shown to beat a naive prediction: the interval of the skill reaches 0 or "
                 "below."
             )
         if hopeless:
-            told.append(f"On {some(hopeless)} no arm is shown to have any skill.")
-        return " ".join(told)
+            sentences.append(f"On {some(hopeless)} no arm is shown to have any skill.")
+        return " ".join(sentences)
 
     return warn_if(bool(below or hopeless), text)

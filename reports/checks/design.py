@@ -38,12 +38,12 @@ def too_few_repeats(evidence: Evidence) -> Found:
         parts = []
         for primary, size in families.items():
             parts.append(asks(size, METRIC if primary else COMPONENTS, study.alpha, least[primary]))
-        told = f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
+        start = f"{len(short)} of {counted(len(comparisons), 'comparison')} cannot be decided by any result: "
         lost = _lost(evidence, {name for c in short for name in (c.arm, c.reference)})
         if not lost or not all(n and n <= study.repeats for n in least.values()):
-            return f"{told}{listing(parts)}."
+            return f"{start}{listing(parts)}."
         return (
-            f"{told}{listing(parts)} with a score in both arms. The study's {study.repeats} repeats would be enough, "
+            f"{start}{listing(parts)} with a score in both arms. The study's {study.repeats} repeats would be enough, "
             f"but of these arms' runs {listing(lost)}."
         )
 
@@ -78,14 +78,14 @@ def one_component(evidence: Evidence) -> Found:
     return warn_if(bool(texts), lambda: _sentences(texts))
 
 
-MOST_TOLD = 3
+MOST_NAMED = 3
 """Comparisons that a warning describes in full sentences before it counts the rest."""
 
 
 def _sentences(texts: list[str]) -> str:
-    left = len(texts) - MOST_TOLD
+    left = len(texts) - MOST_NAMED
     more = [f"Something similar holds for {counted(left, 'more comparison')}."] if left > 0 else []
-    return " ".join(texts[:MOST_TOLD] + more)
+    return " ".join(texts[:MOST_NAMED] + more)
 
 
 def _nothing_to_compare(study: AnyStudy) -> str:
@@ -100,10 +100,10 @@ def _lost(evidence: Evidence, names: set[str]) -> list[str]:
     done = sum(run.arm in names for run in evidence.results.done)
     failed, missing = sum(arm.failed for arm in arms), sum(arm.missing for arm in arms)
     unscored = done - sum(arm.n for arm in arms)
-    told = [f"{failed} failed"] * (failed > 0) + [f"{missing} {'is' if missing == 1 else 'are'} missing"] * (
+    counts = [f"{failed} failed"] * (failed > 0) + [f"{missing} {'is' if missing == 1 else 'are'} missing"] * (
         missing > 0
     )
-    return told + [f"{unscored} finished without a score"] * (unscored > 0)
+    return counts + [f"{unscored} finished without a score"] * (unscored > 0)
 
 
 def one_split(evidence: Evidence) -> Found:
@@ -208,14 +208,14 @@ def _together(evidence: Evidence) -> str:
     }
     changed = {pair: sets[pair[0]] ^ sets[pair[1]] for pair in study.known_pairs}
     alone = frozenset().union(*(names for names in changed.values() if len(names) == 1))
-    told = [
+    sentences = [
         f"{listing(sorted(names))} change together between '{arm}' and '{against}', which cannot tell them apart"
         for (arm, against), names in changed.items()
         if len(names) > 1 and not names <= alone
     ]
-    if not told:
+    if not sentences:
         return ""
-    return f"Counted as one change: {some(told, 3)}. The design modality_lattice would change one at a time."
+    return f"Counted as one change: {some(sentences, 3)}. The design modality_lattice would change one at a time."
 
 
 def unequal_size(evidence: Evidence) -> Found:

@@ -49,8 +49,8 @@ def unfinished(evidence: Evidence) -> Found:
         return PASSED
     ahead = study.to_be_found
     untuned = [name for one in study.search.searches if (name := one.arm) in {arm.name for arm in study.arms}]
-    told = [f"{counted(len(ahead), 'arm')} still to be found: {quoted(ahead)}"] if ahead else []
-    told += [f"still as written, not yet tuned: {quoted(untuned)}"] if untuned else []
-    text = f"The search {'is not finished' if searches else 'has not begun with these options'}; {'; '.join(told)}."
+    parts = [f"{counted(len(ahead), 'arm')} still to be found: {quoted(ahead)}"] if ahead else []
+    parts += [f"still as written, not yet tuned: {quoted(untuned)}"] if untuned else []
+    text = f"The search {'is not finished' if searches else 'has not begun with these options'}; {'; '.join(parts)}."
     command = results.origin.command
     return "warning", f"{text} Next: {command}" if command else text

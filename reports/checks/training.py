@@ -137,17 +137,17 @@ def over_fitting(evidence: Evidence) -> Found:
         return not_run("No finished run recorded its losses.")
 
     def text() -> str:
-        told = []
+        sentences = []
         if apart:
-            told.append(
+            sentences.append(
                 "Share of the first epoch's loss that is left at the scored epoch, training against validation: "
                 f"{some(apart)}."
             )
         if rose:
-            told.append(
+            sentences.append(
                 f"Validation loss rose by over {percent(round(RISES - 1, 3))} while training loss fell: {some(rose)}."
             )
-        return " ".join(told)
+        return " ".join(sentences)
 
     return warn_if(bool(rose or apart), text)
 

@@ -192,7 +192,7 @@ def _differing(a: Mapping[str, object], b: Mapping[str, object], arm: str | None
 
 
 def _study_changes(a: Report, b: Report) -> Iterator[Change]:
-    def told(report: Report) -> dict[str, object]:
+    def settings(report: Report) -> dict[str, object]:
         own = {
             "question": report.question,
             "metric": report.metric,
@@ -205,7 +205,7 @@ def _study_changes(a: Report, b: Report) -> Iterator[Change]:
         }
         return own | flat(report.provenance.match or {}, "match.") | flat(report.provenance.changes, "--set ")
 
-    yield from _differing(told(a), told(b))
+    yield from _differing(settings(a), settings(b))
 
 
 def _config_changes(a: Report, b: Report) -> Iterator[Change]:
@@ -217,14 +217,14 @@ def _config_changes(a: Report, b: Report) -> Iterator[Change]:
         whole = [_whole(configs[name]) for configs in (configs_a, configs_b)]
         one, two = whole if None not in whole else (configs_a[name], configs_b[name])
         by_arm[name] = [c for c in _differing(flat(one or {}), flat(two or {}), name) if c.path != "corpus"]
-    told: list[tuple[str, Any, Any]] = []
+    shared: list[tuple[str, Any, Any]] = []
     for change in by_arm[common[0]] if common else ():
         same = (change.path, change.a, change.b)
         if all(same in [(c.path, c.a, c.b) for c in changes] for changes in by_arm.values()):
-            told.append(same)
+            shared.append(same)
             yield Change(change.path, ALL, change.a, change.b)
     for changes in by_arm.values():
-        yield from (c for c in changes if (c.path, c.a, c.b) not in told)
+        yield from (c for c in changes if (c.path, c.a, c.b) not in shared)
 
 
 def _whole(config: Plain) -> Plain | None:
@@ -249,7 +249,7 @@ def _verdicts(a: Report, b: Report) -> Iterator[VerdictPair]:
 
 
 def _provenance_changes(a: Report, b: Report) -> Iterator[Change]:
-    def told(report: Report) -> dict[str, object]:
+    def settings(report: Report) -> dict[str, object]:
         known = report.provenance
         environment = known.environment.model_dump(exclude={"packages"})
         packages: dict[str, list[str]] = {}
@@ -260,4 +260,4 @@ def _provenance_changes(a: Report, b: Report) -> Iterator[Change]:
         own = {"corpus": known.corpus.name, "mmstudy": known.mmstudy, "uncommitted changes": environment.pop("dirty")}
         return {**own, **environment, **packages}
 
-    yield from _differing(told(a), told(b))
+    yield from _differing(settings(a), settings(b))

@@ -82,9 +82,11 @@ class Splits(_Told):
 
     @model_validator(mode="before")
     @classmethod
-    def _earlier(cls, told: Any) -> Any:
+    def _earlier(cls, value: Any) -> Any:
         """Reports of earlier versions say ``given``."""
-        return {**told, "drawn": drawn_of(bool(told["given"]))} if isinstance(told, dict) and "given" in told else told
+        if not isinstance(value, dict) or "given" not in value:
+            return value
+        return {**value, "drawn": drawn_of(bool(value["given"]))}
 
 
 class Run(_Told):
@@ -164,7 +166,7 @@ def read_report(path: Path) -> Report:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as problem:
         raise RecordError(
             "a report must be there to be compared",
@@ -184,16 +186,18 @@ def read_report(path: Path) -> Report:
         raise RecordError(
             "a report must be UTF-8", found=f"byte {problem.start}", where=str(file), next_step=AGAIN
         ) from None
-    if not isinstance(told, dict) or "study" not in told or "comparisons" not in told:
+    if not isinstance(content, dict) or "study" not in content or "comparisons" not in content:
         raise RecordError(
             "the file is no report of mmstudy",
             expected="a JSON object with study, metric, arms, comparisons and provenance",
-            found=", ".join(list(told)[:6]) or "an empty object" if isinstance(told, dict) else type(told).__name__,
+            found=(", ".join(list(content)[:6]) or "an empty object")
+            if isinstance(content, dict)
+            else type(content).__name__,
             where=str(file),
             next_step=f"Name a report's folder, or its {FILE}",
         )
     try:
-        return Report.model_validate({**told, "source": str(file)})
+        return Report.model_validate({**content, "source": str(file)})
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(step) for step in first["loc"])

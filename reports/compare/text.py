@@ -33,27 +33,27 @@ class Block:
 
 def compared_as_text(comparison: Comparison) -> str:
     """For a terminal; plain, also when piped."""
-    told = []
+    blocks = []
     for block in _blocks(comparison):
         parts = [wrapped(text) for text in block.text]
         if block.table:
             parts.append(table(block.table[0], block.table[1:]))
-        told.append("\n".join([*([block.title] if block.title else []), *parts]))
+        blocks.append("\n".join([*([block.title] if block.title else []), *parts]))
     # The real minus sign is missing from the code pages of some terminals.
-    return "\n\n".join(told).replace("−", "-")
+    return "\n\n".join(blocks).replace("−", "-")
 
 
 def compared_as_markdown(comparison: Comparison) -> str:
     """For a repository's page or a comment; names are taken literally."""
-    told = []
+    blocks = []
     for block in _blocks(comparison):
-        told += [f"## {block.title}"] if block.title else []
-        told += [literally(text) for text in block.text]
+        blocks += [f"## {block.title}"] if block.title else []
+        blocks += [literally(text) for text in block.text]
         if block.table:
             header, *rows = ([literally(cell) for cell in row] for row in block.table)
             lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-            told.append("\n".join(f"| {' | '.join(row)} |" for row in lines))
-    return "\n\n".join(told) + "\n"
+            blocks.append("\n".join(f"| {' | '.join(row)} |" for row in lines))
+    return "\n\n".join(blocks) + "\n"
 
 
 def compared_as_json(comparison: Comparison) -> dict[str, object]:
@@ -210,5 +210,5 @@ def _decided(verdict: Verdict | None) -> Sequence[str]:
 
 def _estimate(mean: float | None, interval: tuple[float | None, float | None], signed: bool = False) -> str:
     low, high = interval
-    told = numerals.number(mean, signed)
-    return told if low is None or high is None else f"{told} ({numerals.interval(low, high)})"
+    text = numerals.number(mean, signed)
+    return text if low is None or high is None else f"{text} ({numerals.interval(low, high)})"

@@ -125,7 +125,7 @@ Panel = tuple[ItemStream, _Rows, list[str]]
 
 
 def draw_item(
-    title: str, streams: Sequence[ItemStream], *, seconds: bool = True, max_gap: float = 5.0, told: str = ""
+    title: str, streams: Sequence[ItemStream], *, seconds: bool = True, max_gap: float = 5.0, footer: str = ""
 ) -> Drawing:
     """Draw an item.
 
@@ -138,14 +138,14 @@ def draw_item(
         streams: from top to bottom.
         seconds: whether frames have times; else the axis counts steps.
         max_gap: seconds; a longer gap is absent for a model.
-        told: a line at the bottom, for targets of the whole item.
+        footer: a line at the bottom, for targets of the whole item.
     """
     panels = [panel for stream in streams for panel in _panels(stream)]
     first, last = _span([rows for _, rows, _ in panels])
     heights = [1.0 if len(columns) > 1 else 0.62 for _, _, columns in panels]
     with house_style():
         mpl.rcParams["font.family"] = _families()
-        drawing = Sheet(figsize=(WIDTH * 1.5, 0.75 + sum(heights) + (LINE if told else 0.0)), layout="constrained")
+        drawing = Sheet(figsize=(WIDTH * 1.5, 0.75 + sum(heights) + (LINE if footer else 0.0)), layout="constrained")
         grid = drawing.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes: list[Axes] = list(grid[:, 0])
         for at, (panel, ax) in enumerate(zip(panels, axes, strict=True)):
@@ -154,10 +154,10 @@ def draw_item(
         axes[-1].set_xlabel("seconds" if seconds else "step")
         axes[0].set_title(shortened(title, 70), loc="left")
         drawing.align_ylabels(axes)
-        if told:
+        if footer:
             engine: Any = drawing.get_layout_engine()
             bottom = LINE / drawing.get_figheight()
-            drawing.text(0.01, 0.0, shortened(told, 110), fontsize=9.5, color=INK, va="bottom")
+            drawing.text(0.01, 0.0, shortened(footer, 110), fontsize=9.5, color=INK, va="bottom")
             engine.set(rect=(0, bottom, 1, 1 - bottom))
     return drawing
 

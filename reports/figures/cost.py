@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots
@@ -98,7 +98,7 @@ class CostAgainstScore(FigureBase):
         figure, plots = sheet(0.7 + 1.9 * max(len(kinds), 1), len(kinds))
         for axes, kind in zip(plots, kinds, strict=False):
             mine = frame.query("kind == @kind")
-            _cost_axis(axes, mine["cost"].tolist())
+            _cost_axis(axes, kind, mine["cost"].tolist())
             curve(
                 axes, mine.query("front").sort_values(["cost", "score"]), "cost", "score", color=INK, alpha=0.45,
                 linewidth=1.1, drawstyle="steps-post",
@@ -145,12 +145,14 @@ def pareto(costs: Sequence[float], gains: Sequence[float]) -> list[bool]:
     return [not any(c <= cost and g >= gain and (c, g) != (cost, gain) for c, g in points) for cost, gain in points]
 
 
-def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
+def _cost_axis(axes: Axes, kind: str, costs: Sequence[float]) -> None:
     if max(costs) > 8 * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    # Millions of parameters read well as "2 M", but "275 m" or "2 k" seconds do not.
+    plain = FuncFormatter(lambda seconds, _: f"{seconds:,.6g}")
+    axes.xaxis.set_major_formatter(plain if kind == "seconds" else EngFormatter(sep=" "))
     axes.margins(x=0.06)

@@ -50,8 +50,8 @@ class LossWeights(FigureBase):
                 values = values[~np.isnan(values)]
                 if len(values):
                     # What the weights did, and no claim about more repeats; so no interval, which might fall below 0.
-                    told = (values.mean(), values.min(), values.max(), len(values))
-                    rows.append((arm, column.removeprefix(PREFIX), epoch, *told))
+                    summary = (values.mean(), values.min(), values.max(), len(values))
+                    rows.append((arm, column.removeprefix(PREFIX), epoch, *summary))
         return pd.DataFrame(rows, columns=["arm", "component", "epoch", "mean", "low", "high", "n"])
 
     def _arms(self) -> list[str]:

@@ -136,8 +136,8 @@ def _marks(summary: Summary, arm: ArmRow, component: str | None) -> str:
 def _opponents(summary: Summary) -> dict[str, str]:
     """Whom marks are against, with what stands behind their sign: nothing for the reference, else a number."""
     others = dict.fromkeys(c.reference for c in summary.comparisons if c.reference != summary.reference)
-    told = others if len(others) <= MOST_OPPONENTS else ()
-    return {summary.reference: ""} | {name: str(i) for i, name in enumerate(told, start=1)}
+    numbered = others if len(others) <= MOST_OPPONENTS else ()
+    return {summary.reference: ""} | {name: str(i) for i, name in enumerate(numbered, start=1)}
 
 
 def _marked(summary: Summary) -> list[ComparisonRow]:
@@ -159,19 +159,19 @@ def _caption(summary: Summary) -> str:
     said = [escape(summary.question), escape(means + ". The best score of a column is bold.")]
     found = {c.verdict for c in compared}
     tested = next((c.tested for c in compared if c.tested), "items")
-    told = [
+    marks = [
         f"$^{{{sign}}}$ {escape(verdict.replace('these items', f'these {tested} only'))}"
         for verdict, sign in SIGNS.items()
         if verdict in found
     ]
-    if told:
+    if marks:
         decided = dict.fromkeys(c.reference for c in compared if c.verdict in SIGNS)
         against = [
             f"{escape(name)} (marked {number})" if number else escape(name)
             for name, number in _opponents(summary).items()
             if name in decided
         ]
-        said.append(f"Against {numerals.listing(against)}: {', '.join(told)}.")
+        said.append(f"Against {numerals.listing(against)}: {', '.join(marks)}.")
     if len(compared) < len(summary.comparisons):
         said.append(f"Comparisons with other arms than {escape(summary.reference)} are not marked.")
     if compared:

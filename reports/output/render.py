@@ -13,15 +13,16 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from mmcore.atomic import write_atomically
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
 from reports.output.glossary import TERMS
@@ -63,14 +64,17 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
     files["report.html"] = as_html(summary, drawn)
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        # The page is the last of them; a report that is cut off can be made again, so nothing waits for the disk.
+        write_atomically(folder / name, partial(_write, text), flush=False)
     for pattern in WRITTEN:
         for path in folder.glob(pattern):
             if path.relative_to(folder).as_posix() not in files:
-                path.unlink()
+                path.unlink(missing_ok=True)
     return folder / "report.html"
+
+
+def _write(text: str, file: IO[bytes]) -> None:
+    file.write(text.encode())
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ def without_times(report: Mapping[str, Any]) -> dict[str, Any]:
         >>> without_times({"study": "a", "arms": [{"name": "x", "seconds": 1.5}], "provenance": {"home": "/tmp"}})
         {'study': 'a', 'arms': [{'name': 'x'}], 'provenance': {}}
     """
-    told = {key: _without(value, TIMES) for key, value in report.items()}
-    told["provenance"] = _without(report["provenance"], (*TIMES, *PLACES))
-    if told.get("sequential"):
-        told["sequential"] = _without(told["sequential"], ("text",))
-    return told
+    timeless = {key: _without(value, TIMES) for key, value in report.items()}
+    timeless["provenance"] = _without(report["provenance"], (*TIMES, *PLACES))
+    if timeless.get("sequential"):
+        timeless["sequential"] = _without(timeless["sequential"], ("text",))
+    return timeless
 
 
 def _without(value: Any, keys: tuple[str, ...]) -> Any:

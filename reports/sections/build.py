@@ -58,15 +58,15 @@ def _failures(results: StudyResults) -> Section | None:
         return None
     reasons: dict[tuple[str, str], int] = {}
     for answer in failed:
-        told = f"{answer.result.error}: {answer.result.message}"
-        reasons[answer.kind, told] = reasons.get((answer.kind, told), 0) + 1
+        reason = f"{answer.result.error}: {answer.result.message}"
+        reasons[answer.kind, reason] = reasons.get((answer.kind, reason), 0) + 1
     return Section(
         key="analyses_failed",
         title="Analyses that failed",
         question="Which analyses failed?",
         lead="The runs themselves are finished and their scores stand. The same command tries these analyses again.",
         findings=tuple(
-            Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", told)
-            for (kind, told), n in reasons.items()
+            Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", reason)
+            for (kind, reason), n in reasons.items()
         ),
     )

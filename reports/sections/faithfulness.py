@@ -67,10 +67,10 @@ class Faithfulness:
         rho = self.correlation
         if not rho.n:
             return "no run could be measured"
-        told = f"ρ = {number(rho.mean)}"
+        text = f"ρ = {number(rho.mean)}"
         if rho.n > 1:
-            told += f", {percent(self.level)} interval {interval(rho.low, rho.high)}"
-        return f"{told}, {counted(rho.n, 'repeat')}"
+            text += f", {percent(self.level)} interval {interval(rho.low, rho.high)}"
+        return f"{text}, {counted(rho.n, 'repeat')}"
 
 
 def judge(

@@ -4,7 +4,7 @@ A section's questions make one family or several; a section with k families give
 chance of any false word in the whole section is at most alpha where nothing is there to be found. Within a family two
 witnesses must agree: the sign-flip test, corrected for the number of questions by flipping the signs of whole repeats
 (:mod:`reports.statistics.joint`), and the t-test of the shown interval, corrected by Holm where splits overlap. The p
-that is told is the larger of the two, times k: it is held against alpha itself.
+that is reported is the larger of the two, times k: it is held against alpha itself.
 
 That a difference is *none* (its whole interval at 1 − 2·alpha lies within the margin) is not corrected: where nothing
 is there to be found that word is true.

@@ -13,7 +13,7 @@ from mmcore.record import Run
 from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
 from reports.numbers import counted, listing, percent
 from reports.records.frame import StudyResults
-from reports.records.origin import Foreign
+from reports.records.origin import Foreign, Origin
 from reports.summary.methods import drawn_text
 from reports.summary.splits import splits_of
 from studies.resolved import AnyStudy
@@ -73,7 +73,7 @@ def provenance_of(results: StudyResults) -> Provenance:
         ),
         splits=splits_of(results),
         environment=made_with(results.runs),
-        configs={arm.name: _plain(arm.config) for arm in study.arms},
+        configs={arm.name: _placed(arm.config, results.origin) for arm in study.arms},
         runs=tuple(
             RunName(run.arm, run.repeat, run.fingerprint, run.status, run.reused_from(study.name))
             for run in results.runs
@@ -81,8 +81,12 @@ def provenance_of(results: StudyResults) -> Provenance:
     )
 
 
-def _plain(config: RunConfig | ForeignConfig) -> Mapping[str, Any]:
-    return without_defaults(config) if isinstance(config, RunConfig) else config.settings
+def _placed(config: RunConfig | ForeignConfig, origin: Origin) -> Mapping[str, Any]:
+    """A config without defaults, its corpus named as in the rest of the report."""
+    if isinstance(config, ForeignConfig):
+        return config.settings
+    plain = without_defaults(config)
+    return plain if origin.corpus_path is None else plain | {"corpus": origin.corpus_path}
 
 
 def made_with(runs: Sequence[Run]) -> MadeWith:

@@ -127,17 +127,17 @@ def dominance_text(found: Dominance | None) -> str:
     """What an overall verdict opens with; empty where components speak with one voice."""
     if found is None:
         return ""
-    told = []
+    sentences = []
     if found.disagree:
         where = "On these items, components" if found.here else "Components"
-        told.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
+        sentences.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
     if found.component is not None:
-        told.append(f"Most of this difference comes from component {found.component} ({_rounded(found.share)}).")
+        sentences.append(f"Most of this difference comes from component {found.component} ({_rounded(found.share)}).")
     if found.noisy is not None:
-        told.append(
+        sentences.append(
             f"Most of the variation between repeats comes from component {found.noisy} ({_rounded(found.noise)})."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _rounded(share: float) -> str:

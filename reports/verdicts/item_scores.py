@@ -128,8 +128,8 @@ class ItemScores:
                 continuous = [at for at in rows if np.isfinite(self._value_N["error"][at]).any()]
                 return mean_of_known(self._means("error", continuous)) if continuous else None
             case _ if measure in CLASS_MEASURES and classes:
-                told = [one for at in classes if (one := self._of_classes(measure, at)) is not None]
-                return mean_of_known(np.stack(told, -1)) if told else None
+                known = [one for at in classes if (one := self._of_classes(measure, at)) is not None]
+                return mean_of_known(np.stack(known, -1)) if known else None
             case _:
                 return None
 

@@ -90,14 +90,14 @@ def prospects_of(study: ResolvedStudy, components: int, side: GroupCounts | str)
     families = [_family(study, len(study.pairs), METRIC)] if study.pairs else []
     if components and study.pairs:
         families.append(_family(study, components * len(study.pairs), COMPONENTS))
-    told = list(_repeats_text(study, families))
+    sentences = list(_repeats_text(study, families))
     enough = bool(families) and families[0].enough
     least = families[0].needed if families else None
     if isinstance(side, str):
-        return Prospects(False, least, None, "nothing", (*told, f"No run can be trained: {side}"))
+        return Prospects(False, least, None, "nothing", (*sentences, f"No run can be trained: {side}"))
     few = groups_text(side.drawn, side.groups, side.all_groups, study.repeats)
     claims: Claims = "these items only" if side.drawn != "each_repeat" and side.groups < 2 else "new items"
-    return Prospects(enough, least, side.groups, claims, (*told, *([few] if few else [])))
+    return Prospects(enough, least, side.groups, claims, (*sentences, *([few] if few else [])))
 
 
 METRIC = "on the study's metric"

@@ -143,9 +143,9 @@ class ResolvedSearch:
         }
 
 
-def digest(told: Identity) -> str:
+def digest(identity: Identity) -> str:
     """32 hexadecimal digits of an identity."""
-    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def tuned_names(best: int) -> list[str]:

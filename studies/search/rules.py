@@ -134,7 +134,7 @@ def refuse_overwritten(found: ArmSearch, sized: bool, written: YamlFile) -> None
 
     Args:
         found: the search of an arm.
-        sized: whether matching set its sizes; no search may vary those, which is told elsewhere.
+        sized: whether matching set its sizes; no search may vary those, which another rule reports.
         written: the study's file.
 
     Raises:

@@ -44,7 +44,7 @@ def test_unknown_studies_are_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_table_has_a_line_a_study_and_says_what_estimates_rest_on() -> None:
-    told = estimates.Told("two arms", "the size of the models", 30.0, 15.0, 60.0, 20.0, None, None)
+    told = estimates.Measured("two arms", "the size of the models", 30.0, 15.0, 60.0, 20.0, None, None)
     lines = estimates.as_text([told]).splitlines()
     assert lines[1].split("  ")[0] == "two arms"
     assert "1.50" in lines[1]

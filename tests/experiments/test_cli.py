@@ -46,7 +46,14 @@ def test_list_names_the_catalogue(home: Home) -> None:
 
 def test_the_version_needs_no_command() -> None:
     done = subprocess.run([sys.executable, "-m", "experiments.cli", "--version"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"mmstudy {mmcore.__version__}\n")
+    assert done.returncode == 0
+    assert done.stdout.split()[:2] == ["mmstudy", mmcore.__version__]
+
+
+def test_a_value_that_python_would_call_none_is_called_null(home: Home) -> None:
+    done = mmstudy(home, "plan", "track_vs_multimodal", "--set", "training.patience=none")
+    assert "training.patience" in refused(done)
+    assert "Write null for no value" in done.stderr
 
 
 def test_the_home_may_stand_behind_the_command(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:

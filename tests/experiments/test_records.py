@@ -146,3 +146,10 @@ def test_only_a_result_or_a_divergence_is_the_last_word() -> None:
     assert failed().is_final
     assert not failed(failure=Failure("OSError")).is_final
     assert not failed(failure=None).is_final
+
+
+def test_a_score_is_named_as_in_a_study_or_by_its_parts() -> None:
+    record = a_record(scores=(Score("test", "all", "accuracy", "label", 0.75),))
+    assert record.score("label/accuracy") == record.score("accuracy", "label") == 0.75
+    with pytest.raises(KeyError, match="label/accuracy"):
+        record.score("label/f1")

@@ -94,7 +94,7 @@ def test_odd_streams_are_drawn(streams: list[ItemStream]) -> None:
 
 
 def test_what_is_told_stands_below_the_axis() -> None:
-    drawing = draw_item("item", [ItemStream("m", points(0.0, 1.0))], told="target: mood = sad")
+    drawing = draw_item("item", [ItemStream("m", points(0.0, 1.0))], footer="target: mood = sad")
     drawing.savefig(io.BytesIO(), format="png")
     (text,) = drawing.texts
     assert text.get_window_extent().y1 < min(ax.get_tightbbox().y0 for ax in drawing.axes)

@@ -11,7 +11,7 @@ from mmcore.config import DataConfig
 from reports.figures.svg import inline, to_svg
 from reports.output.render import as_html
 from reports.output.tables import tables
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.corruption.estimates import KIND_WORDS, Curve, Robustness, crossing
 from reports.sections.corruption.falls import fall, questions_of
 from reports.sections.corruption.figures_curves import CorruptionCurves
@@ -128,17 +128,17 @@ def test_findings_say_what_the_numbers_say(results):
 def test_told_are_the_reference_and_the_best(results_of, study_of):
     study = study_of(["reference", "middling", "best"])
     results = results_of(study, effects={"middling": 0.05, "best": 0.3})
-    assert told_arms(results, {"reference", "middling", "best"}) == ("reference", "best")
-    assert told_arms(results, {"middling", "reference"}) == ("reference", "middling")
-    assert told_arms(results, {"best"}) == ("best",)
-    assert told_arms(results, {}) == ()
+    assert shown_arms(results, {"reference", "middling", "best"}) == ("reference", "best")
+    assert shown_arms(results, {"middling", "reference"}) == ("reference", "middling")
+    assert shown_arms(results, {"best"}) == ("best",)
+    assert shown_arms(results, {}) == ()
     worse = results_of(study, effects={"middling": -0.3, "best": -0.3})
-    assert told_arms(worse, {"reference", "best"}) == ("reference",)
+    assert shown_arms(worse, {"reference", "best"}) == ("reference",)
     control = study.arm("best").config.model_copy(update={"data": DataConfig(placebo=("audio",))})
     arms = tuple(replace(arm, config=control) if arm.name == "best" else arm for arm in study.arms)
     controlled = replace(results, study=replace(study, arms=arms))
-    assert told_arms(controlled, {"reference", "middling", "best"}) == ("reference", "middling")
-    assert told_arms(controlled, {"best"}) == ("best",)
+    assert shown_arms(controlled, {"reference", "middling", "best"}) == ("reference", "middling")
+    assert shown_arms(controlled, {"best"}) == ("best",)
 
 
 def test_the_page_holds_the_section_and_its_tables(results):

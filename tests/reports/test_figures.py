@@ -1,6 +1,7 @@
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -309,6 +310,26 @@ def test_costs_are_drawn_where_arms_differ_in_them(summary_of, study_of):
     axes = figure.draw().axes[0]
     faces = [to_hex(marks.get_facecolor()[0]) for marks in axes.collections if isinstance(marks, PathCollection)]
     assert [face == PAPER for face in faces] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        ([0.2, 0.25, 0.3], {"0.2", "0.25", "0.3"}),
+        ([0.01, 0.3, 4], {"0.02", "0.1", "2"}),
+        ([900, 5000, 7200], {"1,500", "7,500"}),
+    ],
+)
+def test_the_axis_of_seconds_has_seconds_at_every_size(summary_of, study_of, seconds, labels):
+    summary = summary_of(study_of(("a", "b", "c")))
+    arms = tuple(replace(arm, seconds=s) for arm, s in zip(summary.arms, seconds, strict=True))
+    figure = CostAgainstScore(replace(summary, arms=arms))
+    assert set(figure.frame()["kind"]) == {"seconds"}
+    drawing = figure.draw()
+    drawing.canvas.draw()
+    shown = [label.get_text() for label in drawing.axes[0].get_xticklabels()]
+    assert labels <= set(shown)
+    assert not any(text[-1].isalpha() for text in shown if text)
 
 
 def test_low_scores_can_be_the_better_ones_of_a_front(summary_of, study_of):

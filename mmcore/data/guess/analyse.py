@@ -108,7 +108,7 @@ def _made(frame: pd.DataFrame, rule: str) -> pd.Series:
 def analyse(found: Streams, stream: Stream) -> Analysed | None:
     """Read all of a stream once; None where nothing of it can be read.
 
-    Files that cannot be read, or that lack a usual column, are left out and told.
+    Files that cannot be read, or that lack a usual column, are left out and listed with the reason.
     """
     raws = _readable(found, stream)
     if not raws:
@@ -152,8 +152,8 @@ def _readable(found: Streams, stream: Stream) -> dict[str, _Head]:
             raw = stream.read(item)
         except CorpusError as error:
             source = stream.drop(item)
-            told = str(error)
-            found.left_out.append((source, told[told.find(": ") + 2 :][:200] if ": " in told else told[:200]))
+            before, colon, after = str(error).partition(": ")
+            found.left_out.append((source, (after if colon else before)[:200]))
             continue
         if not len(raw.frame.columns):
             found.left_out.append((stream.drop(item), "it has no column"))
@@ -162,7 +162,7 @@ def _readable(found: Streams, stream: Stream) -> dict[str, _Head]:
     shapes = {head.shape for head in heads.values()}
     if len(shapes) > 1 and len({rows for rows, _ in shapes}) == 1 and all(h.form == "array" for h in heads.values()):
         stream.turn()
-        found.told.append(f"{stream.name}: arrays of features by rows, as only their second axis varies; turned")
+        found.notes.append(f"{stream.name}: arrays of features by rows, as only their second axis varies; turned")
         return {item: _Head(stream.read(item)) for item in stream.load}
     return heads
 

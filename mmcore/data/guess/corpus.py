@@ -63,7 +63,7 @@ class CorpusGuess:
         target: None where nothing says what is predicted.
         questions: what only the reader knows, each a sentence; corpus.yaml holds ``???`` for each of them.
         doubts: what the reader should look at.
-        told: how files were read. left_out: files that are in no table, with the reason.
+        notes: how files were read. left_out: files that are in no table, with the reason.
     """
 
     raw: Path
@@ -76,7 +76,7 @@ class CorpusGuess:
     step_reason: str
     questions: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ def guess_corpus(raw: Path) -> CorpusGuess:
         raw: is only read.
 
     Returns:
-        The guess. What cannot be told is a question in it, never an error.
+        The guess. What the files do not show is a question in it, never an error.
 
     Raises:
         CorpusError: no folder, no file of rows, no item or no modality in it.
@@ -117,7 +117,7 @@ def guess_corpus(raw: Path) -> CorpusGuess:
         one.timing = timings[name]
     target = find_targets(streams, people)
     name = unicodedata.normalize("NFC", raw.resolve().name) or "corpus"
-    guess = CorpusGuess(raw, name, items, people, [], target, STEP, "", told=found.told, left_out=found.left_out)
+    guess = CorpusGuess(raw, name, items, people, [], target, STEP, "", notes=found.notes, left_out=found.left_out)
     guess.doubts = [*found.doubts, *people.doubts]
     _set_modalities(guess, streams)
     _set_step(guess)
@@ -234,13 +234,13 @@ def _set_offsets(guess: CorpusGuess) -> None:
         if timing.form == "rows" or not shifts or len(shifts) < 0.9 * len(starts[name]):
             continue
         middle = median(shifts)
-        told = f"{name} starts {middle:.6g} s after the other streams of its items"
+        delay = f"{name} starts {middle:.6g} s after the other streams of its items"
         if max(shifts) - min(shifts) <= max(1.0, 0.001 * middle):
             shift = round(middle) if middle >= 100 else round(middle, 2)
-            streams[name].timing = replace(timing, offset=-float(shift), reason=f"{timing.reason}; {told}")
+            streams[name].timing = replace(timing, offset=-float(shift), reason=f"{timing.reason}; {delay}")
         else:
             guess.doubts.append(
-                f"{told}, by another time in each item ({min(shifts):.6g} to {max(shifts):.6g} s). One offset cannot "
+                f"{delay}, by another time in each item ({min(shifts):.6g} to {max(shifts):.6g} s). One offset cannot "
                 "correct it: subtract each item's start in the raw files"
             )
 
@@ -251,9 +251,9 @@ def _set_questions(guess: CorpusGuess) -> None:
         guess.questions.extend(text for text in asked if text not in guess.questions)
     if guess.target is None:
         choices = [f"{m.name}: {column.name}" for m in guess.modalities for column in m.features if column.width == 1]
-        told = f" Columns that could be: {common(choices, 6)}." if choices else ""
+        listed = f" Columns that could be: {common(choices, 6)}." if choices else ""
         guess.questions.append(
-            "targets: what is predicted? No table or column is called label, target, annotation or the like." + told
+            "targets: what is predicted? No table or column is called label, target, annotation or the like." + listed
         )
     for modality in guess.modalities:
         guess.doubts.extend(f"{modality.name}: {c.doubt}" for c in modality.columns if c.doubt)

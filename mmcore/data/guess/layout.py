@@ -46,7 +46,7 @@ class Layout:
         tables: files that hold many items, or describe them.
         side: item to train, validation or test, where folders say so.
         left_out: path relative to the folder that was named, and why.
-        told: how the files were read, a sentence each.
+        notes: how the files were read, a sentence each.
     """
 
     root: Path
@@ -54,7 +54,7 @@ class Layout:
     tables: list[Path] = field(default_factory=list)
     side: dict[str, str] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_layout(folder: Path) -> Layout:
@@ -97,7 +97,7 @@ def find_layout(folder: Path) -> Layout:
             if len(part) > 1:
                 sides[path] = SIDES[part[0].lower()]
                 parts[path] = part[1:]
-        layout.told.append(f"sides: the folders {common(sorted(tops))} say which items train and test")
+        layout.notes.append(f"sides: the folders {common(sorted(tops))} say which items train and test")
     nested = [path for path in paths if len(parts[path]) == 2]
     for path in paths:
         if len(parts[path]) > 2:
@@ -147,7 +147,7 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
         outside = len(names) <= len(set(bare.values()))
         reason = f"{len(names)} folders and {len(set(bare.values()))} different file names: there are more items"
     if outside:
-        layout.told.append(f"layout: MODALITY/ITEM, folders are modalities ({reason})")
+        layout.notes.append(f"layout: MODALITY/ITEM, folders are modalities ({reason})")
         items = _items_in_folders(parts, folders, len(stems))
         counts = Counter(folders.values())
         for path, item in items.items():
@@ -156,7 +156,7 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
             else:
                 layout.files.append(Placed(folders[path], item, path))
     else:
-        layout.told.append(f"layout: ITEM/MODALITY, folders are items ({reason})")
+        layout.notes.append(f"layout: ITEM/MODALITY, folders are items ({reason})")
         for path in parts:
             layout.files.append(Placed(bare[path], folders[path], path))
 
@@ -209,11 +209,11 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
             leftover.extend(placed.path for placed in layout.files)
             layout.files.clear()
     if layout.files:
-        layout.told.append("layout: ITEM_MODALITY in the names of the files")
+        layout.notes.append("layout: ITEM_MODALITY in the names of the files")
     single = [path for path in leftover if names_stream(_stem(path)) or holds(_stem(path), DESCRIPTIONS)]
     rest = [path for path in leftover if path not in single]
     if not layout.files and len(rest) > 1:
-        layout.told.append(f"layout: one file an item, all of one modality, here called '{ONE}'")
+        layout.notes.append(f"layout: one file an item, all of one modality, here called '{ONE}'")
         layout.files.extend(Placed(ONE, _stem(path), path) for path in rest)
         rest = []
     layout.tables.extend(sorted([*single, *rest]))

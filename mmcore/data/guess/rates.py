@@ -79,17 +79,17 @@ def _choose(name: str, timing: Timing, measured: dict[str, Rate]) -> Timing:
         return replace(timing, question=f"{name}: how many rows a second? Its files have no times. {_write(None)}")
     other = min(measured, key=lambda name: measured[name].spread)
     rate = measured[other]
-    told = f"{rate.middle:.4g} rows a second (± {rate.spread:.1%}) against the length of {other} in {rate.items} items"
+    why = f"{rate.middle:.4g} rows a second (± {rate.spread:.1%}) against the length of {other} in {rate.items} items"
     fits = rate.candidates
     if rate.spread <= _LOOSEST and len(fits) == 1:
-        return replace(timing, sampling_rate=USUAL[fits[0]], reason=told)
+        return replace(timing, sampling_rate=USUAL[fits[0]], reason=why)
     if rate.spread > _LOOSEST:
-        told += "; the two do not have the same length"
+        why += "; the two do not have the same length"
     elif fits:
-        told += ", which fits " + " and ".join(f"{fit:.5g}" for fit in fits)
+        why += ", which fits " + " and ".join(f"{fit:.5g}" for fit in fits)
     else:
-        told += ", which is not a usual rate"
-    return replace(timing, reason=told, question=f"{name}: how many rows a second? {told}. {_write(fits)}")
+        why += ", which is not a usual rate"
+    return replace(timing, reason=why, question=f"{name}: how many rows a second? {why}. {_write(fits)}")
 
 
 def _write(fits: list[float] | None) -> str:

@@ -75,13 +75,13 @@ class Streams:
     Args:
         streams: by name, in the order of first mention.
         describing: tables of one row an item, with the name of their item column; indexed by item.
-        left_out: path and reason. told: how items were found. doubts: what the reader should look at.
+        left_out: path and reason. notes: how items were found. doubts: what the reader should look at.
     """
 
     streams: dict[str, Stream] = field(default_factory=dict)
     describing: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
     @property
@@ -94,9 +94,9 @@ class Streams:
 def find_streams(folder: Path, layout: Layout) -> Streams:
     """Put files into streams, and split tables that hold many items.
 
-    A name that one stream has and no other, but for a slip of a letter, is left out and told with the nearest item.
+    A name that one stream has and no other, but for a slip of a letter, is left out and listed with the nearest item.
     """
-    found = Streams(left_out=list(layout.left_out), told=list(layout.told))
+    found = Streams(left_out=list(layout.left_out), notes=list(layout.notes))
     for placed in layout.files:
         shown = placed.path.relative_to(folder).as_posix()
         if check_item_name(placed.item) != "ok":
@@ -149,7 +149,7 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
     if once and _describes(path, frame):
         frame.index = pd.Index(names)
         found.describing[shown] = frame
-        found.told.append(f"{shown}: one row an item ('{column}' names it)")
+        found.notes.append(f"{shown}: one row an item ('{column}' names it)")
         return
     name = _stream_name(path)
     stream = found.streams.setdefault(name, Stream(name))
@@ -161,7 +161,7 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
         part = Raw(frame.loc[index].reset_index(drop=True))
         stream.load[item] = lambda part=part: part
         stream.sources[item] = shown
-    found.told.append(f"{shown}: rows of {len(rows)} items ('{column}' names the item)")
+    found.notes.append(f"{shown}: rows of {len(rows)} items ('{column}' names the item)")
 
 
 def _describes(path: Path, frame: pd.DataFrame) -> bool:
@@ -235,10 +235,10 @@ def _drop_misspelt(found: Streams) -> None:
     for shown, frame in found.describing.items():
         strange = [str(item) for item in frame.index if str(item) not in has]
         if strange:
-            told = [
+            listed = [
                 f"'{item}'" + (f" (nearest: '{n}')" if (n := misspelt(item, list(has))) else "") for item in strange
             ]
-            found.doubts.append(f"{shown} names items without a file: {common(told)}")
+            found.doubts.append(f"{shown} names items without a file: {common(listed)}")
 
 
 def misspelt(name: str, others: list[str]) -> str | None:

@@ -60,8 +60,8 @@ def find_targets(streams: dict[str, Analysed], people: People) -> TargetGuess | 
         columns = [c for c in _columns(stream.guesses("target"))[0] if set(tokens(c.name)) & LABELS]
         if columns:
             scope, why = _scope(stream)
-            told = f"columns of {name} are so named, and are not read as features; {why}"
-            return TargetGuess(f"{name}_labels", scope, columns, [], stream, told)
+            reason = f"columns of {name} are so named, and are not read as features; {why}"
+            return TargetGuess(f"{name}_labels", scope, columns, [], stream, reason)
     return None
 
 

@@ -156,13 +156,13 @@ def span_of(frame: pd.DataFrame, columns: tuple[str, ...]) -> Span | None:
 
 
 def resolve_units(timings: dict[str, Timing]) -> dict[str, Timing]:
-    """Give every stream with times its unit, where that can be told.
+    """Give every stream with times its unit, where the numbers show it.
 
     Args:
         timings: by stream; ``rows`` are passed over.
 
     Returns:
-        The same streams; where the unit cannot be told ``factor`` is None and ``question`` asks for it.
+        The same streams; where they do not show the unit ``factor`` is None and ``question`` asks for it.
     """
     found = {name: _by_itself(timing) for name, timing in timings.items()}
     for _ in found:
@@ -219,22 +219,24 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
         if not ratios:
             continue
         ratio = median(ratios)
-        told = f"items are {ratio:.4g} times as long as in {name}"
+        ratio_text = f"items are {ratio:.4g} times as long as in {name}"
         nearest = min(FRAME_RATES, key=lambda rate: abs(ratio / rate - 1))
         for factor, unit in _DECADES:
             # Frame numbers of a stream that covers little of its items must not pass for seconds.
             low = (0.2 if factor == 1 else 0.1) if timing.whole else 0.05
             if low < ratio * factor < 2 and not timing.is_frames:
                 return replace(
-                    timing, factor=factor, reason=f"{unit}, as {told}" if factor != 1 else f"seconds, as {name}"
+                    timing, factor=factor, reason=f"{unit}, as {ratio_text}" if factor != 1 else f"seconds, as {name}"
                 )
         if timing.whole and abs(ratio / nearest - 1) <= _NEAR:
             near = [rate for rate in FRAME_RATES if abs(ratio / rate - 1) <= _frame_spread(ratios, timing)]
             if len(near) == 1:
-                why = f"frame numbers, {near[0]:g} a second, as {told}"
+                why = f"frame numbers, {near[0]:g} a second, as {ratio_text}"
                 return replace(timing, factor=1 / near[0], reason=why, is_frames=True)
-            return replace(timing, is_frames=True, reason=f"{told}: frame numbers, {_or(near or [nearest])} a second?")
-        timing = replace(timing, reason=told)
+            return replace(
+                timing, is_frames=True, reason=f"{ratio_text}: frame numbers, {_or(near or [nearest])} a second?"
+            )
+        timing = replace(timing, reason=ratio_text)
     return timing
 
 
@@ -282,10 +284,10 @@ def _question(name: str, timing: Timing) -> str:
         return f"{name}: '{timing.columns[0]}' counts frames. Frames a second?{more} Write rate: 1/FRAMES_A_SECOND"
     spans = list(timing.spans.values())
     steps = [span.step for span in spans if span.rows > 1]
-    told = f"about {median(steps):g} apart" if steps else "one a table"
+    spacing = f"about {median(steps):g} apart" if steps else "one a table"
     more = f"; {timing.reason}" if timing.reason else ""
     return (
-        f"{name}: in what unit is '{timing.columns[0]}' (times {told}{more})? "
+        f"{name}: in what unit is '{timing.columns[0]}' (times {spacing}{more})? "
         "Write rate: 1 for seconds, 0.001 for milliseconds, 1/25 for frames of 25 a second"
     )
 

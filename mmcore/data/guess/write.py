@@ -122,8 +122,8 @@ def _times(timing: Timing, indent: str, timed: bool) -> Iterator[str]:
     if not timed:
         return
     if timing.form == "rows":
-        told = timing.reason or "its files have no times"
-        yield from _comment(f"rows a second: {told}", indent)
+        reason = timing.reason or "its files have no times"
+        yield from _comment(f"rows a second: {reason}", indent)
         yield f"{indent}sampling_rate: {timing.sampling_rate or ASK}"
         return
     if timing.form == "segments":

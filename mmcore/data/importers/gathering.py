@@ -96,12 +96,12 @@ class Gathering:
             self._renamed.append(wanted)
         return name
 
-    def _write(self, item: str, modality: str, stream: Stream, told: str) -> None:
+    def _write(self, item: str, modality: str, stream: Stream, shown: str) -> None:
         values_TF = np.asarray(stream.values_TF)
         if values_TF.ndim != 2 or values_TF.dtype.kind not in "fiub" or not values_TF.shape[1]:
             raise CorpusError(
                 f"modality '{modality}' must hold numbers (rows, columns)",
-                found=f"{values_TF.dtype} of shape {values_TF.shape} for item '{told}'",
+                found=f"{values_TF.dtype} of shape {values_TF.shape} for item '{shown}'",
                 where=self._where,
             )
         facts = self._facts.get(modality)
@@ -109,12 +109,12 @@ class Gathering:
             folder = folder_name(modality)
             if folder.casefold() in {one.folder.casefold() for one in self._facts.values()} | {LABELS}:
                 folder += f"_{len(self._facts) + 1}"
-            facts = self._facts[modality] = _Facts(folder, values_TF.shape[1], told)
+            facts = self._facts[modality] = _Facts(folder, values_TF.shape[1], shown)
         if values_TF.shape[1] != facts.width:
             raise CorpusError(
                 f"modality '{modality}' must have the same columns in every item",
                 expected=f"{facts.width} columns, as item '{facts.first}' has",
-                found=f"{values_TF.shape[1]} for item '{told}'",
+                found=f"{values_TF.shape[1]} for item '{shown}'",
                 next_step="Convert the files again, or leave that item out",
                 where=self._where,
             )
@@ -249,7 +249,7 @@ class Gathering:
                 sides.setdefault(group, set()).add(side)
         return [group for group, where in sides.items() if len(where) > 1]
 
-    # What is told -------------------------------------------------------------------------------------------------
+    # What is reported -------------------------------------------------------------------------------------------------
     def _wrote(self, targets: Sequence[str]) -> list[str]:
         groups = len({group for _, group, _, _ in self._rows})
         sides = Counter(side for _, _, side, _ in self._rows if side is not None)

@@ -145,8 +145,8 @@ def write_parts(
                 where=str(path),
             )
     notes = list(guessed)
-    ranges, told = _ranges(parts)
-    notes += told
+    ranges, range_notes = _ranges(parts)
+    notes += range_notes
     aligned = not options.rates and _agree(parts, ranges)
     if aligned:
         ranges = [dict.fromkeys(one, padding.united(one)) for one in ranges]

@@ -97,11 +97,11 @@ class Imported:
 
     def lines(self) -> list[str]:
         """The whole as text for a terminal, with the next command last."""
-        told = [f"wrote {self.folder}", *(f"  {line}" for line in self.wrote)]
+        report = [f"wrote {self.folder}", *(f"  {line}" for line in self.wrote)]
         for title, lines in (("left out", self.left_out), ("guessed; change it in corpus.yaml", self.guessed)):
             if lines:
-                told += [f"{title}:", *(f"  {line}" for line in lines)]
-        return [*told, f"next: mmstudy data inspect {self.folder}"]
+                report += [f"{title}:", *(f"  {line}" for line in lines)]
+        return [*report, f"next: mmstudy data inspect {self.folder}"]
 
 
 def parse_rates(texts: Iterable[str]) -> dict[str, str]:

@@ -72,11 +72,11 @@ class ClassNames:
 
     def error(self, cell: str | float, where: str) -> CorpusError:
         """What is wrong with a cell that is no class."""
-        told = cell if isinstance(cell, str) else f"{cell:g}"
+        text = cell if isinstance(cell, str) else f"{cell:g}"
         return CorpusError(
             f"column '{self.column}' must hold names of its classes",
-            found=repr(told)[:80] if isinstance(cell, str) else told,
-            next_step=f"{nearest(told, self.labels)[:300]}. Correct the cell, leave it empty, or add the name to "
+            found=repr(text)[:80] if isinstance(cell, str) else text,
+            next_step=f"{nearest(text, self.labels)[:300]}. Correct the cell, leave it empty, or add the name to "
             "labels in corpus.yaml",
             where=where,
         )

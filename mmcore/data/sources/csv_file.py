@@ -1,4 +1,4 @@
-"""Reads columns of a .csv file; whatever is wrong is told with its line."""
+"""Reads columns of a .csv file; reports whatever is wrong with its line."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell:
     """The wanted columns that a table has once.
 
     Args:
-        tell: told of each that it lacks, with the nearest name that it has, or has twice.
+        tell: called with each that it lacks, with the nearest name that it has, or has twice.
 
     Raises:
         CorpusError: by default at the first.

@@ -31,9 +31,9 @@ def seconds_of_items(raw: Raw, given: Mapping[str, Data], faults: Faults) -> Raw
     for name, tables in raw.items():
         forms = {tuple(table.times): item for item, table in tables.items()}
         if len(forms) > 1:
-            told = [f"{' and '.join(form) or 'no times'} in item '{item}'" for form, item in forms.items()]
+            forms_text = [f"{' and '.join(form) or 'no times'} in item '{item}'" for form, item in forms.items()]
             faults.add(
-                "all tables must have times, or segments, or none", name=name, found=", ".join(sorted(told)),
+                "all tables must have times, or segments, or none", name=name, found=", ".join(sorted(forms_text)),
                 next_step="Give all of them times",
             )  # fmt: skip
     for item in dict.fromkeys(item for tables in raw.values() for item in tables):
@@ -64,19 +64,19 @@ def seconds_of_items(raw: Raw, given: Mapping[str, Data], faults: Faults) -> Raw
 
 def clock_of(data: Data, tables: Mapping[str, RawTable]) -> WrittenClock:
     """What corpus.yaml says about the times of a modality, or of targets over time."""
-    told: WrittenClock = {}
+    written: WrittenClock = {}
     table = next(iter(tables.values()), None)
     if table is not None and "start" in table.times:
-        told["start"], told["end"] = "start", "end"
+        written["start"], written["end"] = "start", "end"
     if data.sampling_rate is not None:
-        told["sampling_rate"] = _written(data.sampling_rate)
+        written["sampling_rate"] = _written(data.sampling_rate)
     if data.rate is not None:
-        told["rate"] = _written(data.rate)
+        written["rate"] = _written(data.rate)
     if data.offset:
-        told["offset"] = float(data.offset)
+        written["offset"] = float(data.offset)
     if len(data.missing_values):
-        told["missing_values"] = [float(value) for value in data.missing_values]
-    return told
+        written["missing_values"] = [float(value) for value in data.missing_values]
+    return written
 
 
 def _written(rate: float | Fraction | str) -> float | str:

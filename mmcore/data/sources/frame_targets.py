@@ -137,10 +137,10 @@ def shared_targets(
             next_step=nearest(name, list(modalities)) + ". Labels are given as a frame, or as item to frame",
         )
         return None
-    told = {"kinds": data.kinds, "labels": data.labels, "units": data.units, "resample": data.resample}
-    told |= {"sampling_rate": data.sampling_rate, "rate": data.rate, "offset": data.offset}
-    told |= {"missing_values": tuple(data.missing_values)}
-    for option in (option for option, value in told.items() if value):
+    options = {"kinds": data.kinds, "labels": data.labels, "units": data.units, "resample": data.resample}
+    options |= {"sampling_rate": data.sampling_rate, "rate": data.rate, "offset": data.offset}
+    options |= {"missing_values": tuple(data.missing_values)}
+    for option in (option for option, value in options.items() if value):
         faults.add(
             f"targets taken from a modality are read as that modality says, so they have no {option}",
             name=name,

@@ -52,10 +52,10 @@ class Draft:
         for name, tables in self.tables.items():
             for item, columns in tables.items():
                 for column, values_T in columns.items():
-                    told = json.dumps([name, item, column, values_T.dtype.str, len(values_T)])
+                    head = json.dumps([name, item, column, values_T.dtype.str, len(values_T)])
                     text = values_T.dtype == object
                     data = json.dumps(values_T.tolist()).encode() if text else np.ascontiguousarray(values_T).tobytes()
-                    whole.update(told.encode() + data)
+                    whole.update(head.encode() + data)
         return whole.hexdigest()
 
 
@@ -214,9 +214,9 @@ def write_draft(draft: Draft, folder: Path) -> Path:
     made = folder / MADE
     if made.is_file():
         try:
-            told = json.loads(made.read_text(encoding="utf-8"))
-            same = told["key"] == draft.key
-            untouched = content_key(folder) == told["content"]
+            content = json.loads(made.read_text(encoding="utf-8"))
+            same = content["key"] == draft.key
+            untouched = content_key(folder) == content["content"]
         except (OSError, ValueError, KeyError, TypeError, CorpusError):
             same, untouched = True, False
         if same and untouched:
@@ -239,6 +239,6 @@ def write_draft(draft: Draft, folder: Path) -> Path:
         for name, tables in draft.tables.items():
             for item, columns in tables.items():
                 write_table(partial / name / f"{item}.parquet", columns)
-        told = {"key": draft.key, "content": content_key(partial)}
-        (partial / MADE).write_text(json.dumps(told), encoding="utf-8")
+        content = {"key": draft.key, "content": content_key(partial)}
+        (partial / MADE).write_text(json.dumps(content), encoding="utf-8")
     return folder

@@ -18,15 +18,11 @@ MOST_FAULTS = 10
 """Faults that one message lists; the rest are counted."""
 
 
-@dataclass(frozen=True, eq=False)
-class ModalityData:
-    """The tables of one modality, with what cannot be read off them.
-
-    A plain mapping of item to table means the same as ``ModalityData(mapping)``.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Described:
+    """What the cells of a table do not say: how its columns and times are to be read.
 
     Args:
-        tables: item to table, or one frame with a column (or index level) ``item``. A table is a pandas frame, or an
-            array of shape (T, F) or (T,), one row a time. An item that is not there, or is None, lacks the modality.
         columns: names of an array's F columns; for frames the columns to use. None: ``NAME_0`` … for arrays, all
             columns for frames.
         sampling_rate: rows per second of tables without times, a number, a fraction or text such as ``"30000/1001"``;
@@ -39,10 +35,8 @@ class ModalityData:
         resample: one for all columns, or column to it: how several rows a step become one.
         rate, offset: seconds of the item are time × rate + offset; 0.001 for times in milliseconds.
         missing_values: numbers that stand for no value, such as -99999.
-        storage: number type in the prepared store; float16 halves wide streams.
     """
 
-    tables: Any
     columns: Sequence[str] | None = None
     sampling_rate: float | Fraction | str | None = None
     time: str = "time"
@@ -55,11 +49,28 @@ class ModalityData:
     rate: float | str | None = None
     offset: float = 0.0
     missing_values: Sequence[float] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityData(_Described):
+    """The tables of one modality, with what cannot be read off them.
+
+    A plain mapping of item to table means the same as ``ModalityData(mapping)``.
+
+    Args:
+        tables: item to table, or one frame with a column (or index level) ``item``. A table is a pandas frame, or an
+            array of shape (T, F) or (T,), one row a time. An item that is not there, or is None, lacks the modality.
+        storage: number type in the prepared store; float16 halves wide streams.
+        columns, sampling_rate, time, start, end, kinds, labels, units, resample, rate, offset, missing_values: see
+            :class:`_Described`; by keyword only.
+    """
+
+    tables: Any
     storage: Literal["float32", "float16"] = "float32"
 
 
 @dataclass(frozen=True, eq=False)
-class TargetData:
+class TargetData(_Described):
     """The targets, with what cannot be read off them.
 
     Args:
@@ -68,26 +79,14 @@ class TargetData:
         name: of the folder that holds them.
         components: column to the loss component that it adds to; None: each column is its own.
         when: column to a binary column; the first counts only where the second is true.
-        columns, sampling_rate, time, start, end, kinds, labels, units, resample, rate, offset, missing_values: as in
-            :class:`ModalityData`.
+        columns, sampling_rate, time, start, end, kinds, labels, units, resample, rate, offset, missing_values: see
+            :class:`_Described`; by keyword only.
     """
 
     tables: Any
     name: str = "targets"
     components: Mapping[str, str] = field(default_factory=dict)
     when: Mapping[str, str] = field(default_factory=dict)
-    columns: Sequence[str] | None = None
-    sampling_rate: float | Fraction | str | None = None
-    time: str = "time"
-    start: str = "start"
-    end: str = "end"
-    kinds: Kind | Mapping[str, Kind] | None = None
-    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    resample: Resample | Mapping[str, Resample] | None = None
-    rate: float | str | None = None
-    offset: float = 0.0
-    missing_values: Sequence[float] = ()
 
 
 Data = ModalityData | TargetData
@@ -176,10 +175,10 @@ class Faults:
                 next_step=error.next_step,
                 where=error.where,
             )
-        told = list(self._first.values())
-        if len(told) == 1:
-            raise told[0]
-        lines = [f"  {n}. {error.message}" for n, error in enumerate(told[:MOST_FAULTS], start=1)]
-        if len(told) > MOST_FAULTS:
-            lines.append(f"  and {len(told) - MOST_FAULTS} more")
-        raise CorpusError("\n".join([f"{len(told)} faults in these tables", *lines]))
+        errors = list(self._first.values())
+        if len(errors) == 1:
+            raise errors[0]
+        lines = [f"  {n}. {error.message}" for n, error in enumerate(errors[:MOST_FAULTS], start=1)]
+        if len(errors) > MOST_FAULTS:
+            lines.append(f"  and {len(errors) - MOST_FAULTS} more")
+        raise CorpusError("\n".join([f"{len(errors)} faults in these tables", *lines]))

@@ -1,4 +1,4 @@
-"""Reads ``items.csv``; whatever is wrong is told with file and line."""
+"""Reads ``items.csv``; reports whatever is wrong with file and line."""
 
 from __future__ import annotations
 

@@ -170,6 +170,11 @@ class _Reader:
 
     # Instructions ------------------------------------------------------------------------------------------------
     def _step(self, code: str) -> None:
+        """Do one instruction: of the stack and of single values here, others below.
+
+        Raises:
+            ValueError: no instruction of a pickle.
+        """
         stack, push = self._stack, self._stack.append
         match code:
             case "\x80":  # PROTO
@@ -216,6 +221,13 @@ class _Reader:
             case "B" | "C" | "\x8e" | "\x96":  # bytes, bytearray
                 data = self._take(self._number({"B": "<I", "C": "<B", "\x8e": "<Q", "\x96": "<Q"}[code]))
                 push(bytes(data) if len(data) < 256 else data)
+            case _:
+                self._contain(code)
+
+    def _contain(self, code: str) -> None:
+        """Make a container, or fill one."""
+        push = self._stack.append
+        match code:
             case "]":
                 push([])
             case "a":
@@ -250,6 +262,13 @@ class _Reader:
                 self._top(set).update(_plain(value) for value in values)
             case "\x91":
                 push(frozenset(_plain(value) for value in self._since_mark()))
+            case _:
+                self._refer(code)
+
+    def _refer(self, code: str) -> None:
+        """Remember a value, look one up, or do what stands for a call."""
+        stack, push = self._stack, self._stack.append
+        match code:
             case "g" | "h" | "j":
                 push(self._memo[self._place(code)])
             case "p" | "q" | "r":

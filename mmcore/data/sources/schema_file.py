@@ -1,4 +1,4 @@
-"""Reads ``corpus.yaml``; whatever is wrong is told with file, line and the nearest valid name."""
+"""Reads ``corpus.yaml``; reports whatever is wrong with file, line and the nearest valid name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tables of a corpus folder lie, and what is told where one is missing or cannot be opened."""
+"""Where the tables of a corpus folder lie, and what is reported where one is missing or cannot be opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads one table, .parquet, .feather or .csv, as plain float arrays; whatever is wrong is told with file and line."""
+"""Reads one table, .parquet, .feather or .csv, as plain float arrays; reports whatever is wrong with file and line."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class BottleneckFusion(Fusion):
 
     Args:
         modalities: at least two names.
-        sizes: of every layer; without rotary positions the tokens' steps are told by sinusoids, for an even width.
+        sizes: of every layer; without rotary positions sinusoids mark the tokens' steps (the width must be even).
         layers: at least 1.
         tokens: N, at least 1.
 

@@ -22,7 +22,7 @@ SPANS = 50
 ASKED, DRAWS = 5, 3
 """Steps of a window whose gradients are taken, and signed sums of outputs for each."""
 LAGS = 15
-"""Spans back that are told one by one."""
+"""Spans back that are reported one by one."""
 
 MEASURES = ("occlusion", "gradient", "nearness", "beyond")
 

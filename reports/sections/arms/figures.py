@@ -45,8 +45,8 @@ class AverageRanks(FigureBase):
     def numbers(self) -> pd.DataFrame:
         """One row an arm, the best first. Empty below three arms or two repeats."""
         found = self.ranks
-        told = zip(found.arms, found.average, strict=True) if len(found.arms) >= FEWEST_ARMS and found.n > 1 else ()
-        return pd.DataFrame([(arm, rank, found.n) for arm, rank in told], columns=["arm", "average_rank", "n"])
+        ranked = zip(found.arms, found.average, strict=True) if len(found.arms) >= FEWEST_ARMS and found.n > 1 else ()
+        return pd.DataFrame([(arm, rank, found.n) for arm, rank in ranked], columns=["arm", "average_rank", "n"])
 
     def drawn(self) -> Drawing:
         """Arms from top to bottom, the best first; bars of arms that are alike in as few lanes as hold them."""

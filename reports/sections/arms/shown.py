@@ -10,7 +10,7 @@ from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 
 
-def told_arms(results: StudyResults, answered: Collection[str]) -> tuple[str, ...]:
+def shown_arms(results: StudyResults, answered: Collection[str]) -> tuple[str, ...]:
     """The reference and the arm with the best mean score on the study's metric, of those that have answers.
 
     Returns:

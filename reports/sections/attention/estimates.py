@@ -157,8 +157,8 @@ class Attending:
     @property
     def ranked_of_all(self) -> str:
         """The same of all arms, for words about all of them."""
-        told = list(dict.fromkeys(map(self.ranked, self.arms)))
-        return told[0] if len(told) == 1 else "other steps (earlier ones where a model cannot look ahead)"
+        rankings = list(dict.fromkeys(map(self.ranked, self.arms)))
+        return rankings[0] if len(rankings) == 1 else "other steps (earlier ones where a model cannot look ahead)"
 
     # Layers --------------------------------------------------------------------------------------------------------
     def layers(self, arm: str) -> tuple[tuple[str, int], ...]:

@@ -7,7 +7,7 @@ import math
 from reports.model.section import Finding, Section, SectionTable
 from reports.numbers import counted, interval, listing, number, percent, probability
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.attention.estimates import MEASURES, Attending, Correlation, Measure
 from reports.sections.attention.tables import difference_table, faithfulness_table, flow_table, layer_table
 from reports.sections.faithfulness import RULE, Label
@@ -31,17 +31,17 @@ def section(results: StudyResults) -> Section | None:
     found = Attending.of(results)
     if found is None:
         return None
-    told = told_arms(results, found.arms)
+    shown = shown_arms(results, found.arms)
     return Section(
         key="attention",
         title="Attention",
         question="Where does attention look, and does it show what the model uses?",
         lead=_lead(found),
         findings=(
-            *(_believed(found, arm) for arm in told),
-            *_others(found, told),
-            *(finding for arm in told for finding in _overstated(found, arm)),
-            *(_looks(found, arm) for arm in told if found.layers(arm)),
+            *(_believed(found, arm) for arm in shown),
+            *_others(found, shown),
+            *(finding for arm in shown for finding in _overstated(found, arm)),
+            *(_looks(found, arm) for arm in shown if found.layers(arm)),
             *(finding for arm in found.arms for finding in _flow(found, arm)),
             *_differences(found),
         ),
@@ -116,12 +116,12 @@ def _believed(found: Attending, arm: str) -> Finding:
     return Finding(text, judged.label, judged.tone, "Rank correlation " + "; ".join(more))
 
 
-def _others(found: Attending, told: tuple[str, ...]) -> list[Finding]:
+def _others(found: Attending, shown: tuple[str, ...]) -> list[Finding]:
     """The words for all other arms, in one sentence."""
     by_label: dict[str, list[str]] = {}
     for arm in found.arms:
         judged = found.faithfulness(arm)
-        if arm not in told and judged.correlation.n:
+        if arm not in shown and judged.correlation.n:
             by_label.setdefault(judged.label, []).append(f"{arm} ({number(judged.correlation.mean)})")
     parts = [f"{listing(arms)}: {label}" for label, arms in by_label.items()]
     return [Finding(f"The other arms (ρ in brackets): {'; '.join(parts)}.")] if parts else []
@@ -205,10 +205,10 @@ def _differences(found: Attending) -> list[Finding]:
         decided = [d for d in found.differences if d.measure == name and d.test.sign]
         if not decided:
             continue
-        told = [f"{d.arm} {number(d.test.estimate.mean, signed=True)}" for d in decided]
+        listed = [f"{d.arm} {number(d.test.estimate.mean, signed=True)}" for d in decided]
         findings.append(
             Finding(
-                f"Arms differ from {found.reference} in {words}: {listing(told)}{_unit(found, name)}.",
+                f"Arms differ from {found.reference} in {words}: {listing(listed)}{_unit(found, name)}.",
                 "differs",
                 "plain",
                 f"{_agreed(found, name)}; largest p after correction for {len(found.differences)} comparisons: "
@@ -247,7 +247,7 @@ def _limits(found: Attending) -> str:
     span = f"spans of {counted(longest, 'step')}" if longest > 1 else "single steps"
     stable = {arm: found.stability(arm) for arm in found.arms}
     known = [value for value in stable.values() if not math.isnan(value)]
-    told = (
+    reading = (
         " Agreement between the repeats of an arm on how rollout falls off with time: mean rank correlation "
         f"{number(min(known))} to {number(max(known))}."
         if known
@@ -258,7 +258,7 @@ def _limits(found: Attending) -> str:
         "from one repeat to the next, so they are averaged. Flow is a share of what is read, not of its value: a large "
         "vector without information has a large share, too. Edits are changes of class targets, which the model must "
         f"predict. Words are corrected for the number of tests: half of alpha is for tests of single "
-        f"arms (Holm), half for the comparisons of arms, which are judged together.{told}"
+        f"arms (Holm), half for the comparisons of arms, which are judged together.{reading}"
     )
 
 

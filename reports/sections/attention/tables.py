@@ -37,8 +37,8 @@ def layer_table(found: Attending) -> Table:
     rows = []
     for arm in found.arms:
         for place, layer in found.layers(arm):
-            told = [found.layer(arm, place, layer, name) for name in measures]
-            rows.append([arm, place, layer + 1, *(_known(one.mean) for one in told), told[0].n])
+            measured = [found.layer(arm, place, layer, name) for name in measures]
+            rows.append([arm, place, layer + 1, *(_known(one.mean) for one in measured), measured[0].n])
     return plain_table(columns, rows)
 
 

@@ -9,7 +9,7 @@ from reports.numbers import counted, interval, listing, number, percent
 from reports.sections.corruption.estimates import KIND_WORDS, Curve
 from reports.statistics.intervals import Estimate, estimate
 
-MOST_TOLD = 4
+MOST_NAMED = 4
 """Intervals that stand below a sentence, of the lowest scores; the table has all."""
 
 
@@ -37,8 +37,8 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     if undamaged.high < 0:
         undamaged = next(iter(known.values()))[0]
         text = f"'{arm}' is below the naive predictors even without damage."
-        told = f"Undamaged: {_told(undamaged)}, {percent(level)} interval, {counted(undamaged.n, 'repeat')}."
-        return Finding(text, "below undamaged", "bad", f"{told} {evidence}")
+        clean = f"Undamaged: {_estimate_text(undamaged)}, {percent(level)} interval, {counted(undamaged.n, 'repeat')}."
+        return Finding(text, "below undamaged", "bad", f"{clean} {evidence}")
     below = {curve: start for curve, leads in judged.items() if (start := _below(leads)) is not None}
     above = [curve for curve, leads in judged.items() if all(e.low > 0 for e in leads)]
     if len(above) == len(known):
@@ -48,8 +48,11 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     if undamaged.low <= 0:
         opening = f"'{arm}' is not shown to be above the naive predictors, even without damage."
     if below:
-        told = [f"{_named(curve)} ({_where(curve, start)})" for curve, start in sorted(below.items(), key=_first)]
-        parts = [opening, f"'{arm}' {'is' if opening else 'falls'} below the naive predictors with {listing(told)}."]
+        crossings = [f"{_named(curve)} ({_where(curve, start)})" for curve, start in sorted(below.items(), key=_first)]
+        parts = [
+            opening,
+            f"'{arm}' {'is' if opening else 'falls'} below the naive predictors with {listing(crossings)}.",
+        ]
     else:
         parts = [opening or f"It is not shown that '{arm}' falls below the naive predictors, nor that it stays above."]
     parts.append(_rest("It stays above with", above, known))
@@ -59,7 +62,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
 
 
 def questions_of(curves: Mapping[str, Sequence[Curve]], families: int) -> int:
-    """How many questions an arm's words answer, with those of all other arms that are told of.
+    """How many questions an arm's words answer, with those of all other arms that are named.
 
     Args:
         curves: by arm. families: how many share the section's alpha evenly.
@@ -79,8 +82,8 @@ def _below(leads: Sequence[Estimate]) -> int | None:
 
 def _where(curve: Curve, start: int) -> str:
     """``from 17 % of the steps on``, or the strongest level alone."""
-    told = _amount(curve.levels[start], curve.unit)
-    return f"at {told}" if start == len(curve.levels) - 1 else f"from {told} on"
+    level = _amount(curve.levels[start], curve.unit)
+    return f"at {level}" if start == len(curve.levels) - 1 else f"from {level} on"
 
 
 def _first(one: tuple[Curve, int]) -> float:
@@ -92,21 +95,21 @@ def _rest(start: str, curves: Sequence[Curve], known: dict[Curve, list[Estimate]
     """Kinds with which it is so for all modalities, then single curves of other kinds; empty for none."""
     if not curves:
         return ""
-    told = []
+    parts = []
     for kind, words in KIND_WORDS.items():
         mine = [curve for curve in curves if curve.kind == kind]
         if mine and len(mine) == sum(curve.kind == kind for curve in known):
-            told.append(words)
+            parts.append(words)
         else:
-            told += [_named(curve) for curve in mine]
-    return f"{start} {listing(told)}."
+            parts += [_named(curve) for curve in mine]
+    return f"{start} {listing(parts)}."
 
 
 def _costs(curves: Sequence[Curve], level: float, overlap: float) -> str:
     steepest = max(curves, key=lambda c: estimate(c.cost_R).mean)
     cost = estimate(steepest.cost_R, level, overlap)
-    told = f"{percent(level)} interval {interval(cost.low, cost.high)}, n = {cost.n}"
-    return f"Costs most: {_named(steepest)}, {number(cost.mean)} on average over all levels ({told})."
+    spread = f"{percent(level)} interval {interval(cost.low, cost.high)}, n = {cost.n}"
+    return f"Costs most: {_named(steepest)}, {number(cost.mean)} on average over all levels ({spread})."
 
 
 def _witnesses(known: dict[Curve, list[Estimate]], level: float) -> str:
@@ -116,11 +119,11 @@ def _witnesses(known: dict[Curve, list[Estimate]], level: float) -> str:
         at = min(range(len(leads)), key=lambda i: leads[i].mean)
         lowest.append((leads[at], f"{_named(curve)} at {_amount(curve.levels[at], curve.unit)}"))
     lowest.sort(key=lambda one: one[0].mean)
-    told = [f"{place} {_told(e)}" for e, place in lowest[:MOST_TOLD]]
-    return f"Least ahead of the naive predictors ({percent(level)} intervals over repeats): {'; '.join(told)}."
+    listed = [f"{place} {_estimate_text(e)}" for e, place in lowest[:MOST_NAMED]]
+    return f"Least ahead of the naive predictors ({percent(level)} intervals over repeats): {'; '.join(listed)}."
 
 
-def _told(e: Estimate) -> str:
+def _estimate_text(e: Estimate) -> str:
     return number(e.mean) + (f" ({interval(e.low, e.high)})" if e.n > 1 else "")
 
 

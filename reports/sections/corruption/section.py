@@ -11,7 +11,7 @@ import numpy as np
 from reports.model.section import Finding, Section, SectionTable, Table, Tone, plain_table
 from reports.numbers import counted, interval, listing, number, probability
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.corruption.estimates import FAMILIES, KIND_WORDS, Comparison, Robustness
 from reports.sections.corruption.falls import fall, questions_of
 from reports.sections.family import Test
@@ -69,7 +69,7 @@ def section(results: StudyResults) -> Section | None:
 def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
     """Where the reference and the best arm fall below the naive predictors."""
     level = 1 - results.study.alpha
-    curves = {arm: [c for c in found.curves if c.arm == arm and c.reads] for arm in told_arms(results, found.arms)}
+    curves = {arm: [c for c in found.curves if c.arm == arm and c.reads] for arm in shown_arms(results, found.arms)}
     questions = questions_of(curves, FAMILIES)
     return [fall(arm, mine, level, results.overlap, questions) for arm, mine in curves.items() if mine]
 
@@ -92,8 +92,10 @@ def _verdicts(found: Robustness) -> list[Finding]:
         on_area = _split(comparisons, [c.area.sign for c in comparisons])
         on_cost = _split(comparisons, [-c.cost.sign for c in comparisons])
         more, less = f"keeps a better score than '{reference}'", f"a worse one than '{reference}'"
-        kept = _told(on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep a better score or {less}")
-        lost = _told(
+        kept = _sentence(
+            on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep a better score or {less}"
+        )
+        lost = _sentence(
             on_cost, len(comparisons), "costs it less", "costs it more", "is not shown to cost it more or less"
         )
         text = f"Over all levels '{arm}' {kept}. Damage {lost}."
@@ -110,7 +112,9 @@ def _split(comparisons: Sequence[Comparison], signs: Sequence[int]) -> tuple[lis
     return better, worse
 
 
-def _told(split: tuple[list[Comparison], list[Comparison]], asked: int, better: str, worse: str, neither: str) -> str:
+def _sentence(
+    split: tuple[list[Comparison], list[Comparison]], asked: int, better: str, worse: str, neither: str
+) -> str:
     """``costs it less with noise (audio) and costs it more with …``; what is not decided is left out."""
     decided = [(words, which) for words, which in zip((better, worse), split, strict=True) if which]
     parts = [
@@ -150,11 +154,11 @@ def _areas(found: Robustness, level: float, overlap: float) -> Table:
         if not c.reads:
             continue
         clean, area, cost = (estimate(x, level, overlap) for x in (c.score_RL[:, 0], c.area_R, c.cost_R))
-        told = (clean.mean, area.mean, area.low, area.high, cost.mean, cost.low, cost.high, c.levels[-1], c.unit)
+        numbers = (clean.mean, area.mean, area.low, area.high, cost.mean, cost.low, cost.high, c.levels[-1], c.unit)
         crossed = sorted(c.crossing_R[np.isfinite(c.crossing_R)].tolist())
         ends = (crossed[0], crossed[-1]) if crossed else (None, None)
         below = c.crossing if math.isfinite(c.crossing) else None
-        rows.append((c.arm, c.modality, c.kind, area.n, *told, below, len(crossed), *ends))
+        rows.append((c.arm, c.modality, c.kind, area.n, *numbers, below, len(crossed), *ends))
     columns = (
         "arm", "modality", "damage", "n", "undamaged", "area", "area_low", "area_high", "cost", "cost_low", "cost_high",
         "strongest", "unit", "below_naive_from", "repeats_below", "earliest", "latest",
@@ -167,10 +171,10 @@ def _comparisons(found: Robustness) -> Table:
     columns = ("arm", "reference", "damage", "modality", "n", "family", *parts, *(f"cost_{part}" for part in parts))
     rows = []
     for c in found.comparisons:
-        told: list[Any] = [c.arm, c.reference, c.kind, c.modality, c.area.estimate.n, c.area.family]
-        told += _tested(c.area, "better", "worse")
-        told += _tested(c.cost, "costs more", "costs less")
-        rows.append(told)
+        row: list[Any] = [c.arm, c.reference, c.kind, c.modality, c.area.estimate.n, c.area.family]
+        row += _tested(c.area, "better", "worse")
+        row += _tested(c.cost, "costs more", "costs less")
+        rows.append(row)
     return plain_table(columns, rows)
 
 

@@ -13,7 +13,7 @@ from reports.figures.base import FigureBase
 from reports.figures.style import legend_over_all, sheet
 from reports.numbers import number
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.figures_timeline import (
     HEIGHTS,
     Timeline,
@@ -45,7 +45,7 @@ class ErrorCase(FigureBase):
         self.name = f"{HARD}_{number}"
         self.title = f"Hardest span: {self.component}"
         answers = results.answers(ErrorsResult)
-        self.arms = told_arms(results, {answer.arm for answer in answers})
+        self.arms = shown_arms(results, {answer.arm for answer in answers})
         self.order = _order(results)
         self.repeat, self.cases = self._found(answers)
 
@@ -75,7 +75,7 @@ class ErrorCase(FigureBase):
 
     def numbers(self) -> pd.DataFrame:
         """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
-        rows = Timeline(self.cases, self.order).told() if self.cases else []
+        rows = Timeline(self.cases, self.order).as_rows() if self.cases else []
         item = next((case.item for case in self.cases.values()), None)
         frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
         return frame.assign(item=item, repeat=self.repeat)
@@ -98,7 +98,7 @@ class ErrorEnds(FigureBase):
         self.component = results.components[number]
         self.name = f"{ENDS}_{number}_{place}"
         answers = results.answers(ErrorsResult)
-        arms = told_arms(results, {answer.arm for answer in answers})
+        arms = shown_arms(results, {answer.arm for answer in answers})
         self.arm = arms[place] if place < len(arms) else None
         self.title = f"Worst and best span of {self.arm}: {self.component}"
         self.order = _order(results)
@@ -136,7 +136,7 @@ class ErrorEnds(FigureBase):
     def numbers(self) -> pd.DataFrame:
         """As :meth:`ErrorCase.numbers`, with ``end``: worst or best."""
         parts = [
-            pd.DataFrame(Timeline({str(self.arm): case}, self.order).told(), columns=COLUMNS)
+            pd.DataFrame(Timeline({str(self.arm): case}, self.order).as_rows(), columns=COLUMNS)
             .astype({"value": float})
             .assign(item=case.item, repeat=self.repeat, end=end)
             for end, case in self.cases.items()

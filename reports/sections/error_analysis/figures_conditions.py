@@ -12,7 +12,7 @@ from reports.figures.marks import dots, intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, marker, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.estimates import Ratio, ratios
 
 WIDEST = 30.0
@@ -29,7 +29,7 @@ class ErrorConditions(FigureBase):
     def __init__(self, results: StudyResults) -> None:
         self.results = results
         self.found: list[Ratio] = ratios(results) if results.answers(ErrorsResult) else []
-        self.told = told_arms(results, {r.arm for r in self.found})
+        self.shown = shown_arms(results, {r.arm for r in self.found})
 
     @property
     def description(self) -> str:
@@ -57,7 +57,7 @@ class ErrorConditions(FigureBase):
         components = list(dict.fromkeys(frame["component"]))
         # An arm has the same colour in all figures.
         order = {arm.name: i for i, arm in enumerate(self.results.study.arms)}
-        widest = min(WIDEST, max(1.5, *(max(r.ratio, 1 / r.ratio) for r in self.found if r.arm in self.told)) * 1.3)
+        widest = min(WIDEST, max(1.5, *(max(r.ratio, 1 / r.ratio) for r in self.found if r.arm in self.shown)) * 1.3)
         edges = ["ratio", "low", "high", "naive"]
         frame[edges] = frame[edges].clip(1 / widest, widest)
         across, down = min(2, len(components)), -(-len(components) // 2)
@@ -68,9 +68,9 @@ class ErrorConditions(FigureBase):
             axes.set_xscale("log")
             axes.axvline(1.0, color=INK, alpha=0.45, linewidth=0.9)
             axes.set_title(shortened(component), loc="left")
-            for at, arm in enumerate(self.told):
+            for at, arm in enumerate(self.shown):
                 i, mine = order[arm], here.loc[here["arm"] == arm]
-                mine = mine.assign(row=mine["row"] + (at - (len(self.told) - 1) / 2) * 0.3)
+                mine = mine.assign(row=mine["row"] + (at - (len(self.shown) - 1) / 2) * 0.3)
                 look = {"shape": marker(i), "size": 4.5, "filled": i % 2 == 0, "linewidth": 1.0}
                 intervals(axes, mine, x="ratio", tint=colour(i), line=1.5, label=shortened(arm), **look)
             naive = here.drop_duplicates("row", keep="last")

@@ -100,9 +100,9 @@ class Timeline:
         return getattr(self.inside, part) if part in ("gates", "shares") else {}
 
     def _line(self, axes: Axes, n: int, titled: bool) -> None:
-        told = self.case.lines[n]
-        look = {"drawstyle": "steps-mid" if told.kind != "continuous" else "default", "marker": "."}
-        self._curve(axes, told.true, color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
+        drawn = self.case.lines[n]
+        look = {"drawstyle": "steps-mid" if drawn.kind != "continuous" else "default", "marker": "."}
+        self._curve(axes, drawn.true, color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
         for arm, case in self.cases.items():
             i = self.order[arm]
             look = {"color": colour(i), "linestyle": line(i), "marker": marker(i), "label": shortened(arm)}
@@ -111,9 +111,9 @@ class Timeline:
             edits = pd.DataFrame({"time": self.x[list(self.case.events)], "height": 0.02})
             look = {"shape": "|", "size": 5, "linewidth": 1.0, "alpha": 0.7, "label": "edit"}
             dots(axes, edits, "time", "height", tint=INK, transform=axes.get_xaxis_transform(), **look)
-        unit = f" ({told.unit})" if told.unit else ""
-        what = {"binary": "probability", "categorical": "class"}.get(told.kind, "")
-        names = (f"track {told.track}", shortened(told.parameter, 14) + unit, what)
+        unit = f" ({drawn.unit})" if drawn.unit else ""
+        what = {"binary": "probability", "categorical": "class"}.get(drawn.kind, "")
+        names = (f"track {drawn.track}", shortened(drawn.parameter, 14) + unit, what)
         if titled:
             axes.set_title(shortened(" ".join(name for name in names if name), 30), loc="left", fontsize=8, pad=3)
         else:
@@ -139,7 +139,7 @@ class Timeline:
         table = pd.DataFrame({"time": self.x, "value": np.array(values)})
         curve(axes, table, "time", "value", color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
 
-    def told(self) -> list[tuple[Any, ...]]:
+    def as_rows(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""
         found: list[tuple[Any, ...]] = []
 
@@ -217,12 +217,12 @@ def words_inside(cases: Sequence[Case], arm: str) -> list[str]:
     seen = next((case.attention for case in cases if case.attention), None)
     if seen is not None:
         first = seen.rows[0]
-        told = f"Attention of '{arm}': of {PARTS[part_of(first.place)]}, layer {first.layer + 1}, mean over heads"
+        text = f"Attention of '{arm}': of {PARTS[part_of(first.place)]}, layer {first.layer + 1}, mean over heads"
         if stream(first.place):
-            told += ", a line for each modality or pair of them that can be read there"
+            text += ", a line for each modality or pair of them that can be read there"
         if seen.of > len(seen.rows):
-            told += f" (the first {len(seen.rows)} of {seen.of})"
-        parts.append(told + ", from the step with the largest loss in the span (dotted line).")
+            text += f" (the first {len(seen.rows)} of {seen.of})"
+        parts.append(text + ", from the step with the largest loss in the span (dotted line).")
     return parts
 
 

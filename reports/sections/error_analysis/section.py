@@ -13,7 +13,7 @@ from mmcore.answers.error_analysis import ErrorsResult
 from reports.model.section import Finding, Section, SectionTable, Table, plain_table
 from reports.numbers import counted, interval, listing, number, percent
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.between_items import LEAST_GROUPS
 from reports.sections.error_analysis.estimates import (
     LEAST_RATIO,
@@ -32,8 +32,8 @@ MOST_GAINS = 6
 """Gains that are described in words, the largest first; the table has all."""
 MOST_DRAWN = 6
 """Components whose cases are drawn."""
-MOST_TOLD = 2
-"""Arms that :func:`told_arms` names at most."""
+MOST_NAMED = 2
+"""Arms that :func:`shown_arms` names at most."""
 HARD = "errors_hardest"
 ENDS = "errors_ends"
 """First parts of the names of the pictures of cases."""
@@ -44,11 +44,11 @@ def section(results: StudyResults) -> Section | None:
     answers = results.answers(ErrorsResult)
     if not answers:
         return None
-    told = told_arms(results, {answer.arm for answer in answers})
+    shown = shown_arms(results, {answer.arm for answer in answers})
     found, gained = ratios(results), gains(results)
     listed = max(answer.settings.cases for answer in answers if isinstance(answer.settings, ErrorsAnalysis))
     drawn = range(min(MOST_DRAWN, len(results.components)))
-    cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_TOLD)))]
+    cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_NAMED)))]
     return Section(
         key="errors",
         title="Where the errors are",
@@ -56,12 +56,12 @@ def section(results: StudyResults) -> Section | None:
         lead=(
             "Every target of the test items was put into groups according to what the corpus shows at the predicted "
             "step: its binary features, edits, how many tracks are active, the place in the item, and whether a "
-            f"modality is there{_columns_told(results)}. A ratio of 2 means that the loss is twice the loss of the "
+            f"modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss of the "
             "group it is compared with; the ratio of the naive predictors says how much harder the targets themselves "
             "are there. Groups are the same for all arms. Losses that differ by a factor of less than "
             f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
         ),
-        findings=(*_harder(found, told[-1:]), *_gains(gained)),
+        findings=(*_harder(found, shown[-1:]), *_gains(gained)),
         figures=("errors_conditions", *cases),
         tables=(
             SectionTable(
@@ -111,7 +111,7 @@ def _columns(results: StudyResults) -> list[str]:
     return list(dict.fromkeys(condition.name for condition in conditions))
 
 
-def _columns_told(results: StudyResults) -> str:
+def _columns_named(results: StudyResults) -> str:
     columns = _columns(results)
     return f"; and according to what items.csv says about the item ({listing(columns)})" if columns else ""
 
@@ -132,7 +132,7 @@ def _of_items(results: StudyResults) -> str:
 def _left_out(results: StudyResults) -> str:
     """What has no picture, and where it is."""
     arms = {answer.arm for answer in results.answers(ErrorsResult)}
-    others, components = len(arms) - len(told_arms(results, arms)), results.components[MOST_DRAWN:]
+    others, components = len(arms) - len(shown_arms(results, arms)), results.components[MOST_DRAWN:]
     parts = [counted(others, "more arm")] if others else []
     parts += [counted(len(components), "component") + f" ({listing(components)})"] if components else []
     if not parts:
@@ -159,8 +159,8 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
     strongest = sorted(alike.values(), key=lambda entry: -abs(math.log(entry[1][0].ratio)))
     for places, rows in strongest[:MOST_PLACES]:
         first, *others = rows
-        told = f"{number(first.ratio)} times that of “{places[0].base}” for {first.component}"
-        told += "".join(f", {number(r.ratio)} for {r.component}" for r in others)
+        text = f"{number(first.ratio)} times that of “{places[0].base}” for {first.component}"
+        text += "".join(f", {number(r.ratio)} for {r.component}" for r in others)
         evidence = (
             f"{first.component}: {interval(first.low, first.high)}, n = {first.n}; naive predictors "
             f"{number(first.naive)}; skill {number(first.skill)} against {number(first.base_skill)}."
@@ -172,7 +172,7 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
             evidence += f" {one} against {other}."
         kinds = {r.sign for r in rows}
         label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
-        findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {told}.", label, "plain", evidence))
+        findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {text}.", label, "plain", evidence))
     return findings
 
 
@@ -211,8 +211,8 @@ def _ratios(found: Sequence[Ratio]) -> Table:
     for r in found:
         verdict = words.get(r.outcome, r.outcome)
         edges = (r.ratio, r.low, r.high, r.n, r.naive, r.skill, r.base_skill)
-        told = (verdict, r.test.p, r.test.family)
-        rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *told))
+        verdicts = (verdict, r.test.p, r.test.family)
+        rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *verdicts))
     return plain_table(columns, rows)
 
 
@@ -250,8 +250,8 @@ def _gain_table(gained: Sequence[Gain]) -> Table:
     for g in gained:
         d, verdict = g.test.estimate, words.get(g.outcome, g.outcome)
         place = (g.place.condition, g.place.group, g.place.base, g.component)
-        told = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
-        rows.append((g.arm, g.reference, *place, *told))
+        numbers = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
+        rows.append((g.arm, g.reference, *place, *numbers))
     return plain_table(columns, rows)
 
 

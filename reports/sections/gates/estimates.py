@@ -14,7 +14,7 @@ import numpy as np
 from mmcore.answers.gates import Condition, GatesResult, Holding, OfComponent
 from reports.numbers import listing
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.gates.belief import Belief, Corrected, believe
 from reports.sections.yardstick import Yardstick
 from reports.statistics.agreement import icc
@@ -66,12 +66,12 @@ class Gating:
     """Everything that the answers of a study say about gates.
 
     Args:
-        arms: those with answers, in the study's order. told: the few that words and large pictures are about.
-        by_arm: their answers by repeat. level: coverage of intervals. yardstick: what holding a gate costs is told in.
+        arms: those with answers, in the study's order. shown: the few that words and large pictures are about.
+        by_arm: their answers by repeat. level: coverage of intervals. yardstick: measures what holding a gate costs.
     """
 
     arms: tuple[str, ...]
-    told: tuple[str, ...]
+    shown: tuple[str, ...]
     by_arm: dict[str, dict[int, GatesResult]]
     overlap: float
     level: float
@@ -87,7 +87,7 @@ class Gating:
         if not arms:
             return None
         level, yardstick = 1 - results.study.alpha, Yardstick.of(results)
-        return cls(arms, told_arms(results, arms), by_arm, results.overlap, level, yardstick)
+        return cls(arms, shown_arms(results, arms), by_arm, results.overlap, level, yardstick)
 
     def gates(self, arm: str) -> tuple[str, ...]:
         """Those of the arm's model: one for each modality that it reads, or for each side of a pair."""

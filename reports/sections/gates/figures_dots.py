@@ -125,7 +125,7 @@ class GateConditions(OfGates):
         return (
             "Mean gate at steps where a condition holds minus the mean elsewhere, one plot for each gate: mean over "
             f"repeats with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider "
-            "then. Tracks are numbered from 0." + arms_told(self.gating)
+            "then. Tracks are numbered from 0." + arms_shown(self.gating)
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -139,24 +139,24 @@ class GateConditions(OfGates):
         """Modalities side by side, conditions from top to bottom, arms by mark."""
         gating = self.gating
         assert gating is not None
-        frame = self.frame().query("arm in @gating.told")
+        frame = self.frame().query("arm in @gating.shown")
         gates = [m for m in gating.all_gates if m in set(frame["gate"])][:MOST_GATES]
         conditions = list(dict.fromkeys(frame["condition"]))
         figure, plots = sheet(1.3 + 0.3 * len(conditions), len(gates), max(1, len(gates)), sharex=True, sharey=True)
         for axes, gate in zip(plots, gates, strict=False):
             axes.set_title(shortened(gate, 44 // len(gates)), loc="left")
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
-            for i, arm in enumerate(gating.told):
+            for i, arm in enumerate(gating.shown):
                 part = frame.loc[(frame["arm"] == arm) & (frame["gate"] == gate)]
-                shift = 0.24 * (i - (len(gating.told) - 1) / 2)
+                shift = 0.24 * (i - (len(gating.shown) - 1) / 2)
                 _dots(axes, part, "condition", conditions, shift, i, tint=shade(gating, gate))
             name_rows(axes, [shortened(c, 22) for c in conditions])
             axes.locator_params(axis="x", nbins=3)
             axes.margins(x=0.12)
         figure.supxlabel("gate while the condition holds, minus gate elsewhere", fontsize=10)
-        if len(gating.told) > 1:
+        if len(gating.shown) > 1:
             # Arms by mark alone: colours stand for gates.
-            for i, arm in enumerate(gating.told):
+            for i, arm in enumerate(gating.shown):
                 face = INK if i % 2 == 0 else PAPER
                 look = {"marker": marker(i), "color": INK, "markerfacecolor": face}
                 sign(plots[0], shortened(arm), linestyle="none", **look)
@@ -172,7 +172,7 @@ class GateComponents(OfGates):
 
     @property
     def description(self) -> str:
-        arm = f" of '{self.gating.told[-1]}'" if self.gating else ""
+        arm = f" of '{self.gating.shown[-1]}'" if self.gating else ""
         return (
             f"By component{arm}: on the left, the loss from masking the modality behind a gate, in units of the "
             "naive loss (1: as much as a naive predictor has); on the right, the rank correlation of gate × norm with "
@@ -195,7 +195,7 @@ class GateComponents(OfGates):
         """Two plots side by side, components from top to bottom, gates by mark."""
         gating = self.gating
         assert gating is not None
-        arm = gating.told[-1]
+        arm = gating.shown[-1]
         frame = self.frame().query("arm == @arm")
         components = list(dict.fromkeys(frame["component"]))
         gates = gating.gates(arm)[:MOST_GATES]
@@ -222,11 +222,11 @@ def _dots(
     intervals(axes, part, tint=tint, shape=marker(i), size=6, filled=i % 2 == 0, linewidth=1.4, **look)
 
 
-def arms_told(gating: Gating | None) -> str:
+def arms_shown(gating: Gating | None) -> str:
     """What a description must say when only some arms are drawn; empty otherwise."""
-    if gating is None or len(gating.told) == len(gating.arms):
+    if gating is None or len(gating.shown) == len(gating.arms):
         return ""
-    return f" Drawn: {' and '.join(gating.told)}; the table has all arms with gates."
+    return f" Drawn: {' and '.join(gating.shown)}; the table has all arms with gates."
 
 
 def _numbers(e: Estimate) -> tuple[float, float, float, int]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Drawing
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, abreast, legend_over_all, only_first, shortened
 from reports.sections.gates.estimates import Gating
-from reports.sections.gates.figures_dots import MOST_GATES, OfGates, arms_told, pairs, shade
+from reports.sections.gates.figures_dots import MOST_GATES, OfGates, arms_shown, pairs, shade
 
 BINS_TOGETHER = 4
 """Bins of the histogram that are drawn as one: 0.04 wide, which smooths what a few steps leave ragged."""
@@ -68,7 +68,7 @@ class GatesAround(OfGates):
         return (
             "Mean gate by time from an edit (a step whose target has another class than the step before), minus its "
             f"mean over the times that are drawn: mean over repeats, bands are {self.interval}s. Edits are close "
-            f"together, so the picture includes others.{arms_told(self.gating)}"
+            f"together, so the picture includes others.{arms_shown(self.gating)}"
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -87,7 +87,7 @@ class GatesAround(OfGates):
 
         unit = "steps" if gating.first(gating.arms[0]).step is None else "s"
         names = ("time", f"time from an edit ({unit})", "gate minus its mean")
-        figure, plots = _by_arm(gating, frame, gating.told, names)
+        figure, plots = _by_arm(gating, frame, gating.shown, names)
         for axes in plots:
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
             axes.axhline(0.0, color=INK, alpha=0.25, linewidth=0.9)

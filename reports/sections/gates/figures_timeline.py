@@ -36,7 +36,7 @@ class GateTimeline(OfGates):
 
     @property
     def _arm(self) -> str | None:
-        return self.gating.told[-1] if self.gating else None
+        return self.gating.shown[-1] if self.gating else None
 
     @property
     def _line(self) -> Timeline | None:
@@ -66,22 +66,23 @@ class GateTimeline(OfGates):
 
     def numbers(self) -> pd.DataFrame:
         """One row per line and step: ``item, lane, name, time, value``."""
-        told, rows = self._line, []
-        if told is not None:
-            for lane, name, values in _lines(told):
+        timeline, rows = self._line, []
+        if timeline is not None:
+            for lane, name, values in _lines(timeline):
                 for i, value in enumerate(values):
-                    rows.append((told.item, lane, name, round((told.first + i) * (self._step or 1.0), 6), value))
-            rows += [(told.item, "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in told.events]
+                    time = round((timeline.first + i) * (self._step or 1.0), 6)
+                    rows.append((timeline.item, lane, name, time, value))
+            rows += [(timeline.item, "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in timeline.events]
         return pd.DataFrame(rows, columns=["item", "lane", "name", "time", "value"])
 
     def drawn(self) -> Drawing:
         """Lanes below one another on one axis of time."""
-        told, gating, frame = self._line, self.gating, self.frame()
-        assert told is not None
+        timeline, gating, frame = self._line, self.gating, self.frame()
+        assert timeline is not None
         assert gating is not None
-        gates = list(told.gates)[:MOST_GATES]
-        features = [m for m in gates if m in told.features and not np.isnan(told.features[m].values).all()]
-        targets = told.targets
+        gates = list(timeline.gates)[:MOST_GATES]
+        features = [m for m in gates if m in timeline.features and not np.isnan(timeline.features[m].values).all()]
+        targets = timeline.targets
         heights = [2.2, *[0.8] * len(features), *[1.2] * len(targets)]
         figure, lanes = sheet(0.9 + 0.72 * sum(heights), len(heights), sharex=True, height_ratios=heights)
 
@@ -95,7 +96,7 @@ class GateTimeline(OfGates):
         lanes[0].set_ylabel("gate")
         for axes, m in zip(lanes[1:], features, strict=False):
             line_of(axes, "features", m, color=shade(gating, m), linewidth=1.3)
-            _note(axes, told.features[m].name or f"length of {m}")
+            _note(axes, timeline.features[m].name or f"length of {m}")
         for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
             look = {"color": INK, "drawstyle": "steps-mid", "linewidth": 1.1, "alpha": 0.8}
             line_of(axes, "true", target.parameter, **look)
@@ -116,11 +117,11 @@ class GateTimeline(OfGates):
         return figure
 
 
-def _lines(told: Timeline) -> list[tuple[str, str, tuple[float, ...]]]:
-    found = [("gates", name, values) for name, values in told.gates.items()]
-    found += [("passing", name, values) for name, values in told.passing.items()]
-    found += [("features", name, one.values) for name, one in told.features.items()]
-    for target in told.targets:
+def _lines(timeline: Timeline) -> list[tuple[str, str, tuple[float, ...]]]:
+    found = [("gates", name, values) for name, values in timeline.gates.items()]
+    found += [("passing", name, values) for name, values in timeline.passing.items()]
+    found += [("features", name, one.values) for name, one in timeline.features.items()]
+    for target in timeline.targets:
         found += [("true", target.parameter, target.true), ("predicted", target.parameter, target.predicted)]
     return found
 

@@ -22,7 +22,7 @@ def section(results: StudyResults) -> Section | None:
     gating = Gating.of(results)
     if gating is None:
         return None
-    findings = [finding for arm in gating.told for finding in _findings(gating, arm)]
+    findings = [finding for arm in gating.shown for finding in _findings(gating, arm)]
     return Section(
         key="gates",
         title="Gates",
@@ -74,7 +74,7 @@ def _pairs(gating: Gating) -> str:
 
 
 def _limits(gating: Gating) -> str:
-    told = f" Sentences are about {listing(list(gating.told))}; the tables have all arms with gates."
+    scope = f" Sentences are about {listing(list(gating.shown))}; the tables have all arms with gates."
     edits = (
         "Words are corrected for the number of tests (Holm): half of alpha is for whether gates can be believed "
         "and matter, half for the conditions under which they are wider; each half covers all gates and arms. Only the "
@@ -84,7 +84,7 @@ def _limits(gating: Gating) -> str:
     return (
         f"{THRESHOLDS} {RULE} The loss at a single step also depends on chance, which no gate can predict: ρ stays "
         f"below 1 even for gates that decide. {edits}These findings hold for this corpus."
-        + (told if len(gating.told) < len(gating.arms) else "")
+        + (scope if len(gating.shown) < len(gating.arms) else "")
     )
 
 
@@ -152,13 +152,13 @@ def _effect(effect: Effect, what: str) -> str:
     cost = effect.cost
     if not cost.n:
         return ""
-    told = f" ({interval(cost.low, cost.high)})" if cost.n > 1 else ""
+    spread = f" ({interval(cost.low, cost.high)})" if cost.n > 1 else ""
     start = f"With {what} held at {'its mean' if what == 'it' else 'their means'}"
     match effect.kind:
         case "costs":
-            return f"{start}, the same model scores worse by {number(cost.mean)}{told}."
+            return f"{start}, the same model scores worse by {number(cost.mean)}{spread}."
         case "helps":
-            return f"{start}, the same model scores better by {number(-cost.mean)}{told}."
+            return f"{start}, the same model scores better by {number(-cost.mean)}{spread}."
         case "none":
             mean = number(0.0 - cost.mean, signed=True)
             return f"{start}, the score of the same model changes by no more than the margin: {mean}."
@@ -173,19 +173,19 @@ def _turned(cost: Estimate) -> str:
 
 
 def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str:
-    told = f"Gate × norm: {belief.passing.evidence}; the gate alone: ρ = {_brief(belief.opening.correlation)}"
-    told += f"; the norm alone: ρ = {number(belief.norm.mean)}"
+    text = f"Gate × norm: {belief.passing.evidence}; the gate alone: ρ = {_brief(belief.opening.correlation)}"
+    text += f"; the norm alone: ρ = {number(belief.norm.mean)}"
     if gating.by(arm) == "steps":
         by_item = gating.belief(arm, gate, "items").passing.correlation
         if by_item.n:
-            told += f"; gate × norm by item: ρ = {_brief(by_item)}"
+            text += f"; gate × norm by item: ρ = {_brief(by_item)}"
     if gate is not None:
         follows = gating.follows(arm, gate)
         if follows is not None:
             name, r, times = follows
-            told += f"; of all features the gate correlates most with {name} (r = {number(r)}, {times} of "
-            told += f"{counted(len(gating.by_arm[arm]), 'repeat')})"
-    return f"{told}."
+            text += f"; of all features the gate correlates most with {name} (r = {number(r)}, {times} of "
+            text += f"{counted(len(gating.by_arm[arm]), 'repeat')})"
+    return f"{text}."
 
 
 def _together(gating: Gating, arm: str) -> Finding:
@@ -226,11 +226,11 @@ def _moving(gating: Gating, arm: str) -> Finding:
 def _repeats(gating: Gating, arm: str) -> Finding:
     how_far, when = gating.agreement(arm)
     entropy = gating.entropy(arm)
-    told = f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider."
+    text = f"Repeats of '{arm}' {_agree(how_far)} on how far each gate opens and {_agree(when)} on when it opens wider."
     if math.isnan(how_far) and math.isnan(when):
-        told = f"It is not known whether repeats of '{arm}' would agree."
+        text = f"It is not known whether repeats of '{arm}' would agree."
     return Finding(
-        told,
+        text,
         evidence=(
             f"ICC(3,1) {number(how_far)} over {counted(len(gating.gates(arm)), 'gate')} and {number(when)} over "
             f"conditions. {'The two of a pair' if gating.in_pairs(arm) else 'They'} share what passes with an "

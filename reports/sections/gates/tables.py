@@ -104,8 +104,8 @@ def _conditions_table(gating: Gating) -> Table:
     for arm in gating.arms:
         for gate in gating.gates(arm):
             for d in gating.differences(arm, gate):
-                told = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high, d.p_holm)
-                rows.append((arm, gate, d.condition, *told, d.difference.n))
+                means = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high)
+                rows.append((arm, gate, d.condition, *means, d.p_holm, d.difference.n))
     columns = (
         "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p", "repeats",
     )  # fmt: skip
@@ -119,7 +119,7 @@ def _components_table(gating: Gating) -> Table:
             for component in gating.first(arm).components:
                 lost = gating.component_increase(arm, gate, component)
                 rho = gating.component_rho(arm, gate, component)
-                told = (lost.mean, lost.low, lost.high, rho.mean, rho.low, rho.high, rho.n)
-                rows.append((arm, gate, component, *told))
+                numbers = (lost.mean, lost.low, lost.high, rho.mean, rho.low, rho.high, rho.n)
+                rows.append((arm, gate, component, *numbers))
     columns = ("arm", "gate", "component", "lost", "low", "high", "ρ", "ρ low", "ρ high", "repeats")
     return plain_table(columns, rows)

@@ -30,21 +30,21 @@ def by_item(results: StudyResults) -> Section | None:
     if max(map(len, items.values()), default=0) < 2:
         return None
     overall = _rows(results.once(item_overall))
-    told: dict[tuple[str, str], Row] = {}
+    by_pair: dict[tuple[str, str], Row] = {}
     for row in overall:
         # The sum over components comes first, where there is one.
-        told.setdefault((row["arm"], row["reference"]), row)
+        by_pair.setdefault((row["arm"], row["reference"]), row)
     alpha = results.study.alpha
-    floors = family_floors([row["repeats"] for row in told.values()])
+    floors = family_floors([row["repeats"] for row in by_pair.values()])
     findings = [
         _finding(row, items[pair], alpha, floor, results.shared)
-        for (pair, row), floor in zip(told.items(), floors, strict=True)
+        for (pair, row), floor in zip(by_pair.items(), floors, strict=True)
     ][:MOST_PAIRS]
     columns = (
         "arm", "against", "on", "difference", "low", "high", "p", "p after Holm", "items", "groups", "repeats",
         "items gained",
     )  # fmt: skip
-    left = len(told) - MOST_PAIRS
+    left = len(by_pair) - MOST_PAIRS
     return Section(
         key="by_item",
         title="Gains and losses by item",
@@ -64,7 +64,7 @@ def by_item(results: StudyResults) -> Section | None:
                 plain_table(columns, [tuple({**r, "component": r["component"] or "all"}.values()) for r in overall]),
             ),
         ),
-        limits=" ".join(_limits(results, left, len(told), min(floors) > alpha)),
+        limits=" ".join(_limits(results, left, len(by_pair), min(floors) > alpha)),
     )  # fmt: skip
 
 

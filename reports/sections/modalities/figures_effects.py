@@ -29,8 +29,8 @@ _LABELS = {
 class OfOneArm(FigureBase):
     """A figure about the first arm that the section describes; there may be none."""
 
-    def __init__(self, told: Sequence[Dossier]) -> None:
-        self.told = told[:1]
+    def __init__(self, dossiers: Sequence[Dossier]) -> None:
+        self.dossiers = dossiers[:1]
 
 
 class ModalityEffects(OfOneArm):
@@ -42,7 +42,7 @@ class ModalityEffects(OfOneArm):
 
     @property
     def description(self) -> str:
-        dossier = self.told[0] if self.told else None
+        dossier = self.dossiers[0] if self.dossiers else None
         if dossier is None:
             return ""
         ways = []
@@ -65,7 +65,7 @@ class ModalityEffects(OfOneArm):
     def numbers(self) -> pd.DataFrame:
         """One row per modality, component and way: ``arm, modality, component, way, mean, low, high, n``."""
         rows = []
-        for dossier in self.told:
+        for dossier in self.dossiers:
             for p in dossier.parts:
                 component = dossier.yardstick.named(p.component)
                 for way, test in zip(WAYS, (p.gain, p.share, p.drop, p.placebo), strict=True):
@@ -77,7 +77,7 @@ class ModalityEffects(OfOneArm):
     def drawn(self) -> Drawing:
         """One plot below the other, on one scale."""
         frame = self.frame()
-        dossier = self.told[0]
+        dossier = self.dossiers[0]
         components = [dossier.yardstick.named(c) for c in dossier.components][:MOST_ROWS]
         modalities = dossier.modalities[:MOST_MODALITIES]
         ways = [way for way in WAYS if way in set(frame["way"])]

@@ -33,9 +33,9 @@ class ModalityInterplay(OfOneArm):
     def description(self) -> str:
         how = self._how()
         return (
-            f"Shapley interaction index in {_metric(self.told)}, a row for each pair of modalities and a column for "
-            f"each component, {how}. Blue: the two bring more together than the sum of what each brings; orange: less; "
-            "deeper colours mean larger values. Marks: shown beyond chance and beyond the margin; circle "
+            f"Shapley interaction index in {_metric(self.dossiers)}, a row for each pair of modalities and a column "
+            f"for each component, {how}. Blue: the two bring more together than the sum of what each brings; orange: "
+            "less; deeper colours mean larger values. Marks: shown beyond chance and beyond the margin; circle "
             "together, square overlap (what one brings, the other brings, too), triangle hinder (not both bring "
             "anything)."
         )
@@ -43,16 +43,16 @@ class ModalityInterplay(OfOneArm):
     def _how(self) -> str:
         if self._retrained():
             return "every subset retrained"
-        way = self.told[0].way(self.told[0].main) if self.told else ""
+        way = self.dossiers[0].way(self.dossiers[0].main) if self.dossiers else ""
         return f"of the trained model, masked by {way}" if way else ""
 
     def _retrained(self) -> bool:
-        return any(pair.retrained is not None for dossier in self.told for pair in dossier.pairs)
+        return any(pair.retrained is not None for dossier in self.dossiers for pair in dossier.pairs)
 
     def numbers(self) -> pd.DataFrame:
         """One row per pair and component: ``arm, pair, component, index, low, high, n, word``."""
         rows = []
-        for dossier in self.told:
+        for dossier in self.dossiers:
             for p in dossier.pairs:
                 e = p.retrained.estimate if p.retrained else p.masked.get(dossier.main) if dossier.main else None
                 if e is not None and e.n and not (self._retrained() and p.retrained is None):
@@ -92,7 +92,7 @@ class ModalityAdditive(OfOneArm):
     @property
     def description(self) -> str:
         return (
-            f"Score ({_metric(self.told)}) of the trained model as it is (filled circle) and of its additive "
+            f"Score ({_metric(self.dossiers)}) of the trained model as it is (filled circle) and of its additive "
             "projection (open square), which has no interaction of modalities (EMAP), by component: means "
             "over repeats. The bar between them is the score that needs interaction. A star: the interaction helps, "
             f"beyond chance and beyond the margin. Skill below {number(LOWEST)} is drawn at the edge."
@@ -105,14 +105,14 @@ class ModalityAdditive(OfOneArm):
                 d.arm, d.yardstick.named(a.component), a.score.mean, a.projected.mean, a.gap.estimate.mean,
                 a.gap.estimate.low, a.gap.estimate.high, a.gap.paired.n, a.gap.sign > 0,
             )
-            for d in self.told for a in d.additive
+            for d in self.dossiers for a in d.additive
         ]  # fmt: skip
         columns = ["arm", "component", "score", "additive", "difference", "low", "high", "n", "shown"]
         return pd.DataFrame(rows, columns=columns)
 
     def drawn(self) -> Drawing:
         """Components from top to bottom."""
-        yardstick = self.told[0].yardstick
+        yardstick = self.dossiers[0].yardstick
         frame = self.frame().head(MOST_COMPONENTS).reset_index(names="row")
         whole, parts = ["score", "additive"], frame[["score", "additive"]]
         frame[whole] = parts.clip(lower=LOWEST) if yardstick.naive_is_zero else parts
@@ -130,5 +130,5 @@ class ModalityAdditive(OfOneArm):
         return figure
 
 
-def _metric(told: Sequence[Dossier]) -> str:
-    return told[0].yardstick.title if told else "score"
+def _metric(dossiers: Sequence[Dossier]) -> str:
+    return dossiers[0].yardstick.title if dossiers else "score"

@@ -23,7 +23,7 @@ class ModalityMasks(OfOneArm):
 
     @property
     def description(self) -> str:
-        arm = self.told[0].arm if self.told else ""
+        arm = self.dossiers[0].arm if self.dossiers else ""
         return (
             f"Score that '{arm}' loses over all components if a modality is masked, for each way of masking, and "
             "score that models retrained without it lose: means and intervals over repeats. Masked inputs are unlike "
@@ -34,7 +34,7 @@ class ModalityMasks(OfOneArm):
     def numbers(self) -> pd.DataFrame:
         """One row per modality and way: ``arm, modality, way, mean, low, high, n``."""
         rows = []
-        for dossier in self.told:
+        for dossier in self.dossiers:
             for p in dossier.parts:
                 if p.component is not None or not p.drops:
                     continue
@@ -62,6 +62,6 @@ class ModalityMasks(OfOneArm):
             mine = mine.assign(row=[modalities.index(m) + 0.15 * (i - (len(ways) - 1) / 2) for m in mine["modality"]])
             intervals(axes, mine, tint=colour(i), shape=marker(i), size=6, filled=way == ANEW, label=way)
         name_rows(axes, [shortened(name, 20) for name in modalities])
-        axes.set_xlabel(self.told[0].yardstick.lost)
+        axes.set_xlabel(self.dossiers[0].yardstick.lost)
         legend_over_all(figure, columns, handletextpad=0.2, columnspacing=1.2)
         return figure

@@ -78,8 +78,8 @@ class Masked:
     def learned(self) -> dict[str, float] | None:
         """What the learned embeddings of absence were trained on: mean share of the steps of training windows at which
         a modality was absent; None: nothing is learned about absence, or no answer says so."""
-        told = [answer.learned for answer in self.answers.values() if answer.learned]
-        return {name: float(np.mean([one[name] for one in told])) for name in self.modalities} if told else None
+        known = [answer.learned for answer in self.answers.values() if answer.learned]
+        return {name: float(np.mean([one[name] for one in known])) for name in self.modalities} if known else None
 
     @property
     def zero_absence(self) -> bool:
@@ -89,8 +89,8 @@ class Masked:
     @property
     def untrained(self) -> tuple[str, ...]:
         """Modalities whose learned embedding of absence was never trained in some repeat."""
-        told = [answer.learned for answer in self.answers.values() if answer.learned]
-        return tuple(name for name in self.modalities if any(not one[name] for one in told))
+        known = [answer.learned for answer in self.answers.values() if answer.learned]
+        return tuple(name for name in self.modalities if any(not one[name] for one in known))
 
     def word(self, absence: Absence, names: Sequence[str]) -> str:
         """How these modalities were masked, in words: a learned embedding is named, and that it was never trained."""
@@ -99,8 +99,8 @@ class Masked:
         never = [name for name in names if name in self.untrained]
         if not never:
             return LEARNED
-        told = "" if len(never) == len(names) else f" for {listing(never)}"
-        return f"{LEARNED.removesuffix(')')}, never trained{told})"
+        names_text = "" if len(never) == len(names) else f" for {listing(never)}"
+        return f"{LEARNED.removesuffix(')')}, never trained{names_text})"
 
     def score(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
         """The study's measure by repeat, (R,); None: over all components."""

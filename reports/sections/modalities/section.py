@@ -8,7 +8,7 @@ from typing import TypeVar, get_args
 from reports.model.section import Finding, Section, Tone
 from reports.numbers import interval, listing, number, percent, probability
 from reports.records.frame import StudyResults
-from reports.sections.arms.shown import told_arms
+from reports.sections.arms.shown import shown_arms
 from reports.sections.family import Test
 from reports.sections.modalities.dossier import Additive, Dossier, Pair, Part, Used, Useful
 from reports.sections.modalities.masked import WORDS, Masked
@@ -17,7 +17,7 @@ from reports.sections.modalities.tests import assess
 from reports.sections.yardstick import Yardstick
 from reports.verdicts.dominance import Dominance
 
-MOST_TOLD = 8
+MOST_NAMED = 8
 """Disagreements and pairs that are described one by one; the tables have all."""
 PLACEBO = "Against a placebo of the same size"
 T = TypeVar("T", Part, Pair)
@@ -33,22 +33,22 @@ def section(results: StudyResults) -> Section | None:
     found = assess(results)
     if not found:
         return None
-    told = told_dossiers(results, found)
+    dossiers = shown_dossiers(results, found)
     return Section(
         key="modalities",
         title="What each modality does",
         question=_question(found),
         lead=_lead(results, found),
-        findings=tuple(finding for dossier in told for finding in _findings(results, dossier, len(found) > 1)),
+        findings=tuple(finding for dossier in dossiers for finding in _findings(results, dossier, len(found) > 1)),
         figures=("modality_effects", "modality_interplay", "modality_additive", "modality_masks"),
         tables=tables(results, found),
         limits=_limits(results, found),
     )
 
 
-def told_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
+def shown_dossiers(results: StudyResults, found: Sequence[Dossier]) -> list[Dossier]:
     """The dossiers for words and pictures; the tables have all."""
-    names = told_arms(results, [d.arm for d in found])
+    names = shown_arms(results, [d.arm for d in found])
     return [d for d in found if d.arm in names]
 
 
@@ -102,11 +102,11 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
         findings.append(
             Finding(
                 f"'{part.modality}'{of} {part.disagreement}{_for(part.component)}.", "disagreement", "open",
-                " ".join(told for told in (
-                    _told(PLACEBO, part.placebo, results, "it gains"),
-                    _told("Trained without it", part.gain, results),
-                    _told("Masked", part.drop, results),
-                ) if told),
+                " ".join(sentence for sentence in (
+                    _tested(PLACEBO, part.placebo, results, "it gains"),
+                    _tested("Trained without it", part.gain, results),
+                    _tested("Masked", part.drop, results),
+                ) if sentence),
             )
         )  # fmt: skip
     pairs = [pair for pair in dossier.pairs if pair.word in ("together", "overlap", "hinder")]
@@ -115,15 +115,15 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
     return findings + ([additive] if additive else [])
 
 
-def _largest(told: Sequence[T], test: Callable[[T], Test | None]) -> list[T]:
+def _largest(candidates: Sequence[T], test: Callable[[T], Test | None]) -> list[T]:
     """Those with the largest effects, in the order given."""
 
     def size(one: T) -> float:
         found = test(one)
         return abs(found.estimate.mean) if found else 0.0
 
-    least = sorted(map(size, told), reverse=True)[:MOST_TOLD][-1:]
-    return [one for one in told if size(one) >= least[0]] if least else []
+    least = sorted(map(size, candidates), reverse=True)[:MOST_NAMED][-1:]
+    return [one for one in candidates if size(one) >= least[0]] if least else []
 
 
 def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Finding | None:
@@ -133,11 +133,11 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     label = whole.useful or whole.used or ""
     opening = _opening(whole, f"'{name}'", of)
     sentences = [opening] if opening else []
-    for order, told, start in (
+    for order, words, start in (
         (get_args(Useful), [(p.useful, p.component) for p in rest], "By component it is"),
         (get_args(Used), [(p.used, p.component) for p in rest], _by_component(rest if not opening else [whole])),
     ):
-        by_word = {word: [c for w, c in told if w == word and c is not None] for word in order}
+        by_word = {word: [c for w, c in words if w == word and c is not None] for word in order}
         listed = "; ".join(f"{word} for {listing(of_word)}" for word, of_word in by_word.items() if of_word)
         if listed:
             start = start if sentences else f"By component '{name}'{of} is"
@@ -145,10 +145,10 @@ def _about(results: StudyResults, dossier: Dossier, name: str, of: str) -> Findi
     if not sentences:
         return None
     evidence = [
-        _told(PLACEBO, whole.placebo, results, "it gains"),
-        _told("Trained without it", whole.gain, results),
-        _told("Share", whole.share, results, "is"),
-        _told("Masked", whole.drop, results),
+        _tested(PLACEBO, whole.placebo, results, "it gains"),
+        _tested("Trained without it", whole.gain, results),
+        _tested("Share", whole.share, results, "is"),
+        _tested("Masked", whole.drop, results),
     ]
     return Finding(" ".join(sentences), label, TONES.get(label, "plain"), " ".join(t for t in evidence if t))
 
@@ -200,7 +200,7 @@ def _paired(results: StudyResults, pair: Pair) -> Finding:
         "overlap": f"{both} overlap{_for(pair.component)}: what one brings, the other brings in part as well.",
         "hinder": f"{both} hinder each other{_for(pair.component)}: both bring less than the sum of what each brings.",
     }[pair.word or ""]
-    return Finding(text, pair.word or "", "plain", _told("Interaction index", pair.retrained, results, "is"))
+    return Finding(text, pair.word or "", "plain", _tested("Interaction index", pair.retrained, results, "is"))
 
 
 def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Finding | None:
@@ -219,7 +219,7 @@ def _needs(results: StudyResults, additive: Sequence[Additive], of: str) -> Find
     )
     if without:
         text += f" It needs none for {listing([c for c in without if c])}."
-    return Finding(text, "interaction" if changes else "", "plain", _told("The whole", additive[0].gap, results))
+    return Finding(text, "interaction" if changes else "", "plain", _tested("The whole", additive[0].gap, results))
 
 
 def _scores(ones: Sequence[Additive]) -> str:
@@ -234,7 +234,7 @@ def _for(component: str | None) -> str:
     return "" if component is None else f" for {component}"
 
 
-def _told(what: str, test: Test | None, results: StudyResults, verb: str = "") -> str:
+def _tested(what: str, test: Test | None, results: StudyResults, verb: str = "") -> str:
     """A test in numbers; empty where there is none."""
     if test is None or not test.paired.n:
         return ""
@@ -295,7 +295,7 @@ def _limits(results: StudyResults, found: Sequence[Dossier]) -> str:
         f"components another, and the chance of any false word is at most {percent(results.study.alpha)} if no "
         "modality does anything."
     )
-    if len(found) > 1 and len(told_dossiers(results, found)) < len(found):
+    if len(found) > 1 and len(shown_dossiers(results, found)) < len(found):
         limits.append("Words and pictures are about the reference and the best arm; the tables have all arms.")
     return " ".join(one for one in limits if one)
 

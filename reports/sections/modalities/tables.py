@@ -96,8 +96,8 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
 
 def _asked(found: Sequence[Dossier]) -> str:
     trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
-    told = ("useful when retrained" if trained else "", "used by the trained model" if masked else "")
-    return " · ".join(part for part in told if part)
+    parts = ("useful when retrained" if trained else "", "used by the trained model" if masked else "")
+    return " · ".join(part for part in parts if part)
 
 
 def _words(found: Sequence[Dossier]) -> Table:
@@ -106,8 +106,8 @@ def _words(found: Sequence[Dossier]) -> Table:
     rows = []
     for d in found:
         for c in d.components:
-            told = {p.modality: " · ".join(w for w in (p.useful, p.used) if w) for p in d.parts if p.component == c}
-            cells = [told.get(name) for name in modalities]
+            words = {p.modality: " · ".join(w for w in (p.useful, p.used) if w) for p in d.parts if p.component == c}
+            cells = [words.get(name) for name in modalities]
             rows.append((*([d.arm] if several else []), d.yardstick.named(c), *cells))
     return plain_table((*(["arm"] if several else []), "component", *modalities), rows)
 
@@ -146,10 +146,10 @@ def _pairs(found: Sequence[Dossier]) -> Table:
     rows = []
     for d in found:
         for p in d.pairs:
-            told = (d.arm, p.one, p.other, d.yardstick.named(p.component))
+            names = (d.arm, p.one, p.other, d.yardstick.named(p.component))
             if p.retrained is not None:
-                rows.append((*told, "retrained", p.word, *_test(p.retrained)))
-            rows += [(*told, d.way(a), None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
+                rows.append((*names, "retrained", p.word, *_test(p.retrained)))
+            rows += [(*names, d.way(a), None, *_interval(e), e.n, None) for a, e in p.masked.items() if e.n]
     return plain_table(
         ("arm", "one", "other", "component", "how", "word", "index", "low", "high", "n", "p"), rows
     )  # fmt: skip
@@ -223,5 +223,5 @@ def _test(test: Test | None) -> tuple[float | int | None, ...]:
 
 def _without_empty(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Table:
     """Without the columns of tests that were not made."""
-    told = [any(row[at] is not None for row in rows) for at in range(len(columns))]
-    return plain_table(tuple(compress(columns, told)), [tuple(compress(row, told)) for row in rows])
+    filled = [any(row[at] is not None for row in rows) for at in range(len(columns))]
+    return plain_table(tuple(compress(columns, filled)), [tuple(compress(row, filled)) for row in rows])

@@ -198,8 +198,8 @@ class _Maker:
         of = self.yardstick.resolve(c)
         if self.masked is None or of is None:
             return None
-        told = self._estimate(self.masked.perceptual(self.modalities[m], of, part))
-        return told if told.n else None
+        estimate = self._estimate(self.masked.perceptual(self.modalities[m], of, part))
+        return estimate if estimate.n else None
 
     def _pairs(
         self, tests: Mapping[_Question, Test], c: str | None, bring: Mapping[tuple[str, str | None], bool]

@@ -59,15 +59,15 @@ class Reliability(FigureBase):
             errors.setdefault((run.component, run.arm), []).append(run.error)
         order = {arm.name: i for i, arm in enumerate(self.results.study.arms)}
         components = {c: i for i, c in enumerate(dict.fromkeys(rows["component"]))}
-        told = []
+        bins = []
         for component, arm, j in sorted(places, key=lambda key: (components[key[0]], order[key[1]], key[2])):
             here = places[component, arm, j]
             share = count[here] / count[here].sum()
             edges = right[here].min(), right[here].max()
             means = float((sure[here] * share).sum()), float((right[here] * share).sum())
-            told.append((component, arm, j, *means, *edges, int(count[here].sum()), fmean(errors[component, arm])))
+            bins.append((component, arm, j, *means, *edges, int(count[here].sum()), fmean(errors[component, arm])))
         columns = ["component", "arm", "bin", "confidence", "accuracy", "low", "high", "count", "ece"]
-        return pd.DataFrame(told, columns=columns)
+        return pd.DataFrame(bins, columns=columns)
 
     def _arms(self) -> list[str]:
         """Arms that have anything to show, in the order of the study."""

@@ -54,15 +54,15 @@ def calibration_by_run(results: StudyResults) -> list[Calibrated]:
         bins.setdefault((row["arm"], row["repeat"], row["component"]), []).append(
             _Bin(row["confidence"], row["accuracy"], row["count"])
         )
-    told = []
+    runs = []
     for key, rows in bins.items():
         count = sum(row.count for row in rows)
         error, sure, right = (
             sum(value(row) * row.count for row in rows) / count
             for value in (_gap, attrgetter("confidence"), attrgetter("accuracy"))
         )
-        told.append(Calibrated(*key, error, sure, right, int(count)))
-    return told
+        runs.append(Calibrated(*key, error, sure, right, int(count)))
+    return runs
 
 
 def _gap(row: _Bin) -> float:
@@ -75,18 +75,18 @@ def calibration(results: StudyResults) -> Section | None:
     if not by_run:
         return None
     components = list(dict.fromkeys(run.component for run in by_run))
-    told: dict[str, list[_Row]] = {component: [] for component in components}
+    by_component: dict[str, list[_Row]] = {component: [] for component in components}
     for arm in results.study.arms:
         for component in components:
             runs = [run for run in by_run if (run.arm, run.component) == (arm.name, component)]
             if runs:
                 error = estimate([run.error for run in runs], level, results.overlap)
                 sure, right = (fmean(getattr(run, name) for run in runs) for name in ("confidence", "accuracy"))
-                told[component].append(_Row(arm.name, error, sure, right, sum(run.count for run in runs)))
+                by_component[component].append(_Row(arm.name, error, sure, right, sum(run.count for run in runs)))
     columns = ("component", "arm", "error", "low", "high", "confidence", "accuracy", "predictions", "repeats")
     rows = [
         (component, r.arm, r.error.mean, _known(r.error.low), _known(r.error.high), r.sure, r.right, r.count, r.error.n)
-        for component, found in told.items()
+        for component, found in by_component.items()
         for r in found
     ]
     return Section(
@@ -98,7 +98,7 @@ def calibration(results: StudyResults) -> Section | None:
             "the predictions made with confidence 0.8 are right. The calibration error is the mean distance between "
             "confidence and accuracy over 15 bins of confidence, on test items; 0 is perfect."
         ),
-        findings=tuple(_finding(component, found, level) for component, found in told.items()),
+        findings=tuple(_finding(component, found, level) for component, found in by_component.items()),
         figures=("reliability",),
         tables=(
             SectionTable(

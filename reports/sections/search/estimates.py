@@ -143,8 +143,8 @@ def confirmed_frame(results: StudyResults) -> pd.DataFrame:
             for objective, searched in zip(search.search.objective, trial.values, strict=True):
                 fresh = validated(results, arm, objective)
                 lost = (searched - fresh.mean) * (1 if objective.maximise else -1)
-                told = (searched, fresh.mean, fresh.low, fresh.high, fresh.n, lost)
-                rows.append((arm, trial.number, objective.name, *told))
+                numbers = (searched, fresh.mean, fresh.low, fresh.high, fresh.n, lost)
+                rows.append((arm, trial.number, objective.name, *numbers))
     columns = ["arm", "trial", "objective", "searched", "mean", "low", "high", "n", "lost"]
     return pd.DataFrame(rows, columns=columns)
 

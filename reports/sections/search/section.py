@@ -113,9 +113,9 @@ def _rankings(searches: Sequence[SearchResult]) -> list[Finding]:
         text = f"'{first}' is expected to lead at every budget from 1 to {counted(shared, 'trial')}."
         return [Finding(text, "stable", "good")]
     n, leader, before = changes[-1]
-    told = "; ".join(f"from {k} on '{new}' instead of '{old}'" for k, new, old in changes)
+    listed = "; ".join(f"from {k} on '{new}' instead of '{old}'" for k, new, old in changes)
     text = f"The best arm depends on the budget: '{leader}' from {counted(n, 'trial')} on, '{before}' with fewer."
-    return [Finding(text, "depends on the budget", "bad", f"Expected best of n trials: {told}.")]
+    return [Finding(text, "depends on the budget", "bad", f"Expected best of n trials: {listed}.")]
 
 
 def _of_one(search: SearchResult) -> list[Finding]:
@@ -140,8 +140,8 @@ def _of_one(search: SearchResult) -> list[Finding]:
         found.append(Finding(text, "no importances", "open"))
     if states["failed"]:
         why = Counter(t.failure for t in trials if t.failure).most_common(1)
-        told = f"Most often: {why[0][0]}." if why else ""
-        found.append(Finding(f"{counted(states['failed'], 'trial')} of '{arm}' failed.", "failures", "bad", told))
+        reason = f"Most often: {why[0][0]}." if why else ""
+        found.append(Finding(f"{counted(states['failed'], 'trial')} of '{arm}' failed.", "failures", "bad", reason))
     for axis, side, value in edges(search):
         end = "lower" if side == "low" else "upper"
         text = f"The best {axis} of '{arm}' lies at the {end} end of its range; the optimum may lie beyond."
@@ -160,8 +160,8 @@ def _savings(search: SearchResult) -> str:
 
     causes = [cause for cause in left if left[cause] and cause != "failed"]
     first = "{} saved {}"
-    told = [(first if cause == causes[0] else "{} {}").format(cause, share(cause)) for cause in causes]
-    parts = [listing(told)] if told else []
+    shares = [(first if cause == causes[0] else "{} {}").format(cause, share(cause)) for cause in causes]
+    parts = [listing(shares)] if shares else []
     parts += [f"{share('failed')} were left out because trials failed"] if left["failed"] else []
     return f" instead of {full:,}: {'; '.join(parts)}" if parts else ""
 

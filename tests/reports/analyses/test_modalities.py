@@ -338,7 +338,7 @@ def test_nothing_to_tell_without_a_lattice_and_without_answers(results_of):
     results = results_of()
     assert lattices(results) == []
     assert modalities.section(results) is None
-    assert modalities.told_dossiers(results, assess(results)) == []
+    assert modalities.shown_dossiers(results, assess(results)) == []
 
 
 def test_leaving_one_out_tells_what_is_useful_and_no_shares(study_of, records_of):
@@ -499,7 +499,7 @@ def test_of_many_pairs_the_largest_are_told(study_of, records_of):
 
     results = trained(lattice_study(study_of), records_of, growing, components=names)
     told = [f.text for f in modalities.section(results).findings if f.label == "together"]
-    assert len(told) == modalities.MOST_TOLD
+    assert len(told) == modalities.MOST_NAMED
     assert not any("part00" in text for text in told)
     assert any("part09" in text for text in told)
 

@@ -25,7 +25,7 @@ def both(study_of, records_of):
 
 @pytest.fixture(scope="module")
 def told(both):
-    return modalities.told_dossiers(both, assess(both))
+    return modalities.shown_dossiers(both, assess(both))
 
 
 def test_pictures_draw_the_numbers_of_the_dossier(told):
@@ -47,7 +47,7 @@ def test_pictures_draw_the_numbers_of_the_dossier(told):
 def test_the_picture_of_masks_tells_learned_embeddings_from_those_never_trained(study_of, records_of):
     shares = {"audio": 0.3, "visual": 0.3, "track": 0.0}
     results = asked(trained(lattice_study(study_of), records_of), "+".join(NAMES), learned=shares)
-    figure = ModalityMasks(modalities.told_dossiers(results, assess(results)))
+    figure = ModalityMasks(modalities.shown_dossiers(results, assess(results)))
     frame = figure.frame()
     told = frame[frame["way"].str.startswith("absent")].set_index("modality")["way"].to_dict()
     assert told == {
@@ -83,7 +83,7 @@ def test_pictures_of_nothing_have_nothing_to_draw(figure):
 def test_pictures_of_the_masked_alone(study_of, records_of):
     study = replace(study_of(["all"], repeats=12), arms=(arm_of(NAMES),), pairs=(), reference="+".join(NAMES))
     results = asked(trained(study, records_of), "+".join(NAMES))
-    told = modalities.told_dossiers(results, assess(results))
+    told = modalities.shown_dossiers(results, assess(results))
     for figure in FIGURES:
         drawn = figure(told)
         assert not drawn.frame().dropna(subset=[drawn.value]).empty
@@ -96,7 +96,7 @@ def test_far_values_are_written_at_the_edge(study_of, records_of):
         return {"active": 3.0 * ("audio" in reads), "scale": -2.0 * ("track" in reads)}
 
     results = trained(lattice_study(study_of), records_of, far, components=("active", "scale"))
-    svg = to_svg(ModalityEffects(modalities.told_dossiers(results, assess(results))).draw())
+    svg = to_svg(ModalityEffects(modalities.shown_dossiers(results, assess(results))).draw())
     assert "›" in svg
     assert "‹" in svg
 

@@ -124,7 +124,7 @@ def test_arrays_archives_and_lists_of_numbers(raw: Path) -> None:
     guess, folder = made(raw)
     found = {modality.name: modality for modality in guess.modalities}
     assert found["pose"].timing.sampling_rate == "25"
-    assert "pose: arrays of features by rows, as only their second axis varies; turned" in guess.told
+    assert "pose: arrays of features by rows, as only their second axis varies; turned" in guess.notes
     assert (found["face"].timing.sampling_rate, found["face"].timing.reason) == ("25", "the archive says so")
     assert found["gaze"].timing.columns == ("timestamps",)
     assert [column.name for column in found["text"].features] == ["vector_{0..7}"]
