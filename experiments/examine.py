@@ -16,6 +16,7 @@ from mmcore.answers.answer import Answer, Failure, Result, parse_answer
 from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig
 from mmcore.events import OnEvent
+from mmcore.own_code import frames_of
 
 if TYPE_CHECKING:
     from mmcore.data.prepared import Prepared
@@ -51,7 +52,9 @@ def examine(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
             failed.append(analysis.kind)
-            why = Failure(error=type(error).__name__, message=str(error) or repr(error))
+            frames = frames_of(error)
+            at = f" (at {frames[-1]})" if frames else ""
+            why = Failure(error=type(error).__name__, message=(str(error) or repr(error)) + at)
             answer = Answer(kind=analysis.kind, settings=analysis, failure=why)
         write_answer(path, answer)
     return failed

@@ -25,7 +25,7 @@ from filelock import FileLock
 from experiments.home import Home, address_of
 from experiments.records import Begun
 from experiments.relocation import follow
-from experiments.store_names import key_of, score_name, short
+from experiments.store_names import chunks, key_of, score_name, short
 from mmcore.errors import StoreError
 from mmcore.record import Record
 
@@ -152,7 +152,7 @@ class Store:
         with self._talking("log a trial"), self._lock:
             there = {metric.step for metric in self._client.get_metric_history(run, "objective")}
             metrics = [Metric("objective", value, now, step) for step, value in steps if step not in there]
-            for chunk in _chunks(metrics, _LARGEST_BATCH):
+            for chunk in chunks(metrics, _LARGEST_BATCH):
                 self._client.log_batch(run, metrics=chunk)
 
     def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
@@ -204,7 +204,7 @@ class Store:
                 there = self._client.get_run(run)
             named = {key_of(key): value for key, value in params.items()}
             fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in there.data.params]
-            for chunk in _chunks(fresh, 90):
+            for chunk in chunks(fresh, 90):
                 self._client.log_batch(run, params=chunk)
             if there.inputs is None or not there.inputs.dataset_inputs:
                 dataset = Dataset(
@@ -264,7 +264,7 @@ class Store:
                 batches[-1] += metrics
             for batch in batches:
                 # An epoch with more metrics than a request may have is the one that travels in parts.
-                for chunk in _chunks(batch, _LARGEST_BATCH):
+                for chunk in chunks(batch, _LARGEST_BATCH):
                     self._client.log_batch(run, metrics=chunk)
 
     def finish(self, run: str, record: Record, workdir: Path, reused_from: str | None) -> None:
@@ -308,7 +308,7 @@ class Store:
             # First, so that a command that is killed here leaves out a step and uses none twice.
             self._client.set_tag(run, REVISION, str(step))
         now = int(time.time() * 1000)
-        for chunk in _chunks([Metric(key, value, now, step) for key, value in changed.items()], _LARGEST_BATCH):
+        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], _LARGEST_BATCH):
             self._client.log_batch(run, metrics=chunk)
 
     def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
@@ -394,11 +394,6 @@ def _create_database(home: Home) -> None:
     store = SqlAlchemyStore(address_of(partial), home.artifacts.as_uri())
     store.engine.dispose()
     os.replace(partial, path)
-
-
-def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
 
 
 def client_of(uri: str) -> MlflowClient:

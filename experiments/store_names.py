@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from typing import TypeVar
 
 from mmcore.scores import Score
 
+T = TypeVar("T")
 LONGEST_KEY = 250
 """Characters that MLflow takes at most in the key of a metric, parameter or tag, and in the name of a run."""
 
@@ -49,3 +52,9 @@ def score_name(score: Score) -> str:
     if score.baseline:
         parts += ["baseline", score.baseline]
     return "/".join(parts)
+
+
+def chunks(values: list[T], size: int) -> Iterator[list[T]]:
+    """The values in their order, so many at a time as one request takes."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

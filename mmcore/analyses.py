@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, TypeAdapter
 
-from mmcore.config import RunConfig
+from mmcore.config import CustomModel, RunConfig, TransformerEncoder
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 from mmcore.names import Name
@@ -126,12 +126,16 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
     if not config.trains:
         # Its model is that of another run, where the same question is answered.
         return False
+    model = config.model
     match analysis:
         case GatesAnalysis():
-            return len(modalities) > 1 and config.model.fusion.kind in GATED
+            return len(modalities) > 1 and not isinstance(model, CustomModel) and model.fusion.kind in GATED
         case AttentionAnalysis():
-            attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
-            return attends or config.model.layers + config.model.layers_before > 0
+            if isinstance(model, CustomModel):
+                return False
+            attends = len(modalities) > 1 and model.fusion.kind in ATTENDING
+            layers = model.layers if isinstance(model.encoder, TransformerEncoder) else 0
+            return attends or layers + model.layers_before > 0
         case CoalitionsAnalysis():
             # What a model does with a placebo gives no information about the modality.
             return len(modalities) > 1 and not config.data.placebo

@@ -5,6 +5,7 @@
     ├── CorpusError              a corpus on disk breaks its format
     ├── SplitError               a split would leak, or leaves a side empty
     ├── ShapeError               a tensor does not have the axes it should
+    ├── PartError                a class of the user's broke its family's rules: ends the run as failed
     ├── TrainingDiverged         NaN or Inf in a loss or a gradient: ends the run as failed
     ├── RunStopped               a run was asked to stop between two steps: no failure, it can be resumed
     ├── CheckpointError          a checkpoint is unreadable or belongs to another run
@@ -86,6 +87,10 @@ class SplitError(MMStudyError):
 
 class ShapeError(MMStudyError):
     """A tensor does not have the axes it should."""
+
+
+class PartError(MMStudyError):
+    """A class of the user's did not do what its family asks for, e.g. gave a tensor of another shape."""
 
 
 class TrainingDiverged(MMStudyError):

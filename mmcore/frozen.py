@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -14,6 +14,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
     )
+    whereabouts: ClassVar[tuple[str, ...]] = ()
+    """Fields that say where something lies: they change no number."""
+    usual_kind: ClassVar[str | None] = None
+    """The kind that goes without saying, in a family that was no family at first; None: every kind is told."""
 
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -21,7 +25,8 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 
 def without_defaults(model: BaseModel) -> dict[str, Any]:
-    """The fields that differ from their defaults, nested; the ``kind`` of a tagged union is always kept.
+    """The fields that differ from their defaults, nested; the ``kind`` of a tagged union is kept unless it goes without
+    saying. Fields that only say where something lies are left out.
 
     Two configs with equal results are equal in meaning, also after a new field with a default has been added.
 
@@ -34,6 +39,8 @@ def without_defaults(model: BaseModel) -> dict[str, Any]:
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         default = field.get_default(call_default_factory=True)
+        if isinstance(model, Frozen) and (name in model.whereabouts or (name == "kind" and value == model.usual_kind)):
+            continue
         if value == default and name != "kind":
             continue
         kept[name] = without_defaults(value) if isinstance(value, BaseModel) else _plain(value)

@@ -57,7 +57,7 @@ class Head:
     @property
     def why(self) -> str:
         """Why it failed; empty where it is done."""
-        return "" if self.failure is None else self.failure.message
+        return "" if self.failure is None else self.failure.text
 
     @property
     def is_final(self) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig, Task
+from mmcore.custom import sealed
 from mmcore.data.duplicates import divided_duplicates
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
@@ -88,6 +89,7 @@ def run(
         >>> result = run(build_config({"corpus": "my_corpus"}), "my_run")   # doctest: +SKIP
         >>> result.score("skill")                                           # doctest: +SKIP
     """
+    config = sealed(config)
     folder = Path(workdir)
     home = folder if trained is None else Path(trained)
     device = resolve_device(config.device)

@@ -24,7 +24,7 @@ from studies.resolved import ResolvedArm, ResolvedStudy
 from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_twice, refuse_unlike
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
-from studies.study import Preset, Study
+from studies.study import CATALOGUE, Preset, Study
 
 
 def resolve(
@@ -67,6 +67,7 @@ def resolve(
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
     """
     values: Plain = {}
+    folder = _code_folder(written.path)
     layers: list[tuple[Overrides, Where]] = []
     if study.search is not None:
         # What is found must be confirmed on items that had no part in the search.
@@ -81,17 +82,18 @@ def resolve(
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
         values = override(values, overrides)
-        config_of(values, str(corpus), schema, where)
-    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",))), schema)
+        config_of(values, str(corpus), schema, where, folder)
+    root = config_of(values, str(corpus), schema, pointer(written, ("base",)), folder)
+    task = resolve_task(root, schema)
     usual = default_metric(task, schema)
-    own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
+    own = usual if study.metric is None else _metric(study.metric, root, schema, written.where(("metric",)))
     # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
     values = override({"training": {"select": own.name}}, values)
 
     def config(overrides: Overrides, where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
-        made = config_of(override(values, overrides), str(corpus), schema, where)
+        made = config_of(override(values, overrides), str(corpus), schema, where, folder)
         # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
         select = None if made.training.select == usual.name else made.training.select
         made = made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
@@ -121,7 +123,7 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
-    yardstick = own if metric is None else _metric(metric, schema, "--metric")
+    yardstick = own if metric is None else _metric(metric, root, schema, "--metric")
     chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
@@ -150,6 +152,11 @@ def resolve(
         search=search,
         first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _code_folder(study: Path) -> Path:
+    """Where custom parts lie: beside the study; for a study of the catalogue in the current folder."""
+    return Path.cwd() if study.parent == CATALOGUE else study.parent
 
 
 def _with_window(
@@ -306,10 +313,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     )
 
 
-def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
+def _metric(text: str, base: RunConfig, schema: CorpusSchema, where: str) -> Metric:
     """The yardstick, once it is certain that runs on this corpus will have a value for it."""
     try:
-        metric = parse_metric(text)
+        metric = parse_metric(text, base.measures)
         refuse_unmeasured(metric, schema.targets)
     except ConfigError as error:
         raise StudyError(

@@ -9,7 +9,7 @@ from typing_extensions import TypeIs, TypeVar
 
 from mmcore.analyses import AnyAnalysis
 from mmcore.config import ForeignConfig, Overrides, RunConfig
-from mmcore.measures import Metric
+from mmcore.measures import Measure, Metric
 from studies.matching import Match, Size
 from studies.repeats import Sequential
 
@@ -93,6 +93,11 @@ class ResolvedStudy(Generic[Config]):
     def numbers(self) -> range:
         """The numbers of the arms' repeats."""
         return range(self.first_repeat, self.first_repeat + self.repeats)
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """The user's own measures of all arms, by name."""
+        return {name: measure for arm in self.arms for name, measure in arm.config.measures.items()}
 
     @property
     def to_be_found(self) -> tuple[str, ...]:

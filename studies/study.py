@@ -184,7 +184,8 @@ def read_study(path: Path) -> tuple[Study, YamlFile]:
     written = read_yaml(path, StudyError)
     study = _checked(Study, written)
     try:
-        if study.metric is not None:
+        # A metric of the user's is known once the base is read.
+        if study.metric is not None and not any(path.partition(".")[0] == "metrics" for path in study.base):
             parse_metric(study.metric)
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("metric",))) from None

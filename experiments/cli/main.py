@@ -34,6 +34,7 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.verify import verify
 from experiments.home import Home
 from reports.numbers import counted
 
@@ -238,8 +239,7 @@ def report(
     from experiments.opening import open_request
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
-    _tell(report_study(request, context.obj), format, strict)
+    _tell(report_study(open_request(study, context.obj, options), context.obj), format, strict)
 
 
 @app.command()
@@ -278,6 +278,7 @@ def check(
 
 app.command()(compare)
 app.command()(judge)
+app.command()(verify)
 
 
 @app.command()
@@ -335,9 +336,8 @@ def sync(
     from experiments.progress import Screen
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
     with Screen() as screen:
-        error = sync_study(request, context.obj, screen)
+        error = sync_study(open_request(study, context.obj, options), context.obj, screen)
     if error:
         raise typer.Exit(1)
     typer.echo(f"MLflow holds every finished run of {study}")

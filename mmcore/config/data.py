@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmcore.config.custom import Custom
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 from mmcore.names import Name
@@ -195,3 +196,5 @@ class AugmentationConfig(Frozen):
     """Add noise to features."""
     time_masking: TimeMasking | None = None
     """Mask spans of steps."""
+    own: Custom | None = None
+    """A change of your own, after all others."""

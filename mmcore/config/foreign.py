@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mmcore.config.overrides import Plain
 from mmcore.frozen import Frozen
+from mmcore.measures import Measure
 
 
 class ForeignConfig(Frozen):
@@ -11,3 +14,8 @@ class ForeignConfig(Frozen):
 
     settings: Plain = {}
     """Setting to its value, as the user names them; {} where only scores are known."""
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """Measures of its own: none, since what scores mean is the user's."""
+        return {}

@@ -140,7 +140,7 @@ class StudyResults:
     def measures(self) -> Mapping[str, Measure]:
         """The measures that scores may name: the user's own, and of runs that mmstudy trained all that it knows."""
         own = self.study.metric.measure
-        return {own.name: own} if self.foreign is not None else MEASURES
+        return {own.name: own} if self.foreign is not None else MEASURES | self.study.measures
 
     @property
     def paired(self) -> bool:

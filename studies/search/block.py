@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.config import Overrides
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
-from mmcore.measures import MEASURES, Metric, parse_metric
+from mmcore.measures import MEASURES, Measure, Metric, parse_metric
 from mmcore.record import Record
 from mmcore.scores import value_of
 from studies.search.space import Choice, Hyperparameter, LogUniform, Uniform
@@ -165,13 +166,16 @@ class Objective:
         return value_of(self.metric, record.scores, "validation")
 
 
-def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:
+def parse_objective(
+    name: str, searched: tuple[str, ...], where: str, own: Mapping[str, Measure] | None = None
+) -> Objective:
     """Read an objective, and refuse one whose best value would mean nothing.
 
     Args:
         name: as written.
         searched: the paths of the space.
         where: file and line.
+        own: measures of the user's, by name.
 
     Raises:
         StudyError: an objective that depends on what is searched, reads test items, or is no measure.
@@ -212,6 +216,6 @@ def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objecti
             next_step=nearest(measure, [f"validation/{m}" for m in MEASURES]),
         )
     try:
-        return Objective(name, parse_metric(rest))
+        return Objective(name, parse_metric(rest, own))
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=where) from None
