@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.planning.plan import Plan
-    from experiments.planning.request import Options
+    from experiments.planning.request import Options, Request
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,9 +123,7 @@ def _check_corpus(folder: Path) -> Findings:
 
 def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Options) -> Findings:
     from experiments.opening import open_request
-    from experiments.planning.foresight import prospects
     from experiments.planning.plan import plan
-    from mmcore.task import check_packages
     from studies.study import find_study
 
     name = study_name(what, home)
@@ -137,24 +135,31 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
     subject = f"study '{find_study(name).stem}'"
     try:
         request = open_request(name, home, options)
-        for arm in request.study.arms:
-            check_packages(arm.config)
         planned = plan(request, home)
-        told = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+        problems, read, skipped = _before_training(request)
     except MMStudyError as error:
         return Findings(subject, (_problem(error),), "the study stops at this error", "what comes after it")
-    problems = [Problem("warning", text) for text in told]
-    read, skipped = [counted(len(planned.runs), "planned run")], ""
-    if request.place.simulated is None:
-        corpus = _check_corpus(request.place.folder)
-        problems += corpus.problems
-        read.append(f"corpus with {corpus.read}")
-        skipped = corpus.skipped
+    read = [counted(len(planned.runs), "planned run"), *read]
     if planned.count("done"):
         found, note = _check_results(planned, home)
         problems += found
         read.append(note)
     return Findings(subject, _errors_first(problems), "; ".join(read), skipped, planned)
+
+
+def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
+    """What can be known of a study that mmstudy trains before it is trained, what was read, and what was not."""
+    from experiments.planning.foresight import prospects
+    from mmcore.task import check_packages
+
+    for arm in request.study.arms:
+        check_packages(arm.config)
+    warnings = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+    problems = [Problem("warning", text) for text in warnings]
+    if request.place.simulated is not None:
+        return problems, [], ""
+    corpus = _check_corpus(request.place.folder)
+    return [*problems, *corpus.problems], [f"corpus with {corpus.read}"], corpus.skipped
 
 
 def _check_results(planned: Plan, home: Home) -> tuple[list[Problem], str]:
