@@ -28,19 +28,22 @@ from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
+from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import Options, PlannedRun, Request, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
-from experiments.records import is_locked, read_record
+from experiments.records import is_locked, put_aside, read_record
 from experiments.results import load_results, log_verdicts
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.atomic import room_in
 from mmcore.data.prepare import prepare, quality_notes
+from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
+from mmcore.files import BrokenFile
 from mmcore.task import check_packages
 from reports.output.render import write_report
 from reports.summary.build import summarise
@@ -83,7 +86,8 @@ def run_study(
         request = open_request(name, place, options)
     for arm in request.study.arms:
         check_packages(arm.config)
-    ahead = plan(request, place)
+    refuse_too_large(request)
+    ahead = _planned(request, place, display)
     _warn(request, ahead, display)
     display.expect(ahead.stages)
     if request.tunes:
@@ -91,12 +95,12 @@ def run_study(
 
         tune(request, place, display, lambda: _prepare(request, place, display))
         request = open_request(name, place, options)
-    todo = plan(request, place)
+    todo = _planned(request, place, display)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
             if run.state == "failed":
                 delete_failed(run, request, place)
-        todo = plan(request, place)
+        todo = _planned(request, place, display)
 
     mirror = Mirror(place, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
     try:
@@ -120,6 +124,15 @@ def run_study(
         str(mirror.error) if mirror.error else None,
         unanswered,
     )
+
+
+def _planned(request: Request, home: Home, display: Display) -> Plan:
+    """The plan; a broken record that it needs whole is set aside first, so that its run is trained again."""
+    while True:
+        try:
+            return plan(request, home)
+        except BrokenFile as broken:
+            display.say(put_aside(broken))
 
 
 def _warn(request: Request, todo: Plan, display: Display) -> None:
@@ -198,14 +211,23 @@ def _say_threads(options: Options, display: Display) -> None:
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     request = todo.request
-    open_runs = _open_runs(todo)
+    broken = 0
     for run in todo.runs:
         if run.state in ("done", "failed"):
-            mirror_record(mirror, home, request, run)
+            try:
+                mirror_record(mirror, home, request, run)
+            except BrokenFile as problem:
+                display.say(put_aside(problem))
+                broken += 1
+    if broken:
+        todo = _planned(request, home, display)
+        display.expect(todo.stages)
+    open_runs = _open_runs(todo)
     reused = len(todo.runs) - len(open_runs)
     if reused:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
     if not open_runs:
+        _mend_store(request, home, display)
         return
     most = len(open_runs) + len(todo.later)
     workers, threads, gpus = share_of_cores(
@@ -322,6 +344,16 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
 
         pool.run(jobs, on_message)
     return failed
+
+
+def _mend_store(request: Request, home: Home, display: Display) -> None:
+    """Where no run needs the prepared store, the report still reads its quality: make a broken one again."""
+    store = store_path(request.content or "", request.study.arms[0].config.data, home.prepared)
+    if store.exists():
+        try:
+            open_prepared(store)
+        except BrokenStore:
+            _prepare(request, home, display)
 
 
 def _prepare(request: Request, home: Home, display: Display) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 from pydantic import ValidationError
 
 from experiments.records import answer_path
@@ -15,7 +16,9 @@ from mmcore.analyses import AnyAnalysis
 from mmcore.answers.answer import Answer, Failure, Result, parse_answer
 from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig
-from mmcore.events import OnEvent
+from mmcore.errors import RecordError
+from mmcore.events import Note, OnEvent
+from mmcore.files import read_bytes, set_aside, unopened
 from mmcore.own_code import frames_of
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ def examine(
     failed = []
     for analysis in analyses:
         path = answer_path(folder, analysis)
+        if is_torn(path):
+            on_event(Note(f"the answer of the analysis '{analysis.kind}' is torn; it is kept as {set_aside(path)}"))
         try:
             answer = analyse(trained, analysis)
         except Exception as error:
@@ -60,13 +65,30 @@ def examine(
     return failed
 
 
+def is_torn(path: Path) -> bool:
+    """Whether an answer is there but no whole JSON object. One of another version is whole, and is made anew."""
+    try:
+        return not isinstance(orjson.loads(read_bytes(path)), dict)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+
+
 def read_answer(folder: Path, analysis: AnyAnalysis) -> Answer[Result] | None:
     """An answer in a run's folder; None where there is none yet, or the file is torn or does not hold what an answer
-    of this kind holds: then it is made anew."""
+    of this kind holds: then it is made anew.
+
+    Raises:
+        RecordError: this user may not read it.
+    """
+    path = answer_path(folder, analysis)
     try:
-        return parse_answer(analysis.kind, answer_path(folder, analysis).read_bytes())
-    except (OSError, ValidationError):
+        return parse_answer(analysis.kind, read_bytes(path))
+    except (FileNotFoundError, ValidationError):
         return None
+    except OSError as problem:
+        raise unopened(RecordError, "the answer of an analysis", path, problem) from None
 
 
 def write_answer(path: Path, answer: Answer[Result]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import LOCK, RECORD, read_record, write_record
+from experiments.records import LOCK, RECORD, record_if_whole, record_or_aside, write_record
 from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
@@ -70,7 +70,7 @@ def trial(
         on_event(Note("another process trains this run; waiting for its record"))
         lock.acquire()
     try:
-        record = read_record(workdir)
+        record = record_or_aside(workdir, lambda text: on_event(Note(text)))
         if record is not None and record.is_final:
             return record
         started = datetime.now(UTC)
@@ -135,7 +135,7 @@ def _shared(
     folder = workdir.parent / name
     if not config.evaluation.test:
         # What a tested run has trained serves; but to train one now would read the test items.
-        record = read_record(folder)
+        record = record_if_whole(folder)
         if record is not None and record.done:
             return _Shared(folder, record)
         if config.trains:

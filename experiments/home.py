@@ -6,6 +6,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcore.errors import StoreError
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite database; ``?``, ``%`` and ``#`` in its path would otherwise end or change the path.
+
+    Example:
+        >>> sqlite_uri(Path("/a?b/mlflow.db"))
+        'sqlite+pysqlite:////a%3Fb/mlflow.db'
+    """
+    plain = path.as_posix()
+    quoted = plain.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    # MLflow makes the folder of a path that begins with sqlite:/// as it is quoted; by another prefix it does not.
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -23,8 +38,27 @@ class Home:
 
     @classmethod
     def choose(cls, given: Path | None = None) -> Home:
-        """The given folder, else ``MMSTUDY_HOME``, else ``./mlruns``; always absolute."""
-        return cls(Path(given or os.environ.get("MMSTUDY_HOME") or "mlruns").resolve())
+        """The given folder, else ``MMSTUDY_HOME``, else ``./mlruns``; always absolute.
+
+        Raises:
+            StoreError: a part of the path is a file, or the path has a character that no path can have.
+        """
+        root = Path(given or os.environ.get("MMSTUDY_HOME") or "mlruns")
+        try:
+            root = root.resolve()
+            for part in (root, *root.parents):
+                if part.exists():
+                    if not part.is_dir():
+                        raise StoreError(
+                            "the home must be a folder",
+                            found="a file" if part == root else f"the file {part} on the way to it",
+                            next_step="Name another folder with --home or MMSTUDY_HOME",
+                            where=str(root),
+                        )
+                    break
+        except ValueError as error:
+            raise StoreError("the home must be a folder", found=str(error), where=ascii(str(root))) from None
+        return cls(root)
 
     @property
     def runs(self) -> Path:
@@ -62,7 +96,7 @@ class Home:
     @property
     def mlflow_uri(self) -> str:
         """The default tracking store: SQLite inside the home."""
-        return address_of(self.root / "mlflow.db")
+        return sqlite_uri(self.root / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:
@@ -103,18 +137,3 @@ class Home:
         if not ignore.exists():
             ignore.write_text("*\n!.gitignore\n", encoding="utf-8")
         return self
-
-
-def address_of(database: Path) -> str:
-    """The address of an SQLite file, whatever letters its path has.
-
-    A ``?`` would begin options and a ``%`` is read as a code, so both would name another file. Where they are coded,
-    the driver is named as well: without it MLflow makes a folder with the coded name.
-
-    Example:
-        >>> address_of(Path("/a/mlflow.db")), address_of(Path("/50%/mlflow.db"))
-        ('sqlite:////a/mlflow.db', 'sqlite+pysqlite:////50%25/mlflow.db')
-    """
-    plain = database.as_posix()
-    coded = plain.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
-    return f"sqlite:///{plain}" if coded == plain else f"sqlite+pysqlite:///{coded}"

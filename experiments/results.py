@@ -21,7 +21,7 @@ from experiments.records import read_record
 from experiments.relocation import shown
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
-from mmcore.quality import FILE, QualityRow, read_quality
+from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
 from reports.records.frame import StudyResults, tidy
 from reports.records.origin import Origin
@@ -141,13 +141,6 @@ def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
         return read_quality(store)
     except FileNotFoundError:
         return ()
-    except ValueError as problem:
-        raise RecordError(
-            "the quality report of the corpus must be readable",
-            found=str(problem)[:200],
-            where=str(store / FILE),
-            next_step=f"Remove the folder {store}; the next run prepares the corpus again",
-        ) from None
 
 
 def _origin(request: Request, home: Home) -> Origin:

@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from experiments.home import Home, address_of
+from experiments.home import Home, sqlite_uri
 from experiments.records import Begun
 from experiments.relocation import follow
 from experiments.store_names import chunks, key_of, score_name, short
@@ -391,7 +391,7 @@ def _create_database(home: Home) -> None:
     for leftover in home.root.glob("mlflow.db.partial*"):
         leftover.unlink()
     partial = home.root / f"mlflow.db.partial-{os.getpid()}"
-    store = SqlAlchemyStore(address_of(partial), home.artifacts.as_uri())
+    store = SqlAlchemyStore(sqlite_uri(partial), home.artifacts.as_uri())
     store.engine.dispose()
     os.replace(partial, path)
 

@@ -174,5 +174,5 @@ def quoting(kind: str, found: object) -> str | None:
     if kind != "string_type" or not isinstance(found, bool | int | float):
         return None
     if isinstance(found, bool):
-        return "Quote it, since YAML reads on, off, yes and no as true or false"
+        return "Quote it, since YAML reads it as a truth value"
     return "Quote it, since YAML reads it as a number"

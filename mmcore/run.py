@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from mmcore.atomic import write_atomically
+from mmcore.cells import plain_cell
 from mmcore.config import RunConfig, Task
 from mmcore.custom import sealed
 from mmcore.data.duplicates import divided_duplicates
@@ -250,7 +251,7 @@ def _unfinished(home: Path) -> CheckpointError:
         "only a training that is finished can be tested in another way",
         expected="a whole checkpoint of its last epoch",
         where=str(home / "checkpoints" / "last.pt"),
-        next_step=f"Delete {home}; the same command then trains it again",
+        next_step=f"Rename {home}; the same command then trains it again",
     )
 
 
@@ -315,5 +316,5 @@ def _write_items(path: Path, rows: list[ItemLoss]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(each.name for each in fields(ItemLoss))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows([plain_cell(v) if isinstance(v, str) else v for v in astuple(row)] for row in rows)
     _write_text(path, text.getvalue())

@@ -11,6 +11,7 @@ from typing import Literal
 from mmcore.config import DataConfig, Overrides, Plain, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
+from mmcore.limits import MOST_ARMS, MOST_COMPARISONS, MOST_RUNS
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.task import default_metric, default_window, resolve_task
@@ -21,7 +22,16 @@ from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_twice, refuse_unlike
+from studies.rules import (
+    refuse_duplicates,
+    refuse_endless,
+    refuse_idle_differences,
+    refuse_keyword,
+    refuse_machine,
+    refuse_many,
+    refuse_twice,
+    refuse_unlike,
+)
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
 from studies.study import CATALOGUE, Preset, Study
@@ -105,8 +115,10 @@ def resolve(
         known = wanted.get(arm) or wanted[arm.removesuffix(MATCHED)]
         return pointer(written, *known.places)
 
+    refuse_many(len(wanted), "arms", MOST_ARMS, written.where(("design",) if study.design else ("arms",)))
     arms = tuple(ResolvedArm(a.name, a.overrides, config(a.overrides, where_of(a.name))) for a in wanted.values())
     refuse_duplicates(arms, where_of)
+    refuse_idle_differences(arms, schema, where_of)
     refuse_unlike(arms, schema, where_of)
     reference = _reference(study, arms, config({}, pointer(written, ("base",))), written)
     rule = _rule(study.match, match)
@@ -129,6 +141,8 @@ def resolve(
         raise StudyError(
             "the number of repeats is not set", where=written.where(), next_step="Add repeats: N, or a preset"
         )
+    most = chosen.max if isinstance(chosen, Sequential) else chosen.count
+    refuse_many(len(arms) * most, "runs", MOST_RUNS, "--repeats" if repeats else written.where(("repeats",)))
     search = None
     if study.search is not None:
         search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written, own)
@@ -140,7 +154,7 @@ def resolve(
         arms=arms,
         reference=reference,
         pairs=_pairs(study, arms, found_names(search), reference, schema, written),
-        repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
+        repeats=most,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
@@ -301,6 +315,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     """The reference's name. With a design, ``all`` and ``base`` also mean the arm that leaves the base as it is."""
     names = [arm.name for arm in arms]
     if study.reference in names:
+        named = next(arm.config for arm in arms if arm.name == study.reference)
+        others = [arm.name for arm in arms if _alike(arm.config, base) and arm.name != study.reference]
+        if study.design and others and not _alike(named, base):
+            refuse_keyword(study.reference, others[0], written)
         return study.reference
     if study.reference in ("all", "base") and study.design:
         for arm in arms:
@@ -343,6 +361,8 @@ def _pairs(
         case "reference":
             pairs = tuple((name, reference) for name in names if name != reference)
         case "pairs":
+            number = len(names) * (len(names) - 1) // 2
+            refuse_many(number, "comparisons", MOST_COMPARISONS, written.where(("comparisons",)))
             pairs = tuple(combinations(names, 2))
         case "neighbours":
             pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})

@@ -208,7 +208,12 @@ def _objective(
 def _probe(found: ArmSearch, search: Search, schema: CorpusSchema, where: Where) -> None:
     """Build the configs at the ends of each axis, and some in between: what contradicts itself is reported now."""
     if search.sampler == "grid":
-        found.cells()
+        try:
+            found.cells()
+        except StudyError as error:
+            if error.where is not None:
+                raise
+            raise StudyError(error.rule, found=error.found, next_step=error.next_step, where=where("")) from None
     axes: dict[str, Axis] = {}
 
     def first(axis: Axis) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, dataclass_transform
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, field_validator, model_validator
 
 from mmcore.analyses import ANALYSES, KINDS, Analysis, AnyAnalysis
 from mmcore.config import Overrides, explain
 from mmcore.config.overrides import clearest
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_ARMS, RepeatCount
 from mmcore.measures import parse_metric
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
@@ -26,6 +27,8 @@ AUTO = "auto"
 """Instead of a preset's name: :func:`preset_for` chooses it."""
 MANY, VERY_MANY = 1_000, 10_000
 """Items of a corpus from which on the presets medium and large suit it."""
+Text = Annotated[str, Field(min_length=1)]
+"""Not the empty text: it is what a shell makes of a variable that is not set."""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
@@ -58,10 +61,10 @@ class Study(Frozen, metaclass=_Explained):
     """The question, in one sentence that ends with a question mark."""
     notes: str = ""
     """What a reader of the report should know about the set-up."""
-    preset: str | None = "auto"
+    preset: Text | None = "auto"
     """Sizes to start from: a file of studies/presets. auto: quick for a simulated corpus; small, medium or large by the
     number of items of any other. None: the defaults of the config."""
-    corpus: str | None = None
+    corpus: Text | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; None: the preset's."""
     base: Overrides = {}
     """Overrides that hold for every arm: dotted or nested paths of a run's config."""
@@ -81,7 +84,7 @@ class Study(Frozen, metaclass=_Explained):
     repeats: Repeats | None = None
     """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
     numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
-    metric: str | None = None
+    metric: Text | None = None
     """The yardstick: a measure, or COMPONENT/MEASURE. It also chooses each run's epoch (``training.select``), and a
     search looks for it; None: the task's own, skill, and for labels with classes balanced accuracy."""
     analyses: tuple[Analysis, ...] = ()
@@ -124,6 +127,8 @@ class Study(Frozen, metaclass=_Explained):
     def _arms(self) -> Study:
         if not self.arms and not self.design:
             raise ValueError("a study needs arms, or a design that makes them")
+        if len(self.arms) > MOST_ARMS:
+            raise ValueError(f"a study may have at most {MOST_ARMS:,} arms; these are {len(self.arms):,}")
         for name in self.arms:
             if problem := illegal(name):
                 raise ValueError(problem)
@@ -139,7 +144,7 @@ class Preset(Frozen):
     """What the preset is for."""
     corpus: str | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; read where neither study nor command line names one."""
-    repeats: PositiveInt
+    repeats: RepeatCount
     """Repeats where neither study nor command line says."""
     base: Overrides = {}
     """Overrides on the config's defaults."""
@@ -225,6 +230,10 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
+        arms = written.data.get("arms")
+        if not place and isinstance(arms, dict):
+            # The rule about names of arms is that of the whole; the line is that of the name.
+            place = next((("arms", name) for name in arms if illegal(name)), place)
         own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",))
         path = ".".join(map(str, place)) if own else error.where
         rule, next_step = error.rule, error.next_step

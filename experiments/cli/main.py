@@ -14,7 +14,6 @@ import typer
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor
-from experiments.cli.guarded import guarded
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -36,6 +35,8 @@ from experiments.cli.options import (
 )
 from experiments.cli.verify import verify
 from experiments.home import Home
+from experiments.planning.checked import check_texts
+from experiments.terminal import guarded
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _print_version(request: bool) -> None:
 def _home(
     context: typer.Context,
     home: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--home", metavar="DIR", help="Folder for everything that is generated; default MMSTUDY_HOME or ./mlruns."
         ),
@@ -82,9 +83,10 @@ def _home(
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
+    check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
-    context.obj = Home.choose(home)
+    context.obj = Home.choose(None if home is None else Path(home))
 
 
 @app.command("list")

@@ -17,6 +17,7 @@ from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
 from experiments.shown_path import near
 from mmcore.config import RunConfig
+from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.record import Head
 from reports.cards.card import Card, Grid, Line
@@ -109,7 +110,8 @@ def plan(request: Request, home: Home) -> Plan:
     """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
-        RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
+        RecordError: this user may not read a record, or it has another format; in a sequential study also where a
+            record is broken or records cannot be mixed.
     """
     study = request.study
     runs: list[PlannedRun] = []
@@ -118,10 +120,10 @@ def plan(request: Request, home: Home) -> Plan:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": request.options.device})
             name = None if request.content is None else fingerprint(config, request.content)
-            state, epochs, record = ("to do", 0, None) if name is None else _look(home.run(name))
+            state, epochs, record, broken = ("to do", 0, None, None) if name is None else _look(home.run(name))
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
-            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
+            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(study, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
@@ -200,12 +202,16 @@ def _estimated(
     return found
 
 
-def _look(folder: Path) -> tuple[State, int, Head | None]:
-    """State of a run, epochs that are trained already, and the head of its record."""
-    record = read_head(folder)
+def _look(folder: Path) -> tuple[State, int, Head | None, str | None]:
+    """State of a run, epochs that are trained already, the head of its record, and what is wrong with the record."""
+    record, broken = None, None
+    try:
+        record = read_head(folder)
+    except BrokenFile as problem:
+        broken = problem.message
     if record is not None and record.is_final:
-        return record.status, 0, record
+        return record.status, 0, record, None
     epochs = epochs_trained(folder)
     if is_locked(folder):
-        return "running", epochs, record
-    return ("resume" if epochs else "to do"), epochs, record
+        return "running", epochs, record, broken
+    return ("resume" if epochs else "to do"), epochs, record, broken

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.home import Home
+from experiments.planning.checked import check_changes, check_numbers, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
 from mmcore.analyses import ErrorsAnalysis
@@ -51,6 +52,9 @@ class Options:
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
+
+    Raises:
+        StudyError: an empty text, a number out of bounds, a path that is set twice, a value that no file can hold.
     """
 
     corpus: str | os.PathLike[str] | None = None
@@ -68,6 +72,10 @@ class Options:
         if self.corpus is not None:
             # As text, since it is shown in the command that rebuilds a report.
             object.__setattr__(self, "corpus", os.fspath(self.corpus))
+        named = {"corpus": self.corpus, "preset": self.preset, "metric": self.metric, "storage": self.storage}
+        check_texts({flag: None if value is None else str(value) for flag, value in named.items()})
+        check_numbers(self.repeats, self.workers, self.threads)
+        check_changes(self.changes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,6 +131,7 @@ class PlannedRun:
         epochs: epochs trained already, of a run to resume.
         seconds: estimated seconds still to train, on one worker.
         factor: the truth is likely between seconds ÷ factor and seconds × factor.
+        broken: what is wrong with its record, where that is torn or of another run; it is then to be trained again.
     """
 
     arm: str
@@ -133,6 +142,7 @@ class PlannedRun:
     epochs: int
     seconds: float
     factor: float = 1.0
+    broken: str | None = None
 
     def __repr__(self) -> str:
         return f"<run of '{self.arm}', repeat {self.repeat}: {self.state}>"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from typing_extensions import TypeAliasType
 
 from mmcore.config.custom import Custom, Reference
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.limits import Depth, DepthOrNone, FeedForward, Width
 from mmcore.names import Name, nfc
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -50,7 +51,7 @@ class CrossModal(Frozen):
     """Each modality attends to each other one over time, in both directions (Tsai et al. 2019)."""
 
     kind: Literal["cross_modal"] = "cross_modal"
-    layers: PositiveInt = 1
+    layers: Depth = 1
     """Cross-attention layers per direction."""
 
 
@@ -58,10 +59,10 @@ class Bottleneck(Frozen):
     """Modalities exchange information only through a few tokens (Nagrani et al. 2021)."""
 
     kind: Literal["bottleneck"] = "bottleneck"
-    layers: PositiveInt = 2
+    layers: Depth = 2
     """Layers of each modality with the tokens. The first layer only writes into the tokens, so a modality reads from
     another one only from the second layer on; with 1 layer the modalities are only averaged."""
-    tokens: PositiveInt = 2
+    tokens: Width = 2
     """Bottleneck tokens per step."""
 
 
@@ -122,7 +123,7 @@ class LowRank(Frozen):
     """The outer product of all modalities through factors of low rank (Liu et al. 2018)."""
 
     kind: Literal["low_rank"] = "low_rank"
-    rank: PositiveInt = 4
+    rank: Width = 4
     """Rank of the factors."""
 
 
@@ -165,7 +166,7 @@ class ResidualHead(Frozen):
     """Residual blocks h + W₂ GELU(W₁ LN(h)), then a separate output Linear for each track."""
 
     kind: Literal["residual"] = "residual"
-    blocks: PositiveInt = 1
+    blocks: Depth = 1
     """Number of residual blocks."""
 
 
@@ -173,7 +174,7 @@ class TrackTokensHead(Frozen):
     """A small Transformer decoder whose queries are the tracks."""
 
     kind: Literal["track_tokens"] = "track_tokens"
-    layers: PositiveInt = 1
+    layers: Depth = 1
     """Decoder layers."""
 
 
@@ -215,18 +216,18 @@ class ModelConfig(Frozen):
     """How the modalities are combined."""
     encoder: Encoder = TransformerEncoder()
     """What follows the fusion: Transformer layers, or a module of your own."""
-    layers_before: NonNegativeInt = 0
+    layers_before: DepthOrNone = 0
     """Separate encoder layers of each modality, before fusion; with layers: 0 fusion is late."""
     absence: Literal["zero", "learned"] = "zero"
     """What replaces an absent modality: zero (zeros, which attention leaves out), or a learned embedding of its
     absence, which is fused like any other embedding."""
-    width: PositiveInt = 256
+    width: Width = 256
     """Model width D."""
-    layers: NonNegativeInt = 6
+    layers: DepthOrNone = 6
     """Encoder layers after fusion; with decision fusion, layers of each predictor."""
-    heads: PositiveInt = 8
+    heads: Width = 8
     """Attention heads H; must divide the width."""
-    feed_forward: PositiveInt = 1024
+    feed_forward: FeedForward = 1024
     """Width of the feed-forward block."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
     """How a step's position in the window is encoded: added sinusoids (Vaswani 2017), added learned vectors, or rotated

@@ -195,7 +195,12 @@ def _path(loc: tuple[int | str, ...]) -> str:
 
 def _is_type(step: str) -> bool:
     """Whether a step of a location is the name of a union member that pydantic tried, e.g. ``str``."""
-    return step in ("str", "constrained-float") or step.partition("[")[0] in ("tuple", "dict", "literal")
+    return step in ("str", "constrained-float") or step.partition("[")[0] in (
+        "tuple",
+        "dict",
+        "literal",
+        "function-before",
+    )
 
 
 def valid_keys(path: str) -> list[str]:

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from mmcore.config.custom import Custom
 from mmcore.frozen import Frozen
+from mmcore.limits import Million
 from mmcore.names import Name
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -197,11 +198,11 @@ Schedule = Annotated[Cosine | Constant, Field(discriminator="kind")]
 class TrainingConfig(Frozen):
     """The training loop: its length, batches, optimiser, and the choice of the epoch."""
 
-    epochs: PositiveInt = 10
+    epochs: Million = 10
     """Maximum number of passes over the training windows."""
     steps_per_epoch: PositiveInt | None = None
     """Maximum number of optimiser steps per epoch; each epoch draws new windows. None: every training window once."""
-    batch: PositiveInt = 16
+    batch: Million = 16
     """Windows per optimiser step."""
     clip_norm: PositiveFloat | None = 1.0
     """Gradients are scaled down to this L2 norm; None: never. The norm before clipping is logged."""

@@ -7,7 +7,6 @@ on request, ``epoch_NNNN.pt`` (weights).
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 
 from mmcore.atomic import write_atomically
 from mmcore.errors import CheckpointError
+from mmcore.files import open_file, unopened
 
 
 class UnreadableCheckpoint(CheckpointError):
@@ -43,29 +43,36 @@ def load_checkpoint(
         CheckpointError: it belongs to another run.
     """
     try:
+        open_file(path).close()
+    except FileNotFoundError as error:
+        raise _unreadable(path, "no such file") from error
+    except OSError as error:
+        raise unopened(CheckpointError, "a checkpoint", path, error) from None
+    try:
         content = torch.load(path, map_location=device, weights_only=True)
         found = content["fingerprint"]
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise UnreadableCheckpoint(
-            "a checkpoint must be a whole file of tensors and plain values",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no detail'}",
-            next_step=f"Delete {path.parent}; the run then starts again",
-            where=str(path),
-        ) from error
+    except Exception as error:
+        # A torn file fails in whatever part of torch or pickle meets it first.
+        said = (str(error).splitlines() or [""])[0][:120]
+        raise _unreadable(path, f"{type(error).__name__}: {said}" if said else type(error).__name__) from error
     if found != fingerprint:
         raise CheckpointError(
             "a checkpoint must belong to the run that reads it",
             expected=f"fingerprint {fingerprint}",
             found=str(found),
-            next_step="Give the run a folder of its own, or delete the checkpoints that another config left there",
+            next_step="Give the run a folder of its own, or move the checkpoints of the other config away",
             where=str(path),
         )
     missing = [part for part in needs if part not in content]
     if missing:
-        raise UnreadableCheckpoint(
-            "a checkpoint must hold all that training goes on from",
-            found=f"none of {', '.join(missing)}; another version of this program may have left it",
-            next_step=f"Delete {path.parent}; the run then starts again",
-            where=str(path),
-        )
+        raise _unreadable(path, f"none of {', '.join(missing)}; another version of this program may have left it")
     return content
+
+
+def _unreadable(path: Path, found: str) -> UnreadableCheckpoint:
+    return UnreadableCheckpoint(
+        "a checkpoint must be a whole file of tensors and plain values, with all that training goes on from",
+        found=found,
+        next_step=f"Rename {path.parent} and run the same command again: the run then starts again",
+        where=str(path),
+    )

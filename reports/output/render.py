@@ -28,7 +28,7 @@ from reports.model.report import ComparisonRow, Summary
 from reports.output.glossary import TERMS
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
-from reports.output.tables import tables
+from reports.output.tables import tables, without_formulas
 from reports.output.text import as_json, finite
 from reports.records.frame import StudyResults
 from reports.summary.flips import flip_text
@@ -109,7 +109,7 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")
+    return without_formulas(frame).to_csv(index=False, lineterminator="\n")
 
 
 def _long_csv(frame: pd.DataFrame) -> str:
@@ -118,7 +118,7 @@ def _long_csv(frame: pd.DataFrame) -> str:
     from pyarrow import csv
 
     target = pa.BufferOutputStream()
-    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), target)
+    csv.write_csv(pa.Table.from_pandas(without_formulas(frame), preserve_index=False), target)
     return target.getvalue().to_pybytes().decode()
 
 

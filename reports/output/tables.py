@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from mmcore.cells import plain_cell
 from reports.model.report import Summary, Table
 from reports.model.section import Section
 from reports.records.frame import StudyResults, runs_table
@@ -40,6 +41,24 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
 
 def _sections(summary: Summary) -> tuple[Section, ...]:
     return summary.sections if summary.across is None else (summary.across, *summary.sections)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same, where no text or heading is one that a spreadsheet takes for a formula; itself where none is."""
+    plain = {}
+    for at, (_, column) in enumerate(frame.items()):
+        if pd.api.types.is_string_dtype(column) or column.dtype == object:
+            texts = {value: plain_cell(value) for value in column.unique() if isinstance(value, str)}
+            if any(text != own for text, own in texts.items()):
+                plain[at] = [texts.get(value, value) if isinstance(value, str) else value for value in column]
+    heads = [plain_cell(str(name)) for name in frame.columns]
+    if not plain and heads == [*map(str, frame.columns)]:
+        return frame
+    made = frame.copy()
+    for at, values in plain.items():
+        made.isetitem(at, pd.Series(values, index=frame.index, dtype=object))
+    made.columns = pd.Index(heads)
+    return made
 
 
 def _arms(summary: Summary) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.config import Overrides
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
+from mmcore.limits import Thousand, TrialCount
 from mmcore.measures import MEASURES, Measure, Metric, parse_metric
 from mmcore.record import Record
 from mmcore.scores import value_of
@@ -44,7 +45,7 @@ hyperparameter."""
 class Budget(Frozen):
     """How much effort each arm's search may spend: a number of trials, or of epochs over all its trials."""
 
-    trials: PositiveInt | None = None
+    trials: TrialCount | None = None
     """Trials to reach, those of earlier calls included."""
     epochs: PositiveInt | None = None
     """Epochs never to exceed; a trial begins only if it would fit even without pruning."""
@@ -59,7 +60,7 @@ class Budget(Frozen):
 class Confirm(Frozen):
     """Which arms are retrained on fresh repeats after the search and then tested for the first time."""
 
-    best: PositiveInt = 1
+    best: Thousand = 1
     """Settings of scientific hyperparameters that become arms: the best, the second best …"""
     baselines: tuple[Baseline, ...] | None = None
     """Arms to beat, added where the study does not have them; None: all where loss weights are scientific
@@ -85,12 +86,12 @@ class Search(Frozen):
     """The method that ends bad trials early."""
     budget: Budget
     """Effort of each arm's search, the same for all."""
-    parallel: PositiveInt = 4
+    parallel: TrialCount = 4
     """At most this many trials run at a time, on any number of workers. A proposal only uses trials that are at least
     this many places before it, and waits for them, so it does not depend on which trial ended first.
     1: every proposal uses all trials before it. It has no effect if nothing is learned from other trials: with
     sampler random or grid, no pruner, and a budget of trials."""
-    repeats: PositiveInt = 2
+    repeats: Thousand = 2
     """S: repeats 0 … S−1 of every trial, the same for all trials and arms."""
     confirm: Confirm = Confirm()
     """What happens to the winners."""
