@@ -106,7 +106,8 @@ def judge(
     from reports.summary.build import summarise
 
     _refuse_options(margin, alpha, overlap)
-    table = read_scores(scores, score, step)
+    place = Home.choose(None if home is None else Path(home))
+    table = read_scores(scores, score, step, place)
     asked = Asked(arm, repeat, table.given.score or score, by, item, group)
     table, columns = columns_of(table, asked)
     tidy = tidy_scores(table, columns)
@@ -138,7 +139,7 @@ def judge(
     )
     results = foreign_results(rows, request, Origin(mmstudy=__version__))
     summary = summarise(results)
-    folder = Path(out) if out is not None else Home.choose(None if home is None else Path(home)).make().report(name)
+    folder = Path(out) if out is not None else place.make().report(name)
     return Judgement(results, summary, write_report(summary, results, folder), notes)
 
 
