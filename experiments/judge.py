@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from experiments.home import Home
-from experiments.scores.columns import Asked, Columns, columns_of, is_error
+from experiments.scores.columns import Columns, Wanted, columns_of, is_error
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.source import read_scores
@@ -108,7 +108,7 @@ def judge(
     _refuse_options(margin, alpha, overlap)
     place = Home.choose(None if home is None else Path(home))
     table = read_scores(scores, score, step, place)
-    asked = Asked(arm, repeat, table.given.score or score, by, item, group)
+    asked = Wanted(arm, repeat, table.given.score or score, by, item, group)
     table, columns = columns_of(table, asked)
     tidy = tidy_scores(table, columns)
     pairing = pairing_of(table, tidy, columns, paired=paired, overlap=overlap, shared=shared_items)

@@ -241,3 +241,12 @@ def test_strict_ends_with_1_where_a_check_warns(tmp_path):
     home = Home(tmp_path / "home")
     assert mmstudy(home, "judge", tmp_path / "s.csv").returncode == 0
     assert mmstudy(home, "judge", tmp_path / "s.csv", "--strict").returncode == 1
+
+
+def test_two_judgements_can_be_compared_and_have_no_run_in_common(tmp_path):
+    judge(made(TWO), out=tmp_path / "a")
+    judge(made(TWO, seed=1), out=tmp_path / "b")
+    told = mmstudy(Home(tmp_path / "home"), "compare", tmp_path / "a", tmp_path / "b")
+    assert told.returncode == 0, told.stderr
+    assert "A has 16 runs, B 16; none of them are the same." in " ".join(told.stdout.split())
+    assert "corpus None" not in told.stdout
