@@ -19,14 +19,21 @@ class ComponentScores(FigureBase):
     """The metric's measure for each component, arm by arm."""
 
     name = "components"
-    title = "Scores by component"
     value = "mean"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = "Scores by component" if summary.native or summary.components else "Scores"
 
     @property
     def description(self) -> str:
+        if not self.summary.native:
+            of = f" of each {self.summary.part}" if self.summary.components else ""
+            return (
+                f"{self.summary.metric.title[:1].upper()}{self.summary.metric.title[1:]}{of}: mean over repeats with "
+                f"its {percent(self.summary.level)} interval, one mark for each arm ({self.summary.metric.direction})."
+                f"{only_first(len(self.summary.arms))}"
+            )
         text = (
             f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
             f"{percent(self.summary.level)} interval, one mark for each arm. Small dark marks are naive baselines "

@@ -64,5 +64,8 @@ def average_ranks(mean_DA: np.ndarray, *, higher_is_better: bool = True) -> tupl
     whole_DA = mean_DA[np.isfinite(mean_DA).all(axis=1)]
     if not len(whole_DA):
         return np.full(mean_DA.shape[1], np.nan), 0
-    rank_DA = rankdata(-whole_DA if higher_is_better else whole_DA, axis=1)
+    # Means that differ by rounding alone are ties.
+    size_D1 = np.maximum(np.abs(whole_DA).max(axis=1, keepdims=True), np.finfo(float).tiny)
+    level_DA = np.round(whole_DA / size_D1, 12)
+    rank_DA = rankdata(-level_DA if higher_is_better else level_DA, axis=1)
     return rank_DA.mean(axis=0), len(whole_DA)

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from experiments.scores.columns import Asked, columns_of, is_error
+from experiments.scores.columns import Wanted, columns_of, is_error
 from experiments.scores.source import read_scores
 from experiments.scores.tidy import tidy_scores
 from mmcore.errors import ScoresError
@@ -23,7 +23,7 @@ def written(path, text):
 
 
 def tidied(source, **asked):
-    table, columns = columns_of(read_scores(source, asked.get("score")), Asked(**asked))
+    table, columns = columns_of(read_scores(source, asked.get("score")), Wanted(**asked))
     return tidy_scores(table, columns), columns
 
 
