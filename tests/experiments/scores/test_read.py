@@ -183,6 +183,18 @@ def test_missing_scores_stay_and_are_no_refusal(tmp_path):
     assert len(tidy.rows) == 6
 
 
+@pytest.mark.parametrize("right", [[True, False, True, True], ["True", "false", "true", "TRUE"]])
+def test_whether_an_item_was_right_is_a_score(right):
+    frame = pd.DataFrame({"model": ["a", "a", "b", "b"], "seed": 0, "item": ["x", "y"] * 2, "correct": right})
+    tidy, _ = tidied(frame, score="correct", item="item")
+    assert list(tidy.rows["value"]) == [1.0, 0.0, 1.0, 1.0]
+
+
+def test_a_setting_that_is_on_or_off_is_not_taken_for_a_score():
+    frame = pd.DataFrame({"model": ["a", "b"], "pretrained": [True, False], "x": [0.1, 0.2]})
+    assert tidied(frame)[1].score == "x"
+
+
 def test_nested_json_has_dotted_columns(tmp_path):
     rows = [{"model": m, "seed": s, "metrics": {"f1": 0.5 + s}} for m in "ab" for s in (0, 1)]
     path = written(tmp_path / "a.jsonl", "\n".join(json.dumps(row) for row in rows))
