@@ -14,7 +14,7 @@ from experiments.home import Home
 from experiments.shown_path import near
 from experiments.study_file import study_name
 from mmcore.data.checking import Problem
-from mmcore.errors import CorpusError, MMStudyError
+from mmcore.errors import CorpusError, MMStudyError, StudyError, nearest
 from reports.cards.card import Card, Line
 from reports.cards.shown import Shown
 from reports.numbers import counted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.planning.plan import AnyPlan
-    from experiments.planning.request import Options
+    from experiments.planning.request import Options, Request
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,36 +123,46 @@ def _check_corpus(folder: Path) -> Findings:
 
 def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Options) -> Findings:
     from experiments.opening import open_request
-    from experiments.planning.foresight import prospects
     from experiments.planning.plan import plan
     from experiments.planning.request import trains_itself
-    from mmcore.task import check_packages
     from studies.study import find_study
 
     name = study_name(what, home)
+    if not Path(name).exists() and name not in catalogue():
+        raise StudyError(
+            f"'{name}' is no folder of a corpus, no study of the catalogue and no file",
+            next_step=nearest(name, [*catalogue()]),
+        )
     subject = f"study '{find_study(name).stem}'"
     try:
         request = open_request(name, home, options)
         planned = plan(request, home)
-        sentences: tuple[str, ...] = ()
+        problems, read, skipped = [], [], "the data, which the training code reads itself"
         if trains_itself(request):
-            for arm in request.study.arms:
-                check_packages(arm.config)
-            sentences = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+            problems, read, skipped = _before_training(request)
     except MMStudyError as error:
         return Findings(subject, (_problem(error),), "the study stops at this error", "what comes after it")
-    problems = [Problem("warning", text) for text in sentences]
-    read, skipped = [counted(len(planned.runs), "planned run")], ""
-    if trains_itself(request) and request.place.simulated is None:
-        corpus = _check_corpus(request.place.folder)
-        problems += corpus.problems
-        read.append(f"corpus with {corpus.read}")
-        skipped = corpus.skipped
+    read = [counted(len(planned.runs), "planned run"), *read]
     if planned.count("done"):
         found, note = _check_results(planned, home)
         problems += found
         read.append(note)
     return Findings(subject, _errors_first(problems), "; ".join(read), skipped, planned)
+
+
+def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
+    """What can be known of a study that mmstudy trains before it is trained, what was read, and what was not."""
+    from experiments.planning.foresight import prospects
+    from mmcore.task import check_packages
+
+    for arm in request.study.arms:
+        check_packages(arm.config)
+    warnings = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+    problems = [Problem("warning", text) for text in warnings]
+    if request.place.simulated is not None:
+        return problems, [], ""
+    corpus = _check_corpus(request.place.folder)
+    return [*problems, *corpus.problems], [f"corpus with {corpus.read}"], corpus.skipped
 
 
 def _check_results(planned: AnyPlan, home: Home) -> tuple[list[Problem], str]:

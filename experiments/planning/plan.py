@@ -112,11 +112,12 @@ class Plan(Shown, Generic[Config]):
             took = self.outlook
             within = f"{about(took.low)} to {about(took.high)}, estimated from {self.basis}"
             time = f"about {about(self.seconds)} on {counted(self.workers, 'worker')}"
-            lines.append(Line(time, detail=within))
+            lines.append(Line(time, detail=within) if self.timed else Line(self.basis))
         if self.later:
             most = f"at most {about(self.seconds_at_most)}"
             lines.append(Line(f"{counted(len(self.later), 'more run')} while a comparison is undecided: {most} in all"))
-        note = f"metric {study.metric.name}; corpus {near(self.request.place.folder)}"
+        subject = f"; corpus {near(self.request.place.folder)}" if trains_itself(self.request) else ""
+        note = f"metric {study.metric.name}{subject}"
         return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
 
 

@@ -129,7 +129,7 @@ class Request(Generic[Config]):
     searches: tuple[SearchResult, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<study '{self.study.name}' on {self.place.folder}>"
+        return f"<study '{self.study.name}' ({self.key})>"
 
     @property
     def tunes(self) -> bool:

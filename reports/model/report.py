@@ -183,6 +183,7 @@ class ComparisonRow(Shown):
             and intervals adjusted for all looks; None where repeats are fixed.
         tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
         without_skill: whether neither arm is shown to beat the naive prediction on this component.
+        native: whether mmstudy trains the arms, so that it can add repeats.
     """
 
     arm: str
@@ -194,6 +195,7 @@ class ComparisonRow(Shown):
     looks: Looks | None = None
     tested: str = ""
     without_skill: bool = False
+    native: bool = True
 
     @property
     def verdict(self) -> Verdict:

@@ -120,6 +120,7 @@ def test_quality_is_a_frame_and_its_store_is_that_of_a_study(home: Path) -> None
 def test_every_item_can_be_drawn() -> None:
     corpus = made()
     drawing = corpus.plot("a")
+    assert drawing._repr_png_().startswith(b"\x89PNG")  # pyright: ignore[reportAttributeAccessIssue]
     labels = [ax.get_ylabel() for ax in drawing.axes]
     assert labels == ["sound\nlevel", "sound\non", "clip\n5 columns", "words\nwho"]
     assert [text.get_text() for text in drawing.texts] == ["target: mood = sad"]

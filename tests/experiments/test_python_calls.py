@@ -16,7 +16,7 @@ from experiments.loading import load
 from experiments.outcome import Outcome
 from experiments.planning.request import Options
 from experiments.study_file import study_name
-from mmcore.errors import MMStudyError, RecordError, StudyError
+from mmcore.errors import RecordError, StudyError
 from studies.repeats import Counted, Sequential
 from studies.study import Study, catalogue, read_study
 
@@ -51,6 +51,7 @@ def test_a_study_object_is_run_loaded_checked_and_shown(
     assert loaded.report == outcome.report
     by_file = load(home.root, file, corpus=str(tiny_corpus), repeats="1")
     assert by_file.summary.verdicts == outcome.summary.verdicts
+    assert by_file.report == outcome.report
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
     monkeypatch.chdir(home.root.parent)
@@ -68,6 +69,8 @@ def test_a_study_object_is_run_loaded_checked_and_shown(
     assert found.ok
     assert found.plan is not None
     assert [run.state for run in found.plan.runs] == ["done", "done"]
+    assert len(repr(found.plan.request)) < 200
+    assert [repr(run) for run in found.plan.runs] == [f"<run of '{a}', repeat 0: done>" for a in ("both", "track")]
     assert "results of 2 finished runs" in found.read
     assert any(problem.rule.startswith("ABL004: ") for problem in found.warnings)
 
@@ -220,10 +223,12 @@ def test_what_stops_a_study_is_an_error_and_what_it_cannot_decide_a_warning(
 
 
 def test_nothing_of_that_name_is_no_finding(home: Home) -> None:
-    with pytest.raises(StudyError, match="neither a study of the catalogue nor a file"):
-        check("no_such_thing", home.root)
-    with pytest.raises(MMStudyError, match="there is no such study file"):
-        check("no_such_thing.yaml", home.root)
+    said = r"'{}' is no folder of a corpus, no study of the catalogue and no file\. Did you mean 'modalities'\?"
+    for name in ("modalties", "modality.yaml"):
+        with pytest.raises(StudyError, match=said.format(name)):
+            check(name, home.root)
+    with pytest.raises(StudyError, match=r"a name of the catalogue, a file or a mmstudy\.Study; found int"):
+        check(3, home.root)  # pyright: ignore[reportArgumentType]
 
 
 def test_findings_escape_what_they_quote() -> None:
