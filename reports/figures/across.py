@@ -67,7 +67,7 @@ class VerdictsByPart(FigureBase):
         figure, (axes,) = sheet(1.1 + 0.36 * max(len(pairs), 2))
         # Seaborn puts the last of an order first.
         sns.histplot(
-            table[table["verdict"].isin(there)], y="row", hue="verdict", hue_order=there[::-1], weights="count",
+            table.loc[table["verdict"].isin(there)], y="row", hue="verdict", hue_order=there[::-1], weights="count",
             multiple="stack", discrete=True, shrink=0.7, palette=ORDER, alpha=1, linewidth=0, legend=False, ax=axes,
         )  # fmt: skip
         for side in there:
