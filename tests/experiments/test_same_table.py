@@ -108,7 +108,7 @@ def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
     """Killed in the search and among the runs; then resumed while another study is open in the same home."""
     for records in (2, 7):
         killed_after(records, home, study, tiny_corpus)
-    other = start(home, tiny_study, tiny_corpus, 2)
+    other = start(home, tiny_study, tiny_corpus, 1)
     try:
         run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))
         assert table(home) == expected
