@@ -24,6 +24,7 @@ from experiments.planning.request import Options
 from experiments.progress import Screen
 from experiments.records import read_record
 from experiments.tuning.tune import tune
+from mmcore.config import RunConfig
 from mmcore.data.prepare import prepare
 from mmcore.measures import parse_metric
 from mmcore.record import Record
@@ -41,6 +42,7 @@ class WeightedLoss(Objective):
 
     def of(self, record: Record) -> float:
         """Its value in a record; NaN where a component's loss is not known."""
+        assert isinstance(record.config, RunConfig)
         weights, total = record.config.loss.weights, 0.0
         for s in record.scores:
             known = (s.split, s.items, s.metric, s.baseline, s.parameter)

@@ -10,19 +10,22 @@ alone: what its file asks for, and what ``mmstudy analyse STUDY KIND`` has asked
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.examine import read_answer
+from pydantic import TypeAdapter
+
+from experiments.examine import is_torn, read_answer
 from experiments.home import Home
 from experiments.planning.plan import Plan
 from experiments.planning.request import PlannedRun, Request
 from experiments.records import answer_path
 from mmcore.analyses import KINDS, AnyAnalysis, applies, build_analysis
 from mmcore.answers.answer import Answer, Answered, Failure, Result
-from mmcore.errors import RecordError, StudyError, nearest
+from mmcore.atomic import write_atomically
+from mmcore.errors import StudyError, nearest
+from mmcore.files import BrokenFile, read_kept
 from studies.resolved import ResolvedStudy
 
 
@@ -95,41 +98,47 @@ def remember(request: Request, home: Home, analyses: Sequence[AnyAnalysis]) -> N
     if kinds == before:
         return
     path = home.request(request.search_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"analyses": kinds}), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, lambda file: file.write(json.dumps({"analyses": kinds}).encode()))
 
 
 def _remembered(request: Request, home: Home) -> list[str]:
     """Kinds, in the order in which they were asked; those that this version does not know are left out."""
     path = home.request(request.search_key)
+    next_step = f"Rename it to {path.name}.broken, then run mmstudy analyse STUDY KIND again; finished answers are kept"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [kind for kind in content["analyses"] if kind in KINDS]
+        kept = read_kept(path, _ASKED, "the list of analyses that mmstudy analyse added to a study", next_step)
     except FileNotFoundError:
         return []
-    except OSError as problem:
-        raise RecordError(
-            "the list of analyses that mmstudy analyse added to a study must be readable",
-            found=problem.strerror or repr(problem),
-            where=str(path),
-            next_step="Give this user the right to read the file, then run the same command again",
-        ) from None
-    except (ValueError, KeyError, TypeError) as problem:
-        raise RecordError(
-            "the list of analyses that mmstudy analyse added to a study must be whole JSON",
-            found=str(problem) or repr(problem),
-            where=str(path),
-            next_step="Remove this file, then run mmstudy analyse STUDY KIND again; finished answers are kept",
-        ) from None
+    return [kind for kind in kept.analyses if kind in KINDS]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What such a file holds."""
+
+    analyses: tuple[str, ...]
+
+
+_ASKED = TypeAdapter(_Asked)
 
 
 def answers(todo: Plan, home: Home) -> tuple[Answered[Result | Failure], ...]:
-    """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run."""
+    """What is there of the answers that the study asks for, each with the arm, repeat and fingerprint of its run.
+
+    Raises:
+        RecordError: an answer is torn, or this user may not read it.
+    """
     found = []
     for question in questions(todo, belonging(todo.request, home)):
         answer = question.answer(home)
+        if answer is None and is_torn(path := question.path(home)):
+            raise BrokenFile(
+                f"the answer of the analysis '{question.analysis.kind}' must be whole JSON",
+                path,
+                expected=None,
+                found="a torn file",
+                next_step=f"mmstudy analyse {todo.request.study.name} sets it aside and makes the answer again",
+            )
         if answer is not None:
             found.append(answer.about(question.run.arm, question.run.repeat, question.fingerprint))
     return tuple(found)

@@ -10,6 +10,7 @@ from typing import cast, get_args
 from filelock import FileLock
 
 from experiments.home import Home
+from mmcore.atomic import room_in
 from mmcore.data.sources.folder import Item, content_key, read_items, read_schema
 from mmcore.data.sources.simulated import Size, simulate, simulated_items, simulated_schema
 from mmcore.errors import CorpusError, nearest
@@ -56,7 +57,8 @@ class CorpusPlace:
                 if not self.exists:
                     size, seed = self.simulated
                     on_event(Note(f"simulating the {size} corpus (seed {seed}) in {self.folder}"))
-                    simulate(self.folder, size, seed)
+                    with room_in(self.folder):
+                        simulate(self.folder, size, seed)
         return self.folder
 
 

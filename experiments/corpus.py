@@ -1,6 +1,6 @@
 """A corpus from Python: opened from a folder, or made from frames and arrays.
 
-    from experiments.corpus import Corpus
+    from mmstudy import Corpus
 
     corpus = Corpus.from_frames(
         items=items, modalities={"audio": audio, "text": text}, targets=mood, step=0.1
@@ -323,12 +323,13 @@ class Corpus:
     def _repr_html_(self) -> str:
         from html import escape
 
-        from experiments.corpus_view import corpus_html
+        from experiments.corpus_view import corpus_card
+        from reports.cards.html import card_html
 
         if len(self._source.items) > MOST_COUNTED:
             return f"<pre>{escape(repr(self))}</pre>"
         try:
-            return corpus_html(self.path, self.schema, self.overview())
+            return card_html(corpus_card(self.path, self.schema, self.overview()))
         except CorpusError:
             return f"<pre>{escape(repr(self))}</pre>"
 

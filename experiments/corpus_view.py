@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
+from experiments.shown_path import near
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
 from mmcore.schema import CorpusSchema
+from reports.cards.card import Card, Grid, clipped, remainder
 from reports.numbers import about, counted
 from reports.output.columns import table
 
 MOST_CLASSES = 8
 """Classes that are named; the rest are counted."""
+MOST_ROWS = 6
+"""Modalities, and targets, that a terminal shows; a notebook shows more, and :meth:`Corpus.overview` has all."""
+MOST_LETTERS = 44
+"""Letters of a cell."""
 MODALITY = ("modality", "items", "columns", "kinds", "rows")
 TARGET = ("target", "kind", "known", "values")
 
@@ -72,10 +77,20 @@ def _values(one: ParameterOverview) -> str:
 
 def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     """A corpus for a terminal."""
-    lines = [f"corpus '{schema.name}' in {path}", headline(schema, overview), ""]
-    lines += [table(MODALITY, modality_rows(overview), left=range(len(MODALITY))), ""]
-    lines.append(table(TARGET, parameter_rows(schema, overview), left=range(len(TARGET))))
-    return "\n".join(lines)
+    tables = ((MODALITY, modality_rows(overview), "modalities"), (TARGET, parameter_rows(schema, overview), "targets"))
+    return "\n".join(
+        [
+            f"corpus '{clipped(schema.name, MOST_LETTERS)}' in {near(path)}",
+            headline(schema, overview),
+            *("\n" + _short_table(*one) for one in tables),
+        ]
+    )
+
+
+def _short_table(header: Sequence[str], rows: Sequence[Sequence[str]], what: str) -> str:
+    cells = [[clipped(cell, MOST_LETTERS) for cell in row] for row in rows[:MOST_ROWS]]
+    more = remainder(rows, MOST_ROWS, what)
+    return table(header, cells, left=range(len(header))) + (f"\n{more}" if more else "")
 
 
 def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:
@@ -91,20 +106,10 @@ def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:
     )
 
 
-def corpus_html(path: Path, schema: CorpusSchema, overview: Overview) -> str:
-    """A corpus for a notebook; every name is escaped."""
-    parts = [
-        f"<p><strong>{escape(schema.name)}</strong>: {escape(headline(schema, overview))}<br>",
-        f"<code>{escape(str(path))}</code></p>",
-        _html_table(MODALITY, modality_rows(overview)),
-        _html_table(TARGET, parameter_rows(schema, overview)),
-    ]
-    return "<div>" + "".join(parts) + "</div>"
-
-
-def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th style="text-align:left">{escape(cell)}</th>' for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows
+def corpus_card(path: Path, schema: CorpusSchema, overview: Overview) -> Card:
+    """A corpus for a notebook."""
+    grids = (
+        Grid(MODALITY, tuple(map(tuple, modality_rows(overview))), tuple(range(len(MODALITY)))),
+        Grid(TARGET, tuple(map(tuple, parameter_rows(schema, overview))), tuple(range(len(TARGET)))),
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return Card(f"Corpus '{schema.name}'", headline(schema, overview), grids=grids, notes=(near(path),))

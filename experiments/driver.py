@@ -2,89 +2,83 @@
 
 Usable from Python:
 
-    from experiments.driver import run_study
+    import mmstudy
 
-    outcome = run_study("track_vs_multimodal", home="mlruns")
-    print(outcome.summary.comparisons[0])
-    print(outcome.report)
+    outcome = mmstudy.run_study("track_vs_multimodal", home="mlruns")
+    print(outcome)
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
+from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import begun_of, delete_failed, give_up, job_of, mirror_record
 from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.notebook import usual_display
 from experiments.opening import open_request
+from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
+from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import Options, PlannedRun, Request, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent, outcome_text
-from experiments.records import read_record
+from experiments.records import is_locked, put_aside, read_record
 from experiments.results import load_results, log_verdicts
+from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
+from mmcore.atomic import room_in
 from mmcore.data.prepare import prepare, quality_notes
+from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.events import EpochDone
+from mmcore.files import BrokenFile
 from mmcore.task import check_packages
 from reports.output.render import write_report
-from reports.records.frame import StudyResults
-from reports.summary.build import Summary, summarise
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of a study.
-
-    Args:
-        results: every number, as tidy tables.
-        summary: the numbers' meaning.
-        report: the HTML page.
-        failed: runs that failed; they are counted in the report, never dropped.
-        mirrored: None, or why the tracking store lacks something.
-        unanswered: runs of which an analysis failed; the report says why, the same command tries again.
-    """
-
-    results: StudyResults
-    summary: Summary
-    report: Path
-    failed: int
-    mirrored: str | None
-    unanswered: int = 0
+from reports.summary.build import summarise
+from studies.study import Study
 
 
 def run_study(
-    name: str,
+    study: str | os.PathLike[str] | Study,
     home: Path | str | None = None,
     options: Options | None = None,
     *,
     display: Display | None = None,
     retry_failed: bool = False,
+    **choices: Unpack[Choices],
 ) -> Outcome:
     """Train the missing runs of a study and write its report; earlier results are reused.
 
     Args:
-        name: a study of the catalogue, or a file.
+        study: a study of the catalogue by its name, a file, or a :class:`studies.study.Study`.
         home: where everything generated lives; None: ``MMSTUDY_HOME``, else ``./mlruns``.
-        options: corpus, preset, repeats, metric, changes, workers, device.
-        display: shows progress; None: nothing is shown.
+        options: the choices as one object, in place of keywords.
+        display: shows progress; None: a notebook shows a bar, anything else shows nothing.
         retry_failed: train failed runs again from the start.
+        choices: corpus, preset, repeats, metric, changes, match, workers, threads, device, storage; see
+            :class:`Choices`.
 
     Raises:
         MMStudyError: bad input; nothing is lost.
         KeyboardInterrupt: interrupted; the same call resumes.
     """
     place = Home.choose(Path(home) if home is not None else None).make()
-    options, display = options or Options(), display or Silent()
+    options, name = options_from(choices, options), study_name(study, place)
+    if display is None:
+        with usual_display() as display:
+            return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
     request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
     if not request.place.exists:
@@ -92,7 +86,8 @@ def run_study(
         request = open_request(name, place, options)
     for arm in request.study.arms:
         check_packages(arm.config)
-    ahead = plan(request, place)
+    refuse_too_large(request)
+    ahead = _planned(request, place, display)
     _warn(request, ahead, display)
     display.expect(ahead.stages)
     if request.tunes:
@@ -100,12 +95,12 @@ def run_study(
 
         tune(request, place, display, lambda: _prepare(request, place, display))
         request = open_request(name, place, options)
-    todo = plan(request, place)
+    todo = _planned(request, place, display)
     if retry_failed and todo.count("failed"):
         for run in todo.runs:
             if run.state == "failed":
                 delete_failed(run, request, place)
-        todo = plan(request, place)
+        todo = _planned(request, place, display)
 
     mirror = Mirror(place, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
     try:
@@ -113,8 +108,7 @@ def run_study(
         _train(todo, place, mirror, display)
         unanswered = _analyse(plan(request, place), place, request.study.analyses, display)
     except BaseException:
-        mirror.interrupted()
-        mirror.close(timeout=30)
+        mirror.abandon()
         raise
     display.say("writing the report")
     display.begin(REPORT)
@@ -130,6 +124,15 @@ def run_study(
         str(mirror.error) if mirror.error else None,
         unanswered,
     )
+
+
+def _planned(request: Request, home: Home, display: Display) -> Plan:
+    """The plan; a broken record that it needs whole is set aside first, so that its run is trained again."""
+    while True:
+        try:
+            return plan(request, home)
+        except BrokenFile as broken:
+            display.say(put_aside(broken))
 
 
 def _warn(request: Request, todo: Plan, display: Display) -> None:
@@ -172,7 +175,9 @@ def report_study(request: Request, home: Home, mirror: Mirror | None = None) -> 
     """
     results = load_results(plan(request, home), home)
     summary = summarise(results)
-    page = write_report(summary, results, home.report(request.key))
+    folder = home.report(request.key)
+    with room_in(folder):
+        page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
@@ -206,14 +211,23 @@ def _say_threads(options: Options, display: Display) -> None:
 def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     """Do the runs of a plan."""
     request = todo.request
-    open_runs = _open_runs(todo)
+    broken = 0
     for run in todo.runs:
         if run.state in ("done", "failed"):
-            mirror_record(mirror, home, request, run)
+            try:
+                mirror_record(mirror, home, request, run)
+            except BrokenFile as problem:
+                display.say(put_aside(problem))
+                broken += 1
+    if broken:
+        todo = _planned(request, home, display)
+        display.expect(todo.stages)
+    open_runs = _open_runs(todo)
     reused = len(todo.runs) - len(open_runs)
     if reused:
         display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
     if not open_runs:
+        _mend_store(request, home, display)
         return
     most = len(open_runs) + len(todo.later)
     workers, threads, gpus = share_of_cores(
@@ -222,7 +236,7 @@ def _train(todo: Plan, home: Home, mirror: Mirror, display: Display) -> None:
     by_name: dict[str | None, PlannedRun] = {}
     estimator, stopwatch = timing_of(request, home, threads)
     # The pool starts first: its workers import torch while the data is prepared here.
-    with LocalPool(workers, threads, home.logs, gpus) as pool:
+    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
         prepared = _prepare(request, home, display)
         display.begin(TRAIN)
 
@@ -295,7 +309,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         len(by_run), request.options.workers, request.options.device, request.options.threads
     )
     failed = 0
-    with LocalPool(workers, threads, home.logs, gpus) as pool:
+    with LocalPool(workers, threads, home.logs, gpus, lambda name: is_locked(home.run(name))) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))
@@ -330,6 +344,16 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
 
         pool.run(jobs, on_message)
     return failed
+
+
+def _mend_store(request: Request, home: Home, display: Display) -> None:
+    """Where no run needs the prepared store, the report still reads its quality: make a broken one again."""
+    store = store_path(request.content or "", request.study.arms[0].config.data, home.prepared)
+    if store.exists():
+        try:
+            open_prepared(store)
+        except BrokenStore:
+            _prepare(request, home, display)
 
 
 def _prepare(request: Request, home: Home, display: Display) -> Path:

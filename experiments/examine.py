@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 from pydantic import ValidationError
 
 from experiments.records import answer_path
 from mmcore.analyses import AnyAnalysis
 from mmcore.answers.answer import Answer, Failure, Result, parse_answer
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig
-from mmcore.events import OnEvent
+from mmcore.errors import RecordError
+from mmcore.events import Note, OnEvent
+from mmcore.files import read_bytes, set_aside, unopened
+from mmcore.own_code import frames_of
 
 if TYPE_CHECKING:
     from mmcore.data.prepared import Prepared
@@ -44,6 +48,8 @@ def examine(
     failed = []
     for analysis in analyses:
         path = answer_path(folder, analysis)
+        if is_torn(path):
+            on_event(Note(f"the answer of the analysis '{analysis.kind}' is torn; it is kept as {set_aside(path)}"))
         try:
             answer = analyse(trained, analysis)
         except Exception as error:
@@ -51,24 +57,40 @@ def examine(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
             failed.append(analysis.kind)
-            why = Failure(error=type(error).__name__, message=str(error) or repr(error))
+            frames = frames_of(error)
+            at = f" (at {frames[-1]})" if frames else ""
+            why = Failure(error=type(error).__name__, message=(str(error) or repr(error)) + at)
             answer = Answer(kind=analysis.kind, settings=analysis, failure=why)
         write_answer(path, answer)
     return failed
 
 
+def is_torn(path: Path) -> bool:
+    """Whether an answer is there but no whole JSON object. One of another version is whole, and is made anew."""
+    try:
+        return not isinstance(orjson.loads(read_bytes(path)), dict)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+
+
 def read_answer(folder: Path, analysis: AnyAnalysis) -> Answer[Result] | None:
     """An answer in a run's folder; None where there is none yet, or the file is torn or does not hold what an answer
-    of this kind holds: then it is made anew."""
+    of this kind holds: then it is made anew.
+
+    Raises:
+        RecordError: this user may not read it.
+    """
+    path = answer_path(folder, analysis)
     try:
-        return parse_answer(analysis.kind, answer_path(folder, analysis).read_bytes())
-    except (OSError, ValidationError):
+        return parse_answer(analysis.kind, read_bytes(path))
+    except (FileNotFoundError, ValidationError):
         return None
+    except OSError as problem:
+        raise unopened(RecordError, "the answer of an analysis", path, problem) from None
 
 
 def write_answer(path: Path, answer: Answer[Result]) -> None:
     """To a temporary file, then in place in one step; NaN and infinite numbers become null."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(answer.to_json(), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomically(path, lambda file: file.write(answer.to_json().encode()))

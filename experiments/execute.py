@@ -13,15 +13,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from experiments.environment import environment
-from experiments.records import LOCK, RECORD, read_record, write_record
+from experiments.records import LOCK, RECORD, record_if_whole, record_or_aside, write_record
+from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepared import Prepared
-from mmcore.errors import MMStudyError
+from mmcore.errors import MMStudyError, PartError
 from mmcore.events import Note, OnEvent
 from mmcore.facts import CorpusFacts, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
+from mmcore.own_code import frames_of
 from mmcore.record import Record
+
+ERROR = "error.txt"
+"""The traceback of a run that failed."""
 
 
 def trial(
@@ -65,7 +70,7 @@ def trial(
         on_event(Note("another process trains this run; waiting for its record"))
         lock.acquire()
     try:
-        record = read_record(workdir)
+        record = record_or_aside(workdir, lambda text: on_event(Note(text)))
         if record is not None and record.is_final:
             return record
         started = datetime.now(UTC)
@@ -73,23 +78,43 @@ def trial(
         try:
             shared = _shared(config, workdir, prepared, study, arm, on_event)
             result = _train(config, workdir, prepared, on_event, shared, fingerprint)
+        except PartError as error:
+            result = failed_record(config, fingerprint, type(error).__name__, error.message, _since(clock))
         except MMStudyError:
             # The run cannot be done as it was asked (a device that is not there, a split that cannot be drawn): that is
             # for the user to mend, and no result to keep.
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                # No fault of the run's: it goes on from its last checkpoint once there is room.
+                raise disk_full(error, workdir) from error
+            frames = frames_of(error)
+            if isinstance(error, SystemExit) and not frames:
+                raise
             with contextlib.suppress(OSError):
-                (workdir / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            message = str(error) or repr(error)
-            result = failed_record(config, fingerprint, type(error).__name__, message, time.perf_counter() - clock)
+                (workdir / ERROR).write_text(_traceback(error, frames), encoding="utf-8")
+            message = f"it called exit({error.code})" if isinstance(error, SystemExit) else str(error) or repr(error)
+            result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        record = write_result(result, workdir, config, study, arm, started)
+        with room_in(workdir):
+            record = write_result(result, workdir, config, study, arm, started)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
             _tidy(workdir, done=record.done)
         return record
     finally:
         lock.release()
+
+
+def _since(clock: float) -> float:
+    return time.perf_counter() - clock
+
+
+def _traceback(error: BaseException, frames: tuple[str, ...]) -> str:
+    """The user's own frames where the error arose in a class of the user's; else the whole traceback."""
+    if not frames:
+        return "".join(traceback.format_exception(error))
+    return "\n".join([*frames, f"{type(error).__name__}: {error}", ""])
 
 
 @dataclass(frozen=True)
@@ -110,7 +135,7 @@ def _shared(
     folder = workdir.parent / name
     if not config.evaluation.test:
         # What a tested run has trained serves; but to train one now would read the test items.
-        record = read_record(folder)
+        record = record_if_whole(folder)
         if record is not None and record.done:
             return _Shared(folder, record)
         if config.trains:
@@ -133,7 +158,7 @@ def _train(
 ) -> Record:
     failure = None if shared is None else shared.record.failure
     if shared is not None and failure is not None:
-        message = f"the training that it shares with run {shared.folder.name} failed: {failure.message}"
+        message = f"the training that it shares with run {shared.folder.name} failed: {failure.text}"
         # The same kind of error, so that whether it is final follows from the training's.
         return failed_record(config, fingerprint, failure.error, message, 0.0)
     from mmcore.run import run
@@ -148,10 +173,16 @@ def _tidy(workdir: Path, done: bool) -> None:
     tested in another way, but without the optimiser's state: two numbers per weight that only further epochs need.
     """
     checkpoints = workdir / "checkpoints"
-    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(f"{RECORD}.*.tmp")):
+    remove_leftovers(workdir)
+    remove_leftovers(checkpoints)
+    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(".*.json.*"), *workdir.glob(f"{RECORD}.*.tmp")):
         torn.unlink(missing_ok=True)
     last = checkpoints / "last.pt"
-    if not done or not last.exists():
+    if not done:
+        return
+    # Of an attempt that failed for a reason that is gone, a full disk say.
+    (workdir / ERROR).unlink(missing_ok=True)
+    if not last.exists():
         return
     import torch
 
@@ -179,14 +210,20 @@ def write_result(result: Record, workdir: Path, config: RunConfig, study: str, a
     return record
 
 
-def failed_record(config: RunConfig, fingerprint: str, error: str, message: str, seconds: float) -> Record:
-    """The record of a run that ended without a result."""
+def failed_record(
+    config: RunConfig, fingerprint: str, error: str, message: str, seconds: float, frames: tuple[str, ...] = ()
+) -> Record:
+    """The record of a run that ended without a result.
+
+    Args:
+        frames: of the user's code, see :class:`mmcore.facts.Failure`.
+    """
     return Record(
         fingerprint=fingerprint,
         config=config,
         repeat=config.repeat,
         status="failed",
-        failure=Failure(error, message),
+        failure=Failure(error, message, frames=frames),
         corpus=CorpusFacts(),
         split=SplitFacts(),
         parameters={},

@@ -6,6 +6,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcore.errors import StoreError
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite database; ``?``, ``%`` and ``#`` in its path would otherwise end or change the path.
+
+    Example:
+        >>> sqlite_uri(Path("/a?b/mlflow.db"))
+        'sqlite+pysqlite:////a%3Fb/mlflow.db'
+    """
+    plain = path.as_posix()
+    quoted = plain.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    # MLflow makes the folder of a path that begins with sqlite:/// as it is quoted; by another prefix it does not.
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -23,8 +38,27 @@ class Home:
 
     @classmethod
     def choose(cls, given: Path | None = None) -> Home:
-        """The given folder, else ``MMSTUDY_HOME``, else ``./mlruns``; always absolute."""
-        return cls(Path(given or os.environ.get("MMSTUDY_HOME") or "mlruns").resolve())
+        """The given folder, else ``MMSTUDY_HOME``, else ``./mlruns``; always absolute.
+
+        Raises:
+            StoreError: a part of the path is a file, or the path has a character that no path can have.
+        """
+        root = Path(given or os.environ.get("MMSTUDY_HOME") or "mlruns")
+        try:
+            root = root.resolve()
+            for part in (root, *root.parents):
+                if part.exists():
+                    if not part.is_dir():
+                        raise StoreError(
+                            "the home must be a folder",
+                            found="a file" if part == root else f"the file {part} on the way to it",
+                            next_step="Name another folder with --home or MMSTUDY_HOME",
+                            where=str(root),
+                        )
+                    break
+        except ValueError as error:
+            raise StoreError("the home must be a folder", found=str(error), where=ascii(str(root))) from None
+        return cls(root)
 
     @property
     def runs(self) -> Path:
@@ -62,7 +96,7 @@ class Home:
     @property
     def mlflow_uri(self) -> str:
         """The default tracking store: SQLite inside the home."""
-        return f"sqlite:///{(self.root / 'mlflow.db').as_posix()}"
+        return sqlite_uri(self.root / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:
@@ -72,6 +106,29 @@ class Home:
     def report(self, study: str) -> Path:
         """The folder of a study's report."""
         return self.root / "reports" / study
+
+    def journal(self, key: str) -> Path:
+        """The default storage of a study's searches."""
+        return self.root / "search" / f"{key}.journal"
+
+    def knows(self, key: str) -> bool:
+        """Whether anything was done under the key of a study: a report, a search, or analyses that were asked."""
+        return any(path.exists() for path in (self.report(key), self.journal(key), self.request(key)))
+
+    def place_of(self, path: Path) -> str:
+        """A path from the home, or from the folder that holds the home, where it lies inside; else the whole of it.
+
+        A folder that is moved with its home keeps these names.
+
+        Example:
+            >>> Home(Path("/project/mlruns")).place_of(Path("/project/studies/level.yaml"))
+            '../studies/level.yaml'
+        """
+        whole = path.resolve()
+        for folder, name in ((self.root, ""), (self.root.parent, "../")):
+            if whole.is_relative_to(folder):
+                return name + whole.relative_to(folder).as_posix()
+        return str(whole)
 
     def make(self) -> Home:
         """Itself, once the folder exists and keeps its contents out of version control."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FLUSH_SECONDS = 2.0
 """Epochs of one run are logged together at most this often: a log costs 10–70 ms, an epoch may cost less."""
 
+PATIENCE = 3.0
+"""Seconds that an interrupted command waits for the tracking store."""
+
 
 class Background:
     """Talks to the tracking store from a thread of its own; the first error ends it.
@@ -40,6 +43,7 @@ class Background:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._store: Store | None = None
         self._error: StoreError | None = None
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
         self._thread.start()
 
@@ -53,6 +57,22 @@ class Background:
         self._tasks.put(None)
         self._thread.join(timeout)
 
+    def abandon(self) -> None:
+        """Leave out what waits, tell the store that the work was interrupted, and close within :data:`PATIENCE`.
+
+        What is left out is in the records, and the next call of the command mirrors it.
+        """
+        self._hurried.set()
+        self._tasks.put(self._last_words)
+        self.close(PATIENCE)
+
+    def _last_words(self) -> None:
+        if self._store is not None:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        raise NotImplementedError
+
     def _ready(self) -> Store:
         if self._store is None:
             from experiments.store import Store
@@ -62,7 +82,7 @@ class Background:
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
-            if self._error is not None:
+            if self._error is not None or (self._hurried.is_set() and task != self._last_words):
                 continue
             try:
                 task()
@@ -114,10 +134,6 @@ class Mirror(Background):
         """A run has its record, just trained or reused; what the store lacks of it is added."""
         self._tasks.put(lambda: self._finish(begun, record, workdir, reused_from))
 
-    def interrupted(self) -> None:
-        """Runs that were started and not finished are marked killed."""
-        self._tasks.put(self._interrupt)
-
     def concluded(self, arm: str, metrics: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
         """An arm's aggregates and verdicts."""
         self._tasks.put(
@@ -166,8 +182,8 @@ class Mirror(Background):
         self._ready().finish(run, record, workdir, reused_from)
 
     def _interrupt(self) -> None:
+        """Runs that were started and not finished are marked killed."""
         for fingerprint in list(self._runs):
-            self._flush(fingerprint)
             self._ready().killed(self._runs.pop(fingerprint))
         for parent in self._parents.values():
             self._ready().killed(parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from experiments.planning.remaining import Remaining
 from experiments.planning.stages import REPORT, Stage
+from experiments.terminal import behind, safe
 from mmcore import events
 from mmcore.measures import Metric
 from mmcore.record import Record
@@ -59,6 +61,11 @@ class Display(Protocol):
 class Silent:
     """Shows nothing: for use from Python."""
 
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
     def expect(self, stages: Sequence[Stage]) -> None: ...
 
     def begin(self, stage: str) -> None: ...
@@ -85,13 +92,13 @@ class Screen:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=behind(sys.stderr), highlight=False, force_jupyter=False)
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
@@ -139,19 +146,19 @@ class Screen:
         """A remark, above the bars."""
         with self._lock:
             self._said = self._clock()
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(safe(text), markup=False, soft_wrap=True)
 
     def headline(self, text: str) -> None:
         """How the whole stands, beside its bar."""
         with self._lock:
-            self._headline = text
+            self._headline = safe(text)
             self._refresh()
 
     def started(self, name: str, group: str = "") -> None:
         """A job begins or is resumed."""
         with self._lock:
             self._forget(name)
-            self._bars[name] = self._progress.add_task(f"  {name}", total=None, note="starting")
+            self._bars[name] = self._progress.add_task(f"  {safe(name)}", total=None, note="starting")
             self._remaining.started(name, group)
             self._refresh()
 
@@ -167,7 +174,7 @@ class Screen:
                     self._remaining.share(name, epoch / epochs)
                     column = chosen_column(row)
                     if column in row:
-                        self._move(name, note=f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}")
+                        self._move(name, note=safe(f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}"))
                 case events.Note(text):
                     self.say(f"{name}: {text}")
             self._refresh()
@@ -189,7 +196,7 @@ class Screen:
                 return
             total = self._remaining.total
             if total:
-                self.say(f"{self._remaining.done} of {total} done, {self._standing()}")
+                self.say(f"{self._remaining.done} of {total} done, {self._remaining.standing()}")
 
     def _tick(self) -> None:
         while not self._over.wait(1.0):
@@ -213,16 +220,9 @@ class Screen:
         if self._whole is None:
             self._whole = self._progress.add_task("study", total=total, note="")
         words = f"{self._headline}, " if self._headline else ""
-        self._progress.update(self._whole, total=total, completed=self._remaining.done, note=words + self._standing())
-
-    def _standing(self) -> str:
-        """Running, failed, and the time left."""
-        words = f"{self._remaining.running} running"
-        if self._remaining.failed:
-            words += f", {self._remaining.failed} failed"
-        left = self._remaining.left()
-        # What takes longer than expected is not said to take no time.
-        return words if left is None or left < 1 else f"{words}, about {about(left)} left"
+        self._progress.update(
+            self._whole, total=total, completed=self._remaining.done, note=words + self._remaining.standing()
+        )
 
 
 def chosen_column(row: Mapping[str, float]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -17,16 +16,20 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from mmcore.analyses import AnyAnalysis, key
-from mmcore.config import RunConfig
+from mmcore.atomic import write_atomically
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import Environment
+from mmcore.files import BrokenFile, broken_by, open_file, read_kept, set_aside, unopened
+from mmcore.fingerprint import NUMERICS, fingerprint
+from mmcore.frozen import Number
 from mmcore.record import Head, Record
 
 RECORD = "record.json"
 LOCK = "run.lock"
 ANSWERS = "analyses"
 FORMAT = 1
-AGAIN = "Remove this file; the run is then resumed or trained again"
+AGAIN = "mmstudy run STUDY sets this file aside and trains the run again"
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,22 @@ def write_record(folder: Path, record: Record) -> None:
     NaN and infinite numbers become null: JSON has none.
     """
     text = _RECORD.dump_json(record, indent=1)
-    temporary = folder / (RECORD + f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(b'{\n "format": %d,' % FORMAT + text.removeprefix(b"{"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / RECORD)
+    whole = b'{\n "format": %d,' % FORMAT + text.removeprefix(b"{")
+    write_atomically(folder / RECORD, lambda file: file.write(whole))
 
 
 def read_record(folder: Path) -> Record | None:
     """A run's record, or None while it is not finished.
 
     Raises:
-        RecordError: the file is there but unreadable, of a later format, or anything in it has a wrong type.
+        BrokenFile: the file is torn, anything in it has a wrong type, or it is the record of another run.
+        RecordError: this user may not read the file, or it has another format.
     """
-    return _read(folder / RECORD, lambda file: file.read(), _RECORD)
+    record = _read(folder / RECORD, lambda file: file.read(), _RECORD)
+    if record is not None:
+        _belongs(record, folder)
+        _has_its_config(record, folder)
+    return record
 
 
 def read_head(folder: Path) -> Head | None:
@@ -77,16 +81,81 @@ def read_head(folder: Path) -> Head | None:
     This reads a tenth of the record or less, since some callers read every run of a study.
 
     Raises:
-        RecordError: as :func:`read_record`.
+        BrokenFile, RecordError: as :func:`read_record`; what stands after the head is not looked at, but for its end.
     """
-    return _read(folder / RECORD, _head, _HEAD)
+    head = _read(folder / RECORD, _head, _HEAD)
+    if head is not None:
+        _belongs(head, folder)
+    return head
 
 
+def record_if_whole(folder: Path) -> Record | None:
+    """As :func:`read_record`, but a broken record counts as none: the worker that trains the run sets it aside."""
+    try:
+        return read_record(folder)
+    except BrokenFile:
+        return None
+
+
+def record_or_aside(folder: Path, say: Callable[[str], None]) -> Record | None:
+    """As :func:`read_record`, but a broken record is renamed, ``say`` is told, and the answer is None.
+
+    The caller holds the lock of the run.
+    """
+    try:
+        return read_record(folder)
+    except BrokenFile as broken:
+        say(put_aside(broken))
+        return None
+
+
+def put_aside(broken: BrokenFile) -> str:
+    """Rename a broken file, and say so in one line."""
+    kept = set_aside(broken.path)
+    return f"{broken.rule} (found {broken.found}); it is kept as {kept}, and the run is trained again"
+
+
+def _belongs(head: Head, folder: Path) -> None:
+    """Refuse a record that was copied here from another run."""
+    if _FINGERPRINT.fullmatch(folder.name) and head.fingerprint != folder.name:
+        raise BrokenFile(
+            "a record must lie in the folder of its own run",
+            folder / RECORD,
+            expected=f"fingerprint {folder.name}",
+            found=f"that of run {head.fingerprint[:40]}",
+            next_step=AGAIN,
+        )
+
+
+def _has_its_config(record: Record, folder: Path) -> None:
+    """Refuse a record whose config is that of another run. Failed runs do not say what corpus they read."""
+    if isinstance(record.config, ForeignConfig) or not record.corpus.content or record.numerics != NUMERICS:
+        return
+    if not _FINGERPRINT.fullmatch(folder.name):
+        return
+    same = record.config.data.window is not None and record.config.repeat == record.repeat
+    if not same or fingerprint(record.config, record.corpus.content) != folder.name:
+        raise BrokenFile(
+            "config and corpus of a record must be those of its run",
+            folder / RECORD,
+            expected=f"fingerprint {folder.name}",
+            found="another config or corpus",
+            next_step=AGAIN,
+        )
+
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 _RECORD, _HEAD = TypeAdapter(Record), TypeAdapter(Head)
 
 
 def _head(file: BinaryIO) -> bytes:
-    """The record up to its scores, closed as JSON; all of it where they are not found."""
+    """The record up to its scores, closed as JSON; all of it where they are not found or the end is torn off."""
+    file.seek(0, os.SEEK_END)
+    file.seek(-min(file.tell(), 16), os.SEEK_END)
+    whole = file.read().rstrip().endswith(b"}")
+    file.seek(0)
+    if not whole:
+        return file.read()
     text = b""
     while part := file.read(_PART):
         text += part
@@ -104,26 +173,25 @@ _PART = 16 * 1024
 
 def _read(path: Path, text_of: Callable[[BinaryIO], bytes], kind: TypeAdapter[Told]) -> Told | None:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             text = text_of(file)
         if not _OURS.match(text):
-            raise _other_format(path, orjson.loads(text))
+            told = orjson.loads(text)
+            if isinstance(told, dict) and isinstance(told.get("format"), int) and told["format"] != FORMAT:
+                raise _other_format(path, told["format"])
+            found = f"{type(told).__name__} without one"
+            raise BrokenFile("the record begins with its format", path, expected="1", found=found, next_step=AGAIN)
         return kind.validate_json(text, strict=True)
     except FileNotFoundError:
         return None
+    except OSError as problem:
+        raise unopened(RecordError, "the record", path, problem) from None
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        if first["type"] == "json_invalid":
-            raise _unreadable(path, first["msg"]) from None
-        raise RecordError(
-            f"'{'.'.join(map(str, first['loc']))}' of the record cannot be understood",
-            expected=first["msg"],
-            found=repr(first["input"])[:60],
-            where=str(path),
-            next_step=AGAIN,
+        raise broken_by(problem, path, "the record", AGAIN) from None
+    except ValueError as problem:
+        raise BrokenFile(
+            "the record must be whole JSON", path, expected=None, found=str(problem), next_step=AGAIN
         ) from None
-    except (OSError, ValueError) as problem:
-        raise _unreadable(path, str(problem)) from None
 
 
 Told = TypeVar("Told", Record, Head)
@@ -131,18 +199,14 @@ _OURS = re.compile(rb'\s*\{\s*"format"\s*:\s*%d\s*[,}]' % FORMAT)
 """How the text of a record of this format begins."""
 
 
-def _other_format(path: Path, content: object) -> RecordError:
+def _other_format(path: Path, found: int) -> RecordError:
     return RecordError(
         "the record has another format",
         expected=str(FORMAT),
-        found=str(content.get("format") if isinstance(content, dict) else type(content).__name__),
+        found=str(found),
         where=str(path),
         next_step="Use the version of mmstudy that wrote it, or another --home",
     )
-
-
-def _unreadable(path: Path, found: str) -> RecordError:
-    return RecordError("a record must be readable JSON", found=found, where=str(path), next_step=AGAIN)
 
 
 def delete_run(folder: Path) -> None:
@@ -156,12 +220,25 @@ def delete_run(folder: Path) -> None:
 
 def epochs_trained(folder: Path) -> int:
     """Epochs that a resumed run would not repeat; 0 where there is no checkpoint."""
-    if not (folder / "checkpoints" / "last.pt").exists():
-        return 0
+    return len(read_history(folder)) if (folder / "checkpoints" / "last.pt").exists() else 0
+
+
+def read_history(folder: Path) -> list[dict[str, Number]]:
+    """Epochs of a run that is not finished, as it left them.
+
+    [] where there is no history or a broken one: a resumed run writes it again.
+
+    Raises:
+        RecordError: this user may not read it.
+    """
     try:
-        return len(json.loads((folder / "history.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return 0
+        rows = read_kept(folder / "history.json", _HISTORY, "the history", "The next run writes it again")
+    except (FileNotFoundError, BrokenFile):
+        return []
+    return rows if all("epoch" in row for row in rows) else []
+
+
+_HISTORY = TypeAdapter(list[dict[str, Number]])
 
 
 def finite(value: Any) -> Any:

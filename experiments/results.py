@@ -18,11 +18,13 @@ from experiments.mirror import Mirror
 from experiments.planning.plan import Plan
 from experiments.planning.request import Request
 from experiments.records import read_record
+from experiments.relocation import shown
 from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
-from mmcore.quality import FILE, QualityRow, read_quality
+from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
-from reports.records.frame import Origin, StudyResults, tidy
+from reports.records.frame import StudyResults, tidy
+from reports.records.origin import Origin
 from reports.summary.build import Summary
 from studies.study import CATALOGUE
 
@@ -79,7 +81,7 @@ def rebuild_command(request: Request, home: Home, verb: str = "report") -> str:
     options = request.options
     words = ["mmstudy"]
     if home.root != Home.choose().root:
-        words += ["--home", str(home.root)]
+        words += ["--home", shown(home.root)]
     words += [verb, request.study.name if request.file.parent == CATALOGUE else str(request.file)]
     for flag, value in (
         ("--corpus", options.corpus),
@@ -139,13 +141,6 @@ def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
         return read_quality(store)
     except FileNotFoundError:
         return ()
-    except ValueError as problem:
-        raise RecordError(
-            "the quality report of the corpus must be readable",
-            found=str(problem)[:200],
-            where=str(store / FILE),
-            next_step=f"Remove the folder {store}; the next run prepares the corpus again",
-        ) from None
 
 
 def _origin(request: Request, home: Home) -> Origin:
@@ -153,9 +148,9 @@ def _origin(request: Request, home: Home) -> Origin:
     return Origin(
         command=rebuild_command(request, home, "run"),
         rebuild=rebuild_command(request, home),
-        home=str(home.root),
-        study_file=str(request.file),
-        corpus_path=str(request.place.folder),
+        home=shown(home.root),
+        study_file=shown(request.file) if request.file.parent != CATALOGUE else str(request.file),
+        corpus_path=shown(request.place.folder),
         mmstudy=here.mmstudy,
         commit=here.commit,
         dirty=here.dirty,

@@ -1,7 +1,8 @@
 """The tracking store: MLflow as a mirror of the records. The only importer of mlflow.
 
-Experiment = study; parent run = arm (aggregates, verdicts); children = repeats. Every call is idempotent: what is
-there already, by tag, is taken up again, so an interrupted study or ``mmstudy sync`` never doubles anything.
+Experiment = study; parent run = arm (aggregates, verdicts); children = repeats. Every call is idempotent: it asks what
+the store has and adds the rest, under a lock of the home, so that nothing is there twice after an interrupted study,
+``mmstudy sync`` or two commands on one home.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import logging
 import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,17 +22,20 @@ from typing import Any
 
 from filelock import FileLock
 
-from experiments.home import Home
+from experiments.home import Home, sqlite_uri
 from experiments.records import Begun
+from experiments.relocation import follow
+from experiments.store_names import chunks, key_of, score_name, short
 from mmcore.errors import StoreError
 from mmcore.record import Record
-from mmcore.scores import Score
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 # A server that is away should cost seconds, not the minutes of MLflow's default retries.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# Lines about each run that a server closes would stand in the middle of --format json.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 with warnings.catch_warnings():
     # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
@@ -46,6 +49,8 @@ logging.getLogger("alembic").setLevel(logging.ERROR)
 
 _LARGEST_BATCH = 900
 """MLflow takes at most 1,000 metrics, parameters and tags a request."""
+_LONGEST_TEXT = 5000
+"""Characters that MLflow takes at most in a tag's value."""
 
 ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL = (
     "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key", "trial")
@@ -59,6 +64,10 @@ def tracking_uri(home: Home) -> str:
 
 SUPERSEDED = "mmstudy.superseded"
 """Marks a failed run that was trained again under a run of its own."""
+
+STATUS, FAILURE, FILES, REVISION = ("mmstudy." + key for key in ("status", "failure", "files", "revision"))
+"""Tags: of a run's record, its status and why it failed, and a digest of the files that are mirrored completely; and
+how often numbers without steps of their own have changed."""
 
 
 class Store:
@@ -74,24 +83,24 @@ class Store:
     def __init__(self, home: Home) -> None:
         self.uri = tracking_uri(home)
         self._artifacts = home.artifacts if self.uri == home.mlflow_uri else None
-        self._lock = home.root / "mlflow.lock"
+        self._lock = FileLock(home.root / "mlflow.lock")
         with self._talking("open"):
             home.make()
-            with FileLock(self._lock):
+            with self._lock:
                 if self._artifacts is not None:
                     _create_database(home)
+                    follow(home)
                 self._client = MlflowClient(self.uri)
                 self._client.search_experiments(max_results=1)
 
     def experiment(self, study: str, question: str) -> str:
         """The id of a study's experiment; created, or restored if a user deleted it."""
         with self._talking("open the experiment"):
-            found = self._client.get_experiment_by_name(study)
+            found = self._client.get_experiment_by_name(short(study))
             if found is None:
                 place = None if self._artifacts is None else (self._artifacts / study).resolve().as_uri()
-                return self._client.create_experiment(
-                    study, artifact_location=place, tags={STUDY: study, "mlflow.note.content": question}
-                )
+                tags = {STUDY: study, "mlflow.note.content": question[:_LONGEST_TEXT]}
+                return self._client.create_experiment(short(study), artifact_location=place, tags=tags)
             if found.lifecycle_stage != "active":
                 self._client.restore_experiment(found.experiment_id)
             return found.experiment_id
@@ -99,7 +108,7 @@ class Store:
     def experiment_of(self, study: str) -> str:
         """The id of a study's experiment, which must exist."""
         with self._talking("find the experiment"):
-            found = self._client.get_experiment_by_name(study)
+            found = self._client.get_experiment_by_name(short(study))
             if found is None:
                 raise StoreError(
                     f"study '{study}' has no runs in the tracking store",
@@ -140,9 +149,10 @@ class Store:
     def report_trial(self, run: str, steps: Iterable[tuple[int, float]]) -> None:
         """The objective of a trial that goes on, by step."""
         now = int(time.time() * 1000)
-        with self._talking("log a trial"):
-            metrics = [Metric("objective", value, now, step) for step, value in steps]
-            for chunk in _chunks(metrics, _LARGEST_BATCH):
+        with self._talking("log a trial"), self._lock:
+            there = {metric.step for metric in self._client.get_metric_history(run, "objective")}
+            metrics = [Metric("objective", value, now, step) for step, value in steps if step not in there]
+            for chunk in chunks(metrics, _LARGEST_BATCH):
                 self._client.log_batch(run, metrics=chunk)
 
     def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
@@ -183,18 +193,20 @@ class Store:
             tags["mlflow.source.git.commit"] = commit
         by = ("repeat", parent, begun.fingerprint)
         run = self._find_or_create(experiment, name, tags, by)
-        with self._talking("describe a run"):
-            if self._client.get_run(run).info.status == "FAILED":
+        with self._talking("describe a run"), self._lock:
+            there = self._client.get_run(run)
+            if there.info.status == "FAILED" or there.data.tags.get(STATUS) == "failed":
                 # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
                 for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
                     self._client.set_tag(run, key, value)
+                self._client.set_terminated(run, "FAILED")
                 run = self._find_or_create(experiment, name, tags, by)
-            known = self._client.get_run(run).data.params
+                there = self._client.get_run(run)
             named = {key_of(key): value for key, value in params.items()}
-            fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in known]
-            for chunk in _chunks(fresh, 90):
+            fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in there.data.params]
+            for chunk in chunks(fresh, 90):
                 self._client.log_batch(run, params=chunk)
-            if not known:
+            if there.inputs is None or not there.inputs.dataset_inputs:
                 dataset = Dataset(
                     name=begun.corpus,
                     digest=begun.content[:32],
@@ -237,7 +249,7 @@ class Store:
             run: the child run.
             rows: history rows, each with ``epoch``.
         """
-        with self._talking("log epochs"):
+        with self._talking("log epochs"), self._lock:
             there = {metric.step for metric in self._client.get_metric_history(run, "epoch")}
             now = int(time.time() * 1000)
             batches: list[list[Metric]] = [[]]
@@ -252,7 +264,7 @@ class Store:
                 batches[-1] += metrics
             for batch in batches:
                 # An epoch with more metrics than a request may have is the one that travels in parts.
-                for chunk in _chunks(batch, _LARGEST_BATCH):
+                for chunk in chunks(batch, _LARGEST_BATCH):
                     self._client.log_batch(run, metrics=chunk)
 
     def finish(self, run: str, record: Record, workdir: Path, reused_from: str | None) -> None:
@@ -260,32 +272,44 @@ class Store:
 
         A reused run is a light mirror: the same metrics and a tag ``reused_from``, but no artifacts.
         """
-        now = int(time.time() * 1000)
+        numbers = {score_name(score): score.value for score in record.scores} | {"seconds": record.seconds}
+        numbers |= {f"parameters/{part}": float(count) for part, count in record.parameters.items()}
         with self._talking("finish a run"):
-            metrics = [Metric(key_of(score_name(s)), s.value, now, 0) for s in record.scores if math.isfinite(s.value)]
-            metrics += [Metric("seconds", record.seconds, now, 0)]
-            metrics += [Metric(f"parameters/{part}", n, now, 0) for part, n in record.parameters.items()]
-            for chunk in _chunks(metrics, _LARGEST_BATCH):
-                self._client.log_batch(run, metrics=chunk)
-            tags = {"mmstudy.status": record.status, "mmstudy.record": str(workdir)}
+            with self._lock:
+                self._log_numbers(run, numbers)
+            tags = {STATUS: record.status, "mmstudy.record": f"{workdir.parent.name}/{workdir.name}"}
             if reused_from is not None:
                 tags["reused_from"] = reused_from
             if record.failure is not None:
-                tags["mmstudy.failure"] = record.failure.message[:5000]
+                tags[FAILURE] = record.failure.message[:_LONGEST_TEXT]
             self._client.log_batch(run, tags=[RunTag(k, v) for k, v in tags.items()])
             if reused_from is None:
                 self._log_artifacts(run, record, workdir)
             self._client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
     def log_verdicts(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
-        """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report."""
-        now = int(time.time() * 1000)
-        with self._talking("log the verdicts of an arm"):
-            finite = [Metric(key_of(k), float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
-            for chunk in _chunks(finite, _LARGEST_BATCH):
-                self._client.log_batch(parent, metrics=chunk)
-            self._client.log_batch(parent, tags=[RunTag(key_of(k), v[:5000]) for k, v in tags.items()])
+        """Aggregates and verdicts on an arm's parent run, replacing those of an earlier report.
+
+        A number that changed since then gets the next step, so the store shows how it came about.
+        """
+        with self._talking("log the verdicts of an arm"), self._lock:
+            self._log_numbers(parent, metrics)
+            self._client.log_batch(parent, tags=[RunTag(key_of(k), v[:_LONGEST_TEXT]) for k, v in tags.items()])
             self._client.set_terminated(parent, status)
+
+    def _log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
+        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out."""
+        known = self._client.get_run(run).data
+        named = {key_of(name): float(value) for name, value in numbers.items() if math.isfinite(value)}
+        changed = {key: value for key, value in named.items() if known.metrics.get(key) != value}
+        step = int(known.tags.get(REVISION, 0))
+        if not known.metrics.keys().isdisjoint(changed):
+            step += 1
+            # First, so that a command that is killed here leaves out a step and uses none twice.
+            self._client.set_tag(run, REVISION, str(step))
+        now = int(time.time() * 1000)
+        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], _LARGEST_BATCH):
+            self._client.log_batch(run, metrics=chunk)
 
     def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
         """Mark repeats as KILLED that are RUNNING in the store although no process trains them; returns how many.
@@ -312,15 +336,19 @@ class Store:
             self._client.set_terminated(run, "KILLED")
 
     def _log_artifacts(self, run: str, record: Record, workdir: Path) -> None:
-        present = {artifact.path for artifact in self._client.list_artifacts(run)}
-        for name in ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt"):
-            if (workdir / name).exists() and name not in present:
-                self._client.log_artifact(run, str(workdir / name))
-        if "environment.json" not in present:
-            self._client.log_dict(run, asdict(record.environment), "environment.json")
-        best = workdir / "checkpoints" / "best.pt"
-        if best.exists() and "checkpoints" not in present:
-            self._client.log_artifact(run, str(best), "checkpoints")
+        names = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt")
+        files = [(workdir / name, "") for name in names] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
+        files = [(path, folder) for path, folder in files if path.exists()]
+        digest = hashlib.blake2b(digest_size=16)
+        for path, _ in files:
+            digest.update(path.name.encode() + hashlib.blake2b(path.read_bytes()).digest())
+        if self._client.get_run(run).data.tags.get(FILES) == digest.hexdigest():
+            return
+        for path, folder in files:
+            self._client.log_artifact(run, str(path), folder or None)
+        self._client.log_dict(run, asdict(record.environment), "environment.json")
+        # Last, so that files whose mirroring was cut off are mirrored again.
+        self._client.set_tag(run, FILES, digest.hexdigest())
 
     def _find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> str:
         # Searched by a digest: MLflow's query language has no way to quote every name that an arm may have.
@@ -330,11 +358,12 @@ class Store:
             if found:
                 return found[0].info.run_id
             # Another process of this home may be about to do the same.
-            with FileLock(self._lock):
+            with self._lock:
                 found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
                 if found:
                     return found[0].info.run_id
-                return self._client.create_run(experiment, run_name=name, tags={**tags, KEY: key}).info.run_id
+                own = {name: value[:_LONGEST_TEXT] for name, value in {**tags, KEY: key}.items()}
+                return self._client.create_run(experiment, run_name=short(name), tags=own).info.run_id
 
     @contextmanager
     def _talking(self, what: str) -> Iterator[None]:
@@ -351,18 +380,6 @@ class Store:
             ) from problem
 
 
-def key_of(name: str) -> str:
-    """A name as the store takes it for the key of a metric, parameter or tag.
-
-    Letters, digits and ``_-. :/`` stay; a plus sign, which joins modalities, becomes a word; all else its code point.
-
-    Example:
-        >>> key_of("mmstudy.verdict.audio+visual"), key_of("size (%)")
-        ('mmstudy.verdict.audio and visual', 'size :28::25::29:')
-    """
-    return re.sub(r"[^\w\-. :/]", lambda found: f":{ord(found[0]):x}:", name.replace("+", " and "))
-
-
 def _create_database(home: Home) -> None:
     """Make the default database whole or not at all: one that a killed process left half-migrated never opens again.
 
@@ -374,23 +391,11 @@ def _create_database(home: Home) -> None:
     for leftover in home.root.glob("mlflow.db.partial*"):
         leftover.unlink()
     partial = home.root / f"mlflow.db.partial-{os.getpid()}"
-    store = SqlAlchemyStore(f"sqlite:///{partial.as_posix()}", home.artifacts.as_uri())
+    store = SqlAlchemyStore(sqlite_uri(partial), home.artifacts.as_uri())
     store.engine.dispose()
     os.replace(partial, path)
 
 
-def score_name(score: Score) -> str:
-    """A score as a metric name: ``test/skill``, ``test/active/f1``, ``test/complete/skill``, ``…/baseline/prior``."""
-    parts = [score.split]
-    if score.items != "all":
-        parts.append(score.items)
-    parts += [part for part in (score.component, score.parameter) if part]
-    parts.append(score.metric)
-    if score.baseline:
-        parts += ["baseline", score.baseline]
-    return "/".join(parts)
-
-
-def _chunks(values: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def client_of(uri: str) -> MlflowClient:
+    """A client of any tracking store, for reading what others logged."""
+    return MlflowClient(uri)

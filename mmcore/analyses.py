@@ -10,11 +10,12 @@ import hashlib
 import json
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from mmcore.config import RunConfig
+from mmcore.config import CustomModel, RunConfig, TransformerEncoder
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.limits import Million, Thousand
 from mmcore.names import Name
 
 GATED = ("gated", "gated_softmax", "hierarchical")
@@ -35,7 +36,7 @@ class GatesAnalysis(Frozen):
     version: ClassVar[int] = 4
 
     kind: Literal["gates"] = "gates"
-    timelines: PositiveInt = 3
+    timelines: Thousand = 3
     """Test items of which every step is kept for a picture."""
 
 
@@ -45,7 +46,7 @@ class AttentionAnalysis(Frozen):
     version: ClassVar[int] = 2
 
     kind: Literal["attention"] = "attention"
-    maps: PositiveInt = 2
+    maps: Thousand = 2
     """Test windows of which whole attention maps are kept for a picture."""
 
 
@@ -58,9 +59,9 @@ class CoalitionsAnalysis(Frozen):
     absences: Annotated[tuple[Absence, ...], Field(min_length=1)] = ABSENCES
     """Ways of masking: permuted (values of another test item), mean (of the training items), zero (raw values 0),
     absent (as an item that lacks the modality)."""
-    draws: Annotated[int, Field(ge=2, multiple_of=2)] = 8
+    draws: Annotated[int, Field(ge=2, le=1_000, multiple_of=2)] = 8
     """Other test items from which each permuted modality is taken in turn."""
-    samples: PositiveInt | None = None
+    samples: Million | None = None
     """Random orders of the modalities from which shares are estimated; None: all subsets, for up to 8 modalities."""
 
 
@@ -70,7 +71,7 @@ class CorruptionAnalysis(Frozen):
     version: ClassVar[int] = 3
 
     kind: Literal["corruption"] = "corruption"
-    levels: Annotated[int, Field(ge=2)] = 10
+    levels: Annotated[int, Field(ge=2, le=1_000)] = 10
     """Levels of each kind of corruption, from none to the strongest."""
 
 
@@ -80,7 +81,7 @@ class ErrorsAnalysis(Frozen):
     version: ClassVar[int] = 3
 
     kind: Literal["errors"] = "errors"
-    cases: PositiveInt = 3
+    cases: Thousand = 3
     """Worst and best items and spans of each component that are listed; the most extreme spans are kept to look at."""
     columns: tuple[Name, ...] | None = None
     """Columns of items.csv by which items are compared (errors by genre); None: those with few values, and numbers in
@@ -126,12 +127,16 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
     if not config.trains:
         # Its model is that of another run, where the same question is answered.
         return False
+    model = config.model
     match analysis:
         case GatesAnalysis():
-            return len(modalities) > 1 and config.model.fusion.kind in GATED
+            return len(modalities) > 1 and not isinstance(model, CustomModel) and model.fusion.kind in GATED
         case AttentionAnalysis():
-            attends = len(modalities) > 1 and config.model.fusion.kind in ATTENDING
-            return attends or config.model.layers + config.model.layers_before > 0
+            if isinstance(model, CustomModel):
+                return False
+            attends = len(modalities) > 1 and model.fusion.kind in ATTENDING
+            layers = model.layers if isinstance(model.encoder, TransformerEncoder) else 0
+            return attends or layers + model.layers_before > 0
         case CoalitionsAnalysis():
             # What a model does with a placebo gives no information about the modality.
             return len(modalities) > 1 and not config.data.placebo

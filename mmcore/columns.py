@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_CLASSES
 from mmcore.names import Name
 
 Kind = Literal["continuous", "binary", "categorical", "embedding"]
@@ -87,12 +88,30 @@ def expand(name: str) -> list[str]:
     found = _RANGE.search(name)
     if found is None:
         return [name]
+    first, last = _ends(name, found)
+    return [name[: found.start()] + str(i) + name[found.end() :] for i in range(first, last + 1)]
+
+
+def expanded(name: str) -> int:
+    """For how many columns a name stands.
+
+    Raises:
+        ValueError: as :func:`expand`.
+    """
+    found = _RANGE.search(name)
+    first, last = (0, 0) if found is None else _ends(name, found)
+    return last - first + 1
+
+
+def _ends(name: str, found: re.Match[str]) -> tuple[int, int]:
+    if max(len(found[1]), len(found[2])) > 9:
+        raise ValueError(f"'{name[:40]}' has a number of more than 9 digits in its range")
     first, last = int(found[1]), int(found[2])
     if last < first:
         raise ValueError(f"the range of '{name}' ends below its start. Write {{{last}..{first}}}")
     if last - first >= MAX_RANGE:
         raise ValueError(f"'{name}' stands for {last - first + 1} columns; a range may hold at most {MAX_RANGE}")
-    return [name[: found.start()] + str(i) + name[found.end() :] for i in range(first, last + 1)]
+    return first, last
 
 
 class Feature(Frozen):
@@ -134,7 +153,7 @@ class Parameter(Frozen):
     modality that holds a single track it may be ``{name}`` too."""
     kind: Literal["continuous", "binary", "categorical"] = "continuous"
     """Decides loss and metrics."""
-    classes: PositiveInt | None = None
+    classes: Annotated[int, Field(ge=1, le=MOST_CLASSES)] | None = None
     """Number of classes, codes 0 … classes−1; categorical only. May be left out where ``labels`` are given."""
     component: Name
     """The loss component that the parameter adds to; several may share one."""

@@ -5,11 +5,13 @@
     ├── CorpusError              a corpus on disk breaks its format
     ├── SplitError               a split would leak, or leaves a side empty
     ├── ShapeError               a tensor does not have the axes it should
+    ├── PartError                a class of the user's broke its family's rules: ends the run as failed
     ├── TrainingDiverged         NaN or Inf in a loss or a gradient: ends the run as failed
     ├── RunStopped               a run was asked to stop between two steps: no failure, it can be resumed
     ├── CheckpointError          a checkpoint is unreadable or belongs to another run
     ├── StudyError               a study file breaks its rules
     ├── RecordError              a record is unreadable, or records cannot be mixed
+    ├── ScoresError              scores that other code computed cannot be judged
     ├── StoreError               the tracking store does not answer
     └── LaunchError              workers cannot be started, or keep dying
 
@@ -87,6 +89,10 @@ class ShapeError(MMStudyError):
     """A tensor does not have the axes it should."""
 
 
+class PartError(MMStudyError):
+    """A class of the user's did not do what its family asks for, e.g. gave a tensor of another shape."""
+
+
 class TrainingDiverged(MMStudyError):
     """NaN or Inf in a loss or a gradient.
 
@@ -120,6 +126,10 @@ class StudyError(MMStudyError):
     """A study file breaks its rules."""
 
 
+class ScoresError(MMStudyError):
+    """Scores that other code computed cannot be judged as they are."""
+
+
 class RecordError(MMStudyError):
     """A record is unreadable, or records cannot be mixed."""
 
@@ -147,7 +157,7 @@ def nearest(name: str, choices: list[str] | tuple[str, ...]) -> str:
 
 
 def quoting(kind: str, found: object) -> str | None:
-    """The next step where text was expected and YAML read something else; None for any other complaint.
+    """The next step where YAML reads a value otherwise than the writer meant it; None for any other complaint.
 
     Args:
         kind: pydantic's name of the complaint.
@@ -156,9 +166,13 @@ def quoting(kind: str, found: object) -> str | None:
     Example:
         >>> quoting("string_type", 7)
         'Quote it, since YAML reads it as a number'
+        >>> quoting("int_parsing", "none")
+        'Write null for no value'
     """
+    if isinstance(found, str) and found.lower() in ("none", "nil", "nothing"):
+        return "Write null for no value"
     if kind != "string_type" or not isinstance(found, bool | int | float):
         return None
     if isinstance(found, bool):
-        return "Quote it, since YAML reads on, off, yes and no as true or false"
+        return "Quote it, since YAML reads it as a truth value"
     return "Quote it, since YAML reads it as a number"

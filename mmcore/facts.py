@@ -20,16 +20,22 @@ says, which fixes train as well."""
 @dataclass(frozen=True)
 class Failure:
     """Why a run ended without a result: class and message of the exception; epoch, step and component where training
-    diverged, None elsewhere."""
+    diverged, None elsewhere; the frames of the user's code that the exception passed, outermost first."""
 
     error: str = "error"
     message: str = ""
     epoch: int | None = None
     step: int | None = None
     component: str | None = None
+    frames: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The message, with the innermost line of the user's code where it passed any."""
+        return self.message + (f" (at {self.frames[-1]})" if self.frames else "")
 
     def __str__(self) -> str:
-        return f"{self.error}: {self.message}"
+        return f"{self.error}: {self.text}"
 
 
 @dataclass(frozen=True)

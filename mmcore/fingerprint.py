@@ -11,6 +11,8 @@ import json
 from typing import TypedDict
 
 from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, Plain, RunConfig
+from mmcore.custom import custom_parts
+from mmcore.errors import ConfigError
 from mmcore.frozen import without_defaults
 
 NUMERICS = 3
@@ -25,7 +27,8 @@ def fingerprint(config: RunConfig, content: str) -> str:
         content: the corpus's content key, see :func:`mmcore.data.sources.folder.content_key`.
 
     Raises:
-        ConfigError: ``data.window`` is None: two corpora's None are different numbers.
+        ConfigError: ``data.window`` is None: two corpora's None are different numbers; a custom part's source is not
+            hashed yet.
     """
     text = json.dumps(identity(config, content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -52,6 +55,13 @@ class Identity(TypedDict):
 
 def identity(config: RunConfig, content: str) -> Identity:
     """The plain data that :func:`fingerprint` hashes, for finding out why two runs differ."""
+    for path, part in custom_parts(config).items():
+        if part.source is None:
+            raise ConfigError(
+                f"the source of {part.class_} must be hashed before a run has a name",
+                next_step="Call mmcore.custom.sealed(config, folder) first",
+                where=path,
+            )
     if config.data.steps == USUAL_WINDOW:
         # It was the default before the window could be None; runs keep the names that they had then.
         config = config.model_copy(update={"data": config.data.model_copy(update={"window": None})})

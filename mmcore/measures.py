@@ -7,6 +7,7 @@ whole: the mean over components (``skill``, ``accuracy`` …) or their sum (``lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -128,8 +129,11 @@ class Metric:
         return f"validation/{self.measure.name}" + (f"/{self.component}" if self.component else "")
 
 
-def parse_metric(text: str) -> Metric:
+def parse_metric(text: str, own: Mapping[str, Measure] | None = None) -> Metric:
     """Read ``skill`` or ``active/f1``.
+
+    Args:
+        own: measures of the user's, by name.
 
     Raises:
         ConfigError: unknown measure (with the nearest valid name), or a measure that has no value for the whole.
@@ -139,9 +143,10 @@ def parse_metric(text: str) -> Metric:
         'active'
     """
     component, _, name = text.rpartition("/")
-    if name not in MEASURES:
-        raise ConfigError(f"metric '{text}' names an unknown measure", next_step=nearest(name, list(MEASURES)))
-    measure = MEASURES[name]
+    known = MEASURES | dict(own or {})
+    if name not in known:
+        raise ConfigError(f"metric '{text}' names an unknown measure", next_step=nearest(name, list(known)))
+    measure = known[name]
     if not component and measure.whole is None:
         raise ConfigError(
             f"metric '{text}' has no value over all components because their units differ",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from mmcore.files import read_kept
+
 
 @dataclass(frozen=True, kw_only=True)
 class QualityRow:
@@ -69,16 +71,18 @@ class QualityRow:
 _ROWS = TypeAdapter(tuple[QualityRow, ...])
 FILE = "quality.json"
 """Its name in a prepared store."""
+AGAIN = "mmstudy run STUDY sets the prepared store aside and prepares the corpus again"
 
 
 def read_quality(store: Path) -> tuple[QualityRow, ...]:
     """The quality report in a prepared store.
 
     Raises:
-        OSError: there is none.
-        ValueError: the file is torn, or anything in it has a wrong type.
+        FileNotFoundError: there is none.
+        BrokenFile: the file is torn, or anything in it has a wrong type.
+        RecordError: this user may not read it.
     """
-    return _ROWS.validate_json((store / FILE).read_bytes(), strict=True)
+    return read_kept(store / FILE, _ROWS, "the quality report of the corpus", AGAIN)
 
 
 def write_quality(store: Path, rows: Sequence[QualityRow]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from mmcore.config import RunConfig
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import TrainingDiverged
 from mmcore.facts import (
     Chosen,
@@ -57,7 +57,7 @@ class Head:
     @property
     def why(self) -> str:
         """Why it failed; empty where it is done."""
-        return "" if self.failure is None else self.failure.message
+        return "" if self.failure is None else self.failure.text
 
     @property
     def is_final(self) -> bool:
@@ -69,12 +69,12 @@ class Head:
         return self.done or (self.failure is not None and self.failure.error == TrainingDiverged.__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run(Head):
     """A run without its rows.
 
     Args:
-        config: the whole config, defaults included.
+        config: the whole config, defaults included; of a run that other code trained, its settings.
         parameters: number of trained parameters by part: ``total, embedding, fusion, encoder, head``; {} where no model
             was made.
         flops: floating-point operations of one forward pass over one window, by the same parts.
@@ -85,7 +85,7 @@ class Run(Head):
             the record is kept.
     """
 
-    config: RunConfig
+    config: RunConfig | ForeignConfig
     corpus: CorpusFacts
     split: SplitFacts
     parameters: Mapping[str, int]
@@ -100,6 +100,9 @@ class Run(Head):
     environment: Environment = field(default_factory=Environment)
     started: str = ""
     finished: str = ""
+
+    def __repr__(self) -> str:
+        return f"<run of {self.name}: {self.status}>"
 
     @property
     def name(self) -> str:
@@ -116,7 +119,7 @@ class Run(Head):
         return None if self.study in ("", study) else self.study
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Record(Run):
     """Everything a run has to say: :class:`Run`, and its rows.
 
@@ -153,9 +156,14 @@ class Record(Run):
     ) -> float:
         """One number of the model.
 
+        Args:
+            metric: a measure, or ``COMPONENT/MEASURE``.
+
         Raises:
             KeyError: the run has no such score; lists those it has.
         """
+        if component is None and "/" in metric:
+            component, _, metric = metric.rpartition("/")
         for s in self.scores:
             if (s.split, s.items, s.metric, s.component, s.baseline, s.parameter) == (
                 split, items, metric, component, None, None

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import torch
 
+from mmcore.atomic import write_atomically
+from mmcore.cells import plain_cell
 from mmcore.config import RunConfig, Task
+from mmcore.custom import sealed
 from mmcore.data.duplicates import divided_duplicates
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
@@ -37,7 +40,7 @@ from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.scoring import Data
 from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
 from mmcore.training.baselines import fit_baselines, naive_classes
-from mmcore.training.checkpoint import load_checkpoint, write_atomically
+from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, train
 from mmcore.training.objective import build_objective
@@ -87,6 +90,7 @@ def run(
         >>> result = run(build_config({"corpus": "my_corpus"}), "my_run")   # doctest: +SKIP
         >>> result.score("skill")                                           # doctest: +SKIP
     """
+    config = sealed(config)
     folder = Path(workdir)
     home = folder if trained is None else Path(trained)
     device = resolve_device(config.device)
@@ -247,7 +251,7 @@ def _unfinished(home: Path) -> CheckpointError:
         "only a training that is finished can be tested in another way",
         expected="a whole checkpoint of its last epoch",
         where=str(home / "checkpoints" / "last.pt"),
-        next_step=f"Delete {home}; the same command then trains it again",
+        next_step=f"Rename {home}; the same command then trains it again",
     )
 
 
@@ -312,5 +316,5 @@ def _write_items(path: Path, rows: list[ItemLoss]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(each.name for each in fields(ItemLoss))
-    writer.writerows(astuple(row) for row in rows)
+    writer.writerows([plain_cell(v) if isinstance(v, str) else v for v in astuple(row)] for row in rows)
     _write_text(path, text.getvalue())

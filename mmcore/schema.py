@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from mmcore.clock import TIME, Clock
-from mmcore.columns import DEFAULT_RESAMPLE, Feature, Kind, Parameter, Resample, expand
+from mmcore.columns import DEFAULT_RESAMPLE, Feature, Kind, Parameter, Resample, expand, expanded
 from mmcore.errors import ConfigError, nearest
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_COLUMNS, MOST_OUTPUTS, MOST_TRACKS
 from mmcore.names import Name, names_a_folder, nfc
 
 __all__ = [
@@ -68,6 +69,9 @@ class Modality(Clock):
 
     @model_validator(mode="after")
     def _unique(self) -> Modality:
+        number = sum(map(expanded, (feature.name for feature in self.features)))
+        if number > MOST_COLUMNS:
+            raise ValueError(f"a modality may have at most {MOST_COLUMNS:,} columns; these are {number:,}")
         seen: set[str] = set()
         for column in self.columns:
             if column in seen:
@@ -85,7 +89,7 @@ class Targets(Clock):
     """A modality's name (tasks forecast, reconstruct) or that of a table of its own (task label)."""
     scope: Literal["step", "item"] = "step"
     """One target per step, or one per item (task label only)."""
-    tracks: PositiveInt = 1
+    tracks: Annotated[int, Field(ge=1, le=MOST_TRACKS)] = 1
     """Number of tracks K."""
     parameters: tuple[Parameter, ...] = Field(min_length=1)
     """The parameters P of each track."""
@@ -105,6 +109,11 @@ class Targets(Clock):
 
     @model_validator(mode="after")
     def _when(self) -> Targets:
+        if self.tracks * self.outputs > MOST_OUTPUTS:
+            raise ValueError(
+                f"a model may put out at most {MOST_OUTPUTS:,} numbers a step; {self.tracks:,} tracks of "
+                f"{self.outputs:,} are {self.tracks * self.outputs:,}"
+            )
         names = [p.name for p in self.parameters]
         binary = [p.name for p in self.parameters if p.kind == "binary"]
         for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
 from mmcore.events import Note, OnEvent
 from mmcore.training.baselines import Baseline
+from mmcore.training.custom_metrics import CustomMetrics
 from mmcore.training.evaluation import MODEL, Naive, Predict, evaluate
 from mmcore.training.tally import Tally
 
@@ -32,6 +33,8 @@ class Data:
         self.names = [item.name for item in prepared.items]
         self.groups = [item.group for item in prepared.items]
         self.deviation_P = torch.as_tensor(normaliser.target_deviation_P)
+        self.own = CustomMetrics(config.metrics, self.targets, normaliser.target_mean_P, normaliser.target_deviation_P)
+        """Measures of the user's."""
         self.read_I = np.zeros(len(prepared.items), np.int64)
 
     def loader(self, side: str, items: Sequence[int], stride: int | None = None) -> Loader:
@@ -65,16 +68,23 @@ class Data:
 
     def tally(self, predict: Predict, loader: Loader, detailed: bool = True, by_item: bool = False) -> Tally:
         """What the model does on a loader's windows."""
-        batches = loader.batches()
-        return evaluate({MODEL: predict}, batches, self.targets, self.complete, self.deviation_P, detailed, by_item)[
-            MODEL
-        ]
+        return self.evaluate({MODEL: predict}, loader.batches(), detailed, by_item)[MODEL]
 
     def naive(self, baselines: Sequence[Baseline], items: Sequence[int]) -> Naive:
         """What the baselines do on some items."""
         predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
         batches = self.targets_only(items).batches()
-        return Naive(baselines, evaluate(predictors, batches, self.targets, self.complete, self.deviation_P))
+        return Naive(baselines, self.evaluate(predictors, batches))
+
+    def evaluate(
+        self,
+        predictors: Mapping[str | None, Predict],
+        batches: Iterable[Batch],
+        detailed: bool = True,
+        by_item: bool = False,
+    ) -> dict[str | None, Tally]:
+        """What several predictors do on the same batches, see :func:`mmcore.training.evaluation.evaluate`."""
+        return evaluate(predictors, batches, self.targets, self.complete, self.deviation_P, detailed, by_item, self.own)
 
     def windows_read(self, items: Sequence[int]) -> int:
         """Windows of these items that any pass has read so far, each time that it was read."""

@@ -109,21 +109,27 @@ def default_metric(task: Task, schema: CorpusSchema) -> Metric:
 def selection_metric(config: RunConfig, schema: CorpusSchema) -> Metric:
     """The metric by which a run's epoch is chosen: ``training.select``, else :func:`default_metric`."""
     written = config.training.select
-    return default_metric(resolve_task(config, schema), schema) if written is None else parse_metric(written)
+    return (
+        default_metric(resolve_task(config, schema), schema)
+        if written is None
+        else parse_metric(written, config.measures)
+    )
 
 
 def refuse_unusable(config: LossConfig, targets: Targets) -> None:
     """Whether losses can be weighted as the config says, before any work is done.
 
     Raises:
-        ConfigError: a weight names no component; all weights are 0.
+        ConfigError: a weight or a loss names no component; all weights are 0.
     """
-    for name in config.weights:
+    named = [f"weights.{name}" for name in config.weights] + [f"by_component.{name}" for name in config.by_component]
+    for path in named:
+        name = path.partition(".")[2]
         if name not in targets.components:
             raise ConfigError(
                 f"'{name}' is not a loss component of the corpus",
                 next_step=nearest(name, targets.components),
-                where=f"loss.weights.{name}",
+                where=f"loss.{path}",
             )
     if not any(config.weights.get(name, 1.0) for name in targets.components):
         raise ConfigError(
@@ -154,6 +160,7 @@ def check_names(config: RunConfig, schema: CorpusSchema) -> None:
         (named, "augmentation.modality_dropout.rate"),
         (taken, "evaluation.without"),
         (placebo, "data.placebo"),
+        ([*config.model.embedding], "model.embedding"),
     ):
         for name in names:
             if name not in schema.modalities:

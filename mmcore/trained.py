@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmcore.batch import Batch
 from mmcore.config import RunConfig, Task
+from mmcore.custom import sealed
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.placebo import with_placebos
@@ -107,7 +108,7 @@ def open_trained(
     Raises:
         CheckpointError: ``workdir`` holds no readable checkpoint of this config.
     """
-    where = device or torch.device("cpu")
+    where, config = device or torch.device("cpu"), sealed(config)
     return Trained(config, prepared, load_trained(config, prepared, workdir).to(where), where, on_event)
 
 
@@ -117,7 +118,7 @@ def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> 
     Raises:
         CheckpointError: ``workdir`` holds no readable checkpoint of this config.
     """
-    config = with_window(config, prepared)
+    config = with_window(sealed(config), prepared)
     task = resolve_task(config, prepared.schema)
     model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.steps)
     path = Path(workdir) / "checkpoints" / "best.pt"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from mmcore.config import Hierarchical, Plain, RunConfig, build_config
+from mmcore.custom import sealed
 from mmcore.errors import ConfigError, StudyError
 from mmcore.schema import CorpusSchema
 from mmcore.task import check_names, refuse_unusable, resolve_causal, resolve_task
@@ -14,14 +16,17 @@ Where = Callable[[str], str]
 """From a config path to the place where it was written."""
 
 
-def config_of(values: Plain, corpus: str, schema: CorpusSchema, where: Where) -> RunConfig:
+def config_of(values: Plain, corpus: str, schema: CorpusSchema, where: Where, folder: Path | None = None) -> RunConfig:
     """The config of nested values, checked against the corpus, with one spelling for one meaning.
 
+    Args:
+        folder: in which classes of the user's are looked for first; None: the current folder.
+
     Raises:
-        StudyError: unknown path, wrong type, unknown modality or component.
+        StudyError: unknown path, wrong type, unknown modality or component; a custom part that cannot be found.
     """
     try:
-        config = build_config({**values, "corpus": corpus})
+        config = sealed(build_config({**values, "corpus": corpus}), folder)
         chosen = schema.chosen(config.model.modalities)
         resolve_causal(config, resolve_task(config, schema))
         check_names(config, schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mmcore.analyses import MOST_EXACT
 from mmcore.config import Overrides
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_ARMS
 from mmcore.yamlfile import Place
 
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -138,6 +140,7 @@ def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overri
         StudyError: the rule needs two modalities and there is one; there are too many for every subset; a value makes a
             name that no arm can have.
     """
+    _refuse_many(rule, modalities)
     match rule:
         case ModalityLattice():
             arms = _lattice(modalities, rule)
@@ -160,6 +163,35 @@ def arms_of(rule: Design, modalities: tuple[str, ...], is_base: Callable[[Overri
         if problem := illegal(arm.name):
             raise StudyError(problem, next_step="Write the arms yourself, under names of your own")
     return arms
+
+
+def _refuse_many(rule: Design, modalities: tuple[str, ...]) -> None:
+    """Count the arms before they are made.
+
+    Raises:
+        StudyError: more than :data:`mmcore.limits.MOST_ARMS`.
+    """
+    match rule:
+        case Factorial(factors=factors):
+            number = math.prod(len(values) for values in factors.values())
+        case OneFactor(factors=factors):
+            number = 1 + sum(len(values) for values in factors.values())
+        case ModalityLattice(sample=sample):
+            number = min(sample or 0, 2 ** len(modalities))
+        case MissingModality(training=training):
+            number = len(training) * (1 + len(modalities))
+        case LeaveOneOut(parts=parts):
+            number = len(parts or modalities)
+        case NamedSets(sets=sets):
+            number = len(sets)
+        case Placebo():
+            number = len(modalities)
+    if number > MOST_ARMS:
+        raise StudyError(
+            f"a study may have at most {MOST_ARMS:,} arms",
+            found=f"{number:,} by design {rule.kind}",
+            next_step="Take fewer values, or make several studies",
+        )
 
 
 def illegal(name: str) -> str | None:

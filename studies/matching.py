@@ -5,7 +5,8 @@ An arm's width and feed-forward width are scaled by one factor until it costs wh
 1. width, on the grid that its heads and positions allow, with feed_forward in the same proportion;
 2. feed_forward alone, any number, takes up what the grid of the width leaves;
 3. where even the smallest width costs too much, encoder layers are taken away, one at a time, down to 1;
-4. where nothing comes within the tolerance, the nearest that was found stands, and plan and report say so.
+4. a whole model of the user's is left as it is: only its author knows what makes it larger;
+5. where nothing comes within the tolerance, the nearest that was found stands, and plan and report say so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mmcore.config import Overrides, RunConfig
+from mmcore.config import CustomModel, Overrides, RunConfig
 from mmcore.frozen import Frozen
 
 By = Literal["parameters", "flops"]
@@ -72,6 +73,9 @@ def fitted(config: RunConfig, target: int, match: Match, count: Count) -> RunCon
     def cost(config: RunConfig) -> int:
         return count(config, match.by)
 
+    if isinstance(config.model, CustomModel):
+        # Only its author knows which of its arguments make it larger.
+        return config
     best, gap = config, off(cost(config), target)
     layers = config.model.layers
     while gap > match.tolerance:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt, Tag, model_validator
 
 from mmcore.frozen import Frozen
+from mmcore.limits import LARGEST, MOST_REPEATS, RepeatCount
 
 FORMS = "takes a number from 1, or MIN..MAX such as 6..30, and @FIRST behind either, such as 10@100"
 
@@ -19,7 +20,7 @@ FORMS = "takes a number from 1, or MIN..MAX such as 6..30, and @FIRST behind eit
 class Counted(Frozen):
     """A number of repeats, from some repeat on."""
 
-    count: PositiveInt
+    count: RepeatCount
     """Repeats of every arm."""
     first: NonNegativeInt | None = None
     """Number of the first one; None: 0, or after a search the first that no trial has used."""
@@ -37,7 +38,7 @@ class Sequential(Frozen):
 
     min: Annotated[int, Field(ge=2)]
     """Repeats of every arm, 2 or more; the first look."""
-    max: PositiveInt
+    max: RepeatCount
     """Repeats at which the study ends, decided or not; above ``min``."""
     stop: Literal["decided"] = "decided"
     """A comparison gets no more repeats once it is better, worse or equivalent."""
@@ -80,7 +81,11 @@ def parse_repeats(text: str) -> AnyRepeats:
     found = re.fullmatch(r"(\d+)(?:\.\.(\d+)(?:/(\d+))?)?(?:@(\d+))?", text, re.ASCII)
     if found is None:
         raise ValueError(f"{FORMS}; found {text!r}")
+    if any(part is not None and len(part) > len(str(LARGEST)) for part in found.groups()):
+        raise ValueError(f"takes at most {MOST_REPEATS:,} repeats, and first repeats up to {LARGEST:,}")
     least, most, step, first = (None if part is None else int(part) for part in found.groups())
+    if max(least or 0, most or 0) > MOST_REPEATS or (first or 0) > LARGEST:
+        raise ValueError(f"takes at most {MOST_REPEATS:,} repeats, and first repeats up to {LARGEST:,}; found {text!r}")
     assert least is not None
     if most is None:
         if least < 1:
@@ -116,7 +121,7 @@ def _tag(value: object) -> str:
 
 
 Repeats = Annotated[
-    Annotated[PositiveInt, Tag("number")] | Annotated[Counted, Tag("counted")] | Annotated[Sequential, Tag("rule")],
+    Annotated[RepeatCount, Tag("number")] | Annotated[Counted, Tag("counted")] | Annotated[Sequential, Tag("rule")],
     Discriminator(_tag),
 ]
 """A number, ``{count: 10, first: 100}``, or a rule that adds repeats until comparisons are decided."""

@@ -11,6 +11,7 @@ from typing import Literal
 from mmcore.config import DataConfig, Overrides, Plain, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint
+from mmcore.limits import MOST_ARMS, MOST_COMPARISONS, MOST_RUNS
 from mmcore.measures import Metric, parse_metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.task import default_metric, default_window, resolve_task
@@ -21,10 +22,19 @@ from studies.matching import Count, Match, Size, fitted, off, scaling
 from studies.repeats import AnyRepeats, Counted, Sequential, settled
 from studies.resolve_search import found_names, refuse_with_search, resolve_search
 from studies.resolved import ResolvedArm, ResolvedStudy
-from studies.rules import refuse_duplicates, refuse_endless, refuse_machine, refuse_twice, refuse_unlike
+from studies.rules import (
+    refuse_duplicates,
+    refuse_endless,
+    refuse_idle_differences,
+    refuse_keyword,
+    refuse_machine,
+    refuse_many,
+    refuse_twice,
+    refuse_unlike,
+)
 from studies.search.block import baselines
 from studies.search.resolved import ResolvedSearch
-from studies.study import Preset, Study
+from studies.study import CATALOGUE, Preset, Study
 
 
 def resolve(
@@ -67,6 +77,7 @@ def resolve(
         StudyError: unknown path, wrong type, unknown modality, duplicate arms, missing reference; file and line.
     """
     values: Plain = {}
+    folder = _code_folder(written.path)
     layers: list[tuple[Overrides, Where]] = []
     if study.search is not None:
         # What is found must be confirmed on items that had no part in the search.
@@ -81,17 +92,18 @@ def resolve(
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
         values = override(values, overrides)
-        config_of(values, str(corpus), schema, where)
-    task = resolve_task(config_of(values, str(corpus), schema, pointer(written, ("base",))), schema)
+        config_of(values, str(corpus), schema, where, folder)
+    root = config_of(values, str(corpus), schema, pointer(written, ("base",)), folder)
+    task = resolve_task(root, schema)
     usual = default_metric(task, schema)
-    own = usual if study.metric is None else _metric(study.metric, schema, written.where(("metric",)))
+    own = usual if study.metric is None else _metric(study.metric, root, schema, written.where(("metric",)))
     # The epoch is chosen by what the study judges, unless base, preset or an arm says otherwise on purpose.
     values = override({"training": {"select": own.name}}, values)
 
     def config(overrides: Overrides, where: Where) -> RunConfig:
         refuse_machine(overrides, where)
         refuse_twice(overrides, where)
-        made = config_of(override(values, overrides), str(corpus), schema, where)
+        made = config_of(override(values, overrides), str(corpus), schema, where, folder)
         # One spelling for one meaning: the task's own metric is None, so runs are shared with those of other studies.
         select = None if made.training.select == usual.name else made.training.select
         made = made.model_copy(update={"training": made.training.model_copy(update={"select": select})})
@@ -103,8 +115,10 @@ def resolve(
         known = wanted.get(arm) or wanted[arm.removesuffix(MATCHED)]
         return pointer(written, *known.places)
 
+    refuse_many(len(wanted), "arms", MOST_ARMS, written.where(("design",) if study.design else ("arms",)))
     arms = tuple(ResolvedArm(a.name, a.overrides, config(a.overrides, where_of(a.name))) for a in wanted.values())
     refuse_duplicates(arms, where_of)
+    refuse_idle_differences(arms, schema, where_of)
     refuse_unlike(arms, schema, where_of)
     reference = _reference(study, arms, config({}, pointer(written, ("base",))), written)
     rule = _rule(study.match, match)
@@ -121,12 +135,14 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
-    yardstick = own if metric is None else _metric(metric, schema, "--metric")
+    yardstick = own if metric is None else _metric(metric, root, schema, "--metric")
     chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:
         raise StudyError(
             "the number of repeats is not set", where=written.where(), next_step="Add repeats: N, or a preset"
         )
+    most = chosen.max if isinstance(chosen, Sequential) else chosen.count
+    refuse_many(len(arms) * most, "runs", MOST_RUNS, "--repeats" if repeats else written.where(("repeats",)))
     search = None
     if study.search is not None:
         search = resolve_search(study.search, arms, config({}, pointer(written, ("base",))), schema, written, own)
@@ -138,7 +154,7 @@ def resolve(
         arms=arms,
         reference=reference,
         pairs=_pairs(study, arms, found_names(search), reference, schema, written),
-        repeats=chosen.max if isinstance(chosen, Sequential) else chosen.count,
+        repeats=most,
         sequential=chosen if isinstance(chosen, Sequential) else None,
         alpha=study.alpha,
         # A margin is in units of the study's own metric; for another one it means nothing.
@@ -150,6 +166,11 @@ def resolve(
         search=search,
         first_repeat=_first(chosen, search, written, on_command_line=repeats),
     )
+
+
+def _code_folder(study: Path) -> Path:
+    """Where custom parts lie: beside the study; for a study of the catalogue in the current folder."""
+    return Path.cwd() if study.parent == CATALOGUE else study.parent
 
 
 def _with_window(
@@ -294,6 +315,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     """The reference's name. With a design, ``all`` and ``base`` also mean the arm that leaves the base as it is."""
     names = [arm.name for arm in arms]
     if study.reference in names:
+        named = next(arm.config for arm in arms if arm.name == study.reference)
+        others = [arm.name for arm in arms if _alike(arm.config, base) and arm.name != study.reference]
+        if study.design and others and not _alike(named, base):
+            refuse_keyword(study.reference, others[0], written)
         return study.reference
     if study.reference in ("all", "base") and study.design:
         for arm in arms:
@@ -306,10 +331,10 @@ def _reference(study: Study, arms: tuple[ResolvedArm, ...], base: RunConfig, wri
     )
 
 
-def _metric(text: str, schema: CorpusSchema, where: str) -> Metric:
+def _metric(text: str, base: RunConfig, schema: CorpusSchema, where: str) -> Metric:
     """The yardstick, once it is certain that runs on this corpus will have a value for it."""
     try:
-        metric = parse_metric(text)
+        metric = parse_metric(text, base.measures)
         refuse_unmeasured(metric, schema.targets)
     except ConfigError as error:
         raise StudyError(
@@ -336,6 +361,8 @@ def _pairs(
         case "reference":
             pairs = tuple((name, reference) for name in names if name != reference)
         case "pairs":
+            number = len(names) * (len(names) - 1) // 2
+            refuse_many(number, "comparisons", MOST_COMPARISONS, written.where(("comparisons",)))
             pairs = tuple(combinations(names, 2))
         case "neighbours":
             pairs = neighbours({arm.name: _reads(arm.config, schema) for arm in arms})

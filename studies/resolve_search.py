@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcore.config import NOT_NUMBERS, Overrides, RunConfig
 from mmcore.errors import ConfigError, StudyError, nearest
-from mmcore.measures import Metric, refuse_unmeasured
+from mmcore.measures import Measure, Metric, refuse_unmeasured
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from mmcore.task import default_metric, resolve_task, selection_metric
@@ -61,7 +61,9 @@ def resolve_search(
     for path in space:
         _refuse(path, where)
     named = search.objective or (f"validation/{metric.name}",)
-    objectives = tuple(_objective(name, index, search, schema, written) for index, name in enumerate(named))
+    objectives = tuple(
+        _objective(name, index, search, schema, written, base.measures) for index, name in enumerate(named)
+    )
     selects = {selection_metric(config, schema) for config in (base, *(arm.config for arm in arms))}
     if search.pruner not in ("none", "wilcoxon") and any(objectives[0].column(one) is None for one in selects):
         raise StudyError(
@@ -188,10 +190,12 @@ def _refuse(path: str, where: Where) -> None:
         )
 
 
-def _objective(name: str, index: int, search: Search, schema: CorpusSchema, written: YamlFile) -> Objective:
+def _objective(
+    name: str, index: int, search: Search, schema: CorpusSchema, written: YamlFile, own: Mapping[str, Measure]
+) -> Objective:
     listed = isinstance(written.data["search"].get("objective"), list)
     where = written.where(("search", "objective", index) if listed else ("search", "objective"))
-    objective = parse_objective(name, tuple(search.space), where)
+    objective = parse_objective(name, tuple(search.space), where, own)
     try:
         refuse_unmeasured(objective.metric, schema.targets, f"objective '{name}'")
     except ConfigError as error:
@@ -204,7 +208,12 @@ def _objective(name: str, index: int, search: Search, schema: CorpusSchema, writ
 def _probe(found: ArmSearch, search: Search, schema: CorpusSchema, where: Where) -> None:
     """Build the configs at the ends of each axis, and some in between: what contradicts itself is reported now."""
     if search.sampler == "grid":
-        found.cells()
+        try:
+            found.cells()
+        except StudyError as error:
+            if error.where is not None:
+                raise
+            raise StudyError(error.rule, found=error.found, next_step=error.next_step, where=where("")) from None
     axes: dict[str, Axis] = {}
 
     def first(axis: Axis) -> Any:

@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeAlias
+
+from typing_extensions import TypeIs, TypeVar
 
 from mmcore.analyses import AnyAnalysis
-from mmcore.config import Overrides, RunConfig
-from mmcore.measures import Metric
+from mmcore.config import ForeignConfig, Overrides, RunConfig
+from mmcore.measures import Measure, Metric
 from studies.matching import Match, Size
 from studies.repeats import Sequential
 
 if TYPE_CHECKING:
     from studies.search.resolved import ResolvedSearch
 
+Config = TypeVar("Config", bound=RunConfig | ForeignConfig, default=RunConfig, covariant=True)
+"""What an arm is made of: the whole config of a run that mmstudy trains, or settings of other code."""
 
-@dataclass(frozen=True)
-class ResolvedArm:
+
+@dataclass(frozen=True, repr=False)
+class ResolvedArm(Generic[Config]):
     """A named variant.
 
     Args:
         name: as written in the study, or as its design makes it.
         overrides: what it changes on the base, dotted paths; {} for the base itself. What matching changed is last.
-        config: the whole config with repeat 0; repeat r is ``config.model_copy(update={"repeat": r})``.
+        config: the whole config with repeat 0; repeat r is ``config.model_copy(update={"repeat": r})``. Settings of
+            other code know nothing of repeats.
         size: what it costs beside the reference; None where the study does not match.
     """
 
     name: str
     overrides: Overrides
-    config: RunConfig
+    config: Config
     size: Size | None = None
 
+    def __repr__(self) -> str:
+        return f"<arm '{self.name}'>"
 
-@dataclass(frozen=True)
-class ResolvedStudy:
+
+@dataclass(frozen=True, repr=False)
+class ResolvedStudy(Generic[Config]):
     """A study with every choice made.
 
     Args:
@@ -58,7 +67,7 @@ class ResolvedStudy:
     name: str
     question: str
     metric: Metric
-    arms: tuple[ResolvedArm, ...]
+    arms: tuple[ResolvedArm[Config], ...]
     reference: str
     pairs: tuple[tuple[str, str], ...]
     repeats: int
@@ -72,10 +81,23 @@ class ResolvedStudy:
     search: ResolvedSearch | None = None
     first_repeat: int = 0
 
+    def __repr__(self) -> str:
+        return f"<study '{self.name}': {len(self.arms)} arms, {self.repeats} repeats>"
+
+    @property
+    def native(self) -> bool:
+        """Whether mmstudy trains the arms itself; :func:`is_native` says the same to a type checker."""
+        return all(isinstance(arm.config, RunConfig) for arm in self.arms)
+
     @property
     def numbers(self) -> range:
         """The numbers of the arms' repeats."""
         return range(self.first_repeat, self.first_repeat + self.repeats)
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """The user's own measures of all arms, by name."""
+        return {name: measure for arm in self.arms for name, measure in arm.config.measures.items()}
 
     @property
     def to_be_found(self) -> tuple[str, ...]:
@@ -89,10 +111,19 @@ class ResolvedStudy:
         missing = set(self.to_be_found)
         return tuple(pair for pair in self.pairs if missing.isdisjoint(pair))
 
-    def arm(self, name: str) -> ResolvedArm:
+    def arm(self, name: str) -> ResolvedArm[Config]:
         """The arm of that name.
 
         Raises:
             KeyError: no such arm.
         """
         return next(a for a in self.arms if a.name == name)
+
+
+AnyStudy: TypeAlias = ResolvedStudy[RunConfig] | ResolvedStudy[ForeignConfig]
+"""A study whose runs mmstudy trains, or one whose scores come from elsewhere."""
+
+
+def is_native(study: AnyStudy) -> TypeIs[ResolvedStudy[RunConfig]]:
+    """Whether mmstudy trains the arms itself, so that each has a config of its own."""
+    return study.native

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, applies, refuse_inexact
+from mmcore.analyses import ATTENDING, AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, applies, refuse_inexact
 from mmcore.config import NOT_NUMBERS, Forecast, Overrides, RunConfig, override
 from mmcore.errors import ConfigError, StudyError, nearest
-from mmcore.fingerprint import fingerprint
+from mmcore.fingerprint import fingerprint, identity
+from mmcore.limits import MOST_SETTINGS
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_task
 from mmcore.yamlfile import Place, YamlFile
@@ -66,6 +68,21 @@ def refuse_unknown_columns(analyses: Sequence[AnyAnalysis], columns: Sequence[st
                 )
 
 
+def refuse_many(number: int, what: str, most: int, where: str) -> None:
+    """Refuse what would take for ever to plan, before it is planned.
+
+    Raises:
+        StudyError: ``number`` is above ``most``.
+    """
+    if number > most:
+        raise StudyError(
+            f"a study may have at most {most:,} {what}",
+            found=f"{number:,}",
+            where=where,
+            next_step="Take fewer arms or repeats, or make several studies",
+        )
+
+
 def refuse_machine(overrides: Overrides, where: Where) -> None:
     """A study says what to compare; where and on which device it runs is set on the command line."""
     for name in override({}, overrides):
@@ -81,6 +98,7 @@ def refuse_machine(overrides: Overrides, where: Where) -> None:
 def refuse_twice(overrides: Overrides, where: Where) -> None:
     """Nothing may be set twice at one level: the order of lines would decide, unseen."""
     settings = list(_leaves((), overrides))
+    refuse_many(len(settings), "settings in one arm", MOST_SETTINGS, where(""))
     for one, other in combinations(settings, 2):
         first, second = ".".join(one), ".".join(other)
         if f"{second}.".startswith(f"{first}."[: len(second) + 1]):
@@ -122,6 +140,88 @@ def refuse_duplicates(arms: Sequence[ResolvedArm], where_of: Callable[[str], Whe
                 where=where_of(arm.name)(""),
                 next_step="Remove one of them, or change what it overrides",
             )
+
+
+def refuse_idle_differences(
+    arms: Sequence[ResolvedArm], schema: CorpusSchema, where_of: Callable[[str], Where]
+) -> None:
+    """No two arms may differ in settings alone that nothing uses: their scores would be equal, or differ by chance."""
+    seen: dict[str, tuple[str, RunConfig]] = {}
+    for arm in arms:
+        unused = unused_settings(arm.config, schema)
+        text = json.dumps(_without(identity(arm.config, "")["config"], unused), sort_keys=True)
+        name, other = seen.setdefault(text, (arm.name, arm.config))
+        if name != arm.name:
+            idle = sorted({*unused, *unused_settings(other, schema)})
+            raise StudyError(
+                f"arms '{name}' and '{arm.name}' differ in settings alone that nothing uses",
+                found=", ".join(path for path in idle if _at(arm.config, path) != _at(other, path)),
+                where=where_of(arm.name)(""),
+                next_step="Remove one of them, or change what it overrides",
+            )
+
+
+def refuse_keyword(reference: str, base: str, written: YamlFile) -> None:
+    """The words ``all`` and ``base`` mean the arm that changes nothing; no other arm may take their place unseen.
+
+    Args:
+        reference: names an arm that changes something. base: the arm that changes nothing.
+
+    Raises:
+        StudyError: the reference is one of these words.
+    """
+    if reference in ("all", "base"):
+        raise StudyError(
+            f"reference '{reference}' names an arm, and is the word for the arm that changes nothing",
+            found=f"'{base}' changes nothing",
+            where=written.where(("reference",)),
+            next_step=f"Name '{base}', or give the arm or modality '{reference}' another name",
+        )
+
+
+def unused_settings(config: RunConfig, schema: CorpusSchema) -> list[str]:
+    """Paths of settings that change nothing in this run, as far as config and corpus.yaml tell."""
+    model, training = config.model, config.training
+    one = len(schema.chosen(model.modalities)) == 1
+    kinds = {parameter.kind for parameter in schema.targets.parameters}
+    unused = [f"loss.{kind}" for kind in ("binary", "categorical", "continuous") if kind not in kinds]
+    if one:
+        unused += ["model.fusion", "augmentation.modality_dropout"]
+    if len(schema.targets.components) == 1:
+        unused += ["loss.weights", "loss.weighting"]
+    attends = model.layers or model.layers_before or (not one and model.fusion.kind in ATTENDING)
+    if not attends and model.head.kind != "track_tokens":
+        unused += ["model.heads", "model.attention_dropout", "model.norm", "model.causal"]
+        unused += [] if model.head.kind == "residual" else ["model.feed_forward"]
+    if training.patience is not None and training.patience >= training.epochs:
+        unused.append("training.patience")
+    if config.data.stride is not None and config.data.stride == config.data.window:
+        unused.append("data.stride")
+    for name, change in config.augmentation:
+        if change is not None and change.probability == 0:
+            unused.append(f"augmentation.{name}")
+    return unused
+
+
+def _without(values: Any, paths: Sequence[str], before: str = "") -> Any:
+    """Nested values without those at some paths; mappings that this leaves empty are left out, too."""
+    if not isinstance(values, dict):
+        return values
+    kept = {}
+    for name, value in values.items():
+        path = f"{before}{name}"
+        if path not in paths:
+            inner = _without(value, paths, f"{path}.")
+            if inner != {} or value == {}:
+                kept[name] = inner
+    return kept
+
+
+def _at(config: RunConfig, path: str) -> Any:
+    value: Any = config
+    for step in path.split("."):
+        value = getattr(value, step)
+    return value
 
 
 def refuse_unlike(arms: Sequence[ResolvedArm], schema: CorpusSchema, where_of: Callable[[str], Where]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, dataclass_transform
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, field_validator, model_validator
 
 from mmcore.analyses import ANALYSES, KINDS, Analysis, AnyAnalysis
 from mmcore.config import Overrides, explain
 from mmcore.config.overrides import clearest
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_ARMS, RepeatCount
 from mmcore.measures import parse_metric
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
@@ -26,19 +27,44 @@ AUTO = "auto"
 """Instead of a preset's name: :func:`preset_for` chooses it."""
 MANY, VERY_MANY = 1_000, 10_000
 """Items of a corpus from which on the presets medium and large suit it."""
+Text = Annotated[str, Field(min_length=1)]
+"""Not the empty text: it is what a shell makes of a variable that is not set."""
 
 
-class Study(Frozen):
-    """What is asked, as written. The file's name is the study's name."""
+@dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
+class _Explained(type(Frozen)):
+    """``Study(...)`` in Python says what is wrong as a study file does."""
+
+    if not TYPE_CHECKING:  # a type checker then knows the keywords
+
+        def __call__(cls, **data):
+            try:
+                return super().__call__(**data)
+            except ValidationError:
+                pass
+            try:
+                return _checked(cls, YamlFile(Path("Study"), data, {}))
+            except StudyError as error:
+                raise StudyError(
+                    error.rule, expected=error.expected, found=error.found, next_step=error.next_step
+                ) from None
+
+
+class Study(Frozen, metaclass=_Explained):
+    """What is asked, as written. The file's name is the study's name.
+
+    Raises:
+        StudyError: made in Python with a wrong keyword or value; names the nearest valid one.
+    """
 
     question: str = Field(min_length=1)
     """The question, in one sentence that ends with a question mark."""
     notes: str = ""
     """What a reader of the report should know about the set-up."""
-    preset: str | None = "auto"
+    preset: Text | None = "auto"
     """Sizes to start from: a file of studies/presets. auto: quick for a simulated corpus; small, medium or large by the
     number of items of any other. None: the defaults of the config."""
-    corpus: str | None = None
+    corpus: Text | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; None: the preset's."""
     base: Overrides = {}
     """Overrides that hold for every arm: dotted or nested paths of a run's config."""
@@ -58,7 +84,7 @@ class Study(Frozen):
     repeats: Repeats | None = None
     """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
     numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
-    metric: str | None = None
+    metric: Text | None = None
     """The yardstick: a measure, or COMPONENT/MEASURE. It also chooses each run's epoch (``training.select``), and a
     search looks for it; None: the task's own, skill, and for labels with classes balanced accuracy."""
     analyses: tuple[Analysis, ...] = ()
@@ -101,6 +127,8 @@ class Study(Frozen):
     def _arms(self) -> Study:
         if not self.arms and not self.design:
             raise ValueError("a study needs arms, or a design that makes them")
+        if len(self.arms) > MOST_ARMS:
+            raise ValueError(f"a study may have at most {MOST_ARMS:,} arms; these are {len(self.arms):,}")
         for name in self.arms:
             if problem := illegal(name):
                 raise ValueError(problem)
@@ -116,7 +144,7 @@ class Preset(Frozen):
     """What the preset is for."""
     corpus: str | None = None
     """Folder of a corpus, or ``simulated:SIZE[:SEED]``; read where neither study nor command line names one."""
-    repeats: PositiveInt
+    repeats: RepeatCount
     """Repeats where neither study nor command line says."""
     base: Overrides = {}
     """Overrides on the config's defaults."""
@@ -161,7 +189,8 @@ def read_study(path: Path) -> tuple[Study, YamlFile]:
     written = read_yaml(path, StudyError)
     study = _checked(Study, written)
     try:
-        if study.metric is not None:
+        # A metric of the user's is known once the base is read.
+        if study.metric is not None and not any(path.partition(".")[0] == "metrics" for path in study.base):
             parse_metric(study.metric)
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("metric",))) from None
@@ -201,6 +230,10 @@ def _checked(model: type[Any], written: YamlFile) -> Any:
         first = clearest(problem)
         error = explain(problem)
         place = _place(first["loc"], written)
+        arms = written.data.get("arms")
+        if not place and isinstance(arms, dict):
+            # The rule about names of arms is that of the whole; the line is that of the name.
+            place = next((("arms", name) for name in arms if illegal(name)), place)
         own = place[:1] in (("design",), ("analyses",), ("repeats",), ("search",))
         path = ".".join(map(str, place)) if own else error.where
         rule, next_step = error.rule, error.next_step

@@ -1,5 +1,4 @@
-"""The command ``mmstudy``. Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input;
-130 interrupted."""
+"""The command ``mmstudy``; its help names the exit codes."""
 
 from __future__ import annotations
 
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-import mmcore
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
+from experiments.cli.doctor import doctor
+from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
     Device,
@@ -33,28 +33,32 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.verify import verify
 from experiments.home import Home
-from mmcore.errors import MMStudyError
+from experiments.planning.checked import check_texts
+from experiments.terminal import guarded
 from reports.numbers import counted
 
 if TYPE_CHECKING:
-    from experiments.driver import Outcome
+    from experiments.outcome import Outcome
 
 app = typer.Typer(
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
     "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.command()(doctor)
 
 
 def _print_version(request: bool) -> None:
     if request:
-        typer.echo(f"mmstudy {mmcore.__version__}")
+        from experiments.doctor import version_text
+
+        typer.echo(f"mmstudy {version_text()}")
         raise typer.Exit
 
 
@@ -62,7 +66,7 @@ def _print_version(request: bool) -> None:
 def _home(
     context: typer.Context,
     home: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--home", metavar="DIR", help="Folder for everything that is generated; default MMSTUDY_HOME or ./mlruns."
         ),
@@ -79,9 +83,10 @@ def _home(
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
+    check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
-    context.obj = Home.choose(home)
+    context.obj = Home.choose(None if home is None else Path(home))
 
 
 @app.command("list")
@@ -236,8 +241,7 @@ def report(
     from experiments.opening import open_request
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
-    _tell(report_study(request, context.obj), format, strict)
+    _tell(report_study(open_request(study, context.obj, options), context.obj), format, strict)
 
 
 @app.command()
@@ -275,6 +279,8 @@ def check(
 
 
 app.command()(compare)
+app.command()(judge)
+app.command()(verify)
 
 
 @app.command()
@@ -332,9 +338,8 @@ def sync(
     from experiments.progress import Screen
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
     with Screen() as screen:
-        error = sync_study(request, context.obj, screen)
+        error = sync_study(open_request(study, context.obj, options), context.obj, screen)
     if error:
         raise typer.Exit(1)
     typer.echo(f"MLflow holds every finished run of {study}")
@@ -379,20 +384,8 @@ def _print_json(value: object) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours become one line on standard error and exit code 2."""
-    try:
-        app(args=own_options_first(sys.argv[1:]), standalone_mode=True)
-    except MMStudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}. Check the path and its permissions", file=sys.stderr)
-        sys.exit(2)
+    """Entry point."""
+    guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from experiments.cli.data import Format
 from mmcore.errors import StudyError
 from mmcore.events import Event, Note
+from mmcore.yamlfile import read_yaml_value
 from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
@@ -129,12 +129,14 @@ def options_of(
 
 def _change(text: str) -> tuple[str, Any]:
     path, sign, value = text.partition("=")
-    if not sign or not path.strip():
-        raise StudyError("--set takes PATH=VALUE", found=repr(text), next_step="For example --set training.epochs=5")
-    try:
-        return path.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise StudyError("the value of --set must be valid YAML", found=repr(value), where=f"--set {path}") from None
+    path = path.strip()
+    if not sign or not path:
+        found = repr(text)[:80]
+        raise StudyError("--set takes PATH=VALUE", found=found, next_step="For example --set training.epochs=5")
+    if not value.strip():
+        step = f"Write --set {path}=null for none"
+        raise StudyError("--set takes PATH=VALUE", found="no value", where=f"--set {path}", next_step=step)
+    return path, read_yaml_value(value, StudyError, f"--set {path}")
 
 
 def aside(event: Event) -> None:

@@ -59,6 +59,7 @@ def plan_text(plan: Plan) -> str:
     lines += [f"warning: {text}" for text in warnings]
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
+    lines += [f"warning: {run.broken}" for run in plan.runs if run.broken]
     lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(f"{plan.count('failed')} failed runs are kept; --retry-failed trains them again")

@@ -47,14 +47,19 @@ class LocalPool:
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+        busy: whether another process does the job of a fingerprint now. Such jobs come last: two commands on one home
+            share the work instead of waiting for each other.
 
     Example:
         >>> with LocalPool(2, 1, Path("mlruns/logs")) as pool:  # doctest: +SKIP
         ...     pool.run(jobs, print)
     """
 
-    def __init__(self, workers: int, threads: int, logs: Path, gpus: int = 0) -> None:
+    def __init__(
+        self, workers: int, threads: int, logs: Path, gpus: int = 0, busy: Callable[[str], bool] = lambda name: False
+    ) -> None:
         self._threads = threads
+        self._busy = busy
         self._gpus = gpus
         self._logs = logs
         self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
@@ -192,7 +197,8 @@ class LocalPool:
     def _deal_out(self) -> None:
         for worker in self._workers:
             if worker.job is None and self._waiting:
-                worker.job = self._waiting.popleft()
+                worker.job = next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
+                self._waiting.remove(worker.job)
                 self._write(worker, worker.job)
 
     def _write(self, worker: _Worker, message: Job | Stop) -> None:

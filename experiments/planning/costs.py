@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmcore.config import ModelConfig, RunConfig
+from mmcore.custom import custom_parts
+from mmcore.own_code import as_config_errors
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_causal, resolve_task
 from studies.matching import By
@@ -50,10 +52,16 @@ class Costs:
         config: RunConfig,
         count: Callable[[MultimodalModel], dict[str, int]],
     ) -> dict[str, int]:
-        from mmcore.model.build import build_unfilled
+        from mmcore.model.build import build_model, build_unfilled
 
         causal = resolve_causal(config, resolve_task(config, self.schema))
         key = (config.model, causal, config.data.steps)
         if key not in known:
-            known[key] = count(build_unfilled(config.model, self.schema, causal, config.data.steps))
+            model, window = config.model, config.data.steps
+            if not custom_parts(model):
+                known[key] = count(build_unfilled(model, self.schema, causal, window))
+            else:
+                # A class of the user's need not be made for a model without values.
+                with as_config_errors("a model is counted"):
+                    known[key] = count(build_model(model, self.schema, causal, 0, window))
         return known[key]

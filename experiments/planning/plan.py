@@ -15,17 +15,26 @@ from experiments.planning.stages import Outlook, Stage, outlook
 from experiments.planning.study_stages import stages_of
 from experiments.planning.timings import Stopwatch
 from experiments.records import answer_path, epochs_trained, is_locked, read_head
+from experiments.shown_path import near
 from mmcore.config import RunConfig
+from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint, training_fingerprint
 from mmcore.record import Head
+from reports.cards.card import Card, Grid, Line
+from reports.cards.shown import Shown
+from reports.numbers import about, counted
 from studies.resolved import ResolvedStudy
 
 if TYPE_CHECKING:
     from reports.verdicts.monitoring import Monitoring
 
 
-@dataclass(frozen=True)
-class Plan:
+STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
+"""In the order of a plan's columns."""
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """What a study would do now.
 
     Args:
@@ -68,12 +77,41 @@ class Plan:
         """Number of runs in any of the states."""
         return sum(run.state in states for run in self.runs)
 
+    def card(self) -> Card:
+        """What is to be done, for how long, and each arm's runs."""
+        study = self.request.study
+        grid = Grid(
+            ("arm", "to do", "to resume", "running", "done", "failed"),
+            tuple(
+                (
+                    arm.name + (" (reference)" if arm.name == study.reference else ""),
+                    *(str(sum((r.arm, r.state) == (arm.name, state) for r in self.runs)) for state in STATES),
+                )
+                for arm in study.arms
+            ),
+        )
+        todo, kept = self.count(*OPEN), self.count("done")
+        lines = [Line(f"{counted(todo, 'run')} to train, {kept} done already")]
+        if self.request.tunes:
+            lines.append(Line("A search comes first; it finds the arms that it names"))
+        if todo or self.request.tunes:
+            took = self.outlook
+            within = f"{about(took.low)} to {about(took.high)}, estimated from {self.basis}"
+            time = f"about {about(self.seconds)} on {counted(self.workers, 'worker')}"
+            lines.append(Line(time, detail=within))
+        if self.later:
+            most = f"at most {about(self.seconds_at_most)}"
+            lines.append(Line(f"{counted(len(self.later), 'more run')} while a comparison is undecided: {most} in all"))
+        note = f"metric {study.metric.name}; corpus {near(self.request.place.folder)}"
+        return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
+
 
 def plan(request: Request, home: Home) -> Plan:
     """Compare a study with the records in the home, and plan the missing runs.
 
     Raises:
-        RecordError: a record is unreadable; in a sequential study also where records cannot be mixed.
+        RecordError: this user may not read a record, or it has another format; in a sequential study also where a
+            record is broken or records cannot be mixed.
     """
     study = request.study
     runs: list[PlannedRun] = []
@@ -82,10 +120,10 @@ def plan(request: Request, home: Home) -> Plan:
         for arm in study.arms:
             config = arm.config.model_copy(update={"repeat": repeat, "device": request.options.device})
             name = None if request.content is None else fingerprint(config, request.content)
-            state, epochs, record = ("to do", 0, None) if name is None else _look(home.run(name))
+            state, epochs, record, broken = ("to do", 0, None, None) if name is None else _look(home.run(name))
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
-            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0))
+            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(study, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     workers, threads, _ = share_of_cores(
@@ -164,12 +202,16 @@ def _estimated(
     return found
 
 
-def _look(folder: Path) -> tuple[State, int, Head | None]:
-    """State of a run, epochs that are trained already, and the head of its record."""
-    record = read_head(folder)
+def _look(folder: Path) -> tuple[State, int, Head | None, str | None]:
+    """State of a run, epochs that are trained already, the head of its record, and what is wrong with the record."""
+    record, broken = None, None
+    try:
+        record = read_head(folder)
+    except BrokenFile as problem:
+        broken = problem.message
     if record is not None and record.is_final:
-        return record.status, 0, record
+        return record.status, 0, record, None
     epochs = epochs_trained(folder)
     if is_locked(folder):
-        return "running", epochs, record
-    return ("resume" if epochs else "to do"), epochs, record
+        return "running", epochs, record, broken
+    return ("resume" if epochs else "to do"), epochs, record, broken

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from experiments.planning.stages import PREPARE, REPORT, Stage, makespan
+from reports.numbers import about
 
 UNCOUNTED = (PREPARE, REPORT)
 """Stages that take time but do not count as jobs for a user."""
@@ -113,6 +114,15 @@ class Remaining:
         if not any(live.waiting for live in stages) and not self._running:
             return None
         return sum(self._left_of(live) for live in stages)
+
+    def standing(self) -> str:
+        """Running, failed, and the time left, in words."""
+        words = f"{self.running} running"
+        if self.failed:
+            words += f", {self.failed} failed"
+        left = self.left()
+        # What takes longer than expected is not said to take no time.
+        return words if left is None or left < 1 else f"{words}, about {about(left)} left"
 
     def _left_of(self, live: _Live) -> float:
         ratio = self._ratio(live)

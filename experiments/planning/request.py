@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.home import Home
+from experiments.planning.checked import check_changes, check_numbers, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
 from mmcore.analyses import ErrorsAnalysis
@@ -50,6 +52,9 @@ class Options:
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
+
+    Raises:
+        StudyError: an empty text, a number out of bounds, a path that is set twice, a value that no file can hold.
     """
 
     corpus: str | os.PathLike[str] | None = None
@@ -67,9 +72,13 @@ class Options:
         if self.corpus is not None:
             # As text, since it is shown in the command that rebuilds a report.
             object.__setattr__(self, "corpus", os.fspath(self.corpus))
+        named = {"corpus": self.corpus, "preset": self.preset, "metric": self.metric, "storage": self.storage}
+        check_texts({flag: None if value is None else str(value) for flag, value in named.items()})
+        check_numbers(self.repeats, self.workers, self.threads)
+        check_changes(self.changes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Request:
     """A study with its corpus and options, with every choice made.
 
@@ -101,13 +110,16 @@ class Request:
     sized_by: int | None = None
     searches: tuple[SearchResult, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<study '{self.study.name}' on {self.place.folder}>"
+
     @property
     def tunes(self) -> bool:
         """Whether a search comes first; until it is complete its arms are not known."""
         return self.study.search is not None and not (self.searches and all(one.complete for one in self.searches))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlannedRun:
     """One run of a plan.
 
@@ -119,6 +131,7 @@ class PlannedRun:
         epochs: epochs trained already, of a run to resume.
         seconds: estimated seconds still to train, on one worker.
         factor: the truth is likely between seconds ÷ factor and seconds × factor.
+        broken: what is wrong with its record, where that is torn or of another run; it is then to be trained again.
     """
 
     arm: str
@@ -129,6 +142,10 @@ class PlannedRun:
     epochs: int
     seconds: float
     factor: float = 1.0
+    broken: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<run of '{self.arm}', repeat {self.repeat}: {self.state}>"
 
 
 def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> Request:
@@ -172,7 +189,8 @@ def read_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     )
     if any(isinstance(one, ErrorsAnalysis) and one.columns for one in resolved.analyses):
         refuse_unknown_columns(resolved.analyses, [*items_of(place)[0].metadata], written)
-    key, search_key = _key(path, place, options), _key(path, place, replace(options, metric=None, repeats=None))
+    key = _key(path, place, options, home)
+    search_key = _key(path, place, replace(options, metric=None, repeats=None), home)
     fit = ruler.fit(resolved)
     return Request(resolved, path, place, schema, place.content(), key, search_key, options, fit, sized_by)
 
@@ -187,7 +205,7 @@ def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
         raise StudyError(error.rule, next_step=error.next_step, where=written.where(("preset",))) from None
 
 
-def _key(path: Path, place: CorpusPlace, options: Options) -> str:
+def _key(path: Path, place: CorpusPlace, options: Options, home: Home) -> str:
     """The study's name, with a digest if the same name could also mean another study."""
     own = path.parent != CATALOGUE
     changed = [options.preset, options.repeats, options.metric, options.changes]
@@ -195,9 +213,16 @@ def _key(path: Path, place: CorpusPlace, options: Options) -> str:
         changed.append({"match": options.match})
     if not own and options.corpus is None and not any(changed):
         return path.stem
-    told = json.dumps([str(path.resolve()) if own else None, str(place.folder), changed], default=str)
     corpus = "" if options.corpus is None else f"-{place.folder.name}"
-    return f"{path.stem}{corpus}-{hashlib.blake2b(told.encode(), digest_size=3).hexdigest()}"
+
+    def named(name_of: Callable[[Path], str]) -> str:
+        said = json.dumps([name_of(path) if own else None, name_of(place.folder), changed], default=str)
+        return f"{path.stem}{corpus}-{hashlib.blake2b(said.encode(), digest_size=3).hexdigest()}"
+
+    # Earlier versions named by whole paths. What they began goes on under its name, in the home or in a database.
+    whole = named(lambda path: str(path.resolve()))
+    database = options.storage or os.environ.get("MMSTUDY_STORAGE")
+    return whole if database or home.knows(whole) else named(home.place_of)
 
 
 def variant(request: Request) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from experiments.home import Home
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Stopped, Told
 from experiments.planning.machine import identity
 from experiments.planning.work import FORMULA, START
 from mmcore.events import EpochDone
+from mmcore.files import open_file
 
 Kind = Literal["train", "analyse", "start", "prepare", "report"]
 
@@ -71,7 +75,7 @@ def add(home: Home, timing: Timing) -> None:
 def read(home: Home) -> list[Timing]:
     """The latest lines, oldest first; [] where there are none. Lines that cannot be read are passed over."""
     try:
-        with open(home.timings, "rb") as file:
+        with open_file(home.timings) as file:
             lines = deque(file, MOST)
     except OSError:
         return []
@@ -80,10 +84,14 @@ def read(home: Home) -> list[Timing]:
 
 def _timing(line: bytes) -> Timing | None:
     try:
-        timing = Timing(**json.loads(line))
-    except (ValueError, TypeError):
+        timing = _TIMING.validate_json(line)
+    except ValidationError:
         return None  # torn by a full disk, or of another version
-    return timing if timing.seconds > 0 else None
+    usable = 0 < timing.seconds < math.inf and 0 <= timing.guess < math.inf
+    return timing if usable else None
+
+
+_TIMING = TypeAdapter(Timing)
 
 
 @dataclass(frozen=True)

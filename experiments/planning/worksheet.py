@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -12,7 +11,7 @@ from experiments.home import Home
 from experiments.planning.work import Sides, Work, work_of
 from mmcore.config import DataConfig, RunConfig, SplitConfig
 from mmcore.data.lengths import counted_steps
-from mmcore.data.prepared import store_path
+from mmcore.data.prepared import read_index, store_path
 from mmcore.data.sources.folder import Item
 from mmcore.data.sources.simulated import simulated_items
 from mmcore.data.splits import draw_split
@@ -85,12 +84,10 @@ class Worksheet:
         if self._content is None:
             return None
         try:
-            index = json.loads(
-                (store_path(self._content, data, self._home.prepared) / "index.json").read_text(encoding="utf-8")
-            )
-            by_name = {item["name"]: int(item["steps"]) for item in index["items"]}
+            index = read_index(store_path(self._content, data, self._home.prepared))
+            by_name = {item.name: item.steps for item in index.items}
             return [by_name[item.name] for item in self._items]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, CorpusError, KeyError):
             return None
 
     def _counted_steps(self) -> list[int]:

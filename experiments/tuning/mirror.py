@@ -82,6 +82,13 @@ class SearchMirror(Background):
         """The searches have reached their budget."""
         self._tasks.put(lambda: self._close("FINISHED"))
 
+    def _interrupt(self) -> None:
+        """Trials that this process had under way, and its searches, are marked killed."""
+        self._flush()
+        for run in self._runs.values():
+            self._ready().end_trial(run, {}, {"mmstudy.state": "interrupted"}, _STATUS["interrupted"])
+        self._close("KILLED")
+
     # In the thread ---------------------------------------------------------------------------------------------
     def _begin(self, arm: str, tags: Mapping[str, str], trials: Sequence[FrozenTrial]) -> None:
         store, study = self._ready(), self._asked.study

@@ -13,7 +13,7 @@ from optuna.trial import TrialState as OptunaState
 from experiments.home import Home
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import AGAIN, Cost, costs, proposals, rank_of, trials_of
-from experiments.tuning.storage import check_identity, find_study, journal, open_storage, storage_url, study_name
+from experiments.tuning.storage import check_identity, find_study, open_storage, storage_url, study_name
 from experiments.tuning.view import is_complete
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
@@ -35,7 +35,7 @@ def looked_up(request: Request, home: Home) -> Request:
     """
     url = storage_url(request.options.storage)
     search = request.study.search
-    if search is None or request.content is None or not (url or journal(home, request.search_key).exists()):
+    if search is None or request.content is None or not (url or home.journal(request.search_key).exists()):
         return request
     found: list[SearchResult] = []
     with open_storage(home, request.search_key, url) as storage:

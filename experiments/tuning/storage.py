@@ -21,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from experiments.home import Home
 from experiments.tuning.notes import StoredStudy
 from mmcore.errors import StoreError, StudyError
+from mmcore.files import found_by_system, next_step_of
 from studies.search.resolved import Identity, digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -82,11 +83,6 @@ def _cut_torn_line(path: Path) -> None:
         return
 
 
-def journal(home: Home, key: str) -> Path:
-    """The default storage of a study's searches."""
-    return home.root / "search" / f"{key}.journal"
-
-
 def storage_url(given: str | None = None) -> str | None:
     """The database to use, from the command line or ``MMSTUDY_STORAGE``; None: the journal in the home."""
     return given or os.environ.get("MMSTUDY_STORAGE") or None
@@ -94,7 +90,7 @@ def storage_url(given: str | None = None) -> str | None:
 
 def place_of(home: Home, key: str, url: str | None) -> str:
     """Where a study's searches are, without the password of a database."""
-    return hide_password(url) if url else str(journal(home, key))
+    return hide_password(url) if url else str(home.journal(key))
 
 
 def hide_password(url: str) -> str:
@@ -141,7 +137,7 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
 
 
 def _journal(home: Home, key: str) -> JournalStorage:
-    path = journal(home, key)
+    path = home.journal(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _Lock(path)
     lock.acquire()
@@ -176,12 +172,20 @@ def _talking(what: str, place: str) -> Iterator[None]:
             where=place,
             next_step="For PostgreSQL: pip install 'mmstudy[postgres]'",
         ) from None
+    except OSError as problem:
+        step = next_step_of(Path(problem.filename or place), problem)
+        raise StoreError(
+            f"the storage of the search could not {what}",
+            found=found_by_system(problem),
+            where=place,
+            next_step=f"{step}; then repeat the command",
+        ) from problem
     except Exception as problem:
         raise StoreError(
             f"the storage of the search could not {what}",
             found=_first_line(problem),
             where=place,
-            next_step="Repair or remove it; finished runs are kept and reused",
+            next_step="Repair it, or rename it: the search then starts again, and finished runs are reused",
         ) from problem
 
 
@@ -240,7 +244,7 @@ def check_identity(study: StoredStudy, identity: Identity) -> None:
             f"the search '{study.study_name}' was started with other settings, and their trials cannot be mixed",
             expected=_differences(known, identity)[0],
             found=_differences(known, identity)[1],
-            next_step="Undo the change, or give the study file another name; to start over, remove the storage",
+            next_step="Undo the change, or give the study file another name; to start over, rename the storage",
         )
 
 

@@ -10,11 +10,9 @@ interrupted, or is in the home already.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
@@ -146,14 +144,6 @@ class OpenTrial:
             self.view.report(value, step)
             self.trial.report(value, step)
             self.on_report(step, value)
-
-
-def history(folder: Path) -> list[Row]:
-    """Epochs of a run that is not finished, as it left them."""
-    try:
-        return json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
 
 
 def in_trial(event: Event, repeat: int, repeats: int) -> Event:

@@ -108,8 +108,7 @@ def _tune(
                 shared = (pool, prepared, threads, workers, display, mirror, estimator, stopwatch)
                 Tuner(request, home, search, arm, study, *shared).work()
     except BaseException:
-        mirror.interrupted()
-        mirror.close(timeout=30)
+        mirror.abandon()
         raise
     mirror.concluded()
     mirror.close()

@@ -28,7 +28,7 @@ from experiments.planning.request import Request
 from experiments.planning.stages import search_stage
 from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
-from experiments.records import read_record
+from experiments.records import read_history, read_record, record_if_whole
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, TrialScores, note, notes_of
 from experiments.tuning.ownership import (
@@ -48,7 +48,7 @@ from experiments.tuning.ownership import (
 from experiments.tuning.results import as_text, ranking
 from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
-from experiments.tuning.trial import OpenTrial, Row, history, in_trial
+from experiments.tuning.trial import OpenTrial, Row, in_trial
 from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
@@ -213,10 +213,10 @@ class Tuner:
         while len(one.repeats) < self.search.repeats:
             repeat = len(one.repeats)
             name = one.notes.fingerprints[repeat]
-            record = read_record(self.home.run(name))
+            record = record_if_whole(self.home.run(name))
             over = record is not None and record.is_final
             # What was trained already, in an interrupted run or for another study, may be enough to end the trial.
-            known = record.history if record is not None and over else history(self.home.run(name))
+            known = record.history if record is not None and over else read_history(self.home.run(name))
             if repeat == 0 and any(one.epoch(row) for row in known):
                 self._end(one, TrialState.PRUNED)
                 return
@@ -340,7 +340,7 @@ class Tuner:
         about = self.by_run[name]
         for each in about:
             if row is None or int(row["epoch"] or 0) > each.seen + 1:
-                for earlier in history(self.home.run(name)):
+                for earlier in read_history(self.home.run(name)):
                     each.epoch(earlier)
             if row is not None:
                 each.epoch(row)

@@ -1,9 +1,11 @@
 """Every hyperparameter of a run: frozen, typed, validated at construction; a sentence and a unit under each field.
 
 data.py: task, alignment, windows, split, augmentation. model.py: the network. training.py: losses, weighting,
-optimiser, loop. run.py: all of it together. overrides.py: dotted overrides and errors.
+optimiser, loop. custom.py: parts that are not ours. run.py: all of it together. overrides.py: dotted overrides and
+errors.
 """
 
+from mmcore.config.custom import Custom, CustomMetric, Reference
 from mmcore.config.data import (
     LONGEST_WINDOW,
     USUAL_WINDOW,
@@ -21,18 +23,21 @@ from mmcore.config.data import (
     Task,
     TimeMasking,
 )
+from mmcore.config.foreign import ForeignConfig
 from mmcore.config.model import (
     Add,
     AttentionPooling,
     Bottleneck,
     Concat,
     CrossModal,
+    CustomModel,
     Decision,
     Fusion,
     Gated,
     GatedSoftmax,
     Head,
     Hierarchical,
+    LinearEmbedding,
     LowRank,
     ModelConfig,
     Order,
@@ -40,6 +45,7 @@ from mmcore.config.model import (
     ResidualHead,
     SharedHead,
     TrackTokensHead,
+    TransformerEncoder,
 )
 from mmcore.config.overrides import Overrides, Plain, build_config, explain, flat, override, valid_keys
 from mmcore.config.run import NOT_NUMBERS, EvaluationConfig, RunConfig

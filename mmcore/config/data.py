@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmcore.config.custom import Custom
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.limits import Window
 from mmcore.names import Name
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -57,7 +59,7 @@ longer windows it takes most of the time and memory of a small model."""
 class DataConfig(Frozen):
     """How tables become windows."""
 
-    window: PositiveInt | None = None
+    window: Window | None = None
     """Steps that the model sees at once. None: 100 if each step has a target; the longest item, up to 1,000 steps, if
     each item has one. Studies and runs fill in the number, see :mod:`mmcore.data.windows`."""
     stride: PositiveInt | None = None
@@ -195,3 +197,5 @@ class AugmentationConfig(Frozen):
     """Add noise to features."""
     time_masking: TimeMasking | None = None
     """Mask spans of steps."""
+    own: Custom | None = None
+    """A change of your own, after all others."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from typing_extensions import TypeAliasType
 
+from mmcore.config.custom import Custom, Reference
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.limits import Depth, DepthOrNone, FeedForward, Width
 from mmcore.names import Name, nfc
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -49,7 +51,7 @@ class CrossModal(Frozen):
     """Each modality attends to each other one over time, in both directions (Tsai et al. 2019)."""
 
     kind: Literal["cross_modal"] = "cross_modal"
-    layers: PositiveInt = 1
+    layers: Depth = 1
     """Cross-attention layers per direction."""
 
 
@@ -57,10 +59,10 @@ class Bottleneck(Frozen):
     """Modalities exchange information only through a few tokens (Nagrani et al. 2021)."""
 
     kind: Literal["bottleneck"] = "bottleneck"
-    layers: PositiveInt = 2
+    layers: Depth = 2
     """Layers of each modality with the tokens. The first layer only writes into the tokens, so a modality reads from
     another one only from the second layer on; with 1 layer the modalities are only averaged."""
-    tokens: PositiveInt = 2
+    tokens: Width = 2
     """Bottleneck tokens per step."""
 
 
@@ -121,7 +123,7 @@ class LowRank(Frozen):
     """The outer product of all modalities through factors of low rank (Liu et al. 2018)."""
 
     kind: Literal["low_rank"] = "low_rank"
-    rank: PositiveInt = 4
+    rank: Width = 4
     """Rank of the factors."""
 
 
@@ -141,7 +143,8 @@ Fusion = Annotated[
     | Bottleneck
     | Hierarchical
     | LowRank
-    | Decision,
+    | Decision
+    | Custom,
     Field(discriminator="kind"),
 ]
 
@@ -163,7 +166,7 @@ class ResidualHead(Frozen):
     """Residual blocks h + W₂ GELU(W₁ LN(h)), then a separate output Linear for each track."""
 
     kind: Literal["residual"] = "residual"
-    blocks: PositiveInt = 1
+    blocks: Depth = 1
     """Number of residual blocks."""
 
 
@@ -171,33 +174,60 @@ class TrackTokensHead(Frozen):
     """A small Transformer decoder whose queries are the tracks."""
 
     kind: Literal["track_tokens"] = "track_tokens"
-    layers: PositiveInt = 1
+    layers: Depth = 1
     """Decoder layers."""
 
 
-Head = Annotated[SharedHead | PerTrackHead | ResidualHead | TrackTokensHead, Field(discriminator="kind")]
+Head = Annotated[SharedHead | PerTrackHead | ResidualHead | TrackTokensHead | Custom, Field(discriminator="kind")]
+
+
+# Embedding and encoder ---------------------------------------------------------------------------------------------
+class LinearEmbedding(Frozen):
+    """One Linear from a modality's features to the width."""
+
+    kind: Literal["linear"] = "linear"
+
+
+ModalityEmbedding = Annotated[LinearEmbedding | Custom, Field(discriminator="kind")]
+
+
+class TransformerEncoder(Frozen):
+    """Transformer layers; ``layers``, ``heads``, ``feed_forward`` and ``norm`` of the model say how many and how."""
+
+    kind: Literal["transformer"] = "transformer"
+
+
+Encoder = Annotated[TransformerEncoder | Custom, Field(discriminator="kind")]
 
 
 # The network -------------------------------------------------------------------------------------------------------
 class ModelConfig(Frozen):
     """Embedding per modality → layers per modality → fusion → Transformer encoder → head."""
 
+    usual_kind: ClassVar = "multimodal"
+
+    kind: Literal["multimodal", "custom"] = "multimodal"
+    """multimodal: the model that the settings below describe. custom: a class of your own in its place."""
     modalities: tuple[Name, ...] | None = None
     """The modalities that the model reads; None: all of the corpus. With a single modality there is no fusion."""
+    embedding: dict[Name, ModalityEmbedding] = {}
+    """How features become one vector per step, by modality; a modality that is not listed has a Linear."""
     fusion: Fusion = Gated()
     """How the modalities are combined."""
-    layers_before: NonNegativeInt = 0
+    encoder: Encoder = TransformerEncoder()
+    """What follows the fusion: Transformer layers, or a module of your own."""
+    layers_before: DepthOrNone = 0
     """Separate encoder layers of each modality, before fusion; with layers: 0 fusion is late."""
     absence: Literal["zero", "learned"] = "zero"
     """What replaces an absent modality: zero (zeros, which attention leaves out), or a learned embedding of its
     absence, which is fused like any other embedding."""
-    width: PositiveInt = 256
+    width: Width = 256
     """Model width D."""
-    layers: NonNegativeInt = 6
+    layers: DepthOrNone = 6
     """Encoder layers after fusion; with decision fusion, layers of each predictor."""
-    heads: PositiveInt = 8
+    heads: Width = 8
     """Attention heads H; must divide the width."""
-    feed_forward: PositiveInt = 1024
+    feed_forward: FeedForward = 1024
     """Width of the feed-forward block."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
     """How a step's position in the window is encoded: added sinusoids (Vaswani 2017), added learned vectors, or rotated
@@ -215,6 +245,11 @@ class ModelConfig(Frozen):
     head: Head = PerTrackHead()
     """How encoder states become predictions."""
 
+    @field_validator("embedding")
+    @classmethod
+    def _one_spelling(cls, value: dict[str, ModalityEmbedding]) -> dict[str, ModalityEmbedding]:
+        return {name: kind for name, kind in value.items() if not isinstance(kind, LinearEmbedding)}
+
     @model_validator(mode="after")
     def _shape(self) -> ModelConfig:
         if self.width % self.heads:
@@ -230,3 +265,32 @@ class ModelConfig(Frozen):
         if self.modalities is not None and (not self.modalities or len(set(self.modalities)) != len(self.modalities)):
             raise ValueError("model.modalities must name at least one modality, and none twice")
         return self
+
+    def __hash__(self) -> int:
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return hash((type(self), *(tuple(sorted(v.items())) if isinstance(v, dict) else v for v in values.values())))
+
+
+class CustomModel(Reference, ModelConfig):
+    """A whole model of your own, from a batch to outputs. Of the settings of our model only two are left."""
+
+    own: ClassVar = ("kind", "modalities", "causal", *Reference.model_fields)
+
+    kind: Literal["multimodal", "custom"] = "custom"
+
+    @model_validator(mode="after")
+    def _has_no_parts(self) -> CustomModel:
+        for name, field in ModelConfig.model_fields.items():
+            if name not in self.own and getattr(self, name) != field.default:
+                raise ValueError(f"a model of kind custom has no {name}; set it in model.args if your class takes it")
+        return self
+
+
+def _kind_of(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "multimodal" if kind is None else str(kind)
+
+
+Model = Annotated[
+    Annotated[ModelConfig, Tag("multimodal")] | Annotated[CustomModel, Tag("custom")], Discriminator(_kind_of)
+]

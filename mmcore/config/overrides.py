@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 
@@ -23,7 +23,7 @@ def override(base: Plain, overrides: Overrides) -> Plain:
     """A copy of ``base`` with the values of ``{dotted.path: value}``; neither argument is changed.
 
     A mapping as value is merged into the existing mapping, key by key. Setting ``kind`` to another member of a family
-    drops the old member's keys.
+    drops the old member's keys. A model of another kind reads the same modalities as before.
 
     Example:
         >>> override({"model": {"width": 64}}, {"model.fusion.kind": "add", "training": {"epochs": 3}})
@@ -37,12 +37,28 @@ def override(base: Plain, overrides: Overrides) -> Plain:
         if isinstance(value, dict):
             old = result.get(head)
             old = old if isinstance(old, dict) else {}
-            if "kind" in value and "kind" in old and old["kind"] != value["kind"]:
-                old = {}
+            if _is_another(old, value):
+                kept = KEPT if head == "model" else ()
+                old = {key: old[key] for key in kept if key in old}
+            elif "class" in value:
+                # The source of another class was hashed.
+                old = {key: one for key, one in old.items() if key != "source"}
             result[head] = override(old, value)
         else:
             result[head] = value
     return result
+
+
+KEPT = ("modalities", "causal")
+"""What a model keeps when it is replaced by one of another kind."""
+
+
+def _is_another(old: Plain, new: Plain) -> bool:
+    """Whether a mapping names another member of a family than the one that it is laid over."""
+    if "kind" not in new:
+        return False
+    # A class of the user's shares no setting with ours, also where ours goes without saying.
+    return old.get("kind", new["kind"] if new["kind"] != "custom" else None) != new["kind"]
 
 
 def flat(values: Mapping[str, Any], prefix: str = "", empty: bool = False) -> Overrides:
@@ -74,6 +90,11 @@ def build_config(values: Plain, where: str | None = None) -> RunConfig:
         return RunConfig.model_validate(_with_kinds(values, RunConfig))
     except ValidationError as error:
         raise explain(error, where) from None
+    except ConfigError as error:
+        place = f"{where}: {error.where}" if where and error.where else where or error.where
+        raise ConfigError(
+            error.rule, expected=error.expected, found=error.found, next_step=error.next_step, where=place
+        ) from None
 
 
 def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
@@ -85,10 +106,9 @@ def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
         given, default = values.get(name), field.default
         if isinstance(given, dict) and isinstance(default, Frozen):
             kind = getattr(default, "kind", None)
-            if kind is None:
-                filled[name] = _with_kinds(given, type(default))
-            elif "kind" not in given:
-                filled[name] = {"kind": kind, **given}
+            if kind is not None and "kind" not in given:
+                given = {"kind": kind, **given}
+            filled[name] = _with_kinds(given, type(default)) if given.get("kind") == kind else given
         elif isinstance(given, dict) and default is None and "kind" not in given:
             members = [m for m in _models(field.annotation) if "kind" in m.model_fields]
             owners = [m for m in members if given and set(given) <= set(m.model_fields)]
@@ -156,7 +176,7 @@ def _unknown_key(loc: tuple[int | str, ...], place: str | None) -> ConfigError:
     members = _members(_path(tuple(parents)))
     mine = [m for m in members if parents and m.model_fields.get("kind") and _kind(m) == parents[-1]]
     owners = [_kind(m) for m in members if mine and m not in mine and key in m.model_fields]
-    valid = list(dict.fromkeys(name for m in mine or members for name in m.model_fields))
+    valid = list(dict.fromkeys(name for m in mine or members for name in _written(m)))
     if owners:
         rule = f"'{key}' is not a setting of kind {parents[-1]}"
         step = f"It belongs to {', '.join(owners)}: name that kind, or leave it out. Valid: {', '.join(valid)}"
@@ -175,22 +195,38 @@ def _path(loc: tuple[int | str, ...]) -> str:
 
 def _is_type(step: str) -> bool:
     """Whether a step of a location is the name of a union member that pydantic tried, e.g. ``str``."""
-    return step in ("str", "constrained-float") or step.partition("[")[0] in ("tuple", "dict", "literal")
+    return step in ("str", "constrained-float") or step.partition("[")[0] in (
+        "tuple",
+        "dict",
+        "literal",
+        "function-before",
+    )
 
 
 def valid_keys(path: str) -> list[str]:
     """The keys that a config accepts at a dotted path, for a family those of all its members; [] for an unknown
     path."""
-    return list(dict.fromkeys(name for model in _members(path) for name in model.model_fields))
+    return list(dict.fromkeys(name for model in _members(path) for name in _written(model)))
+
+
+def _written(model: Any) -> list[str]:
+    """The keys of a model, as they are written in a file."""
+    own = getattr(model, "own", tuple(model.model_fields))
+    return [field.alias or name for name, field in model.model_fields.items() if name in own]
 
 
 def _members(path: str) -> list[Any]:
     """The models that are possible at a dotted path: one, or all members of a family; [] for an unknown path."""
     models: list[Any] = [RunConfig]
+    by_name = False
     for step in path.split(".") if path else []:
-        models = [
-            m for model in models if step in model.model_fields for m in _models(model.model_fields[step].annotation)
-        ]
+        if by_name:
+            # A name that the user gives, e.g. of a metric: it leads to the models that the mapping holds.
+            by_name = False
+            continue
+        fields = [m.model_fields[step] for m in models if step in m.model_fields]
+        by_name = any(get_origin(field.annotation) is dict for field in fields)
+        models = list(dict.fromkeys(m for field in fields for m in _models(field.annotation)))
     return models
 
 

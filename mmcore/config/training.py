@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from mmcore.errors import ConfigError
+from mmcore.config.custom import Custom
 from mmcore.frozen import Frozen
-from mmcore.measures import parse_metric
+from mmcore.limits import Million
 from mmcore.names import Name
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -45,7 +45,7 @@ class Focal(Frozen):
         return self
 
 
-ClassLoss = Annotated[CrossEntropy | Focal, Field(discriminator="kind")]
+ClassLoss = Annotated[CrossEntropy | Focal | Custom, Field(discriminator="kind")]
 
 
 class SquaredError(Frozen):
@@ -68,7 +68,7 @@ class AbsoluteError(Frozen):
     kind: Literal["mae"] = "mae"
 
 
-ContinuousLoss = Annotated[SquaredError | Huber | AbsoluteError, Field(discriminator="kind")]
+ContinuousLoss = Annotated[SquaredError | Huber | AbsoluteError | Custom, Field(discriminator="kind")]
 
 
 # Weighting ---------------------------------------------------------------------------------------------------------
@@ -118,7 +118,8 @@ class PCGrad(Frozen):
 
 
 Weighting = Annotated[
-    FixedWeights | Uncertainty | DynamicWeightAverage | GradNorm | RandomWeights | PCGrad, Field(discriminator="kind")
+    FixedWeights | Uncertainty | DynamicWeightAverage | GradNorm | RandomWeights | PCGrad | Custom,
+    Field(discriminator="kind"),
 ]
 
 
@@ -137,6 +138,8 @@ class LossConfig(Frozen):
     """Loss of categorical parameters."""
     continuous: ContinuousLoss = SquaredError()
     """Loss of continuous parameters."""
+    by_component: dict[Name, Custom] = {}
+    """A loss of your own for the parameters of a component, whatever their kind."""
 
     @model_validator(mode="after")
     def _alpha_is_binary(self) -> LossConfig:
@@ -195,11 +198,11 @@ Schedule = Annotated[Cosine | Constant, Field(discriminator="kind")]
 class TrainingConfig(Frozen):
     """The training loop: its length, batches, optimiser, and the choice of the epoch."""
 
-    epochs: PositiveInt = 10
+    epochs: Million = 10
     """Maximum number of passes over the training windows."""
     steps_per_epoch: PositiveInt | None = None
     """Maximum number of optimiser steps per epoch; each epoch draws new windows. None: every training window once."""
-    batch: PositiveInt = 16
+    batch: Million = 16
     """Windows per optimiser step."""
     clip_norm: PositiveFloat | None = 1.0
     """Gradients are scaled down to this L2 norm; None: never. The norm before clipping is logged."""
@@ -214,16 +217,6 @@ class TrainingConfig(Frozen):
     """The optimiser and its learning rate."""
     schedule: Schedule = Cosine()
     """How the learning rate changes during training."""
-
-    @field_validator("select")
-    @classmethod
-    def _is_a_metric(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                parse_metric(value)
-            except ConfigError as error:
-                raise ValueError(f"{error.rule}. {error.next_step}") from None
-        return value
 
     @model_validator(mode="after")
     def _falls(self) -> TrainingConfig:

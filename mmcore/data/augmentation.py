@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mmcore.config import AugmentationConfig
+from mmcore.data.custom_augmentation import CustomAugmentation
 from mmcore.schema import CorpusSchema, Modality
 from mmcore.seeding import generator
 
@@ -21,7 +22,8 @@ class Augmenter:
     """Changes windows as they are read, for one epoch.
 
     First windows are moved and shortened (:meth:`places`), then what was read there is changed (:meth:`alter`):
-    features and modalities are dropped, spans masked, noise added. What is absent, unknown or padded stays zero.
+    features and modalities are dropped, spans masked, noise added, and a class of the user's is called. What is absent,
+    unknown or padded stays zero.
 
     Args:
         config: the kinds, and how much of each.
@@ -33,6 +35,7 @@ class Augmenter:
     def __init__(self, config: AugmentationConfig, schema: CorpusSchema, repeat: int, epoch: int) -> None:
         self.config, self.repeat, self.epoch = config, repeat, epoch
         self.columns = {name: m for m, name in enumerate(schema.modalities)}
+        self.own = None if config.own is None else CustomAugmentation(config.own, tuple(schema.modalities))
         self.noise = {name: _noise_units(modality) for name, modality in schema.modalities.items()}
 
     def places(
@@ -95,7 +98,10 @@ class Augmenter:
             self._mask_spans(window, positions, names, present_BTM[b])
             self._add_noise(window, {name: x_BTF[b] for name, x_BTF in values.items()})
             self._drop_features(window, {name: x_BTF[b] for name, x_BTF in values.items()})
-        if self.config.noise is not None:
+            if self.own is not None:
+                own = {name: x_BTF[b, :positions] for name, x_BTF in values.items()}
+                self.own.change(own, present_BTM[b, :positions], self._rng("own", window), self.epoch)
+        if self.config.noise is not None or self.own is not None:
             for x_BTF, unknown_BTF in zip(values.values(), unknown.values(), strict=True):
                 np.copyto(x_BTF, 0.0, where=unknown_BTF)
         for m, x_BTF in enumerate(values.values()):

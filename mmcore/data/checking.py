@@ -17,6 +17,7 @@ from mmcore.config import DataConfig, SplitConfig
 from mmcore.data.gridding import on_grid
 from mmcore.data.sources.folder import FolderSource, read_modality, read_targets
 from mmcore.data.sources.items_file import Item, read_items
+from mmcore.data.sources.look_alikes import cut_notes, group_notes
 from mmcore.data.sources.schema_file import Declared, read_declared
 from mmcore.data.sources.table_files import no_table, strangers, table_paths
 from mmcore.data.splits import draw_split
@@ -109,6 +110,8 @@ def check_corpus(folder: Path) -> Checked:
     if not items:
         checked.skipped = "tables, since items.csv names no item"
         return checked
+    for text in group_notes(item.group for item in items):
+        checked.warn(text, str(folder / "items.csv"), next_step="Write a group in one way, if it is one")
     sound = _check_tables(checked, folder, declared, items)
     if declared.schema is None:
         checked.skipped = "times and targets together, and modalities that corpus.yaml gets wrong, until it is right"
@@ -136,6 +139,10 @@ def _check_tables(checked: Checked, folder: Path, declared: Declared, items: tup
             checked.tell(no_table(folder, name))
             continue
         _check_missing(checked, folder, name, names, paths)
+        for text in cut_notes(paths.values(), folder):
+            checked.warn(
+                text, str(folder / name), next_step="Compare them with the originals, or end them with a line break"
+            )
         for item, path in paths.items():
             before = len(checked.problems)
             try:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmcore.data.sources.table_files import table_paths
 from mmcore.errors import CorpusError
+from mmcore.files import open_file, refuse_special
 from mmcore.schema import Clock, CorpusSchema
 
 TIMES_READ = 30
@@ -56,6 +57,7 @@ def _clock(schema: CorpusSchema, name: str) -> Clock:
 
 def _rows(path: Path) -> int | None:
     try:
+        refuse_special(path)
         match path.suffix:
             case ".parquet":
                 import pyarrow.parquet as parquet
@@ -66,7 +68,7 @@ def _rows(path: Path) -> int | None:
 
                 return feather.read_table(path, columns=[], memory_map=False).num_rows
             case _:
-                with path.open("rb") as file:
+                with open_file(path) as file:
                     return max(0, sum(1 for _ in file) - 1)
     except (OSError, ValueError):
         return None

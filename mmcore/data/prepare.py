@@ -11,12 +11,14 @@ from typing import IO
 import numpy as np
 from filelock import FileLock
 
+from mmcore.atomic import room_in
 from mmcore.config import DataConfig
 from mmcore.data.alike import examine_columns
 from mmcore.data.gridding import on_grid
 from mmcore.data.loud import mark_loud
 from mmcore.data.prepared import (
     FORMAT,
+    BrokenStore,
     Index,
     Prepared,
     PreparedItem,
@@ -27,9 +29,11 @@ from mmcore.data.prepared import (
     write_likenesses,
 )
 from mmcore.data.sources.folder import FolderSource, content_key
+from mmcore.data.sources.look_alikes import group_notes
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
+from mmcore.files import set_aside
 from mmcore.quality import QualityRow, summarise, write_quality
 from mmcore.schema import CorpusSchema
 
@@ -44,20 +48,25 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
         on_event: receives notes.
 
     Raises:
-        CorpusError: the corpus breaks its format, no item has a step, or it changed while it was read.
+        CorpusError: the corpus breaks its format, no item has a step, it changed while it was read, or this user may
+            not read the store.
     """
     folder, cache = Path(folder), Path(cache)
     content = content_key(folder)
     place = store_path(content, config, cache)
     key = place.name
-    if _is_whole(place):
-        return open_prepared(place)
+    store = _opened(place)
+    if store is not None:
+        return store
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{key}.lock"):
-        if not _is_whole(place):
+    with FileLock(cache / f"{key}.lock"), room_in(cache):
+        store = _opened(place)
+        if store is None:
             # Only the process with the lock builds this key: a folder found here was left by a process that died.
-            for leftover in (place, *cache.glob(f"{key}.partial*")):
+            for leftover in cache.glob(f"{key}.partial*"):
                 shutil.rmtree(leftover, ignore_errors=True)
+            if os.path.lexists(place):
+                on_event(Note(_aside(place, cache)))
             partial = cache / f"{key}.partial-{os.getpid()}"
             partial.mkdir()
             try:
@@ -72,14 +81,30 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
     return open_prepared(place)
 
 
-def _is_whole(place: Path) -> bool:
-    if not place.exists():
-        return False
+def _opened(place: Path) -> Prepared | None:
+    """The store; None where there is none, or a broken one.
+
+    Raises:
+        CorpusError: this user may not read it.
+    """
+    if not os.path.lexists(place):
+        return None
+    try:
+        return open_prepared(place)
+    except BrokenStore:
+        return None
+
+
+def _aside(place: Path, cache: Path) -> str:
+    """Rename a broken store, and say so. Of several only the latest is kept: a store may be large."""
     try:
         open_prepared(place)
-    except CorpusError:
-        return False
-    return True
+        found = "it could not be opened before"
+    except CorpusError as problem:
+        found = problem.found or problem.rule
+    for earlier in cache.glob(f"{place.name}.broken-*"):
+        shutil.rmtree(earlier, ignore_errors=True)
+    return f"the prepared store was broken ({found}); it is kept as {set_aside(place)}, and the corpus prepared again"
 
 
 class _ArrayFile:
@@ -112,6 +137,8 @@ class _ArrayFile:
 
 def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, content: str, on_event: OnEvent) -> None:
     schema = source.schema
+    for text in source.doubts():
+        on_event(Note(text))
     on_event(Note(f"preparing corpus '{schema.name}': {len(source.items)} items"))
     files = {
         f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
@@ -174,6 +201,7 @@ def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) 
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
     empty = [item.name for item in items if not item.steps]
     notes = [f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"] if empty else []
+    notes += group_notes(item.group for item in items)
     notes += time_notes(quality)
     for line in summarise(quality):
         if line.warnings:

@@ -12,17 +12,19 @@ when whole. N grid steps of all items, I items, M modalities, F raw features, K 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import orjson
 from pydantic import TypeAdapter
 
 from mmcore.config import DataConfig
 from mmcore.errors import CorpusError
 from mmcore.facts import Likenesses
+from mmcore.files import BrokenFile, read_bytes, refuse_special, unopened
 from mmcore.quality import QualityRow, read_quality
 from mmcore.schema import CorpusSchema
 
@@ -141,6 +143,7 @@ class Index:
     shapes: Mapping[str, tuple[int, ...]]
 
 
+T = TypeVar("T")
 _INDEX, _LIKENESSES = TypeAdapter(Index), TypeAdapter(Likenesses)
 
 
@@ -163,39 +166,97 @@ def store_path(content: str, config: DataConfig, cache: Path) -> Path:
     return cache / hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
 
 
+class BrokenStore(CorpusError):
+    """A prepared store is torn, incomplete or of another version; it can be made again from its corpus."""
+
+
+def read_index(path: Path) -> Index:
+    """The index of a store.
+
+    Raises:
+        BrokenStore: it is not there, torn, of another version, or does not hold together.
+        CorpusError: this user may not read it.
+    """
+    return _reading(path, lambda: _index(path))
+
+
 def open_prepared(path: Path) -> Prepared:
     """Open a store.
 
     Raises:
-        CorpusError: the folder is not a store of this version, or is incomplete.
+        BrokenStore: the folder is not a store of this version, or is incomplete.
+        CorpusError: this user may not read it.
     """
-    path = Path(path)
+    return _reading(Path(path), lambda: _opened(Path(path)))
+
+
+def _opened(path: Path) -> Prepared:
+    index, quality = _index(path), read_quality(path)
+    arrays = {name: _array(path / f"{name}.npy", shape) for name, shape in index.shapes.items()}
+    return Prepared(
+        index.key, index.content, path, index.schema, index.items, quality,
+        {name: arrays[f"values.{name}"] for name in index.schema.modalities}, arrays["present"], arrays["target"],
+        likenesses=_likenesses(path),
+    )  # fmt: skip
+
+
+def _index(path: Path) -> Index:
+    text = read_bytes(path / "index.json")
+    told = orjson.loads(text)
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        found = told.get("format") if isinstance(told, dict) else type(told).__name__
+        raise ValueError(f"format {str(found)[:40]!r}")
+    index = _INDEX.validate_json(text)
+    steps = 0
+    for item in index.items:
+        if item.offset != steps or item.steps < 0 or len(item.has) != len(index.schema.modalities):
+            raise ValueError(f"index.json: the place of item '{item.name}'")
+        steps += item.steps
+    needed = [*(f"values.{name}" for name in index.schema.modalities), "present"]
+    for name in (*needed, "target"):
+        if name not in index.shapes:
+            raise ValueError(f"index.json: no shape of {name}.npy")
+    if any(index.shapes[name][:1] != (steps,) for name in needed):
+        raise ValueError(f"index.json: shapes that do not fit {steps} steps")
+    return index
+
+
+def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    refuse_special(path)
     try:
-        content = json.loads((path / "index.json").read_bytes())
-        if content["format"] != FORMAT:
-            raise ValueError(f"format '{content['format']}'")
-        index, quality = _INDEX.validate_python(content), read_quality(path)
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in index.shapes}
-        for name, shape in index.shapes.items():
-            if arrays[name].shape != shape:
-                raise ValueError(f"{name}.npy of shape {arrays[name].shape} instead of {shape}")
-        return Prepared(
-            index.key, index.content, path, index.schema, index.items, quality,
-            {name: arrays[f"values.{name}"] for name in index.schema.modalities}, arrays["present"], arrays["target"],
-            likenesses=_likenesses(path),
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(
-            "the folder is not a complete prepared store",
-            expected=f"{FORMAT}: index.json, quality.json and the arrays that the index names",
-            found=f"{type(error).__name__}: {error}"[:300],
-            next_step="Delete it; it is rebuilt when needed",
-            where=str(path),
-        ) from None
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except EOFError:
+        raise ValueError(f"{path.name} is empty") from None
+    if not isinstance(array, np.ndarray) or array.shape != shape:
+        found = f"of shape {array.shape}" if isinstance(array, np.ndarray) else "that is no array"
+        raise ValueError(f"{path.name} {found} instead of {shape}")
+    if array.dtype.kind not in "fb":
+        raise ValueError(f"{path.name} of type {array.dtype}")
+    return array
+
+
+def _reading(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as problem:
+        found = f"no file {Path(problem.filename or path).name}"
+    except OSError as problem:
+        raise unopened(CorpusError, "the prepared store", Path(problem.filename or path), problem) from None
+    except BrokenFile as problem:
+        found = problem.message.removeprefix(f"{path}/")
+    except (ValueError, KeyError, TypeError, OverflowError) as problem:
+        found = " ".join(str(problem).split())
+    raise BrokenStore(
+        "the folder is not a complete prepared store",
+        expected=f"{FORMAT}: index.json, quality.json and the arrays that the index names",
+        found=found[:300],
+        next_step="mmstudy run or mmstudy data prepare sets it aside and prepares the corpus again",
+        where=str(path),
+    )
 
 
 def _likenesses(path: Path) -> Likenesses:
     try:
-        return _LIKENESSES.validate_json((path / "columns.json").read_bytes())
+        return _LIKENESSES.validate_json(read_bytes(path / "columns.json"))
     except FileNotFoundError:
         return Likenesses()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from mmcore.config import Decision, ModelConfig
+from mmcore.config import CustomModel, Decision, ModelConfig
+from mmcore.errors import ConfigError
+from mmcore.model.custom_model import WholeModel
 from mmcore.model.feature_fusion import FeatureFusionModel
 from mmcore.model.initialisation import initialise
 from mmcore.model.late import LateFusionModel
 from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.own import make_own_parts
 from mmcore.schema import CorpusSchema
 
 
@@ -26,11 +29,15 @@ def build_model(
 
     Raises:
         ConfigError: ``config.modalities`` names one that the corpus does not have; a hierarchical order does not fit
-            the modalities.
+            the modalities; a class of the user's cannot be used, see :mod:`mmcore.own_code`.
     """
     model = build_unfilled(config, schema, causal, window)
     model.to_empty(device="cpu")
     initialise(model, repeat)
+    make_own_parts(model, repeat)
+    if next(model.parameters(), None) is None:
+        assert isinstance(config, CustomModel)
+        raise ConfigError(f"{config.class_} has no parameter, so there is nothing to train")
     return model
 
 
@@ -39,9 +46,12 @@ def build_unfilled(
 ) -> MultimodalModel:
     """The same model without values, on the meta device: enough to count what it costs.
 
-    There torch's layers neither draw from the global generator nor fill memory that is filled again.
+    There torch's layers neither draw from the global generator nor fill memory that is filled again. Parts of the
+    user's are not made yet.
     """
     features = {name: len(schema.modalities[name].columns) for name in schema.chosen(config.modalities)}
+    if isinstance(config, CustomModel):
+        return WholeModel(config, features, schema.targets, causal, window)
     late = isinstance(config.fusion, Decision) and len(features) > 1
     kind = LateFusionModel if late else FeatureFusionModel
     with torch.device("meta"):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+from mmcore.model.own_encoder import CustomEmbedding
+from mmcore.trace import Trace
 
 
 def key_of(modality: str) -> str:
@@ -49,22 +54,40 @@ class Embedding(nn.Module):
         features: number of raw features F by modality.
         width: D.
         learned_absence: absent modalities are represented at valid steps by a learned vector, and count as usable.
+        own: modules of the user's in the place of a modality's Linear.
     """
 
-    def __init__(self, features: dict[str, int], width: int, learned_absence: bool = False) -> None:
+    def __init__(
+        self,
+        features: dict[str, int],
+        width: int,
+        learned_absence: bool = False,
+        own: Mapping[str, CustomEmbedding] | None = None,
+    ) -> None:
         super().__init__()
-        self.linears = nn.ModuleDict({key_of(name): nn.Linear(F, width) for name, F in features.items()})
+        own = own or {}
+        made = {name: own[name] if name in own else nn.Linear(F, width) for name, F in features.items()}
+        self.linears = nn.ModuleDict({key_of(name): module for name, module in made.items()})
         absent = [AbsentState(width) for _ in features] if learned_absence else []
         self.absent = nn.ModuleDict(dict(zip(self.linears, absent, strict=False)))
 
-    def forward(self, values: list[Tensor], present_BTM: Tensor, valid_BT: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward(
+        self,
+        values: list[Tensor],
+        present_BTM: Tensor,
+        valid_BT: Tensor,
+        rng: torch.Generator | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[list[Tensor], Tensor]:
         usable_BTM = present_BTM & valid_BT.unsqueeze(-1)
         embedded: list[Tensor] = []
         for linear, x_BTF, usable_BT1 in zip(
             self.linears.values(), values, usable_BTM.unsqueeze(-1).unbind(-2), strict=True
         ):
             # Zeros go in, so that no NaN meets the weights' gradient, and zeros come out, since a bias would speak.
-            e_BTD = linear(torch.where(usable_BT1, x_BTF, 0.0))
+            x_BTF = torch.where(usable_BT1, x_BTF, 0.0)
+            own = isinstance(linear, CustomEmbedding)
+            e_BTD = linear(x_BTF, usable_BT1.squeeze(-1), rng, trace) if own else linear(x_BTF)
             embedded.append(torch.where(usable_BT1, e_BTD, 0.0))
         if not self.absent:
             return embedded, usable_BTM

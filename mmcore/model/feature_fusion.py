@@ -29,9 +29,9 @@ class FeatureFusionModel(MultimodalModel):
         self, config: ModelConfig, features: dict[str, int], targets: Targets, causal: bool, window: int | None = None
     ) -> None:
         super().__init__(config, features, targets, causal, window)
-        self.fusion = build_fusion(config, self.modalities) if len(self.modalities) > 1 else None
+        self.fusion = build_fusion(config, self.modalities, causal) if len(self.modalities) > 1 else None
         self.positions_first = self.before is not None or (self.fusion is not None and self.fusion.over_time)
-        self.encoder = self.new_encoder(config, config.layers)
+        self.encoder = self.main_encoder(config)
         self.head = self.new_head(config, targets)
 
     def forward(self, batch: Batch, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:

@@ -30,7 +30,7 @@ class LateFusionModel(MultimodalModel):
         super().__init__(config, features, targets, causal, window)
         self.positions_first = True
         self.fusion = DecisionFusion(self.modalities, targets)
-        self.encoder = PerModality(self.modalities, lambda: self.new_encoder(config, config.layers))
+        self.encoder = PerModality(self.modalities, lambda: self.main_encoder(config))
         self.head = PerModality(self.modalities, lambda: self.new_head(config, targets))
 
     def forward(self, batch: Batch, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:

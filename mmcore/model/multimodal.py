@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.batch import Batch
-from mmcore.config import ModelConfig
+from mmcore.config import Custom, ModelConfig, TransformerEncoder
 from mmcore.errors import ShapeError, nearest
 from mmcore.model.dropout import dropout
 from mmcore.model.embedding import Embedding, key_of
 from mmcore.model.encoder import Encoder
 from mmcore.model.heads import Head, build_head
 from mmcore.model.layer_sizes import LayerSizes
+from mmcore.model.own_encoder import CustomEmbedding, CustomEncoder
 from mmcore.model.positions import TimeFeatures, build_positions
 from mmcore.model.streams import Streams
 from mmcore.schema import Targets
@@ -63,7 +64,12 @@ class MultimodalModel(nn.Module, ABC):
         self.causal = causal
         self.dropout = config.dropout
         self.per_item = targets.scope == "item"
-        self.embedding = Embedding(features, config.width, config.absence == "learned")
+        own = {
+            name: CustomEmbedding(part, features[name], config.width, name, causal)
+            for name, part in config.embedding.items()
+            if isinstance(part, Custom) and name in features
+        }
+        self.embedding = Embedding(features, config.width, config.absence == "learned", own)
         self.time = TimeFeatures(config.width) if config.time_features else None
         self.positions = build_positions(config, window)
         before = config.layers_before
@@ -97,6 +103,14 @@ class MultimodalModel(nn.Module, ABC):
         """An encoder of this model's sizes."""
         return Encoder(LayerSizes.of(config), layers, self.causal)
 
+    def main_encoder(self, config: ModelConfig) -> nn.Module:
+        """The encoder that follows the fusion: ours, or one of the user's."""
+        match config.encoder:
+            case TransformerEncoder():
+                return self.new_encoder(config, config.layers)
+            case Custom():
+                return CustomEncoder(config.encoder, config, self.causal)
+
     def new_head(self, config: ModelConfig, targets: Targets) -> Head:
         """A head of this model's sizes."""
         return build_head(config, targets.tracks, targets.outputs, self.causal)
@@ -106,7 +120,7 @@ class MultimodalModel(nn.Module, ABC):
         values, present_BTM = self._read(batch)
         if trace is not None:
             trace.keep("present", present_BTM & batch.valid_BT.unsqueeze(-1))
-        embedded, usable_BTM = self.embedding(values, present_BTM, batch.valid_BT)
+        embedded, usable_BTM = self.embedding(values, present_BTM, batch.valid_BT, rng, trace)
         streams = Streams(self.modalities, embedded, usable_BTM, batch.valid_BT, self.causal)
         if self.positions_first:
             streams = streams.having([self._placed(e_BTD, batch, rng) for e_BTD in streams.embedded])

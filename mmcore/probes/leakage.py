@@ -69,7 +69,9 @@ def forbidden_gradient(model: MultimodalModel, batch: Batch) -> float:
         asked_BKO = outputs_BTKO[torch.arange(B, device=device), asked_B]
         # Uneven factors, so that outputs which a layer ties together cannot cancel.
         factor_KO = torch.linspace(1.0, 2.0, asked_BKO[0].numel(), device=device).view(asked_BKO.shape[1:])
-        gradients = torch.autograd.grad((asked_BKO * factor_KO).sum(), list(values.values()))
+        # A class of the user's may leave a modality unread.
+        total = (asked_BKO * factor_KO).sum()
+        gradients = torch.autograd.grad(total, list(values.values()), allow_unused=True, materialize_grads=True)
     later_BT1 = (torch.arange(T, device=device) > asked_B[:, None]).unsqueeze(-1)
     worst = [gradient_BTF.nan_to_num(nan=_HUGE).abs().masked_fill(~later_BT1, 0.0).max() for gradient_BTF in gradients]
     return torch.stack(worst).max().item()

@@ -6,40 +6,28 @@ on request, ``epoch_NNNN.pt`` (weights).
 
 from __future__ import annotations
 
-import os
-import pickle
-import tempfile
-from collections.abc import Callable, Collection, Mapping
+import io
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
+from mmcore.atomic import write_atomically
 from mmcore.errors import CheckpointError
+from mmcore.files import open_file, unopened
 
 
 class UnreadableCheckpoint(CheckpointError):
     """A checkpoint whose bytes are torn or no checkpoint at all."""
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file beside its place, flush it to the disk, then move it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def save_checkpoint(path: Path, content: Mapping[str, object]) -> None:
     """Save tensors and plain values; ``content["fingerprint"]`` names the run."""
-    write_atomically(path, lambda file: torch.save(content, file))
+    # In memory first: torch hides why a file could not be written, e.g. that the disk is full.
+    whole = io.BytesIO()
+    torch.save(content, whole)
+    write_atomically(path, lambda file: file.write(whole.getbuffer()))
 
 
 def load_checkpoint(
@@ -55,29 +43,36 @@ def load_checkpoint(
         CheckpointError: it belongs to another run.
     """
     try:
+        open_file(path).close()
+    except FileNotFoundError as error:
+        raise _unreadable(path, "no such file") from error
+    except OSError as error:
+        raise unopened(CheckpointError, "a checkpoint", path, error) from None
+    try:
         content = torch.load(path, map_location=device, weights_only=True)
         found = content["fingerprint"]
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise UnreadableCheckpoint(
-            "a checkpoint must be a whole file of tensors and plain values",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no detail'}",
-            next_step=f"Delete {path.parent}; the run then starts again",
-            where=str(path),
-        ) from error
+    except Exception as error:
+        # A torn file fails in whatever part of torch or pickle meets it first.
+        said = (str(error).splitlines() or [""])[0][:120]
+        raise _unreadable(path, f"{type(error).__name__}: {said}" if said else type(error).__name__) from error
     if found != fingerprint:
         raise CheckpointError(
             "a checkpoint must belong to the run that reads it",
             expected=f"fingerprint {fingerprint}",
             found=str(found),
-            next_step="Give the run a folder of its own, or delete the checkpoints that another config left there",
+            next_step="Give the run a folder of its own, or move the checkpoints of the other config away",
             where=str(path),
         )
     missing = [part for part in needs if part not in content]
     if missing:
-        raise UnreadableCheckpoint(
-            "a checkpoint must hold all that training goes on from",
-            found=f"none of {', '.join(missing)}; another version of this program may have left it",
-            next_step=f"Delete {path.parent}; the run then starts again",
-            where=str(path),
-        )
+        raise _unreadable(path, f"none of {', '.join(missing)}; another version of this program may have left it")
     return content
+
+
+def _unreadable(path: Path, found: str) -> UnreadableCheckpoint:
+    return UnreadableCheckpoint(
+        "a checkpoint must be a whole file of tensors and plain values, with all that training goes on from",
+        found=found,
+        next_step=f"Rename {path.parent} and run the same command again: the run then starts again",
+        where=str(path),
+    )

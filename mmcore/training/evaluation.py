@@ -17,6 +17,7 @@ from mmcore.schema import Targets
 from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.skill import relative_skill, skill
 from mmcore.training.baselines import Baseline
+from mmcore.training.custom_metrics import CustomMetrics
 from mmcore.training.losses import layout_of
 from mmcore.training.metrics import (
     accuracy,
@@ -53,13 +54,14 @@ def evaluate(
     deviation_P: Tensor,
     detailed: bool = True,
     by_item: bool = False,
+    own: CustomMetrics | None = None,
 ) -> dict[str | None, Tally]:
     """Score several predictors on the same batches in one pass.
 
     For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
-    the one prediction of each item is scored. ``detailed`` and ``by_item`` are those of :class:`Tally`.
+    the one prediction of each item is scored. ``detailed``, ``by_item`` and ``own`` are those of :class:`Tally`.
     """
-    tallies = {name: Tally(targets, complete, deviation_P, detailed, by_item) for name in predictors}
+    tallies = {name: Tally(targets, complete, deviation_P, detailed, by_item, own) for name in predictors}
     votes = {name: Votes(targets, len(complete)) for name in predictors} if targets.scope == "item" else None
     with torch.inference_mode():
         for batch in batches:
@@ -319,7 +321,7 @@ def _rows(
     of_classes = _class_measures(tally, subset)
     if log_losses := _log_losses(tally, subset, losses):
         of_classes["log_loss"] = log_losses
-    for metric, by_component in of_classes.items():
+    for metric, by_component in (of_classes | tally.own_values(subset)).items():
         rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]
     for p, value in tally.absolute_errors(subset).items():

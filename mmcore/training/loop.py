@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from mmcore.atomic import write_atomically
 from mmcore.config import RunConfig, TrainingConfig
 from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
@@ -22,7 +23,7 @@ from mmcore.errors import TrainingDiverged
 from mmcore.events import EpochDone, Note, OnEvent, Progress
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.seeding import generator, seed_of
-from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint, write_atomically
+from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint
 from mmcore.training.losses import Layout
 from mmcore.training.metrics import sum_of_known
 from mmcore.training.objective import Objective

@@ -15,8 +15,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmcore.batch import Batch
-from mmcore.config import AbsoluteError, ClassLoss, ContinuousLoss, CrossEntropy, Focal, Huber, LossConfig, SquaredError
+from mmcore.config import (
+    AbsoluteError,
+    ClassLoss,
+    ContinuousLoss,
+    CrossEntropy,
+    Custom,
+    Focal,
+    Huber,
+    LossConfig,
+    SquaredError,
+)
 from mmcore.schema import Targets
+from mmcore.training.custom_loss import CustomLoss, custom_losses
 from mmcore.training.losses import Layout, columns, counted_targets, layout_of, parameter_losses, row_losses
 
 
@@ -56,6 +67,7 @@ class Objective:
         self.config = config
         self.layout = layout_of(targets)
         self.class_weights = dict(class_weights or {})
+        self.own = custom_losses(config, targets)
         self.plain = _is_plain(config, self.layout)
 
     def __call__(self, outputs_BTKO: Tensor, batch: Batch) -> Losses:
@@ -69,20 +81,30 @@ class Objective:
     def _trained_sums(self, outputs_BTKO: Tensor, batch: Batch) -> Tensor:
         layout, counted_BTKP = self.layout, counted_targets(batch, self.layout)
         parts = []
-        if layout.continuous:
-            predicted = columns(outputs_BTKO, [layout.first[p] for p in layout.continuous])
-            error = predicted - columns(batch.target_BTKP, layout.continuous)
-            error = error.masked_fill(~columns(counted_BTKP, layout.continuous), 0.0)
+        ours = [p for p in layout.continuous if p not in self.own]
+        if ours:
+            predicted = columns(outputs_BTKO, [layout.first[p] for p in ours])
+            error = predicted - columns(batch.target_BTKP, ours)
+            error = error.masked_fill(~columns(counted_BTKP, ours), 0.0)
             parts.append(error_losses(error, self.config.continuous).sum((0, 1, 2)))
-        for p in (*layout.binary, *layout.categorical):
+        order = [*ours, *layout.binary, *layout.categorical, *(p for p in layout.continuous if p in self.own)]
+        for p in order[len(ours) :]:
             counted_BTK = counted_BTKP[..., p]
+            if p in self.own:
+                parts.append(self._own_sum(self.own[p], p, outputs_BTKO, batch, counted_BTK)[None])
+                continue
             logits_BTKC = outputs_BTKO[..., layout.first[p] : layout.first[p] + layout.classes(p)]
             logits_BTKC = logits_BTKC.masked_fill(~counted_BTK[..., None], 0.0)
             code_BTK = batch.target_BTKP[..., p].long().masked_fill(~counted_BTK, 0)
             loss = self.config.binary if p in layout.binary else self.config.categorical
             loss_BTK = class_losses(logits_BTKC, code_BTK, loss, self._weights(p, logits_BTKC))
             parts.append(loss_BTK.masked_fill(~counted_BTK, 0.0).sum()[None])
-        return columns(torch.cat(parts), layout.order)
+        return columns(torch.cat(parts), [order.index(p) for p in range(len(order))])
+
+    def _own_sum(self, loss: CustomLoss, p: int, outputs_BTKO: Tensor, batch: Batch, counted_BTK: Tensor) -> Tensor:
+        first = self.layout.first[p]
+        predicted_NO = outputs_BTKO[..., first : first + self.layout.targets.parameters[p].outputs][counted_BTK]
+        return loss.total(predicted_NO, batch.target_BTKP[..., p][counted_BTK])
 
     def _weights(self, p: int, like: Tensor) -> Tensor | None:
         if p in self.class_weights:
@@ -100,7 +122,8 @@ def _over_rows(outputs_BTKO: Tensor, batch: Batch, layout: Layout) -> tuple[Tens
 def _is_plain(config: LossConfig, layout: Layout) -> bool:
     """Whether every parameter that there is trains with the loss that is reported."""
     return (
-        (not layout.continuous or config.continuous == SquaredError())
+        not config.by_component
+        and (not layout.continuous or config.continuous == SquaredError())
         and (not layout.binary or config.binary == CrossEntropy())
         and (not layout.categorical or config.categorical == CrossEntropy())
     )
@@ -119,6 +142,8 @@ def error_losses(error: Tensor, config: ContinuousLoss) -> Tensor:
             return F.huber_loss(error, torch.zeros_like(error), reduction="none", delta=config.delta)
         case AbsoluteError():
             return error.abs()
+        case Custom():
+            raise AssertionError("a loss of the user's is called by Objective, target by target")
 
 
 _LEAST = 1e-7
@@ -140,6 +165,7 @@ def class_losses(logits_BTKC: Tensor, code_BTK: Tensor, config: ClassLoss, weigh
         NOTE[DIFF]: Lin et al. have one sigmoid per class and no smoothing. Here focal is taken over the softmax, which
         is the same for two classes, and over each class's share of a smoothed truth.
     """
+    assert not isinstance(config, Custom), "a loss of the user's is called by Objective, target by target"
     C = logits_BTKC.shape[-1]
     # With the few classes before the many targets the softmax runs several times as fast on a CPU.
     log_BCTK = F.log_softmax(logits_BTKC.movedim(-1, 1).contiguous(), 1)
@@ -158,10 +184,14 @@ def class_losses(logits_BTKC: Tensor, code_BTK: Tensor, config: ClassLoss, weigh
 def build_objective(config: LossConfig, targets: Targets, training: Iterable[Batch]) -> Objective:
     """The objective of a run; ``training``, every training target once, is read only where classes are balanced."""
     layout = layout_of(targets)
-    balanced = [p for p in layout.binary if config.binary.class_weights == "balanced"]
-    balanced += [p for p in layout.categorical if config.categorical.class_weights == "balanced"]
+    balanced = [p for p in layout.binary if _is_balanced(config.binary)]
+    balanced += [p for p in layout.categorical if _is_balanced(config.categorical)]
     counts = count_classes(training, layout, balanced) if balanced else {}
     return Objective(config, targets, {p: balanced_weights(count_C) for p, count_C in counts.items()})
+
+
+def _is_balanced(loss: ClassLoss) -> bool:
+    return not isinstance(loss, Custom) and loss.class_weights == "balanced"
 
 
 def count_classes(batches: Iterable[Batch], layout: Layout, parameters: Iterable[int]) -> dict[int, Tensor]:

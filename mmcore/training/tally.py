@@ -17,6 +17,7 @@ from mmcore.batch import Batch
 from mmcore.schema import Targets
 from mmcore.scores import Cell
 from mmcore.training.cells import ItemCells
+from mmcore.training.custom_metrics import CustomMetrics, Gathered
 from mmcore.training.losses import binary_logits, columns, counted_targets, layout_of, row_losses
 from mmcore.training.metrics import CONFIDENCE_BINS, LOGIT_BINS, confidence_bins, logit_bins
 
@@ -34,6 +35,7 @@ class Tally:
         deviation_P: training deviation per parameter, which turns errors back into original units.
         detailed: whether to gather what measures other than the loss need.
         by_item: whether to gather confusion item by item as well; only where ``detailed``.
+        own: measures of the user's, gathered only where ``detailed``; None: there is none.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Tally:
         deviation_P: Tensor,
         detailed: bool = True,
         by_item: bool = False,
+        own: CustomMetrics | None = None,
     ) -> None:
         self.layout = layout_of(targets)
         self.targets = targets
@@ -59,6 +62,7 @@ class Tally:
         }
         self._histogram = torch.zeros(len(self.layout.binary), 2, 2, LOGIT_BINS, dtype=torch.int64)
         self._reliability = {p: torch.zeros(3, CONFIDENCE_BINS, dtype=torch.float64) for p in classes}
+        self._own = Gathered(own) if own is not None and own.metrics and detailed else None
         self._cells = {p: ItemCells(self.layout.classes(p)) for p in classes} if by_item else {}
 
     def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
@@ -70,6 +74,8 @@ class Tally:
             counted_BTKP = counted_targets(batch, self.layout)
             self._add_errors(outputs_BTKO, batch, counted_BTKP)
             self._add_classes(outputs_BTKO, batch, counted_BTKP)
+        if self._own is not None:
+            self._own.add(outputs_BTKO, batch, self.complete_I[batch.item_B])
 
     def component_losses(self, subset: Subset = "all") -> dict[str, float]:
         """Loss per component over all counted targets of the subset; NaN where none counts."""
@@ -122,6 +128,10 @@ class Tally:
     def reliability(self, p: int) -> Tensor:
         """Of a class parameter's predictions by confidence, (3, J): their number, sum of confidences, right ones."""
         return self._reliability[p]
+
+    def own_values(self, subset: Subset = "all") -> dict[str, dict[str, float]]:
+        """The user's measures by component; {} where none was gathered."""
+        return {} if self._own is None else self._own.values(complete=subset == "complete")
 
     def _sum(self, value_IP: Tensor, subset: Subset) -> Tensor:
         return (value_IP if subset == "all" else value_IP[self.complete_I]).sum(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.checks.evidence import Evidence
+from reports.checks.evidence import Evidence, Found
+from reports.checks.rule import Rule
 from reports.checks.rules import RULES
 from reports.model.report import ArmRow, Check, ComparisonRow
 from reports.records.frame import StudyResults
@@ -25,6 +26,14 @@ def run_checks(
     evidence = Evidence(results, arms, comparisons, nothing_to_predict)
     checks = []
     for rule in RULES:
-        outcome, text = rule.look(evidence)
+        outcome, text = _look(rule, evidence)
         checks.append(Check(rule.code, rule.title, outcome, text, rule.reason, rule.advice))
     return tuple(checks)
+
+
+def _look(rule: Rule, evidence: Evidence) -> Found:
+    """The check's outcome; that nothing is known where scores of other code lack what it looks at."""
+    foreign = evidence.results.foreign
+    if foreign is None or rule.about == "scores" or (rule.about == "runs" and foreign.ran):
+        return rule.look(evidence)
+    return "not applicable", foreign.unknown

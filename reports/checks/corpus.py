@@ -56,7 +56,7 @@ def copies(evidence: Evidence) -> Found:
         return not_run("No run compared its inputs with its targets.")
     texts: dict[str, None] = {}
     for copy in found:
-        seen_by = [arm for arm in evidence.results.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
+        seen_by = [arm for arm in evidence.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
         if seen_by:
             texts[f"{copy.modality}.{copy.column} gives away target '{copy.target}'{_at(copy.lag)}"] = None
     return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
@@ -85,7 +85,7 @@ def absent(evidence: Evidence) -> Found:
     sides = _sides(evidence)
     if sides is None:
         return not_run("No run counted what each side of its split lacks.")
-    arms = evidence.results.study.arms
+    arms = evidence.study.arms
     read = {m for arm in arms for m in (arm.config.model.modalities or evidence.results.corpus.modalities)}
     texts: dict[str, list[int]] = {}
     for repeat, side, facts in sides:
@@ -151,7 +151,7 @@ def cut(evidence: Evidence) -> Found:
     for run in evidence.results.runs:
         sides = [side for side in run.split.sides.values() if side.missing is not None]
         if any(side.cut for side in sides):
-            window = evidence.results.study.arm(run.arm).config.data.steps
+            window = evidence.study.arm(run.arm).config.data.steps
             windows[window] = (sum(side.cut or 0 for side in sides), sum(side.items for side in sides))
     texts = [f"a window of {window:,} steps cuts {n:,} of {of:,} items" for window, (n, of) in sorted(windows.items())]
     return warn_if(bool(texts), lambda: f"The longest item has {lengths.longest:,} steps; {some(texts, NAMED)}.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.checks.evidence import PASSED, Evidence, Found, not_applicable, not_run, quoted, some, warn_if
 from reports.checks.factors import BUDGET, SIZE_ALONE, factors, settings
+from reports.model.report import ComparisonRow
 from reports.numbers import counted, listing, percent
 from reports.statistics.floors import needed
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.prospects import COMPONENTS, METRIC, asks, groups_text
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy, is_native
 
 UNEQUAL = 1.25
 """Ratio of parameters, or of training, from which on it may explain a difference in scores."""
@@ -25,10 +28,13 @@ def too_few_repeats(evidence: Evidence) -> Found:
     # Where repeats are added, those on the metric alone say how many: until they are decided, and no more.
     own = [c for c in comparisons if c.looks is None or (c.component is None and c.looks.next is None)]
     short = [c for c in own if c.decision.verdict == "too few repeats"]
+    foreign = evidence.results.foreign
+    if foreign is not None and foreign.by_part:
+        return _too_few_by_part([c for c in short if c.paired.n], foreign.part)
 
     def text() -> str:
         families = {c.component is None: c.decision.family for c in short}
-        least = {primary: needed(study.alpha, size) for primary, size in families.items()}
+        least = {primary: needed(study.alpha, size, evidence.results.paired) for primary, size in families.items()}
         parts = []
         for primary, size in families.items():
             parts.append(asks(size, METRIC if primary else COMPONENTS, study.alpha, least[primary]))
@@ -39,6 +45,19 @@ def too_few_repeats(evidence: Evidence) -> Found:
         return (
             f"{start}{listing(parts)} with a score in both arms. The study's {study.repeats} repeats would be enough, "
             f"but of these arms' runs {listing(lost)}."
+        )
+
+    return warn_if(bool(short), text)
+
+
+def _too_few_by_part(short: Sequence[ComparisonRow], part: str) -> Found:
+    """Each pair's comparisons on all parts are a family; one without any score is ABL043's to name."""
+
+    def text() -> str:
+        named = [f"'{c.arm}' against '{c.reference}' on '{c.component}'" for c in short]
+        return (
+            f"{counted(len(short), 'comparison')} cannot be decided by any result, after Holm's correction for the "
+            f"{part}s of a pair: {some(named)}."
         )
 
     return warn_if(bool(short), text)
@@ -69,7 +88,7 @@ def _sentences(texts: list[str]) -> str:
     return " ".join(texts[:MOST_NAMED] + more)
 
 
-def _nothing_to_compare(study: ResolvedStudy) -> str:
+def _nothing_to_compare(study: AnyStudy) -> str:
     if study.to_be_found:
         return "No comparison has both its arms before the search is finished."
     return "The study lists no comparison."
@@ -181,7 +200,7 @@ def _together(evidence: Evidence) -> str:
     Their set is one idea, and the study may well ask about it: no warning, but worth knowing.
     """
     study, every = evidence.results.study, evidence.results.corpus.modalities
-    if not every:
+    if not every or not is_native(study):
         return ""
     # A placebo is read but carries no information: an arm can only learn from the rest.
     sets = {
@@ -219,7 +238,7 @@ def unequal_size(evidence: Evidence) -> Found:
     return warn_if(bool(unequal), lambda: f"{some(unequal)}. A difference in scores may come from size.")
 
 
-def _paths(study: ResolvedStudy, arm: str, against: str) -> frozenset[str]:
+def _paths(study: AnyStudy, arm: str, against: str) -> frozenset[str]:
     return settings(study.arm(arm).config, study.arm(against).config)
 
 
@@ -230,7 +249,7 @@ def _only(paths: frozenset[str], kind: frozenset[str]) -> bool:
 
 def unequal_training(evidence: Evidence) -> Found:
     """Optimiser steps and windows seen by two arms in the same repeats, where neither was stopped early."""
-    study = evidence.results.study
+    study = evidence.study
     steps = {(run.arm, run.repeat): run.steps for run in evidence.results.done if not run.stopped_early}
     unequal, known = [], 0
     for arm, against in study.known_pairs:
@@ -256,7 +275,7 @@ def shared_head(evidence: Evidence) -> Found:
     tracks = evidence.results.corpus.tracks
     if tracks <= 1:
         return not_applicable("There is one track.") if tracks else not_run("No run recorded the number of tracks.")
-    shared = [arm.name for arm in evidence.results.study.arms if arm.config.model.head.kind == "shared"]
+    shared = [arm.name for arm in evidence.study.arms if arm.config.model.head.kind == "shared"]
     return warn_if(
         bool(shared),
         lambda: (

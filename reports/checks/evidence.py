@@ -12,6 +12,7 @@ import pandas as pd
 from reports.model.report import ArmRow, ComparisonRow, Outcome
 from reports.numbers import listing
 from reports.records.frame import StudyResults
+from studies.resolved import ResolvedStudy
 
 Found = tuple[Outcome, str]
 """An outcome and what was found; of a check that passed, nothing need be said."""
@@ -34,6 +35,11 @@ class Evidence:
     arms: Sequence[ArmRow]
     comparisons: Sequence[ComparisonRow]
     nothing_to_predict: Sequence[str]
+
+    @property
+    def study(self) -> ResolvedStudy:
+        """The study whose models mmstudy trains, for checks that look at models and their configs."""
+        return self.results.own_study
 
     @cached_property
     def curves(self) -> dict[str, list[pd.DataFrame]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mmcore.config import NOT_NUMBERS, RunConfig
-from studies.resolved import ResolvedStudy
+from mmcore.config import NOT_NUMBERS, ForeignConfig, RunConfig
+from studies.resolved import AnyStudy
 
 SIZE = frozenset({"model.width", "model.feed_forward", "model.layers", "model.layers_before"})
 """How large the network is and where its layers are: one idea, however many numbers it takes."""
@@ -20,7 +20,7 @@ BUDGET = frozenset({"training.epochs", "training.steps_per_epoch", "training.bat
 """The length of training. A comparison that differs in nothing else is about that length."""
 
 
-def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:
+def settings(one: RunConfig | ForeignConfig, other: RunConfig | ForeignConfig) -> frozenset[str]:
     """Dotted paths at which two configs differ; a part of another kind (``model.fusion``) is one path.
 
     Example:
@@ -29,10 +29,13 @@ def settings(one: RunConfig, other: RunConfig) -> frozenset[str]:
         >>> sorted(settings(build_config({"corpus": "c"}), deep))
         ['model.fusion', 'model.layers']
     """
+    if isinstance(one, ForeignConfig) and isinstance(other, ForeignConfig):
+        names = {*one.settings, *other.settings}
+        return frozenset(n for n in names if one.settings.get(n) != other.settings.get(n))
     return frozenset(_differing(one, other, "")) - {*NOT_NUMBERS}
 
 
-def factors(study: ResolvedStudy, arm: str, against: str) -> tuple[str, ...]:
+def factors(study: AnyStudy, arm: str, against: str) -> tuple[str, ...]:
     """The ideas in which two arms differ, each by its path.
 
     Width, feed-forward and layers are one idea; none where the study matches arms by them and something else differs.
@@ -46,7 +49,7 @@ def factors(study: ResolvedStudy, arm: str, against: str) -> tuple[str, ...]:
     return (*rest, " with ".join(size))
 
 
-def _nuisance(study: ResolvedStudy) -> set[str]:
+def _nuisance(study: AnyStudy) -> set[str]:
     """Paths that are tuned for each arm."""
     searches = () if study.search is None else study.search.searches
     return {path for found in searches for path, knob in found.space.items() if knob.role == "nuisance"}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from mmcore.record import Run
-from reports.checks.evidence import Evidence, Found, not_run, some, warn_if
+from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, listing
 
 FAILED_MORE = 2
@@ -55,6 +55,9 @@ def without_score(evidence: Evidence) -> Found:
     done = Counter(run.arm for run in evidence.results.done)
     if not done:
         return not_run("No run finished.")
+    foreign = evidence.results.foreign
+    if foreign is not None and foreign.by_part:
+        return not_applicable(f"Each {foreign.part} has scores of its own: ABL043 counts them.")
     unknown = [
         f"{counted(missing, 'run')} of '{arm.name}' ({arm.n} of {done[arm.name]} have a score)"
         for arm in evidence.arms

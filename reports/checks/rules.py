@@ -9,6 +9,7 @@ from __future__ import annotations
 from reports.checks import data, design, records, search, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.rule import Rule
+from reports.checks.score_rules import SCORE_RULES
 from reports.numbers import percent
 from reports.statistics.search import EDGE
 from reports.verdicts import dominance
@@ -31,6 +32,7 @@ RULES = (
         "left make it look better than it is.",
         "Remove the cause, then run the study again with --retry-failed.",
         records.failed,
+        about="runs",
     ),
     Rule(
         "ABL003",
@@ -40,6 +42,7 @@ RULES = (
         "finding.",
         "Run the study again: it adds what is missing.",
         records.fewer_repeats,
+        about="runs",
     ),
     Rule(
         "ABL004",
@@ -49,6 +52,7 @@ RULES = (
         "Add repeats (--repeats), or compare fewer arms. If the study has enough repeats but runs failed, are missing "
         "or have no score, fix these first (ABL002, ABL003, ABL030).",
         design.too_few_repeats,
+        about="scores",
     ),
     Rule(
         "ABL005",
@@ -66,6 +70,7 @@ RULES = (
         "The commit does not say which code ran, so nobody can repeat the run.",
         "Commit, then train again into a fresh home.",
         records.uncommitted,
+        about="runs",
     ),
     Rule(
         "ABL007",
@@ -74,6 +79,7 @@ RULES = (
         "The changes in the code between them may be part of a difference between arms.",
         "If the changes affect training or scoring, train all arms again from one commit, into a fresh home.",
         records.mixed_commits,
+        about="runs",
     ),
     Rule(
         "ABL008",
@@ -82,6 +88,7 @@ RULES = (
         "Libraries change numerics and defaults. Such a change may be part of a difference between arms.",
         "Train all arms in one environment, into a fresh home.",
         records.mixed_versions,
+        about="runs",
     ),
     Rule(
         "ABL009",
@@ -120,6 +127,7 @@ RULES = (
         "It is unknown how much scores vary by chance, so it is unknown whether any difference is more than chance.",
         "Add repeats (--repeats).",
         design.one_split,
+        about="runs",
     ),
     Rule(
         "ABL013",
@@ -132,6 +140,7 @@ RULES = (
         "open.",
         "Add an arm for each change by itself (design one_factor), or all combinations (design factorial).",
         design.many_factors,
+        about="runs",
     ),
     Rule(
         "ABL014",
@@ -142,6 +151,7 @@ RULES = (
         "A larger model often scores better whatever the idea behind it.",
         "Repeat the study with --match parameters and see whether the verdict stays.",
         design.unequal_size,
+        about="runs",
     ),
     Rule(
         "ABL015",
@@ -163,6 +173,7 @@ RULES = (
         "Lower training.optimiser.learning_rate, lengthen the warm-up or set training.clip_norm, for all arms "
         "alike; then --retry-failed.",
         training.diverged,
+        about="runs",
     ),
     Rule(
         "ABL017",
@@ -217,6 +228,7 @@ RULES = (
         "is in its favour.",
         "Remove the cause of the failures before you compare; count failing against the arm.",
         records.uneven_failures,
+        about="runs",
     ),
     Rule(
         "ABL022",
@@ -236,6 +248,7 @@ RULES = (
         "Sums in another order round differently, and times of runs on different machines cannot be compared.",
         "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
+        about="runs",
     ),
     Rule(
         "ABL024",
@@ -285,6 +298,7 @@ RULES = (
         "The optimum may lie beyond the range, so the arm is not shown at its best.",
         "Widen the range and run the study under another name: the old trials never tried values beyond it.",
         search.edge,
+        about="runs",
     ),
     Rule(
         "ABL029",
@@ -306,6 +320,7 @@ RULES = (
         "Look at what the metric needs on the test items of these repeats. Choose a metric that has a value on every "
         "draw, or let the corpus fix a test side that has enough.",
         records.without_score,
+        about="scores",
     ),
     Rule(
         "ABL031",
@@ -317,6 +332,7 @@ RULES = (
         "rise.",
         "Run the study with the same options: that finishes the search and trains what it finds.",
         search.unfinished,
+        about="runs",
     ),
     Rule(
         "ABL032",
@@ -330,6 +346,7 @@ RULES = (
         "Read the verdicts by component. A metric COMPONENT/MEASURE measures one of them. If components differ "
         "in scale, look at the target of the one that decides.",
         design.one_component,
+        about="scores",
     ),
     Rule(
         "ABL033",
@@ -340,6 +357,7 @@ RULES = (
         "Test more items, in more groups. Or let each repeat draw its own test items: leave out the column split of "
         "items.csv, and set split.test_drawn: each_repeat.",
         design.only_these_items,
+        about="scores",
     ),
     Rule(
         "ABL034",
@@ -362,4 +380,5 @@ RULES = (
         data.apart,
     ),
     *CORPUS_RULES,
+    *SCORE_RULES,
 )

@@ -31,7 +31,7 @@ def seen_by_the_search(evidence: Evidence) -> Found:
         return not_run("no result of the search is confirmed yet")
     if results.drawn != "each_repeat":
         return PASSED
-    share = results.study.arms[0].config.split.test
+    share = evidence.study.arms[0].config.split.test
     seen = 1 - share ** max(one.search.repeats for one in results.search)
     return (
         "warning",

@@ -46,7 +46,7 @@ def diverged(evidence: Evidence) -> Found:
 
 def clipped(evidence: Evidence) -> Found:
     """Arms whose gradients were clipped in most steps, with the norm that they have unclipped."""
-    limits = {arm.name: arm.config.training.clip_norm for arm in evidence.results.study.arms}
+    limits = {arm.name: arm.config.training.clip_norm for arm in evidence.study.arms}
     if all(limit is None for limit in limits.values()):
         return not_applicable("No arm clips gradients.")
     curves = evidence.having("clipped", "gradient_norm")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from mmcore.config import Overrides, Plain
 from mmcore.errors import RecordError
 from mmcore.facts import Drawn, drawn_of
+from mmcore.files import read_bytes, unopened
 from reports.model.report import Summary
 from reports.output.text import as_json
 
@@ -166,8 +167,9 @@ def read_report(path: Path) -> Report:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as problem:
+        text = read_bytes(file)
+        content = json.loads(text.decode())
+    except FileNotFoundError as problem:
         raise RecordError(
             "a report must be there to be compared",
             expected=f"a report's folder, or its {FILE}",
@@ -175,6 +177,8 @@ def read_report(path: Path) -> Report:
             where=str(file),
             next_step="`mmstudy report STUDY` writes it and prints where it is",
         ) from None
+    except OSError as problem:
+        raise unopened(RecordError, "a report", file, problem) from None
     except json.JSONDecodeError as problem:
         raise RecordError(
             "a report must be whole JSON",
@@ -185,6 +189,12 @@ def read_report(path: Path) -> Report:
     except UnicodeDecodeError as problem:
         raise RecordError(
             "a report must be UTF-8", found=f"byte {problem.start}", where=str(file), next_step=AGAIN
+        ) from None
+    except (RecursionError, ValueError):
+        raise RecordError(
+            "a report must not be nested more deeply than mmstudy writes it, nor hold longer numbers",
+            where=str(file),
+            next_step=AGAIN,
         ) from None
     if not isinstance(content, dict) or "study" not in content or "comparisons" not in content:
         raise RecordError(

@@ -35,7 +35,10 @@ class ComponentScores(FigureBase):
         return text[0].upper() + text[1:] + only_first(len(self.summary.arms))
 
     def numbers(self) -> pd.DataFrame:
-        """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``."""
+        """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``.
+
+        Empty where the components are data sets.
+        """
         summary, rows = self.summary, []
         names = (summary.metric.title if summary.metric.component is None else None, *summary.components)
         for arm in summary.arms:
@@ -44,6 +47,9 @@ class ComponentScores(FigureBase):
         for b in summary.baselines:
             for component, value in zip(names, (b.score, *b.components), strict=True):
                 rows.append((b.name, True, component, value, math.nan, math.nan, None))
+        if summary.across is not None:
+            # Scores of data sets have scales of their own, which no common axis could hold.
+            rows = []
         frame = pd.DataFrame(rows, columns=["who", "baseline", "component", "mean", "low", "high", "n"])
         return frame.dropna(subset=["component"]).reset_index(drop=True)
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.marks import curve, dots
-from reports.figures.style import INK, NEUTRAL, WIDTH, colour, house_style, shortened
+from reports.figures.style import INK, NEUTRAL, WIDTH, Sheet, colour, house_style, shortened
 
 MOST_LINES = 4
 """Columns of a stream that have a plot each; more are drawn as one map."""
@@ -145,7 +145,7 @@ def draw_item(
     heights = [1.0 if len(columns) > 1 else 0.62 for _, _, columns in panels]
     with house_style():
         mpl.rcParams["font.family"] = _families()
-        drawing = Drawing(figsize=(WIDTH * 1.5, 0.75 + sum(heights) + (LINE if footer else 0.0)), layout="constrained")
+        drawing = Sheet(figsize=(WIDTH * 1.5, 0.75 + sum(heights) + (LINE if footer else 0.0)), layout="constrained")
         grid = drawing.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes: list[Axes] = list(grid[:, 0])
         for at, (panel, ax) in enumerate(zip(panels, axes, strict=True)):

@@ -23,18 +23,19 @@ class Forest(FigureBase):
     """Paired differences of a study."""
 
     name = "forest"
-    title = "Paired differences"
     value = "difference"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = "Paired differences" if summary.paired else "Differences"
 
     @property
     def description(self) -> str:
         metric = self.summary.metric
         drawn = self._left_out()
+        what = "Mean paired difference" if self.summary.paired else "Difference of means"
         return (
-            f"Mean paired difference in {metric.title} with its {percent(self.summary.level)} interval for each "
+            f"{what} in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
             f"equivalent; open grey marks are not.{self._shared()}{drawn}"
         )
@@ -53,7 +54,7 @@ class Forest(FigureBase):
         rows, drawn = self._rows(), self._drawn()
         if len(drawn) == len(rows):
             return ""
-        what = "Those by component are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
+        what = f"Those by {self.summary.part} are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
         return f" {what}; the table has all."
 
     def _drawn(self) -> tuple[ComparisonRow, ...]:
@@ -64,7 +65,7 @@ class Forest(FigureBase):
         return tuple(c for c in self.summary.comparisons if c.paired.n)
 
     def numbers(self) -> pd.DataFrame:
-        """One row a comparison: names, difference, interval, verdict."""
+        """One row a comparison: names, difference, interval, verdict; none where too many data sets have verdicts."""
         return pd.DataFrame(
             [
                 {
@@ -74,6 +75,7 @@ class Forest(FigureBase):
                     "these_items_high": c.paired.difference.high, "n": c.paired.n, "verdict": c.decision.verdict,
                 }
                 for c in self._rows()
+                if self._drawn()
             ],
             columns=[
                 "arm", "reference", "component", "difference", "low", "high", "these_items_low", "these_items_high",

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from mmcore.measures import MEASURES
 from reports.figures.base import FigureBase
 from reports.figures.marks import cells, dots, shades
 from reports.figures.style import INK, VERDICT_MARKS, VERDICT_TINTS, legend_over_all, sheet, shortened
@@ -24,18 +23,19 @@ class DifferencesByComponent(FigureBase):
     """Every comparison on the metric and on each component, as a grid."""
 
     name = "heatmap"
-    title = "Differences by component"
     value = "difference"
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
+        self.title = f"Differences by {summary.part}"
 
     @property
     def description(self) -> str:
         metric, rows, columns = self.summary.metric, self._rows(), self._columns()
         measure = metric.measure.replace("_", " ")
+        what = "Mean paired difference" if self.summary.paired else "Difference of means"
         text = (
-            f"Mean paired difference in {measure}, a row for each comparison and a column for each component "
+            f"{what} in {measure}, a row for each comparison and a column for each {self.summary.part} "
             f"({metric.direction}). Green means better, red worse; deeper colours mean larger differences"
             f"{'' if self._common() else ' within the column'}. Marks are verdicts: circle better, triangle worse, "
             "square equivalent. An open mark holds for the tested items alone; without a mark nothing is decided. "
@@ -72,7 +72,7 @@ class DifferencesByComponent(FigureBase):
 
     def _common(self) -> bool:
         """Whether one scale of shades serves all columns: only where scores of components are one another's like."""
-        return MEASURES[self.summary.metric.measure].whole == "mean"
+        return self.summary.metric.whole == "mean"
 
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, the metric left of the components."""

@@ -38,7 +38,19 @@ class ScoresByRepeat(FigureBase):
     def description(self) -> str:
         metric, plots = self.summary.metric, self._plots()
         text = f"{metric.title[:1].upper()}{metric.title[1:]} of every finished run ({metric.direction}). "
-        text += "A line is one repeat: the same split and initialisation for both arms. "
+        if not self.summary.paired:
+            return (
+                text
+                + "Dots are repeats, bars are means. Repeats of different arms have nothing in common."
+                + (
+                    f" The first {MOST} of {len(self.summary.primary)} comparisons are drawn; the table has all runs."
+                    * (len(plots) < len(self.summary.primary))
+                )
+            )
+        if self.summary.native:
+            text += "A line is one repeat: the same split and initialisation for both arms. "
+        else:
+            text += "A line is one repeat, which is the same for both arms. "
         if not self.summary.primary:
             return (
                 text + "The study lists no comparison, so arms are in its order." + only_first(len(self.summary.arms))
@@ -69,13 +81,14 @@ class ScoresByRepeat(FigureBase):
         across = min(len(plots), 4)
         height = 3.4 if len(plots) == 1 else 0.9 + 1.75 * -(-len(plots) // across)
         figure, grid = sheet(height, len(plots), across, sharey=True)
-        for label, (tint, dash) in STROKES.items() if self.summary.primary else ():
+        for label, (tint, dash) in STROKES.items() if self.summary.primary and self.summary.paired else ():
             sign(grid[0], label, color=tint, linestyle=dash, linewidth=1.4)
         for axes, arms in zip(grid, plots, strict=True):
             self._plot(axes, arms, alone=len(plots) == 1)
-        figure.supylabel(f"test {shortened(self.summary.metric.title)}", fontsize=10)
+        figure.supylabel(f"{'test ' * self.summary.native}{shortened(self.summary.metric.title)}", fontsize=10)
         if self.summary.primary:
-            legend_over_all(figure, handlelength=2.6)
+            if self.summary.paired:
+                legend_over_all(figure, handlelength=2.6)
             references = {c.reference for c in self.summary.primary}
             if len(references) == 1 and len(plots) > 1:
                 figure.supxlabel(f"left: {shortened(next(iter(references)))}, right: the arm above", fontsize=10)
@@ -86,8 +99,10 @@ class ScoresByRepeat(FigureBase):
         scores = self.frame().pivot(index="repeat", columns="arm", values="score").reindex(columns=list(arms))
         scores.columns = range(len(arms))
         gain = (scores.diff(axis=1) * (1 if self.summary.metric.higher_is_better else -1)).iloc[:, -1]
-        strokes = [(STROKES[AHEAD], gain > 0), (STROKES[BEHIND], gain < 0), (EQUAL, gain == 0)]
-        for (tint, dash), which in strokes if pair else [((INK, "-"), scores.notna().any(axis=1))]:
+        strokes = [((INK, "-"), scores.notna().any(axis=1))]
+        if pair:
+            strokes = [(STROKES[AHEAD], gain > 0), (STROKES[BEHIND], gain < 0), (EQUAL, gain == 0)]
+        for (tint, dash), which in strokes if self.summary.paired else ():
             lines = scores[which].melt(ignore_index=False, var_name="place").reset_index()
             curve(axes, lines, "place", "value", "repeat", color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
         with own_names(axes):
@@ -107,7 +122,7 @@ class ScoresByRepeat(FigureBase):
             axes.set_xticks(range(len(arms)), labels, **turned)
         if pair:
             c = next(c for c in self.summary.primary if (c.reference, c.arm) == tuple(arms))
-            axes.set_xlabel(f"{c.paired.won} of {c.paired.n}", fontsize=9)
+            axes.set_xlabel(f"{c.paired.won} of {c.paired.couples}", fontsize=9)
 
     def _title(self, arms: Sequence[str]) -> str:
         """The arm, and below it the reference of the comparison unless it is the same in all plots."""

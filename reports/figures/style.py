@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -99,6 +100,16 @@ def line(i: int) -> Dash:
     return LINES[i % len(LINES)]
 
 
+class Sheet(Drawing):
+    """A drawing that a notebook shows by itself, with no backend chosen."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with house_style():
+            self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+
 def sheet(height: float, plots: int = 1, across: int = 1, **options: Any) -> tuple[Drawing, list[Axes]]:
     """An empty drawing, one column wide, and its plots line by line; what the last line has left over stays blank.
 
@@ -108,7 +119,7 @@ def sheet(height: float, plots: int = 1, across: int = 1, **options: Any) -> tup
         across: plots abreast.
         options: of ``Figure.subplots``, such as ``sharex``.
     """
-    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
+    figure = Sheet(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(max(1, -(-plots // across)), across, squeeze=False, **options).flatten()
     for axes in grid[plots:]:
         axes.set_axis_off()

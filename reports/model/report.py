@@ -7,16 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from reports.cards.card import Card, Forest, Grid, Interval, Line
+from reports.cards.card import Tone as CardTone
+from reports.cards.shown import Shown
+from reports.cards.verdicts import check_line, difference_row, verdict_line
 from reports.model.provenance import Provenance
-from reports.model.section import Section, Table
+from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine
+from reports.model.section import Section, Table, Tone
+from reports.model.sequential import Looks, SequentialFacts
+from reports.numbers import count, duration, interval, number, probability
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_IN_FULL = 6
 """Verdicts that are written in full sentences on the first screen."""
+
+_TONES: Mapping[Tone, CardTone] = {"good": "better", "bad": "worse", "open": "open", "plain": "plain"}
 
 Outcome = Literal["passed", "warning", "not applicable", "not run"]
 
@@ -30,6 +42,7 @@ class MetricFacts:
         title: as in sentences: ``skill``, ``F1 of active``.
         measure, component: its parts; component None is the whole.
         meaning: one plain sentence.
+        whole: how components combine into one number; None where they do not.
     """
 
     name: str
@@ -38,6 +51,7 @@ class MetricFacts:
     component: str | None
     meaning: str
     higher_is_better: bool
+    whole: Literal["mean", "sum"] | None = "mean"
 
     @property
     def direction(self) -> str:
@@ -45,8 +59,8 @@ class MetricFacts:
         return "higher is better" if self.higher_is_better else "lower is better"
 
 
-@dataclass(frozen=True)
-class VerdictText:
+@dataclass(frozen=True, repr=False)
+class VerdictText(Shown):
     """A verdict on the study's metric in plain words.
 
     Args:
@@ -77,6 +91,16 @@ class VerdictText:
     def headline(self) -> str:
         """The verdict in one sentence."""
         return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
+
+    @property
+    def line(self) -> Line:
+        """The verdict with the numbers behind it."""
+        return verdict_line(self.headline, self.verdict, " ".join(t for t in (self.lead, self.evidence) if t))
+
+    def card(self) -> Card:
+        """The verdict, and what it does not say."""
+        more = (self.units, self.not_shown, self.cost, self.parts)
+        return Card(f"Verdict: {self.verdict}", "", (self.line,), notes=tuple(text for text in more if text))
 
 
 @dataclass(frozen=True)
@@ -149,53 +173,8 @@ class ArmRow:
     robust: Robust
 
 
-@dataclass(frozen=True)
-class Looks:
-    """The looks at one comparison of a study that adds repeats until comparisons are decided.
-
-    Args:
-        done: numbers of repeats at which it was looked at, rising; () before the first look.
-        stopped_at: the look that decided it; None: undecided so far.
-        next: the look that it waits for; None: it was decided, or the study is over.
-        planned: looks that the rule plans at most.
-    """
-
-    done: tuple[int, ...]
-    stopped_at: int | None
-    next: int | None
-    planned: int
-
-    @property
-    def repeats(self) -> int:
-        """Repeats that its last look read; 0 before the first."""
-        return self.done[-1] if self.done else 0
-
-
-@dataclass(frozen=True)
-class SequentialFacts:
-    """How a study that adds repeats went.
-
-    Args:
-        least, most, step: its rule: repeats at the first look, at the last, and between looks.
-        looks: looks that took place. waiting: the look that waits for runs; None: the study is over.
-        runs, runs_at_most: runs that the rule required, and the runs of all arms at ``most``.
-        seconds_spared: of one worker, for the runs that are not needed; 0 while the study goes on.
-        text: all of it in words.
-    """
-
-    least: int
-    most: int
-    step: int
-    looks: tuple[int, ...]
-    waiting: int | None
-    runs: int
-    runs_at_most: int
-    seconds_spared: float
-    text: str
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
+@dataclass(frozen=True, repr=False)
+class ComparisonRow(Shown):
     """A comparison of two arms on the metric (component None) or on one component.
 
     Args:
@@ -226,66 +205,22 @@ class ComparisonRow:
         """The difference with the interval that belongs to the verdict: of new items, or of these items alone."""
         return self.paired.difference if self.decision.only_these_items else self.paired.claimed
 
+    def row(self, label: str) -> Interval:
+        """Its row in a forest plot."""
+        return difference_row(label, self.shown, self.verdict, strong=self.component is None, margin=self.margin)
 
-@dataclass(frozen=True)
-class BaselineRow:
-    """A naive predictor that learns nothing, scored on the same items: means over repeats, NaN where unknown."""
-
-    name: str
-    score: float
-    components: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A naive predictor that names another class in some repeats than in others, and scores otherwise there.
-
-    Args:
-        component: None for the whole.
-        groups: mean score and number of repeats, by class; the largest group first.
-    """
-
-    baseline: str
-    measure: str
-    component: str | None
-    groups: tuple[tuple[float, int], ...]
+    def card(self) -> Card:
+        """The verdict and its numbers."""
+        shown = self.shown
+        numbers = f"difference {number(shown.mean, True)} ({interval(shown.low, shown.high)}), n = {self.paired.n}"
+        told = f"{numbers}, p = {probability(self.decision.p_holm)} after Holm"
+        on = f" on {self.component}" if self.component else ""
+        title = f"Comparison of '{self.arm}' with '{self.reference}'{on}"
+        return Card(title, "", (verdict_line(f"{self.verdict}: {told}", self.verdict),))
 
 
-@dataclass(frozen=True)
-class MeasureRow:
-    """One measure of one component or parameter, for every arm and baseline.
-
-    Args:
-        arms: on all test items, in the order of :attr:`Summary.arms`. complete: on complete items.
-        baselines: means in the order of :attr:`Summary.baselines`.
-    """
-
-    measure: str
-    title: str
-    component: str | None
-    parameter: str | None
-    unit: str
-    arms: tuple[Estimate, ...]
-    complete: tuple[Estimate, ...]
-    baselines: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class RunLine:
-    """One run, with what is needed to find it again."""
-
-    arm: str
-    repeat: int
-    fingerprint: str
-    status: str
-    failure: str | None
-    reused_from: str | None
-    seconds: float | None
-    score: float
-
-
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(Shown):
     """Everything that a report says about a study.
 
     Args:
@@ -302,6 +237,9 @@ class Summary:
         sequential: how repeats were added; None where their number is fixed.
         quality, quality_by_modality: the corpus's quality report, row by row and per modality.
         facts: provenance for people, (label, value). provenance: the same and more for programs.
+        native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
+            runs, so that their times and failures are.
+        part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
     study: str
@@ -332,6 +270,15 @@ class Summary:
     sections: tuple[Section, ...] = ()
     sequential: SequentialFacts | None = None
     flips: tuple[Flip, ...] = ()
+    native: bool = True
+    ran: bool = True
+    part: str = "component"
+    across: Section | None = None
+
+    @property
+    def paired(self) -> bool:
+        """Whether arms are compared repeat by repeat."""
+        return all(c.paired.sizes is None for c in self.comparisons)
 
     @property
     def shared(self) -> bool:
@@ -357,3 +304,61 @@ class Summary:
     def by_component(self) -> tuple[ComparisonRow, ...]:
         """The comparisons per component."""
         return tuple(c for c in self.comparisons if c.component is not None)
+
+    def card(self) -> Card:
+        """Verdicts, warnings, the arms' scores, and a small forest plot."""
+        findings = () if self.across is None else self.across.findings
+        lines = [verdict.line for verdict in self.verdicts]
+        lines += [Line(one.text, _TONES[one.tone], detail=one.evidence) for one in findings]
+        lines = lines or [Line(self.families)]
+        lines += [check_line(check.code, check.title, check.text) for check in self.warnings]
+        # Where each part has verdicts of its own, no arm has one score over all of them.
+        grids = (self._grid(),) if self.across is None else ()
+        return Card(f"Summary of study '{self.study}'", self.question, tuple(lines), grids, self._forest())
+
+    def _grid(self) -> Grid:
+        rows = [
+            (
+                arm.name + (" (reference)" if arm.reference else ""),
+                number(arm.score.mean),
+                interval(arm.score.low, arm.score.high),
+                f"{arm.n} of {self.repeats}" + (f", {arm.failed} failed" if arm.failed else ""),
+                count(arm.parameters),
+                duration(arm.seconds),
+            )
+            for arm in self.arms
+        ]
+        rows += [(f"{b.name} (naive)", number(b.score), "", "", "", "") for b in self.baselines]
+        return Grid(("arm", self.metric.title, "interval", "repeats", "parameters", "a run"), tuple(rows)).known()
+
+    def _forest(self) -> Forest | None:
+        several = len({(c.arm, c.reference) for c in self.comparisons}) > 1
+        rows = []
+        for c in sorted(self.comparisons, key=lambda c: c.component is not None):
+            between = f"{c.arm} − {c.reference}"
+            label = between if c.component is None else f"{c.component}: {between}" if several else c.component
+            rows.append(c.row(label))
+        metric = self.metric
+        told = f"Differences in {metric.title} with their intervals ({metric.direction})."
+        axis = f"difference in {metric.title}"
+        return Forest(tuple(rows), axis, metric.higher_is_better, told) if rows else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per comparison; component is None on the study's metric. ``low`` and ``high`` belong to the verdict.
+
+        The interval is for new items of the corpus, or for the tested items where the verdict says so. NaN where there
+        are too few repeats.
+        """
+        import pandas as pd
+
+        rows = [
+            (
+                c.arm, c.reference, c.component, c.paired.n, c.shown.mean, c.shown.low, c.shown.high, c.decision.p,
+                c.decision.p_holm, c.paired.effect_size, c.verdict,
+            )
+            for c in self.comparisons
+        ]  # fmt: skip
+        columns = (
+            "arm", "reference", "component", "n", "difference", "low", "high", "p", "p_holm", "effect_size", "verdict",
+        )  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns))

@@ -31,7 +31,8 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]], left: Coll
         grid.add_column(justify="left" if place in left else "right", no_wrap=True)
     # One cell a column, of many lines: five times as quick as a cell for each value.
     grid.add_row(*(Text("\n".join(map(str, column))) for column in zip(header, *rows, strict=True)))
-    console = Console(file=StringIO(), width=_WIDEST, color_system=None)
+    # In a notebook rich would show what it prints as well.
+    console = Console(file=StringIO(), width=_WIDEST, color_system=None, force_jupyter=False)
     with console.capture() as printed:
         console.print(grid)
     return "\n".join(line.rstrip() for line in printed.get().splitlines())

@@ -60,7 +60,8 @@ TERMS: tuple[tuple[str, str], ...] = (
         "p",
         "How often a difference at least this large would come up if the two arms were equally good and only chance "
         "decided which was ahead. If p is small, chance is a poor explanation. A verdict needs several tests, and this "
-        "is the largest of their p: from the sign-flip test, from the interval and, if all repeats test the same "
+        "is the largest of their p: from the sign-flip test (unpaired: the permutation test), "
+        "from the interval and, if all repeats test the same "
         "items, from the test on new items.",
     ),
     (
@@ -69,6 +70,12 @@ TERMS: tuple[tuple[str, str], ...] = (
         f"{ENUMERATED} pairs of repeats; from {ENUMERATED + 1} on it uses {PATTERNS:,} of the possible sign patterns. "
         "It makes no assumption about the distribution of the scores, but does not account for training data that "
         "repeats share.",
+    ),
+    (
+        "permutation p",
+        "Where repeats are not paired: from the two-sided test that hands the repeats of both arms out at random. It "
+        f"is exact up to {PATTERNS:,} ways to do so; beyond, it uses as many of them. It assumes that equally good "
+        "arms vary equally; Welch's t-test, which must agree, does not.",
     ),
     (
         "p of the interval",

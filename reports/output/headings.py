@@ -22,6 +22,7 @@ _ENTRIES = {
     "worse on these items": "verdict",
     "equivalent on these items": "verdict",
     "sign-flip p after holm": "sign-flip p",
+    "permutation p after holm": "permutation p",
     "too few repeats": "floor",
     "low": "interval",
     "high": "interval",

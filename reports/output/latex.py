@@ -175,7 +175,8 @@ def _caption(summary: Summary) -> str:
     if len(compared) < len(summary.comparisons):
         said.append(f"Comparisons with other arms than {escape(summary.reference)} are not marked.")
     if compared:
-        test = f"Arms are paired by repeat; the test is {how_tested(compared)}, at {summary.alpha:g}."
+        pairing = "paired by repeat" if summary.paired else "not paired"
+        test = f"Arms are {pairing}; the test is {how_tested(compared)}, at {summary.alpha:g}."
         said.append(escape(f"{test} {summary.families}"))
     return " ".join(said)
 

@@ -13,31 +13,27 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from mmcore.atomic import write_atomically
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
 from reports.output.glossary import TERMS
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
-from reports.output.tables import tables
+from reports.output.tables import tables, without_formulas
 from reports.output.text import as_json, finite
 from reports.records.frame import StudyResults
-from reports.sections.build import figures
-from reports.sections.standard import overview_figures
 from reports.summary.flips import flip_text
 from reports.summary.quality import heading
 from reports.summary.sentences import comparison_verdict, effect_interval_text
-
-if TYPE_CHECKING:
-    from reports.figures.base import FigureBase
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -68,14 +64,17 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
     files["report.html"] = as_html(summary, drawn)
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        # The page is the last of them; a report that is cut off can be made again, so nothing waits for the disk.
+        write_atomically(folder / name, partial(_write, text), flush=False)
     for pattern in WRITTEN:
         for path in folder.glob(pattern):
             if path.relative_to(folder).as_posix() not in files:
-                path.unlink()
+                path.unlink(missing_ok=True)
     return folder / "report.html"
+
+
+def _write(text: str, file: IO[bytes]) -> None:
+    file.write(text.encode())
 
 
 @dataclass(frozen=True)
@@ -97,38 +96,20 @@ class Drawn:
 def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     """The figures that have anything to show, in the order of the page."""
     # Drawing costs over a second of imports; JSON and text do without.
-    from reports.figures.components import ComponentScores
-    from reports.figures.cost import CostAgainstScore
-    from reports.figures.curves import LearningCurves
-    from reports.figures.forest import Forest
-    from reports.figures.heatmap import DifferencesByComponent
-    from reports.figures.repeats import ScoresByRepeat
     from reports.figures.svg import inline, to_svg
-    from reports.figures.weights import LossWeights
+    from reports.output.drawable import drawable, has_content
 
-    drawable: tuple[FigureBase, ...] = (
-        Forest(summary),
-        DifferencesByComponent(summary),
-        ScoresByRepeat(summary),
-        ComponentScores(summary),
-        CostAgainstScore(summary),
-        LearningCurves(results),
-        LossWeights(results),
-        *overview_figures(results, summary.metric),
-        *figures(results),
-    )
     drawn = []
-    for figure in drawable:
-        frame = figure.frame()
-        if not frame.dropna(subset=[figure.value]).empty:
+    for figure in drawable(summary, results):
+        if has_content(figure):
             svg = to_svg(figure.draw())
             embedded = inline(svg, figure.name, figure.title, figure.description)
-            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(frame)))
+            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(figure.frame())))
     return tuple(drawn)
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")
+    return without_formulas(frame).to_csv(index=False, lineterminator="\n")
 
 
 def _long_csv(frame: pd.DataFrame) -> str:
@@ -137,7 +118,7 @@ def _long_csv(frame: pd.DataFrame) -> str:
     from pyarrow import csv
 
     target = pa.BufferOutputStream()
-    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), target)
+    csv.write_csv(pa.Table.from_pandas(without_formulas(frame), preserve_index=False), target)
     return target.getvalue().to_pybytes().decode()
 
 
@@ -173,7 +154,8 @@ def _embedded(figure: Drawn) -> tuple[Drawn, Markup, str]:
 
 def in_sections(summary: Summary) -> frozenset[str]:
     """Names of the figures that have their place in a section."""
-    return frozenset(name for section in summary.sections for name in section.figures)
+    every = summary.sections if summary.across is None else (summary.across, *summary.sections)
+    return frozenset(name for section in every for name in section.figures)
 
 
 def _hash(text: str) -> str:

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pandas as pd
 
+from mmcore.cells import plain_cell
 from reports.model.report import Summary, Table
+from reports.model.section import Section
 from reports.records.frame import StudyResults, runs_table
 from reports.sections.arms.section import every_pair
 from reports.sections.items.estimates import item_differences, item_overall
 from reports.statistics.bootstrap import bca
-from reports.statistics.comparisons import equivalence_p, paired_differences
+from reports.statistics.comparisons import Paired, equivalence_p, paired_differences
 from reports.statistics.intervals import Estimate
 
 
@@ -34,7 +36,29 @@ def tables(summary: Summary, results: StudyResults) -> dict[str, pd.DataFrame]:
         "checks": pd.DataFrame(
             [(c.code, c.title, c.outcome, c.text) for c in summary.checks], columns=["code", "title", "outcome", "text"]
         ),
-    } | {f"{section.key}_{t.name}": _plain(t.table) for section in summary.sections for t in section.tables}
+    } | {f"{section.key}_{t.name}": _plain(t.table) for section in _sections(summary) for t in section.tables}
+
+
+def _sections(summary: Summary) -> tuple[Section, ...]:
+    return summary.sections if summary.across is None else (summary.across, *summary.sections)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same, where no text or heading is one that a spreadsheet takes for a formula; itself where none is."""
+    plain = {}
+    for at, (_, column) in enumerate(frame.items()):
+        if pd.api.types.is_string_dtype(column) or column.dtype == object:
+            texts = {value: plain_cell(value) for value in column.unique() if isinstance(value, str)}
+            if any(text != own for text, own in texts.items()):
+                plain[at] = [texts.get(value, value) if isinstance(value, str) else value for value in column]
+    heads = [plain_cell(str(name)) for name in frame.columns]
+    if not plain and heads == [*map(str, frame.columns)]:
+        return frame
+    made = frame.copy()
+    for at, values in plain.items():
+        made.isetitem(at, pd.Series(values, index=frame.index, dtype=object))
+    made.columns = pd.Index(heads)
+    return made
 
 
 def _arms(summary: Summary) -> pd.DataFrame:
@@ -80,7 +104,8 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
         "arm", "reference", "component", "n", "difference", "low", "high", "these_items_low", "these_items_high",
         "bca_low", "bca_high", "deviation", "p", "p_holm", "p_floor", "p_floor_holm", "p_sign_flip", "p_sign_flip_holm",
         "p_interval", "p_new_items", "p_equivalence", "effect_size", "effect_low", "effect_high", "won", "tied",
-        "share_won", "family", "verdict", "without_skill", "more_repeats", "more_verdict", "reason",
+        "share_won", "family", "verdict", "without_skill", "more_repeats", "more_verdict", "reason", "paired", "n_arm",
+        "n_reference",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
@@ -88,7 +113,9 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
         here = (paired.difference.low, paired.difference.high) if paired.shared else (math.nan, math.nan)
         component = c.component or summary.metric.component
         arm, reference = (_scores(results, summary, component, name) for name in (c.arm, c.reference))
-        edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
+        edges = math.nan, math.nan
+        if paired.sizes is None:
+            edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
         p_equivalence = math.nan if c.margin is None else equivalence_p(paired, c.margin)
         if c.looks is not None:
             # Neither is adjusted for the looks, so neither may stand beside what is.
@@ -99,10 +126,15 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
                 decision.p_holm, paired.floor, decision.floor_holm, paired.p, decision.p_flip, decision.p_t,
                 decision.p_items, p_equivalence, paired.effect_size, paired.effect_low, paired.effect_high, paired.won,
                 paired.tied, paired.share_won, decision.family, decision.verdict, c.without_skill, decision.more,
-                decision.would_be, decision.reason,
+                decision.would_be, decision.reason, paired.sizes is None, *_sizes(paired),
             )
         )  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})
+
+
+def _sizes(paired: Paired) -> tuple[int, int]:
+    """Repeats of the arm and of the reference that a comparison rests on."""
+    return (paired.n, paired.n) if paired.sizes is None else (paired.sizes.arm, paired.sizes.reference)
 
 
 def _baselines(summary: Summary) -> pd.DataFrame:

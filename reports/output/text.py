@@ -32,7 +32,9 @@ def as_json(summary: Summary) -> dict[str, object]:
     unit; ``more_seconds`` is what ``more_repeats`` of both arms would take one worker, ``more_verdict`` what they would
     decide if mean and deviation stayed as they are. ``without_skill``: neither arm beats the naive prediction there.
     ``lead`` says that one component makes most of a comparison on the metric, or that components disagree; None where
-    neither is so.
+    neither is so. ``paired``: whether arms were compared repeat by repeat; without it the p of the permutation test
+    stands in the place of the sign-flip p. ``overlap``: n_test / n_train in the intervals. ``across`` sums up data sets
+    that have verdicts of their own.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
     leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
@@ -41,6 +43,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "study": summary.study,
             "question": summary.question,
             "metric": summary.metric.name,
+            "higher_is_better": summary.metric.higher_is_better,
             "arms": [
                 {
                     "name": arm.name,
@@ -82,6 +85,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
             "provenance": asdict(summary.provenance),
             "sections": [_section(s) for s in summary.sections],
+            "across": None if summary.across is None else _section(summary.across),
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
@@ -128,8 +132,12 @@ def _comparison(row: ComparisonRow) -> dict[str, object]:
         "p": decision.p,
         "p_holm": decision.p_holm,
         "p_floor": paired.floor,
-        "p_sign_flip": paired.p,
-        "p_sign_flip_holm": decision.p_flip,
+        "paired": paired.sizes is None,
+        "overlap": paired.overlap,
+        "p_sign_flip": paired.p if paired.sizes is None else None,
+        "p_sign_flip_holm": decision.p_flip if paired.sizes is None else None,
+        "p_permutation": None if paired.sizes is None else paired.p,
+        "p_permutation_holm": None if paired.sizes is None else decision.p_flip,
         "p_interval": decision.p_t,
         "p_new_items": decision.p_items,
         "effect_size": paired.effect_size,
@@ -139,6 +147,8 @@ def _comparison(row: ComparisonRow) -> dict[str, object]:
         "without_skill": row.without_skill,
         "sentence": sentence(row),
         "n": row.paired.n,
+        "n_reference": paired.n if paired.sizes is None else paired.sizes.reference,
+        "n_arm": paired.n if paired.sizes is None else paired.sizes.arm,
         "more_repeats": row.decision.more,
         "more_verdict": row.decision.would_be,
         "looks": None if row.looks is None else list(row.looks.done),
@@ -174,7 +184,9 @@ def finite(value: Any) -> Any:
 def as_text(summary: Summary) -> str:
     """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
     blocks = [wrapped(f"{summary.study}: {summary.question}")]
-    if not summary.verdicts:
+    if summary.across is not None:
+        blocks.append(_across(summary.across))
+    elif not summary.verdicts:
         blocks.append(wrapped(summary.families))
     elif summary.many:
         blocks.append(_verdict_lines(summary))
@@ -187,6 +199,32 @@ def as_text(summary: Summary) -> str:
     if summary.warnings:
         blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
     blocks += [_section_text(section) for section in summary.sections]
+    if summary.across is None:
+        blocks.append(_arms(summary))
+    blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
+    # The real minus sign is missing from the code pages of some terminals.
+    return "\n\n".join(blocks).replace("−", "-") + "\n"
+
+
+def _across(section: Section) -> str:
+    """What holds over all data sets: its findings, and its first table."""
+    counts = section.tables[0].table
+    rows = [[_cell(value) for value in row] for row in counts.rows]
+    return "\n\n".join([_section_text(section), table(counts.columns, rows, left=(0, 1)), wrapped(section.limits)])
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return numerals.NOTHING
+        case float():
+            return numerals.number(value)
+        case _:
+            return str(value)
+
+
+def _arms(summary: Summary) -> str:
+    """The table of arms."""
     interval = "interval on these items" if summary.shared else "interval"
     header = ["arm", summary.metric.title, interval, *summary.components, "parameters", "FLOPs", "a run", "repeats"]
     lines: list[list[str]] = []
@@ -209,10 +247,10 @@ def as_text(summary: Summary) -> str:
     for b in summary.baselines:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
         lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
-    blocks.append(table(header, lines))
-    blocks += [wrapped(flip_text(f)) for f in summary.flips if f.measure == summary.metric.measure]
-    # The real minus sign is missing from the code pages of some terminals.
-    return "\n\n".join(blocks).replace("−", "-") + "\n"
+    if not summary.native:
+        known = [i for i in range(len(header)) if i < 3 or any(line[i] not in ("", numerals.NOTHING) for line in lines)]
+        header, lines = [header[i] for i in known], [[line[i] for i in known] for line in lines]
+    return table(header, lines)
 
 
 def _verdict_lines(summary: Summary) -> str:

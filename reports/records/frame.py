@@ -22,10 +22,12 @@ import pandas as pd
 from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
 from mmcore.facts import CorpusFacts, Drawn, Side
+from mmcore.measures import MEASURES, Measure
 from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
 from reports.records.mixable import check_mixable
-from studies.resolved import ResolvedStudy
+from reports.records.origin import Foreign, Origin
+from studies.resolved import AnyStudy, ResolvedStudy, is_native
 from studies.search.results import SearchResult
 
 RUN_COLUMNS = (
@@ -50,26 +52,7 @@ Table = TypeVar("Table")
 R = TypeVar("R", bound=Result | Failure)
 
 
-@dataclass(frozen=True)
-class Origin:
-    """How a report was made, as its caller says; None if that is not known.
-
-    Args:
-        command: that trains the runs. rebuild: that writes the report again. mmstudy, commit, dirty: of the code that
-            writes the report.
-    """
-
-    command: str | None = None
-    rebuild: str | None = None
-    home: str | None = None
-    study_file: str | None = None
-    corpus_path: str | None = None
-    mmstudy: str | None = None
-    commit: str | None = None
-    dirty: bool | None = None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResults:
     """A study and everything that its runs left behind, as tidy tables.
 
@@ -92,9 +75,10 @@ class StudyResults:
         corpus: from the first record that has it.
         analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared.
+        foreign: what is known of scores that mmstudy's own training did not make; None where it made them.
     """
 
-    study: ResolvedStudy
+    study: AnyStudy
     runs: tuple[Run, ...]
     scores: pd.DataFrame
     baselines: pd.DataFrame
@@ -104,10 +88,14 @@ class StudyResults:
     calibration: pd.DataFrame
     naive_classes: pd.DataFrame
     quality: tuple[QualityRow, ...] = ()
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     corpus: CorpusFacts = field(default_factory=CorpusFacts)
     analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[SearchResult, ...] = ()
+    foreign: Foreign | None = None
+
+    def __repr__(self) -> str:
+        return f"<results of study '{self.study.name}': {len(self.runs)} runs, {len(self.scores)} scores>"
 
     def answers(self, kind: type[R]) -> list[Answered[R]]:
         """What an analysis found, one a run, in the order of the plan; without those that failed.
@@ -132,8 +120,32 @@ class StudyResults:
     @property
     def drawn(self) -> Drawn:
         """How the test side came about; ``each_repeat`` where nothing is finished."""
+        if self.foreign is not None:
+            return "corpus" if self.foreign.shared else "each_repeat"
         known: set[Drawn | None] = {run.split.came_about for run in self.done}
         return (known.pop() if len(known) == 1 else None) or "each_repeat"
+
+    @property
+    def own_study(self) -> ResolvedStudy:
+        """The study whose models mmstudy trains, for whatever looks at models and their configs.
+
+        Raises:
+            TypeError: the scores come from elsewhere.
+        """
+        if not is_native(self.study):
+            raise TypeError("the models of these scores are not mmstudy's own")
+        return self.study
+
+    @property
+    def measures(self) -> Mapping[str, Measure]:
+        """The measures that scores may name: the user's own, and of runs that mmstudy trained all that it knows."""
+        own = self.study.metric.measure
+        return {own.name: own} if self.foreign is not None else MEASURES | self.study.measures
+
+    @property
+    def paired(self) -> bool:
+        """Whether arms are compared repeat by repeat."""
+        return self.foreign is None or self.foreign.paired
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -147,6 +159,8 @@ class StudyResults:
         0 where all repeats share their test side: they do so on purpose, claims are about these items, and the term
         does not apply.
         """
+        if self.foreign is not None:
+            return self.foreign.overlap
         if self.drawn != "each_repeat" or not self.done:
             return 0.0
         return fmean(run.split.groups("test") / run.split.groups("train") for run in self.done)
@@ -154,6 +168,8 @@ class StudyResults:
     @cached_property
     def left_out(self) -> float:
         """Groups that a training side leaves out ÷ groups that it holds, mean over finished runs; 0 without any."""
+        if self.foreign is not None:
+            return self.foreign.left_out
         if not self.done:
             return 0.0
         splits = [run.split for run in self.done]
@@ -235,10 +251,11 @@ def _text(value: object) -> str | None:
 
 
 def tidy(
-    study: ResolvedStudy,
+    study: AnyStudy,
     records: Sequence[Record],
     quality: Sequence[QualityRow] = (),
     origin: Origin | None = None,
+    foreign: Foreign | None = None,
 ) -> StudyResults:
     """Tidy tables of a study's records, in the order of its arms and repeats whatever the order of the records.
 
@@ -246,6 +263,7 @@ def tidy(
         study: the resolved study.
         records: of finished and failed runs; may be empty.
         quality: rows of the corpus's quality report.
+        foreign: what is known of scores of other code; of a study that mmstudy trains, None.
 
     Raises:
         RecordError: records of an arm or repeat that the study does not have, two of one run, or records that cannot be
@@ -282,7 +300,8 @@ def tidy(
         naive_classes=_naive_classes(done),
         quality=tuple(quality),
         origin=origin or Origin(),
-        corpus=next((r.corpus for r in records if r.corpus.content), CorpusFacts()),
+        corpus=next((r.corpus for r in records if r.corpus.content or not study.native), CorpusFacts()),
+        foreign=foreign if study.native else foreign or Foreign(),
     )
 
 
@@ -333,7 +352,7 @@ def runs_table(results: StudyResults) -> pd.DataFrame:
     return pd.DataFrame([_run_row(run, results.study) for run in results.runs], columns=list(RUN_COLUMNS))
 
 
-def _run_row(run: Run, study: ResolvedStudy) -> dict[str, object]:
+def _run_row(run: Run, study: AnyStudy) -> dict[str, object]:
     split, environment, leakage = run.split, run.environment, run.leakage
     same = ("arm", "repeat", "fingerprint", "status", "seconds", "epochs", "best_epoch", "stopped_early", "steps")
     sides = {name: side for name, side in split.sides.items() if side.missing is not None}
@@ -369,7 +388,7 @@ def _counted(side: Side) -> dict[str, object]:
     return {"items": side.items, "missing": side.missing, "labels": labels, "cut": side.cut}
 
 
-def _check_known(study: ResolvedStudy, arms: Mapping[str, int], record: Record) -> None:
+def _check_known(study: AnyStudy, arms: Mapping[str, int], record: Record) -> None:
     if record.arm not in arms or record.repeat not in study.numbers:
         raise RecordError(
             f"a record belongs to no run of study '{study.name}'",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from mmcore.config import Forecast
+from mmcore.config import Forecast, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import SIDES, Side
 from mmcore.record import Record
@@ -31,7 +31,8 @@ def check_mixable(records: Sequence[Record]) -> None:
     def task(record: Record) -> str:
         kind = record.corpus.task
         # Arms may differ in what they read, e.g. the look-ahead, but not in what they must predict.
-        horizon = record.config.task.horizon if isinstance(record.config.task, Forecast) else 1
+        own = record.config.task if isinstance(record.config, RunConfig) else None
+        horizon = own.horizon if isinstance(own, Forecast) else 1
         return f"{kind} {horizon} steps ahead" if kind == "forecast" else kind
 
     _same("corpora", records, lambda r: f"content {r.corpus.content}")

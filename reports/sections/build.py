@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 def sections(results: StudyResults) -> tuple[Section, ...]:
     """One section for each analysis that has anything to say, in the order of the page."""
-    of_runs = (
-        modalities.section(results),
-        gates.section(results),
-        attention.section(results),
-        corruption.section(results),
-        errors.section(results),
-    )
+    of_runs = ()
+    if results.foreign is None:
+        of_runs = (
+            modalities.section(results),
+            gates.section(results),
+            attention.section(results),
+            corruption.section(results),
+            errors.section(results),
+        )
     others = (search.section(results), _failures(results))
     asked = [scoped(section, results) for section in of_runs if section is not None]
     return (*asked, *(section for section in others if section is not None))
@@ -44,6 +46,8 @@ def figures(results: StudyResults) -> tuple[FigureBase, ...]:
     from reports.sections.search import figures as of_search
 
     rooms = (of_modalities, of_gates, of_attention, of_corruption, of_errors, of_search)
+    if results.foreign is not None:
+        rooms = (of_search,)
     return tuple(figure for room in rooms for figure in room.figures(results))
 
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def overviews(results: StudyResults, metric: MetricFacts) -> tuple[Section, ...]:
     """One section for each of them that has anything to say, in the order of the page."""
-    made = (all_arms(results, metric), by_item(results), calibration(results))
+    if results.foreign is not None:
+        # What these scores hold by item is the user's measure, not a loss.
+        made = (all_arms(results, metric),)
+    else:
+        made = (all_arms(results, metric), by_item(results), calibration(results))
     return tuple(section for section in made if section is not None)
 
 
@@ -27,4 +31,6 @@ def overview_figures(results: StudyResults, metric: MetricFacts) -> tuple[Figure
     from reports.sections.items.figures import ItemDifferences
     from reports.sections.reliability.figures import Reliability
 
+    if results.foreign is not None:
+        return (AverageRanks(results, metric),)
     return AverageRanks(results, metric), ItemDifferences(results), Reliability(results)

@@ -1,5 +1,7 @@
 """Two arms, paired by repeat: difference, interval, exact p, effect size, equivalence.
 
+Arms without common repeats are compared in unpaired.py, with the same kind of result.
+
 S studies, N pairs of a study.
 """
 
@@ -26,6 +28,56 @@ LARGE_T = 1000.0
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Two samples of repeats that are not paired.
+
+    Args:
+        arm, reference: numbers of repeats. variance, reference_variance: of their scores; NaN below two, 0 where all
+            that is left is rounding.
+    """
+
+    arm: int
+    reference: int
+    variance: float
+    reference_variance: float
+
+    @classmethod
+    def of(cls, arm: np.ndarray, reference: np.ndarray) -> Sizes:
+        """The samples of two arms; finite numbers."""
+        return cls(len(arm), len(reference), _variance(arm), _variance(reference))
+
+    def error(self, more: int = 0) -> float:
+        """The standard error of the difference of means, with so many more repeats of both arms.
+
+        NaN if an arm has fewer than two numbers.
+        """
+        if min(self.arm, self.reference) < 2:
+            return math.nan
+        return math.sqrt(self.variance / (self.arm + more) + self.reference_variance / (self.reference + more))
+
+    def freedom(self, more: int = 0) -> float:
+        """Degrees of freedom of Welch's test, with so many more repeats of both arms; 1 where neither arm varies.
+
+        NaN if an arm has fewer than two numbers.
+        """
+        if min(self.arm, self.reference) < 2:
+            return math.nan
+        m, n = self.arm + more, self.reference + more
+        one, other = self.variance / m, self.reference_variance / n
+        if one + other == 0:
+            return 1.0
+        share = one / (one + other)
+        return 1 / (share**2 / (m - 1) + (1 - share) ** 2 / (n - 1))
+
+
+def _variance(scores: np.ndarray) -> float:
+    if len(scores) < 2:
+        return math.nan
+    deviation = float(scores.std(ddof=1))
+    return 0.0 if deviation <= ROUNDING * float(np.abs(scores).max()) else deviation**2
+
+
+@dataclass(frozen=True)
 class Paired:
     """What the repeats say about arm − reference, before any correction for other comparisons.
 
@@ -42,6 +94,9 @@ class Paired:
         overlap: the Nadeau–Bengio term in both intervals.
         shared: whether all repeats tested the same items: then all of the above holds for these items alone.
         new_items: the difference on new items of the corpus where ``shared``; None where nothing is known of it.
+        sizes: of the two samples, where repeats are not paired; None where they are. Then ``difference`` has Welch's
+            interval, ``p`` is of the permutation test, ``effect_size`` is Hedges' g, and ``won`` and ``tied`` count
+            couples of one repeat of either arm.
     """
 
     difference: Estimate
@@ -57,16 +112,32 @@ class Paired:
     effect_high: float = math.nan
     shared: bool = False
     new_items: NewItems | None = None
+    sizes: Sizes | None = None
 
     @property
     def n(self) -> int:
-        """Pairs."""
+        """Pairs; of samples that are not paired, the repeats of the smaller one."""
         return self.difference.n
 
     @property
+    def couples(self) -> int:
+        """What ``won`` and ``tied`` are counted of: pairs, or couples of one repeat of either arm."""
+        return self.n if self.sizes is None else self.sizes.arm * self.sizes.reference
+
+    @property
     def share_won(self) -> float:
-        """Share of repeats in which the arm is better, a tie counting half; NaN for n = 0."""
-        return (self.won + self.tied / 2) / self.n if self.n else math.nan
+        """Share of the couples in which the arm is better, a tie counting half; NaN for n = 0."""
+        return (self.won + self.tied / 2) / self.couples if self.couples else math.nan
+
+    def error(self, more: int = 0) -> float:
+        """The standard error of the difference with so many more repeats, its standard deviation as observed."""
+        if self.sizes is not None:
+            return self.sizes.error(more)
+        return self.difference.deviation * math.sqrt(1 / (self.n + more) + self.overlap)
+
+    def freedom(self, more: int = 0) -> float:
+        """Degrees of freedom of its t-test, with so many more repeats."""
+        return self.n + more - 1 if self.sizes is None else self.sizes.freedom(more)
 
     @property
     def claimed(self) -> Estimate:
@@ -141,13 +212,17 @@ def effect_interval(effect: float, n: int, alpha: float = 0.05, overlap: float =
     """
     if math.isnan(effect) or n < 2:
         return math.nan, math.nan
-    scale = math.sqrt(1 / n + overlap)
+    return noncentral_interval(effect, math.sqrt(1 / n + overlap), n - 1, alpha)
+
+
+def noncentral_interval(effect: float, scale: float, freedom: float, alpha: float) -> tuple[float, float]:
+    """The interval of an effect size whose t is ``effect / scale``, see :func:`effect_interval`."""
     # The function knows positive t alone; the interval of −t is the mirror image.
     t, shares = abs(effect) / scale, (1 - alpha / 2, alpha / 2)
     if t > LARGE_T:
-        low, high = (scale * t * math.sqrt(float(chdtri(n - 1, share)) / (n - 1)) for share in shares)
+        low, high = (scale * t * math.sqrt(float(chdtri(freedom, share)) / freedom) for share in shares)
     else:
-        low, high = (scale * float(nctdtrinc(n - 1, share, t)) for share in shares)
+        low, high = (scale * float(nctdtrinc(freedom, share, t)) for share in shares)
     return (low, high) if effect >= 0 else (-high, -low)
 
 
@@ -179,8 +254,7 @@ def equivalence_p(paired: Paired, margin: float) -> float:
     if difference.deviation == 0:
         return 0.0 if inside >= 0 else 1.0
     # The test against the nearer edge has the larger p.
-    t = inside / (difference.deviation * math.sqrt(1 / difference.n + paired.overlap))
-    return float(stdtr(difference.n - 1, -t))
+    return float(stdtr(paired.freedom(), -inside / paired.error()))
 
 
 def paired_differences(arm: Sequence[float] | np.ndarray, reference: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -28,6 +28,24 @@ def floor(n: int) -> float:
     return 2.0 / 2 ** min(n, ENUMERATED + 1)
 
 
+def unpaired_floor(arm: int, reference: int) -> float:
+    """The smallest two-sided permutation p that two samples of these sizes can give; 1 where one is empty.
+
+    Of the ways to name the repeats the observed one is extreme, and with samples of one size so is its mirror image.
+    Where relabellings are drawn rather than enumerated it is 1/2¹⁶, the smallest that the draw can show.
+
+    Example:
+        >>> unpaired_floor(3, 3), unpaired_floor(3, 4)
+        (0.1, 0.02857142857142857)
+    """
+    if min(arm, reference) < 1:
+        return 1.0
+    ways = math.comb(arm + reference, arm)
+    if ways > PATTERNS:
+        return 1.0 / PATTERNS
+    return min(1.0, (2.0 if arm == reference else 1.0) / ways)
+
+
 def family_floors(sizes: Sequence[int]) -> list[float]:
     """The smallest p after Holm that each comparison of a family can give.
 
@@ -40,8 +58,11 @@ def family_floors(sizes: Sequence[int]) -> list[float]:
     return holm([floor(n) for n in sizes])
 
 
-def needed(alpha: float, comparisons: int = 1) -> int | None:
+def needed(alpha: float, comparisons: int = 1, paired: bool = True) -> int | None:
     """The smallest number of repeats with which m comparisons could decide anything at level alpha.
+
+    Args:
+        paired: whether arms are compared repeat by repeat; otherwise the number is of repeats of each arm.
 
     Returns:
         None where even the most extreme p that is ever computed cannot reach it.
@@ -50,6 +71,9 @@ def needed(alpha: float, comparisons: int = 1) -> int | None:
         >>> needed(0.05), needed(0.05, 7)
         (6, 9)
     """
+    if not paired:
+        enough = (n for n in range(2, ENUMERATED + 1) if comparisons * unpaired_floor(n, n) <= alpha)
+        return next(enough, None)
     n = max(2, math.ceil(1 + math.log2(max(comparisons, 1) / alpha)))
     # The logarithm may round either way at a power of two.
     while n > 2 and comparisons * floor(n - 1) <= alpha:

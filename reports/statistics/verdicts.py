@@ -33,7 +33,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
 from reports.statistics.comparisons import Paired
-from reports.statistics.floors import floor
+from reports.statistics.floors import floor, unpaired_floor
 from reports.statistics.intervals import t_quantile
 from reports.statistics.multiplicity import holm
 
@@ -138,11 +138,11 @@ def _decision(paired: Paired, hurdle: _Hurdle, rules: _Rules, floor_holm: float,
         family=family,
     )
     if verdict.endswith(THESE_ITEMS):
-        return replace(decision, in_the_end=_at(paired, hurdle, rules, paired.n + FAR))
+        return replace(decision, in_the_end=_at(paired, hurdle, rules, FAR))
     if verdict != "undecided":
         return decision
     more, reason = _more_repeats(paired, hurdle, rules)
-    would_be = None if more is None else _at(paired, hurdle, rules, paired.n + more)
+    would_be = None if more is None else _at(paired, hurdle, rules, more)
     return replace(decision, more=more, would_be=would_be, reason=reason)
 
 
@@ -241,25 +241,30 @@ def _more_repeats(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> tuple[int |
     """About how many more repeats would decide the comparison, were all else as observed; or why none can be named."""
     if not _ever(paired, hurdle, rules):
         return None, NO_DIFFERENCE if paired.difference.mean == 0 and rules.margin is None else OVERLAP
-    if _at(paired, hurdle, rules, paired.n + FAR) is None:
+    if _at(paired, hurdle, rules, FAR) is None:
         return None, f"over {FAR} more repeats"
     # Both p fall with n and the interval shrinks, so the first n that decides is found by halving.
     few, many = 0, FAR
     while many - few > 1:
         middle = (few + many) // 2
-        few, many = (few, middle) if _at(paired, hurdle, rules, paired.n + middle) else (middle, many)
+        few, many = (few, middle) if _at(paired, hurdle, rules, middle) else (middle, many)
     return many, None
 
 
-def _at(paired: Paired, hurdle: _Hurdle, rules: _Rules, n: int) -> Verdict | None:
-    """The verdict of n repeats at the observed difference and standard deviation; None: they decide nothing.
+def _at(paired: Paired, hurdle: _Hurdle, rules: _Rules, more: int) -> Verdict | None:
+    """The verdict of so many more repeats at the observed difference and standard deviation; None: no decision.
 
-    The sign-flip p is taken as a paired t-test's, which it follows closely, and never below its floor.
+    The sign-flip p is taken as a paired t-test's, which it follows closely, and never below its floor; the permutation
+    p of samples that are not paired likewise.
     """
-    mean, deviation = paired.difference.mean, paired.difference.deviation
-    p = max(floor(n), _t_p(mean, deviation * math.sqrt(1 / n), n - 1))
-    p_t = _t_p(mean, error := deviation * math.sqrt(1 / n + paired.overlap), n - 1)
-    if _inside(rules, mean, error, n - 1):
+    n, sizes = paired.n + more, paired.sizes
+    mean, error, freedom = paired.difference.mean, paired.error(more), paired.freedom(more)
+    p_t = _t_p(mean, error, freedom)
+    if sizes is not None:
+        p = max(unpaired_floor(sizes.arm + more, sizes.reference + more), p_t)
+    else:
+        p = max(floor(n), _t_p(mean, paired.difference.deviation * math.sqrt(1 / n), n - 1))
+    if _inside(rules, mean, error, freedom):
         repeats: Verdict = "equivalent"
     elif hurdle.factor * p <= rules.alpha and hurdle.factor_t * p_t <= rules.alpha:
         repeats = rules.side(mean)

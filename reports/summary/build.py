@@ -10,23 +10,25 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
-from mmcore.measures import MEASURES
 from reports.checks import run_checks
 from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
+from reports.model.section import Section
 from reports.records.frame import StudyResults
 from reports.sections.build import sections
 from reports.sections.standard import overviews
 from reports.statistics.bootstrap import bca, interquartile_mean, mean
-from reports.statistics.comparisons import Paired, compare
+from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate, estimate, finite
 from reports.statistics.verdicts import decide
+from reports.summary.across import across_section
 from reports.summary.effects import cost_to_decide, in_original_units
 from reports.summary.flips import flips
 from reports.summary.looks import looks_text, sequential_facts
-from reports.summary.methods import covers_text, families_text
+from reports.summary.methods import covers_text, families_by_part, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
-from reports.summary.sentences import paired_means, verdict_text
+from reports.summary.sentences import CORPUS, DATA, paired_means, verdict_text
+from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
 from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
@@ -46,15 +48,20 @@ def summarise(results: StudyResults) -> Summary:
     """
     study = results.study
     metric = _metric_facts(results)
-    _check_measured(results, metric)
+    if results.foreign is None or not results.foreign.by_part:
+        _check_measured(results, metric)
     components = _components(results, metric)
     nothing = tuple(c for c in components if _all_nan(results, metric.measure, c))
     monitoring = monitoring_of(results)
-    primary = _comparisons(results, metric, [metric.component], monitoring)
+    by_part = results.foreign is not None and results.foreign.by_part
+    primary = [] if by_part else _comparisons(results, metric, [metric.component], monitoring)
     # A single component is the whole: comparing it again would test the same difference twice.
     single = metric.component is None and len(components) == 1
     others = [] if single else [c for c in components if c != metric.component and c not in nothing]
-    by_component = _comparisons(results, metric, others, monitoring)
+    if by_part:
+        by_component = _by_part(results, metric, components)
+    else:
+        by_component = _comparisons(results, metric, others, monitoring)
     asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
     arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
     baselines = _baselines(results, metric, components)
@@ -82,6 +89,7 @@ def summarise(results: StudyResults) -> Summary:
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
                 lead=dominance_text(dominance_of(results, row, by_component)),
+                elsewhere=CORPUS if results.foreign is None else DATA,
             )
             for row in primary
         ),
@@ -94,7 +102,7 @@ def summarise(results: StudyResults) -> Summary:
         flips=flips(results),
         measures=_measures(results, [b.name for b in baselines]),
         families=_families(results, metric, len(primary), len(by_component), monitoring),
-        covers=covers_text(results.overlap, results.drawn),
+        covers=covers_text(results.overlap, results.drawn) if results.foreign is None else results.foreign.covers,
         missing=dict(results.corpus.missing),
         quality=quality_table(results.quality),
         quality_by_modality=quality_by_modality(results.quality),
@@ -103,13 +111,42 @@ def summarise(results: StudyResults) -> Summary:
         provenance=provenance_of(results),
         sections=(*overviews(results, metric), *sections(results)),
         sequential=None if monitoring is None else sequential_facts(monitoring, primary, arms),
+        native=results.foreign is None,
+        ran=results.foreign is None or results.foreign.ran,
+        part="component" if results.foreign is None else results.foreign.part,
+        across=_across(results, metric, by_component, arms) if by_part else None,
     )
+
+
+def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> list[ComparisonRow]:
+    """One family for each pair: its comparisons on every data set, in the order of pairs."""
+    study, rows = results.study, []
+    for pair in study.known_pairs:
+        family = contrasts(results, metric.measure, [(pair, part) for part in components])
+        decisions = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=metric.higher_is_better)
+        tested = tested_text(results) if results.shared else ""
+        rows += [
+            ComparisonRow(*pair, part, paired, decision, study.margin, None, tested)
+            for part, paired, decision in zip(components, family, decisions, strict=True)
+        ]
+    return rows
+
+
+def _across(
+    results: StudyResults, metric: MetricFacts, rows: Sequence[ComparisonRow], arms: Sequence[ArmRow]
+) -> Section | None:
+    if results.foreign is None or not rows:
+        return None
+    part, alpha = results.foreign.part, results.study.alpha
+    return across_section(rows, arms, part, alpha=alpha, higher_is_better=metric.higher_is_better)
 
 
 def _families(
     results: StudyResults, metric: MetricFacts, primary: int, by_component: int, monitoring: Monitoring | None
 ) -> str:
     """How comparisons were corrected, or why there is nothing to compare."""
+    if not primary and by_component and results.foreign is not None:
+        return families_by_part(results.foreign.part, len(results.study.known_pairs), by_component)
     if primary:
         return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(monitoring)
     if results.study.to_be_found:
@@ -128,6 +165,7 @@ def _metric_facts(results: StudyResults) -> MetricFacts:
         component=metric.component,
         meaning=measure.meaning,
         higher_is_better=measure.higher_is_better,
+        whole=measure.whole,
     )
 
 
@@ -171,14 +209,12 @@ def _comparisons(
 ) -> list[ComparisonRow]:
     """One family: the study's pairs on each of the components, without arms that a search has yet to find."""
     study = results.study
-    asked, family = [], []
-    for component in components:
-        scores = by_repeat(results, metric.measure, component)
-        for pair in study.known_pairs:
-            asked.append((*pair, component if component != metric.component else None))
-            size = len(components) * len(study.known_pairs)
-            family.append(_compare(results, metric, component, scores, pair, monitoring, size))
-    whole = MEASURES[metric.measure].whole
+    asked = [(pair, component) for component in components for pair in study.known_pairs]
+    if monitoring is None:
+        family = contrasts(results, metric.measure, asked)
+    else:
+        family = [_in_course(results, metric, *one, monitoring, len(asked)) for one in asked]
+    whole = study.metric.measure.whole
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
@@ -186,37 +222,33 @@ def _comparisons(
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
         ComparisonRow(
-            arm,
-            reference,
-            component,
+            *pair,
+            component if component != metric.component else None,
             paired,
             decision,
             margin,
-            monitoring.looks[arm, reference] if monitoring else None,
+            monitoring.looks[pair] if monitoring else None,
             tested,
-            neither_beats_it(results, (arm, reference), component or metric.component),
+            neither_beats_it(results, pair, component),
         )
-        for (arm, reference, component), paired, decision in zip(asked, family, decisions, strict=True)
+        for (pair, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]
 
 
-def _compare(
+def _in_course(
     results: StudyResults,
     metric: MetricFacts,
-    component: str | None,
-    scores: dict[str, np.ndarray],
     pair: tuple[str, str],
-    monitoring: Monitoring | None,
+    component: str | None,
+    monitoring: Monitoring,
     comparisons: int,
 ) -> Paired:
+    scores = by_repeat(results, metric.measure, component)
     one, other = (scores[name] for name in pair)
     alpha, higher = results.study.alpha, metric.higher_is_better
-    if monitoring is None:
-        paired = compare(one, other, alpha=alpha, overlap=results.overlap, higher_is_better=higher)
-    else:
-        paired = compare_in_course(
-            monitoring, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
-        )
+    paired = compare_in_course(
+        monitoring, pair, one, other, alpha=alpha, higher_is_better=higher, comparisons=comparisons
+    )
     return with_new_items(results, paired, pair, metric.measure, component, one - other, monitoring)
 
 
@@ -228,6 +260,8 @@ def _column(table: pd.DataFrame, name: str) -> np.ndarray:
 def _means(results: StudyResults, metric: MetricFacts, row: ComparisonRow) -> tuple[float, float]:
     scores = by_repeat(results, metric.measure, metric.component)
     read = slice(row.looks.repeats if row.looks is not None and row.looks.done else None)
+    if not results.paired:
+        return estimate(scores[row.arm]).mean, estimate(scores[row.reference]).mean
     return paired_means(scores[row.arm][read], scores[row.reference][read])
 
 
@@ -295,11 +329,12 @@ def _baseline_mean(
 
 def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureRow, ...]:
     """Every measure that was taken, in the order of :data:`MEASURES`, the whole before its components."""
+    known = results.measures
     study, units = results.study, results.corpus.units
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     # A component of one parameter has its error twice, under the component and under the parameter.
     keys = [k for k in results.measured if k[2] is not None or k[:2] not in with_parameters]
-    rank = {name: i for i, name in enumerate([*MEASURES, *(m for m, _, _ in keys if m not in MEASURES)])}
+    rank = {name: i for i, name in enumerate([*known, *(m for m, _, _ in keys if m not in known)])}
     rows = []
     for measure, component, parameter in sorted(keys, key=lambda k: (rank[k[0]], k[1] is not None)):
         every = results.table(measure, component, "all", parameter)
@@ -307,7 +342,7 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
         rows.append(
             MeasureRow(
                 measure=measure,
-                title=MEASURES[measure].title if measure in MEASURES else measure,
+                title=known[measure].title if measure in known else measure,
                 component=component,
                 parameter=parameter,
                 unit=units.get(parameter, "") if parameter else "",

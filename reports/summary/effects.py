@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmcore.measures import MEASURES
 from reports.model.report import ComparisonRow
 from reports.numbers import counted, duration, number
 from reports.records.frame import StudyResults
@@ -41,7 +40,7 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
                 told.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
         if told:
             more = f" and {len(told) - MOST} more in the table of measures" if len(told) > MOST else ""
-            sentences.append(f"{MEASURES[measure].title}: {', '.join(told[:MOST])}{more}.")
+            sentences.append(f"{results.measures[measure].title}: {', '.join(told[:MOST])}{more}.")
     return " ".join(s[:1].upper() + s[1:] for s in sentences)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mmcore.facts import Drawn
@@ -27,8 +28,24 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     return text + " The correction is Holm's. Claims of equivalence are not corrected for their number."
 
 
+def families_by_part(part: str, pairs: int, comparisons: int) -> str:
+    """The same where each part has verdicts of its own."""
+    each = comparisons // pairs
+    return (
+        f"{counted(comparisons, 'comparison')}: {counted(pairs, 'pair')} of arms, each on {counted(each, part)}. The "
+        f"{part}s of a pair are one family, corrected by Holm; pairs are not corrected for one another. Claims of "
+        "equivalence are not corrected for their number."
+    )
+
+
 def how_tested(rows: Sequence[ComparisonRow]) -> str:
     """Which test made the p of comparisons, for captions: exact only where every sign pattern was read."""
+    sizes = [row.paired.sizes for row in rows if row.paired.sizes is not None]
+    if sizes:
+        ways = [math.comb(one.arm + one.reference, one.arm) for one in sizes]
+        exact = " exact" if max(ways) <= PATTERNS else ""
+        drawn = f" over {PATTERNS:,} of the possible relabellings" if max(ways) > PATTERNS else ""
+        return f"a two-sided{exact} permutation test{drawn}, with Welch's t-test beside it"
     pairs = [row.paired.n for row in rows]
     sampled = f"{PATTERNS:,} of the possible sign patterns"
     if max(pairs, default=0) <= ENUMERATED:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from mmcore.config import ForeignConfig, RunConfig
 from mmcore.facts import Drawn
 from mmcore.frozen import without_defaults
 from mmcore.record import Run
 from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
 from reports.numbers import counted, listing, percent
 from reports.records.frame import StudyResults
+from reports.records.origin import Foreign, Origin
 from reports.summary.methods import drawn_text
 from reports.summary.splits import splits_of
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy
 
 T = TypeVar("T", bound=Hashable)
 
@@ -48,6 +50,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         ("First run started", min((run.started for run in runs if run.started), default="")),
         ("Last run finished", max((run.finished for run in runs), default="")),
         ("Home", caller.home),
+        *_of_foreign(results.foreign),
     ]
     return tuple((label, str(value)) for label, value in facts if value)
 
@@ -70,12 +73,20 @@ def provenance_of(results: StudyResults) -> Provenance:
         ),
         splits=splits_of(results),
         environment=made_with(results.runs),
-        configs={arm.name: without_defaults(arm.config) for arm in study.arms},
+        configs={arm.name: _placed(arm.config, results.origin) for arm in study.arms},
         runs=tuple(
             RunName(run.arm, run.repeat, run.fingerprint, run.status, run.reused_from(study.name))
             for run in results.runs
         ),
     )
+
+
+def _placed(config: RunConfig | ForeignConfig, origin: Origin) -> Mapping[str, Any]:
+    """A config without defaults, its corpus named as in the rest of the report."""
+    if isinstance(config, ForeignConfig):
+        return config.settings
+    plain = without_defaults(config)
+    return plain if origin.corpus_path is None else plain | {"corpus": origin.corpus_path}
 
 
 def made_with(runs: Sequence[Run]) -> MadeWith:
@@ -95,13 +106,24 @@ def made_with(runs: Sequence[Run]) -> MadeWith:
     )
 
 
-def _numbered(study: ResolvedStudy) -> str:
+def _of_foreign(foreign: Foreign | None) -> Sequence[tuple[str, object]]:
+    """How scores of other code were read and compared."""
+    if foreign is None:
+        return ()
+    return (
+        *foreign.notes,
+        ("Compared", f"{'repeat by repeat' if foreign.paired else 'unpaired'}. {foreign.pairing}".strip()),
+        ("Repeats", ", ".join(f"{i} = {name}" for i, name in enumerate(foreign.repeats))),
+    )
+
+
+def _numbered(study: AnyStudy) -> str:
     """Which repeats, where they are not the first ones: they share no split and no seed with those before."""
     numbers = study.numbers
     return f"{numbers[0]} to {numbers[-1]}" if numbers[0] else ""
 
 
-def _matched(study: ResolvedStudy) -> str:
+def _matched(study: AnyStudy) -> str:
     if study.match is None:
         return ""
     return f"by {study.match.by}, to {percent(study.match.tolerance)} of arm '{study.reference}'"
@@ -124,6 +146,7 @@ def _dirty(runs: Sequence[Run]) -> str:
 
 
 def _groups(done: Sequence[Run], drawn: Drawn) -> str:
+    done = [run for run in done if run.split.sides]
     if not done:
         return ""
     parts = [f"{part} {_span([run.split.groups(part) for run in done])}" for part in ("train", "test")]

@@ -17,6 +17,10 @@ from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.summary.looks import adjusted, open_text, sequential_p
 from reports.summary.undecided import equals, undecided_cell, undecided_text
 
+CORPUS = "on another corpus, or with other settings than this study's"
+DATA = "on other data, or with other settings of the arms"
+"""Where a verdict on scores of other code need not hold."""
+
 
 def verdict_text(
     row: ComparisonRow,
@@ -31,6 +35,7 @@ def verdict_text(
     units: str = "",
     cost: str = "",
     lead: str = "",
+    elsewhere: str = CORPUS,
 ) -> VerdictText:
     """One comparison on the study's metric, in words for a reader who knows no statistics.
 
@@ -40,6 +45,7 @@ def verdict_text(
         repeats: repeats of the study.
         components: the same two arms compared per component.
         nothing_to_predict: components without any score.
+        elsewhere: where and how a verdict need not hold.
         units, cost: sentences of :mod:`reports.summary.effects`. lead: a sentence of :mod:`reports.verdicts.dominance`.
     """
     opening, middle = _WORDS[row.decision.side]
@@ -50,7 +56,7 @@ def verdict_text(
         opening=opening,
         middle=middle,
         evidence=_evidence(row, means, metric, alpha, repeats),
-        not_shown=_not_shown(row, metric, alpha, margin),
+        not_shown=_not_shown(row, elsewhere, alpha, margin),
         parts=_parts(components, nothing_to_predict),
         units=units,
         cost=cost,
@@ -89,9 +95,8 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
     paired = row.paired
     n, difference = paired.n, paired.difference
     if n == 0:
-        return f"No repeat has a score for both arms (0 of {repeats})."
-    text = f"Over {counted(n, 'paired repeat')} of {repeats}" if n != repeats else f"Over {counted(n, 'paired repeat')}"
-    text += f", the mean {metric.title} is {number(means[0])} against {number(means[1])}"
+        return f"No repeat has a score for both arms (0 of {repeats})." if paired.sizes is None else _no_score(row)
+    text = f"{_over(row, repeats)}, the mean {metric.title} is {number(means[0])} against {number(means[1])}"
     if difference.mean == 0:
         text += ": no difference"
     else:
@@ -99,12 +104,33 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
     if n < 2 or math.isnan(difference.low):
         return text + "."
     text += _edges(row, alpha)
-    if paired.tied == n:
+    if paired.tied == paired.couples:
         text += " The scores are equal in every repeat."
     else:
-        text += f" '{row.arm}' was ahead in {paired.won} of {counted(n, 'repeat')}"
+        of = counted(paired.couples, "repeat" if paired.sizes is None else "couple")
+        text += f" '{row.arm}' was ahead in {paired.won} of {of}"
+        text += "" if paired.sizes is None else " of one repeat of either arm"
         text += f" and tied in {paired.tied}." if paired.tied else "."
     return f"{text} {_tests(row, alpha)}."
+
+
+def _over(row: ComparisonRow, repeats: int) -> str:
+    """The repeats that a comparison rests on."""
+    n, sizes = row.paired.n, row.paired.sizes
+    if sizes is not None:
+        return (
+            f"Over {counted(sizes.arm, 'repeat')} of '{row.arm}' and {sizes.reference} of '{row.reference}', which "
+            "are not paired"
+        )
+    return f"Over {counted(n, 'paired repeat')}" + (f" of {repeats}" if n != repeats else "")
+
+
+def _no_score(row: ComparisonRow) -> str:
+    sizes = row.paired.sizes
+    without = [
+        f"'{name}'" for name, n in ((row.arm, sizes and sizes.arm), (row.reference, sizes and sizes.reference)) if not n
+    ]
+    return f"No repeat of {listing(without)} has a score."
 
 
 def _edges(row: ComparisonRow, alpha: float) -> str:
@@ -152,13 +178,13 @@ def effect_interval_text(paired: Paired) -> str:
     return f"{two_digits(paired.effect_low)} to {two_digits(paired.effect_high)}"
 
 
-def _not_shown(row: ComparisonRow, metric: MetricFacts, alpha: float, margin: float | None) -> str:
+def _not_shown(row: ComparisonRow, elsewhere: str, alpha: float, margin: float | None) -> str:
     decision = row.decision
     if waits := open_text(row):
         return waits
     match decision.verdict:
         case "better" | "worse":
-            return "Not shown: that the same holds on another corpus, or with other settings than this study's."
+            return f"Not shown: that the same holds {elsewhere}."
         case "better on these items" | "worse on these items":
             return f"{_only_these_items(row, alpha)} Nor is it shown for another corpus, or for other settings."
         case "equivalent":
@@ -216,18 +242,23 @@ def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
 
 def _too_few(row: ComparisonRow, alpha: float) -> str:
     paired, decision = row.paired, row.decision
-    least = needed(alpha, decision.family)
+    least = needed(alpha, decision.family, paired.sizes is None)
     compared = counted(decision.family, "comparison")
     if least is None:
         return f"With {compared}, no number of repeats can show anything at {alpha:g}."
     text = ""
     if paired.n:
-        text = f"With {counted(paired.n, 'paired repeat')}, no p can be below {probability(paired.floor, alpha)}"
+        sizes = paired.sizes
+        with_them = (
+            counted(paired.n, "paired repeat") if sizes is None else f"{sizes.arm} and {sizes.reference} repeats"
+        )
+        text = f"With {with_them}, no p can be below {probability(paired.floor, alpha)}"
         if decision.family > 1:
             text += f", or {probability(decision.floor_holm, alpha)} after Holm's correction for {compared}"
         text += ", however large the effect. "
     need = "needs" if decision.family == 1 else "need"
     text += f"To show anything at {alpha:g}, {compared} {need} at least {least} repeats"
+    text += "" if paired.sizes is None else " of each arm"
     return text + (f": {least - paired.n} more." if paired.n and least > paired.n else ".")
 
 

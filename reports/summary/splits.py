@@ -16,7 +16,8 @@ def splits_of(results: StudyResults) -> Splits:
     """The split of every repeat that has a finished run."""
     first: dict[int, tuple[str, SplitFacts]] = {}
     for run in results.done:
-        first.setdefault(run.repeat, (run.arm, run.split))
+        if run.split.sides:
+            first.setdefault(run.repeat, (run.arm, run.split))
     places = cast(dict[tuple[str, int], list[int]], results.items.groupby(["arm", "repeat"], sort=False).indices)
     repeats = []
     for repeat, (arm, split) in sorted(first.items()):

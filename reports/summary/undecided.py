@@ -28,6 +28,7 @@ def _hurdle(row: ComparisonRow, alpha: float) -> str:
     """Empty if neither test shows a difference, even without correction."""
     paired, decision = row.paired, row.decision
     flip, t_test = paired.p <= alpha, paired.p_t <= alpha
+    name = "sign-flip test" if paired.sizes is None else "permutation test"
     if flip and t_test:
         return _after_holm(row, alpha)
     if flip:
@@ -36,13 +37,13 @@ def _hurdle(row: ComparisonRow, alpha: float) -> str:
         )
         why = ", which accounts for the training data that repeats share," if paired.overlap > 0 else ""
         return (
-            f"The sign-flip test speaks for a difference ({equals('p', paired.p, alpha)}{corrected}), but the t-test "
+            f"The {name} speaks for a difference ({equals('p', paired.p, alpha)}{corrected}), but the t-test "
             f"of the interval{why} does not ({equals('p', paired.p_t, alpha)}); both must."
         )
     if t_test:
         return (
-            f"The t-test of the interval speaks for a difference ({equals('p', paired.p_t, alpha)}), but the sign-flip "
-            f"test, which assumes no shape of the scores, does not ({equals('p', paired.p, alpha)}); both must."
+            f"The t-test of the interval speaks for a difference ({equals('p', paired.p_t, alpha)}), but the {name}, "
+            f"which assumes no shape of the scores, does not ({equals('p', paired.p, alpha)}); both must."
         )
     return ""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmcore.measures import MEASURES
 from reports.model.report import ComparisonRow
 from reports.numbers import listing, percent
 from reports.records.frame import StudyResults
@@ -104,7 +103,7 @@ def dominance_of(results: StudyResults, row: ComparisonRow, by_component: Sequen
     """
     metric = results.study.metric
     own = [c for c in by_component if (c.arm, c.reference) == (row.arm, row.reference)]
-    if metric.component is not None or MEASURES[metric.measure.name].whole is None or len(own) < 2:
+    if metric.component is not None or metric.measure.whole is None or len(own) < 2:
         return None
     read = slice(row.looks.repeats if row.looks is not None and row.looks.done else None)
     toward_better = 1 if metric.measure.higher_is_better else -1

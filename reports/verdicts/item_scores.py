@@ -12,7 +12,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from mmcore.measures import MEASURES
 from mmcore.skill import skills_of
 from reports.numbers import counted
 from reports.records.frame import StudyResults
@@ -25,7 +24,8 @@ from reports.verdicts.monitoring import Monitoring
 class ItemScores:
     """What the runs did on each group of test items, and their measures on resamples of the groups.
 
-    Rests on the records' outcomes by item and parameter. Records of earlier versions have none; their losses by item
+    Rests on the records' outcomes by item and parameter. Scores of other code have the user's measure by item instead.
+    Records of earlier versions have no outcomes; their losses by item
     and component serve for skill and loss, and no other measure can be had.
     """
 
@@ -47,6 +47,8 @@ class ItemScores:
         self._value_N = {name: rows[name].to_numpy(float) for name in ("loss", "naive_loss", "error")}
         self._cells_N: list[Sequence[Sequence[int]] | None] = list(rows["cells"])
         self._of = cast("dict[tuple[str, str], np.ndarray]", rows.groupby(["arm", "parameter"], sort=False).indices)
+        self._own = results.foreign is not None
+        self._whole = {name: measure.whole for name, measure in results.measures.items()}
         self._known: dict[tuple[str, str | None, str], np.ndarray | None] = {}
         self._rests_on: dict[tuple[str, str | None, str], float] = {}
 
@@ -87,7 +89,7 @@ class ItemScores:
 
     def _weights(self, measure: str, at: np.ndarray) -> list[np.ndarray]:
         """Counted targets by group of one parameter, over all repeats; for measures by class, of each class."""
-        if measure not in CLASS_MEASURES or measure == "accuracy" or self._cells_N[at[0]] is None:
+        if self._own or measure not in CLASS_MEASURES or measure == "accuracy" or self._cells_N[at[0]] is None:
             return [np.bincount(self._place_N[at] % self.groups, self._count_N[at], self.groups)]
         cells = [
             (self._place_N[row] % self.groups, cell[0], cell[2]) for row in at for cell in self._cells_N[row] or ()
@@ -103,11 +105,14 @@ class ItemScores:
         known = [part for part in parts if part is not None]
         if not known:
             return None
-        together = sum_of_known if MEASURES[measure].whole == "sum" else mean_of_known
+        together = sum_of_known if self._whole[measure] == "sum" else mean_of_known
         return together(np.stack(known, -1))
 
     def _of_component(self, measure: str, component: str, arm: str) -> np.ndarray | None:
         rows = [self._of[arm, p] for p, its in self.parameters.items() if its == component and (arm, p) in self._of]
+        if self._own:
+            # The user's measure by item: its mean over the items of a resample.
+            return mean_of_known(self._means("loss", rows)) if rows else None
         classes = [at for at in rows if self._cells_N[at[0]] is not None]
         match measure:
             case "skill":

@@ -22,7 +22,7 @@ from reports.records.frame import StudyResults
 from reports.statistics.comparisons import Paired
 from reports.statistics.sequential import Rule, before_looks, compare_sequentially
 from reports.statistics.verdicts import Decision, decide
-from studies.resolved import ResolvedStudy
+from studies.resolved import AnyStudy
 
 DECIDED = ("better", "worse", "equivalent")
 """Verdicts at which a comparison gets no more repeats."""
@@ -63,7 +63,7 @@ class Monitoring:
         return max((looks.done for looks in self.looks.values()), key=len)
 
 
-def rule_of(study: ResolvedStudy) -> Rule | None:
+def rule_of(study: AnyStudy) -> Rule | None:
     """The looks of a sequential study; None where repeats are fixed."""
     written = study.sequential
     return None if written is None else Rule(written.min, written.max, written.step)
@@ -172,7 +172,7 @@ def _at_every_look(
     return found
 
 
-def _decide(study: ResolvedStudy, family: Sequence[Paired]) -> list[Decision]:
+def _decide(study: AnyStudy, family: Sequence[Paired]) -> list[Decision]:
     higher = study.metric.measure.higher_is_better
     return decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=higher)
 

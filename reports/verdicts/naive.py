@@ -9,7 +9,12 @@ from reports.statistics.intervals import Estimate, estimate
 
 
 def skill_of(results: StudyResults, arm: str, component: str | None = None) -> Estimate:
-    """An arm's skill on test items over its repeats; n = 0 where no run measured it."""
+    """An arm's skill on test items over its repeats; n = 0 where no run measured it.
+
+    A user's own measure of that name is not this one.
+    """
+    if results.foreign is not None:
+        return estimate([])
     table = results.table("skill", component)
     values = table[arm].to_numpy(float) if arm in table else []
     return estimate(values, 1 - results.study.alpha, results.overlap)

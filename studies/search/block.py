@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,8 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from mmcore.config import Overrides
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
-from mmcore.measures import MEASURES, Metric, parse_metric
+from mmcore.limits import Thousand, TrialCount
+from mmcore.measures import MEASURES, Measure, Metric, parse_metric
 from mmcore.record import Record
 from mmcore.scores import value_of
 from studies.search.space import Choice, Hyperparameter, LogUniform, Uniform
@@ -43,7 +45,7 @@ hyperparameter."""
 class Budget(Frozen):
     """How much effort each arm's search may spend: a number of trials, or of epochs over all its trials."""
 
-    trials: PositiveInt | None = None
+    trials: TrialCount | None = None
     """Trials to reach, those of earlier calls included."""
     epochs: PositiveInt | None = None
     """Epochs never to exceed; a trial begins only if it would fit even without pruning."""
@@ -58,7 +60,7 @@ class Budget(Frozen):
 class Confirm(Frozen):
     """Which arms are retrained on fresh repeats after the search and then tested for the first time."""
 
-    best: PositiveInt = 1
+    best: Thousand = 1
     """Settings of scientific hyperparameters that become arms: the best, the second best …"""
     baselines: tuple[Baseline, ...] | None = None
     """Arms to beat, added where the study does not have them; None: all where loss weights are scientific
@@ -84,12 +86,12 @@ class Search(Frozen):
     """The method that ends bad trials early."""
     budget: Budget
     """Effort of each arm's search, the same for all."""
-    parallel: PositiveInt = 4
+    parallel: TrialCount = 4
     """At most this many trials run at a time, on any number of workers. A proposal only uses trials that are at least
     this many places before it, and waits for them, so it does not depend on which trial ended first.
     1: every proposal uses all trials before it. It has no effect if nothing is learned from other trials: with
     sampler random or grid, no pruner, and a budget of trials."""
-    repeats: PositiveInt = 2
+    repeats: Thousand = 2
     """S: repeats 0 … S−1 of every trial, the same for all trials and arms."""
     confirm: Confirm = Confirm()
     """What happens to the winners."""
@@ -165,13 +167,16 @@ class Objective:
         return value_of(self.metric, record.scores, "validation")
 
 
-def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objective:
+def parse_objective(
+    name: str, searched: tuple[str, ...], where: str, own: Mapping[str, Measure] | None = None
+) -> Objective:
     """Read an objective, and refuse one whose best value would mean nothing.
 
     Args:
         name: as written.
         searched: the paths of the space.
         where: file and line.
+        own: measures of the user's, by name.
 
     Raises:
         StudyError: an objective that depends on what is searched, reads test items, or is no measure.
@@ -212,6 +217,6 @@ def parse_objective(name: str, searched: tuple[str, ...], where: str) -> Objecti
             next_step=nearest(measure, [f"validation/{m}" for m in MEASURES]),
         )
     try:
-        return Objective(name, parse_metric(rest))
+        return Objective(name, parse_metric(rest, own))
     except ConfigError as error:
         raise StudyError(error.rule, next_step=error.next_step, where=where) from None

@@ -111,7 +111,7 @@ class ResolvedSearch:
 
     def select(self, config: RunConfig) -> Metric:
         """The metric by which the epoch of a trial is chosen."""
-        return parse_metric(config.training.select or self.usual)
+        return parse_metric(config.training.select or self.usual, config.measures)
 
     @property
     def lag(self) -> int | None:

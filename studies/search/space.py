@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -21,6 +22,7 @@ from pydantic import Field, PositiveInt, model_validator
 from mmcore.config import Overrides, override
 from mmcore.errors import StudyError
 from mmcore.frozen import Frozen
+from mmcore.limits import MOST_CELLS
 
 Role = Literal["nuisance", "scientific"]
 """nuisance: tuned for each arm with the same budget, so that none is judged by settings that suit another;
@@ -59,7 +61,7 @@ class _Range(_Hyperparameter):
     """The smallest value, itself included."""
     high: float
     """The largest value, itself included."""
-    points: Annotated[int, Field(ge=2)] | None = None
+    points: Annotated[int, Field(ge=2, le=MOST_CELLS)] | None = None
     """Values that a grid takes, at equal distances, both ends among them."""
 
     @model_validator(mode="after")
@@ -102,6 +104,9 @@ class Int(_Hyperparameter):
     def _ordered(self) -> Int:
         if not self.low < self.high:
             raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if (self.high - self.low) // self.step >= MOST_CELLS:
+            found = f"{(self.high - self.low) // self.step + 1:,}"
+            raise ValueError(f"at most {MOST_CELLS:,} values can be searched; from low to high there are {found}")
         if (self.high - self.low) % self.step:
             raise ValueError(f"steps of {self.step} from {self.low} do not reach {self.high}")
         return self
@@ -263,9 +268,16 @@ def cells(space: Space, config: Mapping[str, Any]) -> list[Draws]:
     """Every combination of a grid, as values of its axes by name; where a condition fails its axis is left out.
 
     Raises:
-        StudyError: an axis has no end of values.
+        StudyError: an axis has no end of values, or there are more than :data:`mmcore.limits.MOST_CELLS` settings.
     """
-    return [dict(drawn) for drawn in _branches(space, config, {})]
+    found = [dict(drawn) for drawn in islice(_branches(space, config, {}), MOST_CELLS + 1)]
+    if len(found) > MOST_CELLS:
+        raise StudyError(
+            f"a grid may have at most {MOST_CELLS:,} settings",
+            found="more",
+            next_step="Take fewer points or values, or choose another sampler",
+        )
+    return found
 
 
 def _branches(space: Space, config: Mapping[str, Any], fixed: Draws) -> Iterator[Draws]:

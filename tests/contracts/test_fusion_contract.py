@@ -71,6 +71,10 @@ class TestAdd(FusionContract):
         torch.testing.assert_close(found, shares[0] * embedded[0] + shares[1] * embedded[1] + shares[2] * embedded[2])
 
 
+class TestCustomFusion(FusionContract):
+    made_of: ClassVar = {"fusion": {"kind": "custom", "class": "contracts.own_contract_parts:Product"}}
+
+
 class TestDecision(FusionContract):
     made_of: ClassVar = {"fusion": {"kind": "decision"}}
 

@@ -21,3 +21,7 @@ class TestResidual(HeadContract):
 
 class TestTrackTokens(HeadContract):
     made_of: ClassVar = {"head": {"kind": "track_tokens", "layers": 2}}
+
+
+class TestCustomHead(HeadContract):
+    made_of: ClassVar = {"head": {"kind": "custom", "class": "contracts.own_contract_parts:Flat"}}

@@ -42,3 +42,7 @@ class TestRandom(WeightingContract):
 class TestPCGrad(WeightingContract):
     made_of: ClassVar = {"kind": "pcgrad"}
     as_told: ClassVar = False
+
+
+class TestCustomWeighting(WeightingContract):
+    made_of: ClassVar = {"kind": "custom", "class": "contracts.own_contract_parts:Inverse"}

@@ -240,7 +240,7 @@ def test_what_the_home_remembers_must_be_readable(trained: tuple[Home, Path, Opt
         # What cannot be read is no reason to delete it.
         path.unlink()
         path.mkdir()
-        with pytest.raises(RecordError, match="right to read") as caught:
+        with pytest.raises(RecordError, match="Move the folder away") as caught:
             belonging(other, home)
         assert "Remove" not in str(caught.value)
     finally:

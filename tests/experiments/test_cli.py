@@ -46,7 +46,14 @@ def test_list_names_the_catalogue(home: Home) -> None:
 
 def test_the_version_needs_no_command() -> None:
     done = subprocess.run([sys.executable, "-m", "experiments.cli", "--version"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"mmstudy {mmcore.__version__}\n")
+    assert done.returncode == 0
+    assert done.stdout.split()[:2] == ["mmstudy", mmcore.__version__]
+
+
+def test_a_value_that_python_would_call_none_is_called_null(home: Home) -> None:
+    done = mmstudy(home, "plan", "track_vs_multimodal", "--set", "training.patience=none")
+    assert "training.patience" in refused(done)
+    assert "Write null for no value" in done.stderr
 
 
 def test_the_home_may_stand_behind_the_command(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
@@ -203,13 +210,31 @@ def test_a_whole_study_from_the_command_line(
         (["plan", "fusion", "--preset", "sed"], "Did you mean 'seed'?"),
         (["plan", "fusion", "--set", "model.widht=3"], "Did you mean 'width'?"),
         (["plan", "fusion", "--set", "training.epochs"], "--set takes PATH=VALUE"),
-        (["plan", "fusion", "--set", "model.width=[1"], "must be valid YAML"),
+        (["plan", "fusion", "--set", "model.width=[1"], "--set model.width: this is not valid YAML"),
         (["plan", "fusion", "--match", "none", "--set", "evaluation.without=[smell]"], "audio, visual, track"),
         (["plan", "fusion", "--metric", "skil"], "Did you mean 'skill'?"),
         (["plan", "fusion", "--corpus", "/nowhere"], "mmstudy data import"),
         (["report", "fusion"], "no finished run yet"),
         (["report", "fusion", "--repeats", "3"], "run fusion --repeats 3"),
-        (["plan", "fusion", "--set", "training.epochs=2026-13-45"], "must be valid YAML"),
+        (
+            ["plan", "fusion", "--set", "training.epochs="],
+            "--set training.epochs: --set takes PATH=VALUE; found no value",
+        ),
+        (
+            ["plan", "fusion", "--set", "training.epochs=1", "--set", "training.epochs=2"],
+            "'training.epochs' is set twice",
+        ),
+        (["plan", "fusion", "--set", "training.epochs=*x"], "--set training.epochs: this is not valid YAML"),
+        (["plan", "fusion", "--set", 'model.norm="a\\0"'], "U+0000"),
+        (["plan", "fusion", "--set", 'model.norm="\\ud800"'], "U+D800"),
+        (["plan", "fusion", "--set", "model..width=8"], "a path is names joined by dots"),
+        (["plan", "fusion", "--corpus", ""], "--corpus needs a value; found an empty text"),
+        (["plan", "fusion", "--metric", " "], "--metric needs a value; found an empty text"),
+        (["plan", "fusion", "--preset", ""], "--preset needs a value; found an empty text"),
+        (["plan", "fusion", "--workers", "2000000"], "2000000"),
+        (["plan", "fusion", "--set", f"model.width={2**40}"], "less than or equal to 65536"),
+        (["plan", "fusion", "--set", f"training.epochs={'9' * 400}"], "64 characters are the limit"),
+        (["plan", "fusion", "--set", "training.epochs=2026-13-45"], "training.epochs: input should be a valid integer"),
         (["plan", "fusion", "--set", "device=cuda"], "--device"),
         (["data", "simulate", "/proc/nowhere"], "/proc/nowhere"),
         (["data", "inspect", "/nowhere"], "corpus.yaml"),

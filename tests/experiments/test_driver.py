@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import pytest
 from factories.command import mmstudy, words_of
 from factories.deaths import script
 from factories.once import made_once
+from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study, sync_study
@@ -25,7 +27,7 @@ from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
-from experiments.records import read_record
+from experiments.records import LOCK, read_record
 from mmcore.errors import ConfigError
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Score
@@ -308,25 +310,27 @@ def test_killed_workers_and_drivers_change_no_number(
 
 
 INTERRUPTED = """
-import os, signal
+import os
 from pathlib import Path
+from experiments import mirror
 from experiments.cli.main import main
 from experiments.launchers.messages import Told
 from factories.deaths import before_each_message
 from mmcore.events import EpochDone
 
-pids = Path(sys.argv.pop(1))
+pids, number = Path(sys.argv.pop(1)), int(sys.argv.pop(1))
+mirror.PATIENCE = 120  # on a busy machine, too, MLflow is to hear of it
 
 def interrupt(pool, message):
     match message:
         case Told(_, EpochDone()) if not pids.exists():
             pids.write_text(" ".join(map(str, pool.pids)))
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
 before_each_message(interrupt)
 main()
 """
-"""Ctrl-C as soon as a run has an epoch."""
+"""A signal as soon as a run has an epoch."""
 
 
 def hears_ctrl_c() -> None:
@@ -335,14 +339,19 @@ def hears_ctrl_c() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
-def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
-    undisturbed: tuple[Home, Path, str], tiny_corpus: Path, tmp_path: Path, with_database: Callable[[Home], Home]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_ends_cleanly_and_the_same_command_resumes(
+    number: signal.Signals,
+    undisturbed: tuple[Home, Path, str],
+    tiny_corpus: Path,
+    tmp_path: Path,
+    with_database: Callable[[Home], Home],
 ) -> None:
     peace, study, _ = undisturbed
     home = with_database(Home(tmp_path / "home"))
     pids = tmp_path / "pids"
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
-    interrupted = script(INTERRUPTED, pids, *words_of(home, *words))
+    interrupted = script(INTERRUPTED, pids, str(int(number)), *words_of(home, *words))
     driver = subprocess.run(interrupted, capture_output=True, text=True, timeout=300, preexec_fn=hears_ctrl_c)
     assert driver.returncode == 130
     assert "the same command resumes" in driver.stderr
@@ -358,3 +367,40 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_resumes(
 def table_of(text: str) -> list[str]:
     """Printed lines without paths and training times."""
     return [line for line in text.splitlines() if "/" not in line and " s" not in line]
+
+
+class WhileAnotherTrains(Silent):
+    """Another command holds one run until all others are done here."""
+
+    def __init__(self, lock: FileLock, others: int) -> None:
+        self.lock, self.others, self.order = lock, others, list[str]()
+        # A driver that waits for the other one first would wait for ever.
+        self.patience = threading.Timer(200, self.lock.release, kwargs={"force": True})
+        self.patience.start()
+
+    def finished(self, name: str, outcome: str, failed: bool, group: str = "") -> None:
+        self.order.append(name)
+        if len(self.order) == self.others:
+            self.lock.release()
+            self.patience.cancel()
+
+
+def test_a_second_command_takes_other_runs_instead_of_waiting(
+    tiny_study: Path, tiny_corpus: Path, home: Home, with_database: Callable[[Home], Home]
+) -> None:
+    with_database(home)
+    options = Options(corpus=str(tiny_corpus), workers=1)
+    first = plan(open_request(str(tiny_study), home, options), home).runs[0]
+    assert first.fingerprint is not None
+    home.run(first.fingerprint).mkdir(parents=True)
+    lock = FileLock(home.run(first.fingerprint) / LOCK, thread_local=False)
+    lock.acquire()
+    display = WhileAnotherTrains(lock, others=3)
+    try:
+        outcome = run_study(str(tiny_study), home.root, options, display=display)
+    finally:
+        display.patience.cancel()
+        lock.release(force=True)
+    assert outcome.failed == 0
+    assert display.order[-1] == f"{first.arm} r{first.repeat}"
+    assert len(runs_of(home)) == 4

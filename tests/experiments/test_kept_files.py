@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from experiments.records import read_record
 from mmcore.config import EvaluationConfig, RunConfig
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
+from mmcore.errors import MMStudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import fingerprint
 from mmcore.record import Record
 from mmcore.scores import Score
+from mmcore.training import loop
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +151,38 @@ def test_the_record_is_written_first_and_stands_whatever_happens_then(
     stamp = (folder / "record.json").stat().st_mtime_ns
     assert trained(config, prepared, home).done
     assert (folder / "record.json").stat().st_mtime_ns == stamp
+
+
+def test_a_full_disk_is_no_failure_of_the_run_which_goes_on_once_there_is_room(
+    config: RunConfig, prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, saved = folder_of(config, prepared, home), loop.save_checkpoint
+
+    def full(path: Path, content: Mapping[str, object]) -> None:
+        if (folder / "checkpoints" / "last.pt").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        saved(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", full)
+        with pytest.raises(MMStudyError, match="no space left on the disk") as problem:
+            trained(config, prepared, home)
+    assert problem.value.where is not None
+    assert problem.value.where.startswith(str(folder))
+    assert read_record(folder) is None
+    assert not (folder / "error.txt").exists()
+    record = trained(config, prepared, home)
+    undisturbed = Home(home.root.with_name("undisturbed")).make()
+    assert scores(trained(config, prepared, undisturbed)) == scores(record)
+
+
+def test_the_traceback_of_an_attempt_goes_with_the_failure(
+    config: RunConfig, prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(config, prepared, home)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", lambda path, content: 1 / 0)
+        assert trained(config, prepared, home).why == "division by zero"
+    assert "ZeroDivisionError" in (folder / "error.txt").read_text()
+    assert trained(config, prepared, home).done
+    assert not (folder / "error.txt").exists()

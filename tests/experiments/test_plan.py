@@ -46,8 +46,8 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     folders = [home.run(name) for name in names if name]
     for folder in folders[:3]:
         (folder / "checkpoints").mkdir(parents=True)
-    write_record(folders[0], a_record(seconds=12.0))
-    write_record(folders[1], failed())
+    write_record(folders[0], a_record(seconds=12.0, fingerprint=folders[0].name))
+    write_record(folders[1], failed(fingerprint=folders[1].name))
     (folders[2] / "checkpoints" / "last.pt").write_bytes(b"")
     (folders[2] / "history.json").write_text('[{"epoch": 1}]')
     before = sorted(home.root.rglob("*"))
@@ -213,7 +213,7 @@ def test_a_plan_with_an_open_search_is_not_finished_when_its_known_arms_are(
     for run in found.runs:
         assert run.fingerprint is not None
         home.run(run.fingerprint).mkdir(parents=True)
-        write_record(home.run(run.fingerprint), a_record(seconds=12.0))
+        write_record(home.run(run.fingerprint), a_record(seconds=12.0, fingerprint=run.fingerprint))
     found = planned(tiny_study, tiny_corpus, home, workers=2)
     assert found.count("done") == len(found.runs)
     assert found.workers == 2, "trials can share the machine, too"

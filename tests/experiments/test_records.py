@@ -64,7 +64,7 @@ def test_a_write_that_fails_leaves_no_record(tmp_path: Path, monkeypatch: pytest
 def test_a_broken_record_says_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / RECORD).write_text(text)
     for read in (read_record, read_head):
-        with pytest.raises(RecordError, match=r"Remove this file|another --home"):
+        with pytest.raises(RecordError, match=r"sets this file aside"):
             read(tmp_path)
 
 
@@ -90,7 +90,7 @@ def test_the_head_is_what_stands_before_the_scores(tmp_path: Path) -> None:
 def test_a_torn_record_has_no_head(tmp_path: Path) -> None:
     assert read_head(tmp_path / "none") is None
     (tmp_path / RECORD).write_text('{"format": 1, "sco')
-    with pytest.raises(RecordError, match="Remove this file"):
+    with pytest.raises(RecordError, match="sets this file aside"):
         read_head(tmp_path)
 
 
@@ -146,3 +146,10 @@ def test_only_a_result_or_a_divergence_is_the_last_word() -> None:
     assert failed().is_final
     assert not failed(failure=Failure("OSError")).is_final
     assert not failed(failure=None).is_final
+
+
+def test_a_score_is_named_as_in_a_study_or_by_its_parts() -> None:
+    record = a_record(scores=(Score("test", "all", "accuracy", "label", 0.75),))
+    assert record.score("label/accuracy") == record.score("accuracy", "label") == 0.75
+    with pytest.raises(KeyError, match="label/accuracy"):
+        record.score("label/f1")

@@ -26,7 +26,7 @@ from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
 from experiments.tuning.notes import notes_of
 from experiments.tuning.ownership import SILENT_SECONDS, Watch, trials_of
-from experiments.tuning.storage import find_study, journal, open_storage, study_name
+from experiments.tuning.storage import find_study, open_storage, study_name
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from mmcore.errors import StudyError
@@ -293,7 +293,7 @@ def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Re
     text = block(RATE, budget="{trials: 2}", repeats="1")
     request = asking(text)
     (found,) = done(request, home)
-    with open(journal(home, request.search_key), "a", encoding="utf-8") as file:
+    with open(home.journal(request.search_key), "a", encoding="utf-8") as file:
         file.write('{"op_code": 4, "worker')
     (grown,) = done(asking(text.replace("2}", "4}")), home)
     assert grown.trials[:2] == found.trials

@@ -13,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna_dashboard import wsgi
 
 from experiments.home import Home
-from experiments.tuning.storage import journal, open_storage
+from experiments.tuning.storage import open_storage
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def get(app: Any, path: str, query: str = "") -> tuple[str, bytes]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_dashboard_opens_a_journal(home: Home) -> None:
-    backend = JournalFileBackend(str(journal(home, "made_up")))
+    backend = JournalFileBackend(str(home.journal("made_up")))
     app = wsgi(optuna.storages.JournalStorage(backend))
     status, page = get(app, "/dashboard")
     assert status.startswith("200")
@@ -57,7 +57,7 @@ def test_the_dashboard_opens_a_journal(home: Home) -> None:
 
 
 def test_our_searches_go_on_while_it_is_open(home: Home) -> None:
-    backend = JournalFileBackend(str(journal(home, "made_up")))
+    backend = JournalFileBackend(str(home.journal("made_up")))
     theirs = optuna.storages.JournalStorage(backend)
     assert len(theirs.get_all_studies()) == 1
     with open_storage(home, "made_up", None) as storage:

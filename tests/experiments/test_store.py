@@ -11,21 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
 from factories.records import a_record, failed
 from filelock import FileLock
-from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
 from experiments.mirror import Mirror
-from experiments.records import Begun
-from experiments.store import FINGERPRINT, Store, score_name
-from mmcore.config import RunConfig, build_config, flat
+from experiments.store import FINGERPRINT, Store
+from experiments.store_names import LONGEST_KEY, key_of, score_name, short
+from mmcore.config import build_config, flat
 from mmcore.errors import StoreError
 from mmcore.facts import Failure
-from mmcore.measures import parse_metric
 from mmcore.scores import Score
-from studies.resolved import ResolvedArm, ResolvedStudy
 
 
 @pytest.fixture
@@ -36,53 +34,6 @@ def home(tmp_path: Path, with_database: Callable[[Home], Home]) -> Home:
 @pytest.fixture
 def client(home: Home) -> MlflowClient:
     return MlflowClient(home.mlflow_uri)
-
-
-def begun_of(**changes: Any) -> Begun:
-    record = a_record()
-    begun = Begun(
-        study=record.study, arm=record.arm, repeat=record.repeat, fingerprint=record.fingerprint, config=record.config,
-        corpus="tiny", content="c" * 32, path="/corpora/tiny", environment=record.environment,
-    )  # fmt: skip
-    return replace(begun, **changes)
-
-
-def study_of(*arms: str) -> ResolvedStudy:
-    config = RunConfig(corpus="c")
-    return ResolvedStudy(
-        name="level",
-        question="Does the level help?",
-        metric=parse_metric("skill"),
-        arms=tuple(ResolvedArm(name, {"model.width": 8}, config) for name in arms),
-        reference=arms[0],
-        pairs=(),
-        repeats=2,
-        alpha=0.05,
-        margin=None,
-        preset=None,
-        changes={},
-    )
-
-
-def workdir_of(tmp_path: Path) -> Path:
-    folder = tmp_path / "run"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("record.json", "config.json", "history.json"):
-        (folder / name).write_text("{}")
-    (folder / "checkpoints" / "best.pt").write_bytes(b"weights")
-    return folder
-
-
-def told(mirror: Mirror) -> Mirror:
-    mirror.close(timeout=300)
-    assert mirror.error is None, mirror.error
-    return mirror
-
-
-def repeats_of(client: MlflowClient) -> list[Any]:
-    experiment = client.get_experiment_by_name("level")
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id], "tags.`mmstudy.kind` = 'repeat'", ViewType.ALL))
 
 
 def test_a_finished_run_is_there_with_all_it_has_to_say(home: Home, client: MlflowClient, tmp_path: Path) -> None:
@@ -124,7 +75,8 @@ def test_an_interrupted_run_is_killed_and_taken_up_again(home: Home, client: Mlf
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())
     mirror.epoch("f0", {"epoch": 1, "train/loss": 2.0})
-    mirror.interrupted()
+    heard(mirror)
+    mirror.abandon()
     told(mirror)
     (run,) = repeats_of(client)
     assert run.info.status == "KILLED"
@@ -144,7 +96,8 @@ def test_epochs_that_a_killed_driver_never_heard_of_are_added(home: Home, client
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())
     mirror.epoch("f0", rows[1])
-    mirror.interrupted()
+    heard(mirror)
+    mirror.abandon()
     told(mirror)
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.started(begun_of())
@@ -317,6 +270,7 @@ def test_a_process_killed_while_it_makes_the_database_leaves_no_broken_one(tmp_p
     # In the middle of the migration: ten tables are there, the last one (of which there are dozens) is not.
     code = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from sqlalchemy import Engine, event
 from experiments.home import Home
@@ -351,3 +305,33 @@ def test_flattening_keeps_every_leaf() -> None:
 
 def test_tags_are_the_ones_that_studies_are_searched_by() -> None:
     assert FINGERPRINT == "mmstudy.fingerprint"
+
+
+@pytest.mark.parametrize("name", ["loss/..", "/loss", "loss//x", "a/./b", "..", "l" * 260, "größe" * 60, "🎬" * 100])
+def test_every_name_becomes_a_key_that_the_store_takes(home: Home, client: MlflowClient, name: str) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.concluded("both", {name: 0.5}, {f"mmstudy.verdict.{name}": "better"}, failed=False)
+    told(mirror)
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    (arm,) = client.search_runs([experiment.experiment_id])
+    assert arm.data.metrics == {key_of(name): 0.5}
+
+
+def test_long_names_that_begin_alike_have_keys_of_their_own() -> None:
+    one, other = (key_of("l" * 300 + end) for end in "ab")
+    assert one != other
+    assert {len(one), len(other)} == {LONGEST_KEY}
+
+
+def test_names_and_texts_of_any_length_are_taken(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    long = "a" * 400
+    study = replace(study_of(long), name="s" * 250, question="q" * 6000)
+    mirror = Mirror(home, study, "v", pytest.fail)
+    mirror.finished(begun_of(arm=long), a_record(arm=long), workdir_of(tmp_path), None)
+    told(mirror)
+    assert Store(home).experiment_of(study.name)
+    (run,) = repeats_of(client, short(study.name))
+    parent = client.get_run(run.data.tags["mlflow.parentRunId"])
+    assert len(parent.info.run_name or "") == LONGEST_KEY
+    assert parent.data.tags["mmstudy.arm"] == long

@@ -57,6 +57,16 @@ def test_the_defaults_are_the_seeds_sizes():
             "training.schedule.flor: unknown key 'flor'. Did you mean 'floor'",
         ),
         ({"model": {"width": "wide"}}, "model.width: input should be a valid integer.*found 'wide'"),
+        (
+            {"training": {"batch": True}},
+            "training.batch: input should be a number, not a truth value; found True",
+        ),
+        ({"data": {"clip": False}}, "data.clip: input should be a number, not a truth value"),
+        ({"loss": {"weights": {"x": True}}}, "loss.weights.x: input should be a number, not a truth value"),
+        (
+            {"augmentation": {"modality_dropout": {"rate": {"audio": True}}}},
+            "augmentation.modality_dropout.rate.audio: input should be a number, not a truth value",
+        ),
         ({"training": {"batch": 0}}, "training.batch: input should be greater than 0; found 0"),
         ({"model": {"width": 10, "heads": 4}}, r"model: model.heads \(4\) must divide model.width \(10\)"),
         ({"model": {"width": 9, "heads": 3}}, "must be even"),

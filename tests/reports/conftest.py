@@ -28,7 +28,8 @@ from mmcore.measures import parse_metric
 from mmcore.quality import QualityRow
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Reliability, Score
-from reports.records.frame import Origin, StudyResults, tidy
+from reports.records.frame import StudyResults, tidy
+from reports.records.origin import Origin
 from reports.summary.build import summarise
 from studies.matching import Match
 from studies.resolved import ResolvedArm, ResolvedStudy

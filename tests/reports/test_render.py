@@ -18,7 +18,8 @@ from factories.records import changed, each
 from mmcore.quality import QualityRow
 from reports.output.render import as_html, as_markdown, literally, write_report
 from reports.output.text import as_json, as_text
-from reports.records.frame import Origin, tidy
+from reports.records.frame import tidy
+from reports.records.origin import Origin
 from reports.summary.build import summarise
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ from reports.checks.evidence import Evidence
 from reports.checks.search import unfinished as look
 from reports.output.render import as_html, as_markdown
 from reports.output.text import as_text
-from reports.records.frame import Origin, tidy
+from reports.records.frame import tidy
+from reports.records.origin import Origin
 from reports.summary.build import summarise
 from studies.repeats import Sequential
 from studies.search.space import LogUniform

@@ -149,3 +149,9 @@ def test_repeats_of_the_search_cannot_confirm_it(
     assert where in told
     assert "must not be among the repeats that it was tuned on" in told
     assert "from 2 on, since trials use repeats 0 to 1" in told
+
+
+@pytest.mark.parametrize("text", ["1000000", "9" * 400, "2..1000000", "5@10000000000", "2..5/" + "9" * 30])
+def test_more_repeats_than_any_study_needs_are_refused_with_the_limit(text: str) -> None:
+    with pytest.raises(ValueError, match="at most 10,000 repeats"):
+        parse_repeats(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.guess.words import RATES, TIMES
+from mmcore.data.sources.special import refuse_bomb
 from mmcore.errors import CorpusError
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".feather", ".npy", ".npz", ".jsonl", ".ndjson", ".srt", ".vtt")
@@ -59,11 +63,15 @@ def read_raw(path: Path) -> Raw:
     Raises:
         CorpusError: the file cannot be read, or holds no table; with the reason.
     """
+    refuse_bomb(path)
     try:
         raw = _read(path)
     except CorpusError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, pd.errors.ParserError) as error:
+    except (
+        OSError, ValueError, KeyError, EOFError, MemoryError, RecursionError, zipfile.BadZipFile, zlib.error,
+        pd.errors.ParserError, pa.ArrowException,
+    ) as error:  # fmt: skip
         found = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise CorpusError("the file cannot be read", found=found, where=str(path)) from None
     if raw.frame.shape[1] > _WIDEST:
@@ -83,7 +91,7 @@ def _read(path: Path) -> Raw:
         case ".feather":
             return Raw(pd.read_feather(path))
         case ".npy":
-            return _array(np.load(path, allow_pickle=False), path)
+            return _array(_npy(path), path)
         case ".npz":
             return _read_npz(path)
         case ".jsonl" | ".ndjson":
@@ -94,6 +102,13 @@ def _read(path: Path) -> Raw:
             return Raw(read_subtitles(path), "subtitles")
         case other:
             raise CorpusError(f"files {other or 'without an ending'} are not read", where=str(path))
+
+
+def _npy(path: Path) -> np.ndarray:
+    # Mapped, so that a header that claims more than the file holds takes no memory; objects cannot be.
+    with path.open("rb") as file:
+        objects = b"'|O'" in file.read(256)
+    return np.array(np.load(path, mmap_mode=None if objects else "r", allow_pickle=False))
 
 
 def _json(path: Path, number: int, line: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.data.sources.class_names import ClassNames
+from mmcore.data.sources.look_alikes import ends_within_a_line
 from mmcore.data.sources.problems import Tell, different, stop
 from mmcore.errors import CorpusError, nearest
 from mmcore.names import nfc
@@ -38,6 +39,7 @@ def read_csv(
         )
     names = [nfc(name) for name in written]
     there = check_columns(path, names, wanted, tell)
+    _refuse_cut(path, len(written))
     frame = _frame(path, written)
     # As text, and read apart: in a column of names "None" or "NA" may be a class.
     named = [written[names.index(name)] for name in there if name in classes]
@@ -53,6 +55,23 @@ def read_csv(
         else:
             arrays.append(_numbers(path, name, frame[column], tell))
     return names, arrays
+
+
+def _refuse_cut(path: Path, columns: int) -> None:
+    """Refuse a file that ends within a row: the cells that are missing would count as empty."""
+    if not ends_within_a_line(path):
+        return
+    last, line = [], 1
+    for line, last in _rows(path):  # noqa: B007
+        pass
+    if 0 < len(last) < columns:
+        raise CorpusError(
+            "the file ends in the middle of a row",
+            expected=f"{columns} cells and a line break",
+            found=f"{len(last)} cells",
+            next_step="It was cut off: copy or write it again",
+            where=f"{path}:{line}",
+        )
 
 
 def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmcore.data.sources.items_file import SIDES, Item, check_item_name, read_items
+from mmcore.data.sources.look_alikes import cut_notes, stranger_notes
 from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.schema_file import read_schema
-from mmcore.data.sources.table_files import no_table, table_names, table_paths, unreadable
+from mmcore.data.sources.table_files import no_table, strangers, table_names, table_paths, unreadable
 from mmcore.errors import CorpusError
+from mmcore.files import open_file
 from mmcore.names import nfc
 from mmcore.schema import Clock, CorpusSchema, Modality, Targets
 
@@ -55,6 +57,14 @@ class FolderSource:
     def has(self, item: str, modality: str) -> bool:
         """Whether the item has a file of that modality or target table."""
         return nfc(item) in self._paths[nfc(modality)]
+
+    def doubts(self) -> list[str]:
+        """What looks like a slip: misspelt names of files, tables whose end is missing; [] where all is well."""
+        names = [item.name for item in self.items]
+        lacking = {name: [item for item in names if item not in paths] for name, paths in self._paths.items()}
+        others = {name: strangers(self.folder, name, names) for name in self._paths if lacking[name]}
+        every = (path for paths in self._paths.values() for path in paths.values())
+        return stranger_notes(lacking, others) + cut_notes(every, self.folder)
 
     def columns(self, name: str) -> list[str]:
         """The columns of a modality or of the targets that corpus.yaml names, besides times."""
@@ -220,7 +230,7 @@ def content_key(folder: Path) -> str:
 
 def _digest(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()
     except OSError as error:
         raise unreadable(path, "file", error) from None

@@ -24,6 +24,7 @@ from mmcore.data.sources.given import Data, Faults, ModalityData, TargetData, pl
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenCorpus, WrittenModality, WrittenTargets
 from mmcore.errors import CorpusError
+from mmcore.files import read_bytes, unopened
 from mmcore.schema import CorpusSchema
 
 MADE = "made.json"
@@ -214,10 +215,12 @@ def write_draft(draft: Draft, folder: Path) -> Path:
     made = folder / MADE
     if made.is_file():
         try:
-            content = json.loads(made.read_text(encoding="utf-8"))
+            content = json.loads(read_bytes(made))
             same = content["key"] == draft.key
             untouched = content_key(folder) == content["content"]
-        except (OSError, ValueError, KeyError, TypeError, CorpusError):
+        except OSError as problem:
+            raise unopened(CorpusError, "what mmstudy wrote of the corpus", made, problem) from None
+        except (ValueError, KeyError, TypeError, CorpusError):
             same, untouched = True, False
         if same and untouched:
             return folder

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
 from mmcore.data.sources.problems import Tell, stop
+from mmcore.data.sources.table_files import no_utf8, refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest
+from mmcore.files import read_bytes
 from mmcore.names import nfc
 
 SIDES = ("train", "validation", "test")
+MOST_BYTES = 1 << 28
+"""Of an items.csv."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +47,24 @@ def read_items(path: Path, tell: Tell = stop) -> tuple[Item, ...]:
             rule of format 1, with file and line.
     """
     where = f"{path}:1"
+    refuse_outside(path.parent, path)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = [nfc(cell.strip()) for cell in next(reader, [])]
-            rows = [(reader.line_num, cells) for cells in reader if cells]
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise CorpusError(
             "the file does not exist", expected="one line per item: item,group[,split]", where=str(path)
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError("the file cannot be read", found=str(error), where=str(path)) from None
+    except OSError as error:
+        raise unreadable(path, "file", error) from None
+    except UnicodeDecodeError as error:
+        raise no_utf8(path, error) from None
+    reader = csv.reader(StringIO(text, newline=""))
+    try:
+        header = [nfc(cell.strip()) for cell in next(reader, [])]
+        rows = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        found = str(error)
+        raise CorpusError("the file cannot be read", found=found, where=f"{path}:{reader.line_num}") from None
     if not header and not rows:
         raise CorpusError(
             "the file is empty", expected="a header and one line per item: item,group[,split]", where=where

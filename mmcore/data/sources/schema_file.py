@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from mmcore.data.sources.table_files import unreadable
+from mmcore.data.sources.table_files import refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
 from mmcore.names import nfc
@@ -32,6 +32,7 @@ def _file(folder: Path) -> YamlFile:
             next_step="Name a corpus folder, or make one of raw files: mmstudy data init RAW --out FOLDER",
             where=str(folder),
         )
+    refuse_outside(Path(folder), path)
     return read_yaml(path, CorpusError)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from mmcore.clock import TIME
 from mmcore.data.sources.folder import check_item_name
+from mmcore.data.sources.special import refuse_bomb
 from mmcore.data.sources.tables import read_table
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenCorpus, WrittenFeature, WrittenModality, WrittenParameter
@@ -171,6 +173,7 @@ def layout_of(shape: tuple[int, ...], where: str) -> int:
 
 
 def _array(path: Path, what: str, required: bool = True) -> np.ndarray | None:
+    refuse_bomb(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             name = next((key for key in KEYS[what] if key in file.files), None)
@@ -191,7 +194,7 @@ def _array(path: Path, what: str, required: bool = True) -> np.ndarray | None:
                     next_step=f"Save it again as plain {'text: ids.astype(str)' if what == 'video ids' else 'numbers'}",
                     where=str(path),
                 ) from None
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, MemoryError) as error:
         raise CorpusError("the file cannot be read as .npz", found=str(error)[:200], where=str(path)) from None
 
 

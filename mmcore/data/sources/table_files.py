@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmcore.data.sources.problems import Tell, stop
 from mmcore.errors import CorpusError, nearest
+from mmcore.files import found_by_system, next_step_of
 from mmcore.names import nfc
 from mmcore.schema import CorpusSchema
 
@@ -28,13 +29,21 @@ def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop
         tell: see :mod:`mmcore.data.sources.problems`; an item with a fault has no table.
 
     Raises:
-        CorpusError: an item has two tables, a table is a folder, or the folder cannot be read.
+        CorpusError: an item has two tables, a table is a folder, the folder cannot be read, or a link leads out of the
+            corpus.
     """
     place = _inside(folder, name)
+    refuse_outside(folder, place)
     present: dict[str, list[str]] = {}
     for entry in _listing(place):
         present.setdefault(nfc(entry), []).append(entry)
     paths: dict[str, Path] = {}
+    shouted = {
+        stem + suffix.lower(): entry
+        for entry in present
+        for stem, dot, ending in [entry.rpartition(".")]
+        if (suffix := dot + ending).lower() in SUFFIXES and suffix not in SUFFIXES
+    }
     for item in items:
         found = [entry for suffix in SUFFIXES for entry in present.get(item + suffix, ())]
         if len(found) > 1:
@@ -44,6 +53,16 @@ def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop
                     found=" and ".join(found),
                     next_step="Keep one of them",
                     where=str(place),
+                )
+            )
+        elif not found and (wrong := next((shouted[item + s] for s in SUFFIXES if item + s in shouted), None)):
+            tell(
+                CorpusError(
+                    "the name of a table ends in lower-case letters, on every system",
+                    expected=" or ".join(SUFFIXES),
+                    found=f"'{wrong}'",
+                    next_step=f"Rename it to {item}{Path(wrong).suffix.lower()}",
+                    where=str(place / present[wrong][0]),
                 )
             )
         elif found:
@@ -58,8 +77,25 @@ def table_paths(folder: Path, name: str, items: Iterable[str], tell: Tell = stop
                     )
                 )
             else:
+                if os.path.islink(path):
+                    refuse_outside(folder, path)
                 paths[item] = path
     return paths
+
+
+def refuse_outside(folder: Path, path: Path) -> None:
+    """Let files of a corpus pass that lie in its folder, also by a link.
+
+    Raises:
+        CorpusError: a link leads out of the folder, to a file that is perhaps none of the corpus's business.
+    """
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise CorpusError(
+            "a file of a corpus must lie in its folder",
+            found="a link that leads out of it",
+            next_step="Copy the file there, or name the folder that holds the files",
+            where=str(path),
+        )
 
 
 def strangers(folder: Path, name: str, items: Iterable[str]) -> list[str]:
@@ -107,7 +143,17 @@ def unreadable(path: Path, what: str, error: OSError) -> CorpusError:
     """A file or folder that the system does not open."""
     return CorpusError(
         f"the {what} cannot be read",
-        found=error.strerror or str(error),
-        next_step="Check that it is there and that you may read it",
+        found=found_by_system(error),
+        next_step=next_step_of(path, error),
         where=str(path),
+    )
+
+
+def no_utf8(path: Path, error: UnicodeDecodeError) -> CorpusError:
+    """A text file in another encoding; the error is that of the whole file."""
+    return CorpusError(
+        "the file must be UTF-8 text",
+        found=f"the byte 0x{error.object[error.start]:02x}",
+        next_step="Save it as UTF-8",
+        where=f"{path}:{error.object[: error.start].count(10) + 1}",
     )

@@ -15,6 +15,8 @@ from mmcore.clock import Clock
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.csv_file import check_columns, no_number, read_csv
 from mmcore.data.sources.problems import Tell, different, stop
+from mmcore.data.sources.special import MOST_CELLS, refuse_no_file
+from mmcore.data.sources.table_files import no_utf8, unreadable
 from mmcore.errors import CorpusError
 from mmcore.names import nfc
 
@@ -84,9 +86,14 @@ def read_table(
     """
     wanted = [*times, *columns]
     classes = {column: ClassNames(column, names, tuple(missing)) for column, names in (labels or {}).items()}
+    refuse_no_file(path)
     try:
         names, arrays = (read_csv if path.suffix == ".csv" else _read_arrow)(path, wanted, classes, tell)
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+    except UnicodeDecodeError:
+        raise _no_utf8(path) from None
+    except PermissionError as error:
+        raise unreadable(path, "table", error) from None
+    except (OSError, pa.ArrowException) as error:
         raise CorpusError(
             "the table cannot be read",
             found=str(error).splitlines()[0][:200],
@@ -99,6 +106,25 @@ def read_table(
         for at, column_T in enumerate(arrays):
             values_TF[:, at] = column_T
     return Table(time_T, values_TF, len(set(names) - set(wanted) - {"time"}), end_T)
+
+
+def _no_utf8(path: Path) -> CorpusError:
+    try:
+        path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return no_utf8(path, error)
+    return CorpusError("the file must be UTF-8 text", next_step="Write the file again", where=str(path))
+
+
+def _refuse_claims(path: Path, rows: int, columns: int) -> None:
+    """A few kilobytes of a compressed file can claim more rows than any machine holds."""
+    if rows * columns > MOST_CELLS:
+        raise CorpusError(
+            f"a table may have at most {MOST_CELLS:,} cells",
+            found=f"{rows:,} rows of {columns:,} columns",
+            next_step="Divide the item, or write the file again",
+            where=str(path),
+        )
 
 
 def _read_arrow(
@@ -117,6 +143,7 @@ def _read_arrow(
             written = list(file.schema_arrow.names)
             names = [nfc(name) for name in written]
             there = check_columns(path, names, wanted, tell)
+            _refuse_claims(path, file.metadata.num_rows, len(there))
             table = file.read(columns=[written[names.index(name)] for name in there], use_threads=False)
     columns = {
         name: _column(path, name, table.column(written[names.index(name)]), classes.get(name), tell) for name in there
@@ -131,7 +158,8 @@ def _column(path: Path, name: str, column: Any, classes: ClassNames | None, tell
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers_T = (column if pa.types.is_floating(kind) else column.cast(pa.float64())).to_numpy()
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        numbers_T = column.cast(pa.float64()).to_numpy()
+        # Whole numbers above 2^53, such as nanoseconds since 1970, are rounded.
+        numbers_T = column.cast(pa.float64(), safe=False).to_numpy()
     elif classes is not None and _is_text(kind):
         return _codes(path, column, classes, tell)
     else:

@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from mmcore.errors import CorpusError
+from mmcore.yamlfile import PATTERNS
 
 
 @contextmanager
@@ -64,4 +65,13 @@ def write_items(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str
 
 def write_yaml(path: Path, data: object) -> None:
     """Keys in the order given."""
-    path.write_bytes(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110).encode())
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    path.write_bytes(text.encode())
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what either version of YAML would take for more than text: other programs read by version 1.1."""
+
+
+for _name, _pattern in PATTERNS.items():
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, None)

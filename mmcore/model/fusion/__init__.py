@@ -9,6 +9,7 @@ from mmcore.model.fusion.base import Fusion
 from mmcore.model.fusion.bottleneck import BottleneckFusion
 from mmcore.model.fusion.concat import ConcatFusion
 from mmcore.model.fusion.cross_modal import CrossModalFusion
+from mmcore.model.fusion.custom import CustomFusion
 from mmcore.model.fusion.gated import GatedFusion
 from mmcore.model.fusion.gated_softmax import GatedSoftmaxFusion
 from mmcore.model.fusion.hierarchical import HierarchicalFusion
@@ -18,14 +19,15 @@ from mmcore.model.layer_sizes import LayerSizes
 __all__ = ["Fusion", "build_fusion"]
 
 
-def build_fusion(model: config.ModelConfig, modalities: tuple[str, ...]) -> Fusion:
+def build_fusion(model: config.ModelConfig, modalities: tuple[str, ...], causal: bool = False) -> Fusion:
     """The fusion that a config asks for.
 
     Args:
         modalities: at least two names: a single one needs no fusion.
+        causal: whether a step sees itself and earlier steps only.
 
     Raises:
-        ConfigError: a hierarchical order that does not fit the modalities.
+        ConfigError: a hierarchical order that does not fit the modalities; a class of the user's that does not fit.
     """
     sizes = LayerSizes.of(model)
     match model.fusion:
@@ -47,5 +49,7 @@ def build_fusion(model: config.ModelConfig, modalities: tuple[str, ...]) -> Fusi
             return HierarchicalFusion(modalities, model.width, model.fusion.tree(modalities))
         case config.LowRank():
             return LowRankFusion(modalities, model.width, model.fusion.rank)
+        case config.Custom():
+            return CustomFusion(model.fusion, model, modalities, causal)
         case config.Decision():
             raise AssertionError("predictions are fused by LateFusionModel, not before the encoder")

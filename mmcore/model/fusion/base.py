@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ class Fusion(nn.Module, ABC):
     parameter that is not part of a torch layer is filled by a method ``fill(name, parameter, rng)``.
     """
 
-    over_time: ClassVar[bool] = False
+    over_time: bool = False
     """Whether steps look at one another here, so that positions must be known before."""
 
     @abstractmethod

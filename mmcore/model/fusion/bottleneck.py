@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +39,7 @@ class BottleneckFusion(Fusion):
     the states are averaged.
     """
 
-    over_time: ClassVar[bool] = True
+    over_time: bool = True
 
     def __init__(self, modalities: tuple[str, ...], sizes: LayerSizes, layers: int, tokens: int) -> None:
         super().__init__()

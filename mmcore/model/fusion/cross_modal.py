@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,7 +71,7 @@ class CrossModalFusion(Fusion):
     all, stands in its place.
     """
 
-    over_time: ClassVar[bool] = True
+    over_time: bool = True
 
     def __init__(self, modalities: tuple[str, ...], sizes: LayerSizes, layers: int) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmcore.config import model as config
 from mmcore.model.heads.base import Head, mean_over_steps
+from mmcore.model.heads.custom import CustomHead
 from mmcore.model.heads.per_track import PerTrackHead
 from mmcore.model.heads.residual import ResidualHead
 from mmcore.model.heads.shared import SharedHead
@@ -30,3 +31,5 @@ def build_head(model: config.ModelConfig, tracks: int, outputs: int, causal: boo
             return ResidualHead(model.width, tracks, outputs, blocks, model.dropout)
         case config.TrackTokensHead(layers=layers):
             return TrackTokensHead(LayerSizes.of(model), tracks, outputs, layers, causal)
+        case config.Custom():
+            return CustomHead(model.head, model, tracks, outputs, causal)

@@ -187,7 +187,7 @@ class _Board:
     def _add(self, key: tuple[Any, ...], outputs: Tensor, batch: Batch, draw: int = 0) -> None:
         targets, data = self.trained.targets, self.trained.data
         if key not in self.tallies:
-            self.tallies[key] = Tally(targets, data.complete, data.deviation_P)
+            self.tallies[key] = Tally(targets, data.complete, data.deviation_P, own=data.own)
         if targets.scope == "step":
             self.tallies[key].add(outputs, batch)
             return

@@ -24,7 +24,7 @@ from mmcore.probes.corruption.damage import Damage, sample_windows
 from mmcore.probes.removal import without
 from mmcore.probes.scores import mixed, rows_of, scores_of
 from mmcore.trained import Trained
-from mmcore.training.evaluation import MODEL, Measured, Naive, baseline_losses, evaluate, measured
+from mmcore.training.evaluation import MODEL, Measured, Naive, baseline_losses, measured
 from mmcore.training.tally import Tally
 
 KINDS: tuple[DamageKind, ...] = get_args(DamageKind)
@@ -104,10 +104,7 @@ class _Probe:
         )  # fmt: skip
         self.damage = Damage(loader, windows_W, trained.schema, trained.normaliser, trained.config.repeat)
         batch = self.damage.batch
-        tallies = evaluate(
-            {b.name: b.predict for b in trained.baselines}, [batch], trained.targets, trained.data.complete,
-            trained.data.deviation_P,
-        )  # fmt: skip
+        tallies = trained.data.evaluate({b.name: b.predict for b in trained.baselines}, [batch])
         self.naive = Naive(trained.baselines, tallies).losses()
         self.naive_scores = {
             b.name: measured(tallies[b.name], baseline_losses(b, tallies[b.name]), self.naive)
@@ -170,7 +167,7 @@ class _Probe:
     def score(self, batch: Batch) -> _Scored:
         """What the model does on the sample, as damaged."""
         data = self.trained.data
-        tally = evaluate({MODEL: self.trained.predict}, [batch], data.targets, data.complete, data.deviation_P)[MODEL]
+        tally = data.evaluate({MODEL: self.trained.predict}, [batch])[MODEL]
         return _Scored(tally, self.naive)
 
     def _expected(self, gone: _Scored, share: float) -> Measured:

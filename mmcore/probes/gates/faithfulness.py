@@ -31,7 +31,7 @@ from mmcore.probes.removal import without
 from mmcore.probes.scores import scores_of
 from mmcore.probes.steps import step_losses
 from mmcore.seeding import generator
-from mmcore.training.evaluation import MODEL, Measured, evaluate, measured
+from mmcore.training.evaluation import MODEL, Measured, measured
 from mmcore.training.losses import layout_of, row_losses
 
 TURNS = 4
@@ -126,9 +126,7 @@ def _gates(sample: Sample) -> tuple[Gate, ...]:
 def _scores(sample: Sample) -> Measured:
     """Every measure of the model on the whole sample, as it is now."""
     trained = sample.trained
-    tally = evaluate(
-        {MODEL: trained.predict}, sample.batches, trained.targets, trained.data.complete, trained.data.deviation_P
-    )[MODEL]
+    tally = trained.data.evaluate({MODEL: trained.predict}, sample.batches)[MODEL]
     return measured(tally, tally.component_losses(), trained.naive.losses())
 
 

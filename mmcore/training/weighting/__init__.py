@@ -7,6 +7,7 @@ import math
 import torch
 
 from mmcore.config import (
+    Custom,
     DynamicWeightAverage,
     FixedWeights,
     GradNorm,
@@ -19,6 +20,7 @@ from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import Targets
 from mmcore.task import refuse_unusable
 from mmcore.training.weighting.base import Components, Step, Weighting
+from mmcore.training.weighting.custom import CustomWeighting
 from mmcore.training.weighting.dwa import DynamicAverage
 from mmcore.training.weighting.fixed import Fixed
 from mmcore.training.weighting.gradnorm import GradientNorms, last_shared_layer
@@ -57,6 +59,8 @@ def build_weighting(config: LossConfig, targets: Targets, model: MultimodalModel
             return Random(components, repeat)
         case PCGrad():
             return ProjectedGradients(components, list(model.parameters()), repeat)
+        case Custom():
+            return CustomWeighting(components, config.weighting, repeat)
 
 
 def start_weights(config: LossConfig, targets: Targets) -> list[float]:

@@ -11,10 +11,10 @@ from reports.model.report import MetricFacts
 from reports.model.section import Finding, Section, SectionTable, plain_table
 from reports.numbers import counted, listing, number
 from reports.records.frame import StudyResults
-from reports.statistics.comparisons import Paired, compare
+from reports.statistics.comparisons import Paired
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
-from reports.verdicts.item_scores import with_new_items
+from reports.verdicts.contrast import contrasts
 from reports.verdicts.monitoring import by_repeat
 
 NAMED = 8
@@ -35,17 +35,15 @@ class EveryPair:
 
 
 def every_pair(results: StudyResults) -> EveryPair:
-    """Ranks and comparisons on the study's metric."""
+    """Ranks and comparisons on the study's metric; nothing where arms share no repeats to be ranked in."""
+    if not results.paired:
+        return EveryPair(Ranks((), (), 0, ()), ())
     study, component = results.study, results.study.metric.component
     measure, higher = study.metric.measure.name, study.metric.measure.higher_is_better
     scores = by_repeat(results, measure, component)
     arms = [arm.name for arm in study.arms if np.isfinite(scores[arm.name]).any()]
     asked = list(combinations(arms, 2)) if study.sequential is None else []
-    family = []
-    for pair in asked:
-        one, other = (scores[arm] for arm in pair)
-        paired = compare(one, other, alpha=study.alpha, overlap=results.overlap, higher_is_better=higher)
-        family.append(with_new_items(results, paired, pair, measure, component, one - other))
+    family = contrasts(results, measure, [(pair, component) for pair in asked])
     decided = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=higher)
     pairs = tuple((*pair, paired, found) for pair, paired, found in zip(asked, family, decided, strict=True))
     apart = {frozenset((a, b)) for a, b, _, found in pairs if found.verdict in ("better", "worse")}

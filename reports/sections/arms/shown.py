@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from mmcore.config import RunConfig
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 
@@ -27,7 +28,7 @@ def shown_arms(results: StudyResults, answered: Collection[str]) -> tuple[str, .
     known = [arm.name for arm in results.study.arms if arm.name in answered]
     if not known:
         return ()
-    controls = {arm.name for arm in results.study.arms if arm.config.data.placebo}
+    controls = {arm.name for arm in results.study.arms if isinstance(arm.config, RunConfig) and arm.config.data.placebo}
     best = max([arm for arm in known if arm not in controls] or known, key=score)
     reference = results.study.reference
     return tuple(dict.fromkeys([reference, best] if reference in known else [best]))

@@ -86,7 +86,7 @@ def lattices(results: StudyResults) -> list[Lattice]:
     """The lattices of a study, in the order of its arms: at least one modality is left out by itself in each."""
     every = results.corpus.modalities
     alike: dict[str, list[tuple[frozenset[str], str]]] = {}
-    for arm in results.study.arms:
+    for arm in results.own_study.arms:
         # A placebo is read but carries no information: an arm with one is not a subset of any.
         if arm.config.trains and not arm.config.data.placebo:
             reads = arm.config.model.modalities
@@ -110,6 +110,6 @@ def _rest(results: StudyResults, arm: ResolvedArm) -> str:
     """Everything of an arm but the modalities it reads."""
     model = arm.config.model.model_copy(update={"modalities": None})
     if results.study.match is not None:
-        like = results.study.arm(results.study.reference).config.model
+        like = results.own_study.arm(results.study.reference).config.model
         model = model.model_copy(update={name: getattr(like, name) for name in _MATCHED})
     return arm.config.model_copy(update={"model": model}).model_dump_json()

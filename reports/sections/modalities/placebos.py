@@ -55,7 +55,7 @@ def placebos(results: StudyResults) -> dict[str, Placebos]:
     """By arm, in the order of the study: arms of which a study has a version that differs only in one placebo."""
     every = results.corpus.modalities
     found: dict[str, dict[str, str]] = {}
-    trained = [arm for arm in results.study.arms if arm.config.trains]
+    trained = [arm for arm in results.own_study.arms if arm.config.trains]
     for control in trained:
         if len(control.config.data.placebo) != 1:
             continue

@@ -93,7 +93,7 @@ def test_a_table_of_a_header_alone_is_empty(write_tiny: Write, tiny_tables: Call
         ("- name: level", "- name: level_{5..2}", "ends below its start"),
         ("- name: '{0..1}_x'", "- nam: '{0..1}_x'", "Did you mean 'name'?"),
         ("component: 'on'", "component: [on]", "string"),
-        ("name: tiny", "name: on", "found True. Quote it, since YAML reads on, off, yes and no as true or false"),
+        ("name: tiny", "name: true", "found True. Quote it, since YAML reads it as a truth value"),
         ("name: tiny", "name: 2026", "found 2026. Quote it, since YAML reads it as a number"),
         ("component: 'on'", "component: 1.5", "found 1.5. Quote it"),
     ],
@@ -291,7 +291,7 @@ def test_what_may_not_be_read_is_told(write_tiny: Write, monkeypatch: pytest.Mon
     folder = write_tiny()
 
     def refuse(target: Path) -> None:
-        real_list, real_open = os.listdir, Path.open
+        real_list, real_open, real_os_open = os.listdir, Path.open, os.open
 
         def listdir(path: Any) -> Any:
             if Path(path) == target:
@@ -303,6 +303,12 @@ def test_what_may_not_be_read_is_told(write_tiny: Write, monkeypatch: pytest.Mon
                 raise PermissionError(13, "Permission denied", str(path))
             return real_open(path, *rest, **named)
 
+        def os_opened(path: Any, *rest: Any, **named: Any) -> int:
+            if not isinstance(path, int) and Path(os.fsdecode(path)) == target:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real_os_open(path, *rest, **named)
+
+        monkeypatch.setattr(os, "open", os_opened)
         monkeypatch.setattr(os, "listdir", listdir)
         monkeypatch.setattr(Path, "open", opened)
 

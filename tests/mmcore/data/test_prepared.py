@@ -114,7 +114,9 @@ def test_what_a_killed_build_left_is_never_used(write_tiny: Write, tmp_path: Pat
     with pytest.raises(CorpusError, match="not a complete prepared store"):
         open_prepared(cache / key)
     assert prepare(folder, DataConfig(), cache).items[0].steps == 12
-    assert [i for i in cache.iterdir() if i.is_dir()] == [cache / key]
+    [aside] = cache.glob(f"{key}.broken-*")
+    assert [*aside.iterdir()] == [aside / "target.npy"]
+    assert {i for i in cache.iterdir() if i.is_dir()} == {cache / key, aside}
 
 
 @pytest.mark.parametrize("name", ["index.json", "quality.json", "values.sound.npy", "present.npy", "target.npy"])
@@ -124,7 +126,11 @@ def test_a_store_that_lost_a_part_is_built_again(write_tiny: Write, tmp_path: Pa
     (path / name).write_bytes((path / name).read_bytes()[:100])
     with pytest.raises(CorpusError):
         open_prepared(path)
-    assert prepare(folder, DataConfig(), cache).target.shape == (33, 2, 3)
+    said: list[str] = []
+    assert prepare(folder, DataConfig(), cache, lambda event: said.append(getattr(event, "text", ""))).path == path
+    assert open_prepared(path).target.shape == (33, 2, 3)
+    assert any("the prepared store was broken" in text and ".broken-" in text for text in said)
+    assert len([*cache.glob("*.broken-*")]) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL")

@@ -35,7 +35,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 def test_a_checkpoint_that_lacks_a_part_says_which(tmp_path):
     save_checkpoint(tmp_path / "last.pt", {"fingerprint": "f", "model": {}})
     load_checkpoint(tmp_path / "last.pt", "f", CPU)
-    with pytest.raises(UnreadableCheckpoint, match=r"none of optimiser, weighting; .*Delete .*starts again"):
+    with pytest.raises(UnreadableCheckpoint, match=r"none of optimiser, weighting; .*Rename .*starts again"):
         load_checkpoint(tmp_path / "last.pt", "f", CPU, ("model", "optimiser", "weighting"))
 
 
@@ -45,7 +45,7 @@ def test_a_torn_checkpoint_says_what_to_do(tmp_path, share):
     save_checkpoint(path, {"fingerprint": "f", "model": {"w": torch.randn(1000)}})
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UnreadableCheckpoint, match=r"Delete .*; the run then starts again") as caught:
+    with pytest.raises(UnreadableCheckpoint, match=r"Rename .*the run then starts again") as caught:
         load_checkpoint(path, "f", CPU)
     assert caught.value.where == str(path)
 

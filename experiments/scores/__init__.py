@@ -1,0 +1,1 @@
+"""Scores that other code computed: read from files and trackers, and brought into one tidy table."""

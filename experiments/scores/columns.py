@@ -1,0 +1,221 @@
+"""Which column of a table holds what: as asked, else guessed by name; and tables that are wide made long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from experiments.scores.numbers import looks_numeric
+from experiments.scores.table import ScoreTable
+from mmcore.errors import ScoresError, nearest
+
+ARM = (
+    "arm", "model", "method", "system", "algorithm", "variant", "approach", "classifier", "estimator", "learner",
+    "architecture", "config", "condition",
+)  # fmt: skip
+REPEAT = (
+    "repeat", "seed", "fold", "run", "split", "replicate", "rep", "random_seed", "random_state", "cv_fold", "trial",
+    "iteration",
+)  # fmt: skip
+BY = ("dataset", "data_set", "data", "benchmark", "task", "corpus")
+ITEM = ("item", "sample", "example", "clip", "utterance", "image", "recording", "document", "question")
+GROUP = ("group", "video", "speaker", "subject", "patient", "session")
+HIGHER = (
+    "score", "accuracy", "acc", "balanced_accuracy", "f1", "macro_f1", "micro_f1", "auc", "auroc", "roc_auc", "auprc",
+    "map", "average_precision", "precision", "recall", "r2", "bleu", "rouge", "iou", "miou", "dice", "ndcg", "mrr",
+    "psnr", "ssim", "skill", "reward", "return", "metric", "value", "result",
+)  # fmt: skip
+LOWER = (
+    "loss", "error", "rmse", "mse", "mae", "mape", "perplexity", "ppl", "wer", "cer", "eer", "fid", "log_loss", "nll",
+    "error_rate", "bpc", "brier",
+)  # fmt: skip
+"""Names of measures of which less is better: their direction is never taken for granted."""
+ROLES = {"arm": ARM, "repeat": REPEAT, "by": BY, "item": ITEM, "group": GROUP}
+OPTIONS = {"arm": "--arm", "repeat": "--repeat", "score": "--score", "by": "--by", "item": "--item", "group": "--group"}
+_NUMBERED = re.compile(r"^(?:(seed|fold|run|repeat|rep|split|trial|r|s)[ _-]?)?(\d+)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns; None: the table has none of that kind.
+
+    Args:
+        guessed: how columns that were not asked for were found, one sentence each.
+    """
+
+    arm: str
+    score: str
+    repeat: str | None = None
+    by: str | None = None
+    item: str | None = None
+    group: str | None = None
+    guessed: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Names of columns as a user gave them; None: to be guessed."""
+
+    arm: str | None = None
+    repeat: str | None = None
+    score: str | None = None
+    by: str | None = None
+    item: str | None = None
+    group: str | None = None
+
+
+def columns_of(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Columns]:
+    """The table, long, with the columns that hold its parts.
+
+    Raises:
+        ScoresError: a column that is asked for is not there, two parts are in one column, or a part that is needed
+            cannot be guessed.
+    """
+    asked = _from_source(table, asked)
+    for role, name in vars(asked).items():
+        if name is not None and name not in table.names:
+            raise ScoresError(
+                f"the column of {OPTIONS[role]} is not in the table",
+                found=f"'{name}'", where=table.source, next_step=nearest(name, table.names),
+            )  # fmt: skip
+    used: dict[str, str] = {}
+    for role, name in vars(asked).items():
+        if name is not None and name in used:
+            raise ScoresError(
+                "a column can hold one thing only",
+                found=f"'{name}' for {OPTIONS[used[name]]} and {OPTIONS[role]}", where=table.source,
+            )  # fmt: skip
+        if name is not None:
+            used[name] = role
+    wide = _wide(table, asked)
+    if wide is not None:
+        table, asked, told = wide
+        found = _long(table, asked)
+        return table, replace(found, guessed=(told, *found.guessed))
+    return table, _long(table, asked)
+
+
+def _from_source(table: ScoreTable, asked: Asked) -> Asked:
+    given = table.given
+    return replace(
+        asked,
+        arm=asked.arm or given.arm,
+        repeat=asked.repeat or given.repeat,
+        score=asked.score or given.score,
+    )
+
+
+def _long(table: ScoreTable, asked: Asked) -> Columns:
+    found: dict[str, str | None] = dict(vars(asked))
+    told: list[str] = []
+
+    def free() -> list[str]:
+        return [name for name in table.names if name not in found.values()]
+
+    def guess(role: str, names: Sequence[str]) -> None:
+        if found[role] is None and (name := _named(free(), names)) is not None:
+            found[role] = name
+            told.append(f"{OPTIONS[role]} {name}")
+
+    guess("arm", ARM)
+    guess("repeat", REPEAT)
+    guess("score", (*HIGHER, *LOWER))
+    if found["score"] is None:
+        numeric = [name for name in free() if looks_numeric(table.cells(name))]
+        if len(numeric) != 1:
+            raise ScoresError(
+                "it must be clear which column holds the scores",
+                expected="--score COLUMN", found=", ".join(numeric) or "no column of numbers", where=table.source,
+                next_step=f"For example --score {numeric[0]}" if numeric else "Add a column of scores",
+            )  # fmt: skip
+        found["score"] = numeric[0]
+        told.append(f"--score {numeric[0]}")
+    if found["arm"] is None:
+        words = [name for name in free() if not looks_numeric(table.cells(name)) and table.distinct(name) > 1]
+        if len(words) != 1:
+            raise ScoresError(
+                "it must be clear which column names what is compared",
+                expected="--arm COLUMN", found=", ".join(words) or "no column of names", where=table.source,
+                next_step=f"For example --arm {words[0]}" if words else "Add a column such as model",
+            )  # fmt: skip
+        found["arm"] = words[0]
+        told.append(f"--arm {words[0]}")
+    if found["by"] is None and (name := _named(free(), BY)) is not None and table.distinct(name) > 1:
+        found["by"] = name
+        told.append(f"--by {name}")
+    cells = [name for name in (found["arm"], found["repeat"], found["by"]) if name is not None]
+    if found["repeat"] is not None and bool(np.any(table.rows.duplicated(cells))):
+        # Several rows of a run are its items, if a column says so.
+        guess("item", ITEM)
+    if found["item"] is not None:
+        guess("group", GROUP)
+    guessed = (f"Columns were guessed: {' '.join(told)}.",) if told else ()
+    # The first two were found or refused above.
+    arm, score = str(found["arm"]), str(found["score"])
+    return Columns(arm, score, found["repeat"], found["by"], found["item"], found["group"], guessed)
+
+
+def _named(columns: Collection[str], names: Sequence[str]) -> str | None:
+    """The column whose name comes first among the usual ones."""
+    plain = {_plain(column): column for column in reversed(list(columns))}
+    return next((plain[name] for name in names if name in plain), None)
+
+
+def _plain(column: str) -> str:
+    """``Test Accuracy`` as ``accuracy``: how usual names are looked up."""
+    text = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
+    return re.sub(r"^(test|final|best|params|tags|metrics|config)_", "", text)
+
+
+def is_error(column: str) -> bool:
+    """Whether a measure's name says that less is better.
+
+    Example:
+        >>> is_error("test_rmse"), is_error("accuracy")
+        (True, False)
+    """
+    plain = _plain(column)
+    return plain in LOWER or any(plain.endswith(f"_{name}") for name in LOWER)
+
+
+def _wide(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Asked, str] | None:
+    """A wide table made long: a column for each repeat, or one for each arm; None where it is long."""
+    names = table.names
+    left = [name for name in names if name not in vars(asked).values()]
+    if asked.score is not None or _named(left, (*HIGHER, *LOWER)) is not None:
+        return None
+    arm = asked.arm or _named(left, ARM)
+    repeat = asked.repeat or _named([name for name in left if name != arm], REPEAT)
+    numbers = [name for name in left if name not in (arm, repeat) and looks_numeric(table.cells(name))]
+    numbered = [name for name in numbers if _NUMBERED.match(name)]
+    if arm is not None and asked.repeat is None and repeat is None and len(numbered) > 1:
+        kinds = {match[1].lower() for name in numbered if (match := _NUMBERED.match(name)) and match[1]}
+        into = kinds.pop() if len(kinds) == 1 else "repeat"
+        into = {"r": "repeat", "s": "seed", "rep": "repeat"}.get(into, into)
+        table = _melted(table, numbered, into, "score")
+        said = f"The table is wide: its columns {numbered[0]} to {numbered[-1]} are repeats."
+        return table, replace(asked, arm=arm, repeat=into, score="score"), said
+    if arm is None and repeat is not None and len(numbers) > 1:
+        table = _melted(table, numbers, "arm", "score")
+        said = f"The table is wide: its columns {', '.join(numbers)} are arms."
+        return table, replace(asked, arm="arm", repeat=repeat, score="score"), said
+    return None
+
+
+def _melted(table: ScoreTable, values: list[str], name: str, score: str) -> ScoreTable:
+    rows = table.rows.assign(**{_PLACE: range(len(table.rows))})
+    kept = [column for column in rows.columns if column not in values]
+    # Column by column, so that arms and repeats keep the order of the table.
+    long = rows.melt(kept, values, var_name=name, value_name=score)
+    if name != "arm":
+        long = long.sort_values(_PLACE, kind="stable", ignore_index=True)
+        long[name] = [_NUMBERED.sub(r"\2", str(value)) for value in long[name]]
+    places = long.pop(_PLACE).tolist()
+    line = None if table.line is None else tuple(table.line[place] for place in places)
+    return replace(table, rows=long, line=line)
+
+
+_PLACE = "mmstudy: place in the table"

@@ -1,0 +1,194 @@
+"""Tables in files: CSV, TSV, JSON Lines, JSON and Parquet, compressed or not."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.scores.table import ScoreTable
+from mmcore.errors import ScoresError
+
+KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+"""Endings that are read; each of the text formats also with ``.gz`` behind it."""
+
+
+def read_file(path: Path) -> ScoreTable:
+    """Read a file of scores.
+
+    Numbers of a CSV stay text until they are checked, so that a message can name the line of one that is none.
+
+    Raises:
+        ScoresError: no such file, an unknown ending, a broken file, or one without rows.
+    """
+    if not path.exists():
+        raise ScoresError("there is no such file of scores", found=str(path), next_step=_nearby(path))
+    if path.is_dir():
+        raise ScoresError(
+            "scores must be a file, or a folder of TensorBoard events",
+            found=f"folder {path} without a file events.out.tfevents…",
+            next_step=f"Name a file that ends in {', '.join(KINDS)}",
+        )
+    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
+    match kind:
+        case ".csv" | ".tsv" | ".txt":
+            table = _delimited(path, "\t" if kind == ".tsv" else None)
+        case ".jsonl" | ".ndjson":
+            table = _json_lines(path)
+        case ".json":
+            table = _json(path)
+        case ".parquet":
+            table = _parquet(path)
+        case _:
+            raise ScoresError(
+                "the ending of a file says how to read it", expected=", ".join(KINDS), found=path.name,
+                next_step="Rename it, or write the scores as CSV",
+            )  # fmt: skip
+    if not len(table.rows):
+        raise ScoresError("a file of scores must have rows", found="none", where=str(path))
+    return table
+
+
+def short_name(path: Path) -> str:
+    """A file's name without its endings."""
+    name = path.name.removesuffix(".gz")
+    return Path(name).stem or name
+
+
+def _nearby(path: Path) -> str | None:
+    if not path.parent.is_dir():
+        return f"The folder {path.parent} is not there either"
+    found = sorted(p.name for p in path.parent.iterdir() if p.name.removesuffix(".gz").endswith(KINDS))
+    return f"In that folder are: {', '.join(found[:5])}" if found else None
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if path.name.endswith(".gz"):
+            data = gzip.decompress(data)
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ScoresError(
+            "a file of scores must be UTF-8 text", found=str(problem), where=str(path), next_step="Save it as UTF-8"
+        ) from None
+    except (OSError, EOFError) as problem:
+        raise ScoresError("a file of scores must be readable", found=str(problem), where=str(path)) from None
+
+
+def _delimited(path: Path, delimiter: str | None) -> ScoreTable:
+    text = _text(path)
+    first = text.split("\n", 1)[0]
+    if delimiter is None:
+        # The character that the header has most of: a comma, unless there is none.
+        delimiter = max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [(reader.line_num, row) for row in reader]
+    except csv.Error as problem:
+        raise ScoresError("a CSV file must be well formed", found=str(problem), where=str(path)) from None
+    rows = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
+    if not rows:
+        raise ScoresError("a file of scores must have rows", found="none", where=str(path))
+    header = [name.strip() for name in rows[0][1]]
+    _refuse_header(header, path)
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise ScoresError(
+                "every row must have as many cells as the header",
+                expected=str(len(header)), found=str(len(row)), where=f"{path}:{number}",
+                next_step="Put names that contain the separator in quotes",
+            )  # fmt: skip
+    table = pd.DataFrame([[cell.strip() for cell in row] for _, row in rows[1:]], columns=header, dtype=object)
+    return ScoreTable(table, short_name(path), str(path), tuple(number for number, _ in rows[1:]))
+
+
+def _refuse_header(header: list[str], path: Path) -> None:
+    again = sorted({name for name in header if header.count(name) > 1 and name})
+    if again:
+        raise ScoresError(
+            "columns must have names of their own", found=f"twice: {', '.join(again)}", where=f"{path}:1",
+            next_step="Rename one of them",
+        )  # fmt: skip
+    if any(_is_number(name) for name in header) and all(_is_number(name) or not name for name in header):
+        raise ScoresError(
+            "the first line must name the columns", found=", ".join(header[:5]), where=f"{path}:1",
+            next_step="Add a line such as: model,seed,accuracy",
+        )  # fmt: skip
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(path: Path) -> ScoreTable:
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as problem:
+            raise ScoresError(
+                "every line must be JSON", found=f"{problem.msg} in {line[:40]!r}", where=f"{path}:{number}"
+            ) from None
+        if not isinstance(row, dict):
+            raise ScoresError(
+                "every line must be a JSON object", expected='for example {"model": "mlp", "seed": 0, "accuracy": 0.9}',
+                found=line[:40], where=f"{path}:{number}",
+            )  # fmt: skip
+        rows.append(_flat(row))
+        numbers.append(number)
+    return ScoreTable(pd.DataFrame(rows, dtype=object), short_name(path), str(path), tuple(numbers))
+
+
+def _json(path: Path) -> ScoreTable:
+    try:
+        told = json.loads(_text(path))
+    except json.JSONDecodeError as problem:
+        raise ScoresError(
+            "the file must be JSON", found=problem.msg, where=f"{path}:{problem.lineno}",
+            next_step="A file with one object a line must end in .jsonl",
+        ) from None  # fmt: skip
+    if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
+        raise ScoresError(
+            "scores in JSON are a list of objects",
+            expected='for example [{"model": "mlp", "seed": 0, "accuracy": 0.9}]', found=type(told).__name__,
+            where=str(path),
+        )  # fmt: skip
+    table = pd.DataFrame([_flat(row) for row in told], dtype=object)
+    return ScoreTable(table, short_name(path), str(path), tuple(range(1, len(told) + 1)), "row")
+
+
+def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested objects by dotted names: ``{"metrics": {"f1": 0.5}}`` is column ``metrics.f1``."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[f"{before}{name}"] = value
+    return flat
+
+
+def _parquet(path: Path) -> ScoreTable:
+    try:
+        table = pd.read_parquet(path)
+    except Exception as problem:  # pyarrow raises many kinds, all of which mean that the file is broken
+        raise ScoresError(
+            "a Parquet file must be readable", found=str(problem).splitlines()[0], where=str(path)
+        ) from None
+    table.columns = [str(name) for name in table.columns]
+    if not isinstance(table.index, pd.RangeIndex):
+        table = table.reset_index()
+    return ScoreTable(table, short_name(path), str(path), tuple(range(1, len(table) + 1)), "row")

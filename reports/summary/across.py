@@ -1,0 +1,139 @@
+"""What holds over all data sets, where each of them has a verdict of its own, as a section."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reports.model.report import ArmRow, ComparisonRow
+from reports.model.section import Finding, Section, SectionTable, Tone, plain_table
+from reports.numbers import counted, listing, number
+from reports.statistics.across import SignTest, average_ranks, sign_test
+from reports.statistics.multiplicity import holm
+from reports.statistics.verdicts import Verdict
+from reports.summary.undecided import equals
+
+MOST_TOLD = 12
+"""Pairs of arms that are described in words; the table has all."""
+SIDES: tuple[Verdict, ...] = ("better", "worse", "equivalent", "undecided", "too few repeats")
+"""Columns of counts; verdicts on these items count with the others, and the text says so."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One arm against another over all data sets: verdicts, and the sign test with its p after Holm."""
+
+    arm: str
+    reference: str
+    verdicts: Counter[Verdict]
+    sign: SignTest
+    p_holm: float
+
+
+def across_section(
+    rows: Sequence[ComparisonRow], arms: Sequence[ArmRow], part: str, *, alpha: float, higher_is_better: bool
+) -> Section:
+    """Wins, losses and undecided data sets of each pair, a sign test over data sets, and average ranks.
+
+    Args:
+        rows: one comparison a pair and data set. arms: with their estimates by data set. part: what a data set is.
+    """
+    pairs = _pairs(rows, higher_is_better)
+    mean_DA = np.array([[e.mean for e in arm.components] for arm in arms]).T
+    ranks, whole = average_ranks(mean_DA, higher_is_better=higher_is_better)
+    ranked = sorted(zip([arm.name for arm in arms], ranks.tolist(), strict=True), key=lambda pair: pair[1])
+    sets, families = mean_DA.shape[0], len(pairs)
+    return Section(
+        key="across",
+        title=f"Across {part}s",
+        question=f"On how many of the {sets} {part}s does an arm do better?",
+        lead=(
+            f"Each {part} has a verdict of its own. They are corrected together for all {part}s of a pair (Holm), so "
+            f"that each pair has at most a {alpha:g} chance of any false “better” or “worse”"
+            + (f"; the {families} pairs are not corrected for one another. " if families > 1 else ". ")
+            + f"The sign test asks something else: whether the arm's mean is ahead on more {part}s than chance "
+            f"explains, each {part} counting once."
+        ),
+        findings=tuple(_finding(pair, part, alpha, families) for pair in pairs[:MOST_TOLD]),
+        figures=("across",),
+        tables=(
+            SectionTable(
+                "counts",
+                f"Verdicts and sign test over {part}s, one row a pair",
+                plain_table(
+                    ("arm", "against", *SIDES, "mean ahead", "behind", "sign p", "sign p after Holm"),
+                    [
+                        (p.arm, p.reference, *(p.verdicts[side] for side in SIDES), p.sign.ahead, p.sign.behind,
+                         p.sign.p, p.p_holm)
+                        for p in pairs
+                    ],
+                ),
+                folded=False,
+            ),
+            SectionTable(
+                "ranks",
+                f"Average rank over the {whole} {part}s on which every arm has a score, 1 is the best",
+                plain_table(("arm", "average rank"), [pair for pair in ranked if whole]),
+            ),
+        ),
+        limits=_limits(rows, part, whole, sets, ranked),
+    )  # fmt: skip
+
+
+def _pairs(rows: Sequence[ComparisonRow], higher_is_better: bool) -> list[_Pair]:
+    by_pair: dict[tuple[str, str], list[ComparisonRow]] = {}
+    for row in rows:
+        by_pair.setdefault((row.arm, row.reference), []).append(row)
+    signs = [
+        sign_test(np.array([row.paired.difference.mean for row in mine]), higher_is_better=higher_is_better)
+        for mine in by_pair.values()
+    ]
+    return [
+        _Pair(*pair, Counter(row.decision.side for row in mine if row.paired.n), sign, p_holm)
+        for (pair, mine), sign, p_holm in zip(by_pair.items(), signs, holm([s.p for s in signs]), strict=True)
+    ]
+
+
+def _finding(pair: _Pair, part: str, alpha: float, families: int) -> Finding:
+    sets, found = pair.verdicts.total(), pair.verdicts
+    others = [f"{side} on {found[side]}" for side in SIDES[1:] if found[side]]
+    text = f"'{pair.arm}' is better than '{pair.reference}' on {found['better']} of {counted(sets, part)}"
+    text += f", {listing(others)}." if others else "."
+    corrected = " after Holm" if families > 1 else ""
+    evidence = (
+        f"Its mean is ahead on {pair.sign.ahead}, behind on {pair.sign.behind}: sign test "
+        f"{equals('p', pair.p_holm, alpha)}{corrected}."
+    )
+    label, tone = _label(pair, alpha)
+    return Finding(text, label, tone, evidence)
+
+
+def _label(pair: _Pair, alpha: float) -> tuple[str, Tone]:
+    if pair.p_holm > alpha:
+        return "not told apart", "open"
+    return ("ahead", "good") if pair.sign.ahead > pair.sign.behind else ("behind", "bad")
+
+
+def _limits(
+    rows: Sequence[ComparisonRow], part: str, whole: int, sets: int, ranked: Sequence[tuple[str, float]]
+) -> str:
+    text = (
+        f"The sign test takes the {part}s as drawn independently from those that matter: versions of one {part}, or a "
+        "choice that favours an arm, make its p too small. It counts who is ahead, not by how much. "
+        f"An average rank changes with the other arms that take part (Demšar 2006; Benavoli, Corani & Mangili 2016), "
+        "so ranks describe and no claim rests on them."
+    )
+    if whole and len(ranked) > 1:
+        best, rank = ranked[0]
+        text += f" The best average rank is that of '{best}', {number(rank)}."
+    if whole < sets:
+        text += f" {counted(sets - whole, part)} lack an arm and have no ranks."
+    if any(row.decision.only_these_items for row in rows):
+        text += " Verdicts that hold on the tested items alone count as better or worse here."
+    missing = sum(not row.paired.n for row in rows)
+    if missing:
+        text += f" {counted(missing, 'comparison')} without a score in both arms are left out of the counts."
+    return text

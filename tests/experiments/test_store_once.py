@@ -1,0 +1,204 @@
+"""Whatever is mirrored again, by whom and after what: the tracking store holds each thing once, and the last of it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
+from factories.records import a_record, failed
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+from experiments.home import Home
+from experiments.mirror import Background, Mirror
+from experiments.store import SUPERSEDED, Store
+from mmcore.facts import Failure
+
+
+@pytest.fixture
+def home(tmp_path: Path, with_database: Callable[[Home], Home]) -> Home:
+    return with_database(Home(tmp_path / "home"))
+
+
+@pytest.fixture
+def client(home: Home) -> MlflowClient:
+    return MlflowClient(home.mlflow_uri)
+
+
+def doubled(client: MlflowClient, run: Any) -> list[tuple[str, int]]:
+    """Metrics that a run has twice at one step."""
+    seen = Counter(
+        (name, metric.step) for name in run.data.metrics for metric in client.get_metric_history(run.info.run_id, name)
+    )
+    return [key for key, count in seen.items() if count > 1]
+
+
+def test_two_drivers_that_hear_of_one_run_mirror_it_once(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    workdir = workdir_of(tmp_path)
+    mirrors = [Mirror(home, study_of("both"), "v", pytest.fail) for _ in range(2)]
+    for mirror in mirrors:
+        mirror.started(begun_of())
+    for mirror in mirrors:
+        mirror.finished(begun_of(), a_record(), workdir, None)
+    for mirror in mirrors:
+        told(mirror)
+    (run,) = repeats_of(client)
+    assert doubled(client, run) == []
+    assert run.data.metrics["test/skill"] == 0.5
+
+
+def test_two_drivers_at_the_same_moment_mirror_a_run_once(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both ask the store what it has before either has written anything.
+    workdir, together, asked = workdir_of(tmp_path), threading.Barrier(2, timeout=1), MlflowClient.get_run
+
+    def get_run(self: MlflowClient, run_id: str) -> Any:
+        found = asked(self, run_id)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        return found
+
+    monkeypatch.setattr(MlflowClient, "get_run", get_run)
+    mirrors = [Mirror(home, study_of("both"), "v", pytest.fail) for _ in range(2)]
+    for mirror in mirrors:
+        mirror.started(begun_of())
+        mirror.finished(begun_of(), a_record(), workdir, None)
+        mirror.concluded("both", {"test/skill/mean": 0.5}, {}, failed=False)
+    for mirror in mirrors:
+        told(mirror)
+    monkeypatch.undo()
+    (run,) = repeats_of(client)
+    assert doubled(client, run) == []
+    assert len(run.inputs.dataset_inputs) == 1
+    assert doubled(client, client.get_run(run.data.tags["mlflow.parentRunId"])) == []
+
+
+def test_a_report_made_again_adds_no_metric_and_a_changed_one_adds_a_step(home: Home, client: MlflowClient) -> None:
+    for value in (0.5, 0.5, 0.625):
+        mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+        mirror.concluded("both", {"test/skill/mean": value, "runs/done": 2.0}, {}, failed=False)
+        told(mirror)
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    (arm,) = client.search_runs([experiment.experiment_id])
+    history = client.get_metric_history(arm.info.run_id, "test/skill/mean")
+    assert sorted((metric.step, metric.value) for metric in history) == [(0, 0.5), (1, 0.625)]
+    assert len(client.get_metric_history(arm.info.run_id, "runs/done")) == 1
+
+
+def test_steps_of_a_trial_told_again_are_there_once(home: Home, client: MlflowClient) -> None:
+    store = Store(home)
+    experiment = store.experiment("level", "Does the level help?")
+    parent = store.search(experiment, "level", "v", "both", {})
+    run = store.trial(experiment, parent, 0, "trial 0", {"model.width": 8}, {})
+    store.report_trial(run, [(1, 0.1)])
+    store.report_trial(run, [(1, 0.1), (2, 0.2)])
+    for _ in range(2):
+        store.end_trial(run, {"skill": 0.2}, {}, "FINISHED")
+    assert doubled(client, client.get_run(run)) == []
+    assert [metric.step for metric in client.get_metric_history(run, "objective")] == [1, 2]
+
+
+def test_a_finished_run_keeps_nothing_of_an_attempt_that_was_half_mirrored(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The disk fills up: the run fails, and so does its mirror, in the middle of the artifacts.
+    workdir = workdir_of(tmp_path)
+    (workdir / "error.txt").write_text("OSError: no space left on device")
+    upload = MlflowClient.log_artifact
+
+    def full(self: MlflowClient, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        if local_path.endswith("best.pt"):
+            raise OSError(28, "No space left on device")
+        upload(self, run_id, local_path, artifact_path)
+
+    warnings: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", full)
+        mirror = Mirror(home, study_of("both"), "v", warnings.append)
+        mirror.finished(begun_of(), failed(failure=Failure("OSError", "no space left")), workdir, None)
+        mirror.close(timeout=60)
+    assert warnings
+
+    # There is room again: the same run, trained to its end.
+    (workdir / "error.txt").unlink()
+    (workdir / "record.json").write_text('{"of": "the finished run"}')
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(begun_of())
+    mirror.finished(begun_of(), a_record(), workdir, None)
+    told(mirror)
+    runs = repeats_of(client)
+    (run,) = [run for run in runs if SUPERSEDED not in run.data.tags]
+    assert run.info.status == "FINISHED"
+    assert "mmstudy.failure" not in run.data.tags
+    assert "error.txt" not in {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    downloaded = Path(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
+    assert downloaded.read_text() == '{"of": "the finished run"}'
+    assert {run.info.status for run in runs} == {"FINISHED", "FAILED"}
+
+
+def test_files_that_changed_since_they_were_mirrored_are_mirrored_again(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workdir, upload = workdir_of(tmp_path), MlflowClient.log_artifact
+
+    def cut_off(self: MlflowClient, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        upload(self, run_id, local_path, artifact_path)
+        raise OSError("the connection is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", cut_off)
+        mirror = Mirror(home, study_of("both"), "v", lambda text: None)
+        mirror.finished(begun_of(), a_record(), workdir, None)
+        mirror.close(timeout=60)
+    (workdir / "record.json").write_text('{"newer": true}')
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.finished(begun_of(), a_record(), workdir, None)
+    told(mirror)
+    (run,) = repeats_of(client)
+    downloaded = Path(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
+    assert downloaded.read_text() == '{"newer": true}'
+    assert client.search_runs([run.info.experiment_id], "", ViewType.DELETED_ONLY) == []
+
+
+def test_an_interrupted_command_leaves_out_what_waits_and_marks_what_runs(
+    home: Home, client: MlflowClient, tmp_path: Path
+) -> None:
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.started(begun_of())
+    heard(mirror)
+    slow = threading.Event()
+    mirror._tasks.put(lambda: slow.wait(0.5))
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
+    mirror.abandon()
+    assert mirror.error is None
+    (run,) = repeats_of(client)
+    assert run.info.status == "KILLED"
+    assert "test/skill" not in run.data.metrics
+    again = Mirror(home, study_of("both"), "v", pytest.fail)
+    again.finished(begun_of(), a_record(), tmp_path / "run", None)
+    told(again)
+    (run,) = repeats_of(client)
+    assert (run.info.status, run.data.metrics["test/skill"]) == ("FINISHED", 0.5)
+
+
+class Unopened(Background):
+    """A mirror with nothing to do."""
+
+    def _interrupt(self) -> None:
+        raise AssertionError("the store was never opened")
+
+
+def test_a_store_that_was_never_opened_is_not_opened_to_say_goodbye(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    mirror = Unopened(home, pytest.fail)
+    mirror.abandon()
+    assert mirror.error is None
+    assert not home.root.exists()
