@@ -135,10 +135,10 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
         for arm in request.study.arms:
             check_packages(arm.config)
         planned = plan(request, home)
-        told = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+        warnings = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
     except MMStudyError as error:
         return Findings(subject, (_problem(error),), "the study stops at this error", "what comes after it")
-    problems = [Problem("warning", text) for text in told]
+    problems = [Problem("warning", text) for text in warnings]
     read, skipped = [counted(len(planned.runs), "planned run")], ""
     if request.place.simulated is None:
         corpus = _check_corpus(request.place.folder)
@@ -161,11 +161,11 @@ def _check_results(planned: Plan, home: Home) -> tuple[list[Problem], str]:
         summary = summarise(load_results(planned, home))
     except MMStudyError as error:
         return [_problem(error)], "its results cannot be read"
-    told = [
+    problems = [
         Problem("warning", f"{one.code}: {one.title}. {one.text.rstrip('.')}", next_step=one.advice)
         for one in summary.warnings
     ]
-    return told, f"results of {counted(planned.count('done'), 'finished run')}"
+    return problems, f"results of {counted(planned.count('done'), 'finished run')}"
 
 
 def _line(problem: Problem) -> Line:
