@@ -174,11 +174,11 @@ def _check_results(planned: AnyPlan, home: Home) -> tuple[list[Problem], str]:
         summary = summarise(load_results(planned, home))
     except MMStudyError as error:
         return [_problem(error)], "its results cannot be read"
-    told = [
+    problems = [
         Problem("warning", f"{one.code}: {one.title}. {one.text.rstrip('.')}", next_step=one.advice)
         for one in summary.warnings
     ]
-    return told, f"results of {counted(planned.count('done'), 'finished run')}"
+    return problems, f"results of {counted(planned.count('done'), 'finished run')}"
 
 
 def _line(problem: Problem) -> Line:

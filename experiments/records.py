@@ -176,10 +176,10 @@ def _read(path: Path, text_of: Callable[[BinaryIO], bytes], kind: TypeAdapter[To
         with open_file(path) as file:
             text = text_of(file)
         if not _OURS.match(text):
-            told = orjson.loads(text)
-            if isinstance(told, dict) and isinstance(told.get("format"), int) and told["format"] != FORMAT:
-                raise _other_format(path, told["format"])
-            found = f"{type(told).__name__} without one"
+            content = orjson.loads(text)
+            if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] != FORMAT:
+                raise _other_format(path, content["format"])
+            found = f"{type(content).__name__} without one"
             raise BrokenFile("the record begins with its format", path, expected="1", found=found, next_step=AGAIN)
         return kind.validate_json(text, strict=True)
     except FileNotFoundError:

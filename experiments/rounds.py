@@ -135,11 +135,11 @@ def _next_round(
     """After a round: what a sequential study's look asks for; nothing where repeats are fixed."""
     if last.monitoring is None:
         return last, []
-    from experiments.planning.sequential import told
+    from experiments.planning.sequential import monitoring_text
 
     todo, before = how.plan(), {run.fingerprint for run in last.runs}
     assert todo.monitoring is not None
-    display.say(told(todo.monitoring))
+    display.say(monitoring_text(todo.monitoring))
     for run in todo.runs:
         if run.state in ("done", "failed") and run.fingerprint not in before:
             mirror_record(mirror, home, last.request, run)

@@ -76,13 +76,13 @@ LONG = {("mmcore/run.py", "_run"), ("studies/resolve.py", "resolve")}
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    """80 lines at most, docstring and signature included."""
+    """80 lines at most, the docstring included and the signature, which has a line for each argument, not."""
     long = set()
     for path in product():
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
-                if node.end_lineno - node.lineno + 1 > 80:
+                if node.end_lineno - node.body[0].lineno + 1 > 80:
                     long.add((str(path.relative_to(ROOT)), node.name))
     assert long == LONG
 
@@ -147,7 +147,7 @@ def _names(path: Path) -> frozenset[str]:
     return frozenset(names | {node.arg for node in ast.walk(tree_of(path)) if isinstance(node, ast.arg)})
 
 
-@pytest.mark.parametrize("name", ["_told", "course"])
+@pytest.mark.parametrize("name", ["told", "_told", "course"])
 def test_data_are_named_by_what_they_are(name: str) -> None:
     """``told`` says only that something was said; text, notes, reason, content or reported say what it is."""
     assert [path for path in product() if name in _names(path)] == []

@@ -51,8 +51,8 @@ def compare(
         case Form.markdown:
             typer.echo(compared_as_markdown(comparison), nl=False)
         case Form.json:
-            told = compared_as_json(comparison)
-            typer.echo(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
+            report = compared_as_json(comparison)
+            typer.echo(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def open_report(name: str, home: Home) -> Report:

@@ -186,17 +186,17 @@ def inspect(
     store = build(folder, DataConfig(), context.obj.make().prepared)
     lags = lags_of(store) if lag else None
     if format is Format.json:
-        told: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
-        told["lengths"] = asdict(lengths_of(store))
-        told |= {name: list(found) for name, found in asdict(store.likenesses).items() if found is not None}
-        told |= {
+        report: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
+        report["lengths"] = asdict(lengths_of(store))
+        report |= {name: list(found) for name, found in asdict(store.likenesses).items() if found is not None}
+        report |= {
             "modalities": [asdict(line) for line in summarise(store.quality)],
             "times": time_notes(store.quality),
             "items": [asdict(row) for row in store.quality],
         }
         if lags is not None:
-            told["lags"] = [asdict(one) for one in lags]
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+            report["lags"] = [asdict(one) for one in lags]
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False))
     else:
         typer.echo(quality_text(store, items))
         if lags is not None:

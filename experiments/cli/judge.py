@@ -102,8 +102,8 @@ def judge(
         home=context.obj.root,
     )
     if format is Format.json:
-        told = as_json(found.summary) | {"notes": list(found.notes), "covers": found.summary.covers}
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
+        report = as_json(found.summary) | {"notes": list(found.notes), "covers": found.summary.covers}
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo("\n".join(wrapped(note).replace("−", "-") for note in found.notes) + "\n")
         typer.echo(as_text(found.summary))

@@ -195,8 +195,8 @@ def _comparisons(study: AnyStudy) -> str:
     others = tuple((arm.name, study.reference) for arm in study.arms if arm.name != study.reference)
     if len(others) > 1 and study.pairs == others:
         return f"comparisons: each of the other {len(others)} arms against {study.reference}"
-    told = "comparisons: " + ", ".join(f"'{arm}' against '{against}'" for arm, against in study.pairs)
-    return textwrap.fill(told, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    text = "comparisons: " + ", ".join(f"'{arm}' against '{against}'" for arm, against in study.pairs)
+    return textwrap.fill(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def describe_text(request: Request, arms: Sequence[DescribedArm]) -> str:
@@ -234,9 +234,9 @@ def status_text(plan: AnyPlan, home: Home) -> str:
             whole = f"/{run.config.training.epochs}" if isinstance(run.config, RunConfig) else ""
             lines.append(f"running: {run.arm} r{run.repeat}, {run.epochs}{whole} epochs")
     if plan.monitoring is not None:
-        from experiments.planning.sequential import told
+        from experiments.planning.sequential import monitoring_text
 
-        lines += ["", told(plan.monitoring)]
+        lines += ["", monitoring_text(plan.monitoring)]
     page = home.report(plan.request.key) / "report.html"
     lines += ["", f"report: {page}" if page.exists() else "no report yet"]
     return "\n".join(lines)

@@ -20,8 +20,8 @@ def cores() -> int:
 @cache
 def identity() -> str:
     """An anonymous key of this machine: 12 hexadecimal digits computed from name, processor and cores."""
-    told = f"{platform.node()}|{platform.machine()}|{platform.processor()}|{cores()}"
-    return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
+    text = f"{platform.node()}|{platform.machine()}|{platform.processor()}|{cores()}"
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def in_words(space: Space) -> dict[str, str]:
         >>> in_words({"model.layers": Int(low=1, high=4)})
         {'model.layers': '1 to 4'}
     """
-    told = {}
+    by_path = {}
     for path, knob in space.items():
         match knob:
             case Choice():
@@ -133,5 +133,5 @@ def in_words(space: Space) -> dict[str, str]:
                 text = f"proportions of {', '.join(knob.components or ())}"
         if knob.when:
             text += " where " + " and ".join(f"{key} is {value}" for key, value in knob.when.items())
-        told[path] = text
-    return told
+        by_path[path] = text
+    return by_path

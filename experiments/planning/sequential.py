@@ -54,7 +54,7 @@ def may_follow(study: AnyStudy, monitoring: Monitoring) -> frozenset[Run]:
     return frozenset((arm, repeat) for arm in arms for repeat in study.numbers) - monitoring.asked
 
 
-def told(monitoring: Monitoring) -> str:
+def monitoring_text(monitoring: Monitoring) -> str:
     """The result of a look in one sentence, for the terminal."""
     if not monitoring.taken:
         return f"the rule takes its first look after {monitoring.rule.least} repeats of every arm"

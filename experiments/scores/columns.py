@@ -92,9 +92,9 @@ def columns_of(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Columns]:
             used[name] = role
     wide = _wide(table, asked)
     if wide is not None:
-        table, asked, told = wide
+        table, asked, guess_text = wide
         found = _long(table, asked)
-        return table, replace(found, guessed=(told, *found.guessed))
+        return table, replace(found, guessed=(guess_text, *found.guessed))
     return table, _long(table, asked)
 
 
@@ -110,7 +110,7 @@ def _from_source(table: ScoreTable, asked: Wanted) -> Wanted:
 
 def _long(table: ScoreTable, asked: Wanted) -> Columns:
     found: dict[str, str | None] = dict(vars(asked))
-    told: list[str] = []
+    guesses: list[str] = []
 
     def free() -> list[str]:
         return [name for name in table.names if name not in found.values()]
@@ -118,7 +118,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
     def guess(role: str, names: Sequence[str]) -> None:
         if found[role] is None and (name := _named(free(), names)) is not None:
             found[role] = name
-            told.append(f"{OPTIONS[role]} {name}")
+            guesses.append(f"{OPTIONS[role]} {name}")
 
     guess("arm", ARM)
     guess("repeat", REPEAT)
@@ -132,7 +132,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
                 next_step=f"For example --score {numeric[0]}" if numeric else "Add a column of scores",
             )  # fmt: skip
         found["score"] = numeric[0]
-        told.append(f"--score {numeric[0]}")
+        guesses.append(f"--score {numeric[0]}")
     if found["arm"] is None:
         words = [name for name in free() if not looks_numeric(table.cells(name)) and table.distinct(name) > 1]
         if len(words) != 1:
@@ -142,17 +142,17 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
                 next_step=f"For example --arm {words[0]}" if words else "Add a column such as model",
             )  # fmt: skip
         found["arm"] = words[0]
-        told.append(f"--arm {words[0]}")
+        guesses.append(f"--arm {words[0]}")
     if found["by"] is None and (name := _named(free(), BY)) is not None and table.distinct(name) > 1:
         found["by"] = name
-        told.append(f"--by {name}")
+        guesses.append(f"--by {name}")
     cells = [name for name in (found["arm"], found["repeat"], found["by"]) if name is not None]
     if found["repeat"] is not None and bool(np.any(table.rows.duplicated(cells))):
         # Several rows of a run are its items, if a column says so.
         guess("item", ITEM)
     if found["item"] is not None:
         guess("group", GROUP)
-    guessed = (f"Columns were guessed: {' '.join(told)}.",) if told else ()
+    guessed = (f"Columns were guessed: {' '.join(guesses)}.",) if guesses else ()
     # The first two were found or refused above.
     arm, score = str(found["arm"]), str(found["score"])
     return Columns(arm, score, found["repeat"], found["by"], found["item"], found["group"], guessed)

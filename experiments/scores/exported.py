@@ -40,8 +40,8 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     Raises:
         ScoresError: no report and no metric, a broken report, or a metric that no run has.
     """
-    told: dict[str, Any] = {} if report is None else _read(report)
-    metric = metric or told.get("metric")
+    report_json: dict[str, Any] = {} if report is None else _read(report)
+    metric = metric or report_json.get("metric")
     if metric is None:
         raise ScoresError(
             "a study's scores hold several measures", expected="--score MEASURE", where=table.source,
@@ -68,8 +68,8 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
         )  # fmt: skip
     kept = pd.DataFrame([(*run, _whole(values)) for run, values in found.items()], columns=["arm", "repeat", metric])
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
-    given = _given(told, Given(arm="arm", repeat="repeat", score=metric))
-    study = str(told.get("study", table.name))
+    given = _given(report_json, Given(arm="arm", repeat="repeat", score=metric))
+    study = str(report_json.get("study", table.name))
     note = f"The exported scores of '{study}': {len(found)} test scores by {metric}."
     return replace(
         table,
@@ -95,9 +95,9 @@ def _whole(values: dict[str, object]) -> object:
 
 def _read(report: Path) -> dict[str, Any]:
     try:
-        told = json.loads(report.read_text(encoding="utf-8"))
-        assert isinstance(told["provenance"], dict)
-        return told
+        content = json.loads(report.read_text(encoding="utf-8"))
+        assert isinstance(content["provenance"], dict)
+        return content
     except (OSError, ValueError, KeyError, AssertionError) as problem:
         raise ScoresError(
             "the report beside the scores must be readable", found=f"{type(problem).__name__}: {problem}",
@@ -105,13 +105,13 @@ def _read(report: Path) -> dict[str, Any]:
         ) from None  # fmt: skip
 
 
-def _given(told: dict[str, Any], given: Given) -> Given:
+def _given(report: dict[str, Any], given: Given) -> Given:
     """What the report says of its splits and comparisons; as it is where there is none."""
-    if not told:
+    if not report:
         return replace(given, undecidable="the scores of a study alone do not say how its splits were drawn")
-    primary = [c for c in told["comparisons"] if c["component"] is None]
-    measure = MEASURES.get(str(told["metric"]).rpartition("/")[2])
-    higher = told.get("higher_is_better", measure is None or measure.higher_is_better)
+    primary = [c for c in report["comparisons"] if c["component"] is None]
+    measure = MEASURES.get(str(report["metric"]).rpartition("/")[2])
+    higher = report.get("higher_is_better", measure is None or measure.higher_is_better)
     shared = any(c.get("these_items") is not None for c in primary)
     paired = all(c.get("paired", True) for c in primary)
     why = "The report beside the scores says so."
@@ -121,25 +121,25 @@ def _given(told: dict[str, Any], given: Given) -> Given:
         )
     return replace(
         given,
-        reference=next((arm["name"] for arm in told["arms"] if arm["reference"]), None),
+        reference=next((arm["name"] for arm in report["arms"] if arm["reference"]), None),
         lower_is_better=not higher,
         paired=paired,
-        overlap=primary[0]["overlap"] if primary and "overlap" in primary[0] else _overlap(told),
+        overlap=primary[0]["overlap"] if primary and "overlap" in primary[0] else _overlap(report),
         shared=shared,
         why=why,
         pairs=tuple((c["arm"], c["reference"]) for c in primary) or None,
-        alpha=told.get("alpha"),
-        margin=told.get("margin"),
-        question=told.get("question"),
+        alpha=report.get("alpha"),
+        margin=report.get("margin"),
+        question=report.get("question"),
     )
 
 
-def _overlap(told: dict[str, Any]) -> float:
+def _overlap(report: dict[str, Any]) -> float:
     """n_test / n_train of a report of before it said so itself."""
-    splits = told["provenance"].get("splits") or {}
+    splits = report["provenance"].get("splits") or {}
     if splits.get("drawn", "each_repeat") != "each_repeat":
         return 0.0
-    runs = Counter(run["repeat"] for run in told["provenance"]["runs"] if run["status"] == "done")
+    runs = Counter(run["repeat"] for run in report["provenance"]["runs"] if run["status"] == "done")
     # A run counts once, as in the study: a repeat in which an arm failed weighs less.
     ratios = [
         split["test_groups"] / split["train_groups"]

@@ -154,20 +154,20 @@ def _json_lines(path: Path) -> ScoreTable:
 
 def _json(path: Path) -> ScoreTable:
     try:
-        told = json.loads(_text(path))
+        rows = json.loads(_text(path))
     except json.JSONDecodeError as problem:
         raise ScoresError(
             "the file must be JSON", found=problem.msg, where=f"{path}:{problem.lineno}",
             next_step="A file with one object a line must end in .jsonl",
         ) from None  # fmt: skip
-    if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ScoresError(
             "scores in JSON are a list of objects",
-            expected='for example [{"model": "mlp", "seed": 0, "accuracy": 0.9}]', found=type(told).__name__,
+            expected='for example [{"model": "mlp", "seed": 0, "accuracy": 0.9}]', found=type(rows).__name__,
             where=str(path),
         )  # fmt: skip
-    table = pd.DataFrame([_flat(row) for row in told], dtype=object)
-    return ScoreTable(table, short_name(path), str(path), tuple(range(1, len(told) + 1)), "row")
+    table = pd.DataFrame([_flat(row) for row in rows], dtype=object)
+    return ScoreTable(table, short_name(path), str(path), tuple(range(1, len(rows) + 1)), "row")
 
 
 def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _refuse_again(table: ScoreTable, rows: pd.DataFrame, cells: list[str], colum
     first = again[0]
     same = [place for place in again if keys[place] == keys[first]]
     where = _places(table, same)
-    told = ", ".join(
+    listed = ", ".join(
         f"{getattr(columns, name)} {keys[first][cells.index(role)]}"
         for name, role in (("arm", "arm"), ("by", "component"), ("repeat", "label"), ("item", "item"))
         if role in cells and getattr(columns, name) is not None
@@ -150,7 +150,7 @@ def _refuse_again(table: ScoreTable, rows: pd.DataFrame, cells: list[str], colum
     hint = f"; the columns {listing(free[:NAMED])} may do so" if free else ""
     raise ScoresError(
         f"an arm may have one score in a repeat{', data set' * bool(columns.by)}{' and item' * bool(columns.item)}",
-        found=f"{counted(len(again), 'row')} that share theirs; first: {told} ({where})",
+        found=f"{counted(len(again), 'row')} that share theirs; first: {listed} ({where})",
         where=table.source,
         next_step=f"Remove the copies, or name what tells the rows apart with --by, --item or --repeat{hint}",
     )  # fmt: skip

@@ -202,9 +202,9 @@ def _opened(path: Path) -> Prepared:
 
 def _index(path: Path) -> Index:
     text = read_bytes(path / "index.json")
-    told = orjson.loads(text)
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        found = told.get("format") if isinstance(told, dict) else type(told).__name__
+    content = orjson.loads(text)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"format {str(found)[:40]!r}")
     index = _INDEX.validate_json(text)
     steps = 0

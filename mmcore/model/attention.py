@@ -66,8 +66,8 @@ class MultiheadAttention(nn.Module):
     Shape: x_BTD, mask (broadcasts to (B, H, T, S)), memory_BSD → (B, T, D). The parameters have the form and, before
     training, the distribution of ``torch.nn.MultiheadAttention``.
 
-    Weights are computed explicitly when a trace asks for them or when they are dropped out; else torch's fused kernel
-    does it. A query that may look at no key of a memory gets the output projection's bias alone, and NaN in a trace.
+    Weights are computed explicitly when a trace asks for them or when they are dropped out; otherwise torch's fused
+    kernel is used. A query without any key in a memory gets the output projection's bias alone, and NaN in a trace.
 
     Rotary positions are those of ``steps_T``, on the CPU, the step of each element of x (None: 0, 1, 2, …); a memory
     has one element per step.

@@ -27,8 +27,8 @@ def key_of(modality: str) -> str:
 class AbsentState(nn.Module):
     """What stands for a modality where it is absent: a learned vector of width D.
 
-    Source: the idea of a token for what is missing, e.g. Lee et al. 2023, "Multimodal Prompting with Missing
-    Modalities", §3.2. NOTE[DIFF] they learn prompts for each pattern of absence; here a vector per modality.
+    Source: a learned token for missing input, e.g. Lee et al. 2023, "Multimodal Prompting with Missing Modalities",
+    §3.2. NOTE[DIFF] they learn prompts for each pattern of absence; here there is one vector per modality.
     """
 
     def __init__(self, width: int) -> None:
@@ -48,8 +48,7 @@ class Embedding(nn.Module):
 
     Shape: values x_BTF per modality, present_BTM, valid_BT → M tensors e_BTD, and usable_BTM: where they can be read.
 
-    Whatever stands at a place that is absent or padded, NaN and Inf included, reaches neither the outputs nor any
-    gradient.
+    Values at absent or padded places, NaN and Inf included, change neither the outputs nor any gradient.
 
     Args:
         features: number of raw features F by modality.

@@ -85,8 +85,8 @@ def layer_of(sizes: LayerSizes) -> PostNormLayer | PreNormLayer:
 class Encoder(nn.Module):
     """A stack of layers over the valid steps.
 
-    Shape: x_BTD, valid_BT → (B, T, D). Padded steps are no keys for anyone but themselves: their values cannot change
-    a valid step. A row that is padding throughout stays finite.
+    Shape: x_BTD, valid_BT → (B, T, D). Only a padded step itself attends to its own key: its values cannot change a
+    valid step. A row that is padding throughout stays finite.
 
     Args:
         sizes: of every layer; with ``norm`` post there is no final norm, with pre there is one.

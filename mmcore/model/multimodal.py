@@ -32,7 +32,7 @@ from mmcore.trace import Trace
 class MultimodalModel(nn.Module, ABC):
     """Predicts K tracks × O outputs per step, or per item, from any subset of the modalities.
 
-    What is absent or padded cannot influence any output at a valid step, not by a bit, whatever values stand there.
+    Absent and padded values, whatever they are, cannot change any output at a valid step by a single bit.
     Rows of a batch do not see each other. With ``causal`` an output depends on its own and earlier steps only.
 
     A kind of model adds ``fusion``, ``encoder`` and ``head``, in this order.
@@ -95,8 +95,8 @@ class MultimodalModel(nn.Module, ABC):
     def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         """Fill a trace with what comes before the encoder, ``present`` and gates among it; nothing is predicted.
 
-        Cheaper than a whole forward pass, with the same numbers as one without dropout. Where predictions are fused
-        nothing of the fusion is shown.
+        Cheaper than a whole forward pass, with the same numbers as one without dropout. With late fusion there is
+        nothing of the fusion in it.
         """
 
     def new_encoder(self, config: ModelConfig, layers: int) -> Encoder:

@@ -17,9 +17,9 @@ from mmcore.training.losses import columns, counted_targets, layout_of
 def edit_events(batch: Batch, targets: Targets, task: Task) -> Tensor:
     """Positions whose target is an edit: some track has another class than one step earlier.
 
-    Only binary and categorical parameters make events: a continuous one differs a little at every step. What counts
-    only under ``when`` changes where it counts both before and after; that it begins to count is the event of the
-    parameter on which it depends. Values that do not exist change nothing.
+    Only binary and categorical parameters make events: a continuous one differs a little at every step. A parameter
+    under ``when`` changes only where it counts both before and after; where it begins to count, the event belongs to
+    the parameter on which it depends. Values that do not exist change nothing.
 
     The step before a window's first is known where the model reads it there: with a horizon of 1, and when
     reconstructing. Elsewhere a window's first position is no event.

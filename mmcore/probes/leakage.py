@@ -2,10 +2,10 @@
 
 Two questions to a trained model, on real windows:
 
-- May a prediction depend on what lies later? Of a forecast the gradient of a prediction with respect to the inputs at
-  later positions must be exactly 0. For reconstruct and label nothing later is forbidden.
-- Does the input hold the answer? Copying the target's own features, as read at the same position, must not score: a
-  forecast is then persistence at best, while reconstruct is its own answer, hence leaky.
+- Does a prediction depend on what lies later? In a forecast the gradient of a prediction with respect to the inputs at
+  later positions must be exactly 0. For reconstruct and label every step may be read.
+- Does the input hold the answer? Copying the target's own features, as read at the same position, must not score. For
+  a forecast that copy is persistence at best; for reconstruct it is the answer, which is why that task is leaky.
 
 B batch, T steps, K tracks, P parameters, F raw features, O outputs per track.
 """

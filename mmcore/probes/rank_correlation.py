@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 FEWEST = 5
-"""Places below which a rank correlation says next to nothing: of four, one in 24 orders is perfect by chance."""
+"""Places below which a rank correlation says next to nothing: with four, one order in 24 is perfect by chance."""
 
 
 def spearman(a_NS: np.ndarray, b_NS: np.ndarray, counted_NS: np.ndarray, fewest: int = FEWEST) -> np.ndarray:

@@ -24,5 +24,5 @@ def without(batch: Batch, names: Collection[str]) -> Batch:
 
 
 def removing(names: Collection[str], predict: Callable[[Batch], Tensor]) -> Callable[[Batch], Tensor]:
-    """The predictor as it does without these modalities; itself where there are none to remove."""
+    """The predictor without these modalities; the same predictor where there are none to remove."""
     return (lambda batch: predict(without(batch, names))) if names else predict

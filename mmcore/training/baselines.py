@@ -71,8 +71,8 @@ class Baseline:
 
 
 def naive_classes(baselines: Sequence[Baseline]) -> list[NaiveClasses]:
-    """The class that is the most frequent one in training, the first of several: what ``majority`` names, ``prior`` and
-    ``constant`` hold most likely; for each parameter with classes.
+    """For each parameter with classes, the most frequent class in training, and of equals the first: ``majority``
+    predicts it, and ``prior`` and ``constant`` give it the highest probability.
     """
     first = baselines[0]
     parameters = first.targets.parameters

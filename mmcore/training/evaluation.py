@@ -118,7 +118,7 @@ class Votes:
 
 
 _TINY = 1e-300
-"""Keeps the logarithm of a probability that underflowed finite."""
+"""Keeps the logarithm finite where a probability has underflowed to 0."""
 
 
 class Naive:
@@ -134,7 +134,7 @@ class Naive:
         return {component: loss for component, (loss, _) in self._best[subset].items()}
 
     def item_losses(self, item: int) -> dict[str, float]:
-        """The loss on one item of the baseline that is the better one on the whole split."""
+        """The loss on one item of the baseline with the lower loss on the whole split."""
         by_baseline = {name: tally.item_losses(item) for name, tally in self.tallies.items()}
         return {
             component: math.nan if name is None else by_baseline[name][component]
@@ -211,7 +211,7 @@ def measured(tally: Tally, losses: Mapping[str, float], naive: Mapping[str, floa
 def model_rows(split: str, model: Tally, naive: Mapping[str, float]) -> list[Score]:
     """The model's measures on all items of a split, against the naive losses by component.
 
-    Where the tally is not detailed, only those that follow from losses mean anything.
+    Without a detailed tally, only the measures that follow from losses are meaningful.
     """
     return _rows(split, "all", MODEL, model, model.component_losses(), naive)
 

@@ -121,10 +121,10 @@ def train(
 
     Args:
         loader: training windows.
-        validate: what the model as it is now does on the validation split.
+        validate: scores the model, as it is at this moment, on the validation split.
         selection: which epoch is the best one.
         objective: what is minimised.
-        watch: more columns of an epoch's history row, asked when it ends; they decide nothing.
+        watch: called at the end of an epoch for more columns of its history row; they decide nothing.
 
     Raises:
         TrainingDiverged: NaN or Inf in a loss or a gradient.
@@ -248,7 +248,7 @@ def _diverged(state: State, layout: Layout, loss_P: Tensor, epoch: int) -> Train
 
 
 def _refuse_infinite_validation(losses: Mapping[str, float], naive: Mapping[str, float], state: State) -> None:
-    """A component in which nothing counts is NaN for the baselines too; any other NaN or Inf is the model's own."""
+    """Where nothing counts in a component, the baselines have NaN, too; any other NaN or Inf comes from the model."""
     for component, value in losses.items():
         if not math.isfinite(value) and not math.isnan(naive[component]):
             raise _divergence("a validation loss", str(value), component, state.epoch, state, step=state.step)

@@ -147,7 +147,7 @@ def error_losses(error: Tensor, config: ContinuousLoss) -> Tensor:
 
 
 _LEAST = 1e-7
-"""Closest to 1 that a probability comes before its distance from 1 is raised to a power: below one step of float32."""
+"""Smallest distance of a probability from 1 that is raised to a power: below one step of float32."""
 
 
 def class_losses(logits_BTKC: Tensor, code_BTK: Tensor, config: ClassLoss, weight_C: Tensor | None = None) -> Tensor:

@@ -26,8 +26,8 @@ def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule
     Cosine: a linear warm-up from peak/W at step 1 to the peak at step W, W being the warm-up rounded to whole steps;
     then half a cosine, which never rises and ends exactly at the floor at the last step. A warm-up as long as the
     training or longer is cut so that the last step remains for the floor; a training of one step is at the floor.
-    A cosine that begins at the first step has the same length, so it is at the floor W steps before the end and climbs
-    from there; over the first W steps the lower of it and the warm-up holds.
+    A cosine that begins at the first step has the same length, so it reaches the floor W steps before the end and then
+    rises again; over the first W steps, the lower of cosine and warm-up is used.
 
     Args:
         step: 1 … steps_total, over all epochs.

@@ -15,7 +15,7 @@ from mmcore.training.tally import Tally
 By = Literal["metric", "loss", "last"]
 
 FROM_LOSSES = ("skill", "relative_skill", "loss", "log_loss")
-"""Measures that follow from losses alone: a validation pass need gather nothing else for them."""
+"""Measures that follow from losses alone: for them a validation pass gathers nothing else."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Selection:
 
         Args:
             tally: of the model on the validation items; ``detailed`` where :attr:`detailed` is.
-            epoch: its number, which is its worth where nothing else can be measured.
+            epoch: its number; it stands in for the value where nothing can be measured, so that the last epoch wins.
         """
         losses = tally.component_losses()
         columns = validation_columns(losses, self.losses)

@@ -21,9 +21,9 @@ def card_text(card: Card) -> str:
     """
     head = clipped(card.title, _HEAD) + (f": {clipped(card.subtitle, _HEAD)}" if card.subtitle else "")
     lines = [line.text for line in card.lines]
-    told = [*lines[:MOST_LINES], remainder(lines, MOST_LINES, "lines"), *card.notes]
+    shown = [*lines[:MOST_LINES], remainder(lines, MOST_LINES, "lines"), *card.notes]
     kept, left = [head], 990 - len(head)
-    for text in (f"  {clipped(text, _WIDTH)}" for text in told if text):
+    for text in (f"  {clipped(text, _WIDTH)}" for text in shown if text):
         left -= len(text) + 1
         if left < 0:
             break

@@ -18,7 +18,7 @@ def uneven(evidence: Evidence) -> Found:
     results = evidence.results
     if results.foreign is None or results.foreign.ran:
         return not_applicable("mmstudy started these runs: ABL002, ABL003 and ABL030 count them.")
-    told, absent = [], []
+    sentences, absent = [], []
     for part, table in _tables(results):
         if not len(table):
             continue
@@ -29,10 +29,10 @@ def uneven(evidence: Evidence) -> Found:
             if not known.get(arm.name):
                 absent.append(f"'{arm.name}'{on}")
             elif known[arm.name] < most:
-                told.append(f"'{arm.name}' has {known[arm.name]} of {most}{on}")
+                sentences.append(f"'{arm.name}' has {known[arm.name]} of {most}{on}")
         if results.paired and len(set(known.values())) == 1 and most < len(table):
-            told.append(f"arms lack different ones of {counted(len(table), 'repeat')}{on}")
-    parts = [f"fewer repeats than others: {some(told)}"] if told else []
+            sentences.append(f"arms lack different ones of {counted(len(table), 'repeat')}{on}")
+    parts = [f"fewer repeats than others: {some(sentences)}"] if sentences else []
     parts += [f"no score at all: {some(absent)}"] if absent else []
     text = "; ".join(parts)
     return warn_if(bool(parts), lambda: f"{text[:1].upper()}{text[1:]}.")

@@ -215,10 +215,10 @@ class ComparisonRow(Shown):
         """The verdict and its numbers."""
         shown = self.shown
         numbers = f"difference {number(shown.mean, True)} ({interval(shown.low, shown.high)}), n = {self.paired.n}"
-        told = f"{numbers}, p = {probability(self.decision.p_holm)} after Holm"
+        evidence = f"{numbers}, p = {probability(self.decision.p_holm)} after Holm"
         on = f" on {self.component}" if self.component else ""
         title = f"Comparison of '{self.arm}' with '{self.reference}'{on}"
-        return Card(title, "", (verdict_line(f"{self.verdict}: {told}", self.verdict),))
+        return Card(title, "", (verdict_line(f"{self.verdict}: {evidence}", self.verdict),))
 
 
 @dataclass(frozen=True, repr=False)
@@ -341,9 +341,9 @@ class Summary(Shown):
             label = between if c.component is None else f"{c.component}: {between}" if several else c.component
             rows.append(c.row(label))
         metric = self.metric
-        told = f"Differences in {metric.title} with their intervals ({metric.direction})."
+        caption = f"Differences in {metric.title} with their intervals ({metric.direction})."
         axis = f"difference in {metric.title}"
-        return Forest(tuple(rows), axis, metric.higher_is_better, told) if rows else None
+        return Forest(tuple(rows), axis, metric.higher_is_better, caption) if rows else None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per comparison; component is None on the study's metric. ``low`` and ``high`` belong to the verdict.

@@ -27,7 +27,7 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
     with_parameters = {(m, c) for m, c, parameter in results.measured if parameter is not None}
     sentences = []
     for measure in PLAIN:
-        told = []
+        differences = []
         for name, component, parameter in results.measured:
             if name != measure or component is None or (parameter is None and (name, component) in with_parameters):
                 continue
@@ -37,11 +37,12 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
             one, two = paired_means(table[arm].to_numpy(float), table[reference].to_numpy(float))
             unit = f" {units[parameter]}" if parameter and units.get(parameter) else ""
             if one == one:
-                told.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
-        if told:
-            more = f" and {len(told) - MOST} more in the table of measures" if len(told) > MOST else ""
+                differences.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
+        if differences:
+            more = f" and {len(differences) - MOST} more in the table of measures" if len(differences) > MOST else ""
             known = results.measures.get(measure)
-            sentences.append(f"{measure if known is None else known.title}: {', '.join(told[:MOST])}{more}.")
+            title = measure if known is None else known.title
+            sentences.append(f"{title}: {', '.join(differences[:MOST])}{more}.")
     return " ".join(s[:1].upper() + s[1:] for s in sentences)
 
 

@@ -181,7 +181,7 @@ def with_new_items(
     Args:
         pair: arm and reference. measure, component: what is compared.
         difference_R: arm − reference by repeat, in the order of the study's repeats.
-        course: of a study that adds repeats: then those of the pair's last look are read.
+        monitoring: of a study that adds repeats: then those of the pair's last look are read.
     """
     if not results.shared:
         return paired

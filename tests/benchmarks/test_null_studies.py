@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import null_studies
 from benchmarks.null_studies import (
     DESIGNS,
     MODALITIES,
@@ -73,9 +75,14 @@ def test_claims_are_counted_by_what_they_are_about() -> None:
     assert (found.these_items, found.metric_alone, found.component_alone) == (2, 2, 1)
 
 
-def test_the_command_keeps_what_it_trained_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_keeps_what_it_trained_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["--home", str(tmp_path), "--repeats", "1", "--design", "once"]
-    main([*words, "--families", "1"])
+    # One training in this process, the next ones in a pool of processes as a user has it.
+    with monkeypatch.context() as patch:
+        patch.setattr(null_studies, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers))
+        main([*words, "--families", "1"])
     first = kept(tmp_path, "once").read_text(encoding="utf-8")
     (family,) = read_families(tmp_path, "once").values()
     # As a killed process leaves it.

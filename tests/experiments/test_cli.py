@@ -157,7 +157,7 @@ def test_a_whole_study_from_the_command_line(
     home: Home, tiny_study: Path, tiny_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--corpus", tiny_corpus, "--repeats", "1", "--set", "training.epochs=1"]
-    done = mmstudy_process(home, "run", tiny_study, *words)
+    done = mmstudy_process(home, "run", tiny_study, "--workers", "1", *words)
     assert done.returncode == 0, done.stderr
     page = Path(done.stdout.rsplit("Report: ", 1)[1].strip())
     assert page.is_file()

@@ -208,7 +208,7 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     user = tiny_study.parent / "user"
     user.mkdir()
     (user / "experiments.py").write_text("raise SystemExit('the wrong package')")
-    python, *rest = command(home, tiny_study, tiny_corpus, *words)
+    python, *rest = command(home, tiny_study, tiny_corpus, *words, "--workers", "1")
     root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
         [python, "-P", *rest], capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root}

@@ -85,9 +85,9 @@ main()
 """
 
 
-def killed_after(records: int, home: Home, study: Path, corpus: Path) -> None:
+def killed_after(records: int, home: Home, study: Path, corpus: Path, workers: int) -> None:
     """The command, which dies of SIGKILL once so many runs have a record."""
-    words = ["--home", home.root, "run", study, "--corpus", corpus, "--workers", "2"]
+    words = ["--home", home.root, "run", study, "--corpus", corpus, "--workers", str(workers)]
     process = begin(script(DIES, str(records), home.runs, *words), home)
     try:
         assert process.wait(timeout=300) == -signal.SIGKILL, (home.root / "out.log").read_text(encoding="utf-8")
@@ -106,9 +106,9 @@ def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
     study: Path, tiny_corpus: Path, tiny_study: Path, home: Home, expected: str
 ) -> None:
     """Killed in the search and among the runs; then resumed while another study is open in the same home."""
-    for records in (2, 7):
-        killed_after(records, home, study, tiny_corpus)
-    other = start(home, tiny_study, tiny_corpus, 2)
+    for records, workers in ((2, 2), (7, 1)):
+        killed_after(records, home, study, tiny_corpus, workers)
+    other = start(home, tiny_study, tiny_corpus, 1)
     try:
         run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))
         assert table(home) == expected

@@ -21,9 +21,12 @@ from optuna.trial import TrialState
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options, Request
+from experiments.progress import Silent
 from experiments.tuning.notes import notes_of
 from experiments.tuning.ownership import trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
+from experiments.tuning.tune import tune
+from mmcore.data.prepare import prepare
 
 TRIALS = 10
 """Enough for the trials before a death, those of the other process until then, and more for it afterwards."""
@@ -182,7 +185,7 @@ def mlflow_statuses(home: Home) -> dict[str, Counter[str]]:
 
 
 def asked_of(study: Path, corpus: Path, home: Home) -> Request:
-    return open_request(str(study), home, Options(corpus=str(corpus)))
+    return open_request(str(study), home, Options(corpus=str(corpus), workers=1))
 
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None) -> None:
@@ -225,6 +228,7 @@ def test_a_driver_that_was_killed_goes_on_where_it_was(study: Path, tiny_corpus:
     finally:
         first.kill()
         first.wait()
-    second = start(home, study, tiny_corpus, None, "goes on")
-    assert second.wait(timeout=500) == 0, log_of(home, "goes on").read_text(encoding="utf-8")
+    # That a process of its own goes on is proved above; here it is this one.
+    data = request.study.arms[0].config.data
+    tune(request, home, Silent(), lambda: prepare(request.place.folder, data, home.prepared).path)
     check(request, home, None, dead)

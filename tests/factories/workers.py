@@ -11,7 +11,7 @@ import queue
 from pathlib import Path
 from typing import Any, ClassVar
 
-from experiments.launchers.local import LocalPool, _Worker
+from experiments.launchers.local import THREAD_VARIABLES, LocalPool, _Worker
 
 Inbox = queue.SimpleQueue[tuple[_Worker, str | None]]
 
@@ -51,8 +51,11 @@ class WarmPool(LocalPool):
         cls._idle.clear()
 
     def _key(self, number: int) -> tuple[Any, ...]:
-        """All that a worker takes from where it was started."""
-        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        """All that a worker takes from where it was started: its pool sets the threads, and it never opens MLflow."""
+        ours = (*THREAD_VARIABLES, "PYTEST_CURRENT_TEST")
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ours and not name.startswith("MLFLOW_")
+        }
         device = number % self._gpus if self._gpus else None
         return Path.cwd(), self._threads, device, tuple(sorted(environment.items()))
 

@@ -30,9 +30,9 @@ def group_notes(groups: Iterable[str]) -> list[str]:
     alike = alike_groups(groups)
     if not alike:
         return []
-    told = ", ".join(" and ".join(f"'{name}'" for name in names) for names in alike[:_SHOWN])
+    listed = ", ".join(" and ".join(f"'{name}'" for name in names) for names in alike[:_SHOWN])
     more = f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else ""
-    return [f"groups that differ in their writing alone are read as different and may lie on two sides: {told}{more}"]
+    return [f"groups that differ in their writing alone are read as different and may lie on two sides: {listed}{more}"]
 
 
 def stranger_notes(lacking: Mapping[str, Sequence[str]], strangers: Mapping[str, Sequence[str]]) -> list[str]:

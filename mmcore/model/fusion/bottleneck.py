@@ -20,8 +20,8 @@ class BottleneckFusion(Fusion):
 
     In a layer each modality's Transformer layer runs over [z_m; b], its own states and the tokens, and proposes new
     tokens. The new b_t is the mean of the proposals of the modalities that are usable at step t, and stays as it was
-    where none is. What comes out is the mean of z_m over the modalities usable at the step, zeros where none is. So the
-    modalities learn of one another from the second layer on.
+    where none is. The output is the mean of z_m over the modalities usable at the step, zeros where none is. So
+    information passes between modalities from the second layer on.
 
     Shape: M × e_BTD → fused_BTD. Trace: ``bottleneck/<modality>/<layer>`` (B, H, S, S), queries before keys: T states,
     then the tokens, step by step. Rows of queries at unusable steps mean nothing.
@@ -36,7 +36,7 @@ class BottleneckFusion(Fusion):
     NOTE[DIFF] The paper has N tokens for a whole clip, which would tell a step of a causal model its future. Here every
     step has N tokens of its own; a state or token at step t looks at states and tokens of steps up to t where causal.
     NOTE[DIFF] The paper averages predictions from the modalities' CLS tokens; here there is a prediction per step, and
-    it is states that are averaged.
+    the states are averaged.
     """
 
     over_time: bool = True

@@ -56,7 +56,7 @@ class CrossModalFusion(Fusion):
 
     For an ordered pair (α ← β) a stack of cross-modal layers starts from z = e_α; every layer reads the original e_β,
     at steps where β is usable and, where causal, not later. A query that may look at nothing of β gets the bias of the
-    attention's output. A result counts as zeros where α is not usable: what β knows there comes in by way of (β ← α).
+    attention's output. A result counts as zeros where α is not usable; there (β ← α) carries the content of β.
 
     Shape: M × e_BTD → fused_BTD. Trace: ``cross_attention/<α>/<β>/<layer>`` (B, H, T, T), NaN where a query may look
     at nothing.

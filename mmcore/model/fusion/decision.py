@@ -17,12 +17,12 @@ from mmcore.trace import Trace
 class DecisionFusion(nn.Module):
     """Σ_m w_mp ŷ_mp with w = softmax over the modalities that are there: a convex combination of predictions.
 
-    Each parameter has weights of its own. With one weight for all of them a modality that alone knows of one parameter
-    could be trusted there only as far as it is trusted everywhere, and a mixture of probabilities is never surer than
-    the weight of the predictors that are sure.
+    Each parameter has weights of its own. With one weight for all parameters, a modality that is the only one to
+    predict one of them well could count there no more than it counts everywhere. And a mixture of probabilities is
+    never more certain than the total weight of its certain predictors.
 
-    Continuous outputs are averaged; for classes it is the probabilities that are, and their logarithm is what comes
-    out. Where no modality is usable all take part, each predicting from its absent state.
+    Continuous outputs are averaged. For classes, the probabilities are averaged; the output is their logarithm. Where
+    no modality is usable all take part, each predicting from its absent state.
 
     Shape: M × outputs_BTKO, usable_BTM → outputs_BTKO. Trace: ``weights`` (M, P), over all modalities, and
     ``modality_weights`` (B, T, M, P), those in use at each step.

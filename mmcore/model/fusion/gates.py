@@ -69,11 +69,11 @@ class ModalityGates(GateFusion):
 
 
 def keep_gate(trace: Trace, gate: str, gate_BTD: Tensor, e_BTD: Tensor, usable_BT: Tensor) -> None:
-    """Tell of a gate and of what passes it; nothing that is fused is changed.
+    """Record a gate, and what passes it, in the trace; the fused vector stays as it is.
 
     Under ``gates/<gate>`` (B, T, D) the gate, under ``embedding_norm/<gate>`` and ``gated_norm/<gate>`` (B, T) the
-    length of the vector before and after it. NaN where it is not usable, since nothing passes there, or nothing is
-    decided, and a number would enter someone's mean.
+    length of the vector before and after it. NaN where it is not usable: nothing passes or is
+    decided there, and a number would distort a mean.
     """
     unusable_BT = ~usable_BT
     trace.keep(f"gates/{gate}", gate_BTD.masked_fill(unusable_BT.unsqueeze(-1), torch.nan))

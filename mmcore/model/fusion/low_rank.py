@@ -53,7 +53,7 @@ class LowRankFusion(Fusion):
         rank: R, at least 1.
 
     Source: Liu et al. 2018, "Efficient Low-rank Multimodal Fusion with Modality-specific Factors", §3.2; w and b as in
-    the authors' code. NOTE[DIFF] they start from Xavier normal factors, and give absent modalities no thought.
+    the authors' code. NOTE[DIFF] they start from Xavier normal factors, and do not treat absent modalities.
     """
 
     def __init__(self, modalities: tuple[str, ...], width: int, rank: int) -> None:

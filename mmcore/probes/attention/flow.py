@@ -56,7 +56,7 @@ def _flows(
 
     - Pooling by attention, decision, addition: the weight of each modality among the usable ones, at steps where two or
       more are usable.
-    - Hierarchical: what the gate lets pass of either side, where both are usable.
+    - Hierarchical: how much of either side the gate lets pass, where both are usable.
     - Cross-modal: ‖read‖ / (‖own‖ + ‖read‖), where target and source are usable at the step. Attention itself always
       adds up to 1 over the source's steps: it does not show how much was read.
     - Bottleneck: what a state looks at tokens, and what a token looks at the modality's states.

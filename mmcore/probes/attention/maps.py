@@ -57,7 +57,7 @@ class AttentionMap:
 def attention_maps(arrays: dict[str, np.ndarray], seen: Seen) -> Iterator[AttentionMap]:
     """Every attention over time in a trace, in the order in which the model computed it.
 
-    Between tracks or modalities of one step nothing is looked at over time: that is not among them.
+    Attention between the tracks or modalities of one step does not look over time and is left out.
 
     Args:
         arrays: of a :class:`mmcore.trace.Trace`. seen: for the same batch.

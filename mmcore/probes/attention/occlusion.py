@@ -39,7 +39,7 @@ def spans_of(steps: int, most: int) -> list[tuple[int, int]]:
 def occluded(batch: Batch, spans: Sequence[tuple[int, int]]) -> Batch:
     """The batch once for each span, below one another, without any modality there; the steps stay to be looked at.
 
-    Only what a model reads is made: targets stay those of the batch.
+    Only what a model reads is repeated; the targets stay those of the batch.
     """
     n, B = len(spans), len(batch.valid_BT)
     present_BTM = batch.present_BTM.repeat(n, 1, 1)
@@ -90,9 +90,9 @@ def distance(a_BQKO: Tensor, b_BQKO: Tensor, targets: Targets) -> Tensor:
 def gradient_times_input(model: MultimodalModel, batch: Batch, asked: list[int], draws: int, repeat: int) -> np.ndarray:
     """How far each input step takes part in the outputs of some steps, to first order.
 
-    |Σ_f x_f ∂y/∂x_f| over all features of all modalities at a step, for random signed sums y of the outputs, of which
-    the root mean square is taken: in a single sum outputs could cancel. x is measured from the training mean, which is
-    0. What is below a millionth of the largest is rounding, and 0.
+    |Σ_f x_f ∂y/∂x_f| over all features of all modalities at a step, where y is a sum of the outputs with random signs.
+    The result is the root mean square over several such sums, because outputs could cancel in one. x is measured from
+    the training mean, which is 0. Values below a millionth of the largest are rounding and become 0.
 
     Shape: part_BAT for A asked steps.
 

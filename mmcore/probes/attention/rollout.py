@@ -1,4 +1,4 @@
-"""How much of each input step arrives at each output step if attention and residual sums were all that moves anything.
+"""How much of each input step would arrive at each output step if only attention and residual sums moved information.
 
 B batch, T steps, M modalities, H heads, K tracks, N bottleneck tokens of a step, P parameters.
 """
@@ -77,7 +77,7 @@ def _through(flow: np.ndarray, layers: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _read(flow: np.ndarray, weights: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """½ of what was there and ½ of what is read of a source; all of the former where nothing can be read."""
+    """Half of what was there and half of what is read from a source; all of what was there if nothing can be read."""
     mean = weights.mean(1)
     blind = np.isnan(mean).any(-1, keepdims=True)
     read = np.where(blind, 0.0, mean) @ source

@@ -30,8 +30,8 @@ MEASURES = ("occlusion", "gradient", "nearness", "beyond")
 class RolloutCheck:
     """Rank correlation of rollout with two measures of what matters, over the spans that an output may know.
 
-    Of a step's own span nothing is asked: the residual sum alone would make any rollout right there. So an attention
-    that moves nothing is found out, however much stays where it is. ``nearness`` is the correlation that a picture
+    A step's own span is left out, because the residual sum alone makes any rollout right there. So attention that
+    moves nothing is recognised, however much stays where it is. ``nearness`` is the correlation that a picture
     without any model would get, by saying that near steps matter more; ``beyond`` is what is left of rollout's with
     nearness held fixed (partial rank correlation).
     """
@@ -81,7 +81,7 @@ class RolloutCheck:
             self._add_reach({"rollout": said_BQJ, "occlusion": effect_BQJ}, gap_QJ, counted_BQJ)
 
     def _asked(self) -> list[int]:
-        """Steps over the window, none so early that too few spans lie before it."""
+        """Steps spread over the window, each with enough spans before it."""
         if self.per_item:
             return [0]
         first = self.spans[min(FEWEST, len(self.spans) - 1)][0]

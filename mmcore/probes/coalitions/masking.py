@@ -6,7 +6,7 @@
     absent     the model is told that the modality is not there, as where an item lacks it: its embedding is zero and
                left out, or with ``model.absence: learned`` a vector of its own, see :func:`absence_learned`
 
-Of the first three the model is not told. Where an item lacks the modality anyway, nothing is changed.
+The model cannot know of the first three. Where an item lacks the modality anyway, nothing is changed.
 
 B batch, T steps, M modalities, F raw features, W windows, D draws.
 """
@@ -108,11 +108,11 @@ class Donors:
     """Values of other test items for each window and modality, D of them in turn.
 
     A donor is drawn from the test items that have the modality anywhere, of other groups where there are any, else any
-    other item; no item gives twice before all have given. Modalities are drawn apart, so that several permuted ones
-    come from several items. The draw is a function of (repeat, modality, item) alone. The donor's window is the one of
-    the same number within its item, hence of the same time; where it has fewer windows with the modality, they are
-    counted in a circle. A step at which the donor's window lacks the modality takes the value of one that has it, in
-    order and in a circle.
+    other item; no item is used twice before all have been used. Each modality is drawn by itself, so that several
+    permuted ones come from several items. The draw is a function of (repeat, modality, item) alone. The donor's window
+    is the one of the same number within its item, hence of the same time; where it has fewer windows with the modality,
+    they are counted in a circle. A step at which the donor's window lacks the modality takes the value of one that has
+    it, in order and in a circle.
 
     Args:
         trained: its test windows are read. draws: D.

@@ -35,7 +35,7 @@ def probe_coalitions(trained: Trained, settings: CoalitionsAnalysis) -> Coalitio
     """Score the model on subsets of its modalities, on its test items.
 
     Raises:
-        ConfigError: more modalities than all subsets can be asked of, and no ``samples``.
+        ConfigError: too many modalities to score all subsets, and no ``samples``.
 
     Source:
         EMAP: Hessel & Lee 2020, "Does my multimodal model learn cross-modal interactions?", §3; see
@@ -106,8 +106,8 @@ def _seen_absent(trained: Trained) -> dict[str, float] | None:
 class _Board:
     """What the variants of a model do on the same windows, by (way of masking, subset), over all draws.
 
-    Every draw has the same counted targets, so that a score over all draws is the mean of the draws' losses, accuracies
-    and absolute errors, and one of counts that are pooled where it is no mean (F1, average precision).
+    Every draw has the same counted targets, so losses, accuracies and absolute errors over all draws are the means of
+    the draws' own. F1 and average precision are no means; they are computed from pooled counts.
     """
 
     def __init__(self, trained: Trained, settings: CoalitionsAnalysis, subsets: Sequence[int]) -> None:
@@ -209,8 +209,8 @@ class _Additive:
     A draw gives Σ_m f(x_m, others drawn) − (M − 1) f(all drawn), which is exact in each draw where f is such a sum. The
     mean over D draws has the loss of the projection plus a part, from what interacts, that falls with 1/D. A half of
     the draws has that part twice, so 2 · loss(all) − loss(half) is without it: exactly so, in expectation, for squared
-    errors, and to first order for cross-entropy. That holds of draws from D different items alone, so that a window
-    with few other items has fewer draws. Other measures get the same correction, to first order.
+    errors, and to first order for cross-entropy. That holds only for draws from D different items, so a
+    window with few other items has fewer draws. Other measures get the same correction, to first order.
 
     Args:
         M: number of modalities. draws_B: D of each window, even: its first draws, from as many items.

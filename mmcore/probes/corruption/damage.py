@@ -1,7 +1,7 @@
 """Damaged inputs, one modality at a time: the same damage for every model that reads them.
 
-Every draw is a function of (repeat, kind of damage, modality, item, place of the window): of neither the arm, the other
-modalities that it reads nor the batch. Targets, and the values from which baselines predict, are never touched.
+Every draw is a function of (repeat, kind of damage, modality, item, place of the window). It depends neither on the arm
+and its other modalities nor on the batch. Targets, and the values from which baselines predict, are never touched.
 
 B batch, T steps, M modalities, F features, W windows, I items of the corpus.
 """
@@ -99,7 +99,7 @@ class Damage:
         return self._with(name, noisy_BTF, present_BT)
 
     def dropped(self, name: str, share: float) -> Batch:
-        """Each step is absent with this chance, by itself. What is gone at a share is gone at every larger one."""
+        """Each step is absent with this chance, by itself; absent at one share means absent at larger ones."""
         gone_BT = self._uniform("drop", name, self.loader.window) < share
         return self._masked(name, gone_BT)
 

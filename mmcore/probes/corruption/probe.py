@@ -173,8 +173,8 @@ class _Probe:
     def _expected(self, gone: _Scored, share: float) -> Measured:
         """The expected scores where each item has lost the modality with this chance, by itself.
 
-        Both losses of each item are known, and rows of a batch do not see each other, so that no item need be drawn: of
-        few items a share could otherwise be had in steps alone. Losses, shares of right classes and absolute errors lie
+        No item is drawn: both losses of each item are known, and rows of a batch do not see each other. With few items,
+        drawing could reach only a few different shares. Losses, shares of right classes and absolute errors lie
         on a straight line between all and none lost; skill follows from the losses. F1 and average precision, which are
         no means over targets, are put on that line, too.
         """
@@ -183,7 +183,7 @@ class _Probe:
         return mixed([(1 - share, ends[0]), (share, ends[1])])
 
     def _digest(self) -> str:
-        """Says whether two runs were asked the same: items, places of windows, their length, levels."""
+        """Equal for two runs that were tested alike: items, places of windows, their length, levels."""
         batch = self.damage.batch
         places = [batch.item_B.tolist(), batch.start_B.tolist(), batch.valid_BT.sum(1).tolist(), self.settings.levels]
         return hashlib.blake2b(repr([*places, self.window]).encode(), digest_size=8).hexdigest()

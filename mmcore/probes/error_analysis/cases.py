@@ -57,7 +57,7 @@ class Chosen:
 
 
 def draw_cases(trained: Trained, chosen: Sequence[Chosen]) -> tuple[Case, ...]:
-    """What there is to see of each."""
+    """All that a picture of each case shows."""
     return tuple(_Drawing(trained, one).case() for one in chosen)
 
 

@@ -18,8 +18,8 @@ def clamped(model: MultimodalModel, values: Mapping[str, Tensor]) -> Iterator[No
     """Hold gates at a value for as long as the block lasts; parameters are left as they are.
 
     In ``gated_softmax`` and ``hierarchical`` the gates beside it stay as they were: shares then no longer sum to 1.
-    Where only one of those that share can be read it passes whole, held or not: there is nothing to decide. In
-    ``hierarchical`` the gates above read what passes those below.
+    Where only one of the modalities that share can be read, it passes whole, held or not: there is nothing to decide.
+    In ``hierarchical`` the gates above read what passes those below.
 
     Args:
         model: with a fusion of :class:`mmcore.model.fusion.gates.GateFusion`.

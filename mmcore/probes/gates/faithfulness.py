@@ -1,4 +1,4 @@
-"""Does a gate say what the model uses? It is asked by taking away what the gate lets through.
+"""Does a gate show what the model uses? Tested by masking what is behind the gate.
 
 B batch, T steps, G gates, K tracks, P parameters, C components, N steps (or items) that count, I sampled items.
 """
@@ -35,8 +35,8 @@ from mmcore.training.evaluation import MODEL, Measured, measured
 from mmcore.training.losses import layout_of, row_losses
 
 TURNS = 4
-"""Every step is masked once, in one of so many passes: of four steps in a row one is gone at a time, so that what
-is lost at a step is what the modality said at that very step."""
+"""Passes in which every step is masked once: one of four steps in a row at a time, so that the loss at a step shows
+what the modality contributed at that very step."""
 
 SHOWN = ("passing", "opening", "norm")
 """What is held against the loss: gate × norm, the gate alone, the norm alone."""
@@ -131,7 +131,7 @@ def _scores(sample: Sample) -> Measured:
 
 
 def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
-    """What is behind the gate is absent at a step; what does the prediction of that very step lose?"""
+    """The loss of a step's prediction when what is behind the gate is absent at that step."""
     gate = _gates(sample)[g]
     layout = layout_of(sample.trained.targets)
     kept: dict[str, list[np.ndarray]] = {kind: [] for kind in SHOWN}
@@ -152,7 +152,7 @@ def _by_step(sample: Sample, shown: list[Shown], g: int) -> Points:
 
 
 def _by_item(sample: Sample, shown: list[Shown], g: int) -> Points:
-    """What is behind the gate is absent in a whole item; what do all predictions of that item lose?"""
+    """The loss of an item's predictions when what is behind the gate is absent in the whole item."""
     gate = _gates(sample)[g]
     layout = layout_of(sample.trained.targets)
     place = {item: i for i, item in enumerate(sample.items)}

@@ -1,4 +1,4 @@
-"""Which test windows are asked again and again when something is done to a model, and what a loss is measured in.
+"""The test windows that are predicted again for every change to a model, and the unit of their losses.
 
 B batch, T steps, P parameters, C components.
 """
@@ -22,7 +22,7 @@ from mmcore.trained import Trained
 from mmcore.training.losses import layout_of, row_losses
 
 MOST_WINDOWS = 64
-"""Windows that are asked again; of a quick corpus that is all. It bounds time and memory, whatever the corpus."""
+"""Windows that are predicted again, all of a quick corpus. It bounds time and memory for any corpus."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Sample:
 
     @cached_property
     def weight_C(self) -> Tensor:
-        """What an increase of a component's loss by one naive loss costs of its skill, (C,), if it were to go on so.
+        """How much skill a component loses when its loss rises by one naive loss, (C,), by its slope here.
 
         1 where the model is no worse than naive, less beyond; see :func:`mmcore.skill.skill_per_loss`.
         """

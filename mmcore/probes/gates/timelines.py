@@ -40,10 +40,10 @@ def keep_timelines(trained: Trained, number: int, follows: Mapping[str, str | No
             all that its modality has. A gate with several modalities behind it has none.
 
     Returns:
-        One for each item. Targets: the first class parameter and the first continuous one, track 0; of a class the
-        probability of the one that is true most often is predicted; normalised values else. All have the clock of the
-        corpus: targets and edits stand where they happen, a gate at the step that it helps to predict, a feature where
-        it was measured. What is read before the first gate's step is not shown.
+        One for each item. Targets are the first class parameter and the first continuous one, of track 0. For classes
+        the prediction is the probability of the class that is true most often; for values it is the normalised value.
+        All times are the corpus's: targets and edits stand where they happen, a gate at the step that it helps to
+        predict, a feature where it was measured. Steps before the first gate are not shown.
     """
     return tuple(_timeline(trained, item, follows) for item in draw_items(trained, number))
 

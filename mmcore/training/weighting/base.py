@@ -48,9 +48,9 @@ class Step:
 class Weighting(ABC):
     """Decides how much each loss component counts in a step, and does the backward pass.
 
-    Weights are never negative and their sum is the number of components that take part, so that no weighting changes
-    the learning rate in passing. A component whose loss has no counted target in a batch keeps its weight, which then
-    weighs nothing; what a member learns from losses it does not learn from that one.
+    Weights are never negative and their sum is the number of components that take part, so that no weighting also
+    changes the learning rate. A component whose loss has no counted target in a batch keeps its weight, which then has
+    no effect, and a weighting that learns from losses learns nothing from that batch about it.
     """
 
     def __init__(self, components: Components) -> None:
@@ -66,7 +66,7 @@ class Weighting(ABC):
 
     @abstractmethod
     def weights(self, step: Step) -> Tensor:
-        """The weights of this step, (C,), without a gradient; what the member learns from the step it learns here."""
+        """The weights of this step, (C,), without a gradient; a weighting that learns does so here."""
 
     def backward(self, step: Step) -> Tensor:
         """Add the gradient of the weighted loss to the parameters; returns the weights used, (C,)."""
@@ -81,7 +81,7 @@ class Weighting(ABC):
         return {f"weight/{name}": mean for name, mean in zip(self.names, means, strict=True)}
 
     def state(self) -> dict[str, object]:
-        """Tensors and plain values from which it goes on after an epoch as if nothing had been."""
+        """Tensors and plain values from which it goes on after an epoch exactly as if it had not been interrupted."""
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from mmcore.training.weighting.base import Step, Weighting
 
 
 class Fixed(Weighting):
-    """``loss.weights``, scaled to the constant sum. Nothing to tell: the config has them."""
+    """``loss.weights``, scaled to the constant sum. They need no column in the history, as the config has them."""
 
     def weights(self, step: Step) -> Tensor:
         return self.start_C

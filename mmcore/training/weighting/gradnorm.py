@@ -18,7 +18,7 @@ class GradientNorms(Weighting):
     """After each step the weights move so that the norm of each component's weighted gradient nears the mean norm
     times r^α, where r is the component's loss relative to its first one, over the mean of those ratios.
 
-    A component without counted targets in a batch is in no mean and its weight moves with the scaling only. The first
+    A component without counted targets in a batch enters no mean, and its weight changes by the scaling only. The first
     loss is that of the first batch in which it had any; where that was 0 the ratio is 1. The starting weights decide
     where the weights start, not where they go.
 

@@ -1,4 +1,4 @@
-"""Gradients without their parts against one another. C components, A components that take part."""
+"""Gradients without the parts in which they conflict. C components, A components that take part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from mmcore.training.weighting.base import Components, Step, Weighting, gradient
 
 
 class ProjectedGradients(Weighting):
-    """Each component's gradient is freed of what points against another's, one after the other in a random order; the
-    step follows their sum.
+    """The step follows the sum of the components' gradients, each without the parts that conflict with the others.
 
-    That sum is a combination of the gradients as they were, so its coefficients serve as weights. They are never
-    negative and at least the starting weights; the step uses them as they are, and tells them scaled to the constant
-    sum. Without a conflict they are the starting weights, which scale the losses beforehand. A component without
-    counted targets has gradient 0 and meets no other.
+    The others are taken in a random order; each time, the part that points against that gradient is projected out.
+
+    The sum is a combination of the gradients as they were, so its coefficients serve as weights. They are never
+    negative and at least the starting weights; the step uses them as they are, and the history has them scaled to the
+    constant sum. Without a conflict they are the starting weights, which scale the losses beforehand. A component
+    without counted targets has gradient 0, which conflicts with none.
 
     Args:
         parameters: of the whole model.
