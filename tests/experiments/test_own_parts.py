@@ -181,6 +181,42 @@ def test_bad_input_is_refused_with_its_line_and_a_way_out(
     assert message in done.stderr.replace("\n", " ")
 
 
+def test_analyses_work_as_far_as_a_part_allows_and_the_report_says_what_is_missing(
+    study: Path, home: Home, tiny_corpus: Path
+) -> None:
+    traced = FUSION.replace("embedded, usable", "embedded, usable, trace").replace(
+        "        return self.drop",
+        "        trace and trace.keep('gates/audio', product.sigmoid())\n        return self.drop",
+    )
+    write_package(study.parent, fusion=traced)
+    text = STUDY.replace("arms:", "analyses: [gates, attention, corruption]\narms:").replace("repeats: 2", "repeats: 1")
+    study.write_text(text, encoding="utf-8")
+    outcome = run_study(str(study), home.root, Options(corpus=tiny_corpus, workers=1))
+    assert (outcome.failed, outcome.unanswered) == (0, 0)
+    (left_out,) = [s for s in outcome.summary.sections if s.key == "analyses_left_out"]
+    told = {finding.text for finding in left_out.findings}
+    assert told == {"Gates of 'fusion' and 'model'.", "Attention of 'model'."}
+    assert {s.key for s in outcome.summary.sections} >= {"gates", "attention", "corruption"}
+    gates = {record.arm: record.gates for record in records_of(outcome, home)}
+    assert 0 < gates["fusion"]["audio"].mean < 1
+    assert gates["model"] == {}
+
+
+def test_arms_are_matched_to_an_own_part_and_a_whole_model_stays_as_it_is(
+    study: Path, home: Home, tiny_corpus: Path
+) -> None:
+    study.write_text(STUDY.replace("arms:", "match: parameters\narms:"), encoding="utf-8")
+    arms = {arm.name: arm for arm in open_request(str(study), home, Options(corpus=tiny_corpus)).study.arms}
+    assert all(arm.size is not None for arm in arms.values())
+    assert arms["fusion"].size.within  # pyright: ignore[reportOptionalMemberAccess]
+    assert not arms["model"].size.within  # pyright: ignore[reportOptionalMemberAccess]
+    write_package(study.parent, fusion=FUSION.replace("self.scale = scale", "self.scale = scale['x']"))
+    done = mmstudy(home, "plan", study, "--corpus", tiny_corpus)
+    assert done.returncode == 2
+    assert "a class of yours raised an error while a model is counted; found TypeError" in done.stderr
+    assert "(at my_pkg/fusion.py, line 12, in __init__: self.scale = scale['x'])" in done.stderr
+
+
 # One run ------------------------------------------------------------------------------------------
 def config_of(tmp_path: Path, corpus: Path, **changes: object) -> RunConfig:
     write_package(tmp_path)
