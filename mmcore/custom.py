@@ -316,15 +316,15 @@ def refuse_changed(part: Reference, source: Source, where: str | None = None) ->
 
 
 def custom_parts(config: BaseModel, path: str = "") -> dict[str, Reference]:
-    """All custom parts of a config, by dotted path."""
+    """All custom parts of a config, by dotted path; a config that is one itself has its own path."""
+    if isinstance(config, Reference):
+        return {path: config}
     found: dict[str, Reference] = {}
     inner = {name: getattr(config, name) for name in type(config).model_fields}
     for name, value in inner.items():
         at = f"{path}.{name}".lstrip(".")
         values = {f"{at}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {at: value}
         for where, one in values.items():
-            if isinstance(one, Reference):
-                found[where] = one
-            elif isinstance(one, BaseModel):
+            if isinstance(one, BaseModel):
                 found |= custom_parts(one, where)
     return found

@@ -210,6 +210,11 @@ def test_arms_are_matched_to_an_own_part_and_a_whole_model_stays_as_it_is(
     assert all(arm.size is not None for arm in arms.values())
     assert arms["fusion"].size.within  # pyright: ignore[reportOptionalMemberAccess]
     assert not arms["model"].size.within  # pyright: ignore[reportOptionalMemberAccess]
+    assert arms["model"].size.cost > 1000  # pyright: ignore[reportOptionalMemberAccess]
+    done = mmstudy(home, "describe", study, "--corpus", tiny_corpus, "--format", "json")
+    told = {arm["name"]: arm for arm in json.loads(done.stdout)["arms"]}
+    assert told["model"]["parameters"]["total"] == told["model"]["parameters"]["encoder"] > 1000
+    assert told["model"]["flops"]["total"] > 0
     write_package(study.parent, fusion=FUSION.replace("self.scale = scale", "self.scale = scale['x']"))
     done = mmstudy(home, "plan", study, "--corpus", tiny_corpus)
     assert done.returncode == 2
