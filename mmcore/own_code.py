@@ -13,14 +13,21 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from mmcore.config.custom import Reference
-from mmcore.custom import Source, find_source, refuse_changed
+from mmcore.custom import Source, absolute, find_source, refuse_changed
 from mmcore.errors import ConfigError, MMStudyError, nearest
+
+
+class _Fresh(SourceFileLoader):
+    """Reads the text itself: bytecode that Python kept is told apart by whole seconds only."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError("no bytecode is read or written")
 
 
 class _BesideFinder(MetaPathFinder):
@@ -32,8 +39,13 @@ class _BesideFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        folder = self.folders.get(fullname)
-        return None if path is not None or folder is None else PathFinder.find_spec(fullname, [str(folder)])
+        folder = self.folders.get(fullname.partition(".")[0])
+        if folder is None:
+            return None
+        spec = PathFinder.find_spec(fullname, [str(folder)] if path is None else path)
+        if spec is not None and spec.origin is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Fresh(fullname, spec.origin)
+        return spec
 
 
 _BESIDE = _BesideFinder()
@@ -97,7 +109,7 @@ def _make_importable(source: Source) -> None:
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
-    return any(folder in Path(place).resolve().parents for place in places if place)
+    return any(folder in absolute(place).parents for place in places if place)
 
 
 # Calling -------------------------------------------------------------------------------------------------------------
@@ -181,9 +193,10 @@ def frames_of(error: BaseException) -> tuple[str, ...]:
     """
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
-        root = _FILES.get(str(Path(frame.filename).resolve()))
+        path = absolute(frame.filename)
+        root = _FILES.get(str(path))
         if root is not None:
-            place = Path(frame.filename).resolve().relative_to(root).as_posix()
+            place = path.relative_to(root).as_posix()
             frames.append(f"{place}, line {frame.lineno}, in {frame.name}: {(frame.line or '').strip()}".rstrip(": "))
     return tuple(frames)
 

@@ -73,8 +73,8 @@ class DifferencesByComponent(FigureBase):
     def _common(self) -> bool:
         """Whether one scale of shades serves all columns: only where scores of components are one another's like."""
         known = MEASURES.get(self.summary.metric.measure)
-        # A measure of the user's is a mean over components.
-        return known is None or known.whole == "mean"
+        # A measure of the user's that is no component's is a mean over components.
+        return self.summary.metric.component is None if known is None else known.whole == "mean"
 
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, the metric left of the components."""
