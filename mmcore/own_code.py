@@ -50,7 +50,7 @@ class _BesideFinder(MetaPathFinder):
 
 _BESIDE = _BesideFinder()
 _HASHES: dict[str, str] = {}
-"""The source of a module beside a study as it was when it was imported, by top-level name."""
+"""The source of modules that were imported here first, as it was then, by top-level name."""
 _FILES: dict[str, Path] = {}
 """Files of the user's that were imported, and the folder that each is told relative to."""
 
@@ -84,27 +84,33 @@ def _line_of(error: SyntaxError) -> str:
 
 
 def _make_importable(source: Source) -> None:
-    """Let Python find the modules of a source; those of an older text are imported anew."""
-    if not source.beside:
-        return
+    """Let Python find the modules of a source; those that were imported here from another text are imported anew."""
     if _BESIDE not in sys.meta_path:
         sys.meta_path.insert(0, _BESIDE)
-    texts = {top: f"{source.root}\0{source.hash_of(top)}" for top in source.neighbours}
-    for top, text in texts.items():
-        _BESIDE.folders[top] = source.root
-        known = sys.modules.get(top)
-        if known is None or _HASHES.get(top) == text:
-            continue
-        if top not in _HASHES and not _lies_in(known, source.root):
-            raise ConfigError(
-                f"a module beside the study cannot be called '{top}', since another one of this name is in use",
-                found=str(getattr(known, "__file__", None)),
-                next_step="Give the file or folder another name",
-            )
-        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
-            del sys.modules[name]
-    _HASHES.update(texts)
+    for top in source.neighbours:
+        if source.beside:
+            _BESIDE.folders[top] = source.root
+        else:
+            _BESIDE.folders.pop(top, None)
+        text = f"{source.root}\0{source.hash_of(top)}"
+        known, ours = sys.modules.get(top), top in _HASHES
+        if known is not None and _HASHES.get(top) != text:
+            if source.beside and not ours and not _lies_in(known, source.root):
+                raise ConfigError(
+                    f"a module beside the study cannot be called '{top}', since another one of this name is in use",
+                    found=str(getattr(known, "__file__", None)),
+                    next_step="Give the file or folder another name",
+                )
+            if source.beside or ours:
+                _drop_modules(top)
+        if known is None or source.beside or ours:
+            _HASHES[top] = text
     importlib.invalidate_caches()
+
+
+def _drop_modules(top: str) -> None:
+    for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+        del sys.modules[name]
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
