@@ -305,11 +305,10 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
 
 
 def _with_source(part: Reference, folder: Path | None, path: str) -> Reference:
-    own = Path(part.folder) if part.folder is not None else folder
+    own = absolute((Path.cwd() if folder is None else folder) / (part.folder or ""))
     source = find_source(part.class_, own, f"{path}.class".lstrip("."))
     refuse_changed(part, source, path or None)
-    lies = str(absolute(Path.cwd() if own is None else own))
-    return part.model_copy(update={"class_": source.reference, "source": source.hash, "folder": lies})
+    return part.model_copy(update={"class_": source.reference, "source": source.hash, "folder": str(own)})
 
 
 def refuse_changed(part: Reference, source: Source, where: str | None = None) -> None:

@@ -24,7 +24,8 @@ class Reference(Frozen):
     source: str | None = None
     """Hash of the class's source. mmstudy fills it in; leave it out."""
     folder: str | None = None
-    """Folder in which the class is looked for before installed packages. mmstudy fills in the study's folder."""
+    """Folder in which the class is looked for before installed packages, relative to the study's folder, which it is if
+    it is left out."""
 
     def __hash__(self) -> int:
         return hash((type(self), self.class_, json.dumps(self.args, sort_keys=True), self.source))

@@ -79,6 +79,16 @@ def test_neither_the_folder_nor_the_way_of_writing_counts(
     assert print_of(folder) != print_of(folder, OWN | {"class": "my_pkg.models:Recurrent"})
 
 
+def test_a_folder_is_relative_to_the_study(tmp_path: Path) -> None:
+    study = tmp_path / "studies"
+    study.mkdir()
+    write_package(tmp_path / "code")
+    elsewhere = OWN | {"folder": "../code"}
+    assert print_of(study, elsewhere) == print_of(tmp_path / "code")
+    with pytest.raises(ConfigError, match="there is no module 'my_pkg'"):
+        print_of(study)
+
+
 def test_an_own_part_without_a_hash_has_no_name() -> None:
     with pytest.raises(ConfigError, match=r"model\.fusion: the source of my_pkg.fusion:Product must be hashed"):
         fingerprint(config(fusion=OWN), "content")
