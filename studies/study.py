@@ -71,7 +71,7 @@ class Study(Frozen):
     """What is tuned before the arms are compared; see studies/search/block.py."""
     margin: PositiveFloat | None = None
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
-    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-9, lt=0.5)] = 0.05
     """Accepted rate of a false "better" or "worse" over a family of comparisons."""
 
     @field_validator("design", mode="before")
