@@ -95,6 +95,14 @@ class Study(Frozen):
                 raise ValueError(f"analysis {one.kind} is listed more than once")
         return value
 
+    @field_validator("design")
+    @classmethod
+    def _no_rule_twice(cls, value: tuple[Design, ...]) -> tuple[Design, ...]:
+        for index, rule in enumerate(value):
+            if rule in value[:index]:
+                raise ValueError(f"design {rule.kind} is listed twice with the same settings")
+        return value
+
     @field_validator("match", mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:

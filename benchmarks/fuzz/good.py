@@ -32,7 +32,6 @@ modalities:
   track: {features: [{name: 0_x}, {name: 0_on, kind: binary}, {name: 0_c, kind: categorical}]}
 targets:
   from: track
-  tracks: 1
   parameters:
     - {name: x, component: position, when: on}
     - {name: on, kind: binary, component: active}
