@@ -68,7 +68,7 @@ base: {data.window: 10, model: {width: 8, layers: 1, heads: 2, feed_forward: 8},
 arms:
   base: {}
 search:
-  sampler: tpe
+  sampler: cma_es
   budget: {trials: 5}
   repeats: 1
   parallel: 2
