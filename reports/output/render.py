@@ -112,7 +112,8 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),
-        ComponentScores(summary),
+        # Scores of other code need not have components.
+        *([ComponentScores(summary)] if summary.native or summary.components else []),
         CostAgainstScore(summary),
         LearningCurves(results),
         LossWeights(results),
