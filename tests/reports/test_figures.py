@@ -1,7 +1,7 @@
 import math
-from dataclasses import replace
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
