@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from experiments.home import Home
-from experiments.scores.columns import Asked, Columns, columns_of, is_error
+from experiments.scores.columns import Columns, Wanted, columns_of, is_error
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.source import read_scores
@@ -106,8 +106,9 @@ def judge(
     from reports.summary.build import summarise
 
     _refuse_options(margin, alpha, overlap)
-    table = read_scores(scores, score, step)
-    asked = Asked(arm, repeat, table.given.score or score, by, item, group)
+    place = Home.choose(None if home is None else Path(home))
+    table = read_scores(scores, score, step, place)
+    asked = Wanted(arm, repeat, table.given.score or score, by, item, group)
     table, columns = columns_of(table, asked)
     tidy = tidy_scores(table, columns)
     pairing = pairing_of(table, tidy, columns, paired=paired, overlap=overlap, shared=shared_items)
@@ -138,7 +139,7 @@ def judge(
     )
     results = foreign_results(rows, request, Origin(mmstudy=__version__))
     summary = summarise(results)
-    folder = Path(out) if out is not None else Home.choose(None if home is None else Path(home)).make().report(name)
+    folder = Path(out) if out is not None else place.make().report(name)
     return Judgement(results, summary, write_report(summary, results, folder), notes)
 
 

@@ -56,7 +56,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """Names of columns as a user gave them; None: to be guessed."""
 
     arm: str | None = None
@@ -67,7 +67,7 @@ class Asked:
     group: str | None = None
 
 
-def columns_of(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Columns]:
+def columns_of(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Columns]:
     """The table, long, with the columns that hold its parts.
 
     Raises:
@@ -98,7 +98,7 @@ def columns_of(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Columns]:
     return table, _long(table, asked)
 
 
-def _from_source(table: ScoreTable, asked: Asked) -> Asked:
+def _from_source(table: ScoreTable, asked: Wanted) -> Wanted:
     given = table.given
     return replace(
         asked,
@@ -108,7 +108,7 @@ def _from_source(table: ScoreTable, asked: Asked) -> Asked:
     )
 
 
-def _long(table: ScoreTable, asked: Asked) -> Columns:
+def _long(table: ScoreTable, asked: Wanted) -> Columns:
     found: dict[str, str | None] = dict(vars(asked))
     told: list[str] = []
 
@@ -181,7 +181,7 @@ def is_error(column: str) -> bool:
     return plain in LOWER or any(plain.endswith(f"_{name}") for name in LOWER)
 
 
-def _wide(table: ScoreTable, asked: Asked) -> tuple[ScoreTable, Asked, str] | None:
+def _wide(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Wanted, str] | None:
     """A wide table made long: a column for each repeat, or one for each arm; None where it is long."""
     names = table.names
     left = [name for name in names if name not in vars(asked).values()]

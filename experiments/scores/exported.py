@@ -108,7 +108,7 @@ def _read(report: Path) -> dict[str, Any]:
 def _given(told: dict[str, Any], given: Given) -> Given:
     """What the report says of its splits and comparisons; as it is where there is none."""
     if not told:
-        return given
+        return replace(given, undecidable="the scores of a study alone do not say how its splits were drawn")
     primary = [c for c in told["comparisons"] if c["component"] is None]
     measure = MEASURES.get(str(told["metric"]).rpartition("/")[2])
     higher = told.get("higher_is_better", measure is None or measure.higher_is_better)

@@ -17,14 +17,16 @@ MOSTLY = 0.8
 def number_of(cell: object) -> float | None:
     """A cell as a number; NaN where it says that there is none, and None where it is neither.
 
+    True and false are 1 and 0: whether an item was answered right.
+
     Example:
         >>> number_of("0.5"), number_of("high")
         (0.5, None)
     """
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return math.nan
-    if isinstance(cell, bool):
-        return None
+    if (truth := _truth(cell)) is not None:
+        return truth
     if isinstance(cell, Real):
         return float(cell)
     text = str(cell).strip()
@@ -37,8 +39,19 @@ def number_of(cell: object) -> float | None:
         return None
 
 
+def _truth(cell: object) -> float | None:
+    """True and false as numbers; None where a cell is neither."""
+    match str(cell).strip().lower():
+        case "true":
+            return 1.0
+        case "false":
+            return 0.0
+        case _:
+            return None
+
+
 def looks_numeric(cells: Sequence[object]) -> bool:
-    """Whether nearly all cells that say anything are numbers."""
-    found = [number_of(cell) for cell in cells]
+    """Whether nearly all cells that say anything are numbers; true and false may as well be a setting."""
+    found = [None if _truth(cell) is not None else number_of(cell) for cell in cells]
     said = [value for value in found if value is None or value == value]
     return bool(said) and sum(value is not None for value in said) >= MOSTLY * len(said)

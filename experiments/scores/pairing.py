@@ -49,8 +49,8 @@ def pairing_of(
         paired, overlap, shared: as asked; None: to be found.
 
     Raises:
-        ScoresError: pairs of repeats that have no names, arms that were scored on unlike items, or scores by item that
-            are not to be paired.
+        ScoresError: pairs of repeats that have no names, an overlap of repeats that are not paired, arms that were
+            scored on unlike items, scores by item that are not to be paired, or a source that leaves it open.
     """
     if paired and not tidy.labelled:
         raise ScoresError(
@@ -65,9 +65,18 @@ def pairing_of(
                 next_step="Leave out --unpaired, or give scores without items",
             )  # fmt: skip
         return _by_items(table, tidy, columns, overlap)
+    if paired is False and overlap:
+        raise ScoresError("an overlap is of paired repeats", found="--unpaired with --overlap", where=table.source)
+    if given.undecidable and paired is None and overlap is None:
+        raise ScoresError(
+            given.undecidable, expected="report.json of the same report beside it, --overlap RATIO, or --unpaired",
+            where=table.source, next_step="Judge the report's folder instead: mmstudy judge mlruns/reports/NAME",
+        )  # fmt: skip
     found, why = _found(table, tidy, columns)
     if given.paired is not None:
         found, why = given.paired, given.why
+    if paired is None and overlap is not None and tidy.labelled:
+        found, why = True, "As asked: --overlap is of paired repeats."
     if paired is not None:
         found, why = paired, f"As asked ({'--paired' if paired else '--unpaired'})."
     overlaps, how = _overlap(tidy, columns, found, overlap if overlap is not None else given.overlap)
@@ -98,8 +107,6 @@ def _found(table: ScoreTable, tidy: Tidy, columns: Columns) -> tuple[bool, str]:
 def _overlap(tidy: Tidy, columns: Columns, paired: bool, asked: float | None) -> tuple[float, str]:
     """n_test / n_train between repeats, and how it is known in words; empty: nothing need be said."""
     if not paired:
-        if asked:
-            return 0.0, "--overlap is for paired repeats and was not used."
         return 0.0, ""
     if asked is not None:
         text = f"Splits of different repeats share training data: n_test/n_train = {number(asked)} (--overlap)."

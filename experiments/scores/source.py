@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.home import Home
 from experiments.scores.exported import exported, is_exported, report_beside
 from experiments.scores.files import read_file
 from experiments.scores.table import ScoreTable
@@ -15,7 +16,9 @@ from mmcore.errors import ScoresError
 SCHEMES = ("mlflow:EXPERIMENT", "optuna:STORAGE-URL[#STUDY]")
 
 
-def read_scores(scores: str | Path | pd.DataFrame, score: str | None = None, step: str = "last") -> ScoreTable:
+def read_scores(
+    scores: str | Path | pd.DataFrame, score: str | None = None, step: str = "last", home: Home | None = None
+) -> ScoreTable:
     """Read a source of scores.
 
     Args:
@@ -23,6 +26,7 @@ def read_scores(scores: str | Path | pd.DataFrame, score: str | None = None, ste
             events; or ``mlflow:EXPERIMENT``, ``optuna:URL``.
         score: the metric, for sources that hold several. step: ``last``, ``max`` or ``min``: which value of a metric
             with many steps is the run's score.
+        home: whose tracking store is read where no address is given; None: the usual one.
 
     Raises:
         ScoresError: nothing is there, or it cannot be read.
@@ -39,7 +43,7 @@ def read_scores(scores: str | Path | pd.DataFrame, score: str | None = None, ste
         case str() if scores.startswith("mlflow:"):
             from experiments.scores.tracked import read_mlflow
 
-            return read_mlflow(scores.removeprefix("mlflow:"), score, step)
+            return read_mlflow(scores.removeprefix("mlflow:"), score, step, home or Home.choose())
         case str() if scores.startswith("optuna:"):
             from experiments.tuning.finished import read_optuna
 

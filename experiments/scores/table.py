@@ -14,6 +14,7 @@ class Given:
     Args:
         arm, repeat, score: names of columns. reference: an arm. lower_is_better: the metric's direction.
         paired, overlap, shared: see :class:`reports.records.origin.Foreign`. why: how that is known, one sentence.
+        undecidable: why nothing can be paired, or left unpaired, before it is said; empty: something can.
         pairs: the comparisons. alpha, margin: as in a study. question: heading of the report.
     """
 
@@ -26,6 +27,7 @@ class Given:
     overlap: float | None = None
     shared: bool | None = None
     why: str = ""
+    undecidable: str = ""
     pairs: tuple[tuple[str, str], ...] | None = None
     alpha: float | None = None
     margin: float | None = None

@@ -48,7 +48,8 @@ def read_tensorboard(folder: Path, score: str | None, step: str) -> ScoreTable:
         notes.append(f"{counted(len(runs) - len(rows), 'folder')} without '{score}' left out.")
     table = pd.DataFrame(rows, dtype=object)
     places = tuple(range(1, len(rows) + 1))
-    return ScoreTable(table, folder.resolve().name, str(folder), places, "run", tuple(notes), Given(score=score))
+    given = Given(arm="arm", repeat="repeat" if "repeat" in table else None, score=score)
+    return ScoreTable(table, folder.resolve().name, str(folder), places, "run", tuple(notes), given)
 
 
 def _accumulator() -> Any:

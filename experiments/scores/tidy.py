@@ -71,6 +71,10 @@ def tidy_scores(table: ScoreTable, columns: Columns) -> Tidy:
     else:
         rows["label"] = rows.groupby(within).cumcount().astype(str)
     _refuse_again(table, rows, [*within, "label", *(["item"] if "item" in rows else [])], columns)
+    if "component" in rows:
+        # Items of two data sets may have the same names and are others all the same.
+        for part in {"item", "group"} & set(rows):
+            rows[part] = [f"{whole}/{name}" for whole, name in zip(rows["component"], rows[part], strict=True)]
     if "group" in rows:
         _refuse_divided(rows, table)
     arms = rows["arm"].unique()

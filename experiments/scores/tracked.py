@@ -19,15 +19,16 @@ from reports.numbers import counted, listing
 
 OWN = {ARM: "arm", REPEAT: "repeat"}
 """Tags of mmstudy's own runs, as columns."""
+OWN_RUNS = "the tracking store does not say how the splits of mmstudy's own runs were drawn"
 
 
-def read_mlflow(name: str, score: str | None, step: str) -> ScoreTable:
+def read_mlflow(name: str, score: str | None, step: str, home: Home) -> ScoreTable:
     """A row for each finished run that has the metric; columns are its parameters and tags.
 
     Args:
         name: of the experiment, with the store's address behind an @ where it is not the one of ``MLFLOW_TRACKING_URI``
             or of the home: ``digits@sqlite:///mlflow.db``.
-        score: the metric. step: which of its values.
+        score: the metric. step: which of its values. home: whose store is the usual one.
 
     Raises:
         ScoresError: no file at the address, no finished run, or no such metric.
@@ -35,7 +36,7 @@ def read_mlflow(name: str, score: str | None, step: str) -> ScoreTable:
     """
     experiment, at, uri = name.rpartition("@")
     if not at or ("://" not in uri and not uri.startswith("file:")):
-        experiment, uri = name, os.environ.get("MLFLOW_TRACKING_URI") or Home.choose().mlflow_uri
+        experiment, uri = name, os.environ.get("MLFLOW_TRACKING_URI") or home.mlflow_uri
     _refuse_absent(uri)
     runs = tracked_runs(uri, experiment)
     source = f"mlflow:{experiment} at {uri}"
@@ -71,9 +72,11 @@ def read_mlflow(name: str, score: str | None, step: str) -> ScoreTable:
         left.append(f"{len(done) - len(having)} without '{score}'")
     if left:
         notes.append(f"Runs that are left out: {listing(left)}.")
+    own = any(REPEAT in run.tags for run in having)
+    given = Given(score=score, undecidable=OWN_RUNS if own else "")
     table = pd.DataFrame(rows, dtype=object)
     places = tuple(range(1, len(rows) + 1))
-    return ScoreTable(table, experiment, source, places, "run", tuple(notes), Given(score=score))
+    return ScoreTable(table, experiment, source, places, "run", tuple(notes), given)
 
 
 def _refuse_absent(uri: str) -> None:

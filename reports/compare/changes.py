@@ -105,7 +105,8 @@ def compare_reports(a: Report, b: Report) -> Comparison:
         RecordError: their corpora (by content), tasks or splits differ; says which, and in which repeat.
     """
     _refuse_unlike(a, b)
-    runs_a, runs_b = ({run.fingerprint for run in side.provenance.runs} for side in (a, b))
+    # Scores of other code have no fingerprint, by which runs could be the same.
+    runs_a, runs_b = ({run.fingerprint for run in side.provenance.runs if run.fingerprint} for side in (a, b))
     return Comparison(
         a=a,
         b=b,

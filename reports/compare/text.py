@@ -113,7 +113,8 @@ def _blocks(comparison: Comparison) -> Iterable[Block]:
 
 def _common(comparison: Comparison) -> str:
     a, b = (len(side.provenance.runs) for side in (comparison.a, comparison.b))
-    text = f"Both: corpus {comparison.a.provenance.corpus.name}, {comparison.task}"
+    name = comparison.a.provenance.corpus.name
+    text = "Neither names its corpus" if name is None else f"Both: corpus {name}, {comparison.task}"
     if comparison.repeats:
         text += f", the same split and targets in {counted(comparison.repeats, 'common repeat')}"
     else:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.base import FigureBase
-from reports.figures.marks import name_rows
-from reports.figures.style import NEUTRAL, VERDICT_TINTS, legend_over_all, sheet, shortened
+from reports.figures.marks import name_rows, sign
+from reports.figures.style import INK, NEUTRAL, VERDICT_TINTS, legend_over_all, sheet, shortened
 from reports.model.report import Summary
 
 ORDER = {
@@ -54,26 +57,41 @@ class VerdictsByPart(FigureBase):
         return list(dict.fromkeys((c.arm, c.reference) for c in self.summary.comparisons))
 
     def drawn(self) -> Drawing:
-        """Pairs from top to bottom; numbers stand in the bars that have room for them."""
+        """Pairs from top to bottom."""
         pairs = self._names()[:MOST]
-        wide = self.frame().pivot_table(index=["arm", "reference"], columns="verdict", values="count", sort=False)
-        wide = wide.reindex(index=pd.MultiIndex.from_tuples(pairs), columns=[*ORDER]).fillna(0)
+        rows = {pair: place for place, pair in enumerate(pairs)}
+        table = self.frame()
+        table = table.assign(row=[rows.get(pair) for pair in zip(table["arm"], table["reference"], strict=True)])
+        table = table.dropna(subset=["row"])
+        there = [side for side in ORDER if table.loc[table["verdict"] == side, "count"].sum()]
         figure, (axes,) = sheet(1.1 + 0.36 * max(len(pairs), 2))
-        left = pd.Series(0.0, index=wide.index)
-        for side, tint in ORDER.items():
-            if not sum(wide[side]):
-                continue
-            bars = axes.barh(range(len(pairs)), wide[side], 0.7, left, color=tint, label=side)
-            room = 0.03 * float(wide.sum(axis=1).max())
-            labels = [f"{n:.0f}" if n >= room else "" for n in wide[side]]
-            dark = side in ("better", "worse", "equivalent")
-            axes.bar_label(bars, labels, label_type="center", fontsize=9, color="white" if dark else "black")
-            left = left + wide[side]
+        # Seaborn puts the last of an order first.
+        sns.histplot(
+            table[table["verdict"].isin(there)], y="row", hue="verdict", hue_order=there[::-1], weights="count",
+            multiple="stack", discrete=True, shrink=0.7, palette=ORDER, alpha=1, linewidth=0, legend=False, ax=axes,
+        )  # fmt: skip
+        for side in there:
+            sign(axes, side, color=ORDER[side], linewidth=6)
+        self._numbered(axes, table, there)
         references = {reference for _, reference in pairs}
         alone = len(references) == 1
         names = [arm if alone else f"{shortened(arm, 30)} − {shortened(reference, 18)}" for arm, reference in pairs]
         name_rows(axes, ["\n".join(textwrap.wrap(shortened(name, 52), 28)) for name in names])
         against = f", against {shortened(next(iter(references)), 24)}" if alone else ""
         axes.set_xlabel(f"number of {self.summary.part}s{against}")
+        axes.set_ylabel("")
         legend_over_all(figure)
         return figure
+
+    def _numbered(self, axes: Axes, table: pd.DataFrame, there: Sequence[str]) -> None:
+        """Numbers in the bars that have room for them."""
+        wide = table.pivot(index="row", columns="verdict", values="count")[list(there)]
+        room = 0.03 * float(wide.sum(axis=1).max())
+        middle = wide.cumsum(axis=1) - wide / 2
+        for row, counts in zip(wide.index, wide.to_numpy(float), strict=True):
+            for side, count, x in zip(there, counts, middle.loc[row], strict=True):
+                if count >= room:
+                    dark = side in ("better", "worse", "equivalent")
+                    axes.text(
+                        x, row, f"{count:.0f}", ha="center", va="center", fontsize=9, color="white" if dark else INK
+                    )

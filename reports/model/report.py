@@ -206,6 +206,7 @@ class ComparisonRow:
             and intervals adjusted for all looks; None where repeats are fixed.
         tested: the test items that all repeats share, in words (``31 test items``); empty where repeats test their own.
         without_skill: whether neither arm is shown to beat the naive prediction on this component.
+        native: whether mmstudy trains the arms, so that it can add repeats.
     """
 
     arm: str
@@ -217,6 +218,7 @@ class ComparisonRow:
     looks: Looks | None = None
     tested: str = ""
     without_skill: bool = False
+    native: bool = True
 
     @property
     def verdict(self) -> Verdict:

@@ -43,7 +43,6 @@ def as_json(summary: Summary) -> dict[str, object]:
             "study": summary.study,
             "question": summary.question,
             "metric": summary.metric.name,
-            "higher_is_better": summary.metric.higher_is_better,
             "arms": [
                 {
                     "name": arm.name,
@@ -85,12 +84,13 @@ def as_json(summary: Summary) -> dict[str, object]:
             "checks": [{"code": c.code, "title": c.title, "outcome": c.outcome} for c in summary.checks],
             "provenance": asdict(summary.provenance),
             "sections": [_section(s) for s in summary.sections],
-            "across": None if summary.across is None else _section(summary.across),
             "margin": summary.margin,
             "alpha": summary.alpha,
             "repeats": summary.repeats,
             "first_repeat": summary.first_repeat,
             "sequential": None if summary.sequential is None else asdict(summary.sequential),
+            "higher_is_better": summary.metric.higher_is_better,
+            "across": None if summary.across is None else _section(summary.across),
         }
     )
 
@@ -132,12 +132,8 @@ def _comparison(row: ComparisonRow) -> dict[str, object]:
         "p": decision.p,
         "p_holm": decision.p_holm,
         "p_floor": paired.floor,
-        "paired": paired.sizes is None,
-        "overlap": paired.overlap,
         "p_sign_flip": paired.p if paired.sizes is None else None,
         "p_sign_flip_holm": decision.p_flip if paired.sizes is None else None,
-        "p_permutation": None if paired.sizes is None else paired.p,
-        "p_permutation_holm": None if paired.sizes is None else decision.p_flip,
         "p_interval": decision.p_t,
         "p_new_items": decision.p_items,
         "effect_size": paired.effect_size,
@@ -147,13 +143,17 @@ def _comparison(row: ComparisonRow) -> dict[str, object]:
         "without_skill": row.without_skill,
         "sentence": sentence(row),
         "n": row.paired.n,
-        "n_reference": paired.n if paired.sizes is None else paired.sizes.reference,
-        "n_arm": paired.n if paired.sizes is None else paired.sizes.arm,
         "more_repeats": row.decision.more,
         "more_verdict": row.decision.would_be,
         "looks": None if row.looks is None else list(row.looks.done),
         "stopped_at": None if row.looks is None else row.looks.stopped_at,
         "p_sequential": None if row.looks is None else row.paired.p,
+        "paired": paired.sizes is None,
+        "overlap": paired.overlap,
+        "n_arm": paired.n if paired.sizes is None else paired.sizes.arm,
+        "n_reference": paired.n if paired.sizes is None else paired.sizes.reference,
+        "p_permutation": None if paired.sizes is None else paired.p,
+        "p_permutation_holm": None if paired.sizes is None else decision.p_flip,
     }
 
 

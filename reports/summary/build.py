@@ -125,9 +125,16 @@ def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[st
     for pair in study.known_pairs:
         family = contrasts(results, metric.measure, [(pair, part) for part in components])
         decisions = decide(family, alpha=study.alpha, margin=study.margin, higher_is_better=metric.higher_is_better)
-        tested = tested_text(results) if results.shared else ""
         rows += [
-            ComparisonRow(*pair, part, paired, decision, study.margin, None, tested)
+            ComparisonRow(
+                *pair,
+                part,
+                paired,
+                decision,
+                study.margin,
+                tested=tested_text(results, part) if results.shared else "",
+                native=False,
+            )
             for part, paired, decision in zip(components, family, decisions, strict=True)
         ]
     return rows
@@ -219,7 +226,7 @@ def _comparisons(
     # The margin is in the metric's unit: it means the same for a component only if the whole is a mean of components.
     comparable = components == [metric.component] or whole == "mean"
     margin = study.margin if comparable else None
-    tested = tested_text(results) if results.shared else ""
+    tested = tested_text(results, None) if results.shared else ""
     decisions = decide(family, alpha=study.alpha, margin=margin, higher_is_better=metric.higher_is_better)
     return [
         ComparisonRow(
@@ -231,6 +238,7 @@ def _comparisons(
             monitoring.looks[pair] if monitoring else None,
             tested,
             neither_beats_it(results, pair, component),
+            native=results.foreign is None,
         )
         for (pair, component), paired, decision in zip(asked, family, decisions, strict=True)
     ]

@@ -12,6 +12,11 @@ BEFOREHAND = (
     "decided means looking at it again, and makes false claims more frequent (docs/error_rates.md)."
 )
 """Stands before every number of further repeats."""
+OF_OTHERS = (
+    "Fix the number of repeats beforehand: adding repeats until a comparison is decided means looking at it again, and "
+    "makes false claims more frequent (docs/error_rates.md)."
+)
+"""The same where mmstudy does not train the arms."""
 
 
 def undecided_text(row: ComparisonRow, alpha: float) -> str:
@@ -78,11 +83,12 @@ def _more(row: ComparisonRow) -> str:
             f"{decision.would_be.removesuffix(THESE_ITEMS)}, if the difference and its standard deviation stay as "
             "observed."
         )
+    each = "" if row.paired.sizes is None else " of each arm"
     text = (
-        f"About {counted(decision.more, 'more repeat')} would decide it as {decision.would_be}, if the difference and "
-        "its standard deviation stay as observed."
+        f"About {counted(decision.more, 'more repeat')}{each} would decide it as {decision.would_be}, if the "
+        "difference and its standard deviation stay as observed."
     )
-    return text if row.looks is not None else f"{BEFOREHAND} {text}"
+    return text if row.looks is not None else f"{BEFOREHAND if row.native else OF_OTHERS} {text}"
 
 
 def undecided_cell(row: ComparisonRow) -> str:

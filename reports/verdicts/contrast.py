@@ -13,11 +13,11 @@ from reports.statistics.unpaired import compare_unpaired, permutation_ps
 from reports.verdicts.item_scores import with_new_items
 from reports.verdicts.monitoring import by_repeat
 
-Asked = tuple[tuple[str, str], str | None]
+Question = tuple[tuple[str, str], str | None]
 """Arm and reference, and the component on which they are compared; None: the whole."""
 
 
-def contrasts(results: StudyResults, measure: str, asked: Sequence[Asked]) -> list[Paired]:
+def contrasts(results: StudyResults, measure: str, asked: Sequence[Question]) -> list[Paired]:
     """arm − reference over all repeats, with the groups of test items as second witness where repeats share them.
 
     Args:

@@ -210,12 +210,16 @@ def _new_items(
     )
 
 
-def tested_text(results: StudyResults) -> str:
+def tested_text(results: StudyResults, part: str | None) -> str:
     """The test items that all repeats share, in words: ``31 test items``, with their groups where these are fewer.
 
     Without a number where no run recorded its items.
+
+    Args:
+        part: count the items of this component alone, where each is a data set; None: all.
     """
-    items, groups = len(set(results.items["item"])), len(set(results.items["group"]))
+    rows = results.items if part is None else results.items[results.items["component"] == part]
+    items, groups = len(set(rows["item"])), len(set(rows["group"]))
     if not items:
         return "test items"
     text = counted(items, "test item")

@@ -38,3 +38,15 @@ def test_an_exported_score_of_one_component_can_be_asked_for(tmp_path, results_o
     (tmp_path / "study" / "report.json").unlink()
     with pytest.raises(ScoresError, match="a study's scores hold several measures; expected --score MEASURE"):
         judge(tmp_path / "study", out=tmp_path / "judged")
+
+
+def test_scores_of_a_study_without_its_report_need_to_be_told_how_splits_overlap(tmp_path, results_of):
+    results = results_of()
+    write_report(summarise(results), results, tmp_path / "study")
+    (tmp_path / "study" / "report.json").unlink()
+    with pytest.raises(ScoresError, match="alone do not say how its splits were drawn; expected report"):
+        judge(tmp_path / "study", score="skill", out=tmp_path / "judged")
+    found = judge(tmp_path / "study", score="skill", reference="track_only", overlap=8 / 24, out=tmp_path / "judged")
+    assert [c.paired.difference for c in found.summary.primary] == [
+        c.paired.difference for c in summarise(results).primary
+    ]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
-from factories import lattices
+from factories import foreign, lattices
 from factories.answers import attention_answer, corruption_answer, gates_answer
 from factories.answers_of_errors import errors_answer
 from factories.figures import figures as of_study
@@ -22,6 +22,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from reports import sections
+from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.curves import LearningCurves
 from reports.figures.marks import band, cells, curve, dots, shades
@@ -75,7 +76,14 @@ def drawable(results_of, study_of, records_of):
     results = replace(results, scores=scores, search=(make_search(objectives=2, trials=20),))
     analyses = section_figures(analysed(study_of, records_of))
     metric = summarise(results).metric
-    return [*of_study(results), *overview_figures(results, metric), *search_figures(results), *analyses]
+    parts = foreign.results(foreign.scores({"a": 0.1, "b": 0.2}, parts=("x", "y")), part="data set")
+    return [
+        *of_study(results),
+        *overview_figures(results, metric),
+        *search_figures(results),
+        *analyses,
+        VerdictsByPart(summarise(parts)),
+    ]
 
 
 def analysed(study_of, records_of):

@@ -37,7 +37,7 @@ def test_json_is_the_stable_interface(summary_of):
     data = as_json(summary_of(failures=[("multimodal", 1)], nothing=["scale"]))
     assert list(data) == [
         "study", "question", "metric", "arms", "comparisons", "baselines", "checks", "provenance", "sections", "margin",
-        "alpha", "repeats", "first_repeat", "sequential",
+        "alpha", "repeats", "first_repeat", "sequential", "higher_is_better", "across",
     ]  # fmt: skip
     assert list(data["arms"][0]) == [
         "name", "reference", "mean", "interval", "n", "failed", "parameters", "flops", "seconds", "components",
@@ -46,7 +46,8 @@ def test_json_is_the_stable_interface(summary_of):
         "arm", "reference", "component", "difference", "interval", "p", "p_holm", "p_floor", "p_sign_flip",
         "p_sign_flip_holm", "p_interval", "p_new_items", "effect_size", "effect_interval", "verdict", "these_items",
         "without_skill", "sentence", "n", "more_repeats", "more_verdict", "looks", "stopped_at",
-        "p_sequential", "more_seconds", "lead",
+        "p_sequential", "paired", "overlap", "n_arm", "n_reference", "p_permutation", "p_permutation_holm",
+        "more_seconds", "lead",
     ]  # fmt: skip
     assert all(list(c) == ["code", "title", "outcome"] for c in data["checks"])
     assert [a["reference"] for a in data["arms"]] == [True, False]

@@ -85,6 +85,36 @@ def test_few_items_decide_for_these_items_only(tmp_path):
     assert verdicts(found) == [("cnn", "better on these items")]
 
 
+def test_data_sets_with_items_are_judged_item_by_item(tmp_path):
+    """Both data sets name their clips alike, and a clip's video is another in each of them."""
+    parts = [by_item(items=12).assign(dataset="x"), by_item(items=2, effect=0.02).assign(dataset="y")]
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame.assign(video=frame["dataset"].map({"x": "v", "y": "w"}) + frame["clip"])
+    found = judge(frame, out=tmp_path)
+    assert {c.component: (c.verdict, c.tested) for c in found.summary.comparisons} == {
+        "x": ("better", "12 test items"),
+        "y": ("better on these items", "2 test items"),
+    }
+    assert found.summary.across is not None
+    assert "hold on the tested items alone count as better or worse" in found.summary.across.limits
+
+
+def test_an_overlap_is_of_paired_repeats(tmp_path):
+    found = judge(made(TWO), overlap=0.25, out=tmp_path)
+    assert found.summary.paired
+    assert found.notes[-1] == "Compared repeat by repeat: As asked: --overlap is of paired repeats."
+    with pytest.raises(ScoresError, match="an overlap is of paired repeats; found --unpaired with --overlap"):
+        judge(made(TWO), overlap=0.25, paired=False, out=tmp_path)
+
+
+def test_undecided_scores_are_not_told_to_use_options_of_studies(tmp_path):
+    found = judge(made({"mlp": 0.80, "cnn": 0.803}, noise=0.02, seed=2), out=tmp_path)
+    (verdict,) = found.verdicts
+    assert verdict.verdict == "undecided"
+    assert "--repeats" not in verdict.not_shown
+    assert "more repeats of each arm would decide it" in verdict.not_shown
+
+
 def test_items_of_their_own_in_each_repeat_are_folds(tmp_path):
     found = judge(by_item(repeats=6, own=True), out=tmp_path)
     (comparison,) = found.summary.comparisons
@@ -211,3 +241,12 @@ def test_strict_ends_with_1_where_a_check_warns(tmp_path):
     home = Home(tmp_path / "home")
     assert mmstudy(home, "judge", tmp_path / "s.csv").returncode == 0
     assert mmstudy(home, "judge", tmp_path / "s.csv", "--strict").returncode == 1
+
+
+def test_two_judgements_can_be_compared_and_have_no_run_in_common(tmp_path):
+    judge(made(TWO), out=tmp_path / "a")
+    judge(made(TWO, seed=1), out=tmp_path / "b")
+    told = mmstudy(Home(tmp_path / "home"), "compare", tmp_path / "a", tmp_path / "b")
+    assert told.returncode == 0, told.stderr
+    assert "A has 16 runs, B 16; none of them are the same." in " ".join(told.stdout.split())
+    assert "corpus None" not in told.stdout

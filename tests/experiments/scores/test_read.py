@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from experiments.scores.columns import Asked, columns_of, is_error
+from experiments.scores.columns import Wanted, columns_of, is_error
 from experiments.scores.source import read_scores
 from experiments.scores.tidy import tidy_scores
 from mmcore.errors import ScoresError
@@ -23,7 +23,7 @@ def written(path, text):
 
 
 def tidied(source, **asked):
-    table, columns = columns_of(read_scores(source, asked.get("score")), Asked(**asked))
+    table, columns = columns_of(read_scores(source, asked.get("score")), Wanted(**asked))
     return tidy_scores(table, columns), columns
 
 
@@ -181,6 +181,18 @@ def test_missing_scores_stay_and_are_no_refusal(tmp_path):
     tidy, _ = tidied(written(tmp_path / "a.csv", LONG + "cnn,2,\nmlp,2,inf\n"))
     assert tidy.rows["value"].isna().sum() == 1
     assert len(tidy.rows) == 6
+
+
+@pytest.mark.parametrize("right", [[True, False, True, True], ["True", "false", "true", "TRUE"]])
+def test_whether_an_item_was_right_is_a_score(right):
+    frame = pd.DataFrame({"model": ["a", "a", "b", "b"], "seed": 0, "item": ["x", "y"] * 2, "correct": right})
+    tidy, _ = tidied(frame, score="correct", item="item")
+    assert list(tidy.rows["value"]) == [1.0, 0.0, 1.0, 1.0]
+
+
+def test_a_setting_that_is_on_or_off_is_not_taken_for_a_score():
+    frame = pd.DataFrame({"model": ["a", "b"], "pretrained": [True, False], "x": [0.1, 0.2]})
+    assert tidied(frame)[1].score == "x"
 
 
 def test_nested_json_has_dotted_columns(tmp_path):
