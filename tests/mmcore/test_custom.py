@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -56,6 +57,15 @@ def test_a_changed_source_is_a_changed_arm(folder: Path) -> None:
     (package / "layers.py").unlink()
     (folder / "other.py").write_text("x = 1\n", encoding="utf-8")
     assert print_of(folder) == before
+
+
+def test_a_file_that_changes_again_within_a_tick_of_its_clock_is_read_again(folder: Path) -> None:
+    """Some file systems have times of a few milliseconds: then time and size are those of the text before."""
+    path = folder / "my_pkg" / "fusion.py"
+    before, moment = print_of(folder), path.stat().st_mtime_ns
+    path.write_text(FUSION.replace("1 + linear", "2 + linear"), encoding="utf-8")
+    os.utime(path, ns=(moment, moment))
+    assert print_of(folder) != before
 
 
 def test_modules_beside_the_study_that_are_imported_belong_to_the_source(tmp_path: Path) -> None:
