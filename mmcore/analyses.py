@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
-from mmcore.config import CustomModel, RunConfig, TransformerEncoder
+from mmcore.config import Custom, CustomModel, RunConfig, TransformerEncoder
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
 from mmcore.limits import Million, Thousand
@@ -142,6 +142,31 @@ def applies(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...
             return len(modalities) > 1 and not config.data.placebo
         case CorruptionAnalysis() | ErrorsAnalysis():
             return True
+
+
+def left_out(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ...]) -> str | None:
+    """Why an analysis cannot be made of a run with a part of the user's; None where it can, or no such part is in its
+    way.
+
+    Args:
+        modalities: those that the run's model reads.
+    """
+    if not config.trains or applies(analysis, config, modalities):
+        return None
+    model = config.model
+    match analysis:
+        case GatesAnalysis() if isinstance(model, CustomModel) or isinstance(model.fusion, Custom):
+            if len(modalities) < 2:
+                return None
+            return (
+                "gates of a class of your own cannot be held at their mean; what it traces as gates/NAME is in records"
+            )
+        case AttentionAnalysis() if isinstance(model, CustomModel):
+            return "a model of your own keeps no attention that could be followed from layer to layer"
+        case AttentionAnalysis() if isinstance(model.encoder, Custom):
+            return "an encoder of your own keeps no attention that could be followed from layer to layer"
+        case _:
+            return None
 
 
 def refuse_inexact(modalities: int, samples: int | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -113,11 +114,11 @@ def find_source(written: str, folder: Path | None = None, where: str | None = No
         ConfigError: no such module, name or entry point; a module without a source; a name that a module of Python or
             mmstudy has.
     """
-    beside = (Path.cwd() if folder is None else folder).resolve()
+    beside = absolute(Path.cwd() if folder is None else folder)
     module, name = _names(written, where)
     top, *inner = module.split(".")
     spec = PathFinder.find_spec(top, [str(beside)])
-    is_beside = spec is not None and (spec.origin is not None or bool(inner))
+    is_beside = spec is not None and (spec.origin is not None or _holds(spec, inner))
     if is_beside and top in TAKEN:
         raise ConfigError(
             f"a module beside the study cannot be called '{top}', since a module of "
@@ -130,9 +131,9 @@ def find_source(written: str, folder: Path | None = None, where: str | None = No
     if spec is None:
         raise _no_module(top, beside, where)
     if spec.submodule_search_locations is not None:
-        root = Path(next(iter(spec.submodule_search_locations))).resolve().parent
+        root = absolute(next(iter(spec.submodule_search_locations))).parent
     else:
-        root = Path(spec.origin or beside).resolve().parent
+        root = absolute(spec.origin or beside).parent
     found = spec
     for depth, step in enumerate(inner, start=2):
         within = found.submodule_search_locations
@@ -157,6 +158,17 @@ def find_source(written: str, folder: Path | None = None, where: str | None = No
     if is_beside:
         files = _followed(files, beside)
     return Source(module, name, root, bool(is_beside), tuple(sorted(files)))
+
+
+def absolute(path: str | Path) -> Path:
+    """From the root, without following links: a link beside the study counts as lying there."""
+    return Path(os.path.abspath(path))
+
+
+def _holds(spec: ModuleSpec, inner: list[str]) -> bool:
+    """Whether a folder without ``__init__.py`` has the module; it may just as well hold data."""
+    within = spec.submodule_search_locations
+    return bool(inner) and PathFinder.find_spec(f"{spec.name}.{inner[0]}", within) is not None
 
 
 def _names(written: str, where: str | None) -> tuple[str, str]:
@@ -209,10 +221,10 @@ def _place_of(spec: ModuleSpec) -> str:
 def _files_of(spec: ModuleSpec) -> Iterator[Path]:
     if spec.submodule_search_locations is None:
         if spec.origin is not None:
-            yield Path(spec.origin).resolve()
+            yield absolute(spec.origin)
         return
     for location in spec.submodule_search_locations:
-        yield from (path for path in Path(location).resolve().rglob("*.py") if path.is_file())
+        yield from (path for path in absolute(location).rglob("*.py") if path.is_file())
 
 
 def _followed(files: set[Path], folder: Path) -> set[Path]:
@@ -309,11 +321,10 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
 
 
 def _with_source(part: Reference, folder: Path | None, path: str) -> Reference:
-    own = Path(part.folder) if part.folder is not None else folder
+    own = absolute((Path.cwd() if folder is None else folder) / (part.folder or ""))
     source = find_source(part.class_, own, f"{path}.class".lstrip("."))
     refuse_changed(part, source, path or None)
-    lies = str((Path.cwd() if own is None else own).resolve())
-    return part.model_copy(update={"class_": source.reference, "source": source.hash, "folder": lies})
+    return part.model_copy(update={"class_": source.reference, "source": source.hash, "folder": str(own)})
 
 
 def refuse_changed(part: Reference, source: Source, where: str | None = None) -> None:
@@ -332,15 +343,15 @@ def refuse_changed(part: Reference, source: Source, where: str | None = None) ->
 
 
 def custom_parts(config: BaseModel, path: str = "") -> dict[str, Reference]:
-    """All custom parts of a config, by dotted path."""
+    """All custom parts of a config, by dotted path; a config that is one itself has its own path."""
+    if isinstance(config, Reference):
+        return {path: config}
     found: dict[str, Reference] = {}
     inner = {name: getattr(config, name) for name in type(config).model_fields}
     for name, value in inner.items():
         at = f"{path}.{name}".lstrip(".")
         values = {f"{at}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {at: value}
         for where, one in values.items():
-            if isinstance(one, Reference):
-                found[where] = one
-            elif isinstance(one, BaseModel):
+            if isinstance(one, BaseModel):
                 found |= custom_parts(one, where)
     return found

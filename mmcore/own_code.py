@@ -13,14 +13,21 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from mmcore.config.custom import Reference
-from mmcore.custom import Source, find_source, refuse_changed
+from mmcore.custom import Source, absolute, find_source, refuse_changed
 from mmcore.errors import ConfigError, MMStudyError, nearest
+
+
+class _Fresh(SourceFileLoader):
+    """Reads the text itself: bytecode that Python kept is told apart by whole seconds only."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError("no bytecode is read or written")
 
 
 class _BesideFinder(MetaPathFinder):
@@ -32,13 +39,18 @@ class _BesideFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        folder = self.folders.get(fullname)
-        return None if path is not None or folder is None else PathFinder.find_spec(fullname, [str(folder)])
+        folder = self.folders.get(fullname.partition(".")[0])
+        if folder is None:
+            return None
+        spec = PathFinder.find_spec(fullname, [str(folder)] if path is None else path)
+        if spec is not None and spec.origin is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Fresh(fullname, spec.origin)
+        return spec
 
 
 _BESIDE = _BesideFinder()
 _HASHES: dict[str, str] = {}
-"""The source of a module beside a study as it was when it was imported, by top-level name."""
+"""The source of modules that were imported here first, as it was then, by top-level name."""
 _FILES: dict[str, Path] = {}
 """Files of the user's that were imported, and the folder that each is told relative to."""
 
@@ -72,32 +84,38 @@ def _line_of(error: SyntaxError) -> str:
 
 
 def _make_importable(source: Source) -> None:
-    """Let Python find the modules of a source; those of an older text are imported anew."""
-    if not source.beside:
-        return
+    """Let Python find the modules of a source; those that were imported here from another text are imported anew."""
     if _BESIDE not in sys.meta_path:
         sys.meta_path.insert(0, _BESIDE)
-    texts = {top: f"{source.root}\0{source.hash_of(top)}" for top in source.neighbours}
-    for top, text in texts.items():
-        _BESIDE.folders[top] = source.root
-        known = sys.modules.get(top)
-        if known is None or _HASHES.get(top) == text:
-            continue
-        if top not in _HASHES and not _lies_in(known, source.root):
-            raise ConfigError(
-                f"a module beside the study cannot be called '{top}', since another one of this name is in use",
-                found=str(getattr(known, "__file__", None)),
-                next_step="Give the file or folder another name",
-            )
-        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
-            del sys.modules[name]
-    _HASHES.update(texts)
+    for top in source.neighbours:
+        if source.beside:
+            _BESIDE.folders[top] = source.root
+        else:
+            _BESIDE.folders.pop(top, None)
+        text = f"{source.root}\0{source.hash_of(top)}"
+        known, ours = sys.modules.get(top), top in _HASHES
+        if known is not None and _HASHES.get(top) != text:
+            if source.beside and not ours and not _lies_in(known, source.root):
+                raise ConfigError(
+                    f"a module beside the study cannot be called '{top}', since another one of this name is in use",
+                    found=str(getattr(known, "__file__", None)),
+                    next_step="Give the file or folder another name",
+                )
+            if source.beside or ours:
+                _drop_modules(top)
+        if known is None or source.beside or ours:
+            _HASHES[top] = text
     importlib.invalidate_caches()
+
+
+def _drop_modules(top: str) -> None:
+    for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+        del sys.modules[name]
 
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
-    return any(folder in Path(place).resolve().parents for place in places if place)
+    return any(folder in absolute(place).parents for place in places if place)
 
 
 # Calling -------------------------------------------------------------------------------------------------------------
@@ -181,9 +199,10 @@ def frames_of(error: BaseException) -> tuple[str, ...]:
     """
     frames = []
     for frame in traceback.extract_tb(error.__traceback__):
-        root = _FILES.get(str(Path(frame.filename).resolve()))
+        path = absolute(frame.filename)
+        root = _FILES.get(str(path))
         if root is not None:
-            place = Path(frame.filename).resolve().relative_to(root).as_posix()
+            place = path.relative_to(root).as_posix()
             frames.append(f"{place}, line {frame.lineno}, in {frame.name}: {(frame.line or '').strip()}".rstrip(": "))
     return tuple(frames)
 

@@ -98,7 +98,7 @@ class Study(Frozen, metaclass=_Explained):
     """What is tuned before the arms are compared; see studies/search/block.py."""
     margin: PositiveFloat | None = None
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
-    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-9, lt=0.5)] = 0.05
     """Accepted rate of a false "better" or "worse" over a family of comparisons."""
 
     @field_validator("design", mode="before")
@@ -127,6 +127,14 @@ class Study(Frozen, metaclass=_Explained):
     def _one_way(cls, value: Any) -> Any:
         if isinstance(value, dict) and len({"command", "function"} & set(value)) == 2:
             raise ValueError("name a command or a function, not both")
+        return value
+
+    @field_validator("design")
+    @classmethod
+    def _no_rule_twice(cls, value: tuple[Design, ...]) -> tuple[Design, ...]:
+        for index, rule in enumerate(value):
+            if rule in value[:index]:
+                raise ValueError(f"design {rule.kind} is listed twice with the same settings")
         return value
 
     @field_validator("match", mode="before")

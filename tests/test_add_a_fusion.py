@@ -48,7 +48,7 @@ def test_three_steps_make_a_fusion_that_keeps_every_promise(tmp_path: Path) -> N
 
     insert(tmp_path / config, "Fusion = Annotated[", knob + "\n\n")
     assert "`| Product` in the union `Fusion` below it" in SECTION
-    replace(tmp_path / config, "    | Decision,\n", "    | Decision\n    | Product,\n")
+    replace(tmp_path / config, "    | Decision\n", "    | Decision\n    | Product\n")
 
     imported, case = arm.strip("\n").split("\n", 1)
     insert(tmp_path / init, "from mmcore.model.layer_sizes import", imported + "\n")

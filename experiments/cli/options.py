@@ -132,7 +132,8 @@ def _change(text: str) -> tuple[str, Any]:
     path = path.strip()
     if not sign or not path:
         found = repr(text)[:80]
-        raise StudyError("--set takes PATH=VALUE", found=found, next_step="For example --set training.epochs=5")
+        step = "For example --set training.epochs=5"
+        raise StudyError("--set takes PATH=VALUE", found=found, next_step=step, where="--set")
     if not value.strip():
         step = f"Write --set {path}=null for none"
         raise StudyError("--set takes PATH=VALUE", found="no value", where=f"--set {path}", next_step=step)

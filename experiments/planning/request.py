@@ -296,9 +296,10 @@ def _preset(name: str, written: YamlFile | None) -> tuple[Preset, YamlFile]:
     try:
         return read_preset(name)
     except StudyError as error:
-        if written is None or error.where is not None:
+        if error.where is not None:
             raise
-        raise StudyError(error.rule, next_step=error.next_step, where=written.where(("preset",))) from None
+        where = "--preset" if written is None else written.where(("preset",))
+        raise StudyError(error.rule, next_step=error.next_step, where=where) from None
 
 
 def _key(path: Path, folder: Path, options: Options, home: Home) -> str:

@@ -24,7 +24,8 @@ class Reference(Frozen):
     source: str | None = None
     """Hash of the class's source. mmstudy fills it in; leave it out."""
     folder: str | None = None
-    """Folder in which the class is looked for before installed packages. mmstudy fills in the study's folder."""
+    """Folder in which the class is looked for before installed packages, relative to the study's folder, which it is if
+    it is left out."""
 
     def __hash__(self) -> int:
         return hash((type(self), self.class_, json.dumps(self.args, sort_keys=True), self.source))
@@ -48,11 +49,22 @@ class CustomMetric(Custom):
     """Its direction."""
     kinds: tuple[Kind, ...] = ("continuous", "binary", "categorical")
     """Kinds of parameters that it is computed for."""
+    original_units: bool = False
+    """Whether continuous parameters are handed over in their own units. It then has values for components only, since
+    the units of components may differ. False: in standard deviations of the parameter on training items."""
     title: str | None = None
     """For tables and axes; None: its name."""
     meaning: str = "A measure of your own."
     """One sentence for readers of a report."""
 
     def measure(self, name: str) -> Measure:
-        """The measure under the name that the config gives it; over components it is a mean."""
-        return Measure(name, self.higher_is_better, self.title or name, self.meaning, kinds=self.kinds)
+        """The measure under the name that the config gives it."""
+        return Measure(
+            name,
+            self.higher_is_better,
+            self.title or name,
+            self.meaning,
+            unit="original" if self.original_units else "",
+            kinds=self.kinds,
+            whole=None if self.original_units else "mean",
+        )

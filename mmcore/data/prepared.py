@@ -223,13 +223,9 @@ def _index(path: Path) -> Index:
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     refuse_special(path)
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except EOFError:
-        raise ValueError(f"{path.name} is empty") from None
-    if not isinstance(array, np.ndarray) or array.shape != shape:
-        found = f"of shape {array.shape}" if isinstance(array, np.ndarray) else "that is no array"
-        raise ValueError(f"{path.name} {found} instead of {shape}")
+    array = np.lib.format.open_memmap(path, mode="r")
+    if array.shape != shape:
+        raise ValueError(f"{path.name} of shape {array.shape} instead of {shape}")
     if array.dtype.kind not in "fb":
         raise ValueError(f"{path.name} of type {array.dtype}")
     return array

@@ -76,7 +76,7 @@ class WholeModel(MultimodalModel):
         }
         B, T = batch.valid_BT.shape
         assert isinstance(self.encoder, OwnPart)
-        return self.encoder.call(rng, {"B": B, "T": 1 if self.per_item else T, **self.sizes}, given)
+        return self.encoder(rng, {"B": B, "T": 1 if self.per_item else T, **self.sizes}, given)
 
     def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         self(batch, trace=trace)

@@ -53,7 +53,7 @@ class OwnPart(nn.Module):
         with seeded(seed), torch.device("cpu"):
             self.part = self.own_kind(**self._arguments)
 
-    def call(self, rng: torch.Generator | None, shape: dict[str, int], given: Mapping[str, object]) -> Tensor:
+    def forward(self, rng: torch.Generator | None, shape: dict[str, int], given: Mapping[str, object]) -> Tensor:
         """What the module makes of its inputs.
 
         Args:

@@ -39,7 +39,7 @@ class CustomEncoder(nn.Module):
         name: str = "attention",
     ) -> Tensor:
         B, T, D = x_BTD.shape
-        return self.own.call(rng, {"B": B, "T": T, "D": D}, {"x": x_BTD, "valid": valid_BT, "rng": rng, "trace": trace})
+        return self.own(rng, {"B": B, "T": T, "D": D}, {"x": x_BTD, "valid": valid_BT, "rng": rng, "trace": trace})
 
 
 class CustomEmbedding(nn.Module):
@@ -61,6 +61,6 @@ class CustomEmbedding(nn.Module):
         self, x_BTF: Tensor, usable_BT: Tensor, rng: torch.Generator | None = None, trace: Trace | None = None
     ) -> Tensor:
         B, T, _ = x_BTF.shape
-        return self.own.call(
+        return self.own(
             rng, {"B": B, "T": T, "D": self.width}, {"x": x_BTF, "usable": usable_BT, "rng": rng, "trace": trace}
         )

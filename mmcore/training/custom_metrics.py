@@ -27,7 +27,8 @@ class CustomMetrics:
 
     A constructor gets what stands in ``args``. A measure is called with arrays ``(predicted, true)`` over all counted
     targets of a parameter and returns one number, NaN where there is nothing to measure. For continuous parameters
-    both are (N,), in original units; for classes ``predicted`` are probabilities (N, C) and ``true`` whole numbers.
+    both are (N,), in standard deviations of the parameter on training items, or in original units where the config says
+    so; for classes ``predicted`` are probabilities (N, C) and ``true`` whole numbers.
 
     Args:
         metrics: by name. targets: what is predicted. mean_P, deviation_P: which turn targets back into original units.
@@ -85,8 +86,7 @@ class Gathered:
             predicted = outputs_BTKO[..., first : first + own.targets.parameters[p].outputs][counted_BTK].double()
             true = batch.target_BTKP[..., p][counted_BTK].double()
             if p in own.layout.continuous:
-                scale, shift = float(own.deviation_P[p]), float(own.mean_P[p])
-                predicted, true = predicted[:, 0] * scale + shift, true * scale + shift
+                predicted = predicted[:, 0]
             else:
                 predicted, true = torch.softmax(predicted, -1), true.long()
             parts.append((predicted.numpy(), true.numpy(), complete_BTK[counted_BTK].numpy()))
@@ -106,6 +106,14 @@ class Gathered:
                 predicted, true = (predicted[whole], true[whole]) if complete else (predicted, true)
             for name, metric in self.metrics.metrics.items():
                 if parameter.kind in metric.kinds:
-                    value = self.metrics.value(name, predicted, true)
+                    value = self.metrics.value(name, *self._in_units(p, metric, predicted, true))
                     found.setdefault(name, {}).setdefault(parameter.component, []).append(value)
         return {name: {c: mean_of_known(v) for c, v in by_component.items()} for name, by_component in found.items()}
+
+    def _in_units(
+        self, p: int, metric: CustomMetric, predicted: np.ndarray, true: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not metric.original_units or p not in self.metrics.layout.continuous:
+            return predicted, true
+        scale, shift = float(self.metrics.deviation_P[p]), float(self.metrics.mean_P[p])
+        return predicted * scale + shift, true * scale + shift

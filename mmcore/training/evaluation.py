@@ -321,8 +321,10 @@ def _rows(
     of_classes = _class_measures(tally, subset)
     if log_losses := _log_losses(tally, subset, losses):
         of_classes["log_loss"] = log_losses
-    for metric, by_component in (of_classes | tally.own_values(subset)).items():
-        rows.append(row(metric, None, mean_of_known([*by_component.values()])))
+    own = tally.own_values(subset)
+    for metric, by_component in (of_classes | own).items():
+        if metric not in own or tally.own_has_whole(metric):
+            rows.append(row(metric, None, mean_of_known([*by_component.values()])))
         rows += [row(metric, component, value) for component, value in by_component.items()]
     for p, value in tally.absolute_errors(subset).items():
         parameter = tally.targets.parameters[p]

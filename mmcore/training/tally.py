@@ -133,6 +133,10 @@ class Tally:
         """The user's measures by component; {} where none was gathered."""
         return {} if self._own is None else self._own.values(complete=subset == "complete")
 
+    def own_has_whole(self, name: str) -> bool:
+        """Whether one of the user's measures has a value over all components."""
+        return self._own is not None and not self._own.metrics.metrics[name].original_units
+
     def _sum(self, value_IP: Tensor, subset: Subset) -> Tensor:
         return (value_IP if subset == "all" else value_IP[self.complete_I]).sum(0)
 

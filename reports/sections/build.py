@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmcore.analyses import left_out
 from mmcore.answers.answer import Failure
 from reports.model.section import Finding, Section
-from reports.numbers import counted
+from reports.numbers import counted, listing
 from reports.records.frame import StudyResults
 from reports.sections.attention import section as attention
 from reports.sections.corruption import section as corruption
@@ -15,6 +16,7 @@ from reports.sections.gates import section as gates
 from reports.sections.modalities import section as modalities
 from reports.sections.scope import scoped
 from reports.sections.search import section as search
+from studies.resolved import is_native
 
 if TYPE_CHECKING:
     from reports.figures.base import FigureBase
@@ -31,7 +33,7 @@ def sections(results: StudyResults) -> tuple[Section, ...]:
             corruption.section(results),
             errors.section(results),
         )
-    others = (search.section(results), _failures(results))
+    others = (search.section(results), _failures(results), _left_out(results))
     asked = [scoped(section, results) for section in of_runs if section is not None]
     return (*asked, *(section for section in others if section is not None))
 
@@ -68,5 +70,31 @@ def _failures(results: StudyResults) -> Section | None:
         findings=tuple(
             Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", reason)
             for (kind, reason), n in reasons.items()
+        ),
+    )
+
+
+def _left_out(results: StudyResults) -> Section | None:
+    """Analyses that a part of the user's does not allow, with the reason."""
+    study = results.study
+    if not is_native(study):
+        return None
+    arms: dict[tuple[str, str], list[str]] = {}
+    for analysis in study.analyses:
+        for arm in study.arms:
+            read = arm.config.model.modalities or results.corpus.modalities
+            why = left_out(analysis, arm.config, tuple(read))
+            if why is not None:
+                arms.setdefault((analysis.kind, why), []).append(f"'{arm.name}'")
+    if not arms:
+        return None
+    return Section(
+        key="analyses_left_out",
+        title="Analyses that were left out",
+        question="Which analyses could not be made of classes of your own?",
+        lead="Scores, verdicts and all other analyses of these arms stand.",
+        findings=tuple(
+            Finding(f"{kind.capitalize()} of {listing(names)}.", "left out", "open", why)
+            for (kind, why), names in arms.items()
         ),
     )

@@ -35,6 +35,7 @@ base:
   model: {width: 8, layers: 1, heads: 2, feed_forward: 8, dropout: 0.1}
   training: {epochs: 2, batch: 8}
   metrics.absolute: {class: "my_scores:Absolute", higher_is_better: false, title: my error}
+  metrics.in_units: {class: "my_scores:Absolute", higher_is_better: false, original_units: true}
 arms:
   ours: {}
   fusion: {model.fusion: {kind: custom, class: "my_pkg.fusion:Product", args: {scale: 0.5}}}
@@ -49,7 +50,7 @@ BASE = {
 
 
 SAME = (
-    Metric(Measure("absolute", False, "my error", ""), "position"),
+    Metric(Measure("in_units", False, "my error", ""), "position"),
     Metric(MEASURES["mae"], "position"),
 )
 
@@ -80,6 +81,7 @@ def test_a_fusion_a_model_a_metric_and_a_loss_run_as_arms_beside_ours(
     for record in records_of(outcome, home):
         mine, mae = (value_of(metric, record.scores, "test") for metric in SAME)
         assert mine == pytest.approx(mae, rel=1e-6)
+        assert not [s for s in record.scores if s.metric == "in_units" and s.component is None]
         assert record.selection.metric == "absolute"
         assert all("validation/absolute" in row for row in record.history)
     weights = {record.arm: record.parameters["total"] for record in records_of(outcome, home)}
@@ -160,14 +162,15 @@ def test_what_a_part_must_not_do_ends_its_run_and_no_other(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("Product", "Produkt"), r"own.yaml:13: model.fusion.class: 'my_pkg.fusion' does not define 'Produkt'"),
+        (("Product", "Produkt"), r"own.yaml:14: model.fusion.class: 'my_pkg.fusion' does not define 'Produkt'"),
         (("scale: 0.5", "scael: 0.5"), "my_pkg.fusion:Product does not take the argument 'scael'; found args: scael. "),
-        (("my_pkg.scores:LogCosh", "my_pkg.scores:Nothing"), "own.yaml:15: loss.continuous.class: 'my_pkg.scores' "),
+        (("my_pkg.scores:LogCosh", "my_pkg.scores:Nothing"), "own.yaml:16: loss.continuous.class: 'my_pkg.scores' "),
         (("higher_is_better: false, ", ""), "metrics.absolute.higher_is_better: a required value is missing"),
         (("metrics.absolute:", "metrics.skill:"), "a metric of your own cannot be called 'skill'"),
+        (("metric: absolute", "metric: in_units"), "metric 'in_units' has no value over all components because their "),
         (("metric: absolute", "metric: absolut"), "own.yaml:5: metric 'absolut' names an unknown measure. Did you "),
         (("my_pkg.models:Recurrent\"", "my_pkg.scores:Square\""), "my_pkg.scores:Square must be a torch.nn.Module"),
-        (("class: \"my_pkg.models:Recurrent\"", "klass: x"), "own.yaml:14: model.klass: unknown key 'klass'. Did"),
+        (("class: \"my_pkg.models:Recurrent\"", "klass: x"), "own.yaml:15: model.klass: unknown key 'klass'. Did"),
         (("Recurrent\"}", "Recurrent\", width: 8}"), "a model of kind custom has no width; set it in model.args"),
     ],
 )  # fmt: skip
@@ -179,6 +182,47 @@ def test_bad_input_is_refused_with_its_line_and_a_way_out(
     done = mmstudy(home, "run", study, "--corpus", tiny_corpus, "--workers", "1", "--set", "training.epochs=1")
     assert done.returncode == 2
     assert message in done.stderr.replace("\n", " ")
+
+
+def test_analyses_work_as_far_as_a_part_allows_and_the_report_says_what_is_missing(
+    study: Path, home: Home, tiny_corpus: Path
+) -> None:
+    traced = FUSION.replace("embedded, usable", "embedded, usable, trace").replace(
+        "        return self.drop",
+        "        trace and trace.keep('gates/audio', product.sigmoid())\n        return self.drop",
+    )
+    write_package(study.parent, fusion=traced)
+    text = STUDY.replace("arms:", "analyses: [gates, attention, corruption]\narms:").replace("repeats: 2", "repeats: 1")
+    study.write_text(text, encoding="utf-8")
+    outcome = run_study(str(study), home.root, Options(corpus=tiny_corpus, workers=1))
+    assert (outcome.failed, outcome.unanswered) == (0, 0)
+    (left_out,) = [s for s in outcome.summary.sections if s.key == "analyses_left_out"]
+    told = {finding.text for finding in left_out.findings}
+    assert told == {"Gates of 'fusion' and 'model'.", "Attention of 'model'."}
+    assert {s.key for s in outcome.summary.sections} >= {"gates", "attention", "corruption"}
+    gates = {record.arm: record.gates for record in records_of(outcome, home)}
+    assert 0 < gates["fusion"]["audio"].mean < 1
+    assert gates["model"] == {}
+
+
+def test_arms_are_matched_to_an_own_part_and_a_whole_model_stays_as_it_is(
+    study: Path, home: Home, tiny_corpus: Path
+) -> None:
+    study.write_text(STUDY.replace("arms:", "match: parameters\narms:"), encoding="utf-8")
+    arms = {arm.name: arm for arm in open_request(str(study), home, Options(corpus=tiny_corpus)).study.arms}
+    assert all(arm.size is not None for arm in arms.values())
+    assert arms["fusion"].size.within  # pyright: ignore[reportOptionalMemberAccess]
+    assert not arms["model"].size.within  # pyright: ignore[reportOptionalMemberAccess]
+    assert arms["model"].size.cost > 1000  # pyright: ignore[reportOptionalMemberAccess]
+    done = mmstudy(home, "describe", study, "--corpus", tiny_corpus, "--format", "json")
+    told = {arm["name"]: arm for arm in json.loads(done.stdout)["arms"]}
+    assert told["model"]["parameters"]["total"] == told["model"]["parameters"]["encoder"] > 1000
+    assert told["model"]["flops"]["total"] > 0
+    write_package(study.parent, fusion=FUSION.replace("self.scale = scale", "self.scale = scale['x']"))
+    done = mmstudy(home, "plan", study, "--corpus", tiny_corpus)
+    assert done.returncode == 2
+    assert "a class of yours raised an error while a model is counted; found TypeError" in done.stderr
+    assert "(at my_pkg/fusion.py, line 12, in __init__: self.scale = scale['x'])" in done.stderr
 
 
 # One run ------------------------------------------------------------------------------------------

@@ -51,10 +51,10 @@ def test_a_changed_source_is_a_changed_arm(folder: Path) -> None:
     (package / "fusion.py").write_text(FUSION, encoding="utf-8")
     assert changed != before == print_of(folder)
     # Any file of the package belongs to the source: the class may use it.
-    (package / "layers.py").write_text("x = 1\n", encoding="utf-8")
+    (package / "more.py").write_text("x = 1\n", encoding="utf-8")
     assert print_of(folder) != before
     # A file that is not imported does not.
-    (package / "layers.py").unlink()
+    (package / "more.py").unlink()
     (folder / "other.py").write_text("x = 1\n", encoding="utf-8")
     assert print_of(folder) == before
 
@@ -86,6 +86,16 @@ def test_neither_the_folder_nor_the_way_of_writing_counts(
     assert print_of(folder) == print_of(elsewhere)
     assert print_of(folder) != print_of(folder, OWN | {"args": {"scale": 0.5}})
     assert print_of(folder) != print_of(folder, OWN | {"class": "my_pkg.models:Recurrent"})
+
+
+def test_a_folder_is_relative_to_the_study(tmp_path: Path) -> None:
+    study = tmp_path / "studies"
+    study.mkdir()
+    write_package(tmp_path / "code")
+    elsewhere = OWN | {"folder": "../code"}
+    assert print_of(study, elsewhere) == print_of(tmp_path / "code")
+    with pytest.raises(ConfigError, match="there is no module 'my_pkg'"):
+        print_of(study)
 
 
 def test_an_own_part_without_a_hash_has_no_name() -> None:
@@ -161,10 +171,30 @@ def test_an_entry_point_names_a_class(tmp_path: Path, monkeypatch: pytest.Monkey
         sealed(config(fusion=OWN | {"class": "prodct"}), tmp_path)
 
 
-def test_a_changed_text_is_imported_anew(tmp_path: Path) -> None:
-    for number in (1, 2):
-        (tmp_path / "changing.py").write_text(f"class Mine:\n    number = {number}\n", encoding="utf-8")
+def test_a_changed_text_is_imported_anew_however_soon_it_changes(tmp_path: Path) -> None:
+    for number in range(5):
+        path = tmp_path / "changing.py"
+        path.write_text(f"class Mine:\n    number = {number}\n", encoding="utf-8")
+        os.utime(path, ns=(10**18 + number, 10**18 + number))
         assert load_class(Custom.model_validate({"class": "changing:Mine", "folder": str(tmp_path)})).number == number
+
+
+def test_a_link_beside_the_study_counts_as_lying_there(tmp_path: Path) -> None:
+    for folder in ("elsewhere", "study"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "elsewhere" / "linked.py").write_text("import layers\n" + FUSION, encoding="utf-8")
+    (tmp_path / "study" / "layers.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "study" / "linked.py").symlink_to(tmp_path / "elsewhere" / "linked.py")
+    source = find_source("linked:Product", tmp_path / "study")
+    assert source.neighbours == ("layers", "linked")
+    assert len(source.hash) == 32
+
+
+def test_a_folder_of_data_beside_the_study_hides_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(write_package(tmp_path / "site")))
+    (tmp_path / "study" / "my_pkg").mkdir(parents=True)
+    source = find_source("my_pkg.fusion:Product", tmp_path / "study")
+    assert (source.root, source.beside) == (tmp_path / "site", False)
 
 
 def test_an_import_that_fails_tells_the_users_line(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_runs_that_differ_in_their_test_alone_share_their_training():
 def test_every_field_is_in_the_fingerprint_or_named_as_staying_out():
     assert set(NOT_NUMBERS) <= set(RunConfig.model_fields)
     assert set(RunConfig.model_fields) - set(NOT_NUMBERS) == {
-        "task", "data", "split", "model", "loss", "augmentation", "training", "evaluation"
+        "task", "data", "split", "model", "loss", "augmentation", "training", "evaluation", "metrics"
     }  # fmt: skip
 
 

@@ -100,12 +100,23 @@ def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
 
 def _numbers(path: Path, name: str, column: Any, tell: Tell) -> np.ndarray:
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
-        numbers: Any = pd.to_numeric(column, errors="coerce")
+        try:
+            numbers: Any = pd.to_numeric(column, errors="coerce")
+        except OverflowError:
+            # Whole numbers of hundreds of digits are objects of their own; as numbers they are infinite.
+            numbers = column.map(_as_number)
         bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
         for row, cell in different((int(at), column.iloc[at]) for at in bad):
             tell(no_number(name, cell, f"{path}:{_line_of(path, row)}"))
         column = numbers
     return column.to_numpy(np.float64)
+
+
+def _as_number(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return np.nan
 
 
 def _codes(path: Path, texts: Any, column: Any, names: ClassNames, tell: Tell) -> np.ndarray:

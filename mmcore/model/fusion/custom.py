@@ -42,4 +42,4 @@ class CustomFusion(Fusion):
             "rng": rng,
             "trace": trace,
         }
-        return self.own.call(rng, {"B": B, "T": T, "D": D}, given)
+        return self.own(rng, {"B": B, "T": T, "D": D}, given)

@@ -39,4 +39,4 @@ class CustomHead(Head):
     ) -> Tensor:
         B, T, _ = h_BTD.shape
         given = {"h": h_BTD, "valid": valid_BT, "rng": rng, "trace": trace}
-        return self.own.call(rng, {"B": B, "T": T, **self.sizes}, given)
+        return self.own(rng, {"B": B, "T": T, **self.sizes}, given)

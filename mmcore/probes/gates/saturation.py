@@ -12,6 +12,7 @@ import torch
 
 from mmcore.batch import Batch
 from mmcore.facts import GateUse
+from mmcore.model.fusion.custom import CustomFusion
 from mmcore.model.fusion.gates import GateFusion
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.trace import Trace
@@ -49,7 +50,9 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, GateUse]
     found: dict[str, GateUse] = {}
     for name, gate_BTD in trace.arrays.items():
         kind, _, gate = name.partition("/")
-        values_ND = gate_BTD[choice_BT] if kind == "gates" else np.empty(0)
+        # A class of the user's may trace what it likes under this name.
+        is_gate = kind == "gates" and gate_BTD.shape[:2] == choice_BT.shape
+        values_ND = gate_BTD[choice_BT] if is_gate else np.empty(0)
         values_N = values_ND[~np.isnan(values_ND)]
         if len(values_N):
             stuck_N = (values_N < SHUT) | (values_N > OPEN)
@@ -58,8 +61,9 @@ def probe_saturation(model: MultimodalModel, batch: Batch) -> dict[str, GateUse]
 
 
 def has_gates(model: MultimodalModel) -> bool:
-    """Whether the fusion opens gates by what it reads, one for each modality or for each side of a pair."""
-    return isinstance(model.fusion, GateFusion)
+    """Whether the fusion opens gates by what it reads, one for each modality or for each side of a pair; a class of the
+    user's may."""
+    return isinstance(model.fusion, GateFusion | CustomFusion)
 
 
 def gate_columns(gates: Mapping[str, GateUse]) -> dict[str, float]:

@@ -68,7 +68,7 @@ def test_an_index_that_does_not_hold_together_is_never_used(
         open_prepared(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", np.lib.format.MAGIC_PREFIX])
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04", np.lib.format.MAGIC_PREFIX])
 def test_an_array_that_is_no_array_is_never_used(write_tiny: Write, tmp_path: Path, content: bytes) -> None:
     path = prepare(write_tiny(), DataConfig(), tmp_path / "cache").path
     (path / "present.npy").write_bytes(content)
