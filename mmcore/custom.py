@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,9 @@ GROUP = "mmstudy.parts"
 TAKEN = frozenset({*sys.stdlib_module_names, "mmcore", "mmstudy", "studies", "reports", "experiments"})
 """Names of modules that a file beside the study cannot have."""
 AS_WRITTEN = "my_package.module:ClassName"
+
+SETTLED = 3_000_000_000
+"""Nanoseconds after which another change gives a file another time: some file systems count in steps of two seconds."""
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -71,15 +75,27 @@ class Source:
         for path in self.files:
             if path.relative_to(self.root).parts[0].removesuffix(".py") not in neighbours:
                 continue
-            state = path.stat()
-            text = _digest(path, state.st_mtime_ns, state.st_size)
+            text = _digest(path)
             whole.update(f"{path.relative_to(self.root).as_posix()}\0{text}\n".encode())
         return whole.hexdigest()
 
 
-@lru_cache(maxsize=4096)
-def _digest(path: Path, changed: int, size: int) -> str:
+def _digest(path: Path) -> str:
+    """The hash of a file's bytes. A file of the last seconds may change again and keep its time and size, which follow
+    the clock of the file system: it is always read."""
+    state = path.stat()
+    if time.time_ns() - state.st_mtime_ns < SETTLED:
+        return _digest_now(path)
+    return _digest_kept(path, state.st_mtime_ns, state.st_size)
+
+
+def _digest_now(path: Path) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _digest_kept(path: Path, changed: int, size: int) -> str:
+    return _digest_now(path)
 
 
 # Finding -------------------------------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ def foreign_fingerprint(config: ForeignConfig, repeat: int, content: str) -> str
         repeat: number of the repeat.
         content: the digest of the command or function and of its source files.
     """
-    told = {"settings": config.settings, "repeat": repeat, "training code": content}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    parts = {"settings": config.settings, "repeat": repeat, "training code": content}
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

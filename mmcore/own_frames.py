@@ -17,16 +17,16 @@ def own_traceback(error: BaseException) -> str:
     The frames of libraries stay where no other frame is left: then the user's code is an installed package. All frames
     stay where the error came from mmstudy alone.
     """
-    told = traceback.TracebackException.from_exception(error)
-    _cut(told)
-    return "".join(told.format())
+    report = traceback.TracebackException.from_exception(error)
+    _cut(report)
+    return "".join(report.format())
 
 
-def _cut(told: traceback.TracebackException) -> None:
-    outside = [frame for frame in told.stack if not _of_mmstudy(frame.filename) and not _of_python(frame.filename)]
+def _cut(report: traceback.TracebackException) -> None:
+    outside = [frame for frame in report.stack if not _of_mmstudy(frame.filename) and not _of_python(frame.filename)]
     own = [frame for frame in outside if not _of_a_library(frame.filename)]
-    told.stack = traceback.StackSummary.from_list(own or outside or list(told.stack))
-    for other in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
+    report.stack = traceback.StackSummary.from_list(own or outside or list(report.stack))
+    for other in (report.__cause__, report.__context__, *(getattr(report, "exceptions", None) or ())):
         if other is not None:
             _cut(other)
 

@@ -157,12 +157,12 @@ def _command(code: TrainingCode, settings: Plain, repeat: int, place: Path) -> l
 
 def _failed(why: str, place: Path) -> TrainingFailed:
     try:
-        told = json.loads((place / _ERROR).read_text(encoding="utf-8"))
+        failure = json.loads((place / _ERROR).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         said = last_lines(place / OUTPUT)
         return TrainingFailed(f"{why}; its last output: {said}" if said else f"{why}; it printed nothing")
-    (place / "error.txt").write_text(told["traceback"], encoding="utf-8")
-    return TrainingFailed(told["message"], told["error"], told["traceback"])
+    (place / "error.txt").write_text(failure["traceback"], encoding="utf-8")
+    return TrainingFailed(failure["message"], failure["error"], failure["traceback"])
 
 
 def _keep(file: Path, history: tuple[dict[str, float], ...]) -> None:

@@ -40,7 +40,7 @@ def main(file: str) -> int:
     except BaseException as error:
         if isinstance(error, SystemExit) and error.code in (None, 0):
             error = SystemExit("the function ended Python by sys.exit() before it returned its scores")
-        _write(Path(asked["error"]), json.dumps(_told(error, asked["code"])))
+        _write(Path(asked["error"]), json.dumps(_failure(error, asked["code"])))
         return 1
     return 0
 
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
             raise TypeError(f"a score must be a number; found {type(value).__name__}")
 
 
-def _told(error: BaseException, code: str) -> dict[str, str]:
+def _failure(error: BaseException, code: str) -> dict[str, str]:
     message = str(error) or repr(error)
     if code not in sys.path:
         sys.path.append(code)

@@ -83,8 +83,8 @@ def run_process(
         answer = answers.readline()
     if not answer:
         return Ended(None, problem=f"the process that watches it ended with code {supervisor.returncode}")
-    told = json.loads(answer)
-    return Ended(told["code"], told["late"], told.get("problem"))
+    ended = json.loads(answer)
+    return Ended(ended["code"], ended["late"], ended.get("problem"))
 
 
 def environment() -> dict[str, str]:

@@ -84,7 +84,7 @@ def read_scores(path: Path, metric: str, called: str) -> Reported:
         ScoresError: no file, no JSON, a value that is no finite number, no value of the metric.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ScoresError(
             "the training code must leave its scores in a file",
@@ -94,19 +94,19 @@ def read_scores(path: Path, metric: str, called: str) -> Reported:
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
         raise ScoresError("scores must be JSON", found=str(problem), where=called) from None
-    return check_scores(told, metric, called)
+    return check_scores(content, metric, called)
 
 
-def check_scores(told: Any, metric: str, called: str) -> Reported:
+def check_scores(reported: Any, metric: str, called: str) -> Reported:
     """Scores as plain data, checked; see :func:`read_scores`."""
-    if not isinstance(told, Mapping):
+    if not isinstance(reported, Mapping):
         raise ScoresError(
             "scores must be one mapping from the name of a score to its value",
-            found=type(told).__name__,
+            found=type(reported).__name__,
             where=called,
             next_step='Write {"accuracy": 0.8}',
         )
-    values = dict(_flat({key: value for key, value in told.items() if key != ITEMS}))
+    values = dict(_flat({key: value for key, value in reported.items() if key != ITEMS}))
     scores = []
     for key, value in values.items():
         part = named(key)
@@ -121,7 +121,7 @@ def check_scores(told: Any, metric: str, called: str) -> Reported:
             where=called,
             next_step=nearest(metric, names),
         )
-    items = tuple(_items(told[ITEMS], metric, called)) if ITEMS in told else ()
+    items = tuple(_items(reported[ITEMS], metric, called)) if ITEMS in reported else ()
     _refuse_other_means(scores, items, called)
     return Reported(tuple(scores), items)
 
@@ -170,10 +170,10 @@ def _number(value: Any, called: str, key: str) -> float:
     return float(value)
 
 
-def _items(told: Any, metric: str, called: str) -> Iterator[ItemLoss]:
+def _items(reported: Any, metric: str, called: str) -> Iterator[ItemLoss]:
     """Rows ``{"item": …, "group": …, SCORE: …}``; or item to its score, or to such a row."""
     seen: set[str] = set()
-    for at, row in _rows(told, metric, called):
+    for at, row in _rows(reported, metric, called):
         where = f"{called}: {ITEMS}[{at}]"
         if not isinstance(row, Mapping) or not isinstance(row.get("item"), str | int) or isinstance(row["item"], bool):
             raise ScoresError(
@@ -192,18 +192,18 @@ def _items(told: Any, metric: str, called: str) -> Iterator[ItemLoss]:
             yield ItemLoss(item, group, True, key.removeprefix("test/"), number, 1, math.nan)
 
 
-def _rows(told: Any, metric: str, called: str) -> Iterator[tuple[Any, Any]]:
-    match told:
+def _rows(reported: Any, metric: str, called: str) -> Iterator[tuple[Any, Any]]:
+    match reported:
         case Mapping():
-            for item, row in told.items():
+            for item, row in reported.items():
                 own = row if isinstance(row, Mapping) else {metric: row}
                 yield item, {"item": item, **own}
         case list():
-            yield from enumerate(told)
+            yield from enumerate(reported)
         case _:
             raise ScoresError(
                 "items must be a list of rows, or a mapping from item to score",
-                found=type(told).__name__,
+                found=type(reported).__name__,
                 where=f"{called}: {ITEMS}",
             )
 
@@ -257,10 +257,10 @@ class Epochs:
 
 def _epoch(line: str, where: str) -> dict[str, float]:
     try:
-        told = json.loads(line)
+        content = json.loads(line)
     except json.JSONDecodeError as problem:
         raise ScoresError("each line must be one JSON object", found=str(problem), where=where) from None
-    epoch = told.get("epoch") if isinstance(told, Mapping) else None
+    epoch = content.get("epoch") if isinstance(content, Mapping) else None
     if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
         raise ScoresError(
             "each line must say its epoch, counted from 1",
@@ -269,7 +269,7 @@ def _epoch(line: str, where: str) -> dict[str, float]:
             next_step='Write {"epoch": 1, "accuracy": 0.5}',
         )
     row: dict[str, float] = {"epoch": epoch}
-    for key, value in _flat({name: entry for name, entry in told.items() if name != "epoch"}):
+    for key, value in _flat({name: entry for name, entry in content.items() if name != "epoch"}):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ScoresError("a score must be a number", found=json.dumps(value)[:60], where=f"{where}: {key}")
         row[named(key, "validation").column] = float(value)

@@ -96,8 +96,8 @@ def source_of(runner: AnyRunner, folder: Path, where: str) -> Source:
 def runner_digest(runner: AnyRunner, source: Source) -> str:
     """32 hexadecimal digits of all that changes a run's numbers besides its settings and its repeat."""
     names = {"command", "function", "shell", "env", "config", "scores", "epochs"}
-    told = [runner.model_dump(mode="json", include=names), source.digest]
-    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+    parts = [runner.model_dump(mode="json", include=names), source.digest]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _words(command: str) -> list[str]:

@@ -59,6 +59,15 @@ def test_a_changed_source_is_a_changed_arm(folder: Path) -> None:
     assert print_of(folder) == before
 
 
+def test_a_file_that_changes_again_within_a_tick_of_its_clock_is_read_again(folder: Path) -> None:
+    """Some file systems have times of a few milliseconds: then time and size are those of the text before."""
+    path = folder / "my_pkg" / "fusion.py"
+    before, moment = print_of(folder), path.stat().st_mtime_ns
+    path.write_text(FUSION.replace("1 + linear", "2 + linear"), encoding="utf-8")
+    os.utime(path, ns=(moment, moment))
+    assert print_of(folder) != before
+
+
 def test_modules_beside_the_study_that_are_imported_belong_to_the_source(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import layers\n" + FUSION, encoding="utf-8")
     (tmp_path / "layers.py").write_text("from deeper import x\n", encoding="utf-8")
