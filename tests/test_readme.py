@@ -126,7 +126,7 @@ driver.open_request = lambda name, home, options, *more: opened(name, home, repl
 
 @pytest.mark.slow
 def test_five_lines_run_a_whole_study_that_agrees_with_the_declared_truth(tmp_path: Path) -> None:
-    code = block_with("python", "from experiments.driver import run_study")
+    code = block_with("python", "mmstudy.run_study")
     assert len([line for line in code.splitlines() if line]) == 5
     # The preset's ten repeats, less two: eight are the fewest with which single components can be claimed, and the
     # verdicts are the same.

@@ -24,7 +24,7 @@ from experiments.cli.options import _change
 from experiments.cli.text import plan_text
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.plan import Plan, plan
+from experiments.planning.plan import Plan, plan, plans_models
 from experiments.planning.request import Options
 from experiments.records import read_record
 from experiments.results import load_results
@@ -371,6 +371,7 @@ def denied(target: Path) -> Iterator[None]:
 def planned(study: Path, home: Home, corpus: Path | None, options: Options | None = None) -> Plan:
     """A study's plan; numbers of its runs are finite."""
     todo = plan(open_request(str(study), home, options or Options(corpus=str(corpus))), home)
+    assert plans_models(todo)
     if not np.isfinite(todo.seconds):
         raise Silent("the plan has no finite time")
     return todo

@@ -13,7 +13,7 @@ import pandas as pd
 from experiments.execute import failed_record
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.plan import Plan, plan
+from experiments.planning.plan import Plan, plan, plans_models
 from experiments.planning.request import Options
 from experiments.records import write_record
 from mmcore.data.prepare import prepare
@@ -147,7 +147,9 @@ class Good:
 
     def planned(self) -> Plan:
         """The plan of the good study."""
-        return plan(open_request(str(self.study), self.home, Options(corpus=str(self.corpus))), self.home)
+        todo = plan(open_request(str(self.study), self.home, Options(corpus=str(self.corpus))), self.home)
+        assert plans_models(todo)
+        return todo
 
     def copy(self, number: int, *parts: str) -> Path:
         """A folder for one case, with copies of these parts of the good input."""
