@@ -45,7 +45,7 @@ def read_scores(
 
             return read_mlflow(scores.removeprefix("mlflow:"), score, step, home or Home.choose())
         case str() if scores.startswith("optuna:"):
-            from experiments.tuning.finished import read_optuna
+            from experiments.scores.searched import read_optuna
 
             return read_optuna(scores.removeprefix("optuna:"), score)
         case _:

@@ -102,7 +102,7 @@ def _digest_kept(path: Path, changed: int, size: int) -> str:
 def find_source(written: str, folder: Path | None = None, where: str | None = None) -> Source:
     """Where a class is written.
 
-    The source of a module that is one file is this file; that of a package is all of its ``.py`` files. What lies
+    A module of one file has this file as its source; a package has all of its ``.py`` files. What lies
     beside the study is followed: modules of the same folder that these files import belong to the source, too.
 
     Args:

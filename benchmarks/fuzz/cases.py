@@ -202,7 +202,9 @@ def option_case(good: Good, rng: random.Random, number: int) -> Case:
             what = f"--{flag} {value!r}"
 
             def make() -> Options:
-                return Options(**{"corpus": str(good.corpus), flag: value} if flag != "match" else {"corpus": value})
+                usual = Options(corpus=str(good.corpus))
+                changed: dict[str, Any] = {"corpus" if flag == "match" else flag: value}
+                return dataclasses.replace(usual, **changed)
 
     def work() -> None:
         options = make()

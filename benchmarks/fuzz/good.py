@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -136,9 +136,12 @@ class Good:
                 components=("position", "active", "asset"), modalities=("audio", "track"),
             )  # fmt: skip
             made = failed_record(run.config, folder.name, "", "", 1.0)
-            done = {**vars(made), "status": "done", "failure": None, "scores": scores, "corpus": facts, "epochs": 2}
-            done |= {"history": ({"epoch": 1.0, "train/loss": 1.0}, {"epoch": 2.0, "train/loss": 0.5})}
-            write_record(folder, type(made)(**done | {"study": "level", "arm": run.arm}))
+            history = ({"epoch": 1.0, "train/loss": 1.0}, {"epoch": 2.0, "train/loss": 0.5})
+            done = replace(
+                made, status="done", failure=None, scores=scores, corpus=facts, epochs=2, history=history,
+                study="level", arm=run.arm,
+            )  # fmt: skip
+            write_record(folder, done)
             (folder / "history.json").write_text('[{"epoch": 1}]', encoding="utf-8")
         return self
 

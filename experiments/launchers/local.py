@@ -165,6 +165,9 @@ class LocalPool:
                     where=str(worker.log),
                     next_step="Read the log, then try the same command with --workers 1",
                 )
+        if worker.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                worker.process.stdin.close()
         if worker in self._workers:
             self._workers[self._workers.index(worker)] = self._start(worker.number)
         if lost is None:

@@ -12,6 +12,7 @@ from experiments.launchers.local import LocalPool, share_of_cores
 from experiments.planning.plan import timing_of
 from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
 from experiments.progress import Display
+from experiments.rounds import OwnCode
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import StoredStudy
 from experiments.tuning.ownership import trials_of
@@ -102,7 +103,7 @@ def _tune(
     )
     timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:
-        with LocalPool(workers, threads, home.logs, gpus, foreign=has_runner(request)) as pool:
+        with _pool(request, home, workers, threads, gpus) as pool:
             prepared = prepare()
             for arm, study in todo:
                 shared = (pool, prepared, threads, workers, display, mirror, timing)
@@ -112,3 +113,9 @@ def _tune(
         raise
     mirror.concluded()
     mirror.close()
+
+
+def _pool(request: AnyRequest, home: Home, workers: int, threads: int, gpus: int) -> LocalPool:
+    if has_runner(request):
+        return OwnCode(request, home).pool(workers, threads, gpus)
+    return LocalPool(workers, threads, home.logs, gpus)

@@ -65,7 +65,7 @@ class CustomLoss:
 
 
 def custom_losses(config: LossConfig, targets: Targets) -> dict[int, CustomLoss]:
-    """The user's losses by parameter: that of its component, else that of its kind; {} where all are ours."""
+    """The user's losses by parameter: for its component, else for its kind; {} where all are ours."""
     losses: dict[int, CustomLoss] = {}
     for p, parameter in enumerate(targets.parameters):
         of_kind = {"continuous": config.continuous, "binary": config.binary, "categorical": config.categorical}

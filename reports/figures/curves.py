@@ -29,12 +29,18 @@ class LearningCurves(FigureBase):
 
     @property
     def description(self) -> str:
+        score = f"{self._score_title().capitalize()} on the validation items"
+        loss = " (top), and loss on training items (thin lines) and validation items (with marks)" * self._has_loss()
         return (
-            f"{self._score_title().capitalize()} on the validation items (top), and loss on training items (thin "
-            f"lines) and validation items (with marks), by epoch: mean over finished repeats, bands are "
+            f"{score}{loss}, by epoch: mean over finished repeats, bands are "
             f"{percent(1 - self.results.study.alpha)} intervals. If runs stop early, later epochs rest on the runs "
             f"that continued.{only_first(len(self.results.study.arms))}"
         )
+
+    def _has_loss(self) -> bool:
+        """Whether a loss was reported beside the score; training code of the user's own need not."""
+        known = {"train/loss", "validation/loss"} - {self._score_column()}
+        return bool(known & set(self.results.history.columns))
 
     def _score_column(self) -> str:
         """The history column nearest to the study's metric: its own validation curve, else the skill's."""
@@ -62,18 +68,21 @@ class LearningCurves(FigureBase):
         return pd.DataFrame(rows, columns=["curve", "arm", "epoch", "mean", "low", "high", "n"])
 
     def drawn(self) -> Drawing:
-        """Two plots, one above the other, with a common axis of epochs."""
+        """Two plots, one above the other, with a common axis of epochs; the upper one alone without a loss."""
         frame = self.frame()
         arms = [a.name for a in self.results.study.arms][:MOST_ARMS]
-        figure, (top, bottom) = sheet(5.2 + 0.18 * len(arms), 2, sharex=True)
+        rows = 2 if self._has_loss() else 1
+        figure, plots = sheet((5.2 if rows == 2 else 2.8) + 0.18 * len(arms), rows, sharex=True)
+        top, bottom = plots[0], plots[-1]
         for i, arm in enumerate(arms):
             mine = frame.query("arm == @arm")
             band(top, mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
-            band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
-            train = mine.query("curve == 'train/loss'")
-            curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
-        top.set_ylabel(f"validation {self._score_title()}")
+            if rows == 2:
+                band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
+                train = mine.query("curve == 'train/loss'")
+                curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         bottom.set(ylabel="loss", xlabel="epoch")
+        top.set_ylabel(f"validation {self._score_title()}")
         bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         for axes in (top, bottom):
             axes.grid(axis="y")

@@ -24,7 +24,8 @@ def drawable(summary: Summary, results: StudyResults) -> tuple[FigureBase, ...]:
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),
-        ComponentScores(summary),
+        # Scores of other code need not have components.
+        *([ComponentScores(summary)] if summary.native or summary.components else []),
         CostAgainstScore(summary),
         LearningCurves(results),
         LossWeights(results),

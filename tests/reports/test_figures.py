@@ -53,6 +53,16 @@ def test_failed_runs_are_not_in_the_curves(results_of):
     assert set(curves[curves["arm"] == "multimodal"]["n"]) == {7}
 
 
+def test_without_a_loss_there_are_curves_of_the_score_alone(results_of):
+    """Training code of the user's own need not report one."""
+    results = results_of()
+    assert len(LearningCurves(results).draw().axes) == 2
+    losses = [column for column in results.history if "loss" in column]
+    alone = LearningCurves(replace(results, history=results.history.drop(columns=losses)))
+    assert [axes.get_ylabel() for axes in alone.draw().axes] == ["validation skill"]
+    assert "loss" not in alone.description
+
+
 def test_weights_are_means_over_finished_repeats(results_of):
     results = weighted(results_of(failures=[("multimodal", 0)]), ["multimodal"])
     frame = LossWeights(results).frame()
