@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from experiments.home import Home
+from experiments.score_sources import read_scores
 from experiments.scores.columns import Columns, Wanted, columns_of, is_error
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
-from experiments.scores.source import read_scores
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy, tidy_scores
 from experiments.shown_path import near

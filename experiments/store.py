@@ -25,7 +25,7 @@ from filelock import FileLock
 from experiments.home import Home, sqlite_uri
 from experiments.records import Begun
 from experiments.relocation import follow
-from experiments.store_names import chunks, key_of, score_name, short
+from experiments.store_names import LARGEST_BATCH, LONGEST_TEXT, chunks, key_of, score_name, short
 from mmcore.errors import StoreError
 from mmcore.record import Record
 
@@ -46,11 +46,6 @@ with warnings.catch_warnings():
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.ERROR)
-
-_LARGEST_BATCH = 900
-"""MLflow takes at most 1,000 metrics, parameters and tags a request."""
-_LONGEST_TEXT = 5000
-"""Characters that MLflow takes at most in a tag's value."""
 
 ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL = (
     "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key", "trial")
@@ -102,7 +97,7 @@ class Store:
             found = self._client.get_experiment_by_name(short(study))
             if found is None:
                 place = None if self._artifacts is None else (self._artifacts / study).resolve().as_uri()
-                tags = {STUDY: study, "mlflow.note.content": question[:_LONGEST_TEXT]}
+                tags = {STUDY: study, "mlflow.note.content": question[:LONGEST_TEXT]}
                 return self._client.create_experiment(short(study), artifact_location=place, tags=tags)
             if found.lifecycle_stage != "active":
                 self._client.restore_experiment(found.experiment_id)
@@ -155,7 +150,7 @@ class Store:
         with self._talking("log a trial"), self._lock:
             there = {metric.step for metric in self._client.get_metric_history(run, "objective")}
             metrics = [Metric("objective", value, now, step) for step, value in steps if step not in there]
-            for chunk in chunks(metrics, _LARGEST_BATCH):
+            for chunk in chunks(metrics, LARGEST_BATCH):
                 self._client.log_batch(run, metrics=chunk)
 
     def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
@@ -262,12 +257,12 @@ class Store:
                 if step in there or not numbers:
                     continue
                 metrics = [Metric(key_of(key), float(value), now, step) for key, value in numbers.items()]
-                if len(batches[-1]) + len(metrics) > _LARGEST_BATCH:
+                if len(batches[-1]) + len(metrics) > LARGEST_BATCH:
                     batches.append([])
                 batches[-1] += metrics
             for batch in batches:
                 # An epoch with more metrics than a request may have is the one that travels in parts.
-                for chunk in chunks(batch, _LARGEST_BATCH):
+                for chunk in chunks(batch, LARGEST_BATCH):
                     self._client.log_batch(run, metrics=chunk)
 
     def finish(self, run: str, record: Record, workdir: Path, reused_from: str | None) -> None:
@@ -284,7 +279,7 @@ class Store:
             if reused_from is not None:
                 tags["reused_from"] = reused_from
             if record.failure is not None:
-                tags[FAILURE] = record.failure.message[:_LONGEST_TEXT]
+                tags[FAILURE] = record.failure.message[:LONGEST_TEXT]
             self._client.log_batch(run, tags=[RunTag(k, v) for k, v in tags.items()])
             if reused_from is None:
                 self._log_artifacts(run, record, workdir)
@@ -297,7 +292,7 @@ class Store:
         """
         with self._talking("log the verdicts of an arm"), self._lock:
             self._log_numbers(parent, metrics)
-            self._client.log_batch(parent, tags=[RunTag(key_of(k), v[:_LONGEST_TEXT]) for k, v in tags.items()])
+            self._client.log_batch(parent, tags=[RunTag(key_of(k), v[:LONGEST_TEXT]) for k, v in tags.items()])
             self._client.set_terminated(parent, status)
 
     def _log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
@@ -311,7 +306,7 @@ class Store:
             # First, so that a command that is killed here leaves out a step and uses none twice.
             self._client.set_tag(run, REVISION, str(step))
         now = int(time.time() * 1000)
-        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], _LARGEST_BATCH):
+        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
             self._client.log_batch(run, metrics=chunk)
 
     def reconcile(self, experiment: str, parents: Iterable[str], trained: Callable[[str], bool]) -> int:
@@ -364,7 +359,7 @@ class Store:
                 found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
                 if found:
                     return found[0].info.run_id
-                own = {name: value[:_LONGEST_TEXT] for name, value in {**tags, KEY: key}.items()}
+                own = {name: value[:LONGEST_TEXT] for name, value in {**tags, KEY: key}.items()}
                 return self._client.create_run(experiment, run_name=short(name), tags=own).info.run_id
 
     @contextmanager

@@ -12,6 +12,10 @@ from mmcore.scores import Score
 T = TypeVar("T")
 LONGEST_KEY = 250
 """Characters that MLflow takes at most in the key of a metric, parameter or tag, and in the name of a run."""
+LONGEST_TEXT = 5000
+"""Characters that MLflow takes at most in a tag's value."""
+LARGEST_BATCH = 900
+"""MLflow takes at most 1,000 metrics, parameters and tags a request."""
 
 
 def key_of(name: str) -> str:

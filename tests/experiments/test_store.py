@@ -114,7 +114,7 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
 ) -> None:
     rows = [{"epoch": epoch} | {f"train/loss/{i}": epoch + i / 10 for i in range(7)} for epoch in range(1, 8)]
     workdir = workdir_of(tmp_path)
-    monkeypatch.setattr("experiments.store._LARGEST_BATCH", 10)
+    monkeypatch.setattr("experiments.store.LARGEST_BATCH", 10)
     sent = MlflowClient.log_batch
 
     def cut_off(self: MlflowClient, run_id: str, *args: Any, **words: Any) -> Any:
@@ -141,7 +141,7 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
 def test_an_epoch_with_more_metrics_than_a_request_may_have_travels_in_parts(
     home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.store._LARGEST_BATCH", 10)
+    monkeypatch.setattr("experiments.store.LARGEST_BATCH", 10)
     rows = [{"epoch": epoch} | {f"train/loss/{i}": 1.0 for i in range(14)} for epoch in (1, 2)]
     sent, sizes = MlflowClient.log_batch, list[int]()
 

@@ -70,11 +70,11 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize(("text", "words"), TOO_MUCH)
 def test_too_much_is_refused_in_a_second_with_its_limit(tmp_path: Path, text: str, words: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(StudyError) as caught:
         resolved(tmp_path, HEAD + text)
     # Reading a thousand lines of YAML takes most of it.
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert words in caught.value.message
     assert caught.value.message.startswith(f"{tmp_path / 's.yaml'}:")
 
@@ -96,10 +96,10 @@ def test_too_much_is_refused_in_a_second_with_its_limit(tmp_path: Path, text: st
     ],
 )  # fmt: skip
 def test_a_corpus_too_large_to_be_meant_is_refused_at_once(change: dict[str, Any], words: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ValueError, match=words):
         CorpusSchema.model_validate({**CORPUS, "targets": TARGETS, **change})
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import json
 import pandas as pd
 import pytest
 
+from experiments.score_sources import read_scores
 from experiments.scores.columns import Wanted, columns_of, is_error
-from experiments.scores.source import read_scores
 from experiments.scores.tidy import tidy_scores
 from mmcore.errors import ScoresError
 

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from experiments.judge import judge
-from experiments.scores.source import read_scores
+from experiments.score_sources import read_scores
 from mmcore.errors import ScoresError, StoreError
 
 
