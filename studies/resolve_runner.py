@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from mmcore.config import ForeignConfig, Overrides, flat
+from mmcore.config import ForeignConfig, Overrides, Plain, flat
 from mmcore.errors import StudyError, nearest
 from mmcore.limits import MOST_ARMS, MOST_RUNS
 from mmcore.measures import Measure, Metric
@@ -157,7 +157,7 @@ def _refuse_epochs(runner: AnyRunner, settings: Mapping[str, Any], written: Yaml
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
-def _laid(settings: Mapping[str, Any], overrides: Overrides, where: Where, first: bool = False) -> dict[str, Any]:
+def _laid(settings: Mapping[str, Any], overrides: Overrides, where: Where, first: bool = False) -> Plain:
     """Settings by dotted name with overrides on top.
 
     Args:
@@ -201,7 +201,7 @@ def _nearest(name: str, known: list[str]) -> str:
 # Arms ----------------------------------------------------------------------------------------------------------------
 def _arms(study: Study, base: Mapping[str, Any], written: YamlFile) -> Iterator[ResolvedArm[ForeignConfig]]:
     """The arms of the designs, then those that are written out; an arm that two rules make alike is one arm."""
-    seen: dict[str, tuple[Overrides, dict[str, Any]]] = {}
+    seen: dict[str, tuple[Overrides, Plain]] = {}
     for overrides, name, where in _named(study, base, written):
         settings = _laid(base, overrides, where)
         if name in seen:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator, model_validator
 
+from mmcore.config import Plain
 from mmcore.errors import StudyError, nearest
 from mmcore.frozen import Frozen
 
@@ -225,7 +226,7 @@ def _says_repeat(value: object) -> bool:
     return isinstance(value, str) and "{repeat}" in value
 
 
-def settings_of(settings: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Plain:
     """The settings of one run: ``{repeat}`` and ``{workdir}`` within a text get their values.
 
     A text that is nothing but a placeholder becomes the value itself, so ``seed: "{repeat}"`` is a number.
@@ -247,14 +248,14 @@ def settings_of(settings: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     return {name: value_of(written) for name, written in settings.items()}
 
 
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+def nested(settings: Mapping[str, Any]) -> Plain:
     """Settings by dotted name as mappings within mappings.
 
     Example:
         >>> nested({"model.width": 8, "lr": 0.1})
         {'model': {'width': 8}, 'lr': 0.1}
     """
-    whole: dict[str, Any] = {}
+    whole: Plain = {}
     for name, value in settings.items():
         *parents, last = name.split(".")
         inner = whole
