@@ -199,4 +199,6 @@ def test_a_sound_study_triggers_none(sound):
         "ABL031",
         "ABL033",
         "ABL042",
+        "ABL043",
+        "ABL044",
     }

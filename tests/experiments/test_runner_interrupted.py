@@ -37,8 +37,17 @@ def start(path: Path, home: Home) -> subprocess.Popen[bytes]:
     words = ["--home", str(home.root), "run", str(path), "--workers", "2"]
     with open(home.make().root / "out.log", "ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", *words], stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-m", "experiments.cli", *words],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=hears_ctrl_c if os.name == "posix" else None,
         )
+
+
+def hears_ctrl_c() -> None:
+    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def started(home: Home) -> list[int]:
