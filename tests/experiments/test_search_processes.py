@@ -184,12 +184,12 @@ def mlflow_statuses(home: Home) -> dict[str, Counter[str]]:
     return found
 
 
-def asked_of(study: Path, corpus: Path, home: Home) -> Request:
-    return open_request(str(study), home, Options(corpus=str(corpus), workers=1))
+def asked_of(study: Path, corpus: Path, home: Home, storage: str | None) -> Request:
+    return open_request(str(study), home, Options(corpus=str(corpus), workers=1, storage=storage))
 
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None) -> None:
-    request = asked_of(study, corpus, home)
+    request = asked_of(study, corpus, home, storage)
     first = start(home, study, corpus, storage, "dies")
     second = start(home, study, corpus, storage, "waits for a death")
     try:
@@ -221,7 +221,7 @@ def test_two_processes_share_a_database_and_one_is_killed(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
 def test_a_driver_that_was_killed_goes_on_where_it_was(study: Path, tiny_corpus: Path, home: Home) -> None:
-    request = asked_of(study, tiny_corpus, home)
+    request = asked_of(study, tiny_corpus, home, None)
     first = start(home, study, tiny_corpus, None, "dies")
     try:
         dead = dead_trial(first, request, home, None)
