@@ -69,7 +69,7 @@ def study_case(good: Good, rng: random.Random, number: int) -> Case:
 def meaning(todo: Plan) -> str:
     """All that a study came to."""
     study = dataclasses.replace(todo.request.study, name="")
-    return repr((study, [run.fingerprint for run in todo.runs]))
+    return repr((dataclasses.asdict(study), [run.fingerprint for run in todo.runs]))
 
 
 def difference(mine: Any, its: Any, at: str = "") -> str:
