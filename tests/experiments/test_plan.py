@@ -184,7 +184,7 @@ def test_a_study_that_names_a_preset_which_is_not_there_is_told_its_line(tmp_pat
     path.write_text("question: Why?\nreference: a\npreset: quik\narms: {a: {}, b: {model.layers: 1}}\n")
     with pytest.raises(StudyError, match=r"mine.yaml:3: preset 'quik' is unknown. Did you mean 'quick'"):
         open_request(str(path), home, Options())
-    with pytest.raises(StudyError, match=r"^preset 'sed' is unknown. Did you mean 'seed'"):
+    with pytest.raises(StudyError, match=r"^--preset: preset 'sed' is unknown. Did you mean 'seed'"):
         open_request(str(path), home, Options(preset="sed"))
 
 

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from experiments.home import Home
 from experiments.opening import open_request
-from experiments.planning.request import Options, Request
+from experiments.planning.request import Options, Request, trains_itself
 from experiments.progress import Silent
 from experiments.tuning.notes import notes_of
 from experiments.tuning.ownership import trials_of
@@ -185,7 +185,9 @@ def mlflow_statuses(home: Home) -> dict[str, Counter[str]]:
 
 
 def asked_of(study: Path, corpus: Path, home: Home, storage: str | None) -> Request:
-    return open_request(str(study), home, Options(corpus=str(corpus), workers=1, storage=storage))
+    request = open_request(str(study), home, Options(corpus=str(corpus), workers=1, storage=storage))
+    assert trains_itself(request)
+    return request
 
 
 def search_with_a_death(study: Path, corpus: Path, home: Home, storage: str | None) -> None:
