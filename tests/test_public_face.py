@@ -139,6 +139,8 @@ class Finder:
             )
 
 sys.path[:] = [entry for entry in sys.path if entry != {str(ROOT)!r}]
+# The one of this environment, if there is one.
+sys.meta_path[:] = [one for one in sys.meta_path if not getattr(one, "__module__", "").startswith("__editable__")]
 sys.meta_path.append(Finder())
 """
 """An editable installation as setuptools makes it: a finder that is asked last knows the packages."""
