@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ PATIENCE = 3.0
 """Seconds that an interrupted command waits for the tracking store."""
 
 
-class Background:
+class Background(ABC):
     """Talks to the tracking store from a thread of its own; the first error ends it.
 
     Args:
@@ -70,8 +71,9 @@ class Background:
         if self._store is not None:
             self._interrupt()
 
+    @abstractmethod
     def _interrupt(self) -> None:
-        raise NotImplementedError
+        """Mark what this process had under way as killed; the store is open."""
 
     def _ready(self) -> Store:
         if self._store is None:

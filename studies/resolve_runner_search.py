@@ -76,18 +76,7 @@ def resolve_runner_search(
         if search.sampler == "grid":
             found.cells()
     refuse_sampler(search.sampler, searches, written)
-    resolved = ResolvedSearch(
-        tuple(found for found in searches if found.space),
-        tuple(found.arm for found in searches if not found.space),
-        objectives,
-        search.sampler,
-        search.pruner,
-        search.budget,
-        search.repeats,
-        search.confirm.best,
-        metric.name,
-        search.parallel,
-    )
+    resolved = ResolvedSearch.of(search, searches, objectives, metric.name)
     refuse_budget(resolved, written)
     return resolved
 

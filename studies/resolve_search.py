@@ -93,18 +93,7 @@ def resolve_search(
         refuse_overwritten(found, found.arm in sized, written)
         _probe(found, search, schema, where)
     refuse_sampler(search.sampler, searches, written)
-    resolved = ResolvedSearch(
-        tuple(found for found in searches if found.space),
-        tuple(found.arm for found in searches if not found.space),
-        objectives,
-        search.sampler,
-        search.pruner,
-        search.budget,
-        search.repeats,
-        search.confirm.best,
-        default_metric(resolve_task(base, schema), schema).name,
-        search.parallel,
-    )
+    resolved = ResolvedSearch.of(search, searches, objectives, default_metric(resolve_task(base, schema), schema).name)
     refuse_budget(resolved, written)
     return resolved
 

@@ -37,7 +37,7 @@ def own_measure(name: str, higher_is_better: bool, meaning: str = "", whole: str
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of scores.
+    """The question that scores are to answer.
 
     Args:
         name, question: heading of the report.

@@ -38,7 +38,7 @@ def verdict_text(
     leaves_open: str = "",
     elsewhere: str = CORPUS,
 ) -> VerdictText:
-    """One comparison on the study's metric, in words for a reader who knows no statistics.
+    """A comparison on the study's metric in plain words; no knowledge of statistics is needed to read them.
 
     Args:
         row: the comparison.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -15,7 +15,7 @@ from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
 from studies.configs import Where, config_of
 from studies.runner import AnyRunner, max_epochs, nested
-from studies.search.block import Budget, Objective, Pruner, Sampler
+from studies.search.block import Budget, Objective, Pruner, Sampler, Search
 from studies.search.space import Axis, Draws, Space, cells, possible_values, settle
 
 
@@ -135,6 +135,24 @@ class ResolvedSearch:
     best: int
     usual: str = "skill"
     parallel: int = 4
+
+    @classmethod
+    def of(
+        cls, search: Search, searches: Sequence[ArmSearch], objective: tuple[Objective, ...], usual: str
+    ) -> ResolvedSearch:
+        """The searches of a study as it is written; arms without a hyperparameter are confirmed as they are."""
+        return cls(
+            tuple(found for found in searches if found.space),
+            tuple(found.arm for found in searches if not found.space),
+            objective,
+            search.sampler,
+            search.pruner,
+            search.budget,
+            search.repeats,
+            search.confirm.best,
+            usual,
+            search.parallel,
+        )
 
     def select(self, config: RunConfig | ForeignConfig) -> Metric:
         """The metric by which the epoch of a trial is chosen; what training code of the user's own does is not known,

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -34,8 +35,8 @@ def small(study: str = STUDY, repeats: object = 2) -> str:
     return study.replace("repeats: 8", f"repeats: {repeats}")
 
 
-def run(path: Path, home: Home, **options: object) -> Outcome:
-    return run_study(str(path), home.root, Options(**options))  # type: ignore[arg-type]
+def run(path: Path, home: Home, **options: Any) -> Outcome:
+    return run_study(str(path), home.root, Options(**options))
 
 
 def records(path: Path, home: Home) -> dict[tuple[str, int], Record]:
@@ -64,8 +65,8 @@ def why(path: Path, home: Home) -> str:
     return failure
 
 
-def states(path: Path, home: Home, **options: object) -> list[str]:
-    request = open_request(str(path), home, Options(**options))  # type: ignore[arg-type]
+def states(path: Path, home: Home, **options: Any) -> list[str]:
+    request = open_request(str(path), home, Options(**options))
     return [run.state for run in plan(request, home).runs]
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,11 +17,11 @@ from factories.deaths import script
 from experiments.foreign.process import Ended, in_words, last_lines, run_process
 
 
-def run(code: str, folder: Path, seconds: float | None = None, **more: object) -> Ended:
+def run(code: str, folder: Path, seconds: float | None = None, look: Callable[[], None] = lambda: None) -> Ended:
     log = folder / "output.log"
     return run_process(
         [sys.executable, "-c", code], folder, log, env={"GREETING": "hello"}, seconds=seconds,
-        look=more.get("look", lambda: None),  # type: ignore[arg-type]
+        look=look,
     )  # fmt: skip
 
 

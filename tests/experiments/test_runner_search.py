@@ -67,7 +67,8 @@ def test_what_is_found_of_a_scientific_setting_is_an_arm(home: Home, tmp_path: P
     text = STUDY.replace("high: 1e-1}", "high: 1e-1, role: scientific}").replace("halving", "none")
     request = open_request(str(project(tmp_path / "project", text)), home, Options())
     assert request.study.to_be_found == ("tuned",)
-    assert [one.arm for one in request.study.search.searches] == ["tuned"]  # type: ignore[union-attr]
+    assert request.study.search is not None
+    assert [one.arm for one in request.study.search.searches] == ["tuned"]
 
 
 REFUSED = {

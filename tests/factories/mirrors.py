@@ -1,4 +1,4 @@
-"""What a tracking store is told of: a study, a run that begins, and the folder of one that is done."""
+"""A study, a run that begins and the folder of a finished run, for tests of the tracking store."""
 
 from __future__ import annotations
 

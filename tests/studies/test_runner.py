@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories.training_code import COMMAND, STUDY
@@ -13,11 +14,11 @@ from studies.runner import CommandRunner, filled, higher_is_better, placeholders
 from studies.study import read_study
 
 
-def resolved(folder: Path, text: str = STUDY, **options: object):
+def resolved(folder: Path, text: str = STUDY, **options: Any):
     path = folder / "gate.yaml"
     path.write_text(text, encoding="utf-8")
     study, written = read_study(path)
-    return resolve_runner("gate", study, written, **options)  # type: ignore[arg-type]
+    return resolve_runner("gate", study, written, **options)
 
 
 def test_arms_are_the_base_with_overrides(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What looks like a slip is told of, or refused."""
+"""Likely slips in a corpus are reported or refused."""
 
 from __future__ import annotations
 
