@@ -1,4 +1,4 @@
-"""The README's section "Add a fusion in three steps", followed to the letter on a copy of the sources."""
+"""The page's section "Add a fusion in three steps", followed to the letter on a copy of the sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = (
-    (ROOT / "README.md").read_text(encoding="utf-8").split("## Add a fusion in three steps\n")[1].split("\n## ")[0]
+    (ROOT / "docs" / "extend.md")
+    .read_text(encoding="utf-8")
+    .split("## Add a fusion in three steps\n")[1]
+    .split("\n## ")[0]
 )
 BLOCKS = re.findall(r"```python\n# (\S+)(.*?)\n(.*?)```", SECTION, flags=re.S)
 

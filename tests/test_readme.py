@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""What the README and the pages behind it show is what happens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from studies.resolve import resolve
 from studies.study import catalogue, read_preset, read_study
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("use", "write_a_study", "extend", "data_in_short", "read_a_report")
+FRONT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "\n\n".join([FRONT, *((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)])
+"""The front page, and the pages that go on where it stops."""
 
 
 def blocks(language: str) -> list[str]:
@@ -38,6 +41,17 @@ def block_with(language: str, words: str) -> str:
 def shell_commands() -> list[str]:
     lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     return [line for line in lines if line.startswith("mmstudy ")]
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(FRONT.encode()) <= 8000
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("line", shell_commands())
