@@ -32,6 +32,8 @@ from mmcore.facts import Chosen, CorpusFacts, Failure, GateUse, Hardware, Leakag
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.precision import numbers_in_words, refuse_unusable_precision, slow_note, tensor_cores
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
@@ -96,7 +98,11 @@ def run(
     device = resolve_device(config.device)
     if prepared is None:
         prepared = prepare(Path(config.corpus), config.data, folder / "prepared", on_event)
-    with with_threads(config.threads):
+    precision = config.training.precision
+    refuse_unusable_precision(precision, device)
+    if (slow := slow_note(precision, device)) is not None and trained is None:
+        on_event(Note(slow))
+    with with_threads(config.threads), tensor_cores(precision, device):
         return _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
 
 
@@ -136,6 +142,7 @@ def _run(
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.steps).to(device)
+    model.precision = config.training.precision
     shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
     state = start_or_resume(model, weighting, config, shared, home, ignore if reused else on_event)
@@ -275,11 +282,9 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> Corpu
     )
 
 
-def _describe_hardware(model: torch.nn.Module, device: torch.device) -> Hardware:
+def _describe_hardware(model: MultimodalModel, device: torch.device) -> Hardware:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    numbers = str(next(model.parameters()).dtype).removeprefix("torch.")
-    precision = f"{numbers}, {torch.get_float32_matmul_precision()} in products"
-    return Hardware(f"{device.type} {name}".strip(), precision)
+    return Hardware(f"{device.type} {name}".strip(), numbers_in_words(model.precision, device))
 
 
 def _describe_split(

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.dropout import dropout
+from mmcore.model.precision import full
 from mmcore.trace import Trace
 
 
@@ -120,7 +121,8 @@ class MultiheadAttention(nn.Module):
             qkv = (q_BTD, *F.linear(memory_BSD, self.in_weight[D:], self.in_bias[D:]).chunk(2, dim=-1))
         q_BHTd, k_BHSd, v_BHSd = (p.view(B, p.shape[1], self.heads, -1).transpose(1, 2) for p in qkv)
         if self.rotary:
-            q_BHTd, k_BHSd = rotate(q_BHTd, steps_T), rotate(k_BHSd, steps_T if memory_BSD is None else None)
+            q_BHTd = rotate(full(q_BHTd), steps_T)
+            k_BHSd = rotate(full(k_BHSd), steps_T if memory_BSD is None else None)
         blind = None
         if mask is not None and memory_BSD is not None:
             # A row of −∞ alone would be NaN. Such a query looks everywhere, and what it saw is thrown away.
@@ -129,7 +131,7 @@ class MultiheadAttention(nn.Module):
         if trace is None and (rng is None or self.dropout == 0.0):
             mixed_BHTd = F.scaled_dot_product_attention(q_BHTd, k_BHSd, v_BHSd, attn_mask=mask)
         else:
-            scores_BHTS = (q_BHTd * (D // self.heads) ** -0.5) @ k_BHSd.transpose(-2, -1)
+            scores_BHTS = full((q_BHTd * (D // self.heads) ** -0.5) @ k_BHSd.transpose(-2, -1))
             if mask is not None:
                 scores_BHTS = scores_BHTS + mask
             weights_BHTS = scores_BHTS.softmax(-1)
