@@ -31,6 +31,7 @@ from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
+from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
@@ -45,7 +46,7 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
-from mmcore.task import check_packages
+from mmcore.task import check_packages, check_precision
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -88,6 +89,7 @@ def run_study(
     if trains_itself(request):
         for arm in request.study.arms:
             check_packages(arm.config)
+            check_precision(arm.config.training.precision, options.device)
         refuse_too_large(request)
     ahead = _planned(request, place, display)
     if plans_models(ahead):
@@ -157,7 +159,7 @@ def _timed_report(request: AnyRequest, home: Home, threads: int) -> contextlib.A
 def _warn(request: Request, todo: Plan, display: Display) -> None:
     """Warn, before hours of training, of comparisons that the study cannot decide and of items that it cuts."""
     if request.tunes or todo.count("to do", "resume"):
-        for text in (*prospects(request).warnings, *(request.fit.warnings if request.fit else ())):
+        for text in (*prospects(request).warnings, *request_warnings(request)):
             display.say(f"warning: {text}")
 
 

@@ -254,6 +254,26 @@ class Hardware:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """What fewer bits in products change in the predictions of one and the same model, on validation items.
+
+    The weights are those that were scored. It says nothing of what rounding changed while they were trained.
+
+    Args:
+        metric: the one by which the epoch was chosen. reduced: its value in the run's precision. full: in fp32.
+    """
+
+    metric: str
+    reduced: float
+    full: float
+
+    @property
+    def change(self) -> float:
+        """Reduced less full."""
+        return self.reduced - self.full
+
+
+@dataclass(frozen=True)
 class Environment:
     """What a run was made with; see :func:`experiments.environment.environment`.
 

@@ -33,14 +33,23 @@ from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
-from mmcore.model.precision import numbers_in_words, refuse_unusable_precision, slow_note, tensor_cores
+from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
+from mmcore.probes.rounding import probe_rounding
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.scoring import Data
-from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
+from mmcore.task import (
+    check_names,
+    check_packages,
+    check_precision,
+    is_leaky,
+    resolve_causal,
+    resolve_task,
+    selection_metric,
+)
 from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
@@ -99,7 +108,7 @@ def run(
     if prepared is None:
         prepared = prepare(Path(config.corpus), config.data, folder / "prepared", on_event)
     precision = config.training.precision
-    refuse_unusable_precision(precision, device)
+    check_precision(precision, device.type)
     if (slow := slow_note(precision, device)) is not None and trained is None:
         on_event(Note(slow))
     with with_threads(config.threads), tensor_cores(precision, device):
@@ -154,7 +163,7 @@ def _run(
     failure: Failure | None = None
     scores: list[Score] = []
     items: list[ItemLoss] = []
-    leakage, selection = Leakage(), Chosen()
+    leakage, selection, rounding = Leakage(), Chosen(), None
     outcomes: list[Outcome] = []
     calibration: list[Reliability] = []
     gates: dict[str, GateUse] = {}
@@ -196,6 +205,7 @@ def _run(
             _write_items(folder / "items.csv", items)
             twins = divided_duplicates(prepared, split)
             calibration = reliability_rows(tally)
+        rounding = probe_rounding(model, device, lambda: data.tally(predict, validation, chosen_by.detailed), chosen_by)
         leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo)
         gates = probe_saturation(model, handful)
 
@@ -225,6 +235,7 @@ def _run(
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),
+        rounding=rounding,
         numerics=NUMERICS,
     )
 

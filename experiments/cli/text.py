@@ -13,6 +13,7 @@ from experiments.describe import DescribedArm
 from experiments.home import Home
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
+from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyConfig, Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import DataConfig, RunConfig
@@ -57,8 +58,7 @@ def _subject(plan: AnyPlan) -> list[str]:
 
 
 def _warnings(plan: AnyPlan) -> tuple[str, ...]:
-    fit = plan.request.fit if plans_models(plan) else None
-    return (*prospects(plan.request).warnings, *(fit.warnings if fit else ()))
+    return (*prospects(plan.request).warnings, *(request_warnings(plan.request) if plans_models(plan) else ()))
 
 
 def _chosen(plan: Plan) -> str:

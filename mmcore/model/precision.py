@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from mmcore.config import Precision
-from mmcore.errors import ConfigError
 
 
 def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
@@ -53,23 +52,6 @@ def tensor_cores(precision: Precision, device: torch.device) -> Iterator[None]:
         backend.fp32_precision = before
 
 
-def refuse_unusable_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse what a device cannot compute in.
-
-    Raises:
-        ConfigError: tf32 anywhere but on CUDA; bf16 on mps, where it has not been tried.
-    """
-    able = {"fp32": ("cpu", "cuda", "mps"), "bf16": ("cpu", "cuda"), "tf32": ("cuda",)}[precision]
-    if device.type not in able:
-        raise ConfigError(
-            f"training.precision {precision} does not work on {device.type}",
-            expected=f"a device of {' or '.join(able)}",
-            found=device.type,
-            next_step="Set training.precision to fp32" + (" or bf16" if device.type == "cpu" else ""),
-            where="training.precision",
-        )
-
-
 def has_bf16_units(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 itself; where it does not, bf16 is imitated and takes longer than fp32."""
     if device.type == "cuda":
@@ -98,8 +80,10 @@ def numbers_in_words(precision: Precision, device: torch.device) -> str:
     """
     match precision:
         case "bf16":
-            return "float32, bfloat16 in products"
+            products = "bfloat16"
         case "tf32" if device.type == "cuda":
-            return "float32, tf32 in products"
+            products = "tf32"
         case _:
-            return "float32, highest in products"
+            # On CUDA it is what :func:`tensor_cores` sets; asking for it would mix torch's old and new settings.
+            products = "highest" if device.type == "cuda" else torch.get_float32_matmul_precision()
+    return f"float32, {products} in products"
