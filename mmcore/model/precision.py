@@ -22,7 +22,10 @@ def products_in(precision: Precision, device: torch.device) -> AbstractContextMa
 
 def exact(like: Tensor) -> AbstractContextManager[object]:
     """Products in the numbers that they are given, whatever the precision: for sums of large terms that cancel."""
-    return torch.autocast(like.device.type, enabled=False) if torch.is_autocast_enabled(like.device.type) else _OFF
+    kind = like.device.type
+    # Other devices, such as the one on which models are counted, have no such context.
+    lowered = kind in ("cpu", "cuda") and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if lowered else _OFF
 
 
 _OFF = nullcontext()
