@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,20 @@ from torch import Tensor, nn
 from mmcore.model.dropout import dropout
 from mmcore.model.precision import full
 from mmcore.trace import Trace
+
+
+@lru_cache(maxsize=16)
+def _later(T: int, device: torch.device) -> Tensor:
+    """Whether a key comes after a query, (T, T); made once for a length. Nothing writes to it."""
+    with torch.inference_mode(False):
+        return torch.ones(T, T, dtype=torch.bool, device=device).triu(1)
+
+
+@lru_cache(maxsize=16)
+def _others(T: int, device: torch.device) -> Tensor:
+    """Whether a key is another step than the query's, (T, T); made once for a length. Nothing writes to it."""
+    with torch.inference_mode(False):
+        return ~torch.eye(T, dtype=torch.bool, device=device)
 
 
 def attention_mask(
@@ -34,10 +49,10 @@ def attention_mask(
     B, T = valid_BT.shape
     blocked_BTT = ~valid_BT[:, None, :].expand(B, T, T)
     if causal:
-        steps_T = torch.arange(T, device="cpu") if steps_T is None else steps_T
-        blocked_BTT = blocked_BTT | (steps_T[None, :] > steps_T[:, None]).to(valid_BT.device)
+        later_TT = _later(T, valid_BT.device) if steps_T is None else steps_T[None, :] > steps_T[:, None]
+        blocked_BTT = blocked_BTT | later_TT.to(valid_BT.device)
     if itself:
-        blocked_BTT = blocked_BTT & ~torch.eye(T, dtype=torch.bool, device=valid_BT.device)
+        blocked_BTT = blocked_BTT & _others(T, valid_BT.device)
     mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill_(blocked_BTT, -torch.inf)
     return mask_BTT[:, None]
 
