@@ -34,6 +34,7 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.predict import predict
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
@@ -285,6 +286,7 @@ def check(
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
+app.command()(predict)
 
 
 @app.command()
