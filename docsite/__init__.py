@@ -1,1 +1,1 @@
-"""How the documentation site is made from docs/: pages of the catalogue, mkdocs hooks, the picture on the front page."""
+"""How the documentation site is made from docs/: the catalogue's pages, mkdocs hooks, the front page's picture."""

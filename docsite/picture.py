@@ -38,7 +38,9 @@ def main(report: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         where = (f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}")
-        subprocess.run([chromium, *FLAGS, *where, report.resolve(strict=True).as_uri()], check=True, capture_output=True)
+        subprocess.run(
+            [chromium, *FLAGS, *where, report.resolve(strict=True).as_uri()], check=True, capture_output=True
+        )
         image = Image.open(shot).convert("RGB").quantize(COLOURS)
         PICTURE.parent.mkdir(exist_ok=True)
         image.save(PICTURE, optimize=True)
