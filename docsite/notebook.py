@@ -29,11 +29,11 @@ def _shown(output: Any) -> str:
     if output.output_type == "stream":
         return f"```text\n{output.text.rstrip()}\n```"
     data = output.get("data", {})
-    if "text/html" in data:
-        # Markdown ends a block of HTML at an empty line.
-        return "<div>" + "\n".join(line for line in data["text/html"].splitlines() if line.strip()) + "</div>"
-    if "image/svg+xml" in data:
-        return "<div>" + "\n".join(line for line in data["image/svg+xml"].splitlines() if line.strip()) + "</div>"
+    for kind in ("text/html", "image/svg+xml"):
+        if kind in data:
+            # Markdown ends a block of HTML at an empty line.
+            lines = "\n".join(line for line in data[kind].splitlines() if line.strip())
+            return f'<div class="output">{lines}</div>'
     if "image/png" in data:
         return f"![what the cell draws](data:image/png;base64,{data['image/png'].strip().replace(chr(10), '')})"
     return f"```text\n{data.get('text/plain', '').rstrip()}\n```"
