@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-import typer.main
 import yaml
 
 from mmcore.data.sources.simulated import read_truth, simulated_schema
@@ -37,11 +34,6 @@ def blocks(language: str) -> list[str]:
 def block_with(language: str, words: str) -> str:
     (found,) = [block for block in blocks(language) if words in block]
     return found
-
-
-def shell_commands() -> list[str]:
-    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("mmstudy ")]
 
 
 def test_the_front_page_is_short() -> None:
@@ -98,20 +90,6 @@ def test_the_first_study_has_the_runs_of_the_catalogue(tmp_path: Path, monkeypat
             [(arm.name, arm.config, resolved.pairs, resolved.margin, resolved.repeats) for arm in resolved.arms]
         )
     assert arms[0] == arms[1]
-
-
-@pytest.mark.parametrize("line", shell_commands())
-def test_every_command_shown_is_one_that_exists(line: str) -> None:
-    group = typer.main.get_command(import_module("experiments.cli.main").app)
-    words = shlex.split(line)[1:]
-    context = group.make_context("mmstudy", words[:])
-    while words:
-        name, command, words = group.resolve_command(context, words)  # pyright: ignore[reportAttributeAccessIssue]
-        assert command is not None, line
-        if not hasattr(command, "resolve_command"):
-            command.make_context(name, words[:], parent=context)  # refuses unknown options and missing arguments
-            break
-        group = command
 
 
 def test_the_catalogue_is_the_one_in_the_table() -> None:
