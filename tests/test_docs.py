@@ -88,9 +88,7 @@ def missing_from(line: str) -> str | None:
 
 def test_a_wrong_command_would_be_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(
-        "`mmstudy analyse STUDY gates`, `mmstudy`\n\n```sh\nmmstudy plan fusion \\\n  --repeats 3   # so\n```\n"
-    )
+    page.write_text("`mmstudy run STUDY`, `mmstudy`\n\n```sh\nmmstudy plan fusion \\\n  --repeats 3   # so\n```\n")
     assert [*in_blocks(page)] == ["mmstudy plan fusion    --repeats 3"]
     assert [*in_sentences(page)] == ["mmstudy run STUDY"]
     for line in (
