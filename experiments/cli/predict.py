@@ -69,6 +69,7 @@ def predict(
     Give the options with which the study was run: they say which runs are its own.
     """
     from experiments.trained_arm import trained_arm
+    from reports.numbers import counted
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     chosen: Which = models
@@ -76,4 +77,5 @@ def predict(
     for path in found.write(out, file_format.value):
         typer.echo(f"{path}")
     items = found.values["item"].nunique() if len(found.values) else 0
-    typer.echo(f"{items} items, {len(found.values)} values, by {found.models} models of arm '{arm}'")
+    by = counted(found.models, "model")
+    typer.echo(f"{counted(items, 'item')}, {counted(len(found.values), 'value')}, by {by} of arm '{arm}'")
