@@ -78,7 +78,7 @@ def test_links_that_lead_nowhere_end_the_build(tmp_path: Path) -> None:
 
 def test_every_page_is_offered(settings: dict[str, Any]) -> None:
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    made = {"architecture.md", "changelog.md", "notebook.md"}
+    made = {"architecture.md", "changelog.md", "ja.md", "notebook.md"}
     missing = sorted((pages | made) - {*offered(settings["nav"])})
     assert not missing, f"nav in mkdocs.yml lacks {', '.join(missing)}"
     assert len(offered(settings["nav"])) == len({*offered(settings["nav"])})
