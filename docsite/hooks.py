@@ -30,14 +30,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that have no file in docs/.
 
     Raises:
-        FileNotFoundError: a page links to a file that the repository does not have.
+        PluginError: a page links to a file that the repository does not have; names both.
     """
+    from mkdocs.exceptions import PluginError
     from mkdocs.structure.files import File
 
     texts = {f"docs/{file.src_uri}": file.content_string for file in files.documentation_pages()}
     made = {name: (ROOT / name).read_text(encoding="utf-8") for name in FRONT if FRONT[name] != "index.md"}
-    wanted = {path for place, text in (texts | made).items() for path in targets(text, place)}
-    for path in sorted(wanted - texts.keys() - FRONT.keys()):
+    wanted = {path: place for place, text in (texts | made).items() for path in targets(text, place)}
+    for path in sorted(wanted.keys() - texts.keys() - FRONT.keys()):
+        if not path.startswith("docs/") and not (ROOT / path).is_file():
+            raise PluginError(f"{wanted[path]} links to {path}, and the repository has no such file")
         if path.endswith(".ipynb"):
             made[path] = page_of(ROOT / path)
         elif not path.startswith("docs/"):

@@ -11,7 +11,12 @@ import posixpath
 import re
 from collections.abc import Callable
 
-FRONT = {"README.md": "index.md", "ARCHITECTURE.md": "architecture.md", "CHANGELOG.md": "changelog.md"}
+FRONT = {
+    "README.md": "index.md",
+    "README.ja.md": "ja.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "CHANGELOG.md": "changelog.md",
+}
 """Pages at the top of the repository, and the pages of the site that stand for them."""
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", flags=re.S | re.M)

@@ -48,22 +48,37 @@ def settings() -> dict[str, Any]:
     return yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), _Ignoring)
 
 
+def build(target: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target), *more]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `mkdocs build --strict` does it: a link that leads nowhere ends it."""
 
-    def build(folder: Path) -> None:
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder / "site")]
-        environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    def make(folder: Path) -> None:
+        done = build(folder / "site")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    return made_once(tmp_path_factory, "site", build) / "site"
+    return made_once(tmp_path_factory, "site", make) / "site"
+
+
+def test_links_that_lead_nowhere_end_the_build(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("# Page\n\n[a](nothing.md) [b](#nowhere)\n")
+    settings = f"INHERIT: {ROOT / 'mkdocs.yml'}\nhooks: []\nextra_css: []\nextra_javascript: []\nnav: [page.md]\n"
+    (tmp_path / "mkdocs.yml").write_text(settings)
+    done = build(tmp_path / "site", "--config-file", str(tmp_path / "mkdocs.yml"))
+    assert done.returncode == 1
+    assert "'nothing.md'" in done.stderr
+    assert "'#nowhere'" in done.stderr
 
 
 def test_every_page_is_offered(settings: dict[str, Any]) -> None:
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    made = {"architecture.md", "changelog.md", "notebook.md"}
+    made = {"architecture.md", "changelog.md", "ja.md", "notebook.md"}
     missing = sorted((pages | made) - {*offered(settings["nav"])})
     assert not missing, f"nav in mkdocs.yml lacks {', '.join(missing)}"
     assert len(offered(settings["nav"])) == len({*offered(settings["nav"])})
