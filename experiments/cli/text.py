@@ -57,8 +57,8 @@ def _subject(plan: AnyPlan) -> list[str]:
     return lines
 
 
-def _warnings(plan: AnyPlan) -> tuple[str, ...]:
-    return (*prospects(plan.request).warnings, *(request_warnings(plan.request) if plans_models(plan) else ()))
+def _warnings(plan: AnyPlan, units: bool | None) -> tuple[str, ...]:
+    return (*prospects(plan.request).warnings, *(request_warnings(plan.request, units) if plans_models(plan) else ()))
 
 
 def _chosen(plan: Plan) -> str:
@@ -67,8 +67,12 @@ def _chosen(plan: Plan) -> str:
     return "" if [*names] == [plan.request.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
 
 
-def plan_text(plan: AnyPlan) -> str:
-    """A plan for people."""
+def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
+    """A plan for people.
+
+    Args:
+        units: whether the processor multiplies bfloat16 itself; None: what the system says.
+    """
     study = plan.request.study
     lines = [study.question, "", *_subject(plan)]
     for path, value in study.changes.items():
@@ -78,7 +82,7 @@ def plan_text(plan: AnyPlan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    lines += [f"warning: {text}" for text in _warnings(plan)]
+    lines += [f"warning: {text}" for text in _warnings(plan, units)]
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
     lines += [f"warning: {run.broken}" for run in plan.runs if run.broken]

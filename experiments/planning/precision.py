@@ -27,9 +27,13 @@ def bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
     return bool(flags & _UNITS) if flags else None
 
 
-def request_warnings(request: Request) -> tuple[str, ...]:
-    """What a plan warns of besides what cannot be decided: items that windows cut, and a precision that slows down."""
-    return (*(request.fit.warnings if request.fit else ()), *precision_warnings(request))
+def request_warnings(request: Request, units: bool | None = None) -> tuple[str, ...]:
+    """What a plan warns of besides what cannot be decided: items that windows cut, and a precision that slows down.
+
+    Args:
+        units: as for :func:`precision_warnings`.
+    """
+    return (*(request.fit.warnings if request.fit else ()), *precision_warnings(request, units))
 
 
 def precision_warnings(request: Request, units: bool | None = None) -> tuple[str, ...]:
