@@ -132,9 +132,9 @@ def against(other: Path, rounds: int) -> Compared:
         config = build_config({"corpus": str(folder), **TRAINED}).model_dump_json(exclude_defaults=True)
         seconds, scores = [], set()
         for _ in range(rounds):
-            told = [_child(code, config, Path(scratch) / "store") for code in (other.resolve(), here)]
-            seconds.append((told[0][0], told[1][0]))
-            scores |= {score for _, score in told}
+            reported = [_child(code, config, Path(scratch) / "store") for code in (other.resolve(), here)]
+            seconds.append((reported[0][0], reported[1][0]))
+            scores |= {score for _, score in reported}
     if len(scores) > 1:
         raise SystemExit(f"the two do not compute the same: scores {', '.join(sorted(scores))}")
     return compared("a run of the quick preset, by step", seconds)

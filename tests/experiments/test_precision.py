@@ -1,10 +1,15 @@
 """What a plan knows of precision before a worker starts."""
 
 import json
+import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli.main import app
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
@@ -87,3 +92,12 @@ def test_a_study_that_a_device_cannot_compute_is_refused_before_anything_is_trai
     with pytest.raises(ConfigError, match=r"training\.precision tf32 does not work on cpu"):
         run_study(str(file), tmp_path / "home")
     assert not list((tmp_path / "home" / "runs").glob("*"))
+
+
+def test_the_commands_of_the_page_plan_what_it_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "precision.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.S) for line in block.splitlines()]
+    told = [CliRunner().invoke(app, ["--home", str(tmp_path), *shlex.split(line)[1:]]) for line in lines]
+    assert [one.exit_code for one in told] == [0, 0]
+    assert "changed  training.precision = bf16" in told[0].output
+    assert "bf16" in told[1].output
