@@ -17,6 +17,10 @@ ROW = 0.27
 """Inches per line."""
 MOST = 60
 """Comparisons that are drawn; beyond, those by component are left out. The table has them all."""
+AT_ONCE = 14
+"""Lines of a forest plot that stand beside the verdicts on the first screen; beyond, :class:`Verdicts` does."""
+AT_MOST = 24
+"""Comparisons that :class:`Verdicts` draws."""
 
 
 class Forest(FigureBase):
@@ -117,6 +121,26 @@ class Forest(FigureBase):
             else:
                 lines += [(between, None), *((c.component or self.summary.metric.title, c) for c in mine)]
         return lines
+
+
+class Verdicts(Forest):
+    """The comparisons on the metric alone, of a study whose forest plot is too tall to be seen at once."""
+
+    name = "verdicts"
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(summary)
+        self._tall = len(Forest(summary)._lines()) > AT_ONCE
+        self.title = f"{self.title} in {summary.metric.title}"
+
+    def _rows(self) -> tuple[ComparisonRow, ...]:
+        return tuple(c for c in super()._rows() if c.component is None) if self._tall else ()
+
+    def _drawn(self) -> tuple[ComparisonRow, ...]:
+        return self._rows()[:AT_MOST]
+
+    def _left_out(self) -> str:
+        return f" The first {AT_MOST} are drawn; the table has all." if len(self._rows()) > AT_MOST else ""
 
 
 LOOK = ["row", "margin", "new_low", "new_high", "low", "high", "difference", "tint", "shape", "size", "line", "filled"]

@@ -1,0 +1,154 @@
+"""How the page puts what a Summary says: what is seen at once, what is folded, and what each caption says first."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from reports.model.report import ComparisonRow, Summary
+from reports.model.section import Finding, Section
+from reports.numbers import counted, interval, listing, number, percent, probability
+from reports.statistics.verdicts import Verdict
+
+SEEN = 3
+"""Findings of a section that are seen before it is opened."""
+FIRST_FIGURE = ("across", "verdicts", "forest")
+"""Names of the figures that may stand on the first screen; the first of them that is drawn does."""
+LONGEST_FIRST = 175
+"""Characters of what a caption says at once: two lines."""
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“'\d])")
+_SHORT = ("e.g.", "i.e.", "vs.", "cf.", "No.")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text in two parts: what is seen, and what explains it."""
+
+    first: str
+    rest: str
+
+
+def in_two(text: str) -> Said:
+    """The first sentence of a caption, and the others; a long one ends before its last colon, semicolon or bracket.
+
+    Example:
+        >>> in_two("Means over repeats. Bars are intervals.")
+        Said(first='Means over repeats.', rest='Bars are intervals.')
+    """
+    at = next((m for m in _SENTENCE.finditer(text) if not text[: m.start()].endswith(_SHORT)), None)
+    first, rest = (text, "") if at is None else (text[: at.start()], text[at.end() :])
+    if len(first) <= LONGEST_FIRST:
+        return Said(first, rest)
+    cuts = [m.start() for m in re.finditer(r"[;:] |, |\s\(", first) if m.start() <= LONGEST_FIRST]
+    if not cuts:
+        return Said(first, rest)
+    # Nothing is lost: what explains it has the sentence whole.
+    return Said(f"{first[: cuts[-1]]} …", text)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What a verdict, or several, does not show.
+
+    Args:
+        about: whom it concerns; empty: all.
+    """
+
+    about: str
+    text: str
+
+
+def doubts(summary: Summary) -> tuple[Doubt, ...]:
+    """What not to conclude, once for all verdicts that leave the same open."""
+    if summary.across is not None or not summary.verdicts:
+        return (Doubt("", summary.covers),) if summary.covers else ()
+    if summary.many:
+        return _of_many(summary)
+    texts: dict[str, list[str]] = {}
+    for v in summary.verdicts:
+        texts.setdefault(v.not_shown, []).append(f"'{v.arm}' and '{v.reference}'")
+    if len(texts) == 1:
+        return (Doubt("", next(iter(texts))),)
+    return tuple(Doubt(listing(names), text) for text, names in texts.items())
+
+
+def _of_many(summary: Summary) -> tuple[Doubt, ...]:
+    """One text for all that are decided, and one for all that are not."""
+    found = [Doubt("", summary.covers)]
+    undecided = sum(v.verdict == "undecided" for v in summary.verdicts)
+    if undecided:
+        found.append(Doubt("", f"Undecided ({undecided}): neither shown to differ, nor shown to be equal."))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Comparisons with one verdict: ``better`` than whom, how many, and their arms."""
+
+    verdict: Verdict
+    against: str
+    count: int
+    arms: tuple[tuple[str, str], ...]
+
+
+_JOIN = {"better": "than", "worse": "than", "equivalent": "to"}
+
+
+def verdict_groups(rows: Sequence[ComparisonRow]) -> tuple[Group, ...]:
+    """Comparisons by verdict, in the order of verdicts; ``against`` is empty where references differ."""
+    groups = []
+    alone = len({c.reference for c in rows}) == 1
+    for verdict in get_args(Verdict):
+        mine = [c for c in rows if c.verdict == verdict]
+        if not mine:
+            continue
+        join = _JOIN.get(mine[0].decision.side, "against")
+        against = f"{join} {mine[0].reference}" if alone else ""
+        arms = tuple((c.arm, "" if alone else f" {join} {c.reference}") for c in mine)
+        groups.append(Group(verdict, against, len(mine), arms))
+    return tuple(groups)
+
+
+def brief(c: ComparisonRow, summary: Summary) -> str:
+    """A verdict's numbers in one line: difference, interval, how often ahead, p; empty where there is no interval."""
+    shown, paired = c.shown, c.paired
+    if shown.low != shown.low:
+        return ""
+    if shown.mean == 0:
+        size = f"No difference in {summary.metric.title}"
+    else:
+        size = f"{number(abs(shown.mean))} {'more' if shown.mean > 0 else 'less'} {summary.metric.title}"
+    p = probability(c.decision.p_holm, summary.alpha)
+    p = f"p {p}" if p.startswith("below") else f"p = {p}"
+    after = " after Holm" if c.decision.family > 1 else ""
+    ahead = f"ahead in {paired.won} of {counted(paired.couples, 'repeat' if paired.sizes is None else 'couple')}"
+    edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"
+    return f"{size} ({edges}); {ahead}; {p}{after}."
+
+
+def behind(section: Section, figures: int) -> str:
+    """What a section holds behind its findings: ``6 more findings, 3 figures, 2 tables, how to read this``."""
+    more = len(section.findings) - SEEN
+    parts = [counted(more, "more finding")] if more > 0 else []
+    parts += [counted(figures, "figure")] if figures else []
+    parts += [counted(len(section.tables), "table")] if section.tables else []
+    text = ", ".join([*parts, "how to read this"])
+    return text[:1].upper() + text[1:]
+
+
+def seen(section: Section) -> tuple[Finding, ...]:
+    """The findings that are seen before the section is opened."""
+    return section.findings[:SEEN]
+
+
+def ui_command(summary: Summary) -> str:
+    """The command that opens the study's runs in MLflow; empty for scores whose runs mmstudy did not start."""
+    rebuild = summary.provenance.rebuild
+    if not summary.ran or rebuild is None:
+        return ""
+    words = shlex.split(rebuild)
+    home = words[1:3] if words[1:2] == ["--home"] else []
+    return shlex.join(["mmstudy", *home, "ui", summary.study])
