@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -11,15 +12,16 @@ from typing import get_args
 from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Finding, Section
 from reports.numbers import counted, interval, listing, number, percent, probability
-from reports.statistics.verdicts import Verdict
+from reports.statistics.verdicts import THESE_ITEMS, Verdict
 
 SEEN = 3
 """Findings of a section that are seen before it is opened."""
 FIRST_FIGURE = ("across", "verdicts", "forest")
 """Names of the figures that may stand on the first screen; the first of them that is drawn does."""
-LONGEST_FIRST = 175
+LONGEST_FIRST = 165
 """Characters of what a caption says at once: two lines."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“'\d])")
+_PAUSE = re.compile(r"[;:] |, |\s\(")
 _SHORT = ("e.g.", "i.e.", "vs.", "cf.", "No.")
 
 
@@ -31,22 +33,26 @@ class Said:
     rest: str
 
 
-def in_two(text: str) -> Said:
-    """The first sentence of a caption, and the others; a long one ends before its last colon, semicolon or bracket.
+def in_two(text: str, most: int = LONGEST_FIRST) -> Said:
+    """The first sentence of a caption, and the others; a sentence that is too long ends early and follows whole.
+
+    Args:
+        most: characters that are seen at most.
 
     Example:
         >>> in_two("Means over repeats. Bars are intervals.")
         Said(first='Means over repeats.', rest='Bars are intervals.')
+        >>> in_two("Means over repeats (see below), with intervals.", 40)
+        Said(first='Means over repeats (see below) …', rest='Means over repeats (see below), with intervals.')
     """
     at = next((m for m in _SENTENCE.finditer(text) if not text[: m.start()].endswith(_SHORT)), None)
     first, rest = (text, "") if at is None else (text[: at.start()], text[at.end() :])
-    if len(first) <= LONGEST_FIRST:
+    if len(first) <= most:
         return Said(first, rest)
-    cuts = [m.start() for m in re.finditer(r"[;:] |, |\s\(", first) if m.start() <= LONGEST_FIRST]
-    if not cuts:
-        return Said(first, rest)
-    # Nothing is lost: what explains it has the sentence whole.
-    return Said(f"{first[: cuts[-1]]} …", text)
+    pauses = [m.start() for m in _PAUSE.finditer(first) if m.start() < most]
+    cut = pauses[-1] if pauses and pauses[-1] > most // 3 else first.rfind(" ", 0, most)
+    # A single word that is longer than a line stays whole.
+    return Said(f"{first[:cut]} …", text) if cut > 0 else Said(first, rest)
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,33 @@ def doubts(summary: Summary) -> tuple[Doubt, ...]:
 
 
 def _of_many(summary: Summary) -> tuple[Doubt, ...]:
-    """One text for all that are decided, and one for all that are not."""
-    found = [Doubt("", summary.covers)]
-    undecided = sum(v.verdict == "undecided" for v in summary.verdicts)
-    if undecided:
-        found.append(Doubt("", f"Undecided ({undecided}): neither shown to differ, nor shown to be equal."))
-    return tuple(found)
+    """One text for all verdicts of a kind: more than these are not read one by one."""
+    count = Counter(v.verdict for v in summary.verdicts)
+    found = []
+    decided = {v.not_shown for v in summary.verdicts if v.verdict in ("better", "worse")}
+    if decided:
+        found.append(decided.pop() if len(decided) == 1 else summary.covers)
+    limited = sum(n for verdict, n in count.items() if verdict.endswith(THESE_ITEMS))
+    if limited:
+        found.append(f"On these items ({limited}): not shown for other items of this corpus.")
+    if equal := count["equivalent"] + count[f"equivalent{THESE_ITEMS}"]:
+        found.append(f"Equivalent ({equal}): within the margin; not shown that there is no difference at all.")
+    if count["undecided"]:
+        found.append(f"Undecided ({count['undecided']}): neither shown to differ, nor shown to be equal.")
+    if count["too few repeats"]:
+        found.append(f"Too few repeats ({count['too few repeats']}): nothing can be said, whatever the picture shows.")
+    return tuple(Doubt("", text) for text in found)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Comparisons with one verdict: ``better`` than whom, how many, and their arms."""
+    """Comparisons with one verdict.
+
+    Args:
+        against: ``than a``, ``to a``, ``against a``; empty where references differ.
+        count: of the comparisons.
+        arms: each arm with its own ``against``; empty where all share one.
+    """
 
     verdict: Verdict
     against: str
@@ -98,7 +120,7 @@ _JOIN = {"better": "than", "worse": "than", "equivalent": "to"}
 
 
 def verdict_groups(rows: Sequence[ComparisonRow]) -> tuple[Group, ...]:
-    """Comparisons by verdict, in the order of verdicts; ``against`` is empty where references differ."""
+    """Comparisons by verdict, in the order of verdicts; an arm that is compared with several has them in one place."""
     groups = []
     alone = len({c.reference for c in rows}) == 1
     for verdict in get_args(Verdict):
@@ -106,16 +128,21 @@ def verdict_groups(rows: Sequence[ComparisonRow]) -> tuple[Group, ...]:
         if not mine:
             continue
         join = _JOIN.get(mine[0].decision.side, "against")
-        against = f"{join} {mine[0].reference}" if alone else ""
-        arms = tuple((c.arm, "" if alone else f" {join} {c.reference}") for c in mine)
-        groups.append(Group(verdict, against, len(mine), arms))
+        by_arm: dict[str, list[str]] = {}
+        for c in mine:
+            by_arm.setdefault(c.arm, []).append(c.reference)
+        arms = tuple((arm, "" if alone else f" {join} {listing(others)}") for arm, others in by_arm.items())
+        groups.append(Group(verdict, f"{join} {mine[0].reference}" if alone else "", len(mine), arms))
     return tuple(groups)
 
 
 def brief(c: ComparisonRow, summary: Summary) -> str:
-    """A verdict's numbers in one line: difference, interval, how often ahead, p; empty where there is no interval."""
+    """A verdict's numbers in one line: difference, interval, how often ahead, p.
+
+    Empty where there is no interval, and where repeats are too few to say anything: numbers beside that would be read.
+    """
     shown, paired = c.shown, c.paired
-    if shown.low != shown.low:
+    if shown.low != shown.low or c.verdict == "too few repeats":
         return ""
     if shown.mean == 0:
         size = f"No difference in {summary.metric.title}"
