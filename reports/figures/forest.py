@@ -28,6 +28,7 @@ class Forest(FigureBase):
 
     name = "forest"
     value = "difference"
+    row = ROW
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
@@ -90,7 +91,7 @@ class Forest(FigureBase):
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, each with its components indented below."""
         lines = self._lines()
-        figure, (axes,) = sheet(0.95 + ROW * max(len(lines), 3))
+        figure, (axes,) = sheet(0.95 + self.row * max(len(lines), 3))
         axes.axvline(0, color=INK, linewidth=0.9)
         marks = pd.DataFrame([(y, *_look(c)) for y, (_, c) in enumerate(lines) if c is not None], columns=LOOK)
         bands = marks.dropna(subset=["margin"])
@@ -127,6 +128,7 @@ class Verdicts(Forest):
     """The comparisons on the metric alone, of a study whose forest plot is too tall to be seen at once."""
 
     name = "verdicts"
+    row = 0.21
 
     def __init__(self, summary: Summary) -> None:
         super().__init__(summary)

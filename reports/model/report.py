@@ -17,7 +17,7 @@ from reports.model.provenance import Provenance
 from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine
 from reports.model.section import Section, Table, Tone
 from reports.model.sequential import Looks, SequentialFacts
-from reports.model.setup import Setup
+from reports.model.setup import NOTHING_KNOWN, Setup
 from reports.numbers import count, duration, interval, number, probability
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
@@ -278,7 +278,7 @@ class Summary(Shown):
     ran: bool = True
     part: str = "component"
     across: Section | None = None
-    setup: Setup = Setup()
+    setup: Setup = NOTHING_KNOWN
 
     @property
     def paired(self) -> bool:

@@ -58,3 +58,7 @@ class Setup:
     def grouped(self) -> bool:
         """Whether any group has several items, so that both must be counted."""
         return any(one.items != one.groups for row in self.sizes for one in row.sizes)
+
+
+NOTHING_KNOWN = Setup()
+"""Of scores without settings and splits."""

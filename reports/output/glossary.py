@@ -157,7 +157,7 @@ _ONLY_OURS = frozenset({"matched", "skill", "complete items", "naive baselines",
 
 
 def terms_of(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """The terms of a report, with what its verdicts are about: other code than mmstudy's draws its items in its own way.
+    """The terms of a report, with what its verdicts are about: other code draws its items in its own way.
 
     Returns:
         :data:`TERMS` for models that mmstudy trained. Else without the terms that only those have, and with words for

@@ -75,7 +75,7 @@ def doubts(summary: Summary) -> tuple[Doubt, ...]:
         return _of_many(summary)
     texts: dict[str, list[str]] = {}
     for v in summary.verdicts:
-        texts.setdefault(v.not_shown, []).append(f"'{v.arm}' and '{v.reference}'")
+        texts.setdefault(v.not_shown, []).append(f"'{v.arm}' against '{v.reference}'")
     if len(texts) == 1:
         return (Doubt("", next(iter(texts))),)
     return tuple(Doubt(listing(names), text) for text, names in texts.items())

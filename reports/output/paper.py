@@ -38,8 +38,10 @@ def _design(summary: Summary) -> str:
     )
     text += f" {metric.meaning}" if metric.meaning else ""
     facts = dict(summary.facts)
-    if matched := facts.get("Matched"):
-        text += f" Sizes of arms were matched {matched}."
+    match = summary.provenance.match
+    if match is not None and (matched := facts.get("Matched")):
+        which = "Arms called “matched” were scaled" if match.get("unmatched") else "Sizes of arms were matched"
+        text += f" {which} {matched}."
     text += f" {_repeats(summary)}"
     if summary.native:
         text += _split(summary)
@@ -101,7 +103,7 @@ def _tests(summary: Summary) -> str:
         text += f", with the correction of Nadeau and Bengio (n_test/n_train = {number(corrected)})"
     test = how_tested(rows)
     if summary.paired:
-        test += " and by the t-test that belongs to the interval"
+        test += ", and by the t-test that belongs to the interval"
     text += f". Differences were tested by {test}"
     family = rows[0].decision.family
     if summary.across is not None:
@@ -122,7 +124,8 @@ def _tests(summary: Summary) -> str:
     if summary.margin is not None:
         text += (
             f" Two arms count as equivalent if the {percent(1 - 2 * summary.alpha)} interval of their difference lies "
-            f"within ±{number(summary.margin)} (two one-sided tests, not corrected for their number)."
+            f"within ±{number(summary.margin)}, the margin of the study (two one-sided tests, not corrected for their "
+            "number)."
         )
     if summary.sequential is not None:
         text += " p values and intervals are adjusted for the looks (alpha spending, Lan and DeMets 1983)."

@@ -208,8 +208,18 @@ def test_order_of_the_page(summary_of, results_of, written):
     at = [
         text.index(f'id="{name}"')
         for name in (
-            "contents", "verdicts", "figure", "doubt", "arms", "baselines", "setup", "figures", "data", "paper",
-            "details", "provenance",
+            "contents",
+            "verdicts",
+            "figure",
+            "doubt",
+            "arms",
+            "baselines",
+            "setup",
+            "figures",
+            "data",
+            "paper",
+            "details",
+            "provenance",
         )  # fmt: skip
     ]
     assert at == sorted(at)
