@@ -195,7 +195,7 @@ def test_many_results_are_counted(summary_of, study_of):
 def test_bibtex_is_well_formed_whatever_a_study_is_called(summary_of, study_of):
     hostile = summary_of(study_of(name="a{b}%_ü日", question="100 % {of} \\ & x_y?"))
     for text in (bibliography(hostile), bibliography(summary_of())):
-        assert [*re.findall(r"^@(\w+)\{([\w-]+),$", text, re.MULTILINE)][0] == ("software", "mmstudy")
+        assert re.search(r"^@(\w+)\{([\w-]+),$", text, re.MULTILINE).groups() == ("software", "mmstudy")
         depth = 0
         for escaped in re.sub(r"\\[{}]", "", text):
             depth += (escaped == "{") - (escaped == "}")

@@ -220,7 +220,7 @@ def test_order_of_the_page(summary_of, results_of, written):
             "paper",
             "details",
             "provenance",
-        )  # fmt: skip
+        )
     ]
     assert at == sorted(at)
     figures = [text.index(f'id="figure-{name}"') for name in ("forest", "repeats", "components", "learning_curves")]

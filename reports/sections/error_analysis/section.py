@@ -57,9 +57,9 @@ def section(results: StudyResults) -> Section | None:
         lead=(
             "Every target of the test items was put into groups according to what the corpus shows at the predicted "
             f"step: its binary features, {_events(results)}, how many tracks are active, the place in the item, and "
-            f"whether a modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss of the "
-            "group it is compared with; the ratio of the naive predictors says how much harder the targets themselves "
-            "are there. Groups are the same for all arms. Losses that differ by a factor of less than "
+            f"whether a modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss "
+            "of the group it is compared with; the ratio of the naive predictors says how much harder the targets "
+            "themselves are there. Groups are the same for all arms. Losses that differ by a factor of less than "
             f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
         ),
         findings=(*_harder(found, shown[-1:]), *_gains(gained)),
