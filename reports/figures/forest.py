@@ -11,7 +11,7 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, NEUTRAL, VERDICT_MARKS, VERDICT_TINTS, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
-from reports.numbers import percent
+from reports.numbers import number, percent
 
 ROW = 0.27
 """Inches per line."""
@@ -42,8 +42,15 @@ class Forest(FigureBase):
         return (
             f"{what} in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
-            f"equivalent; open grey marks are not.{self._shared()}{drawn}"
+            f"equivalent; open grey marks are not.{self._band()}{self._shared()}{drawn}"
         )
+
+    def _band(self) -> str:
+        """What the grey band is, where there is one."""
+        margins = {c.margin for c in self._drawn() if c.margin is not None}
+        if not margins:
+            return ""
+        return f" The grey band is the margin: differences within ±{number(max(margins))} count as none."
 
     def _shared(self) -> str:
         """What the two lines of an interval mean, where all repeats tested the same items."""

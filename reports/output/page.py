@@ -70,7 +70,8 @@ class Doubt:
 def doubts(summary: Summary) -> tuple[Doubt, ...]:
     """What not to conclude, once for all verdicts that leave the same open."""
     if summary.across is not None or not summary.verdicts:
-        return (Doubt("", summary.covers),) if summary.covers else ()
+        limits = summary.covers or (summary.across.limits if summary.across is not None else "")
+        return (Doubt("", limits),) if limits else ()
     if summary.many:
         return _of_many(summary)
     texts: dict[str, list[str]] = {}
@@ -154,6 +155,21 @@ def brief(c: ComparisonRow, summary: Summary) -> str:
     ahead = f"ahead in {paired.won} of {counted(paired.couples, 'repeat' if paired.sizes is None else 'couple')}"
     edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"
     return f"{size} ({edges}); {ahead}; {p}{after}."
+
+
+def scale(summary: Summary) -> tuple[str, ...]:
+    """How large the study is: arms, repeats, and items of each side where they are known."""
+    facts = [counted(len(summary.arms), "arm")]
+    if summary.repeats and summary.paired:
+        up_to = "" if summary.sequential is None else "up to "
+        facts.append(up_to + counted(summary.repeats, "repeat"))
+    setup = summary.setup
+    for at, side in enumerate(setup.sides):
+        counts = [row.sizes[at].items for row in setup.sizes]
+        if counts and side != "validation":
+            spread = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
+            facts.append(f"{spread} {'training' if side == 'train' else side} items a repeat")
+    return tuple(facts)
 
 
 def behind(section: Section, figures: int) -> str:

@@ -36,7 +36,7 @@ def _design(summary: Summary) -> str:
         f"We compared {counted(len(summary.arms), 'arm')}{named}. They were scored by {metric.title} "
         f"({metric.direction})."
     )
-    text += f" {metric.meaning}" if metric.meaning else ""
+    text += f" {metric.meaning}" if summary.native else ""
     facts = dict(summary.facts)
     match = summary.provenance.match
     if match is not None and (matched := facts.get("Matched")):
@@ -61,6 +61,8 @@ def _repeats(summary: Summary) -> str:
     if not summary.paired:
         counts = listing([f"{arm.n} of '{arm.name}'" for arm in summary.arms][: 2 * MOST_TOLD])
         return f"There were {counts} repeats, which are not paired."
+    if summary.across is not None:
+        return f"There were {counted(summary.repeats, 'repeat')} of every arm on each {summary.part}, paired by repeat."
     scored = sorted({arm.n for arm in summary.arms})
     text = f"There were {counted(summary.repeats, 'repeat')} of every arm"
     if scored and scored != [summary.repeats]:

@@ -28,7 +28,7 @@ from reports.model.report import ComparisonRow, Summary
 from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
-from reports.output.page import FIRST_FIGURE, behind, brief, doubts, in_two, seen, ui_command, verdict_groups
+from reports.output.page import FIRST_FIGURE, behind, brief, doubts, in_two, scale, seen, ui_command, verdict_groups
 from reports.output.paper import bibliography, methods_paragraphs
 from reports.output.tables import tables, without_formulas
 from reports.output.text import as_json, finite
@@ -209,7 +209,7 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["heading"] = heading
     environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
-    for function in (brief, behind, seen, in_two):
+    for function in (brief, behind, scale, seen, in_two):
         environment.filters[function.__name__] = function
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together

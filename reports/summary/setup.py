@@ -45,8 +45,10 @@ def settings_of(config: RunConfig | ForeignConfig) -> dict[str, str]:
     return dict(_flat(config.model_dump(mode="json", exclude=set(ELSEWHERE))))
 
 
-NOT_SET = "not set"
-"""Stands for a setting that is left open, so that its default holds."""
+NOT_SET = "default"
+"""Stands for a setting that is left open."""
+_OPEN = {"model.modalities": "all"}
+"""What a setting that is left open means, where a reader would misread its default."""
 
 
 def _flat(settings: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
@@ -57,13 +59,12 @@ def _flat(settings: Mapping[str, object], above: str = "") -> Iterator[tuple[str
             case Mapping():
                 yield f"{above}{name}", NOT_SET
             case _:
-                yield f"{above}{name}", _text(value)
+                path = f"{above}{name}"
+                yield path, _OPEN.get(path, NOT_SET) if value is None else _text(value)
 
 
 def _text(value: object) -> str:
     match value:
-        case None:
-            return NOT_SET
         case bool():
             return "yes" if value else "no"
         case str():

@@ -103,7 +103,8 @@ def test_settings_that_differ_are_bold_beside_the_reference(study_of, records_of
     assert differing["model.fusion.kind"].differs == (False, True, True)
     common = dict(setup.common)
     assert common["model.width"] == "64"
-    assert common["model.modalities"] == NOT_SET
+    assert common["model.modalities"] == "all"
+    assert common["model.causal"] == NOT_SET
     assert not {"corpus", "repeat"} & {path.split(".")[0] for path in common}
     table = as_html(summarise(results)).split('id="setup"')[1].split("</table>")[0]
     assert re.findall(r"<strong>(\w+)</strong>", table).count("9") == 1
@@ -185,6 +186,16 @@ def test_methods_of_other_scores_claim_no_split_and_no_training():
     assert "permutation test" in text
     assert "new seeds" in text
     assert not re.search("split|PyTorch|sign-flip|corpus", text)
+
+
+def test_many_data_sets_have_doubts_and_methods_of_their_own():
+    frame = foreign.scores({"a": 0.1, "b": 0.2}, parts=["iris", "wine", "cars"])
+    summary = summarise(foreign.results(frame, part="data set"))
+    assert [d.text for d in doubts(summary)] == [summary.across.limits]
+    text = told(summary)
+    assert "8 repeats of every arm on each data set, paired by repeat." in text
+    assert "corrected by Holm's method for the 3 data sets of a pair of arms" in text
+    assert "'b' is better than 'a' on wine (difference +" in text
 
 
 def test_many_results_are_counted(summary_of, study_of):
