@@ -72,7 +72,7 @@ def _text(value: object) -> str:
         case float():
             return f"{value:g}"
         case Sequence() if all(isinstance(one, str | int | float) for one in value):
-            return ", ".join(map(_text, value))
+            return ", ".join(map(_text, value)) or "none"
         case _:
             return json.dumps(value, ensure_ascii=False, default=str)
 
