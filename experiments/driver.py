@@ -303,8 +303,8 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
                     display.finished(label, f"{kinds}: {status}", status == "failed", arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
+                case Lost():
+                    display.say(f"{label}: {message.text}; trying again")
                 case GivenUp(_, deaths, log):
                     failed += 1
                     display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)

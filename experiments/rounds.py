@@ -104,8 +104,8 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     reused = record.reused_from(request.study.name)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+                case Lost():
+                    display.say(f"{label}: {message.text}; resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)

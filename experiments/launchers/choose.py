@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 from experiments.home import Home
 from experiments.launchers.engine import Engine, LocalEngine, RayEngine, SlurmEngine
-from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.local import LocalPool, cores, share_of_cores
 from experiments.launchers.pool import Pool
+from experiments.launchers.ray.pool import RayPool
 from mmcore.errors import LaunchError
 
 AnyPool: TypeAlias = Pool[Any]
@@ -23,11 +24,13 @@ class Share:
         workers: how many.
         threads: CPU threads of each.
         gpus: CUDA devices of this machine to deal out among them; 0: leave the environment as it is.
+        part: graphics cards of each on a cluster; 0.25: four share one.
     """
 
     workers: int
     threads: int
     gpus: int
+    part: float = 0.0
 
 
 def share(engine: Engine, runs: int, workers: int | None, device: str, threads: int | None) -> Share:
@@ -39,8 +42,21 @@ def share(engine: Engine, runs: int, workers: int | None, device: str, threads: 
     match engine:
         case LocalEngine():
             return Share(*share_of_cores(runs, workers, device, threads))
-        case RayEngine() | SlurmEngine():
+        case RayEngine():
+            return _share_of_cluster(engine, runs, workers, device, threads or 1)
+        case SlurmEngine():
             raise LaunchError(f"runs cannot be trained on {engine.kind} yet")
+
+
+def _share_of_cluster(engine: RayEngine, runs: int, workers: int | None, device: str, threads: int) -> Share:
+    """At most one worker for each run: how many there are follows from the nodes, once the pool is open."""
+    part = engine.resources.gpus
+    if part is None:
+        part = 1.0 if device == "cuda" else 0.0
+    most = workers or runs
+    if engine.address is None:
+        most = min(most, max(1, int(cores() / (engine.resources.cpus or threads))))
+    return Share(max(1, min(most, runs)), threads, 0, part)
 
 
 def open_pool(
@@ -59,5 +75,7 @@ def open_pool(
     match engine:
         case LocalEngine():
             return LocalPool(share.workers, share.threads, home.logs, share.gpus, busy, foreign)
-        case RayEngine() | SlurmEngine():
+        case RayEngine():
+            return RayPool(engine, share.workers, share.threads, home, share.part, busy, foreign)
+        case SlurmEngine():
             raise LaunchError(f"runs cannot be trained on {engine.kind} yet")

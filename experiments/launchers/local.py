@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class _Worker:
         """Its exit code, and the end of its log."""
         code = self.process.wait()
         self.shut()
-        return Death(code, str(self.log), _tail(self.log))
+        return Death(code, str(self.log), tail(self.log))
 
     def shut(self) -> None:
         """Close our end of its standard input."""
@@ -102,31 +102,9 @@ class LocalPool(Pool[_Worker]):
         self._workers = []
 
     def _start(self, number: int) -> _Worker:
-        environment = os.environ | {
-            **dict.fromkeys(THREAD_VARIABLES, str(self._threads)),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([str(_code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        }
-        if self._gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = str(number % self._gpus)
         log = self._logs / f"worker-{number}.log"
-        # Ctrl-C goes to the driver alone, which then stops its workers in order.
-        windows = sys.platform == "win32"
-        flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        with open(log, "a", encoding="utf-8") as errors:
-            process = subprocess.Popen(
-                # -P: a file of the user's folder must not stand in for one of our packages.
-                [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if self._foreign else [])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                text=True,
-                encoding="utf-8",
-                creationflags=flags if windows else 0,
-                start_new_session=not windows,
-            )
-        worker = _Worker(number, process, log=log)
+        extra = {"CUDA_VISIBLE_DEVICES": str(number % self._gpus)} if self._gpus else {}
+        worker = _Worker(number, start_worker(self._threads, log, self._foreign, extra), log=log)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
         return worker
 
@@ -138,13 +116,50 @@ class LocalPool(Pool[_Worker]):
         self._inbox.put((worker, None))
 
 
-def _code_root() -> Path:
+def start_worker(
+    threads: int, log: Path, foreign: bool = False, extra: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A worker process, which reads orders from its standard input and writes messages to its standard output.
+
+    Args:
+        threads: CPU threads, set before its libraries are imported.
+        log: file for its standard error; its folder exists.
+        foreign: it serves training code of the user's own alone, and need not import our libraries.
+        extra: more environment variables.
+    """
+    environment = os.environ | {
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        **(extra or {}),
+    }
+    # Ctrl-C goes to the driver alone, which then stops its workers in order.
+    windows = sys.platform == "win32"
+    flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    with open(log, "a", encoding="utf-8") as errors:
+        return subprocess.Popen(
+            # -P: a file of the user's folder must not stand in for one of our packages.
+            [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if foreign else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            creationflags=flags if windows else 0,
+            start_new_session=not windows,
+        )
+
+
+def code_root() -> Path:
+    """The folder of our packages."""
     import experiments
 
     return Path(experiments.__file__).resolve().parent.parent
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """The last two lines of a log."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
@@ -164,12 +179,16 @@ def share_of_cores(runs: int, workers: int | None, device: str, threads: int | N
 
     Two workers with one thread each train 1.26 times as much as one with two on a two-core machine.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = _cuda_devices() if device in ("cuda", "auto") else 0
     each = threads or 1
-    wanted = workers or (gpus if gpus else 1 if device == "mps" else max(1, cores // each))
+    wanted = workers or (gpus if gpus else 1 if device == "mps" else max(1, cores() // each))
     count = max(1, min(wanted, runs))
     return count, each, gpus if gpus > 1 else 0
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_note(threads: int) -> str | None:
