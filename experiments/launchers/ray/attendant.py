@@ -27,8 +27,12 @@ class Cluster(Protocol):
 
     ray: Any
     order: Open
-    station: type[Station]
     kept: Kept
+
+    @property
+    def station(self) -> type[Station]:
+        """What is started on a node."""
+        ...
 
     def say(self, news: News) -> None:
         """Tell the pool."""

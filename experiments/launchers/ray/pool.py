@@ -21,6 +21,7 @@ from experiments.launchers.messages import Job, Message, Stop, encode
 from experiments.launchers.pool import Death, Pool
 from experiments.launchers.ray.orders import (
     Dead,
+    News,
     Node,
     Nodes,
     Open,
@@ -145,23 +146,9 @@ class RayPool(Pool[_Worker]):
 
     def _listen(self) -> None:
         assert self._bridge.stdout is not None
-        for line in self._bridge.stdout:
-            match read_news(line):
-                case Nodes(nodes):
-                    if self._nodes is None:
-                        self._known_since = time.monotonic()
-                    self._nodes = nodes
-                case Ready(name):
-                    self._by_name[name].ready = True
-                case Said(name, text):
-                    self._inbox.put((self._by_name[name], text))
-                case Dead(name) as dead:
-                    worker = self._by_name.pop(name)
-                    worker.ready = False
-                    worker.how = Death(dead.exit_code, dead.log, dead.last_lines, dead.blames_job, dead.why)
-                    self._inbox.put((worker, None))
-                case Problem(error):
-                    self._problem = LaunchError(error["rule"] or "", **{k: v for k, v in error.items() if k != "rule"})
+        with self._bridge.stdout as lines:
+            for line in lines:
+                self._hear(read_news(line))
         if self._problem is None:
             self._problem = LaunchError(
                 "the connection to the Ray cluster broke",
@@ -169,6 +156,24 @@ class RayPool(Pool[_Worker]):
                 where=str(self._log),
                 next_step="Repeat the command: runs go on from their last epoch",
             )
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case Nodes(nodes):
+                if self._nodes is None:
+                    self._known_since = time.monotonic()
+                self._nodes = nodes
+            case Ready(name):
+                self._by_name[name].ready = True
+            case Said(name, text):
+                self._inbox.put((self._by_name[name], text))
+            case Dead(name) as dead:
+                worker = self._by_name.pop(name)
+                worker.ready = False
+                worker.how = Death(dead.exit_code, dead.log, dead.last_lines, dead.blames_job, dead.why)
+                self._inbox.put((worker, None))
+            case Problem(error):
+                self._problem = LaunchError(error["rule"] or "", **{k: v for k, v in error.items() if k != "rule"})
 
     # Workers ---------------------------------------------------------------------------------------------------------
     def _start(self, number: int) -> _Worker:
@@ -232,7 +237,13 @@ class RayPool(Pool[_Worker]):
         if self._sees_home:
             return super()._choose()
         # Nodes cannot see who else is at a run: what another command is at waits until that one is done with it.
-        return next((job for job in self._waiting if self._lock(job)), None)
+        busy: list[Job] = []
+        for job in self._waiting:
+            if self._busy(job.fingerprint):
+                busy.append(job)
+            elif self._lock(job):
+                return job
+        return next((job for job in busy if self._lock(job)), None)
 
     def _lock(self, job: Job) -> bool:
         """Take the locks of all runs that a job may write, if they are free."""
