@@ -11,6 +11,8 @@ from experiments.launchers.engine import Engine, LocalEngine
 from experiments.launchers.local import LocalPool
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("local launcher")
 class TestLocalPool(LauncherContract):
     """The pool itself, without workers that outlive it."""
 

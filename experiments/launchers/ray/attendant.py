@@ -18,8 +18,8 @@ from experiments.launchers.ray.store import Kept
 from mmcore.atomic import FULL, NO_ROOM, disk_full
 from mmcore.errors import LaunchError, MMStudyError
 
-_GONE = 3.0
-"""Seconds within which the cluster learns that the node of a dead worker is gone."""
+_GONE = 2.0
+"""Seconds within which a node is gone whose worker has ended with it."""
 
 
 class Cluster(Protocol):
@@ -47,7 +47,7 @@ class Cluster(Protocol):
         ...
 
     def is_alive(self, node: str) -> bool:
-        """Whether a node is there, as far as the head knows."""
+        """Whether a node is there."""
         ...
 
 
@@ -65,6 +65,7 @@ class Attendant:
         self._homes: dict[str, Path] = {}
         self._actor: Any = None
         self._node, self._host, self._ended = "", "", ""
+        self._closing = False
         threading.Thread(target=self._attend, daemon=True).start()
 
     def send(self, order: Send) -> None:
@@ -73,6 +74,7 @@ class Attendant:
 
     def close(self) -> None:
         """End the worker and its actor."""
+        self._closing = True
         if self._actor is not None:
             try:
                 self._ray.get(self._actor.end.remote(), timeout=6)
@@ -91,6 +93,8 @@ class Attendant:
         except Exception as error:
             dead = self._how(error)
         self._orders.put(None)
+        if self._closing:
+            return  # the actor still removes its files
         if self._actor is not None:
             self._ray.kill(self._actor)
         if dead is not None:
@@ -178,9 +182,11 @@ class Attendant:
         if self._ended:
             return self._dead(self._ended, blames_job=False)
         end = time.monotonic() + _GONE
-        while self._cluster.is_alive(self._node) and time.monotonic() < end:
+        alive = self._cluster.is_alive(self._node)
+        while alive and time.monotonic() < end:
             time.sleep(0.2)
-        if self._node and not self._cluster.is_alive(self._node):
+            alive = self._cluster.is_alive(self._node)
+        if self._node and not alive:
             return self._dead(f"node {self._host} is gone", blames_job=False)
         last = " ".join(str(error).split())[:300]
         return Dead(self._number, None, self._host or "a node of the cluster", last, True, "")

@@ -77,7 +77,7 @@ class Bridge:
         self._channel = channel
         self._mouth = threading.Lock()
         self._attendants: dict[int, Attendant] = {}
-        self._alive: set[str] = set()
+        self._alive: dict[str, str] = {}
         self._avoided: dict[str, float] = {}
         self._folder: str | None = None
 
@@ -134,7 +134,7 @@ class Bridge:
         last: tuple[Node, ...] | None = None
         while True:
             there = [node for node in self.ray.nodes() if node["Alive"]]
-            self._alive = {node["NodeID"] for node in there}
+            self._alive = {n["NodeID"]: f"{n['NodeManagerAddress']}:{n['NodeManagerPort']}" for n in there}
             now = tuple(sorted(map(self._node, there), key=lambda node: (node.name, node.cpus)))
             if now != last:
                 last = now
@@ -168,8 +168,15 @@ class Bridge:
         )
 
     def is_alive(self, node: str) -> bool:
-        """Whether a node is there, as far as the head knows."""
-        return node in self._alive
+        """Whether a node is there. The head learns of a lost one within half a minute; its port tells at once."""
+        address = self._alive.get(node)
+        if address is None:
+            return False
+        try:
+            _knock(address)
+        except LaunchError:
+            return False
+        return True
 
     def avoid(self, node: str) -> None:
         """Start no worker on a node for a while."""
