@@ -12,7 +12,6 @@ from experiments.launchers.local import LocalPool
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("local launcher")
 class TestLocalPool(LauncherContract):
     """The pool itself, without workers that outlive it."""
 

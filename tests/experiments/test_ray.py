@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.launcher_contract import LauncherContract, worker_of
+from factories.launcher_contract import LauncherContract, table, worker_of
 
+from experiments.driver import run_study
 from experiments.foreign.attempt import TrainingCode
 from experiments.home import Home
 from experiments.launchers.choose import AnyPool, open_pool, share
-from experiments.launchers.engine import Engine, RayEngine, Resources
+from experiments.launchers.engine import Engine, LocalEngine, RayEngine, Resources
 from experiments.launchers.messages import Finished, Lost, Message, Started, Told
 from experiments.launchers.ray.attendant import refuse_other
 from experiments.launchers.ray.pool import RayPool
 from experiments.launchers.ray.station import Station
+from experiments.planning.request import Options
+from experiments.records import read_record
 from mmcore.errors import LaunchError
 from mmcore.events import EpochDone
 
 if find_spec("ray") is None and not os.environ.get("MMSTUDY_REQUIRE_RAY"):
     pytest.skip("Ray is not installed; the extra mmstudy[ray] brings it", allow_module_level=True)
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
+
+SEARCH = """\
+question: Does a tuned learning rate help?
+preset: null
+repeats: 2
+reference: track
+base:
+  data.window: 20
+  model: {width: 8, layers: 1, heads: 2, feed_forward: 8}
+  training: {epochs: 2, batch: 8}
+arms:
+  track: {model.modalities: [track]}
+search:
+  space:
+    training.optimiser.learning_rate: {kind: log_uniform, low: 1e-4, high: 1e-1, role: scientific}
+  sampler: tpe
+  pruner: halving
+  budget: {trials: 4}
+  repeats: 1
+  parallel: 2
+"""
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +168,39 @@ class TestRayPool(LauncherContract):
             pool.run([self.runner_job(place, code, 95)], lambda message: None)
         assert says in caught.value.message
         assert "4 CPUs" in str(caught.value.found)
+
+    def test_a_record_says_of_which_commit_its_training_code_is(
+        self, runners: AnyPool, place: Home, code: TrainingCode, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "theirs"
+        shutil.copytree(code.folder, folder)
+        for words in (
+            ["init", "-q"],
+            ["add", "."],
+            ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+        ):
+            subprocess.run(["git", "-C", str(folder), *words], check=True)
+        head = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
+        job = self.runner_job(place, replace(code, folder=str(folder)), 85)
+        runners.run([job], lambda message: None)
+        record = read_record(place.run(job.fingerprint))
+        assert record is not None
+        assert record.environment is not None
+        assert (record.environment.commit, record.environment.dirty) == (head.stdout.strip(), False)
+
+    def test_a_search_has_the_same_trials_as_on_this_machine(
+        self, engine: Engine, tiny_corpus: Path, tmp_path: Path
+    ) -> None:
+        study = tmp_path / "rate.yaml"
+        study.write_text(SEARCH, encoding="utf-8")
+        for where, on in (("here", LocalEngine()), ("there", engine)):
+            options = Options(corpus=str(tiny_corpus), workers=2, engine=on)
+            run_study(str(study), tmp_path / where, options)
+        here, there = (table(Home(tmp_path / where)) for where in ("here", "there"))
+        assert there == here
+        assert '"trials"' in here
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no.such.host.invalid:6379"])

@@ -34,7 +34,7 @@ from experiments.launchers.ray.orders import (
     order_line,
     read_news,
 )
-from experiments.launchers.ray.travel import travel_of, writes
+from experiments.launchers.ray.travel import travel_of, with_checkout, writes
 from experiments.records import LOCK
 from mmcore.errors import LaunchError
 
@@ -186,7 +186,7 @@ class RayPool(Pool[_Worker]):
     def _pass_on(self, worker: _Worker, message: Job | Stop) -> None:
         travel = None
         if isinstance(message, Job) and not self._sees_home:
-            travel = travel_of(message)
+            message, travel = with_checkout(message), travel_of(message)
         self._tell(Send(worker.name, encode(message), travel))
 
     def _watch(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from experiments.environment import environment_of
 from experiments.execute import shares_with
 from experiments.launchers.messages import Job
 from experiments.launchers.ray.orders import Travel, Tree
@@ -39,6 +41,14 @@ def travel_of(job: Job) -> Travel:
         trees.extend(_parts_of(job.config))
     work = job.code is not None and job.code.runner.resumes
     return Travel(tuple(map(str, runs_of(job))), tuple(dict.fromkeys(trees)), work)
+
+
+def with_checkout(job: Job) -> Job:
+    """A job whose training code says of itself what git knows of it here: on a node it is a copy."""
+    if job.code is None:
+        return job
+    about = environment_of(Path(job.code.folder), job.code.files)
+    return replace(job, code=replace(job.code, checkout=(about.commit, about.dirty)))
 
 
 def _parts_of(config: RunConfig) -> list[Tree]:
