@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, Pool
 
@@ -57,7 +58,8 @@ class LocalPool(Pool[_Worker]):
         workers: number of processes.
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
-        gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+        cards: CUDA devices to deal out among the workers; none: the environment is left as it is.
+        part: cards of each worker; less than 1: workers share them.
         busy: see :class:`experiments.launchers.pool.Pool`.
         foreign: they serve training code of the user's own alone, and need not import our libraries.
 
@@ -71,13 +73,14 @@ class LocalPool(Pool[_Worker]):
         workers: int,
         threads: int,
         logs: Path,
-        gpus: int = 0,
+        cards: tuple[Card, ...] = (),
+        part: float = 1.0,
         busy: Callable[[str], bool] = lambda name: False,
         foreign: bool = False,
     ) -> None:
         self._threads = threads
         self._foreign = foreign
-        self._gpus = gpus
+        self._cards, self._part = cards, part
         self._logs = logs
         logs.mkdir(parents=True, exist_ok=True)
         super().__init__(workers, busy)
@@ -103,7 +106,7 @@ class LocalPool(Pool[_Worker]):
 
     def _start(self, number: int) -> _Worker:
         log = self._logs / f"worker-{number}.log"
-        extra = {"CUDA_VISIBLE_DEVICES": str(number % self._gpus)} if self._gpus else {}
+        extra = {"CUDA_VISIBLE_DEVICES": dealt(self._cards, number, self._part)} if self._cards else {}
         worker = _Worker(number, start_worker(self._threads, log, self._foreign, extra), log=log)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
         return worker
@@ -167,25 +170,6 @@ def tail(log: Path) -> str:
     return " / ".join(lines[-2:]) if lines else "none"
 
 
-def share_of_cores(runs: int, workers: int | None, device: str, threads: int | None = None) -> tuple[int, int, int]:
-    """How many workers, threads for each, and CUDA devices to deal out.
-
-    Args:
-        runs: runs to do; more workers than runs would idle.
-        workers: as asked for; None: on the CPU as many as the cores can serve, one per CUDA device otherwise.
-        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
-        threads: of each run, as asked for; None: one. It never follows from the number of runs, workers or cores: sums
-            over another number of threads round differently, so the last run of a study would differ from the others.
-
-    Two workers with one thread each train 1.26 times as much as one with two on a two-core machine.
-    """
-    gpus = _cuda_devices() if device in ("cuda", "auto") else 0
-    each = threads or 1
-    wanted = workers or (gpus if gpus else 1 if device == "mps" else max(1, cores() // each))
-    count = max(1, min(wanted, runs))
-    return count, each, gpus if gpus > 1 else 0
-
-
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -200,15 +184,3 @@ def thread_note(threads: int) -> str | None:
         return None
     runs = "one thread each" if threads == 1 else f"{threads} threads each"
     return f"{', '.join(unused)} is not used: runs have {runs}; --threads N sets another number"
-
-
-def _cuda_devices() -> int:
-    """CUDA devices without importing torch into the driver: asked of the driver's own tool."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([d for d in visible.split(",") if d.strip() and d.strip() != "-1"])
-    try:
-        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())

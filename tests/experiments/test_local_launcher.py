@@ -22,4 +22,4 @@ class TestLocalPool(LauncherContract):
 
     @staticmethod
     def opened(engine: Engine, home: Home, workers: int, busy: set[str], foreign: bool) -> AnyPool:
-        return LocalPool(workers, 1, home.logs, 0, busy.__contains__, foreign)
+        return LocalPool(workers, 1, home.logs, busy=busy.__contains__, foreign=foreign)
