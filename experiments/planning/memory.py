@@ -26,7 +26,7 @@ def bytes_needed(config: RunConfig, schema: CorpusSchema) -> float:
 
 
 def needed_by(request: AnyRequest) -> Callable[[], float]:
-    """Bytes that the largest run of a study takes at least, computed when asked for; 0 for training code of the user's."""
+    """Bytes that the largest run of a study takes at least, computed when asked for; 0 where other code trains."""
 
     def needed() -> float:
         if not trains_itself(request):
