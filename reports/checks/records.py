@@ -105,7 +105,7 @@ def mixed_versions(evidence: Evidence) -> Found:
 
 
 def mixed_machines(evidence: Evidence) -> Found:
-    """Device, precision, platform and threads, across runs; names only those that differ."""
+    """Device, precision, platform, processor and threads, across runs; names only those that differ."""
     mixed, known = [], False
     for words, on in _RAN_ON.items():
         runs = [(run, str(on(run))) for run in evidence.results.runs if on(run) is not None]
@@ -124,6 +124,7 @@ _RAN_ON: dict[str, Callable[[Run], object]] = {
     "Devices differ": lambda run: run.device,
     "Precision differs": lambda run: None if _asks(run) else run.hardware.precision,
     "Platforms differ": lambda run: run.environment.platform,
+    "Processors differ": lambda run: run.environment.processor,
     "Numbers of threads differ": lambda run: run.environment.threads,
 }
 """What a run ran on, by the words for runs that differ in it."""

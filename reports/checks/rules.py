@@ -244,8 +244,9 @@ RULES = (
     Rule(
         "ABL023",
         "Runs differ in machine or threads",
-        "Device, precision, platform or number of threads is not the same for all runs. Such runs are still reported "
-        "together; the text names those that differ from most. A precision that the study asks for is left to ABL045.",
+        "Device, precision, platform, processor or number of threads is not the same for all runs. Such runs are still "
+        "reported together; the text names those that differ from most. A precision that the study asks for is left to "
+        "ABL045.",
         "Sums in another order round differently, and times of runs on different machines cannot be compared.",
         "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
