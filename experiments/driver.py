@@ -198,6 +198,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
         page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
+        mirror.reported(folder)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
@@ -216,6 +217,8 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
             mirror_record(mirror, home, request, run)
     results = load_results(plan(request, home), home)
     log_verdicts(mirror, results, summarise(results))
+    if (home.report(request.key) / "report.html").is_file():
+        mirror.reported(home.report(request.key))
     mirror.close()
     return str(mirror.error) if mirror.error else behind
 
