@@ -72,7 +72,7 @@ class Store(Searches):
         Args:
             metric: the study's, as a name in the store.
         """
-        with self.talking("save the view of a study"):
+        with self.talking("save the view of a study"), self.lock:
             there = self.client.get_experiment(experiment).tags
             wanted = {**EXPERIMENT_TAGS, METRIC_TAG: metric, VIEW_TAG: view(metric, higher_is_better)}
             for key, value in wanted.items():

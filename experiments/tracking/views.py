@@ -20,11 +20,14 @@ EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
 }
 
+_WIDTHS = (120, 100, 140, 120, 260)
+"""Pixels of the view's columns."""
+
 
 def columns(metric: str) -> tuple[str, ...]:
-    """The columns of the view, as MLflow names them: arm, repeat, verdict, and the metric of arms and of repeats."""
-    tags = ("mmstudy.arm", "mmstudy.repeat", "mmstudy.verdict")
-    return (*(f"tags.`{tag}`" for tag in tags), f"metrics.`{metric}/mean`", f"metrics.`{metric}`")
+    """The columns of the view, as MLflow names them: arm, repeat, the metric of arms and of repeats, verdict."""
+    arm, repeat, verdict = (f"tags.`mmstudy.{tag}`" for tag in ("arm", "repeat", "verdict"))
+    return arm, repeat, f"metrics.`{metric}/mean`", f"metrics.`{metric}`", verdict
 
 
 def view(metric: str, higher_is_better: bool) -> str:
@@ -33,10 +36,11 @@ def view(metric: str, higher_is_better: bool) -> str:
     Args:
         metric: the study's, as a name in the store.
     """
+    shown = columns(metric)
     state = {
-        "selectedColumns": [*columns(metric)],
-        "columnOrder": [],
-        "columnWidths": {},
+        "selectedColumns": [*shown],
+        "columnOrder": [*shown],
+        "columnWidths": dict(zip(shown, _WIDTHS, strict=True)),
         "orderByKey": f"metrics.`{metric}/mean`",
         "orderByAsc": not higher_is_better,
         "searchFilter": "",
