@@ -20,6 +20,8 @@ EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
 }
 
+_MODE = "workflowType=machine_learning"
+"""Without it MLflow opens its pages for language models."""
 _WIDTHS = (120, 100, 140, 120, 260)
 """Pixels of the view's columns."""
 
@@ -55,12 +57,12 @@ def view(metric: str, higher_is_better: bool) -> str:
 
 def runs_address(experiment: str) -> str:
     """The part of an address, behind the server's, that opens the runs of an experiment in this view."""
-    return f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    return f"#/experiments/{experiment}/runs?{_MODE}&viewStateShareKey={VIEW}"
 
 
 def start_address() -> str:
     """The part of an address that opens the list of experiments among the pages for machine learning."""
-    return "#/experiments?workflowType=machine_learning"
+    return f"#/experiments?{_MODE}"
 
 
 def report_note(note: str, experiment: str, run: str, pages: Sequence[str]) -> str:
@@ -69,5 +71,5 @@ def report_note(note: str, experiment: str, run: str, pages: Sequence[str]) -> s
     Args:
         note: what the arm changes. run: of the arm that keeps the report. pages: its files, by their artifact paths.
     """
-    links = " · ".join(f"[{page}](#/experiments/{experiment}/runs/{run}/artifacts/{page})" for page in pages)
+    links = " · ".join(f"[{page}](#/experiments/{experiment}/runs/{run}/artifacts/{page}?{_MODE})" for page in pages)
     return f"{note}\n\nThe study's report: {links}"
