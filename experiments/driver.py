@@ -31,7 +31,7 @@ from experiments.planning.foresight import prospects
 from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
-from experiments.planning.stages import ANALYSE, PREPARE, REPORT
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent
 from experiments.records import put_aside
@@ -182,6 +182,8 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     if kinds:
         remember(request, home, wanted)
     unanswered = _analyse(plan(request, home), home, wanted, display)
+    display.say("writing the report")
+    display.begin(REPORT)
     return replace(report_study(request, home), unanswered=unanswered)
 
 
@@ -202,9 +204,20 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
+def log_report(request: AnyRequest, home: Home, outcome: Outcome, display: Display) -> None:
+    """Bring a report that was written without training to the tracking store, where the home has one or it is named."""
+    if not (os.environ.get("MLFLOW_TRACKING_URI") or (home.root / "mlflow.db").exists()):
+        return
+    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    log_verdicts(mirror, outcome.results, outcome.summary)
+    mirror.reported(outcome.report.parent)
+    mirror.close()
+
+
 def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
+    display.begin(SYNC)
     if request.searches:
         from experiments.tuning.tune import sync_searches
 
