@@ -23,6 +23,7 @@ from experiments.cli.options import (
     MatchOption,
     MetricOption,
     MlflowMetricsOption,
+    OnOption,
     PresetOption,
     QuietOption,
     RepeatsOption,
@@ -125,6 +126,7 @@ def plan(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
@@ -136,7 +138,7 @@ def plan(
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     found = planned(open_request(study, context.obj, options, aside), context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
@@ -183,6 +185,7 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
     quiet: QuietOption = False,
@@ -199,7 +202,7 @@ def run(
     from experiments.progress import Screen
 
     use_metrics(mlflow_metrics)
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     try:
         with Screen(level=level_of(quiet, verbose)) as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -296,6 +299,7 @@ def analyse(
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
@@ -307,7 +311,7 @@ def analyse(
     from experiments.opening import open_request, with_own_models
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads, on)
     request = with_own_models(open_request(study, context.obj, options), "analyse")
     try:
         with Screen(level=level_of(quiet, verbose)) as screen:

@@ -105,6 +105,15 @@ ThreadsOption = Annotated[
         help="CPU threads of each run; default 1, whatever OMP_NUM_THREADS says. Another number rounds differently.",
     ),
 ]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="Where to train: local, ray, ray://HOST:PORT, slurm, or a YAML file with their settings; default: "
+        "MMSTUDY_ON, else local.",
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
 QuietOption = Annotated[
@@ -134,7 +143,9 @@ def options_of(
     workers: int | None,
     device: Device,
     threads: int | None = None,
+    on: str | None = None,
 ) -> Options:
+    from experiments.launchers.engine import read_engine
     from experiments.planning.request import Options
 
     return Options(
@@ -147,6 +158,7 @@ def options_of(
         workers=workers,
         device=device.value,
         threads=threads,
+        engine=read_engine(on),
     )
 
 

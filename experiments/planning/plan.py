@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, overload
 from typing_extensions import TypeIs
 
 from experiments.home import Home
-from experiments.launchers.local import share_of_cores
+from experiments.launchers.choose import share
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
 from experiments.planning.request import (
@@ -168,9 +168,9 @@ def _of_models(request: Request, home: Home) -> Plan:
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
-    workers, threads, _ = share_of_cores(
-        max(1, jobs), request.options.workers, request.options.device, request.options.threads
-    )
+    options = request.options
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
     estimator = estimator_of(request, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)
@@ -209,12 +209,9 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
             runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
-    workers, threads, _ = share_of_cores(
-        max(1, jobs),
-        request.options.workers,
-        request.options.device,
-        request.options.threads,
-    )
+    options = request.options
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
 
     def estimated(run: PlannedRun[ForeignConfig]) -> PlannedRun[ForeignConfig]:
         if run.state not in OPEN:
