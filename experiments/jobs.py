@@ -110,8 +110,13 @@ def begun_of(run: PlannedRun[AnyConfig], request: AnyRequest) -> Begun:
         content=request.content,
         path=path,
         environment=_environment(request),
-        source=request.file.name if request.file.parent == CATALOGUE else shown(request.file),
+        source=source_of(request),
     )
+
+
+def source_of(request: AnyRequest) -> str:
+    """The study's file, as people know it."""
+    return request.file.name if request.file.parent == CATALOGUE else shown(request.file)
 
 
 def mirror_record(mirror: Mirror, home: Home, request: AnyRequest, run: PlannedRun[AnyConfig]) -> None:

@@ -60,6 +60,11 @@ def runs_address(experiment: str) -> str:
     return f"#/experiments/{experiment}/runs?{_MODE}&viewStateShareKey={VIEW}"
 
 
+def run_page(experiment: str, run: str) -> str:
+    """The page of a run, behind the ``#/`` of an address."""
+    return f"experiments/{experiment}/runs/{run}"
+
+
 def start_address() -> str:
     """The part of an address that opens the list of experiments among the pages for machine learning."""
     return f"#/experiments?{_MODE}"

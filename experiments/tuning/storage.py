@@ -232,6 +232,21 @@ def open_study(
     return study
 
 
+def describe(study: StoredStudy, objectives: Sequence[str], facts: Mapping[str, str | None]) -> None:
+    """Let dashboards name a search's objectives and show what it belongs to.
+
+    Args:
+        objectives: names, in the order of the directions. facts: attributes of the search; those that are None are left
+            out. They describe it for people: nothing reads them, and a later version or copy writes its own.
+    """
+    if study.metric_names != [*objectives]:
+        study.set_metric_names([*objectives])
+    known = study.user_attrs
+    for name, value in facts.items():
+        if value is not None and known.get(name) != value:
+            study.set_user_attr(name, value)
+
+
 def check_identity(study: StoredStudy, identity: Identity) -> None:
     """Refuse a search that was started with other settings.
 
