@@ -28,8 +28,8 @@ from experiments.mirror import Mirror
 from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
+from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
-from experiments.planning.memory import refuse_too_large
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
@@ -45,7 +45,6 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
-from mmcore.task import check_packages
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -85,10 +84,7 @@ def run_study(
     if trains_itself(request) and not request.place.exists:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
-    if trains_itself(request):
-        for arm in request.study.arms:
-            check_packages(arm.config)
-        refuse_too_large(request)
+    refuse_impossible(request)
     ahead = _planned(request, place, display)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)

@@ -136,10 +136,13 @@ def plan(
     from experiments.cli.plan_view import plan_json
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
+    from experiments.planning.feasible import refuse_impossible
     from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
-    found = planned(open_request(study, context.obj, options, aside), context.obj)
+    request = open_request(study, context.obj, options, aside)
+    refuse_impossible(request)
+    found = planned(request, context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
     else:
