@@ -14,6 +14,7 @@ import typer
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor
+from experiments.cli.export import export
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -39,6 +40,7 @@ from experiments.cli.options import (
     own_options_first,
     use_metrics,
 )
+from experiments.cli.predict import predict
 from experiments.cli.status import status
 from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
@@ -282,6 +284,8 @@ app.command()(ui)
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
+app.command()(predict)
+app.command()(export)
 
 
 @app.command()
