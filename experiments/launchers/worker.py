@@ -54,7 +54,7 @@ def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) ->
 
 
 def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do: Do) -> None:
-    gauge = Gauge()
+    gauge = Gauge(with_children=FOREIGN in sys.argv[1:])
     while True:
         job = jobs.get()
         fingerprint = job.fingerprint
