@@ -18,7 +18,7 @@ from experiments.planning.stages import TRAIN
 from experiments.progress import Display, outcome_text
 from experiments.records import is_locked, put_aside, read_record
 from mmcore.config import ForeignConfig, RunConfig
-from mmcore.events import EpochDone
+from mmcore.events import EpochDone, Load
 from mmcore.files import BrokenFile
 
 Config = TypeVar("Config", RunConfig, ForeignConfig)
@@ -98,6 +98,8 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     display.event(label, event)
                     if isinstance(event, EpochDone):
                         mirror.epoch(message.fingerprint, event.row)
+                    elif isinstance(event, Load):
+                        mirror.loaded(message.fingerprint, event.epoch, event.load)
                 case Finished(fingerprint):
                     record = read_record(home.run(fingerprint))
                     assert record is not None

@@ -93,7 +93,7 @@ class Tuner:
             if trial.state == TrialState.RUNNING and notes_of(trial).process == Owner.me():
                 hand_back(self.study, trial.number, "interrupted")
         trials = trials_of(self.study)
-        self.mirror.begin(self.arm.arm, self.search, trials)
+        self.mirror.begin(self.arm.arm, self.search, trials, self.study)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
         if done:
             self.display.say(f"search for {self.arm.arm}: {done} trials are there already")
