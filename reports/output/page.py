@@ -13,6 +13,7 @@ from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Finding, Section
 from reports.numbers import counted, interval, listing, number, percent, probability
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
+from reports.summary.sentences import narrow_of
 
 SEEN = 3
 """Findings of a section that are seen before it is opened."""
@@ -20,6 +21,8 @@ FIRST_FIGURE = ("across", "verdicts", "forest")
 """Names of the figures that may stand on the first screen; the first of them that is drawn does."""
 LONGEST_FIRST = 165
 """Characters of what a caption says at once: two lines."""
+NOT_SHOWN = "Not shown:"
+"""What a sentence begins with that says what a verdict leaves open."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“'\d])")
 _PAUSE = re.compile(r"[;:] |, |\s\(")
 _SHORT = ("e.g.", "i.e.", "vs.", "cf.", "No.")
@@ -76,7 +79,9 @@ def doubts(summary: Summary) -> tuple[Doubt, ...]:
         return _of_many(summary)
     texts: dict[str, list[str]] = {}
     for v in summary.verdicts:
-        texts.setdefault(v.not_shown, []).append(f"'{v.arm}' against '{v.reference}'")
+        # The whole of it stands behind the verdict's numbers.
+        text = v.not_shown[max(v.not_shown.find(NOT_SHOWN), 0) :]
+        texts.setdefault(in_two(text, len(text)).first, []).append(f"'{v.arm}' against '{v.reference}'")
     if len(texts) == 1:
         return (Doubt("", next(iter(texts))),)
     return tuple(Doubt(listing(names), text) for text, names in texts.items())
@@ -149,10 +154,15 @@ def brief(c: ComparisonRow, summary: Summary) -> str:
         size = f"No difference in {summary.metric.title}"
     else:
         size = f"{number(abs(shown.mean))} {'more' if shown.mean > 0 else 'less'} {summary.metric.title}"
+    ahead = f"ahead in {paired.won} of {counted(paired.couples, 'repeat' if paired.sizes is None else 'couple')}"
+    if c.decision.side == "equivalent" and c.margin is not None:
+        # The p of a difference says nothing for equality.
+        narrow, level = narrow_of(c), percent(1 - 2 * summary.alpha)
+        edges = f"{level} interval {interval(narrow.low, narrow.high)}, within the margin of ±{number(c.margin)}"
+        return f"{size} ({edges}); {ahead}."
     p = probability(c.decision.p_holm, summary.alpha)
     p = f"p {p}" if p.startswith("below") else f"p = {p}"
     after = " after Holm" if c.decision.family > 1 else ""
-    ahead = f"ahead in {paired.won} of {counted(paired.couples, 'repeat' if paired.sizes is None else 'couple')}"
     edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"
     return f"{size} ({edges}); {ahead}; {p}{after}."
 
@@ -163,12 +173,13 @@ def scale(summary: Summary) -> tuple[str, ...]:
     if summary.repeats and summary.paired:
         up_to = "" if summary.sequential is None else "up to "
         facts.append(up_to + counted(summary.repeats, "repeat"))
-    setup = summary.setup
+    setup, sizes = summary.setup, []
     for at, side in enumerate(setup.sides):
         counts = [row.sizes[at].items for row in setup.sizes]
         if counts and side != "validation":
             spread = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
-            facts.append(f"{spread} {'training' if side == 'train' else side} items a repeat")
+            sizes.append(f"{spread} {'training' if side == 'train' else side}")
+    facts += [f"{listing(sizes)} items a repeat"] if sizes else []
     return tuple(facts)
 
 

@@ -15,7 +15,7 @@ from reports.numbers import counted, interval, listing, number, percent, probabi
 from reports.output.latex import escape
 from reports.statistics.verdicts import Verdict
 from reports.summary.methods import how_tested
-from reports.summary.sentences import sentence
+from reports.summary.sentences import narrow_of, sentence
 
 MOST_TOLD = 6
 """Comparisons that the paragraph tells one by one; more are counted by verdict."""
@@ -151,6 +151,10 @@ def _result(c: ComparisonRow, summary: Summary) -> str:
         n = f"n = {c.paired.sizes.arm} and {c.paired.sizes.reference}"
     if shown.low != shown.low:
         return f"{sentence(c)[:-1]} ({n})."
+    if c.decision.side == "equivalent":
+        narrow, level = narrow_of(c), percent(1 - 2 * summary.alpha)
+        edges = f"{level} interval {interval(narrow.low, narrow.high)}"
+        return f"{sentence(c)[:-1]} (difference {number(shown.mean, True)}, {edges}, {n})."
     p = probability(c.decision.p_holm, summary.alpha)
     p = f"p {p}" if p.startswith("below") else f"p = {p}"
     edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"

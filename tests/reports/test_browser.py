@@ -185,7 +185,8 @@ def test_the_first_screen_holds_question_verdict_figure_and_doubt(browser, page_
     assert all(0 < top < bottom <= 800 for top, bottom in ends)
     doubt = browser.find_element("id", "doubt").text
     assert "Not shown: that the same holds on another corpus" in doubt
-    assert "Runs failed." in doubt
+    # What was found, before the name of the check.
+    assert "1 run failed (1 of 'multimodal'). Runs failed · ABL002" in doubt
     # The reason and the advice come with a click.
     advice = browser.find_element("css selector", "#warnings details p")
     assert not advice.is_displayed()

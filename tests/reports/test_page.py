@@ -54,7 +54,10 @@ def test_what_is_not_shown_is_said_once(summary_of, study_of):
     found = doubts(summary)
     assert [v.verdict for v in summary.verdicts] == ["better", "better", "undecided"]
     assert [d.about for d in found] == ["'b' against 'a' and 'c' against 'a'", "'d' against 'a'"]
-    assert {d.text for d in found} == {v.not_shown for v in summary.verdicts}
+    assert (
+        found[0].text == "Not shown: that the same holds on another corpus, or with other settings than this study's."
+    )
+    assert found[1].text == "It is not shown that one is better, nor that both are equal."
     (only,) = doubts(summary_of(study_of(("a", "b"), repeats=10), effects={"b": 0.3}))
     assert only.about == ""
     assert "another corpus" in only.text
@@ -82,6 +85,18 @@ def test_too_few_repeats_come_without_numbers_beside_the_verdict(summary_of, stu
     assert line.startswith(f"{d.mean:.3f} more skill (95 % interval {d.low:.3f} to {d.high:.3f}); ahead in 10 of 10")
     at_once = as_html(few).split('id="verdicts"')[1].split("<details")[0]
     assert "interval" not in html.unescape(at_once).replace("\N{NO-BREAK SPACE}", " ").split("</h3>")[1]
+
+
+def test_equivalence_is_shown_by_the_margin_and_not_by_a_p(summary_of, study_of):
+    summary = summary_of(study_of(("a", "b"), repeats=12, margin=0.2), effects={})
+    (row,), (d,) = summary.primary, doubts(summary)
+    assert row.verdict == "equivalent"
+    edges = f"90 % interval {row.paired.narrow.low:.3f} to {row.paired.narrow.high:.3f}".replace("-", "−")
+    for text in (brief(row, summary), methods_paragraphs(summary)[2]):
+        assert edges in text
+        assert "p " not in text
+    assert "within the margin of ±0.200" in brief(row, summary)
+    assert d.text == "Not shown: that there is no difference at all."
 
 
 def test_settings_that_differ_are_bold_beside_the_reference(study_of, records_of):
