@@ -104,7 +104,8 @@ def test_nothing_is_unpickled() -> None:
 
 def test_the_changelog_and_the_version_belong_together() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert "## Unreleased" in changelog or f"## {mmcore.__version__}" in changelog
+    versions = re.findall(r"^## (\d+\.\d+\.\d+) · \d{4}-\d{2}-\d{2}$", changelog, flags=re.M)
+    assert versions[0] == mmcore.__version__
 
 
 @cache
