@@ -14,6 +14,7 @@ import typer
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor
+from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -51,6 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(home, name="home")
 app.command()(doctor)
 
 
