@@ -1,7 +1,7 @@
 """Which corpus a study reads: a folder, or a simulated corpus that is made on first use.
 
-A study that came from another machine may have left its corpus there: the home then keeps what plans and reports read of
-it, see :mod:`experiments.elsewhere`.
+A study that came from another machine may have left its corpus there: the home then keeps what plans and reports read
+of it, see :mod:`experiments.elsewhere`.
 """
 
 from __future__ import annotations

@@ -118,8 +118,12 @@ class Home:
         """Whether anything was done under the key of a study: a report, a search, or analyses that were asked."""
         return any(path.exists() for path in (self.report(key), self.journal(key), self.request(key)))
 
-    def place_of(self, path: Path) -> str:
+    def place_of(self, path: Path, earlier: Home | None = None) -> str:
         """A path from the home, or from the folder that holds the home, where it lies inside; else the whole of it.
+
+        Args:
+            path: of a study, or of a corpus.
+            earlier: one of :attr:`earlier`, for the name that a path outside the home had there.
 
         A folder that is moved with its home keeps these names.
 
@@ -128,7 +132,8 @@ class Home:
             '../studies/level.yaml'
         """
         whole = path.resolve()
-        for folder, name in ((self.root, ""), (self.root.parent, "../")):
+        was = earlier or self
+        for folder, name in ((self.root, ""), (was.root, ""), (was.root.parent, "../")):
             if whole.is_relative_to(folder):
                 return name + whole.relative_to(folder).as_posix()
         return str(whole)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.cli.data import Format
 from experiments.cli.options import (
     CorpusOption,
     Device,
+    FormatOption,
     MatchOption,
     MetricOption,
     PresetOption,
@@ -20,6 +25,10 @@ from experiments.cli.options import (
     options_of,
 )
 from reports.numbers import counted
+
+if TYPE_CHECKING:
+    from experiments.upkeep.check import Checked
+    from experiments.upkeep.findings import Finding
 
 home = typer.Typer(
     help="Check, move and share a home, the folder of all results.", no_args_is_help=True, rich_markup_mode=None
@@ -97,6 +106,73 @@ def import_(
         typer.echo(f"{done.done} of the {counted(done.planned, 'run')} that this version plans are finished", err=True)
     typer.echo(f"report: {rebuild_command(done.request, context.obj)}")
     typer.echo(f"MLflow: {rebuild_command(done.request, context.obj, 'sync')}")
+
+
+@home.command()
+def check(
+    context: typer.Context,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Remove what killed processes left half-written, and nothing else.")
+    ] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Read everything in the home and name what is wrong, with what to do. Changes nothing without --mend.
+
+    Exit code 0: nothing is wrong; 1: something is.
+    """
+    from experiments.upkeep.check import check_home
+    from experiments.upkeep.check import mend as mended
+
+    checked = check_home(context.obj)
+    if mend:
+        checked = mended(checked)
+    if format is Format.json:
+        typer.echo(json.dumps(_as_json(checked), indent=1, ensure_ascii=False))
+    else:
+        typer.echo(_as_text(checked))
+    if checked.findings:
+        raise typer.Exit(1)
+
+
+def _as_json(checked: Checked) -> dict[str, object]:
+    def told(finding: Finding) -> dict[str, object]:
+        return {**asdict(finding), "where": str(finding.where)}
+
+    return {
+        "home": str(checked.home.root),
+        "looked_at": {many: count for (_, many), count in checked.looked_at.items()},
+        "busy": checked.busy,
+        "findings": [told(one) for one in checked.findings],
+        "removed": [told(one) for one in checked.removed],
+    }
+
+
+def _as_text(checked: Checked) -> str:
+    read = ", ".join(counted(count, *names) for names, count in checked.looked_at.items() if count) or "nothing"
+    lines = [f"home {checked.home.root}: read {read}"]
+    if checked.busy:
+        lines.append(f"left out: {counted(checked.busy, 'run')} in training")
+    lines += [f"removed: {one.where}" for one in checked.removed]
+    lines += [f"{one.kind}: {one.message}" for one in checked.findings]
+    lines.append(counted(len(checked.findings), "finding") if checked.findings else "nothing is wrong")
+    return "\n".join(lines)
+
+
+@home.command()
+def move(
+    context: typer.Context,
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The home's new folder, which must not exist yet.")],
+) -> None:
+    """Move the home to another folder or disk; studies go on there under their names.
+
+    Refused while a command works in the home. On another disk all files are copied, compared, and only then removed
+    here. After an interruption the same command goes on.
+    """
+    from experiments.upkeep.move import move_home
+
+    moved = move_home(context.obj, new)
+    typer.echo(f"moved {counted(moved.files, 'file')} from {context.obj.root} to {moved.home.root}")
+    typer.echo(f"next: mmstudy --home {shlex.quote(str(moved.home.root))}, or set MMSTUDY_HOME to this folder")
 
 
 def _size(number: int) -> str:

@@ -38,6 +38,7 @@ from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import guarded
+from experiments.upkeep.locks import at_work
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def _home(
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
     context.obj = Home.choose(None if home is None else Path(home))
+    context.with_resource(at_work(context.obj, context.invoked_subcommand))
 
 
 @app.command("list")

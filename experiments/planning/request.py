@@ -325,8 +325,8 @@ def _key(path: Path, folder: Path, options: Options, home: Home) -> str:
     if options.storage or os.environ.get("MMSTUDY_STORAGE"):
         return whole
     # A home that was moved away from its studies goes on under the names that they had.
-    names = (whole, now, *(named(one.place_of) for one in home.earlier))
-    return next((name for name in names if home.knows(name)), now)
+    before = [named(lambda path, one=one: home.place_of(path, one)) for one in home.earlier]
+    return next((name for name in (whole, now, *before) if home.knows(name)), now)
 
 
 def variant(request: AnyRequest) -> str:

@@ -177,7 +177,9 @@ def _check_files(archive: zipfile.ZipFile, manifest: Manifest, path: Path) -> No
     said = sorted((packed.path, packed.size) for packed in manifest.files)
     if claimed != said:
         odd = next(iter(sorted({*claimed} ^ {*said})), ("a name that is there twice", 0))
-        raise broken(str(path), "an archive holds the files that its manifest names, and no others", ascii(odd[0])[:100])
+        raise broken(
+            str(path), "an archive holds the files that its manifest names, and no others", ascii(odd[0])[:100]
+        )
 
 
 def refuse_without_room(manifest: Manifest, folder: Path) -> None:
@@ -202,4 +204,6 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as problem:
-        raise broken(str(path), "the file must be a whole zip archive", f"{type(problem).__name__}: {problem}") from None
+        raise broken(
+            str(path), "the file must be a whole zip archive", f"{type(problem).__name__}: {problem}"
+        ) from None

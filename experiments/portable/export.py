@@ -13,7 +13,7 @@ from experiments.elsewhere import STORED, Place
 from experiments.examine import is_torn
 from experiments.home import Home
 from experiments.planning.plan import AnyPlan, plan
-from experiments.planning.request import AnyRequest, PlannedRun, Request, trains_itself
+from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, trains_itself
 from experiments.portable.archive import Enclosed, write_archive
 from experiments.portable.code import code_of
 from experiments.portable.manifest import FORMAT, Asked, Manifest
@@ -124,7 +124,7 @@ def _runs(todo: AnyPlan, home: Home) -> list[str]:
     return sorted(name for name in finished if read_record(home.run(name)) is not None)
 
 
-def _with_training(run: PlannedRun, request: AnyRequest) -> Iterator[str]:
+def _with_training(run: PlannedRun[AnyConfig], request: AnyRequest) -> Iterator[str]:
     if run.fingerprint is not None:
         yield run.fingerprint
         if isinstance(run.config, RunConfig):

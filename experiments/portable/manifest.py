@@ -134,7 +134,7 @@ _LAYOUT = re.compile(
     rf"|corpus/(?:corpus\.yaml|items\.csv|{_ITEM}/{_ITEM}\.(?:parquet|csv|feather))"
     rf"|prepared/{_FINGERPRINT}/(?:index|quality|columns)\.json"
 )
-_CODE = re.compile(rf"code(?:/[^\W][^\x00-\x1f\x7f/\\:*?\"<>|]{{0,199}})+")
+_CODE = re.compile(r"code(?:/\w[^\x00-\x1f\x7f/\\:*?\"<>|]{0,199})+")
 """Beside the study; a name may begin with an underscore there."""
 
 
@@ -144,9 +144,7 @@ def _check_names(manifest: Manifest, where: str) -> None:
     names = [packed.path for packed in manifest.files]
     for packed in manifest.files:
         if not (_LAYOUT.fullmatch(packed.path) or _CODE.fullmatch(packed.path)) or _steps_out(packed.path):
-            raise broken(
-                where, "an archive of a study holds only files that a home or a study has", ascii(packed.path)
-            )
+            raise broken(where, "an archive of a study holds only files that a home or a study has", ascii(packed.path))
         if packed.size < 0 or not re.fullmatch(r"[0-9a-f]{64}", packed.sha256):
             raise broken(where, "the manifest must give size and hash of each file", ascii(packed.path))
     if len(set(names)) < len(names):

@@ -115,7 +115,7 @@ def _brings_code(archive: Archive) -> StudyError:
         "an archive with code is imported only if you say so, since commands on its study run this code",
         found=f"{len(archive.manifest.code)} files: {names}"[:200],
         where=str(archive.path),
-        next_step=f"Read it (unzip '{archive.path}' 'code/*' -d somewhere), then import with --with-code if you trust it",
+        next_step="Read the files in its folder code/, then import with --with-code if you trust them",
     )
 
 

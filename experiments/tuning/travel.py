@@ -9,11 +9,11 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from experiments.home import Home
 from experiments.planning.request import AnyRequest
-from experiments.tuning.notes import StoredStudy
+from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import trials_of
 from experiments.tuning.storage import check_identity, find_study, open_storage, place_of, storage_url, study_name
 from mmcore.errors import RecordError
@@ -91,12 +91,7 @@ def _read(path: Path) -> JournalStorage:
         return _journal(path)
     except Exception as problem:
         # A journal that was tampered with fails in whatever part of Optuna meets it first.
-        raise RecordError(
-            "the searches of the archive cannot be read",
-            found=f"{type(problem).__name__}: {problem}"[:200],
-            where=str(path.name),
-            next_step="Export the study again",
-        ) from None
+        raise _unreadable(path, problem) from None
 
 
 def _same(ours: Sequence[FrozenTrial], theirs: Sequence[FrozenTrial]) -> bool:
@@ -107,3 +102,27 @@ def _same(ours: Sequence[FrozenTrial], theirs: Sequence[FrozenTrial]) -> bool:
     return [told(trial) for trial in ours] == [told(trial) for trial in theirs]
 
 
+def lost_trials(path: Path) -> list[tuple[str, int]]:
+    """Search and number of trials in a journal whose process, of this machine, has died.
+
+    Raises:
+        RecordError: Optuna cannot read the journal.
+    """
+    try:
+        storage = _journal(path)
+        studies = [StoredStudy(name, storage) for name in optuna.get_all_study_names(storage)]
+        trials = [(study.study_name, trial) for study in studies for trial in trials_of(study)]
+    except Exception as problem:
+        raise _unreadable(path, problem) from None
+    running = [(name, trial) for name, trial in trials if trial.state == TrialState.RUNNING]
+    owners = [(name, trial.number, notes_of(trial).process) for name, trial in running]
+    return [(name, number) for name, number, owner in owners if owner is None or (owner.here and not owner.alive)]
+
+
+def _unreadable(path: Path, problem: Exception) -> RecordError:
+    return RecordError(
+        "the searches of the archive cannot be read",
+        found=f"{type(problem).__name__}: {problem}"[:200],
+        where=path.name,
+        next_step="Export the study again",
+    )
