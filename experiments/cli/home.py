@@ -75,7 +75,7 @@ def export(
         typer.echo("left out: checkpoints, which analyses need; --checkpoints sends them")
     elif done.checkpoints:
         typer.echo(f"with {counted(done.checkpoints, 'checkpoint')} ({_size(done.checkpoint_bytes)})")
-    if not done.corpus:
+    if done.corpus is False:
         typer.echo("left out: the corpus; --with-corpus sends it")
     if done.code:
         typer.echo(f"with code of yours, which the study needs: {', '.join(done.code)}")

@@ -42,7 +42,7 @@ class Exported:
         size: in bytes.
         runs: that it holds, and those of the study that are not finished.
         checkpoints: how many it holds, and their bytes; and whether there were more.
-        corpus: whether it holds the corpus.
+        corpus: whether it holds the corpus; None of a study without one.
         code: names of files of code.
     """
 
@@ -53,7 +53,7 @@ class Exported:
     checkpoints: int
     checkpoint_bytes: int
     left_out: bool
-    corpus: bool
+    corpus: bool | None
     code: tuple[str, ...]
 
 
@@ -108,7 +108,7 @@ def export_study(
     done = {run.fingerprint for run in todo.runs} & {*names}
     return Exported(
         path, path.stat().st_size, len(names), len(todo.runs) - len(done), len(sent),
-        weight if sent else 0, len(sent) < len(weights), corpus, manifest.code,
+        weight if sent else 0, len(sent) < len(weights), corpus if manifest.corpus else None, manifest.code,
     )  # fmt: skip
 
 
