@@ -64,6 +64,14 @@ def move_home(home: Home, new: Path) -> Moved:
         MMStudyError: the disk is full; make room, and the same call goes on.
     """
     new = Path(os.path.abspath(new))
+    above = next(part for part in new.parents if os.path.lexists(part))
+    if not above.is_dir():
+        raise StoreError(
+            "the folder above the new place must be a folder",
+            found="a file",
+            where=str(above),
+            next_step="Name another folder",
+        )
     note = new.with_name(f".{new.name}.moving.json")
     known = _read_note(note)
     if known is not None and known != home.root:
@@ -131,16 +139,9 @@ def _busy(home: Home, lock: Path) -> StoreError:
 
 
 def _begin(home: Home, new: Path, note: Path) -> None:
-    try:
+    with room_in(new.parent):
         new.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, lambda file: file.write(json.dumps({"origin": str(home.root)}).encode()))
-    except (FileExistsError, NotADirectoryError) as problem:
-        raise StoreError(
-            "the folder above the new place must be a folder",
-            found="a file",
-            where=str(problem.filename or new.parent),
-            next_step="Name another folder",
-        ) from None
 
 
 def _to_its_place(home: Home, new: Path) -> None:

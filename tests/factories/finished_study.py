@@ -17,6 +17,7 @@ from experiments.driver import analyse_study, run_study
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options, trains_itself
+from experiments.relocation import follow
 
 STUDY = """\
 question: Does the level help?
@@ -82,5 +83,7 @@ def whole_project(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, q
 def project(whole_project: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of :func:`whole_project` to work in, which is the current folder."""
     shutil.copytree(whole_project, tmp_path / "project")
+    # As if the home had been made here, and not been copied.
+    follow(Home(tmp_path / "project" / "mlruns"))
     with within(tmp_path / "project") as folder:
         yield folder
