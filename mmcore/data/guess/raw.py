@@ -14,9 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.guess.words import RATES, TIMES
+from mmcore.data.sources.arrow_claims import refuse_claims
 from mmcore.data.sources.special import refuse_bomb
 from mmcore.errors import CorpusError
 
@@ -87,6 +89,9 @@ def _read(path: Path) -> Raw:
         case ".csv" | ".tsv":
             return _read_csv(path)
         case ".parquet":
+            with pq.ParquetFile(path, memory_map=False) as file:
+                rows, columns = file.metadata.num_rows, file.metadata.num_columns
+            refuse_claims(path, rows, columns, path.stat().st_size, 4 * rows * columns)
             return Raw(pd.read_parquet(path, engine="pyarrow"))
         case ".feather":
             return Raw(pd.read_feather(path))

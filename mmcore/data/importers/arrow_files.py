@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmcore.data.importers.sample import SIDES, check_claim
+from mmcore.data.sources.special import refuse_bomb, refuse_no_file
 from mmcore.errors import CorpusError
 
 BATCH_ROWS = 64
@@ -93,6 +94,7 @@ def opened(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     Raises:
         CorpusError: the file is torn, or of another kind.
     """
+    refuse_bomb(path)
     try:
         if path.suffix == ".parquet":
             with pq.ParquetFile(path, memory_map=False) as file:
@@ -162,6 +164,7 @@ def _check_inside(name: str, where: Path) -> None:
 
 
 def _json(path: Path) -> Mapping[str, object]:
+    refuse_no_file(path)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

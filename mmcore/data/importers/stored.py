@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from mmcore.data.importers.sample import check_claim
+from mmcore.data.sources.special import refuse_no_file
 from mmcore.errors import CorpusError
 
 ARCHIVE_LIMIT = 64 << 30
@@ -115,6 +116,8 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
         CorpusError: no such file, no array, Python objects, a header that does not fit its file, or claims above
             :data:`ARCHIVE_LIMIT`.
     """
+    if not path.is_dir():
+        refuse_no_file(path)
     arrays = [_of_file(file) for file in sorted(path.glob("*.npy"))] if path.is_dir() else list(_of_archive(path))
     if not arrays:
         raise CorpusError(
@@ -135,6 +138,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 
 
 def _of_file(path: Path) -> StoredArray:
+    refuse_no_file(path)
     with _reading(path, path.stem), path.open("rb") as file:
         shape, fortran, dtype = _header(file)
         left = path.stat().st_size - file.tell()

@@ -24,7 +24,7 @@ import numpy as np
 
 from mmcore.clock import TIME
 from mmcore.data.sources.folder import check_item_name
-from mmcore.data.sources.special import refuse_bomb
+from mmcore.data.sources.special import refuse_bomb, refuse_no_file
 from mmcore.data.sources.tables import read_table
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenCorpus, WrittenFeature, WrittenModality, WrittenParameter
@@ -210,6 +210,7 @@ def _joined(sequences_NSKP: np.ndarray, masks_NS: np.ndarray) -> tuple[np.ndarra
 
 def _copy_features(path: Path, target: Path, header: list[str]) -> None:
     """Copy one .csv as .parquet; ``header`` is that of the modality, set by its first file."""
+    refuse_no_file(path)
     with path.open(newline="", encoding="utf-8-sig") as file:
         columns = [name for name in next(csv.reader(file), []) if name != TIME]
     if not header:

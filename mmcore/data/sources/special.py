@@ -5,16 +5,12 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from mmcore.data.sources.arrow_claims import RATIO, SMALL, refuse_arrow_bomb
 from mmcore.data.sources.table_files import unreadable
 from mmcore.errors import CorpusError
 from mmcore.files import refuse_special
 
-MOST_CELLS = 1 << 31
-"""Rows × columns of a table: 16 GiB of numbers."""
 _ARCHIVE_LIMIT = 64 << 30
-_SMALL = 1 << 30
-_RATIO = 200
-"""Bytes that come out of one byte of an archive; measured numbers rarely reach 10."""
 
 
 def refuse_no_file(path: Path) -> None:
@@ -33,18 +29,20 @@ def refuse_bomb(path: Path) -> None:
     """Let archives pass that unpack to something a machine can hold. Whatever is no archive is left to its reader.
 
     Raises:
-        CorpusError: its parts claim too much, by themselves or by the bytes that they are packed in.
+        CorpusError: its parts claim too much, by themselves or by the bytes that they are packed in; so do tables of
+            Arrow and Feather.
     """
     refuse_no_file(path)
+    refuse_arrow_bomb(path)
     try:
         with zipfile.ZipFile(path) as archive:
             claimed = sum(part.file_size for part in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError):
         return
     packed = path.stat().st_size
-    if claimed > _ARCHIVE_LIMIT or (claimed > _SMALL and claimed > _RATIO * packed):
+    if claimed > _ARCHIVE_LIMIT or (claimed > SMALL and claimed > RATIO * packed):
         raise CorpusError(
-            f"an archive may unpack to at most {_ARCHIVE_LIMIT >> 30} GiB, and to {_RATIO} times its size",
+            f"an archive may unpack to at most {_ARCHIVE_LIMIT >> 30} GiB, and to {RATIO} times its size",
             found=f"{claimed / 2**30:,.1f} GiB from {packed:,} bytes",
             next_step="If that is its true content, save it as .npy files",
             where=str(path),
