@@ -1,8 +1,8 @@
 """What an Arrow or Feather file claims to hold, read from its headers before anything is decompressed.
 
 A few kilobytes of compressed buffers can hold gigabytes: each begins with the size that comes out of it. The headers
-are FlatBuffers; only the fields that are needed are read. Format: "Arrow columnar format", sections "IPC file format" and
-"Record batch message" (https://arrow.apache.org/docs/format/Columnar.html), and the FlatBuffers internals.
+are FlatBuffers; only the fields that are needed are read. Format: "Arrow columnar format", sections "IPC file format"
+and "Record batch message" (https://arrow.apache.org/docs/format/Columnar.html), and the FlatBuffers internals.
 """
 
 from __future__ import annotations
