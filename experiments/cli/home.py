@@ -135,15 +135,15 @@ def check(
 
 
 def _as_json(checked: Checked) -> dict[str, object]:
-    def told(finding: Finding) -> dict[str, object]:
+    def as_plain(finding: Finding) -> dict[str, object]:
         return {**asdict(finding), "where": str(finding.where)}
 
     return {
         "home": str(checked.home.root),
         "looked_at": {many: count for (_, many), count in checked.looked_at.items()},
         "busy": checked.busy,
-        "findings": [told(one) for one in checked.findings],
-        "removed": [told(one) for one in checked.removed],
+        "findings": [as_plain(one) for one in checked.findings],
+        "removed": [as_plain(one) for one in checked.removed],
     }
 
 

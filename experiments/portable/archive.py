@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import stat
@@ -203,6 +204,11 @@ def refuse_without_room(manifest: Manifest, folder: Path) -> None:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
+    except OSError as problem:
+        # zipfile seeks where the archive says; a name is there where the disk is at fault.
+        if problem.errno != errno.EINVAL or problem.filename is not None:
+            raise
+        raise broken(str(path), "the file must be a whole zip archive", f"OSError: {problem}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as problem:
         raise broken(
             str(path), "the file must be a whole zip archive", f"{type(problem).__name__}: {problem}"

@@ -16,7 +16,7 @@ from experiments.planning.plan import AnyPlan, plan
 from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, trains_itself
 from experiments.portable.archive import Enclosed, write_archive
 from experiments.portable.code import code_of
-from experiments.portable.manifest import FORMAT, Asked, Manifest
+from experiments.portable.manifest import FORMAT, Manifest, Requested
 from experiments.records import ANSWERS, RECORD, is_locked, read_record
 from mmcore.config import RunConfig
 from mmcore.data.prepare import prepare
@@ -150,7 +150,7 @@ def _manifest(request: AnyRequest, home: Home, names: Sequence[str], code: dict[
         mmstudy=mmcore.__version__,
         study=request.study.name,
         file=home.place_of(request.file) if own else None,
-        asked=Asked(
+        asked=Requested(
             given,
             options.preset,
             None if options.repeats is None else str(options.repeats),

@@ -36,7 +36,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requested:
     """The options that the study was exported with, as on the command line.
 
     Args:
@@ -73,7 +73,7 @@ class Manifest:
     mmstudy: str
     study: str
     file: str | None
-    asked: Asked
+    asked: Requested
     corpus: Place | None
     runs: tuple[str, ...]
     code: tuple[str, ...]

@@ -95,11 +95,11 @@ def _read(path: Path) -> JournalStorage:
 
 
 def _same(ours: Sequence[FrozenTrial], theirs: Sequence[FrozenTrial]) -> bool:
-    def told(trial: FrozenTrial) -> tuple[object, ...]:
+    def compared(trial: FrozenTrial) -> tuple[object, ...]:
         # A trial that was under way as the search was copied may have gone on here.
         return (trial.number, trial.state, trial.params, trial.values, trial.user_attrs.get("rank"))
 
-    return [told(trial) for trial in ours] == [told(trial) for trial in theirs]
+    return [compared(trial) for trial in ours] == [compared(trial) for trial in theirs]
 
 
 def lost_trials(path: Path) -> list[tuple[str, int]]:

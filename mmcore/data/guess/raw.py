@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import feather
 
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.guess.words import RATES, TIMES
@@ -72,7 +74,7 @@ def read_raw(path: Path) -> Raw:
         raise
     except (
         OSError, ValueError, KeyError, EOFError, MemoryError, RecursionError, zipfile.BadZipFile, zlib.error,
-        pd.errors.ParserError, pa.ArrowException,
+        pd.errors.ParserError, pa.ArrowException, tokenize.TokenError, SyntaxError,
     ) as error:  # fmt: skip
         found = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise CorpusError("the file cannot be read", found=found, where=str(path)) from None
@@ -94,7 +96,10 @@ def _read(path: Path) -> Raw:
             refuse_claims(path, rows, columns, path.stat().st_size, 4 * rows * columns)
             return Raw(pd.read_parquet(path, engine="pyarrow"))
         case ".feather":
-            return Raw(pd.read_feather(path))
+            table = feather.read_table(path, memory_map=False)
+            # pyarrow trusts the buffers of a file: offsets that lead out of them would end the process.
+            table.validate(full=True)
+            return Raw(table.to_pandas())
         case ".npy":
             return _array(_npy(path), path)
         case ".npz":
@@ -180,7 +185,8 @@ def _numbered(values: np.ndarray) -> pd.DataFrame:
 
 def _read_npz(path: Path) -> Raw:
     """One table of an archive: arrays with as many rows side by side; a time array and a rate where there are."""
-    with np.load(path, allow_pickle=False) as archive:
+    # By a file of ours: numpy leaves its own open where the archive is torn.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     rate = next((float(a) for name, a in arrays.items() if a.ndim == 0 and name.lower() in RATES), None)
     arrays = {name: a for name, a in arrays.items() if a.ndim > 0}

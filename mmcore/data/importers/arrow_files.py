@@ -102,7 +102,7 @@ def opened(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
                 yield file.schema_arrow, file.iter_batches(BATCH_ROWS, use_threads=False)
         else:
             with pa.OSFile(str(path)) as source, _stream(source) as reader:
-                yield reader.schema, iter(reader)
+                yield reader.schema, map(_sound, reader)
     except (OSError, pa.ArrowException, EOFError) as error:
         raise CorpusError(
             "the file cannot be read",
@@ -111,6 +111,12 @@ def opened(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
             next_step="Compare its size with that of the original, and copy or save it again",
             where=str(path),
         ) from None
+
+
+def _sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, once its buffers hold together: pyarrow trusts them, and a forged offset would end the process."""
+    batch.validate(full=True)
+    return batch
 
 
 def _check_claims(metadata: pq.FileMetaData, path: Path) -> None:

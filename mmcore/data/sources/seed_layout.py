@@ -175,7 +175,8 @@ def layout_of(shape: tuple[int, ...], where: str) -> int:
 def _array(path: Path, what: str, required: bool = True) -> np.ndarray | None:
     refuse_bomb(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # By a file of ours: numpy leaves its own open where the archive is torn.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             name = next((key for key in KEYS[what] if key in file.files), None)
             if name is None:
                 if not required:
