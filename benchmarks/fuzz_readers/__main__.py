@@ -54,7 +54,9 @@ def inside(name: str, seconds: int, keep: Path, seed: int) -> None:
         import atheris
     except ImportError:
         sys.exit("the guided fuzzer is not installed: pip install 'mmstudy[fuzz]' (Linux)")
-    with atheris.instrument_imports(include=["mmcore", "experiments.portable", "yaml", "zipfile"]):
+    with atheris.instrument_imports(  # pyright: ignore[reportAttributeAccessIssue]
+        include=["mmcore", "experiments.portable", "yaml", "zipfile"]
+    ):
         from benchmarks.fuzz_readers.readers import MEMORY_MIB, READERS, found
     reader = READERS[name]
     keep = keep.resolve() / name

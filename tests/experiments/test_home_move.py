@@ -48,7 +48,7 @@ def works(home: Home, before: dict[str, bytes] | None = None) -> None:
     client = MlflowClient(home.mlflow_uri)
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
     (run, *_) = [run for run in runs if "mmstudy.fingerprint" in run.data.tags]
-    artifacts = Path(url2pathname(urlparse(run.info.artifact_uri).path))
+    artifacts = Path(url2pathname(urlparse(str(run.info.artifact_uri)).path))
     assert artifacts.is_relative_to(home.root)
     assert (artifacts / "record.json").is_file()
 

@@ -176,7 +176,7 @@ def test_an_interrupted_import_leaves_whole_runs_and_goes_on(
 
 
 # Archives that mean harm ---------------------------------------------------------------------------------------------
-def rewritten(archive: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+def rewritten(archive: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
     """A copy of an archive with other files; its manifest is left as it is unless the change touches it."""
     with zipfile.ZipFile(archive) as whole:
         files = {name: whole.read(name) for name in whole.namelist()}
@@ -229,7 +229,7 @@ def truncated_record(files: dict[str, bytes]) -> None:
     files[name] = files[name][:-2] + b"x}"
 
 
-FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
+FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "a path out of the home": (named("../evil.py"), "holds only files that a home or a study has"),
     "an absolute path": (named("/tmp/evil.py"), "holds only files that a home or a study has"),
     "a path out of the runs": (named("runs/../../evil"), "holds only files that a home or a study has"),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from mmcore.data.sources.arrow_claims import RATIO, SMALL, refuse_arrow_bomb
 from mmcore.data.sources.table_files import unreadable
 from mmcore.errors import CorpusError
 from mmcore.files import refuse_special
 
+TORN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, SyntaxError, zipfile.BadZipFile, zlib.error)
+"""What zipfile and numpy raise for archives and arrays that are torn, encrypted or something else."""
 _ARCHIVE_LIMIT = 64 << 30
 
 
@@ -47,3 +54,16 @@ def refuse_bomb(path: Path) -> None:
             next_step="If that is its true content, save it as .npy files",
             where=str(path),
         )
+
+
+def open_archive(file: BinaryIO) -> np.lib.npyio.NpzFile:
+    """The arrays of an .npz archive, without unpickling. The caller closes its file: numpy leaves its own open where
+    the archive is torn.
+
+    Raises:
+        zipfile.BadZipFile and others of :data:`TORN`: it is torn, or something else, such as an .npy file.
+    """
+    found = np.load(file, allow_pickle=False)
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise zipfile.BadZipFile("one array, as numpy.save writes it, in place of an archive")
+    return found

@@ -249,3 +249,27 @@ def test_equal_values_of_a_parquet_file_are_refused_before_they_are_unpacked(tmp
     for read in (read_raw, lambda path: read_table(path, ["x"])):
         with pytest.raises(CorpusError, match="a table may unpack to"):
             read(tmp_path / "a.parquet")
+
+
+def test_offsets_out_of_their_buffer_are_refused_and_end_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.feather"
+    feather.write_feather(pd.DataFrame({"kind": ["a", "b"] * 20}), str(path), compression="uncompressed")
+    whole, offsets = path.read_bytes(), [np.arange(41, dtype=f"<i{size}").tobytes() for size in (4, 8)]
+    (at, known) = next((whole.index(one), one) for one in offsets if one in whole)
+    size = len(known) // 41
+    forged = known[:-size] + (2**30).to_bytes(size, "little")
+    path.write_bytes(whole[:at] + forged + whole[at + len(known) :])
+    for read in (read_raw, lambda one: read_table(one, ["kind"], labels={"kind": ("a", "b")}), _batches):
+        with pytest.raises(CorpusError):
+            read(path)
+
+
+def test_an_array_in_the_place_of_an_archive_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3.0))
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="in place of an archive"):
+        read_raw(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="in place of an archive"):
+        read_sequences(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="zip"):
+        open_arrays(tmp_path / "a.npz")
