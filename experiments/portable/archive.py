@@ -153,7 +153,7 @@ def _check_claims(archive: zipfile.ZipFile, path: Path) -> None:
         raise broken(where, f"an archive holds at most {MOST_FILES:,} files", f"{len(entries):,}")
     for entry in entries:
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG) or entry.is_dir():
+        if kind not in (0, stat.S_IFREG) or not entry.filename or entry.filename.endswith("/"):
             raise broken(where, "an archive of a study holds plain files only", ascii(entry.filename)[:100])
         if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             rule = "files of an archive are stored or deflated, without a password"
