@@ -13,7 +13,8 @@ import typer
 
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
-from experiments.cli.doctor import doctor
+from experiments.cli.doctor import doctor, print_version
+from experiments.cli.export import export
 from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
@@ -23,6 +24,7 @@ from experiments.cli.options import (
     FormatOption,
     MatchOption,
     MetricOption,
+    OnOption,
     PresetOption,
     RepeatsOption,
     SetOption,
@@ -34,6 +36,7 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.predict import predict
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
@@ -57,14 +60,6 @@ app.add_typer(home, name="home")
 app.command()(doctor)
 
 
-def _print_version(request: bool) -> None:
-    if request:
-        from experiments.doctor import version_text
-
-        typer.echo(f"mmstudy {version_text()}")
-        raise typer.Exit
-
-
 @app.callback()
 def _home(
     context: typer.Context,
@@ -83,7 +78,7 @@ def _home(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
     check_texts({"home": home, "storage": storage})
@@ -122,6 +117,7 @@ def plan(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
@@ -133,7 +129,7 @@ def plan(
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     found = planned(open_request(study, context.obj, options, aside), context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
@@ -180,6 +176,7 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
     format: FormatOption = Format.text,
@@ -192,7 +189,7 @@ def run(
     from experiments.driver import run_study
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     try:
         with Screen() as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -286,6 +283,8 @@ def check(
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
+app.command()(predict)
+app.command()(export)
 
 
 @app.command()
@@ -304,6 +303,7 @@ def analyse(
     set_: SetOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
@@ -315,7 +315,7 @@ def analyse(
     from experiments.opening import open_request, with_own_models
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads, on)
     request = with_own_models(open_request(study, context.obj, options), "analyse")
     try:
         with Screen() as screen:
