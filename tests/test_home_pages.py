@@ -29,17 +29,14 @@ def test_the_commands_of_the_page_do_what_it_says(
 ) -> None:
     page = (DOCS / "home.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.S) for line in block.splitlines()]
-    assert len(lines) == 8
+    assert len(lines) == 7
     (project / "level.zip").unlink()
     other = tmp_path / "other"
     other.mkdir()
 
     def runs(line: str) -> str:
         words = shlex.split(line.replace("/tmp/new_home", str(tmp_path / "new_home")))[1:]
-        given = (
-            Home(Path(words.pop(at + 1))) if (at := words.index("--home") if "--home" in words else -1) >= 0 else None
-        )
-        done = mmstudy(given or Home.choose(), *[word for word in words if word != "--home"])
+        done = mmstudy(Home.choose(), *words)
         assert done.returncode == 0, (line, done.stderr)
         return done.stdout
 
@@ -51,8 +48,8 @@ def test_the_commands_of_the_page_do_what_it_says(
         assert f"MLflow: {lines[3]}" in said
         for line in lines[2:]:
             runs(line)
-        assert sorted(path.name for path in other.iterdir()) == ["level.yaml", "level.zip", "mlruns"]
-    reports = [next((folder / "mlruns" / "reports").glob("*/report.json")) for folder in (project, other)]
+        assert sorted(path.name for path in other.iterdir()) == ["level.yaml", "level.zip"]
+    reports = [next((home / "reports").glob("*/report.json")) for home in (project / "mlruns", tmp_path / "new_home")]
     assert reports[0].read_bytes() == reports[1].read_bytes()
 
 
