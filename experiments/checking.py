@@ -161,6 +161,8 @@ def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
     problems = [Problem("warning", text) for text in warnings]
     if request.place.simulated is not None:
         return problems, [], ""
+    if request.place.elsewhere is not None:
+        return problems, [], "the corpus, which is on another machine"
     corpus = _check_corpus(request.place.folder)
     return [*problems, *corpus.problems], [f"corpus with {corpus.read}"], corpus.skipped
 

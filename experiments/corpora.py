@@ -1,4 +1,8 @@
-"""Which corpus a study reads: a folder, or a simulated corpus that is made on first use."""
+"""Which corpus a study reads: a folder, or a simulated corpus that is made on first use.
+
+A study that came from another machine may have left its corpus there: the home then keeps what plans and reports read
+of it, see :mod:`experiments.elsewhere`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import cast, get_args
 
 from filelock import FileLock
 
+from experiments.elsewhere import Elsewhere, known_of
 from experiments.home import Home
 from mmcore.atomic import room_in
 from mmcore.data.sources.folder import Item, content_key, read_items, read_schema
@@ -25,10 +30,12 @@ class CorpusPlace:
     Args:
         folder: its folder.
         simulated: size and seed of a simulated corpus; None: a folder of the user's.
+        elsewhere: what the home keeps of it where it is not here; None: it is here, or was never made.
     """
 
     folder: Path
     simulated: tuple[Size, int] | None
+    elsewhere: Elsewhere | None = None
 
     @property
     def exists(self) -> bool:
@@ -41,16 +48,38 @@ class CorpusPlace:
         Raises:
             CorpusError: no corpus there, or a broken one.
         """
+        if self.elsewhere is not None:
+            return read_schema(self.elsewhere.folder)
         if self.simulated is not None and not self.exists:
             return simulated_schema(self.simulated[0])
         return read_schema(self.folder)
 
     def content(self) -> str | None:
         """Its content key; None for a simulated corpus that is not made yet."""
+        if self.elsewhere is not None:
+            return self.elsewhere.content
         return content_key(self.folder) if self.exists else None
 
+    def stores(self, home: Home) -> Path:
+        """Where its prepared stores lie; of a corpus that is not here they have no arrays."""
+        return home.prepared if self.elsewhere is None else self.elsewhere.stores
+
     def ensure(self, on_event: OnEvent = ignore) -> Path:
-        """Its folder; a simulated corpus is made if need be, by one process at a time."""
+        """The folder with its tables; a simulated corpus is made if need be, by one process at a time.
+
+        Raises:
+            CorpusError: the corpus did not travel with its study, or has other content here.
+        """
+        if self.elsewhere is not None and self.elsewhere.whole:
+            return self._with_content(self.elsewhere.folder, self.elsewhere.content)
+        if self.elsewhere is not None and self.simulated is None:
+            raise CorpusError(
+                "the corpus of this study is on another machine: reports work without it, training and analyses do not",
+                expected=f"a corpus with content key {self.elsewhere.content}",
+                found="no such folder",
+                where=str(self.folder),
+                next_step="Copy the corpus to this folder, or export the study again with --corpus",
+            )
         if self.simulated is not None and not self.exists:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder.with_suffix(".lock")):
@@ -59,7 +88,19 @@ class CorpusPlace:
                     on_event(Note(f"simulating the {size} corpus (seed {seed}) in {self.folder}"))
                     with room_in(self.folder):
                         simulate(self.folder, size, seed)
-        return self.folder
+        return self.folder if self.elsewhere is None else self._with_content(self.folder, self.elsewhere.content)
+
+    @staticmethod
+    def _with_content(folder: Path, content: str) -> Path:
+        if (found := content_key(folder)) != content:
+            raise CorpusError(
+                "the corpus must have the content that the runs of this study were trained on",
+                expected=f"content key {content}",
+                found=found,
+                where=str(folder),
+                next_step="Remove this folder, export the study again with --corpus, and import that",
+            )
+        return folder
 
 
 def locate(spec: str, home: Home) -> CorpusPlace:
@@ -75,10 +116,10 @@ def locate(spec: str, home: Home) -> CorpusPlace:
         if found is None or size not in sizes:
             raise CorpusError(f"'{spec}' names no simulated corpus", next_step=nearest(size, sizes))
         seed = int(found[2] or 0)
-        return CorpusPlace(home.corpora / f"simulated-{size}-{seed}", (cast(Size, size), seed))
+        return _place(home.corpora / f"simulated-{size}-{seed}", (cast(Size, size), seed), home)
     folder = Path(spec).resolve()
-    place = CorpusPlace(folder, None)
-    if not place.exists:
+    place = _place(folder, None, home)
+    if not place.exists and place.elsewhere is None:
         raise CorpusError(
             "a corpus is a folder with a corpus.yaml",
             found="no such folder" if not folder.exists() else "a folder without one",
@@ -88,8 +129,15 @@ def locate(spec: str, home: Home) -> CorpusPlace:
     return place
 
 
+def _place(folder: Path, simulated: tuple[Size, int] | None, home: Home) -> CorpusPlace:
+    place = CorpusPlace(folder, simulated)
+    return place if place.exists else CorpusPlace(folder, simulated, known_of(folder, home))
+
+
 def items_of(place: CorpusPlace) -> tuple[Item, ...]:
     """The items of a corpus; those of a simulated one are known before it is made."""
+    if place.elsewhere is not None:
+        return read_items(place.elsewhere.folder / "items.csv")
     if place.exists or place.simulated is None:
         return read_items(place.folder / "items.csv")
     return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))

@@ -83,7 +83,7 @@ def run_study(
             return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
     request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
-    if trains_itself(request) and not request.place.exists:
+    if trains_itself(request) and not request.place.exists and request.place.elsewhere is None:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
     refuse_impossible(request)
@@ -339,13 +339,14 @@ def _mend_store(request: Request, home: Home, display: Display) -> None:
 
 def _prepare(request: Request, home: Home, display: Display) -> Path:
     """The prepared store that all runs of the study share: arms may not differ in alignment."""
+    folder = request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
     config = request.study.arms[0].config.data
     estimator, stopwatch = timing_of(request, home, 1)
     fresh = not estimator.worksheet.prepared(config)
     display.begin(PREPARE)
     guess = prepare_guess(estimator.worksheet.numbers(config))
     with stopwatch.taking("prepare", "", guess) if fresh else contextlib.nullcontext():
-        store = prepare(request.place.folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
+        store = prepare(folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if not fresh:
         # Building the store reports them too; a study that reuses a store must also report them.
         for text in quality_notes(store.items, store.quality):

@@ -6,7 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from mmcore.errors import StoreError
+from mmcore.files import read_kept
 
 
 def sqlite_uri(path: Path) -> str:
@@ -115,8 +118,12 @@ class Home:
         """Whether anything was done under the key of a study: a report, a search, or analyses that were asked."""
         return any(path.exists() for path in (self.report(key), self.journal(key), self.request(key)))
 
-    def place_of(self, path: Path) -> str:
+    def place_of(self, path: Path, earlier: Home | None = None) -> str:
         """A path from the home, or from the folder that holds the home, where it lies inside; else the whole of it.
+
+        Args:
+            path: of a study, or of a corpus.
+            earlier: one of :attr:`earlier`, for the name that a path outside the home had there.
 
         A folder that is moved with its home keeps these names.
 
@@ -125,10 +132,37 @@ class Home:
             '../studies/level.yaml'
         """
         whole = path.resolve()
-        for folder, name in ((self.root, ""), (self.root.parent, "../")):
+        was = earlier or self
+        for folder, name in ((self.root, ""), (was.root, ""), (was.root.parent, "../")):
             if whole.is_relative_to(folder):
                 return name + whole.relative_to(folder).as_posix()
         return str(whole)
+
+    @property
+    def moves(self) -> Path:
+        """Where the home was before; written by ``mmstudy home move``."""
+        return self.root / "moved.json"
+
+    @property
+    def earlier(self) -> tuple[Home, ...]:
+        """The home at the places where it was before, the first of them first; () where it was never moved.
+
+        Raises:
+            RecordError: the list of them is torn, or this user may not read it.
+        """
+        step = f"Rename it to {self.moves.name}.broken; searches of studies outside the home then begin anew"
+        try:
+            roots = read_kept(self.moves, _MOVES, "the list of the home's earlier places", step)
+        except FileNotFoundError:
+            return ()
+        return tuple(Home(Path(root)) for root in roots)
+
+    def first_place_of(self, path: Path) -> Path:
+        """A path, or for one in the home the path that it had where the home was made."""
+        whole = path.resolve()
+        if not self.earlier or not whole.is_relative_to(self.root):
+            return whole
+        return self.earlier[0].root / whole.relative_to(self.root)
 
     def make(self) -> Home:
         """Itself, once the folder exists and keeps its contents out of version control."""
@@ -137,3 +171,6 @@ class Home:
         if not ignore.exists():
             ignore.write_text("*\n!.gitignore\n", encoding="utf-8")
         return self
+
+
+_MOVES = TypeAdapter(tuple[str, ...])

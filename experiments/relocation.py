@@ -34,6 +34,22 @@ def follow(home: Home) -> None:
                 )
 
 
+def addresses(database: sqlite3.Connection, home: Home) -> str | None:
+    """The place, other than this home's, to which addresses of artifacts still lead; None where there is none.
+
+    The database is only read.
+    """
+    here, there = home.artifacts.as_uri(), _before(database)
+    if there in (None, here):
+        return None
+    for table, column in _LOCATIONS:
+        with contextlib.suppress(sqlite3.OperationalError):
+            query = f"SELECT 1 FROM {table} WHERE substr({column}, 1, ?) = ? LIMIT 1"
+            if database.execute(query, (len(there) + 1, there + "/")).fetchone():
+                return there
+    return None
+
+
 def _before(database: sqlite3.Connection) -> str | None:
     """Where the artifacts were when the database was made or last followed: MLflow's own first experiment says so."""
     found = database.execute("SELECT artifact_location FROM experiments WHERE experiment_id = 0").fetchone()

@@ -156,7 +156,7 @@ def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def _quality(request: Request, home: Home) -> tuple[QualityRow, ...]:
-    store = store_path(request.content or "", request.study.arms[0].config.data, home.prepared)
+    store = store_path(request.content or "", request.study.arms[0].config.data, request.place.stores(home))
     try:
         return read_quality(store)
     except FileNotFoundError:

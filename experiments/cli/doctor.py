@@ -25,3 +25,12 @@ def doctor(context: typer.Context, format: FormatOption = Format.text) -> None:
             typer.echo(f"{one.topic:<15} {'' if one.fine else 'PROBLEM: '}{one.text}")
     if not all(one.fine for one in findings):
         raise typer.Exit(1)
+
+
+def print_version(request: bool) -> None:
+    """Print the version and end the command, if that is requested."""
+    if request:
+        from experiments.doctor import version_text
+
+        typer.echo(f"mmstudy {version_text()}")
+        raise typer.Exit

@@ -13,8 +13,9 @@ import typer
 
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
-from experiments.cli.doctor import doctor
+from experiments.cli.doctor import doctor, print_version
 from experiments.cli.export import export
+from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -47,6 +48,7 @@ from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import guarded
+from experiments.upkeep.locks import at_work
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -61,15 +63,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(home, name="home")
 app.command()(doctor)
-
-
-def _print_version(request: bool) -> None:
-    if request:
-        from experiments.doctor import version_text
-
-        typer.echo(f"mmstudy {version_text()}")
-        raise typer.Exit
 
 
 @app.callback()
@@ -90,13 +85,14 @@ def _home(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
     check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
     context.obj = Home.choose(None if home is None else Path(home))
+    context.with_resource(at_work(context.obj, context.invoked_subcommand))
 
 
 @app.command("list")

@@ -48,7 +48,8 @@ def _subject(plan: AnyPlan) -> list[str]:
         ]
     assert plans_models(plan)
     request = plan.request
-    made = "" if request.place.exists else " (will be simulated first)"
+    missing = " (will be simulated first)" if request.place.simulated else " (on another machine; reports work without)"
+    made = "" if request.place.exists else missing
     lines = [f"corpus   {request.place.folder}{made}", f"{judged}{_chosen(plan)}{how}"]
     if study.preset:
         lines.append(f"preset   {study.preset}{_why_preset(request)}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from experiments.foreign.scores import judged_items
 from experiments.foreign.source import OwnTraining
+from experiments.relocation import shown
 from mmcore.record import Record
 from reports.numbers import counted, listing, percent
 from reports.records.origin import Foreign
@@ -81,7 +82,8 @@ def code_text(training: OwnTraining) -> str:
     known = (
         f"source {listing(source.files)}" if len(source.files) <= SHOWN else counted(len(source.files), "source file")
     )
-    return f"{what} (in {source.folder}; {known if source.files else 'no source file known, so changes go unnoticed'})"
+    known = known if source.files else "no source file known, so changes go unnoticed"
+    return f"{what} (in {shown(source.folder)}; {known})"
 
 
 SHOWN = 4

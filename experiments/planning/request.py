@@ -327,9 +327,12 @@ def _key(path: Path, folder: Path, options: Options, home: Home) -> str:
         return f"{path.stem}{corpus}-{hashlib.blake2b(said.encode(), digest_size=3).hexdigest()}"
 
     # Earlier versions named by whole paths. What they began goes on under its name, in the home or in a database.
-    whole = named(lambda path: str(path.resolve()))
-    database = options.storage or os.environ.get("MMSTUDY_STORAGE")
-    return whole if database or home.knows(whole) else named(home.place_of)
+    whole, now = named(lambda path: str(home.first_place_of(path))), named(home.place_of)
+    if options.storage or os.environ.get("MMSTUDY_STORAGE"):
+        return whole
+    # A home that was moved away from its studies goes on under the names that they had.
+    before = [named(lambda path, one=one: home.place_of(path, one)) for one in home.earlier]
+    return next((name for name in (whole, now, *before) if home.knows(name)), now)
 
 
 def variant(request: AnyRequest) -> str:

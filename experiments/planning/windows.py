@@ -14,7 +14,7 @@ from experiments.corpora import CorpusPlace
 from experiments.home import Home
 from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
-from mmcore.data.prepared import Prepared, store_path
+from mmcore.data.prepared import Aligned, read_index, store_path
 from mmcore.data.windows import all_stretches, cut_items, cut_text, lengths_of
 from mmcore.events import Note, OnEvent
 from mmcore.facts import Lengths
@@ -50,7 +50,7 @@ class Ruler:
 
     def __init__(self, place: CorpusPlace, schema: CorpusSchema, home: Home, on_event: OnEvent) -> None:
         self._place, self._schema, self._home, self._on_event = place, schema, home, on_event
-        self._stores: dict[str, Prepared] = {}
+        self._stores: dict[str, Aligned] = {}
 
     def lengths(self, config: DataConfig) -> Sequence[int]:
         """Steps that a window may cover, of each item and each of its stretches between gaps."""
@@ -66,10 +66,13 @@ class Ruler:
         warnings = [text for text in (cut_text(store, one) for one in windows) if text is not None]
         return Fit(lengths_of(store), window, cut_items(store, range(len(store.items)), window) or 0, tuple(warnings))
 
-    def _store(self, config: DataConfig) -> Prepared:
+    def _store(self, config: DataConfig) -> Aligned:
         content = self._place.content()
-        path = store_path(content or "", config, self._home.prepared)
+        path = store_path(content or "", config, self._place.stores(self._home))
         if path.name not in self._stores:
+            if self._place.elsewhere is not None:
+                self._stores[path.name] = read_index(path)
+                return self._stores[path.name]
             if not path.exists():
                 self._on_event(Note("preparing the corpus, since windows depend on the lengths of its items"))
             self._stores[path.name] = prepare(self._place.folder, config, self._home.make().prepared)

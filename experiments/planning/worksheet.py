@@ -84,7 +84,7 @@ class Worksheet:
         if self._content is None:
             return None
         try:
-            index = read_index(store_path(self._content, data, self._home.prepared))
+            index = read_index(store_path(self._content, data, self._place.stores(self._home)))
             by_name = {item.name: item.steps for item in index.items}
             return [by_name[item.name] for item in self._items]
         except (OSError, CorpusError, KeyError):

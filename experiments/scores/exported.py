@@ -14,6 +14,7 @@ import pandas as pd
 from experiments.scores.numbers import number_of
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
+from mmcore.files import read_bytes
 from mmcore.measures import MEASURES
 
 COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
@@ -95,7 +96,7 @@ def _whole(values: dict[str, object]) -> object:
 
 def _read(report: Path) -> dict[str, Any]:
     try:
-        content = json.loads(report.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(report).decode("utf-8"))
         assert isinstance(content["provenance"], dict)
         return content
     except (OSError, ValueError, KeyError, AssertionError) as problem:

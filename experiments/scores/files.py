@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import json
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError
+from mmcore.files import read_bytes, refuse_special
 
+MOST_BYTES = 1 << 30
+"""Of the text of a file of scores, once it is unpacked."""
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 """Endings that are read; each of the text formats also with ``.gz`` behind it."""
 
@@ -69,9 +74,12 @@ def _nearby(path: Path) -> str | None:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MOST_BYTES)
         if path.name.endswith(".gz"):
-            data = gzip.decompress(data)
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as whole:
+                data = whole.read(MOST_BYTES + 1)
+            if len(data) > MOST_BYTES:
+                raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes once it is unpacked", str(path))
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ScoresError(
@@ -183,6 +191,11 @@ def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def _parquet(path: Path) -> ScoreTable:
     try:
+        refuse_special(path)
+        with pq.ParquetFile(path, memory_map=False) as file:
+            cells = file.metadata.num_rows * file.metadata.num_columns
+        if cells > MOST_BYTES // 4:
+            raise OSError(errno.EFBIG, f"{cells:,} cells, where {MOST_BYTES // 4:,} are the limit", str(path))
         table = pd.read_parquet(path)
     except Exception as problem:  # pyarrow raises many kinds, all of which mean that the file is broken
         raise ScoresError(

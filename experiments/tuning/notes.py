@@ -14,9 +14,10 @@ import psutil
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmcore.config import Overrides
+from mmcore.errors import RecordError
 
 MLFLOW_RUN = "mlflow_run"
 """Attribute of searches and trials: the page of their run in MLflow."""
@@ -108,8 +109,22 @@ class TrialNotes(BaseModel):
 
 
 def notes_of(trial: optuna.Trial | FrozenTrial) -> TrialNotes:
-    """What is written down with a trial."""
-    return TrialNotes.model_validate(trial.user_attrs)
+    """What is written down with a trial.
+
+    Raises:
+        RecordError: something in it has a wrong type.
+    """
+    try:
+        return TrialNotes.model_validate(trial.user_attrs)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        raise RecordError(
+            f"'{'.'.join(map(str, first['loc']))}' in the notes of a trial cannot be understood",
+            expected=first["msg"],
+            found=repr(first["input"])[:60],
+            where=f"trial {trial.number} of a search",
+            next_step="Rename the storage of the search: it then starts again, and finished runs are reused",
+        ) from None
 
 
 def note(trial: optuna.Trial, notes: TrialNotes) -> None:

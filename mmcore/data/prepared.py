@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import orjson
@@ -141,6 +141,15 @@ class Index:
     schema: CorpusSchema
     items: tuple[PreparedItem, ...]
     shapes: Mapping[str, tuple[int, ...]]
+
+
+class Aligned(Protocol):
+    """Items on their grid: a store, or its index alone."""
+
+    @property
+    def schema(self) -> CorpusSchema: ...
+    @property
+    def items(self) -> tuple[PreparedItem, ...]: ...
 
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from mmcore.config import DataConfig, RunConfig
-from mmcore.data.prepared import Prepared, PreparedItem
+from mmcore.data.prepared import Aligned, PreparedItem
 from mmcore.facts import Lengths
 from mmcore.task import default_window
 
@@ -21,19 +21,19 @@ def stretches(item: PreparedItem) -> list[int]:
     return [high - low for low, high in pairwise([0, *item.breaks, item.steps])]
 
 
-def all_stretches(prepared: Prepared) -> list[int]:
+def all_stretches(prepared: Aligned) -> list[int]:
     """Those of all items."""
     return [length for item in prepared.items for length in stretches(item)]
 
 
-def window_of(config: DataConfig, prepared: Prepared) -> int:
+def window_of(config: DataConfig, prepared: Aligned) -> int:
     """The window in steps: as configured, else the default for this corpus."""
     if config.window is not None:
         return config.window
     return default_window(prepared.schema, lambda: all_stretches(prepared))
 
 
-def with_window(config: RunConfig, prepared: Prepared) -> RunConfig:
+def with_window(config: RunConfig, prepared: Aligned) -> RunConfig:
     """The config with a number for a window; itself where it has one."""
     if config.data.window is not None:
         return config
@@ -42,20 +42,20 @@ def with_window(config: RunConfig, prepared: Prepared) -> RunConfig:
 
 
 # Lengths and cuts ----------------------------------------------------------------------------------------------------
-def lengths_of(prepared: Prepared) -> Lengths:
+def lengths_of(prepared: Aligned) -> Lengths:
     """The lengths of a corpus's items."""
     steps = [item.steps for item in prepared.items if item.steps]
     return Lengths(len(steps), min(steps), float(median(steps)), max(steps))
 
 
-def cut_items(prepared: Prepared, items: Sequence[int], window: int) -> int | None:
+def cut_items(prepared: Aligned, items: Sequence[int], window: int) -> int | None:
     """How many of these items a window cuts; None where each step has a target, since cutting is harmless there."""
     if prepared.schema.targets.scope == "step":
         return None
     return sum(max(stretches(prepared.items[index])) > window for index in items)
 
 
-def cut_text(prepared: Prepared, window: int) -> str | None:
+def cut_text(prepared: Aligned, window: int) -> str | None:
     """A warning of items that a window cuts, with what to set; None where there are none."""
     cut = cut_items(prepared, range(len(prepared.items)), window)
     if not cut:

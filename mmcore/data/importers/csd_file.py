@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmcore.data.importers.sample import check_claim
+from mmcore.data.sources.special import refuse_no_file
 from mmcore.errors import CorpusError
 
 TORN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
@@ -65,6 +66,7 @@ def open_sequence(path: Path) -> Iterator[Sequence]:
     Raises:
         CorpusError: h5py is not installed, the file is torn or no HDF5, or has another structure.
     """
+    refuse_no_file(path)
     h5py = _h5py()
     with ExitStack() as stack:
         with reading(path):

@@ -5,9 +5,7 @@ What a header claims is checked before memory is taken: a few kilobytes of a com
 
 from __future__ import annotations
 
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -17,13 +15,11 @@ from typing import IO, Any
 import numpy as np
 
 from mmcore.data.importers.sample import check_claim
+from mmcore.data.sources.special import TORN, refuse_no_file
 from mmcore.errors import CorpusError
 
 ARCHIVE_LIMIT = 64 << 30
 """Bytes that all arrays of an archive may claim together."""
-
-_TORN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
-"""What zipfile and numpy raise for files that are torn, encrypted or something else."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class _reading:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, _TORN):
+        if isinstance(error, TORN):
             pickled = "allow_pickle" in str(error) or "Object arrays" in str(error)
             name = f" '{self._name}'" if self._name else ""
             raise CorpusError(
@@ -115,6 +111,8 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
         CorpusError: no such file, no array, Python objects, a header that does not fit its file, or claims above
             :data:`ARCHIVE_LIMIT`.
     """
+    if not path.is_dir():
+        refuse_no_file(path)
     arrays = [_of_file(file) for file in sorted(path.glob("*.npy"))] if path.is_dir() else list(_of_archive(path))
     if not arrays:
         raise CorpusError(
@@ -135,6 +133,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 
 
 def _of_file(path: Path) -> StoredArray:
+    refuse_no_file(path)
     with _reading(path, path.stem), path.open("rb") as file:
         shape, fortran, dtype = _header(file)
         left = path.stat().st_size - file.tell()

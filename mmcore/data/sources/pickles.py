@@ -22,6 +22,7 @@ import numpy as np
 
 from mmcore.data.sources.pickled_arrays import NAMES, Name, PickledArray, PickledType, array_of, code_of
 from mmcore.errors import CorpusError
+from mmcore.files import open_file
 
 SAFE_ROUTE = (
     "If you trust the file, load it with its own library in a sandbox, save the arrays with "
@@ -62,7 +63,7 @@ def read_pickle(path: Path, offset: int = 0) -> Any:
     """
     where = str(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             # The map stays open as long as an array looks into it.
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         for magic, kind in _OTHERS.items():

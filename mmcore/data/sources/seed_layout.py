@@ -15,8 +15,6 @@ N sequences, S steps, K tracks, P parameters.
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +22,7 @@ import numpy as np
 
 from mmcore.clock import TIME
 from mmcore.data.sources.folder import check_item_name
-from mmcore.data.sources.special import refuse_bomb
+from mmcore.data.sources.special import TORN, open_archive, refuse_bomb, refuse_no_file
 from mmcore.data.sources.tables import read_table
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenCorpus, WrittenFeature, WrittenModality, WrittenParameter
@@ -175,7 +173,7 @@ def layout_of(shape: tuple[int, ...], where: str) -> int:
 def _array(path: Path, what: str, required: bool = True) -> np.ndarray | None:
     refuse_bomb(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, open_archive(opened) as file:
             name = next((key for key in KEYS[what] if key in file.files), None)
             if name is None:
                 if not required:
@@ -194,7 +192,7 @@ def _array(path: Path, what: str, required: bool = True) -> np.ndarray | None:
                     next_step=f"Save it again as plain {'text: ids.astype(str)' if what == 'video ids' else 'numbers'}",
                     where=str(path),
                 ) from None
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, MemoryError) as error:
+    except (*TORN, MemoryError) as error:
         raise CorpusError("the file cannot be read as .npz", found=str(error)[:200], where=str(path)) from None
 
 
@@ -210,6 +208,7 @@ def _joined(sequences_NSKP: np.ndarray, masks_NS: np.ndarray) -> tuple[np.ndarra
 
 def _copy_features(path: Path, target: Path, header: list[str]) -> None:
     """Copy one .csv as .parquet; ``header`` is that of the modality, set by its first file."""
+    refuse_no_file(path)
     with path.open(newline="", encoding="utf-8-sig") as file:
         columns = [name for name in next(csv.reader(file), []) if name != TIME]
     if not header:

@@ -18,6 +18,7 @@ from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenCorpus
 from mmcore.errors import CorpusError
+from mmcore.files import open_file
 
 RATE = 50
 """Samples a second."""
@@ -117,7 +118,7 @@ def read_recordings(path: Path) -> Recordings:
             together.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             version = np.lib.format.read_magic(file)
             read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             shape, _, dtype = read_header[version](file)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
+
+from mmcore.data.sources.arrow_claims import RATIO, SMALL, refuse_arrow_bomb
 from mmcore.data.sources.table_files import unreadable
 from mmcore.errors import CorpusError
 from mmcore.files import refuse_special
 
-MOST_CELLS = 1 << 31
-"""Rows × columns of a table: 16 GiB of numbers."""
+TORN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, SyntaxError, zipfile.BadZipFile, zlib.error)
+"""What zipfile and numpy raise for archives and arrays that are torn, encrypted or something else."""
 _ARCHIVE_LIMIT = 64 << 30
-_SMALL = 1 << 30
-_RATIO = 200
-"""Bytes that come out of one byte of an archive; measured numbers rarely reach 10."""
 
 
 def refuse_no_file(path: Path) -> None:
@@ -33,19 +36,34 @@ def refuse_bomb(path: Path) -> None:
     """Let archives pass that unpack to something a machine can hold. Whatever is no archive is left to its reader.
 
     Raises:
-        CorpusError: its parts claim too much, by themselves or by the bytes that they are packed in.
+        CorpusError: its parts claim too much, by themselves or by the bytes that they are packed in; so do tables of
+            Arrow and Feather.
     """
     refuse_no_file(path)
+    refuse_arrow_bomb(path)
     try:
         with zipfile.ZipFile(path) as archive:
             claimed = sum(part.file_size for part in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError, RuntimeError, NotImplementedError):
         return
     packed = path.stat().st_size
-    if claimed > _ARCHIVE_LIMIT or (claimed > _SMALL and claimed > _RATIO * packed):
+    if claimed > _ARCHIVE_LIMIT or (claimed > SMALL and claimed > RATIO * packed):
         raise CorpusError(
-            f"an archive may unpack to at most {_ARCHIVE_LIMIT >> 30} GiB, and to {_RATIO} times its size",
+            f"an archive may unpack to at most {_ARCHIVE_LIMIT >> 30} GiB, and to {RATIO} times its size",
             found=f"{claimed / 2**30:,.1f} GiB from {packed:,} bytes",
             next_step="If that is its true content, save it as .npy files",
             where=str(path),
         )
+
+
+def open_archive(file: BinaryIO) -> np.lib.npyio.NpzFile:
+    """The arrays of an .npz archive, without unpickling. The caller closes its file: numpy leaves its own open where
+    the archive is torn.
+
+    Raises:
+        zipfile.BadZipFile and others of :data:`TORN`: it is torn, or something else, such as an .npy file.
+    """
+    found = np.load(file, allow_pickle=False)
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise zipfile.BadZipFile("one array, as numpy.save writes it, in place of an archive")
+    return found

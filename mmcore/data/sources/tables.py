@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmcore.clock import Clock
+from mmcore.data.sources.arrow_claims import refuse_arrow_bomb, refuse_claims
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.csv_file import check_columns, no_number, read_csv
 from mmcore.data.sources.problems import Tell, different, stop
-from mmcore.data.sources.special import MOST_CELLS, refuse_no_file
+from mmcore.data.sources.special import refuse_no_file
 from mmcore.data.sources.table_files import no_utf8, unreadable
 from mmcore.errors import CorpusError
 from mmcore.names import nfc
@@ -116,17 +117,6 @@ def _no_utf8(path: Path) -> CorpusError:
     return CorpusError("the file must be UTF-8 text", next_step="Write the file again", where=str(path))
 
 
-def _refuse_claims(path: Path, rows: int, columns: int) -> None:
-    """A few kilobytes of a compressed file can claim more rows than any machine holds."""
-    if rows * columns > MOST_CELLS:
-        raise CorpusError(
-            f"a table may have at most {MOST_CELLS:,} cells",
-            found=f"{rows:,} rows of {columns:,} columns",
-            next_step="Divide the item, or write the file again",
-            where=str(path),
-        )
-
-
 def _read_arrow(
     path: Path, wanted: Sequence[str], classes: Mapping[str, ClassNames], tell: Tell
 ) -> tuple[list[str], list[np.ndarray]]:
@@ -134,7 +124,10 @@ def _read_arrow(
     if path.suffix == ".feather":
         from pyarrow import feather
 
+        refuse_arrow_bomb(path)
         table: Any = feather.read_table(path, memory_map=False)
+        # pyarrow trusts the buffers of a file: offsets that lead out of them would end the process.
+        table.validate(full=True)
         written = list(table.column_names)
         names = [nfc(name) for name in written]
         there = check_columns(path, names, wanted, tell)
@@ -143,7 +136,8 @@ def _read_arrow(
             written = list(file.schema_arrow.names)
             names = [nfc(name) for name in written]
             there = check_columns(path, names, wanted, tell)
-            _refuse_claims(path, file.metadata.num_rows, len(there))
+            rows = file.metadata.num_rows
+            refuse_claims(path, rows, len(there), path.stat().st_size, 4 * rows * len(there))
             table = file.read(columns=[written[names.index(name)] for name in there], use_threads=False)
     columns = {
         name: _column(path, name, table.column(written[names.index(name)]), classes.get(name), tell) for name in there

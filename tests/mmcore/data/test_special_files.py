@@ -13,13 +13,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from mmcore.config import DataConfig
 from mmcore.data.checking import check_corpus
 from mmcore.data.guess.raw import read_raw
+from mmcore.data.importers.arrow_files import opened
+from mmcore.data.importers.csd_file import open_sequence
+from mmcore.data.importers.stored import open_arrays
+from mmcore.data.lengths import _rows
 from mmcore.data.prepare import prepare
 from mmcore.data.sources.folder import content_key, read_items, read_schema
+from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.seed_layout import read_sequences
+from mmcore.data.sources.smartwatch import read_recordings
 from mmcore.data.sources.tables import read_table
 from mmcore.errors import CorpusError
 
@@ -138,7 +145,7 @@ def test_a_header_that_claims_more_than_its_file_holds_is_refused(tmp_path: Path
 
 def test_a_parquet_file_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(pa.table({"time": np.zeros(1000), "x": np.zeros(1000)}), tmp_path / "a.parquet")
-    monkeypatch.setattr("mmcore.data.sources.tables.MOST_CELLS", 1999)
+    monkeypatch.setattr("mmcore.data.sources.arrow_claims.MOST_CELLS", 1999)
     with pytest.raises(CorpusError, match="at most 1,999 cells; found 1,000 rows of 2 columns"):
         read_table(tmp_path / "a.parquet", ["x"], ["time"])
 
@@ -158,3 +165,111 @@ def test_nanoseconds_as_whole_numbers_are_read_and_told_of(write_tiny: Write, tm
     table = read_table(tmp_path / "a.parquet", ["x"], ["time"])
     assert table.time_T is not None
     assert np.allclose(np.diff(table.time_T), 1e8)
+
+
+def _sequence(path: Path) -> None:
+    with open_sequence(path):
+        pass
+
+
+def _batches(path: Path) -> None:
+    with opened(path) as (_, batches):
+        list(batches)
+
+
+@pytest.mark.parametrize("read", [read_pickle, read_recordings, _sequence, open_arrays, _batches])
+def test_no_importer_waits(tmp_path: Path, special: Callable[[Path], None], read: Callable[[Path], object]) -> None:
+    special(tmp_path / "a.file")
+    with pytest.raises(CorpusError, match=r"instead of a file|a FIFO|a device"):
+        read(tmp_path / "a.file")
+
+
+def bomb(path: Path, rows: int, *, stream: bool = False, text: bool = False) -> Path:
+    """A few kilobytes of a compressed table that come to ``8 * rows`` bytes or more."""
+    cells = pa.array(["x" * 4096]).take(pa.array(np.zeros(rows // 512, np.int64))) if text else pa.nulls(0)
+    table = pa.table({"x": cells if text else pa.array(np.zeros(rows))})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, table.schema, options=options) as out:
+        out.write_table(table)
+    assert path.stat().st_size < 500_000
+    return path
+
+
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule at a hundredth of its size, so that a test need not make gigabytes first."""
+    monkeypatch.setattr("mmcore.data.sources.arrow_claims.SMALL", 10 << 20)
+
+
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_arrow_bombs_are_refused_before_they_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool, text: bool
+) -> None:
+    path = bomb(tmp_path / "a.feather", 5_000_000, stream=stream, text=text)
+    before = pa.total_allocated_bytes()
+    pool = pa.default_memory_pool().max_memory() or 0
+    for read in (read_raw, lambda one: read_table(one, ["x"]), _batches):
+        with pytest.raises(CorpusError, match="a table may unpack to") as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+    assert pa.total_allocated_bytes() == before
+    assert (pa.default_memory_pool().max_memory() or 0) == pool, "nothing was unpacked"
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_a_batch_that_is_named_a_thousand_times_counts_a_thousand_times(tmp_path: Path) -> None:
+    """The footer of a file may name one batch again and again, as overlapping parts of a zip archive do."""
+    path = tmp_path / "a.arrow"
+    table = pa.table({"x": pa.array(np.zeros(10_000))})
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as out:
+        for _ in range(1000):
+            out.write_table(table)
+    whole = path.read_bytes()
+    with pytest.raises(CorpusError, match="a table may unpack to"):
+        read_raw(path.rename(tmp_path / "a.feather"))
+    assert len(whole) < 500_000
+
+
+def test_tables_of_numbers_pass_however_they_are_packed(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": np.arange(2000.0), "c": ["a", "b"] * 1000, "d": pd.Categorical(["u", "v"] * 1000)})
+    for compression in ("uncompressed", "lz4", "zstd"):
+        feather.write_feather(frame, str(tmp_path / "a.feather"), compression=compression)
+        assert len(read_raw(tmp_path / "a.feather").frame) == 2000
+        assert read_table(tmp_path / "a.feather", ["x"]).values_TF[7, 0] == 7
+        assert _rows(tmp_path / "a.feather") == 2000
+    frame.iloc[:0].to_feather(tmp_path / "a.feather")
+    assert len(read_raw(tmp_path / "a.feather").frame) == 0
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_equal_values_of_a_parquet_file_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": pa.array(np.zeros(5_000_000))}), tmp_path / "a.parquet", compression="zstd")
+    for read in (read_raw, lambda path: read_table(path, ["x"])):
+        with pytest.raises(CorpusError, match="a table may unpack to"):
+            read(tmp_path / "a.parquet")
+
+
+def test_offsets_out_of_their_buffer_are_refused_and_end_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.feather"
+    feather.write_feather(pd.DataFrame({"kind": ["a", "b"] * 20}), str(path), compression="uncompressed")
+    whole, offsets = path.read_bytes(), [np.arange(41, dtype=f"<i{size}").tobytes() for size in (4, 8)]
+    (at, known) = next((whole.index(one), one) for one in offsets if one in whole)
+    size = len(known) // 41
+    forged = known[:-size] + (2**30).to_bytes(size, "little")
+    path.write_bytes(whole[:at] + forged + whole[at + len(known) :])
+    for read in (read_raw, lambda one: read_table(one, ["kind"], labels={"kind": ("a", "b")}), _batches):
+        with pytest.raises(CorpusError):
+            read(path)
+
+
+def test_an_array_in_the_place_of_an_archive_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3.0))
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="in place of an archive"):
+        read_raw(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="in place of an archive"):
+        read_sequences(tmp_path / "a.npz")
+    with pytest.raises(CorpusError, match="zip"):
+        open_arrays(tmp_path / "a.npz")

@@ -1,0 +1,1 @@
+"""Looking after a home: what is wrong in it, and moving it to another place."""

@@ -1,0 +1,88 @@
+"""The runs of a home: records, what was left beside them, and answers of analyses."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from experiments.examine import is_torn
+from experiments.home import Home
+from experiments.records import ANSWERS, LOCK, read_record
+from experiments.upkeep.findings import Finding, entries, leftovers, of_system, read
+from experiments.upkeep.locks import is_held
+from mmcore.answers.answer import parse_answer
+from mmcore.files import BrokenFile, read_bytes, read_kept
+from mmcore.frozen import Number
+
+_NAME = re.compile(r"[0-9a-f]{32}")
+_HISTORY: TypeAdapter[Any] = TypeAdapter(list[dict[str, Number]])
+_OBJECT: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
+
+
+def check_runs(home: Home) -> Iterator[Finding | int]:
+    """Everything in the folders of runs; a number for each run that was looked at: 1 where it is being trained now."""
+    for folder in entries(home.runs):
+        if not folder.is_dir() or not _NAME.fullmatch(folder.name):
+            yield Finding(
+                "leftover" if ".broken-" in folder.name else "broken", folder,
+                "the folder of a run is named by 32 hexadecimal digits", None,
+                "Move it away: no command reads it",
+            )  # fmt: skip
+            continue
+        if is_held(folder / LOCK):
+            yield 1
+            continue
+        yield 0
+        try:
+            yield from _check_run(folder)
+        except OSError as problem:
+            yield of_system(problem, folder)
+
+
+def _check_run(folder: Path) -> Iterator[Finding]:
+    yield from read(lambda: read_record(folder), folder / "record.json")
+    for name, kind, step in (
+        (
+            "history.json",
+            _HISTORY,
+            "Remove it: the record has the epochs of a finished run, and other runs write it again",
+        ),
+        ("config.json", _OBJECT, "The record holds the config, too: remove this file"),
+        ("normalisation.json", _OBJECT, "Remove the run's folder, and train it again with mmstudy run STUDY"),
+    ):
+        if (folder / name).exists():
+            yield from read(lambda p=folder / name, k=kind, s=step: read_kept(p, k, p.name, s), folder / name)
+    for path in entries(folder / "checkpoints"):
+        if path.suffix == ".pt" and not zipfile.is_zipfile(path):
+            yield Finding(
+                "broken", path, "a checkpoint must be a whole file", "torn bytes",
+                "Remove it: mmstudy run STUDY trains on from an earlier epoch; analyses of this run need it"
+                if path.name != "best.pt" else "Remove the run's folder, and train it again with mmstudy run STUDY",
+            )  # fmt: skip
+    for path in entries(folder / ANSWERS):
+        if path.suffix == ".json" and not path.name.startswith("."):
+            yield from read(lambda p=path: _read_answer(p), path)
+    for place in (folder, folder / "checkpoints", folder / ANSWERS):
+        yield from leftovers(place, ".*.tmp", "*.old")
+
+
+def _read_answer(path: Path) -> None:
+    step = "mmstudy analyse STUDY sets it aside and makes the answer again"
+    if is_torn(path):
+        raise BrokenFile("an answer must be whole JSON", path, expected=None, found="a torn file", next_step=step)
+    text = read_bytes(path)
+    kind = orjson.loads(text).get("kind")
+    if kind not in ("gates", "attention", "coalitions", "corruption", "errors"):
+        raise BrokenFile("an answer must name its analysis", path, expected=None, found=repr(kind)[:40], next_step=step)
+    try:
+        parse_answer(kind, text)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        rule = f"'{'.'.join(map(str, first['loc']))}' of an answer cannot be understood"
+        raise BrokenFile(rule, path, expected=None, found=first["msg"], next_step=step) from None
