@@ -303,12 +303,13 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
                     display.finished(label, f"{kinds}: {status}", status == "failed", arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
-                case GivenUp(_, deaths, log):
+                case Lost():
+                    display.say(f"{label}: {message.text}; trying again")
+                case GivenUp():
                     failed += 1
-                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)
+                    display.finished(label, f"not analysed: {message.text}", True, arm)
 
+        pool.say = display.say
         pool.run(jobs, on_message)
     return failed
 

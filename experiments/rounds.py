@@ -82,6 +82,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:
+        pool.say = display.say
         how.prepare()
         display.begin(TRAIN)
 
@@ -104,10 +105,10 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     reused = record.reused_from(request.study.name)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
-                case GivenUp(fingerprint, deaths, log):
-                    record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
+                case Lost():
+                    display.say(f"{label}: {message.text}; resuming")
+                case GivenUp(fingerprint):
+                    record = give_up(run, request, home, message.text)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
                     display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 

@@ -14,6 +14,9 @@ from mmcore.errors import LaunchError
 
 AnyPool: TypeAlias = Pool[Any]
 
+_MOST_SLURM_WORKERS = 64
+"""Where the launcher file does not say how many."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -22,7 +25,8 @@ class Share:
     Args:
         workers: how many.
         threads: CPU threads of each.
-        gpus: CUDA devices of this machine to deal out among them; 0: leave the environment as it is.
+        gpus: CUDA devices of this machine to deal out among them; 0: leave the environment as it is. On Slurm: graphics
+            cards of each worker, where the launcher file does not say.
     """
 
     workers: int
@@ -39,7 +43,10 @@ def share(engine: Engine, runs: int, workers: int | None, device: str, threads: 
     match engine:
         case LocalEngine():
             return Share(*share_of_cores(runs, workers, device, threads))
-        case RayEngine() | SlurmEngine():
+        case SlurmEngine():
+            count = workers or engine.workers or _MOST_SLURM_WORKERS
+            return Share(max(1, min(count, runs)), threads or 1, int(device == "cuda"))
+        case RayEngine():
             raise LaunchError(f"runs cannot be trained on {engine.kind} yet")
 
 
@@ -59,5 +66,9 @@ def open_pool(
     match engine:
         case LocalEngine():
             return LocalPool(share.workers, share.threads, home.logs, share.gpus, busy, foreign)
-        case RayEngine() | SlurmEngine():
+        case SlurmEngine():
+            from experiments.launchers.slurm.pool import SlurmPool
+
+            return SlurmPool(engine, share.workers, share.threads, share.gpus, home.logs, busy, foreign)
+        case RayEngine():
             raise LaunchError(f"runs cannot be trained on {engine.kind} yet")

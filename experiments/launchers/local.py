@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.launchers.messages import Job, Stop, encode
-from experiments.launchers.pool import Death, Pool
+from experiments.launchers.pool import Death, Pool, tail
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -41,7 +41,7 @@ class _Worker:
         """Its exit code, and the end of its log."""
         code = self.process.wait()
         self.shut()
-        return Death(code, str(self.log), _tail(self.log))
+        return Death(code, str(self.log), tail(self.log))
 
     def shut(self) -> None:
         """Close our end of its standard input."""
@@ -142,14 +142,6 @@ def _code_root() -> Path:
     import experiments
 
     return Path(experiments.__file__).resolve().parent.parent
-
-
-def _tail(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "none"
-    return " / ".join(lines[-2:]) if lines else "none"
 
 
 def share_of_cores(runs: int, workers: int | None, device: str, threads: int | None = None) -> tuple[int, int, int]:

@@ -328,11 +328,11 @@ class Tuner:
                         self._end(each, TrialState.FAIL, why=record.why, record=record)
                     else:
                         self._advance(each)
-            case Lost(_, deaths, code):
-                self.display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
-            case GivenUp(name, deaths, log):
+            case Lost():
+                self.display.say(f"{label}: {message.text}; resuming")
+            case GivenUp(name):
                 for each in self.by_run.pop(name):
-                    self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")
+                    self._end(each, TrialState.FAIL, why=message.text)
 
     def _look(self, name: str, row: Row | None = None) -> None:
         """An epoch of a first repeat, for each trial that has this run; pruned trials end here.
