@@ -17,4 +17,4 @@ class TestSlurm(LauncherContract):
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls, slurm_cluster: SlurmCluster) -> Engine:
-        return SlurmEngine()
+        return SlurmEngine(workers=2)

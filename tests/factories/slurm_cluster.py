@@ -137,8 +137,8 @@ class SlurmCluster:
             with contextlib.suppress(subprocess.CalledProcessError):
                 if holds():
                     return
-            alive = all(process.poll() is None for process in self._processes)
-            assert alive and time.monotonic() < end, (self.folder / "daemons.log").read_text(errors="replace")[-2000:]
+            alive = time.monotonic() < end and all(process.poll() is None for process in self._processes)
+            assert alive, (self.folder / "daemons.log").read_text(errors="replace")[-2000:]
             time.sleep(0.1)
 
 

@@ -22,6 +22,12 @@ _VERDICT_SECONDS = 3.0
 
 _KILLED = -9
 
+_IN_WORDS = {
+    "PartitionTimeLimit": ": the partition's time limit is below the setting minutes",
+    "PartitionNodeLimit": ": the partition does not give that many nodes",
+    "BadConstraints": ": no node has what is asked for",
+}
+
 
 @dataclass(eq=False)
 class Worker:
@@ -108,7 +114,17 @@ class Places:
         ]
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Ask Slurm, then begin to listen.
+
+        Raises:
+            LaunchError: Slurm says that it can never start these tasks.
+        """
+        for _ in range(5):
+            self._ask()
+            # A task gets its reason when Slurm first tries to place it.
+            if not any(place.state.waits and place.state.reason == "None" for place in self.open):
+                break
+            time.sleep(0.25)
         for thread in self._threads:
             thread.start()
 
@@ -271,6 +287,6 @@ class Places:
         if waiting and all(place.state.never for place in waiting) and not any(place.state.runs for place in places):
             raise LaunchError(
                 "Slurm can never start the workers",
-                found=f"Slurm's reason is {waiting[0].state.reason}",
+                found=f"Slurm's reason is {waiting[0].state.reason}{_IN_WORDS.get(waiting[0].state.reason, '')}",
                 next_step="Change partition, account, minutes, resources or options in the launcher file",
             )

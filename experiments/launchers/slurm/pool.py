@@ -71,10 +71,10 @@ class SlurmPool(Pool[Worker]):
         self._places = Places(self._folder, self._inbox, engine.minutes, min(BEAT_SECONDS, stale / 4))
         try:
             self._submit(workers)
+            self._places.start()
         except BaseException:
             self.close()
             raise
-        self._places.start()
 
     def run(
         self, jobs: Iterable[Job], on_message: Callable[[Message], None], more: Callable[[], bool] | None = None
@@ -108,15 +108,29 @@ class SlurmPool(Pool[Worker]):
             worker = places.joined.get()
             if worker.fate is None:
                 self._workers.append(worker)
-        self._refill(places.open)
-        self._give_back(places.open)
-        self._remark(places.open)
+        self._replace_those_put_back(places.open)
+        needed = [place for place in places.open if not place.released]
+        self._refill(needed)
+        self._give_back(needed)
+        self._remark(needed)
 
     def _lost(self, worker: Worker, deaths: dict[str, int], on_message: Callable[[Message], None]) -> None:
         # Another one joins in its place once Slurm has started it.
         if worker in self._workers:
             self._workers.remove(worker)
         super()._lost(worker, deaths, on_message)
+
+    def _replace_those_put_back(self, places: list[Place]) -> None:
+        """Slurm lets a task that it has put back into the queue wait for two minutes; a new one can start at once."""
+        back = [
+            place
+            for place in places
+            if place.starts and place.worker is None and place.state.waits and not place.released
+        ]
+        for place in back:
+            place.released = True
+        if back:
+            cancel([place.task for place in back])
 
     def _refill(self, places: list[Place]) -> None:
         """Submit workers in the place of those that are gone, while there is work for them."""

@@ -1,7 +1,7 @@
 """How driver and workers speak over a shared folder: lines appended to files, and a sign of life of the driver.
 
 Compute nodes often cannot reach the machine of the driver by network, but they share the home with it. Each file has
-one writer. A reader opens it anew each time, since NFS looks for news when a file is opened, and takes whole lines only.
+one writer. A reader takes whole lines only, and opens the file anew each time: NFS looks for news when one is opened.
 Imports nothing but the standard library: a node starts with it.
 """
 

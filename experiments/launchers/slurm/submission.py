@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import os
 import shlex
@@ -62,7 +64,9 @@ def submit(
     try:
         executor = SlurmExecutor(folder / "submitit")
         executor.update_parameters(**_parameters(engine, folder, threads, gpus, len(numbers)))
-        jobs = executor.map_array(command, numbers)
+        # submitit prints what sbatch says; it is in the error too.
+        with contextlib.redirect_stderr(io.StringIO()):
+            jobs = executor.map_array(command, numbers)
     except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, OSError) as error:
         raise refused(str(error)) from None
     return [job.job_id for job in jobs]
