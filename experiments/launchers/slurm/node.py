@@ -34,7 +34,7 @@ class _Node:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stale = stale
         self._pulse = Pulse(call, stale)
-        self._told = ""
+        self._reason = ""
         self._writing = threading.Lock()
         (self._folder / IN).touch()
         self._out = Sender(self._folder / OUT)
@@ -59,16 +59,16 @@ class _Node:
         for line in self._process.stdout:
             self._send(line)
         code = self._process.wait()
-        told = self._told or ("ended by SIGTERM" if code == -signal.SIGTERM else "")
-        self._say({"code": code, "told": told})
-        return 0 if told else code
+        reason = self._reason or ("ended by SIGTERM" if code == -signal.SIGTERM else "")
+        self._say({"code": code, "reason": reason})
+        return 0 if reason else code
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         self._end("ended by SIGTERM")
 
     def _end(self, why: str) -> None:
         """End the worker: what it was doing is resumed from its last checkpoint."""
-        self._told = self._told or why
+        self._reason = self._reason or why
         with contextlib.suppress(OSError):
             self._process.terminate()
         threading.Timer(5.0, self._process.kill).start()

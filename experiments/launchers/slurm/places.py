@@ -40,7 +40,7 @@ class Worker:
     job: Job | None = None
     served: bool = False
     code: int | None = None
-    told: str | None = None  # why its node ended it; empty: it ended by itself; None: its node has not said
+    reason: str | None = None  # why its node ended it; empty: it ended by itself; None: its node has not said
     silent_since: float | None = None  # since when its node, or Slurm, says that it does not run
     epochs: bool = False  # an epoch ended here, so that another start gets further
     idle_since: float = field(default_factory=time.monotonic)
@@ -153,7 +153,7 @@ class Places:
         self._beat_seconds = float("inf")
         self._beat.close()
         end = time.monotonic() + seconds
-        while any(place.worker is not None and place.worker.told is None for place in self.open):
+        while any(place.worker is not None and place.worker.reason is None for place in self.open):
             if time.monotonic() > end or not self._threads[0].is_alive():
                 break
             time.sleep(0.05)
@@ -213,23 +213,23 @@ class Places:
                 continue
             words = json.loads(line)["node"]
             if "code" in words:
-                worker.code, worker.told = words["code"], words["told"]
+                worker.code, worker.reason = words["code"], words["reason"]
 
     def _judge(self, place: Place, worker: Worker) -> None:
         """Whether a worker is dead. Slurm gets a moment to say why, and its last lines to arrive."""
-        if worker.told is None and place.state.runs:
+        if worker.reason is None and place.state.runs:
             worker.silent_since = None
             return
-        by_itself = worker.told == "" and worker.code != _KILLED
+        by_itself = worker.reason == "" and worker.code != _KILLED
         if worker.silent_since is None:
             worker.silent_since = time.monotonic()
             if not by_itself:
                 self._ask_soon()
         waited = time.monotonic() - worker.silent_since
-        known = worker.told is not None and self._asked > worker.silent_since and not place.state.runs
+        known = worker.reason is not None and self._asked > worker.silent_since and not place.state.runs
         if by_itself or known or waited > _VERDICT_SECONDS:
             self._dies(place, worker)
-        elif worker.told is not None:
+        elif worker.reason is not None:
             self._ask_soon()
 
     def _dies(self, place: Place, worker: Worker, restarted: bool = False) -> None:
@@ -237,10 +237,10 @@ class Places:
         why = "put back into the queue by Slurm" if restarted else state.why
         if restarted:
             blamed = False
-        elif worker.told == "":
+        elif worker.reason == "":
             blamed, why = True, why if state.state == "OUT_OF_MEMORY" else ""
-        elif worker.told is not None:
-            blamed, why = state.state == "OUT_OF_MEMORY", why or worker.told
+        elif worker.reason is not None:
+            blamed, why = state.state == "OUT_OF_MEMORY", why or worker.reason
         else:
             blamed, why = state.blames_job, why or "its node says nothing more"
         if state.state == "TIMEOUT" and worker.job is not None and not worker.epochs:
@@ -251,7 +251,7 @@ class Places:
         if place.worker is worker:
             place.worker = None
             # Slurm starts a task again only if it was Slurm that ended it.
-            place.over = not restarted and (worker.told == "" or state.over)
+            place.over = not restarted and (worker.reason == "" or state.over)
         self._inbox.put((worker, None))
 
     # Slurm -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def check_settings(engine: SlurmEngine, gpus: int) -> None:
             found=f"{wanted:g}",
             next_step="Ask for a share in your cluster's own words, e.g. gpus: 0 and options: {gres: 'shard:1'}",
         )
-    for name, value in engine.options.items():
+    for name in engine.options:
         plain = name.replace("_", "-")
         if plain in _OURS:
             raise LaunchError(f"mmstudy sets the sbatch option '{plain}' itself", next_step="Remove it from options")
@@ -100,11 +101,14 @@ def check_settings(engine: SlurmEngine, gpus: int) -> None:
                 f"the sbatch option '{plain}' has a setting of its own",
                 next_step=f"Set {_SETTINGS[plain]} instead of options.{name}",
             )
-        if not plain.replace("-", "").isalnum() or any(ord(letter) < 32 for letter in value):
+        if re.fullmatch("[a-z][a-z0-9-]*", plain) is None:
             raise LaunchError(
-                "an option of sbatch is a long name without dashes in front, and a value of one line",
-                found=f"{name}: {value}"[:80],
+                "an option of sbatch is a long name without dashes in front", found=name[:80], where="options"
             )
+    named = {"partition": engine.partition, "account": engine.account, "qos": engine.qos, **engine.options}
+    for name, value in named.items():
+        if any(ord(letter) < 32 for letter in value or ""):
+            raise LaunchError("a setting of Slurm's is one line", found=repr(value)[:80], where=name)
 
 
 def _parameters(engine: SlurmEngine, folder: Path, threads: int, gpus: int, tasks: int) -> dict[str, Any]:
