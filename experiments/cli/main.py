@@ -14,6 +14,7 @@ import typer
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor
+from experiments.cli.export import export
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -34,6 +35,7 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.predict import predict
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
@@ -285,6 +287,8 @@ def check(
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
+app.command()(predict)
+app.command()(export)
 
 
 @app.command()

@@ -136,25 +136,28 @@ def plans_training_code(todo: AnyPlan) -> TypeIs[Plan[ForeignConfig]]:
 
 
 @overload
-def plan(request: Request[RunConfig], home: Home) -> Plan[RunConfig]: ...
+def plan(request: Request[RunConfig], home: Home, estimator: Estimator | None = None) -> Plan[RunConfig]: ...
 @overload
-def plan(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]: ...
+def plan(request: Request[ForeignConfig], home: Home, estimator: None = None) -> Plan[ForeignConfig]: ...
 @overload
-def plan(request: AnyRequest, home: Home) -> AnyPlan: ...
-def plan(request: AnyRequest, home: Home) -> AnyPlan:
+def plan(request: AnyRequest, home: Home, estimator: Estimator | None = None) -> AnyPlan: ...
+def plan(request: AnyRequest, home: Home, estimator: Estimator | None = None) -> AnyPlan:
     """Compare a study with the records in the home, and plan the missing runs.
+
+    Args:
+        estimator: of times, for a study whose models mmstudy trains; None: of this machine.
 
     Raises:
         RecordError: this user may not read a record, or it has another format; in a sequential study also where a
             record is broken or records cannot be mixed.
     """
     if trains_itself(request):
-        return _of_models(request, home)
+        return _of_models(request, home, estimator)
     assert has_runner(request)
     return _of_training_code(request, home)
 
 
-def _of_models(request: Request, home: Home) -> Plan:
+def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Plan:
     study = request.study
     runs: list[PlannedRun] = []
     records: list[tuple[RunConfig, Head | None]] = []
@@ -171,7 +174,7 @@ def _of_models(request: Request, home: Home) -> Plan:
     options = request.options
     of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
     workers, threads = of_each.workers, of_each.threads
-    estimator = estimator_of(request, home, threads, workers)
+    estimator = estimator or estimator_of(request, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)
     estimated = _estimated(runs, request, home, estimator)
