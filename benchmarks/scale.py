@@ -120,7 +120,7 @@ def _power(sizes: Sequence[int], seconds: Sequence[float]) -> str:
     return f"{math.log(seconds[-1] / seconds[0]) / math.log(sizes[-1] / sizes[0]):.2f}"
 
 
-# Nodes that only pretend -----------------------------------------------------------------------------------------------
+# Nodes that only pretend ---------------------------------------------------------------------------------------------
 @dataclass(eq=False)
 class _Node:
     """A worker that says at once all that a worker says in the course of a run; one in fifty dies of it."""
