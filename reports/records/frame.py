@@ -117,7 +117,7 @@ class StudyResults:
             known[table] = table(self)
         return known[table]
 
-    @property
+    @cached_property
     def drawn(self) -> Drawn:
         """How the test side came about; ``each_repeat`` where nothing is finished."""
         if self.foreign is not None:
