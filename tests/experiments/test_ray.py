@@ -138,14 +138,14 @@ class TestRayPool(LauncherContract):
             pool.say = said.append
             with pytest.raises(LaunchError) as caught:
                 pool.run(jobs, hear)
+        assert "no node of the Ray cluster can serve a run, for 3 seconds" in caught.value.message
+        assert "1 GPUs" in caught.value.message
         assert said == [
             "the Ray cluster has room for 1 worker on 1 node",
             "the Ray cluster has room for 2 workers on 2 nodes",
             "the Ray cluster has room for 1 worker on 1 node",
             "no node is left that can serve a run; waiting 3 s for one",
         ]
-        assert "no node of the Ray cluster can serve a run, for 3 seconds" in caught.value.message
-        assert "1 GPUs" in caught.value.message
         assert not nodes
         first, second = (job.fingerprint for job in jobs)
         kinds = [(type(message), message.fingerprint) for message in heard]
