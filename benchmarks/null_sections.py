@@ -6,8 +6,7 @@
 Each study is made up: its scores, and what probes would have measured, are chance alone: every claim is false. The
 section is then made as a report makes it, and its words are read. A rate above 5 % by more than two standard errors
 ends the command with exit code 1. With overlapping splits all numbers of a study share a term with correlation
-n_test / (n_test + n_train) = 1/4, as Nadeau & Bengio 2003 assume; where all repeats have the same test items there is
-none.
+n_test / (n_test + n_train) = 1/4, as Nadeau & Bengio 2003 assume; where all repeats test the same items, there is none.
 
 R repeats, S subsets of M modalities.
 """
@@ -54,7 +53,8 @@ from mmcore.measures import parse_metric
 from mmcore.record import Run
 from mmcore.seeding import generator
 from reports.model.section import Section
-from reports.records.frame import SCORE_COLUMNS, StudyResults, tidy
+from reports.records import long
+from reports.records.frame import StudyResults, tidy
 from reports.sections.attention import section as attention
 from reports.sections.attention.estimates import MEASURES
 from reports.sections.corruption import section as corruption
@@ -122,7 +122,7 @@ def results_of(study: ResolvedStudy, chance: Chance, drawn: Drawn) -> StudyResul
     return replace(
         empty,
         runs=runs,
-        scores=pd.DataFrame(rows, columns=list(SCORE_COLUMNS)),
+        scores=pd.DataFrame(rows, columns=list(long.SCORE_COLUMNS)),
         baselines=pd.DataFrame(baselines),
         corpus=corpus,
     )

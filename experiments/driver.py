@@ -319,10 +319,11 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     display.finished(label, f"{kinds}: {status}", status == "failed", arm)
                 case Lost():
                     display.say(f"{label}: {message.text}; trying again")
-                case GivenUp(_, deaths, log):
+                case GivenUp():
                     failed += 1
-                    display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)
+                    display.finished(label, f"not analysed: {message.text}", True, arm)
 
+        pool.say = display.say
         pool.run(jobs, on_message)
     return failed
 

@@ -9,6 +9,7 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from statistics import fmean, stdev
 
 from experiments.analyses import answers
@@ -39,17 +40,20 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     request = todo.request
     with _without_collection():
         records = _records(todo, home)
-        if not records:
+        first = next(records, None)
+        if first is None:
             raise RecordError(
                 f"study '{request.study.name}' has no finished run yet",
                 where=str(home.runs),
                 next_step=f"Start it: {rebuild_command(request, home, 'run')}",
             )
+        records = chain([first], records)
         quality, foreign = _quality(request, home) if trains_itself(request) else (), None
         if has_runner(request):
-            records, foreign = judged(records, request.study, request.training)
+            known, foreign = judged([*records], request.study, request.training)
+            records = iter(known)
+        # One after the other: thousands of whole records would not fit into memory.
         results = tidy(request.study, records, quality, _origin(request, home), foreign)
-        del records
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
     if not request.searches:
@@ -59,14 +63,14 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     return replace(results, search=with_importances(request, home))
 
 
-def _records(todo: AnyPlan, home: Home) -> list[Record]:
-    found = []
-    for run in todo.runs:
+def _records(todo: AnyPlan, home: Home) -> Iterator[Record]:
+    """The records that are there, in the order of arms and repeats."""
+    order = {arm.name: number for number, arm in enumerate(todo.request.study.arms)}
+    for run in sorted(todo.runs, key=lambda run: (order[run.arm], run.repeat)):
         record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
         if record is not None:
             # One training may serve arms of several names; here it is the arm of this study.
-            found.append(replace(record, arm=run.arm))
-    return found
+            yield replace(record, arm=run.arm)
 
 
 @contextlib.contextmanager

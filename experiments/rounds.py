@@ -83,6 +83,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:
+        pool.say = display.say
         how.prepare()
         display.begin(TRAIN)
 
@@ -109,8 +110,8 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
                 case Lost():
                     display.say(f"{label}: {message.text}; resuming")
-                case GivenUp(fingerprint, deaths, log):
-                    record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
+                case GivenUp(fingerprint):
+                    record = give_up(run, request, home, message.text)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
                     display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 

@@ -347,11 +347,12 @@ def custom_parts(config: BaseModel, path: str = "") -> dict[str, Reference]:
     if isinstance(config, Reference):
         return {path: config}
     found: dict[str, Reference] = {}
-    inner = {name: getattr(config, name) for name in type(config).model_fields}
-    for name, value in inner.items():
-        at = f"{path}.{name}".lstrip(".")
-        values = {f"{at}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {at: value}
-        for where, one in values.items():
-            if isinstance(one, BaseModel):
-                found |= custom_parts(one, where)
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            found |= custom_parts(value, f"{path}.{name}".lstrip("."))
+        elif isinstance(value, dict):
+            for key, one in value.items():
+                if isinstance(one, BaseModel):
+                    found |= custom_parts(one, f"{path}.{name}.{key}".lstrip("."))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
@@ -77,15 +78,22 @@ def without_defaults(model: BaseModel) -> dict[str, Any]:
         {'corpus': 'c', 'training': {'epochs': 3}}
     """
     kept: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
+    for name in type(model).model_fields:
         value = getattr(model, name)
-        default = field.get_default(call_default_factory=True)
+        default = _default(type(model), name)
         if isinstance(model, Frozen) and (name in model.whereabouts or (name == "kind" and value == model.usual_kind)):
             continue
         if value == default and name != "kind":
             continue
         kept[name] = without_defaults(value) if isinstance(value, BaseModel) else _plain(value)
     return kept
+
+
+@cache
+def _default(kind: type[BaseModel], field: str) -> Any:
+    """The default of a field, to be compared and never changed. pydantic copies it deeply each time it is asked, which
+    took most of the time of a plan of many runs."""
+    return kind.model_fields[field].get_default(call_default_factory=True)
 
 
 def _plain(value: Any) -> Any:

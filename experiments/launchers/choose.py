@@ -13,10 +13,12 @@ from experiments.launchers.cards import Card, cards, runs_on
 from experiments.launchers.engine import Engine, LocalEngine, RayEngine, Resources, SlurmEngine
 from experiments.launchers.local import LocalPool, cores
 from experiments.launchers.pool import Pool
-from experiments.launchers.ray.pool import RayPool
 from mmcore.errors import LaunchError
 
 AnyPool: TypeAlias = Pool[Any]
+
+_MOST_SLURM_WORKERS = 64
+"""Where the launcher file does not say how many."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Share:
         workers: how many.
         threads: CPU threads of each.
         cards: CUDA devices of this machine to deal out among them; none: leave the environment as it is.
-        part: graphics cards of each; 0.25: four share one.
+        part: graphics cards of each, where the launcher file does not say; 0.25: four share one.
     """
 
     workers: int
@@ -60,7 +62,8 @@ def share(
         case RayEngine():
             return _share_of_cluster(engine, runs, workers, device, threads or 1)
         case SlurmEngine():
-            raise LaunchError(f"runs cannot be trained on {engine.kind} yet")
+            count = workers or engine.workers or _MOST_SLURM_WORKERS
+            return Share(max(1, min(count, runs)), threads or 1, (), float(device == "cuda"))
 
 
 def _share_here(
@@ -120,6 +123,10 @@ def open_pool(
         case LocalEngine():
             return LocalPool(share.workers, share.threads, home.logs, share.cards, share.part, busy, foreign)
         case RayEngine():
+            from experiments.launchers.ray.pool import RayPool
+
             return RayPool(engine, share.workers, share.threads, home, share.part, busy, foreign)
         case SlurmEngine():
-            raise LaunchError(f"runs cannot be trained on {engine.kind} yet")
+            from experiments.launchers.slurm.pool import SlurmPool
+
+            return SlurmPool(engine, share.workers, share.threads, int(share.part), home.logs, busy, foreign)

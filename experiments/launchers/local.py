@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
-from experiments.launchers.pool import Death, Pool
+from experiments.launchers.pool import Death, Pool, tail
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -159,15 +159,6 @@ def code_root() -> Path:
     import experiments
 
     return Path(experiments.__file__).resolve().parent.parent
-
-
-def tail(log: Path) -> str:
-    """The last two lines of a log."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "none"
-    return " / ".join(lines[-2:]) if lines else "none"
 
 
 def cores() -> int:

@@ -102,9 +102,9 @@ class Lost:
     """A worker died in the middle of a job, which goes back to the queue.
 
     Args:
-        deaths: of workers at this job, as far as the job may be the cause.
-        exit_code: of the worker; None where nobody knows.
-        why: what ended the worker, where that is known and not the job: its node is gone.
+        deaths: of workers for which this job may be the cause.
+        exit_code: None where nobody knows it.
+        why: in a few words, where more is known than that.
     """
 
     fingerprint: str
@@ -114,17 +114,29 @@ class Lost:
 
     @property
     def text(self) -> str:
-        """For people."""
-        return self.why or f"its worker died (exit code {self.exit_code}, time {self.deaths})"
+        """What happened, for the user."""
+        if self.why:
+            return f"its worker ended: {self.why}"
+        return f"its worker died (exit code {self.exit_code}, time {self.deaths})"
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """A job took several workers down with it and is not tried again in this call; the driver records it as failed."""
+    """A job took several workers down with it and is not tried again in this call; the driver records it as failed.
+
+    Args:
+        why: how the last one ended, where more is known than its exit code.
+    """
 
     fingerprint: str
     deaths: int
     log: str
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """What happened, for the user."""
+        return f"took {self.deaths} workers down with it{f' ({self.why})' if self.why else ''}; see {self.log}"
 
 
 Said = Started | Told | Finished | Stopped | Refused

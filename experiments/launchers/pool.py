@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -28,7 +29,7 @@ class Death:
         log: file or address of what it wrote last.
         last_lines: of that log, for an error.
         blames_job: whether the job may be the cause. A machine that went away says nothing about the job.
-        why: what ended it, where that is known.
+        why: in a few words, where more is known than its exit code: ``preempted``.
     """
 
     exit_code: int | None
@@ -73,10 +74,16 @@ class Pool(ABC, Generic[W]):
         workers: number of workers.
         busy: whether another process does the job of a fingerprint now. Such jobs come last: two commands on one home
             share the work instead of waiting for each other.
+
+    Attributes:
+        say: hears remarks on the pool as a whole, e.g. that it waits for machines. Called by :meth:`run`.
     """
+
+    say: Callable[[str], None]
 
     def __init__(self, workers: int, busy: Callable[[str], bool] = lambda name: False) -> None:
         self._busy = busy
+        self.say = lambda text: None
         self._inbox: queue.SimpleQueue[tuple[W, str | None]] = queue.SimpleQueue()
         self._startup_deaths = 0
         self._waiting: deque[Job] = deque()
@@ -179,7 +186,7 @@ class Pool(ABC, Generic[W]):
             if self._startup_deaths >= _STARTUP_DEATHS:
                 raise LaunchError(
                     "workers die before they can begin",
-                    found=f"exit code {death.exit_code}; last output: {death.last_lines}",
+                    found=f"{death.why or f'exit code {death.exit_code}'}; last output: {death.last_lines}",
                     where=death.log,
                     next_step="Read the log, then try the same command with --workers 1",
                 )
@@ -193,7 +200,7 @@ class Pool(ABC, Generic[W]):
             on_message(Lost(lost.fingerprint, count, death.exit_code, death.why))
         else:
             self._open_jobs -= 1
-            on_message(GivenUp(lost.fingerprint, count, death.log))
+            on_message(GivenUp(lost.fingerprint, count, death.log, death.why))
 
     def _next(self) -> tuple[W, str | None] | tuple[None, None]:
         try:
@@ -220,6 +227,15 @@ class Pool(ABC, Generic[W]):
     def _choose(self) -> Job | None:
         """The job to do next, of those that wait; None: each must wait for another process."""
         return next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
+
+
+def tail(log: Path) -> str:
+    """The last two lines of a log, for an error; ``none`` if it has none or is not there."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "none"
+    return " / ".join(lines[-2:]) if lines else "none"
 
 
 def _but(parts: dict[str, str | None], name: str) -> dict[str, str | None]:

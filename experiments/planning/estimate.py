@@ -100,6 +100,11 @@ class Estimator:
         self._timed = {timing.run for timing in self._here}
         self._learned: dict[str, list[float]] = {}
         self._used: set[str] = set()
+        # A plan asks once for each of its runs. What is the same for all of them is computed once: else its time grows
+        # with the runs that are open, times those that have finished.
+        self._whole: dict[str, Estimate] = {}
+        self._alike: dict[Kind, list[Timing]] = {}
+        self._known_guesses: dict[tuple[Kind, Guess], Estimate] = {}
 
     @property
     def basis(self) -> str:
@@ -119,7 +124,9 @@ class Estimator:
         if record is None or not record.done or not record.seconds:
             return
         if record.fingerprint not in self._elsewhere and record.fingerprint not in self._timed:
-            self._learned.setdefault(self.name(config), []).append(record.seconds)
+            name = self.name(config)
+            self._learned.setdefault(name, []).append(record.seconds)
+            self._whole.pop(name, None)
 
     def name(self, config: RunConfig) -> str:
         """What runs of one config have in common, whatever their repeat: 32 hexadecimal digits."""
@@ -135,8 +142,10 @@ class Estimator:
         name = self.name(config)
         self._used.add(name)
         share = 1.0 if epochs is None else epochs / config.training.epochs
-        if seconds := self._known.get(name) or self._learned.get(name):
-            return Estimate(fmean(seconds) * share, max(_SAME, _spread(seconds)))
+        if name not in self._whole and (seconds := self._known.get(name) or self._learned.get(name)):
+            self._whole[name] = Estimate(fmean(seconds), max(_SAME, _spread(seconds)))
+        if name in self._whole:
+            return self._whole[name] * share
         guess = training(self.worksheet.work(config), self._epochs(config) * share)
         return self._corrected("train", guess)
 
@@ -176,11 +185,21 @@ class Estimator:
         patience = config.training.patience
         if patience is None or patience >= request:
             return request
+        return request * self._share_used
+
+    @cached_property
+    def _share_used(self) -> float:
+        """Share of their epochs that trainings here used."""
         shares = [t.epochs / t.planned for t in self._here if t.kind == "train" and t.whole and t.planned]
-        return request * (fmean(shares) if shares else _PATIENT)
+        return fmean(shares) if shares else _PATIENT
 
     def _corrected(self, kind: Kind, guess: Guess) -> Estimate:
         """A guess of the formula, corrected by what this machine took for work like it."""
+        if (kind, guess) not in self._known_guesses:
+            self._known_guesses[kind, guess] = self._correct(kind, guess)
+        return self._known_guesses[kind, guess]
+
+    def _correct(self, kind: Kind, guess: Guess) -> Estimate:
         like = self._like(kind) or self._like("train")
         if not like:
             speed = self._paced
@@ -197,7 +216,10 @@ class Estimator:
         return Estimate(guess.seconds * math.exp(mean), min(ROUGH, max(_LIKE, math.exp(2 * spread))))
 
     def _like(self, kind: Kind) -> list[Timing]:
-        return [t for t in self._here if t.kind == kind and t.guess > 0 and t.formula == FORMULA][-_LATEST:]
+        if kind not in self._alike:
+            alike = [t for t in self._here if t.kind == kind and t.guess > 0 and t.formula == FORMULA]
+            self._alike[kind] = alike[-_LATEST:]
+        return self._alike[kind]
 
     @cached_property
     def _paced(self) -> Pace:

@@ -18,11 +18,13 @@ class ForeignEstimator:
 
     def __init__(self) -> None:
         self._seconds: dict[str, list[float]] = {}
+        self._estimates: dict[str, Estimate] = {}  # of each arm: a plan asks once for each of its runs
 
     def learn(self, config: ForeignConfig, record: Head | None) -> None:
         """Use a finished run."""
         if record is not None and record.done and record.seconds:
             self._seconds.setdefault(_name(config), []).append(record.seconds)
+            self._estimates.clear()
 
     @property
     def knows(self) -> bool:
@@ -37,7 +39,13 @@ class ForeignEstimator:
 
     def training(self, config: ForeignConfig) -> Estimate:
         """One run with these settings; 0 seconds where nothing is known."""
-        mine = self._seconds.get(_name(config), [])
+        name = _name(config)
+        if name not in self._estimates:
+            self._estimates[name] = self._estimate(name)
+        return self._estimates[name]
+
+    def _estimate(self, name: str) -> Estimate:
+        mine = self._seconds.get(name, [])
         every = mine or [one for seconds in self._seconds.values() for one in seconds]
         if not every:
             return Estimate(0.0, 1.0)

@@ -119,6 +119,7 @@ def _tune(
     timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:
         with _pool(request, home, of_each) as pool:
+            pool.say = display.say
             prepared = prepare()
             for arm, study in todo:
                 shared = (pool, prepared, threads, workers, display, mirror, timing)

@@ -330,9 +330,9 @@ class Tuner:
                         self._advance(each)
             case Lost():
                 self.display.say(f"{label}: {message.text}; resuming")
-            case GivenUp(name, deaths, log):
+            case GivenUp(name):
                 for each in self.by_run.pop(name):
-                    self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")
+                    self._end(each, TrialState.FAIL, why=message.text)
 
     def _look(self, name: str, row: Row | None = None) -> None:
         """An epoch of a first repeat, for each trial that has this run; pruned trials end here.

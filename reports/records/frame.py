@@ -8,15 +8,13 @@ item and parameter. Everything after this file reads these tables, and what is l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, reduce
-from itertools import pairwise
-from operator import attrgetter
+from itertools import islice, pairwise
 from statistics import fmean
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import pandas as pd
 
 from mmcore.answers.answer import Answered, Failure, Result
@@ -25,6 +23,7 @@ from mmcore.facts import CorpusFacts, Drawn, Side
 from mmcore.measures import MEASURES, Measure
 from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
+from reports.records.long import PART, LongTables, joined, long_tables
 from reports.records.mixable import check_mixable
 from reports.records.origin import Foreign, Origin
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
@@ -38,14 +37,6 @@ RUN_COLUMNS = (
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
     "twins", "all_groups", "sides", "rounding",
 )  # fmt: skip
-SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
-BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
-CALIBRATION_COLUMNS = ("arm", "repeat", "component", "bin", "count", "confidence", "accuracy")
-ITEM_COLUMNS = ("arm", "repeat", "item", "group", "complete", "component", "loss", "count", "naive_loss")
-OUTCOME_COLUMNS = (
-    "arm", "repeat", "item", "parameter", "component", "count", "loss", "naive_loss", "error", "cells",
-)  # fmt: skip
-
 NAIVE_CLASS_COLUMNS = ("repeat", "parameter", "component", "classes")
 
 Table = TypeVar("Table")
@@ -54,7 +45,8 @@ R = TypeVar("R", bound=Result | Failure)
 
 @dataclass(frozen=True, repr=False)
 class StudyResults:
-    """A study and everything that its runs left behind, as tidy tables.
+    """A study and everything that its runs left behind, as tidy tables; their columns are named in
+    :mod:`reports.records.long`.
 
     Args:
         study: the resolved study.
@@ -117,7 +109,7 @@ class StudyResults:
             known[table] = table(self)
         return known[table]
 
-    @property
+    @cached_property
     def drawn(self) -> Drawn:
         """How the test side came about; ``each_repeat`` where nothing is finished."""
         if self.foreign is not None:
@@ -252,7 +244,7 @@ def _text(value: object) -> str | None:
 
 def tidy(
     study: AnyStudy,
-    records: Sequence[Record],
+    records: Iterable[Record],
     quality: Sequence[QualityRow] = (),
     origin: Origin | None = None,
     foreign: Foreign | None = None,
@@ -261,7 +253,8 @@ def tidy(
 
     Args:
         study: the resolved study.
-        records: of finished and failed runs; may be empty.
+        records: of finished and failed runs; may be empty. An iterator must give them in the order of arms and repeats;
+            then never more than a few hundred are in memory.
         quality: rows of the corpus's quality report.
         foreign: what is known of scores of other code; of a study that mmstudy trains, None.
 
@@ -270,37 +263,38 @@ def tidy(
             mixed because corpus, task, numerics, split or scored targets differ; names both.
     """
     order = {arm.name: i for i, arm in enumerate(study.arms)}
-    for record in records:
-        _check_known(study, order, record)
-    records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
-    for one, two in pairwise(records):
+    if isinstance(records, Sequence):
+        for record in records:
+            _check_known(study, order, record)
+        records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
+    slim: list[Record] = []
+    parts: list[LongTables] = []
+    waiting = iter(records)
+    while some := list(islice(waiting, PART)):
+        for record in some:
+            _check_known(study, order, record)
+        parts.append(long_tables(some))
+        slim += [replace(record, scores=(), history=(), outcomes=(), calibration=()) for record in some]
+    for one, two in pairwise(slim):
+        assert (order[one.arm], one.repeat) <= (order[two.arm], two.repeat)
         if one.name == two.name:
             raise RecordError(f"two records claim to be {one.name}", next_step="Keep the right one")
     # A run that failed before its corpus was opened says nothing that could disagree.
-    check_mixable([r for r in records if r.corpus.content])
-
-    done = [r for r in records if r.done]
+    check_mixable([r for r in slim if r.corpus.content])
+    tables = joined(parts)
     return StudyResults(
         study=study,
-        runs=tuple(r.run for r in records),
-        scores=_long([(r, [s for s in r.scores if s.baseline is None]) for r in done], SCORE_COLUMNS).astype(
-            {"value": float}
-        ),
-        baselines=_long([(r, [s for s in r.scores if s.baseline is not None]) for r in done], BASELINE_COLUMNS)
-        .astype({"value": float})
-        .drop_duplicates([c for c in BASELINE_COLUMNS if c != "value"], ignore_index=True),
-        history=_history(records),
-        items=_long([(r, r.items) for r in done], ITEM_COLUMNS).astype(
-            {"loss": float, "count": int, "naive_loss": float}
-        ),
-        outcomes=_long([(r, r.outcomes) for r in done], OUTCOME_COLUMNS).astype(
-            {"count": int, "loss": float, "naive_loss": float, "error": float}
-        ),
-        calibration=_long([(r, r.calibration) for r in done], CALIBRATION_COLUMNS),
-        naive_classes=_naive_classes(done),
+        runs=tuple(r.run for r in slim),
+        scores=tables.scores,
+        baselines=tables.baselines,
+        history=tables.history,
+        items=tables.items,
+        outcomes=tables.outcomes,
+        calibration=tables.calibration,
+        naive_classes=_naive_classes([r for r in slim if r.done]),
         quality=tuple(quality),
         origin=origin or Origin(),
-        corpus=next((r.corpus for r in records if r.corpus.content or r.corpus.components), CorpusFacts()),
+        corpus=next((r.corpus for r in slim if r.corpus.content or r.corpus.components), CorpusFacts()),
         foreign=foreign if study.native else foreign or Foreign(),
     )
 
@@ -311,40 +305,6 @@ def _naive_classes(records: Sequence[Record]) -> pd.DataFrame:
     first = dict.fromkeys(record.repeat for record in records if record.naive_classes)
     rows = [(repeat, row.parameter, row.component, row.classes) for repeat in first for row in known[repeat]]
     return pd.DataFrame(rows, columns=list(NAIVE_CLASS_COLUMNS))
-
-
-_OF_RECORD = ("arm", "repeat", "status")
-
-
-def _long(parts: Sequence[tuple[Record, Sequence[object]]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """One long table of the rows of many records, column by column: rows as Python objects would take a gigabyte."""
-    own = [name for name in columns if name not in _OF_RECORD]
-    data: dict[str, list[Any]] = {name: [] for name in own}
-    rows_of = attrgetter(*own)
-    for _, rows in parts:
-        for name, values in zip(own, zip(*map(rows_of, rows), strict=True), strict=False):
-            data[name] += values
-    return _table_of(parts, data, columns)
-
-
-def _history(records: Sequence[Record]) -> pd.DataFrame:
-    """One row an epoch; columns that any run has, in order of mention. NaN where a run lacks one."""
-    names = dict.fromkeys(name for r in records for row in r.history for name in row)
-    data = {name: [row.get(name) for r in records for row in r.history] for name in names or ("epoch",)}
-    table = _table_of([(r, r.history) for r in records], data, (*_OF_RECORD, *data))
-    return table.astype({name: int for name in ("epoch", "steps") if name in names})
-
-
-def _table_of(
-    parts: Sequence[tuple[Record, Sequence[object]]], data: Mapping[str, list[Any]], columns: Sequence[str]
-) -> pd.DataFrame:
-    which = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])
-    known = {
-        name: pd.Series([getattr(record, name) for record, _ in parts]).take(which).array
-        for name in _OF_RECORD
-        if name in columns
-    }
-    return pd.DataFrame({name: known.get(name, data.get(name)) for name in columns})
 
 
 def runs_table(results: StudyResults) -> pd.DataFrame:

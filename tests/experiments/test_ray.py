@@ -133,10 +133,19 @@ class TestRayPool(LauncherContract):
                     pass
             heard.append(message)
 
-        with RayPool(engine, 8, 1, place, gpus=1, foreign=True) as pool, pytest.raises(LaunchError) as caught:
-            pool.run(jobs, hear)
+        said: list[str] = []
+        with RayPool(engine, 8, 1, place, gpus=1, foreign=True) as pool:
+            pool.say = said.append
+            with pytest.raises(LaunchError) as caught:
+                pool.run(jobs, hear)
         assert "no node of the Ray cluster can serve a run, for 3 seconds" in caught.value.message
         assert "1 GPUs" in caught.value.message
+        assert said == [
+            "the Ray cluster has room for 1 worker on 1 node",
+            "the Ray cluster has room for 2 workers on 2 nodes",
+            "the Ray cluster has room for 1 worker on 1 node",
+            "no node is left that can serve a run; waiting 3 s for one",
+        ]
         assert not nodes
         first, second = (job.fingerprint for job in jobs)
         kinds = [(type(message), message.fingerprint) for message in heard]
@@ -146,7 +155,7 @@ class TestRayPool(LauncherContract):
         ]  # fmt: skip
         lost = [message for message in heard if isinstance(message, Lost)]
         assert [message.deaths for message in lost] == [0, 0]
-        assert all(re.fullmatch(r"node \S+ is gone", message.text) for message in lost)
+        assert all(re.fullmatch(r"its worker ended: node \S+ is gone", message.text) for message in lost)
 
     @pytest.mark.parametrize(
         ("resources", "says"),

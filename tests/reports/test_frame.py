@@ -2,12 +2,15 @@ import math
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from factories.records import changed
 
 from mmcore.errors import RecordError
+from mmcore.facts import Failure
 from mmcore.scores import ItemLoss, Outcome
-from reports.records.frame import OUTCOME_COLUMNS, RUN_COLUMNS, runs_table, tidy
+from reports.records.frame import RUN_COLUMNS, runs_table, tidy
+from reports.records.long import OUTCOME_COLUMNS
 
 
 def test_one_row_per_run_score_baseline_and_epoch(study_of, records_of):
@@ -181,3 +184,20 @@ def test_outcomes_are_a_table_of_their_own_and_empty_for_records_from_before_the
     assert found["loss"].isna().all()
     assert math.isnan(found["error"].iloc[0])
     assert found["error"].iloc[1] == 0.25
+
+
+def test_records_that_come_one_after_the_other_give_the_same_tables(study_of, records_of, monkeypatch):
+    study = study_of(["a", "b", "c"], repeats=3)
+    records = records_of(study, {"b": 0.1}, components=("one", "two"), epochs=3, items=4, calibrated=True)
+    broken = replace(records[4], status="failed", failure=Failure("TrainingDiverged", "NaN"), scores=(), items=())
+    records[4] = replace(broken, outcomes=(), calibration=(), history=broken.history[:1])
+    at_once = tidy(study, records)
+    monkeypatch.setattr("reports.records.frame.PART", 2)
+    order = sorted(records, key=lambda r: (["a", "b", "c"].index(r.arm), r.repeat))
+    in_parts = tidy(study, iter(order))
+    assert at_once.runs == in_parts.runs
+    for name in ("scores", "baselines", "history", "items", "outcomes", "calibration", "naive_classes"):
+        pd.testing.assert_frame_equal(getattr(at_once, name), getattr(in_parts, name))
+    assert len(at_once.scores) > 20
+    with pytest.raises(AssertionError):
+        tidy(study, iter(order[::-1]))

@@ -20,6 +20,8 @@ from mmcore.errors import LaunchError, MMStudyError
 
 _GONE = 2.0
 """Seconds within which a node is gone whose worker has ended with it."""
+_STARTS = 20
+"""Workers in a row that may end before they are on any node."""
 
 
 class Cluster(Protocol):
@@ -28,6 +30,8 @@ class Cluster(Protocol):
     ray: Any
     order: Open
     kept: Kept
+    failed_starts: int
+    """Workers in a row that ended before they were on any node."""
 
     @property
     def station(self) -> type[Station]:
@@ -111,6 +115,7 @@ class Attendant:
         self._node, self._host = about["node"], about["host"]
         refuse_other(about, Station(0, False, "").about())
         ray.get(actor.begin.remote())
+        self._cluster.failed_starts = 0
         self._cluster.say(Ready(self._number, self._host))
         threading.Thread(target=self._pass_on, daemon=True).start()
         while True:
@@ -181,6 +186,11 @@ class Attendant:
         """How a worker ended that cannot say so itself."""
         if self._ended:
             return self._dead(self._ended, blames_job=False)
+        if not self._node and self._cluster.failed_starts < _STARTS:
+            # The head tried a node that it does not yet know to be gone.
+            self._cluster.failed_starts += 1
+            time.sleep(1)
+            return self._dead("it could not be started on a node of the cluster", blames_job=False)
         end = time.monotonic() + _GONE
         alive = self._cluster.is_alive(self._node)
         while alive and time.monotonic() < end:

@@ -74,6 +74,7 @@ class Bridge:
     def __init__(self, order: Open, channel: TextIO) -> None:
         self.order = order
         self.ray: Any = None
+        self.failed_starts = 0
         self._channel = channel
         self._mouth = threading.Lock()
         self._attendants: dict[int, Attendant] = {}

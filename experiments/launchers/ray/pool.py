@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 
 from experiments.home import Home
 from experiments.launchers.engine import RayEngine
-from experiments.launchers.local import code_root, cores, tail
+from experiments.launchers.local import code_root, cores
 from experiments.launchers.messages import Job, Message, Stop, encode
-from experiments.launchers.pool import Death, Pool
+from experiments.launchers.pool import Death, Pool, tail
 from experiments.launchers.ray.orders import (
     Dead,
     News,
@@ -37,6 +37,7 @@ from experiments.launchers.ray.orders import (
 from experiments.launchers.ray.travel import travel_of, with_checkout, writes
 from experiments.records import LOCK
 from mmcore.errors import LaunchError
+from reports.numbers import counted
 
 _CLOSING = 12.0
 """Seconds that the bridge has to end its workers."""
@@ -94,7 +95,7 @@ class RayPool(Pool[_Worker]):
         self._cpus, self._gpus = needs.cpus or float(threads), gpus
         self._nodes: tuple[Node, ...] | None = None
         self._known_since = self._served_at = time.monotonic()
-        self._served_once = False
+        self._served_once, self._room = False, 0
         self._problem: LaunchError | None = None
         self._by_name: dict[int, _Worker] = {}
         self._names = itertools.count()
@@ -195,14 +196,26 @@ class RayPool(Pool[_Worker]):
         if self._nodes is None:
             return
         now, served = time.monotonic(), self._served_by(self._nodes)
+        self._tell_of_nodes(self._nodes, served)
         if served:
             self._served_at, self._served_once = now, True
-        elif not self._waiting and not self._open_jobs:
+        elif not self._open_jobs:
             return
         elif now - self._served_at > self._engine.grace if self._served_once else now - self._known_since > _AT_FIRST:
             raise self._unservable(self._nodes)
         while len(self._workers) < min(served, self._most):
             self._workers.append(self._start(len(self._workers)))
+
+    def _tell_of_nodes(self, nodes: tuple[Node, ...], served: int) -> None:
+        """Say how much the nodes can serve whenever that changes; the size of this machine alone never does."""
+        if self._engine.address is None or served == self._room:
+            return
+        of = sum(self._served_by((node,)) > 0 for node in nodes)
+        if served:
+            self.say(f"the Ray cluster has room for {counted(served, 'worker')} on {counted(of, 'node')}")
+        elif self._served_once:
+            self.say(f"no node is left that can serve a run; waiting {self._engine.grace:g} s for one")
+        self._room = served
 
     def _served_by(self, nodes: tuple[Node, ...]) -> int:
         """How many workers all nodes together have room for."""

@@ -19,8 +19,9 @@ from filelock import FileLock, Timeout
 
 import mmcore
 from experiments.foreign.attempt import WORK
-from experiments.launchers.local import start_worker, tail
+from experiments.launchers.local import start_worker
 from experiments.launchers.messages import Finished, Refused, Stopped, Told, decode
+from experiments.launchers.pool import tail
 from experiments.launchers.ray.orders import Tree
 from experiments.launchers.ray.parcels import Parcel, Seen, digest_of
 from mmcore.atomic import NO_ROOM
