@@ -126,7 +126,7 @@ def _page(page: StudyPage, measured: str) -> str:
         f"## The study\n`studies/catalogue/{page.name}.yaml`:\n\n```yaml\n{page.text}```",
         "Copy it to change it, or change it for one command: `--corpus DIR`, `--repeats N`, `--set PATH=VALUE`\n"
         "([Use mmstudy](../use.md)).",
-        f"## The plan\nWhat `mmstudy plan {page.name}` says:\n\n```text\n{plan_text(page.plan)}\n```",
+        f"## The plan\nWhat `mmstudy plan {page.name}` says:\n\n```text\n{plan_text(page.plan, units=True)}\n```",
         "## What the verdicts can say",
         _verdicts(page),
         "## What it found",

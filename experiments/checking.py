@@ -152,12 +152,12 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
 
 def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
     """What can be known of a study that mmstudy trains before it is trained, what was read, and what was not."""
+    from experiments.planning.feasible import refuse_impossible
     from experiments.planning.foresight import prospects
-    from mmcore.task import check_packages
+    from experiments.planning.precision import request_warnings
 
-    for arm in request.study.arms:
-        check_packages(arm.config)
-    warnings = (*prospects(request).warnings, *(request.fit.warnings if request.fit else ()))
+    refuse_impossible(request)
+    warnings = (*prospects(request).warnings, *request_warnings(request))
     problems = [Problem("warning", text) for text in warnings]
     if request.place.simulated is not None:
         return problems, [], ""

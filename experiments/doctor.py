@@ -95,7 +95,7 @@ def _disk(home: Home) -> Finding:
 
 
 def _store(home: Home) -> Finding:
-    from experiments.store import Store, tracking_uri
+    from experiments.tracking.store import Store, tracking_uri
 
     try:
         Store(home)

@@ -28,11 +28,13 @@ from experiments.mirror import Mirror
 from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
+from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
-from experiments.planning.memory import refuse_too_large
+from experiments.planning.memory import needed_by
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
+from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
-from experiments.planning.stages import ANALYSE, PREPARE, REPORT
+from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import Display, Silent
 from experiments.records import put_aside
@@ -45,7 +47,6 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
-from mmcore.task import check_packages
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -85,10 +86,7 @@ def run_study(
     if trains_itself(request) and not request.place.exists and request.place.elsewhere is None:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
-    if trains_itself(request):
-        for arm in request.study.arms:
-            check_packages(arm.config)
-        refuse_too_large(request)
+    refuse_impossible(request)
     ahead = _planned(request, place, display)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
@@ -157,7 +155,7 @@ def _timed_report(request: AnyRequest, home: Home, threads: int) -> contextlib.A
 def _warn(request: Request, todo: Plan, display: Display) -> None:
     """Warn, before hours of training, of comparisons that the study cannot decide and of items that it cuts."""
     if request.tunes or todo.count("to do", "resume"):
-        for text in (*prospects(request).warnings, *(request.fit.warnings if request.fit else ())):
+        for text in (*prospects(request).warnings, *request_warnings(request)):
             display.say(f"warning: {text}")
 
 
@@ -183,6 +181,8 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     if kinds:
         remember(request, home, wanted)
     unanswered = _analyse(plan(request, home), home, wanted, display)
+    display.say("writing the report")
+    display.begin(REPORT)
     return replace(report_study(request, home), unanswered=unanswered)
 
 
@@ -199,12 +199,24 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
         page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
+        mirror.reported(folder)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
+
+
+def log_report(request: AnyRequest, home: Home, outcome: Outcome, display: Display) -> None:
+    """Bring a report that was written without training to the tracking store, where the home has one or it is named."""
+    if not (os.environ.get("MLFLOW_TRACKING_URI") or (home.root / "mlflow.db").exists()):
+        return
+    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    log_verdicts(mirror, outcome.results, outcome.summary)
+    mirror.reported(outcome.report.parent)
+    mirror.close()
 
 
 def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
+    display.begin(SYNC)
     if request.searches:
         from experiments.tuning.tune import sync_searches
 
@@ -217,6 +229,8 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
             mirror_record(mirror, home, request, run)
     results = load_results(plan(request, home), home)
     log_verdicts(mirror, results, summarise(results))
+    if (home.report(request.key) / "report.html").is_file():
+        mirror.reported(home.report(request.key))
     mirror.close()
     return str(mirror.error) if mirror.error else behind
 
@@ -273,7 +287,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     if not by_run:
         return 0
     options = request.options
-    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads)
+    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
     with open_pool(options.engine, of_each, home, busy_in(home)) as pool:
@@ -303,8 +317,8 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
                     display.finished(label, f"{kinds}: {status}", status == "failed", arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
+                case Lost():
+                    display.say(f"{label}: {message.text}; trying again")
                 case GivenUp(_, deaths, log):
                     failed += 1
                     display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)

@@ -14,11 +14,13 @@ from experiments.launchers.messages import Job
 from experiments.mirror import Mirror
 from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, Request, has_runner, trains_itself
 from experiments.records import Begun, delete_run, read_record
+from experiments.relocation import shown
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.facts import Environment
 from mmcore.fingerprint import training_fingerprint
 from mmcore.record import Record
 from studies.runner import max_epochs
+from studies.study import CATALOGUE
 
 
 def delete_failed(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home) -> None:
@@ -78,7 +80,9 @@ def give_up(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home, why: st
     result = failed_record(run.config, run.fingerprint, "WorkerDied", why, 0.0, run.repeat)
     folder = home.run(run.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    about = replace(_environment(request), device=request.options.device, threads=request.options.threads or 1)
+    # Its workers may have been on another machine.
+    options = request.options
+    about = replace(_environment(request), device=options.device, threads=options.threads or 1, processor=None)
     return write_result(result, folder, request.study.name, run.arm, datetime.now(UTC), about)
 
 
@@ -108,7 +112,13 @@ def begun_of(run: PlannedRun[AnyConfig], request: AnyRequest) -> Begun:
         content=request.content,
         path=path,
         environment=_environment(request),
+        source=source_of(request),
     )
+
+
+def source_of(request: AnyRequest) -> str:
+    """The study's file, as people know it."""
+    return request.file.name if request.file.parent == CATALOGUE else shown(request.file)
 
 
 def mirror_record(mirror: Mirror, home: Home, request: AnyRequest, run: PlannedRun[AnyConfig]) -> None:

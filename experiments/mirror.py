@@ -10,19 +10,20 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.home import Home
 from experiments.records import Begun, is_locked
+from experiments.tracking.metrics import Chosen, every_metric_wanted, final_numbers, metric_name
 from mmcore.config import ForeignConfig, flat
 from mmcore.errors import StoreError
 from mmcore.record import Record
 from studies.resolved import AnyStudy
 
 if TYPE_CHECKING:
-    from experiments.store import Store
+    from experiments.tracking.store import Store
 
 _FLUSH_SECONDS = 2.0
 """Epochs of one run are logged together at most this often: a log costs 10–70 ms, an epoch may cost less."""
@@ -77,7 +78,7 @@ class Background(ABC):
 
     def _ready(self) -> Store:
         if self._store is None:
-            from experiments.store import Store
+            from experiments.tracking.store import Store
 
             self._store = Store(self._home)
         return self._store
@@ -106,10 +107,15 @@ class Mirror(Background):
         study: what is mirrored.
         variant: distinguishes the same study on another corpus or with other settings.
         warn: receives the one warning when the store does not answer.
+
+    Raises:
+        StudyError: ``MMSTUDY_MLFLOW_METRICS`` has a value that it cannot have.
     """
 
     def __init__(self, home: Home, study: AnyStudy, variant: str, warn: Callable[[str], None]) -> None:
         self._study, self._variant = study, variant
+        self._chosen = Chosen(study, every_metric_wanted())
+        self._described: set[str] = set()
         self._experiment = ""
         self._parents: dict[str, str] = {}
         self._runs: dict[str, str] = {}
@@ -132,32 +138,48 @@ class Mirror(Background):
         """An epoch is done."""
         self._tasks.put(lambda: self._epoch(fingerprint, row))
 
+    def loaded(self, fingerprint: str, epoch: int, load: Mapping[str, float]) -> None:
+        """How busy the machine of a running job is."""
+        self._tasks.put(lambda: self._load(fingerprint, epoch, load))
+
     def finished(self, begun: Begun, record: Record, workdir: Path, reused_from: str | None) -> None:
         """A run has its record, just trained or reused; what the store lacks of it is added."""
         self._tasks.put(lambda: self._finish(begun, record, workdir, reused_from))
 
-    def concluded(self, arm: str, metrics: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
+    def concluded(self, arm: str, numbers: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
         """An arm's aggregates and verdicts."""
-        self._tasks.put(
-            lambda: self._ready().log_verdicts(self._parents[arm], metrics, tags, "FAILED" if failed else "FINISHED")
-        )
+        self._tasks.put(lambda: self._conclude(arm, numbers, tags, failed))
+
+    def reported(self, folder: Path) -> None:
+        """The study's report is written; the reference arm's run keeps it, and the other arms link to it."""
+        self._tasks.put(lambda: self._report(folder))
 
     # In the thread ---------------------------------------------------------------------------------------------
     def _open(self) -> None:
         store = self._ready()
         self._experiment = store.experiment(self._study.name, self._study.question)
+        metric = self._study.metric
+        store.show(self._experiment, metric_name(metric), metric.measure.higher_is_better)
         for arm in self._study.arms:
-            note = "base" if not arm.overrides else ", ".join(f"{k} = {v}" for k, v in arm.overrides.items())
+            note = self._note(arm.name)
             self._parents[arm.name] = store.arm(self._experiment, self._study.name, self._variant, arm.name, note)
         store.reconcile(self._experiment, self._parents.values(), lambda name: is_locked(self._home.run(name)))
-        self._complete = store.mirrored(self._experiment, self._parents.values())
+        self._complete = store.mirrored(self._experiment, self._parents.values(), self._chosen.everything)
+
+    def _note(self, name: str) -> str:
+        (arm,) = (arm for arm in self._study.arms if arm.name == name)
+        return ", ".join(f"{k} = {v}" for k, v in arm.overrides.items()) or "base"
 
     def _start(self, begun: Begun) -> None:
         config = begun.config
         params = (
             config.settings if isinstance(config, ForeignConfig) else flat(config.model_dump(mode="json"), empty=True)
         )
-        run = self._ready().run(self._experiment, self._parents[begun.arm], begun, params)
+        parent = self._parents[begun.arm]
+        if parent not in self._described:
+            self._ready().describe_arm(parent, begun)
+            self._described.add(parent)
+        run = self._ready().run(self._experiment, parent, begun, params)
         self._runs[begun.fingerprint] = run
         self._waiting[begun.fingerprint] = []
         self._flushed[begun.fingerprint] = time.monotonic()
@@ -171,8 +193,16 @@ class Mirror(Background):
 
     def _flush(self, fingerprint: str) -> None:
         rows, self._waiting[fingerprint] = self._waiting[fingerprint], []
-        self._ready().epochs(self._runs[fingerprint], rows)
+        self._log_epochs(self._runs[fingerprint], rows)
         self._flushed[fingerprint] = time.monotonic()
+
+    def _log_epochs(self, run: str, rows: Iterable[Mapping[str, float]]) -> None:
+        parts = [(int(row["epoch"]), part) for row in rows for part in self._chosen.epoch(row)]
+        self._ready().log_rows(run, parts)
+
+    def _load(self, fingerprint: str, epoch: int, load: Mapping[str, float]) -> None:
+        if fingerprint in self._runs:
+            self._ready().log_rows(self._runs[fingerprint], [(epoch, load)])
 
     def _finish(self, begun: Begun, record: Record, workdir: Path, reused_from: str | None) -> None:
         fingerprint = begun.fingerprint
@@ -183,8 +213,19 @@ class Mirror(Background):
         run = self._runs.pop(fingerprint)
         self._waiting.pop(fingerprint)
         # From the record, not from what was heard: it also holds the epochs before a resume.
-        self._ready().epochs(run, record.history)
-        self._ready().finish(run, record, workdir, reused_from)
+        self._log_epochs(run, record.history)
+        metrics, numbers = self._chosen.final(record), final_numbers(record, self._study.metric)
+        self._ready().finish(run, record, workdir, reused_from, metrics, numbers)
+
+    def _conclude(self, arm: str, numbers: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
+        store, parent = self._ready(), self._parents[arm]
+        metrics = self._chosen.of_arm(numbers)
+        store.log_numbers_of_arm(parent, numbers)
+        store.log_verdicts(parent, metrics, tags, "FAILED" if failed else "FINISHED")
+
+    def _report(self, folder: Path) -> None:
+        notes = {run: self._note(arm) for arm, run in self._parents.items()}
+        self._ready().log_report(self._experiment, self._parents[self._study.reference], notes, folder)
 
     def _interrupt(self) -> None:
         """Runs that were started and not finished are marked killed."""

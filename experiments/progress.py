@@ -8,22 +8,31 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from experiments.planning.remaining import Remaining
-from experiments.planning.stages import REPORT, Stage
+from experiments.planning.stages import PREPARE, REPORT, SYNC, Stage
 from experiments.terminal import behind, safe
 from mmcore import events
 from mmcore.measures import Metric
 from mmcore.record import Record
 from mmcore.scores import value_of
-from reports.numbers import about
+from reports.numbers import about, counted
 
 HEARTBEAT = 60.0
 """A piped command that has printed nothing for this many seconds prints its progress."""
+
+Level = Literal["quiet", "usual", "verbose"]
+"""How much a command says while it works."""
+
+WARNING = "warning: "
+"""What a remark begins with that even a quiet command makes."""
+
+_UNDER_WAY = {PREPARE: "preparing the corpus", REPORT: "writing the report", SYNC: "bringing MLflow up to date"}
+"""Stages without jobs of a user's, in words."""
 
 
 class Display(Protocol):
@@ -89,9 +98,11 @@ class Screen:
 
     Args:
         clock: seconds; another one for tests.
+        level: quiet prints only warnings and failures; verbose also prints a line for each stage, epoch and job.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, level: Level = "usual") -> None:
+        self._level = level
         self._console = Console(file=behind(sys.stderr), highlight=False, force_jupyter=False)
         self._progress = Progress(
             SpinnerColumn(),
@@ -102,7 +113,7 @@ class Screen:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=not self._console.is_terminal or level == "quiet",
         )
         self._clock = clock
         self._whole: TaskID | None = None
@@ -110,6 +121,8 @@ class Screen:
         self._remaining = Remaining(clock)
         self._headline = ""
         self._said = clock()
+        self._stage = ""
+        self._stage_began = clock()
         # The clock's thread asks how far the command is while the driver's goes on.
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -139,14 +152,23 @@ class Screen:
         """A stage begins."""
         with self._lock:
             self._remaining.begin(stage)
-            self._headline = "writing the report" if stage == REPORT else ""
+            self._stage, self._stage_began = stage, self._clock()
+            self._headline = _UNDER_WAY[REPORT] if stage == REPORT else ""
+            if self._level == "verbose":
+                jobs = self._remaining.total - self._remaining.done
+                ahead = f": {counted(jobs, 'job')} ahead, {self._remaining.standing()}" if jobs else ""
+                self._print(f"stage {_UNDER_WAY.get(stage, stage)}{ahead}")
             self._refresh()
 
     def say(self, text: str) -> None:
         """A remark, above the bars."""
         with self._lock:
-            self._said = self._clock()
-            self._console.print(safe(text), markup=False, soft_wrap=True)
+            if self._level != "quiet" or text.startswith(WARNING):
+                self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._said = self._clock()
+        self._console.print(safe(text), markup=False, soft_wrap=True)
 
     def headline(self, text: str) -> None:
         """How the whole stands, beside its bar."""
@@ -174,6 +196,8 @@ class Screen:
                     if epochs:
                         self._remaining.share(name, epoch / epochs)
                     column = chosen_column(row)
+                    if self._level == "verbose":
+                        self._print(f"{name}: {epoch_text(epoch, epochs, row)}")
                     if column in row:
                         self._move(name, note=safe(f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}"))
                 case events.Note(text):
@@ -185,19 +209,22 @@ class Screen:
         with self._lock:
             self._forget(name)
             self._remaining.finished(name, group, failed)
-            if failed or not self._console.is_terminal:
+            if failed or (self._level != "quiet" and (self._level == "verbose" or not self._console.is_terminal)):
                 total = self._remaining.total
-                self.say(f"[{self._remaining.done:>{len(str(total))}}/{total}] {name}: {outcome}")
+                self._print(f"[{self._remaining.done:>{len(str(total))}}/{total}] {name}: {outcome}")
             self._refresh()
 
     def heartbeat(self) -> None:
         """Say how far the command is, where nothing was said for :data:`HEARTBEAT` seconds and it is no terminal."""
         with self._lock:
-            if self._console.is_terminal or self._clock() - self._said < HEARTBEAT:
+            now = self._clock()
+            if self._console.is_terminal or self._level == "quiet" or now - self._said < HEARTBEAT:
                 return
             total = self._remaining.total
             if total:
-                self.say(f"{self._remaining.done} of {total} done, {self._remaining.standing()}")
+                self._print(f"{self._remaining.done} of {total} done, {self._remaining.standing()}")
+            elif self._stage in _UNDER_WAY:
+                self._print(f"{_UNDER_WAY[self._stage]} for {about(now - self._stage_began)} so far")
 
     def _tick(self) -> None:
         while not self._over.wait(1.0):
@@ -236,6 +263,19 @@ def chosen_column(row: Mapping[str, float]) -> str:
     usual = ("loss", "skill")
     others = [c for c in row if c.startswith("validation/") and c.split("/")[1] not in usual]
     return others[0] if others else "validation/skill"
+
+
+def epoch_text(epoch: int, epochs: int, row: Mapping[str, float]) -> str:
+    """An epoch in a few words; ``epochs`` is 0 where only the training code knows.
+
+    Example:
+        >>> epoch_text(2, 5, {"train/loss": 1.5, "validation/skill": 0.25, "seconds": 3.0})
+        'epoch 2 of 5: train loss 1.500, validation skill 0.250, 3 s'
+    """
+    words = [f"{c.replace('/', ' ')} {row[c]:.3f}" for c in ("train/loss", chosen_column(row)) if c in row]
+    if "seconds" in row:
+        words.append(about(row["seconds"]))
+    return f"epoch {epoch}" + (f" of {epochs}" if epochs else "") + (f": {', '.join(words)}" if words else "")
 
 
 def outcome_text(record: Record, metric: Metric) -> str:

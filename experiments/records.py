@@ -38,6 +38,7 @@ class Begun:
 
     Args:
         corpus, content, path: name, content key and folder of the corpus, or of the training code.
+        source: the study's file, for people; empty where it is not known.
     """
 
     study: str
@@ -49,6 +50,7 @@ class Begun:
     content: str
     path: str
     environment: Environment
+    source: str = ""
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -117,6 +117,11 @@ def log_verdicts(mirror: Mirror, results: StudyResults, summary: Summary) -> Non
         metrics: dict[str, float] = {}
         for name, values in gathered.items():
             metrics |= aggregates(name, values)
+        (row,) = (row for row in summary.arms if row.name == arm.name)
+        # A measure that has values for parameters alone is compared by their mean.
+        own = {"mean": row.score.mean, "sd": row.score.deviation}
+        for name, value in own.items():
+            metrics.setdefault(f"test/{results.study.metric.name}/{name}", value)
         runs = [run for run in results.runs if run.arm == arm.name]
         done = sum(run.done for run in runs)
         metrics |= {"runs/done": float(done), "runs/failed": float(len(runs) - done)}
@@ -125,7 +130,17 @@ def log_verdicts(mirror: Mirror, results: StudyResults, summary: Summary) -> Non
             for c in summary.comparisons
             if c.arm == arm.name
         }
+        tags["mmstudy.verdict"] = verdict_text(arm.name, summary)
         mirror.concluded(arm.name, metrics, tags, failed=done < len(runs))
+
+
+def verdict_text(arm: str, summary: Summary) -> str:
+    """An arm's verdicts on the study's metric in one line: ``better than track; undecided against audio``."""
+    mine = [c for c in summary.comparisons if c.arm == arm and c.component is None]
+    if not mine:
+        return "reference" if arm == summary.reference else "not compared"
+    than = {"better": "than", "worse": "than"}
+    return "; ".join(f"{c.verdict} {than.get(c.verdict, 'against')} {c.reference}" for c in mine)
 
 
 def aggregates(name: str, values: Sequence[float]) -> dict[str, float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from experiments.home import Home
-from experiments.store import Store, tracking_uri
+from experiments.tracking.store import Store, tracking_uri
+from experiments.tracking.views import runs_address, start_address
 from mmcore.errors import StoreError
 
 
@@ -31,10 +33,8 @@ def serve(home: Home, study: str | None, port: int) -> int:
         raise StoreError(
             "the tracking store is a server already", found=uri, next_step="Open this address in a browser"
         )
-    page = ""
     store = Store(home)
-    if study is not None:
-        page = f"#/experiments/{store.experiment_of(study)}/runs"
+    page = start_address() if study is None else runs_address(_shown(store, study))
     print(f"MLflow: http://127.0.0.1:{port}/{page}   (Ctrl-C stops it)", flush=True)
     # As it comes, mlflow's server is 15 processes and 2.6 GB; so it is two and 0.5 GB.
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -47,3 +47,16 @@ def serve(home: Home, study: str | None, port: int) -> int:
         server.terminate()
         server.wait(timeout=20)
         return 0
+
+
+def _shown(store: Store, study: str) -> str:
+    """The id of a study's experiment, which has its view; what earlier versions made gets one.
+
+    Args:
+        study: its name, or the path of its file.
+    """
+    path = Path(study)
+    experiment = store.experiment_of(path.stem if path.suffix in (".yaml", ".yml") else study)
+    if not store.is_shown(experiment):
+        store.show(experiment, "test/skill", higher_is_better=True)
+    return experiment

@@ -13,6 +13,7 @@ from mmcore.analyses import (
     GatesAnalysis,
 )
 from mmcore.answers.answer import Answer, Result
+from mmcore.model.precision import tensor_cores
 from mmcore.probes.attention.probe import probe_attention
 from mmcore.probes.coalitions.probe import probe_coalitions
 from mmcore.probes.corruption.probe import probe_corruption
@@ -32,7 +33,7 @@ def analyse(trained: Trained, analysis: AnyAnalysis) -> Answer[Result]:
         The answer with a result of the analysis's kind.
     """
     clock = time.perf_counter()
-    with with_threads(trained.config.threads):
+    with with_threads(trained.config.threads), tensor_cores(trained.config.training.precision, trained.device):
         result = _probe(trained, analysis)
     return Answer(
         kind=analysis.kind,

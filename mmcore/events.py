@@ -45,7 +45,20 @@ class Note:
     text: str
 
 
-Event = Progress | EpochDone | Note
+@dataclass(frozen=True)
+class Load:
+    """How busy the machine is that trains; sent after an epoch, a few times a minute at most.
+
+    Args:
+        epoch: the epoch that was finished last.
+        load: by MLflow's names of system metrics: ``{"system/cpu_utilization_percentage": 50.0, …}``.
+    """
+
+    epoch: int
+    load: dict[str, float]
+
+
+Event = Progress | EpochDone | Note | Load
 
 
 class OnEvent(Protocol):

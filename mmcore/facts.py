@@ -254,12 +254,33 @@ class Hardware:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """What fewer bits in products change in the predictions of one and the same model, on validation items.
+
+    The weights are those that were scored. It says nothing of what rounding changed while they were trained.
+
+    Args:
+        metric: the one by which the epoch was chosen. reduced: its value in the run's precision. full: in fp32.
+    """
+
+    metric: str
+    reduced: float
+    full: float
+
+    @property
+    def change(self) -> float:
+        """Reduced less full."""
+        return self.reduced - self.full
+
+
+@dataclass(frozen=True)
 class Environment:
     """What a run was made with; see :func:`experiments.environment.environment`.
 
     Args:
         commit, dirty: of the code; None outside a git checkout. packages: name to version, None where it is not
-            installed. device: as the config has it. threads: that the run was given.
+            installed. device: as the config has it. threads: that the run was given. processor: the name of its kind;
+        None in records of earlier versions.
     """
 
     mmstudy: str | None = None
@@ -272,3 +293,4 @@ class Environment:
     command: str | None = None
     device: str | None = None
     threads: int | None = None
+    processor: str | None = None

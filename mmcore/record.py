@@ -21,6 +21,7 @@ from mmcore.facts import (
     GateUse,
     Hardware,
     Leakage,
+    Rounding,
     SplitFacts,
 )
 from mmcore.frozen import Number
@@ -81,6 +82,7 @@ class Run(Head):
         numerics: version of the numerics.
         gates: by name; {} for a fusion without gates and for a failed run, None in records from before they were
             measured.
+        rounding: None for a run in fp32.
         study, arm: for which the run was trained. started, finished: times in ISO format. All of them are empty until
             the record is kept.
     """
@@ -95,6 +97,7 @@ class Run(Head):
     selection: Chosen = field(default_factory=Chosen)
     gates: Mapping[str, GateUse] | None = None
     hardware: Hardware = field(default_factory=Hardware)
+    rounding: Rounding | None = None
     study: str = ""
     arm: str = ""
     environment: Environment = field(default_factory=Environment)

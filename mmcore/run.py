@@ -32,13 +32,24 @@ from mmcore.facts import Chosen, CorpusFacts, Failure, GateUse, Hardware, Leakag
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
+from mmcore.model.multimodal import MultimodalModel
+from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
+from mmcore.probes.rounding import probe_rounding
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Outcome, Reliability, Score
 from mmcore.scoring import Data
-from mmcore.task import check_names, check_packages, is_leaky, resolve_causal, resolve_task, selection_metric
+from mmcore.task import (
+    check_names,
+    check_packages,
+    check_precision,
+    is_leaky,
+    resolve_causal,
+    resolve_task,
+    selection_metric,
+)
 from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
@@ -96,7 +107,11 @@ def run(
     device = resolve_device(config.device)
     if prepared is None:
         prepared = prepare(Path(config.corpus), config.data, folder / "prepared", on_event)
-    with with_threads(config.threads):
+    precision = config.training.precision
+    check_precision(precision, device.type)
+    if (slow := slow_note(precision, device)) is not None and trained is None:
+        on_event(Note(slow))
+    with with_threads(config.threads), tensor_cores(precision, device):
         return _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
 
 
@@ -136,6 +151,7 @@ def _run(
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
     model = build_model(config.model, schema, causal, config.repeat, config.data.steps).to(device)
+    model.precision = config.training.precision
     shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
     state = start_or_resume(model, weighting, config, shared, home, ignore if reused else on_event)
@@ -147,7 +163,7 @@ def _run(
     failure: Failure | None = None
     scores: list[Score] = []
     items: list[ItemLoss] = []
-    leakage, selection = Leakage(), Chosen()
+    leakage, selection, rounding = Leakage(), Chosen(), None
     outcomes: list[Outcome] = []
     calibration: list[Reliability] = []
     gates: dict[str, GateUse] = {}
@@ -189,6 +205,7 @@ def _run(
             _write_items(folder / "items.csv", items)
             twins = divided_duplicates(prepared, split)
             calibration = reliability_rows(tally)
+        rounding = probe_rounding(model, device, lambda: data.tally(predict, validation, chosen_by.detailed), chosen_by)
         leakage = probe_leakage(model, handful, task, schema, normaliser, config.data.placebo)
         gates = probe_saturation(model, handful)
 
@@ -218,6 +235,7 @@ def _run(
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device),
+        rounding=rounding,
         numerics=NUMERICS,
     )
 
@@ -275,11 +293,9 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> Corpu
     )
 
 
-def _describe_hardware(model: torch.nn.Module, device: torch.device) -> Hardware:
+def _describe_hardware(model: MultimodalModel, device: torch.device) -> Hardware:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    numbers = str(next(model.parameters()).dtype).removeprefix("torch.")
-    precision = f"{numbers}, {torch.get_float32_matmul_precision()} in products"
-    return Hardware(f"{device.type} {name}".strip(), precision)
+    return Hardware(f"{device.type} {name}".strip(), numbers_in_words(model.precision, device))
 
 
 def _describe_split(

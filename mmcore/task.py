@@ -12,6 +12,7 @@ from mmcore.config import (
     Label,
     LossConfig,
     PCGrad,
+    Precision,
     Reconstruct,
     RunConfig,
     Task,
@@ -199,6 +200,24 @@ def check_packages(config: RunConfig) -> None:
             found="it is not installed",
             next_step="Run: pip install torchjd",
             where="loss.weighting",
+        )
+
+
+def check_precision(precision: Precision, device: str) -> None:
+    """Refuse a precision that a device cannot compute in; of ``auto`` nothing is known yet.
+
+    Raises:
+        ConfigError: tf32 anywhere but on CUDA; bf16 on mps, where it has not been tried.
+    """
+    able = {"fp32": ("cpu", "cuda", "mps"), "bf16": ("cpu", "cuda"), "tf32": ("cuda",)}[precision]
+    if device not in (*able, "auto"):
+        other = "fp32 or bf16" if device == "cpu" else "fp32"
+        raise ConfigError(
+            f"training.precision {precision} does not work on {device}",
+            expected=f"device {' or '.join(able)}",
+            found=f"device {device}",
+            next_step=f"Set training.precision to {other}, or use another device",
+            where="training.precision",
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -28,5 +29,6 @@ class Trace:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     def keep(self, name: str, value: Tensor) -> None:
-        """Copy a tensor off the graph and the device."""
-        self.arrays[name] = value.detach().to("cpu", copy=True).numpy()
+        """Copy a tensor off the graph and the device; bfloat16, which numpy lacks, becomes float32."""
+        value = value.detach().to("cpu", copy=True)
+        self.arrays[name] = (value.float() if value.dtype == torch.bfloat16 else value).numpy()

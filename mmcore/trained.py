@@ -121,6 +121,7 @@ def load_trained(config: RunConfig, prepared: Prepared, workdir: Path | str) -> 
     config = with_window(sealed(config), prepared)
     task = resolve_task(config, prepared.schema)
     model = build_model(config.model, prepared.schema, resolve_causal(config, task), config.repeat, config.data.steps)
+    model.precision = config.training.precision
     path = Path(workdir) / "checkpoints" / "best.pt"
     weights = load_checkpoint(path, training_fingerprint(config, prepared.content), torch.device("cpu"))
     model.load_state_dict(weights["model"])

@@ -103,29 +103,16 @@ def quantity(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Measured seconds as a person says them; for estimates see :func:`about`.
+    """Seconds as a person says them, everywhere in the same way: the longer, the coarser. A dash for None and NaN.
 
     Example:
-        >>> duration(4.2), duration(93), duration(7260)
-        ('4.2 s', '1 min 33 s', '2 h 1 min')
+        >>> duration(4.23), duration(42.4), duration(150), duration(900), duration(4000), duration(200_000)
+        ('4.2 s', '42 s', '2 min 30 s', '15 min', '1 h 7 min', '2 days')
     """
     if seconds is None or math.isnan(seconds):
         return NOTHING
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
-
-
-def about(seconds: float) -> str:
-    """An estimated time as a person says it: no finer than one can know.
-
-    Example:
-        >>> about(42), about(150), about(4000), about(200_000)
-        ('42 s', '2 min 30 s', '1 h 7 min', '2 days')
-    """
+    if seconds < 9.95:
+        return f"{round(seconds, 1):g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -133,7 +120,17 @@ def about(seconds: float) -> str:
         minutes, rest = divmod(whole, 60)
         return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24:,} days"
+
+
+def about(seconds: float) -> str:
+    """An estimated time: :func:`duration` of whole seconds, since no estimate is finer.
+
+    Example:
+        >>> about(3.4), about(150.2)
+        ('3 s', '2 min 30 s')
+    """
+    return duration(round(seconds))
 
 
 def listing(names: list[str] | tuple[str, ...]) -> str:

@@ -24,19 +24,26 @@ from experiments.cli.options import (
     FormatOption,
     MatchOption,
     MetricOption,
+    MlflowMetricsOption,
     OnOption,
     PresetOption,
+    QuietOption,
     RepeatsOption,
     SetOption,
     StrictOption,
     StudyArgument,
     ThreadsOption,
+    VerboseOption,
     WorkersOption,
     aside,
+    level_of,
     options_of,
     own_options_first,
+    use_metrics,
 )
 from experiments.cli.predict import predict
+from experiments.cli.status import status
+from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
@@ -127,10 +134,13 @@ def plan(
     from experiments.cli.plan_view import plan_json
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
+    from experiments.planning.feasible import refuse_impossible
     from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
-    found = planned(open_request(study, context.obj, options, aside), context.obj)
+    request = open_request(study, context.obj, options, aside)
+    refuse_impossible(request)
+    found = planned(request, context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
     else:
@@ -179,6 +189,9 @@ def run(
     on: OnOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    mlflow_metrics: MlflowMetricsOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Train the missing runs of a study, log every run to MLflow, and write the report.
@@ -189,40 +202,16 @@ def run(
     from experiments.driver import run_study
     from experiments.progress import Screen
 
+    use_metrics(mlflow_metrics)
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     try:
-        with Screen() as screen:
+        with Screen(level=level_of(quiet, verbose)) as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
     except KeyboardInterrupt:
         _interrupted()
     if outcome.mirrored:
         typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
-    _tell(outcome, format, strict)
-
-
-@app.command()
-def status(
-    context: typer.Context,
-    study: StudyArgument,
-    corpus: CorpusOption = None,
-    preset: PresetOption = None,
-    repeats: RepeatsOption = None,
-    match: MatchOption = None,
-    set_: SetOption = None,
-    format: FormatOption = Format.text,
-) -> None:
-    """Show the progress of each arm: runs done, running, to resume, failed, to do."""
-    from experiments.cli.plan_view import plan_json
-    from experiments.cli.text import status_text
-    from experiments.opening import open_request
-    from experiments.planning.plan import plan as planned
-
-    request = open_request(study, context.obj, options_of(corpus, preset, repeats, None, match, set_, None, Device.cpu))
-    found = planned(request, context.obj)
-    if format is Format.json:
-        _print_json(plan_json(found))
-    else:
-        typer.echo(status_text(found, context.obj))
+    _tell(outcome, format, strict, quiet)
 
 
 @app.command()
@@ -239,11 +228,16 @@ def report(
     format: FormatOption = Format.text,
 ) -> None:
     """Write the report of the results so far; trains nothing."""
-    from experiments.driver import report_study
+    from experiments.driver import log_report, report_study
     from experiments.opening import open_request
+    from experiments.progress import Screen
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    _tell(report_study(open_request(study, context.obj, options), context.obj), format, strict)
+    request = open_request(study, context.obj, options)
+    with Screen() as screen:
+        outcome = report_study(request, context.obj)
+        log_report(request, context.obj, outcome, screen)
+    _tell(outcome, format, strict)
 
 
 @app.command()
@@ -280,6 +274,9 @@ def check(
         raise typer.Exit(1)
 
 
+app.command()(status)
+app.command()(sync)
+app.command()(ui)
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
@@ -303,6 +300,8 @@ def analyse(
     set_: SetOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -311,54 +310,19 @@ def analyse(
     Without KIND: the analyses that the study lists under `analyses`, and those requested here before. Once requested, a
     KIND stays in the study's report. Answers are kept; only missing ones are computed.
     """
-    from experiments.driver import analyse_study
+    from experiments.driver import analyse_study, log_report
     from experiments.opening import open_request, with_own_models
     from experiments.progress import Screen
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads, on)
     request = with_own_models(open_request(study, context.obj, options), "analyse")
     try:
-        with Screen() as screen:
+        with Screen(level=level_of(quiet, verbose)) as screen:
             outcome = analyse_study(request, context.obj, kinds or (), screen)
+            log_report(request, context.obj, outcome, screen)
     except KeyboardInterrupt:
         _interrupted()
-    _tell(outcome, format, strict=False)
-
-
-@app.command()
-def sync(
-    context: typer.Context,
-    study: StudyArgument,
-    corpus: CorpusOption = None,
-    preset: PresetOption = None,
-    repeats: RepeatsOption = None,
-    metric: MetricOption = None,
-    match: MatchOption = None,
-    set_: SetOption = None,
-) -> None:
-    """Update MLflow from the records, for example after its server was down."""
-    from experiments.driver import sync_study
-    from experiments.opening import open_request
-    from experiments.progress import Screen
-
-    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    with Screen() as screen:
-        error = sync_study(open_request(study, context.obj, options), context.obj, screen)
-    if error:
-        raise typer.Exit(1)
-    typer.echo(f"MLflow holds every finished run of {study}")
-
-
-@app.command()
-def ui(
-    context: typer.Context,
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Open at this study's runs.")] = None,
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 5000,
-) -> None:
-    """Serve the MLflow UI of the home's tracking store until Ctrl-C."""
-    from experiments.ui import serve
-
-    raise typer.Exit(serve(context.obj, study, port))
+    _tell(outcome, format, strict=False, quiet=quiet)
 
 
 def _interrupted() -> NoReturn:
@@ -366,12 +330,14 @@ def _interrupted() -> NoReturn:
     raise typer.Exit(130) from None
 
 
-def _tell(outcome: Outcome, format: Format, strict: bool) -> None:
+def _tell(outcome: Outcome, format: Format, strict: bool, quiet: bool = False) -> None:
     """What a study came to, on standard output; the exit code says whether something failed."""
     from reports.output.text import as_json, as_text
 
     if format is Format.json:
         _print_json(as_json(outcome.summary))
+    elif quiet:
+        typer.echo(str(outcome.report))
     else:
         typer.echo(as_text(outcome.summary))
         typer.echo(f"\nReport: {outcome.report}")

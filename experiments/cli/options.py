@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from studies.repeats import AnyRepeats, parse_repeats
 
 if TYPE_CHECKING:
     from experiments.planning.request import Options
+    from experiments.progress import Level
 
 
 class Device(StrEnum):
@@ -33,6 +35,13 @@ class Matching(StrEnum):
     parameters = "parameters"
     flops = "flops"
     none = "none"
+
+
+class MlflowMetrics(StrEnum):
+    """Which numbers become metrics in MLflow."""
+
+    main = "main"
+    all = "all"
 
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Catalogue name or path of a study file.")]
@@ -107,6 +116,20 @@ OnOption = Annotated[
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only warnings, failures and the path of the report.")
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print a line for each stage, epoch and job, too.")
+]
+MlflowMetricsOption = Annotated[
+    MlflowMetrics | None,
+    typer.Option(
+        "--mlflow-metrics",
+        help="Numbers that become metrics in MLflow: main, at most 60 names, or all; default MMSTUDY_MLFLOW_METRICS, "
+        "else main. Artifacts have all of them.",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
 
 
@@ -137,6 +160,23 @@ def options_of(
         threads=threads,
         engine=read_engine(on),
     )
+
+
+def level_of(quiet: bool, verbose: bool) -> Level:
+    """How much a command says.
+
+    Raises:
+        StudyError: both are wanted.
+    """
+    if quiet and verbose:
+        raise StudyError("--quiet and --verbose exclude each other", next_step="Leave out one of them")
+    return "quiet" if quiet else "verbose" if verbose else "usual"
+
+
+def use_metrics(choice: MlflowMetrics | None) -> None:
+    """Let the option stand for the environment variable, which it overrules."""
+    if choice is not None:
+        os.environ["MMSTUDY_MLFLOW_METRICS"] = choice.value
 
 
 def _change(text: str) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ from experiments.foreign.source import OwnTraining
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan
+from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyConfig, AnyRequest, State, has_runner, trains_itself
 from mmcore.config import Overrides, RunConfig
 from mmcore.data.windows import Lengths
@@ -213,7 +214,7 @@ def view_of(plan: AnyPlan) -> PlanView:
         basis=plan.basis,
         fingerprints=tuple(RunView(run.arm, run.repeat, run.fingerprint, run.state) for run in plan.runs),
         verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
-        warnings=() if fit is None else fit.warnings,
+        warnings=() if own is None else request_warnings(own),
         sequential=_sequential(plan),
         search=_search(plan),
         runner=_runner(request.training) if has_runner(request) else None,

@@ -13,6 +13,7 @@ from experiments.describe import DescribedArm
 from experiments.home import Home
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
+from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyConfig, Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import DataConfig, RunConfig
@@ -57,9 +58,8 @@ def _subject(plan: AnyPlan) -> list[str]:
     return lines
 
 
-def _warnings(plan: AnyPlan) -> tuple[str, ...]:
-    fit = plan.request.fit if plans_models(plan) else None
-    return (*prospects(plan.request).warnings, *(fit.warnings if fit else ()))
+def _warnings(plan: AnyPlan, units: bool | None) -> tuple[str, ...]:
+    return (*prospects(plan.request).warnings, *(request_warnings(plan.request, units) if plans_models(plan) else ()))
 
 
 def _chosen(plan: Plan) -> str:
@@ -68,8 +68,12 @@ def _chosen(plan: Plan) -> str:
     return "" if [*names] == [plan.request.study.metric.name] else f"; epochs chosen by {' or '.join(names)}"
 
 
-def plan_text(plan: AnyPlan) -> str:
-    """A plan for people."""
+def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
+    """A plan for people.
+
+    Args:
+        units: whether the processor multiplies bfloat16 itself; None: what the system says.
+    """
     study = plan.request.study
     lines = [study.question, "", *_subject(plan)]
     for path, value in study.changes.items():
@@ -79,7 +83,7 @@ def plan_text(plan: AnyPlan) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    lines += [f"warning: {text}" for text in _warnings(plan)]
+    lines += [f"warning: {text}" for text in _warnings(plan, units)]
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
     lines += [f"warning: {run.broken}" for run in plan.runs if run.broken]

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
+from experiments.launchers.load import Gauge
 from experiments.launchers.messages import Finished, Job, Refused, Started, Stop, Stopped, Told, decode, encode
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import MMStudyError, RunStopped
@@ -53,6 +54,7 @@ def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) ->
 
 
 def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do: Do) -> None:
+    gauge = Gauge(with_children=FOREIGN in sys.argv[1:])
     while True:
         job = jobs.get()
         fingerprint = job.fingerprint
@@ -64,7 +66,7 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do
                 raise RunStopped("the driver stopped this run")
 
         try:
-            status = do(job, on_event)
+            status = do(job, gauge.watched(on_event))
         except RunStopped:
             _tell(channel, encode(Stopped(fingerprint)))
         except MMStudyError as error:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from experiments.planning.stages import PREPARE, REPORT, Stage, makespan
+from experiments.planning.stages import PREPARE, REPORT, SYNC, Stage, makespan
 from reports.numbers import about
 
-UNCOUNTED = (PREPARE, REPORT)
+UNCOUNTED = (PREPARE, REPORT, SYNC)
 """Stages that take time but do not count as jobs for a user."""
 
 

@@ -13,6 +13,8 @@ PREPARE = "prepare"
 TRAIN = "train"
 ANALYSE = "analyse"
 REPORT = "report"
+SYNC = "sync"
+"""What the tracking store lacks is brought there; no command but ``mmstudy sync`` waits for it."""
 
 
 def search_stage(arm: str) -> str:

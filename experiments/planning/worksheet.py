@@ -71,7 +71,7 @@ class Worksheet:
             try:
                 split = draw_split(self._items, config.split, config.repeat)
             except SplitError:
-                # Such a corpus cannot be trained on, and a run says why; but a plan still needs some number.
+                # Plan and run refuse such a corpus; a status or a report still needs some number.
                 self._sides[key] = Sides(steps, steps, steps)
             else:
                 self._sides[key] = Sides(

@@ -13,7 +13,8 @@ import pandas as pd
 from experiments.home import Home
 from experiments.scores.steps import at_step
 from experiments.scores.table import Given, ScoreTable
-from experiments.store import ARM, REPEAT, client_of
+from experiments.tracking.client import client_of
+from experiments.tracking.connection import ARM, REPEAT
 from mmcore.errors import ScoresError, StoreError, nearest
 from reports.numbers import counted, listing
 

@@ -10,9 +10,11 @@ from optuna.trial import FrozenTrial
 
 from experiments.environment import environment
 from experiments.home import Home
+from experiments.jobs import source_of
 from experiments.mirror import Background
 from experiments.planning.request import AnyRequest, search_variant
-from experiments.tuning.notes import TrialNotes, notes_of
+from experiments.tracking.views import run_page
+from experiments.tuning.notes import StoredStudy, TrialNotes, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED
 from experiments.tuning.results import state_of
 from studies.search.resolved import ResolvedSearch
@@ -44,19 +46,35 @@ class SearchMirror(Background):
         self._experiment = ""
         self._parents: dict[str, str] = {}
         self._runs: dict[tuple[str, int], str] = {}
+        self._studies: dict[str, StoredStudy] = {}
         self._steps: dict[tuple[str, int], list[tuple[int, float]]] = {}
         self._flushed = 0.0
         super().__init__(home, warn)
 
-    def begin(self, arm: str, search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> None:
-        """A search starts or resumes; trials that the store lacks are added."""
+    def begin(
+        self, arm: str, search: ResolvedSearch, trials: Sequence[FrozenTrial], study: StoredStudy | None = None
+    ) -> None:
+        """A search starts or resumes; trials that the store lacks are added.
+
+        Args:
+            study: the search in its storage, which gets links to the runs in MLflow; None: no links.
+        """
         tags = {
             "mmstudy.sampler": search.sampler,
             "mmstudy.pruner": search.pruner,
             "mmstudy.objective": ", ".join(one.name for one in search.objective),
             "mmstudy.budget": json.dumps(search.budget.model_dump()),
+            **self._origin(),
         }
+        if study is not None:
+            self._studies[arm] = study
+            tags["optuna.study"] = study.study_name
         self._tasks.put(lambda: self._begin(arm, tags, trials))
+
+    def _origin(self) -> dict[str, str]:
+        from experiments.tracking.connection import origin_tags
+
+        return origin_tags(source_of(self._asked), environment().commit)
 
     def started(self, arm: str, number: int, notes: TrialNotes) -> None:
         """A trial begins."""
@@ -94,17 +112,22 @@ class SearchMirror(Background):
         store, study = self._ready(), self._asked.study
         self._experiment = store.experiment(study.name, study.question)
         self._parents[arm] = store.search(self._experiment, study.name, search_variant(self._asked), arm, tags)
+        if arm in self._studies:
+            self._studies[arm].link(run_page(self._experiment, self._parents[arm]))
         self._settle(arm, trials)
 
     def _start(self, arm: str, number: int, notes: TrialNotes) -> None:
         commit = environment().commit
         tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
+        tags |= {**self._origin(), "optuna.trial": str(number)}
         tags |= {"mmstudy.fingerprints": " ".join(notes.fingerprints)}
         if notes.retry_of is not None:
             tags["mmstudy.retry_of"] = str(notes.retry_of)
         name = f"trial {number if notes.rank is None else notes.rank}"
         run = self._ready().trial(self._experiment, self._parents[arm], number, name, notes.settings, tags)
         self._runs[arm, number] = run
+        if arm in self._studies:
+            self._studies[arm].link(run_page(self._experiment, run), number)
 
     def _report(self, arm: str, number: int, step: int, value: float) -> None:
         self._steps.setdefault((arm, number), []).append((step, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mmcore.config import Overrides
 from mmcore.errors import RecordError
+
+MLFLOW_RUN = "mlflow_run"
+"""Attribute of searches and trials: the page of their run in MLflow."""
 
 Kept = dict[str, Any]
 """What a sampler or pruner of Optuna's keeps with a trial: its own words, as JSON has them."""
@@ -160,3 +164,21 @@ class StoredStudy(optuna.Study):
         trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
         for key, value in notes.attributes().items():
             self.storage.set_trial_user_attr(trial, key, value)
+
+    def link(self, page: str, number: int | None = None) -> None:
+        """Write down where MLflow shows the search, or one of its trials.
+
+        A trial that has ended already stays without it: no attribute of such a trial can be set. Its run in MLflow is
+        found among those of the search.
+
+        Args:
+            page: of the run, behind the ``#/`` of an address. number: of the trial; None: the search.
+        """
+        if number is None:
+            if self.user_attrs.get(MLFLOW_RUN) != page:
+                self.set_user_attr(MLFLOW_RUN, page)
+            return
+        study = self.storage.get_study_id_from_name(self.study_name)
+        trial = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self.storage.set_trial_user_attr(trial, MLFLOW_RUN, page)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -230,6 +231,24 @@ def open_study(
         study.set_user_attr(IDENTITY, identity)
     check_identity(study, identity)
     return study
+
+
+def describe(study: StoredStudy, objectives: Sequence[str], facts: Mapping[str, str | None]) -> None:
+    """Let dashboards name a search's objectives and show what it belongs to.
+
+    Args:
+        objectives: names, in the order of the directions. facts: attributes of the search; those that are None are left
+            out. They describe it for people: nothing reads them, and a later version or copy writes its own.
+    """
+    if study.metric_names != [*objectives]:
+        with warnings.catch_warnings():
+            # Experimental since 2023; a version without it fails here, in a test of ours.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([*objectives])
+    known = study.user_attrs
+    for name, value in facts.items():
+        if value is not None and known.get(name) != value:
+            study.set_user_attr(name, value)
 
 
 def check_identity(study: StoredStudy, identity: Identity) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
+import mmcore
 from experiments.home import Home
 from experiments.launchers.choose import AnyPool, Share, open_pool, share
+from experiments.planning.memory import needed_by
 from experiments.planning.plan import timing_of
 from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
 from experiments.progress import Display
@@ -17,7 +19,7 @@ from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import StoredStudy
 from experiments.tuning.ownership import trials_of
 from experiments.tuning.results import search_result
-from experiments.tuning.storage import find_study, open_storage, open_study, storage_url, study_name
+from experiments.tuning.storage import describe, find_study, open_storage, open_study, storage_url, study_name
 from experiments.tuning.tuner import Tuner
 from experiments.tuning.view import is_complete
 from studies.search.resolved import ArmSearch, ResolvedSearch
@@ -67,7 +69,7 @@ def sync_searches(request: AnyRequest, home: Home, display: Display) -> str | No
         for arm in search.searches:
             study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
-                mirror.begin(arm.arm, search, trials_of(study))
+                mirror.begin(arm.arm, search, trials_of(study), study)
     running = any(trial.state == "running" for one in request.searches for trial in one.trials)
     if not request.tunes:
         mirror.concluded()
@@ -78,12 +80,25 @@ def sync_searches(request: AnyRequest, home: Home, display: Display) -> str | No
 
 
 def _begin(storage: BaseStorage, request: AnyRequest, search: ResolvedSearch, arm: ArmSearch) -> StoredStudy:
-    return open_study(
+    study = open_study(
         storage,
         study_name(request.search_key, arm.arm),
         search.identity(arm, request.content or ""),
         ["maximize" if one.maximise else "minimize" for one in search.objective],
     )
+    describe(
+        study,
+        [one.name for one in search.objective],
+        {
+            "study": request.study.name,
+            "question": request.study.question,
+            "arm": arm.arm,
+            "corpus": request.schema.name if trains_itself(request) else None,
+            "corpus_content": request.content,
+            "mmstudy_version": mmcore.__version__,
+        },
+    )
+    return study
 
 
 def _tune(
@@ -99,7 +114,7 @@ def _tune(
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
     options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:

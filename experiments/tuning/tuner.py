@@ -93,7 +93,7 @@ class Tuner:
             if trial.state == TrialState.RUNNING and notes_of(trial).process == Owner.me():
                 hand_back(self.study, trial.number, "interrupted")
         trials = trials_of(self.study)
-        self.mirror.begin(self.arm.arm, self.search, trials)
+        self.mirror.begin(self.arm.arm, self.search, trials, self.study)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
         if done:
             self.display.say(f"search for {self.arm.arm}: {done} trials are there already")
@@ -328,8 +328,8 @@ class Tuner:
                         self._end(each, TrialState.FAIL, why=record.why, record=record)
                     else:
                         self._advance(each)
-            case Lost(_, deaths, code):
-                self.display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+            case Lost():
+                self.display.say(f"{label}: {message.text}; resuming")
             case GivenUp(name, deaths, log):
                 for each in self.by_run.pop(name):
                     self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")

@@ -66,6 +66,7 @@ from mmcore.config.training import (
     LossConfig,
     Optimiser,
     PCGrad,
+    Precision,
     RandomWeights,
     Schedule,
     SquaredError,

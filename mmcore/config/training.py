@@ -12,6 +12,8 @@ from mmcore.limits import Million
 from mmcore.names import Name
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Precision = Literal["fp32", "bf16", "tf32"]
+"""In which numbers a model computes its products."""
 
 
 # Losses ------------------------------------------------------------------------------------------------------------
@@ -217,6 +219,10 @@ class TrainingConfig(Frozen):
     """The optimiser and its learning rate."""
     schedule: Schedule = Cosine()
     """How the learning rate changes during training."""
+    precision: Precision = "fp32"
+    """Numbers in which the model computes its products, in training and whenever it predicts. bf16: 8 bits of a
+    factor's fraction instead of 24, on processors and graphics cards; tf32: 11 bits, on graphics cards alone. Sums,
+    norms, softmax, losses, weights and the optimiser stay in fp32."""
 
     @model_validator(mode="after")
     def _falls(self) -> TrainingConfig:

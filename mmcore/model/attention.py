@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.dropout import dropout
+from mmcore.model.precision import full
 from mmcore.trace import Trace
+
+
+@lru_cache(maxsize=16)
+def _later(T: int, device: torch.device) -> Tensor:
+    """Whether a key comes after a query, (T, T); made once for a length. Nothing writes to it."""
+    with torch.inference_mode(False):
+        return torch.ones(T, T, dtype=torch.bool, device=device).triu(1)
+
+
+@lru_cache(maxsize=16)
+def _others(T: int, device: torch.device) -> Tensor:
+    """Whether a key is another step than the query's, (T, T); made once for a length. Nothing writes to it."""
+    with torch.inference_mode(False):
+        return ~torch.eye(T, dtype=torch.bool, device=device)
 
 
 def attention_mask(
@@ -33,10 +49,10 @@ def attention_mask(
     B, T = valid_BT.shape
     blocked_BTT = ~valid_BT[:, None, :].expand(B, T, T)
     if causal:
-        steps_T = torch.arange(T, device="cpu") if steps_T is None else steps_T
-        blocked_BTT = blocked_BTT | (steps_T[None, :] > steps_T[:, None]).to(valid_BT.device)
+        later_TT = _later(T, valid_BT.device) if steps_T is None else steps_T[None, :] > steps_T[:, None]
+        blocked_BTT = blocked_BTT | later_TT.to(valid_BT.device)
     if itself:
-        blocked_BTT = blocked_BTT & ~torch.eye(T, dtype=torch.bool, device=valid_BT.device)
+        blocked_BTT = blocked_BTT & _others(T, valid_BT.device)
     mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill_(blocked_BTT, -torch.inf)
     return mask_BTT[:, None]
 
@@ -120,7 +136,8 @@ class MultiheadAttention(nn.Module):
             qkv = (q_BTD, *F.linear(memory_BSD, self.in_weight[D:], self.in_bias[D:]).chunk(2, dim=-1))
         q_BHTd, k_BHSd, v_BHSd = (p.view(B, p.shape[1], self.heads, -1).transpose(1, 2) for p in qkv)
         if self.rotary:
-            q_BHTd, k_BHSd = rotate(q_BHTd, steps_T), rotate(k_BHSd, steps_T if memory_BSD is None else None)
+            q_BHTd = rotate(full(q_BHTd), steps_T)
+            k_BHSd = rotate(full(k_BHSd), steps_T if memory_BSD is None else None)
         blind = None
         if mask is not None and memory_BSD is not None:
             # A row of −∞ alone would be NaN. Such a query looks everywhere, and what it saw is thrown away.
@@ -129,7 +146,7 @@ class MultiheadAttention(nn.Module):
         if trace is None and (rng is None or self.dropout == 0.0):
             mixed_BHTd = F.scaled_dot_product_attention(q_BHTd, k_BHSd, v_BHSd, attn_mask=mask)
         else:
-            scores_BHTS = (q_BHTd * (D // self.heads) ** -0.5) @ k_BHSd.transpose(-2, -1)
+            scores_BHTS = full((q_BHTd * (D // self.heads) ** -0.5) @ k_BHSd.transpose(-2, -1))
             if mask is not None:
                 scores_BHTS = scores_BHTS + mask
             weights_BHTS = scores_BHTS.softmax(-1)

@@ -78,5 +78,5 @@ class WholeModel(MultimodalModel):
         assert isinstance(self.encoder, OwnPart)
         return self.encoder(rng, {"B": B, "T": 1 if self.per_item else T, **self.sizes}, given)
 
-    def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
+    def _look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         self(batch, trace=trace)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.model.own_encoder import CustomEmbedding
+from mmcore.model.precision import full
 from mmcore.trace import Trace
 
 
@@ -87,7 +88,7 @@ class Embedding(nn.Module):
             # Zeros go in, so that no NaN meets the weights' gradient, and zeros come out, since a bias would speak.
             x_BTF = torch.where(usable_BT1, x_BTF, 0.0)
             own = isinstance(linear, CustomEmbedding)
-            e_BTD = linear(x_BTF, usable_BT1.squeeze(-1), rng, trace) if own else linear(x_BTF)
+            e_BTD = linear(x_BTF, usable_BT1.squeeze(-1), rng, trace) if own else full(linear(x_BTF))
             embedded.append(torch.where(usable_BT1, e_BTD, 0.0))
         if not self.absent:
             return embedded, usable_BTM

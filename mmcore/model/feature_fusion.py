@@ -43,7 +43,7 @@ class FeatureFusionModel(MultimodalModel):
             h_BTD, valid_BT = mean_over_steps(h_BTD, valid_BT), torch.ones_like(valid_BT[:, :1])
         return self.head(h_BTD, valid_BT, rng, trace)
 
-    def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
+    def _look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         self._fused(self._streams(batch, None, trace), None, trace)
 
     def _fused(self, streams: Streams, rng: torch.Generator | None, trace: Trace | None) -> Tensor:

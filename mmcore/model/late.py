@@ -43,5 +43,5 @@ class LateFusionModel(MultimodalModel):
         assert self.fusion is not None
         return self.fusion(self.head(states, usable_BTM, rng, trace, "head"), usable_BTM, trace)
 
-    def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
+    def _look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         self._streams(batch, None, trace)

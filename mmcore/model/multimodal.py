@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.batch import Batch
-from mmcore.config import Custom, ModelConfig, TransformerEncoder
+from mmcore.config import Custom, ModelConfig, Precision, TransformerEncoder
 from mmcore.errors import ShapeError, nearest
 from mmcore.model.dropout import dropout
 from mmcore.model.embedding import Embedding, key_of
@@ -23,6 +23,7 @@ from mmcore.model.heads import Head, build_head
 from mmcore.model.layer_sizes import LayerSizes
 from mmcore.model.own_encoder import CustomEmbedding, CustomEncoder
 from mmcore.model.positions import TimeFeatures, build_positions
+from mmcore.model.precision import full, products_in
 from mmcore.model.streams import Streams
 from mmcore.schema import Targets
 from mmcore.shapes import check_shape
@@ -54,6 +55,8 @@ class MultimodalModel(nn.Module, ABC):
     head: nn.Module
     positions_first: bool
     """Whether positions are known before modalities are fused."""
+    precision: Precision = "fp32"
+    """In which numbers it computes, whoever calls it. It is no part of its state: weights are float32."""
 
     def __init__(
         self, config: ModelConfig, features: dict[str, int], targets: Targets, causal: bool, window: int | None = None
@@ -91,13 +94,24 @@ class MultimodalModel(nn.Module, ABC):
             ShapeError: the batch lacks a modality, or one has another number of features.
         """
 
-    @abstractmethod
+    def __call__(self, batch: Batch, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
+        """:meth:`forward` in the model's precision; outputs are float32."""
+        if self.precision != "bf16":
+            return super().__call__(batch, rng, trace)
+        with products_in(self.precision, batch.valid_BT.device):
+            return full(super().__call__(batch, rng, trace))
+
     def look_at_fusion(self, batch: Batch, trace: Trace) -> None:
         """Fill a trace with what comes before the encoder, ``present`` and gates among it; nothing is predicted.
 
         Cheaper than a whole forward pass, with the same numbers as one without dropout. With late fusion there is
         nothing of the fusion in it.
         """
+        with products_in(self.precision, batch.valid_BT.device):
+            self._look_at_fusion(batch, trace)
+
+    @abstractmethod
+    def _look_at_fusion(self, batch: Batch, trace: Trace) -> None: ...
 
     def new_encoder(self, config: ModelConfig, layers: int) -> Encoder:
         """An encoder of this model's sizes."""

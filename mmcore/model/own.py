@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmcore.config import Reference
 from mmcore.errors import ConfigError, PartError
+from mmcore.model.precision import full
 from mmcore.own_code import arguments, load_class, named_inputs
 from mmcore.seeding import seed_of
 
@@ -78,7 +79,7 @@ class OwnPart(nn.Module):
             raise PartError(f"forward of {self.reference} must return {wanted}", found=type(found).__name__)
         if tuple(found.shape) != tuple(shape.values()):
             raise PartError(f"forward of {self.reference} must return {wanted}", found=str(tuple(found.shape)))
-        return found
+        return full(found)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, sa
 from mmcore.training.losses import Layout
 from mmcore.training.metrics import sum_of_known
 from mmcore.training.objective import Objective
-from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at, take_step
 from mmcore.training.selection import Selection
 from mmcore.training.tally import Tally
 from mmcore.training.weighting import Step, Weighting
@@ -182,7 +182,8 @@ def train_epoch(
         rng.manual_seed(seed_of(repeat, "dropout", epoch, step))
         batch = batch.to(device)
         losses = objective(state.model(batch, rng), batch)
-        state.optimiser.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         state.weighting.backward(Step(losses.trained_P, losses.counts_P, epoch, step, rate))
         loss_P = losses.trained_P.detach()
         # One transfer from the device for both checks.
@@ -190,7 +191,7 @@ def train_epoch(
         if not (math.isfinite(loss_value) and math.isfinite(norm)):
             raise _diverged(state, layout, loss_P, epoch)
         clipped += clip_gradients(parameters, norm, training.clip_norm)
-        state.optimiser.step()
+        take_step(state.optimiser)
         state.step += 1
         norms.append(norm)
         sums_P += losses.sums_P

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -83,10 +84,25 @@ def counted_targets(batch: Batch, layout: Layout) -> Tensor:
     counted_BTKP = batch.target_valid_BTKP
     for gate, dependents in layout.gates:
         on_BTK1 = (batch.target_BTKP[..., gate : gate + 1] > 0.5) & batch.target_valid_BTKP[..., gate : gate + 1]
-        free_P = torch.ones(counted_BTKP.shape[-1], dtype=torch.bool, device=counted_BTKP.device)
-        free_P[list(dependents)] = False
-        counted_BTKP = counted_BTKP & (on_BTK1 | free_P)
+        counted_BTKP = counted_BTKP & (on_BTK1 | _free(dependents, counted_BTKP.shape[-1], counted_BTKP.device))
     return counted_BTKP
+
+
+@lru_cache(maxsize=64)
+def _free(dependents: tuple[int, ...], P: int, device: torch.device) -> Tensor:
+    """Which parameters do not depend on a binary one, (P,); made once. Nothing writes to it."""
+    # Not an inference tensor, wherever it is asked for first: losses with a gradient use it, too.
+    with torch.inference_mode(False):
+        free_P = torch.ones(P, dtype=torch.bool, device=device)
+        free_P[list(dependents)] = False
+        return free_P
+
+
+@lru_cache(maxsize=256)
+def _index(indices: tuple[int, ...], device: torch.device) -> Tensor:
+    """The indices on the device; made once. Nothing writes to it."""
+    with torch.inference_mode(False):
+        return torch.tensor(indices, device=device)
 
 
 def columns(x: Tensor, indices: Sequence[int]) -> Tensor:
@@ -94,7 +110,7 @@ def columns(x: Tensor, indices: Sequence[int]) -> Tensor:
     first = indices[0]
     if list(indices) == list(range(first, first + len(indices))):
         return x[..., first : first + len(indices)]
-    return x.index_select(-1, torch.tensor(indices, device=x.device))
+    return x.index_select(-1, _index(tuple(indices), x.device))
 
 
 def binary_logits(outputs_BTKO: Tensor, layout: Layout) -> Tensor:

@@ -72,19 +72,20 @@ class Selection:
         """
         losses = tally.component_losses()
         columns = validation_columns(losses, self.losses)
-        value = self._value(tally)
+        value = self.value(tally)
         columns.setdefault(self.metric.column, value)
         worth = {"metric": value, "loss": -columns["validation/loss"], "last": float(epoch)}[self.by]
         if self.by == "metric" and not self.metric.measure.higher_is_better:
             worth = -worth
         return Validation(losses, columns, worth)
 
-    def _value(self, tally: Tally) -> float:
+    def value(self, tally: Tally) -> float:
+        """The metric of a model on the validation items; NaN where it has none."""
         return value_of(self.metric, model_rows("validation", tally, self.losses), "validation")
 
     def _by(self) -> By:
         # Whether a metric has a value is a matter of the targets: the baselines have one where the model will.
-        if any(not math.isnan(self._value(tally)) for tally in self.naive.tallies.values()):
+        if any(not math.isnan(self.value(tally)) for tally in self.naive.tallies.values()):
             return "metric"
         return "last" if all(math.isnan(value) for value in self.losses.values()) else "loss"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from mmcore.config import RunConfig
 from mmcore.record import Run
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, listing
@@ -104,7 +105,7 @@ def mixed_versions(evidence: Evidence) -> Found:
 
 
 def mixed_machines(evidence: Evidence) -> Found:
-    """Device, precision, platform and threads, across runs; names only those that differ."""
+    """Device, precision, platform, processor and threads, across runs; names only those that differ."""
     mixed, known = [], False
     for words, on in _RAN_ON.items():
         runs = [(run, str(on(run))) for run in evidence.results.runs if on(run) is not None]
@@ -121,11 +122,17 @@ def mixed_machines(evidence: Evidence) -> Found:
 
 _RAN_ON: dict[str, Callable[[Run], object]] = {
     "Devices differ": lambda run: run.device,
-    "Precision differs": lambda run: run.hardware.precision,
+    "Precision differs": lambda run: None if _asks(run) else run.hardware.precision,
     "Platforms differ": lambda run: run.environment.platform,
+    "Processors differ": lambda run: run.environment.processor,
     "Numbers of threads differ": lambda run: run.environment.threads,
 }
 """What a run ran on, by the words for runs that differ in it."""
+
+
+def _asks(run: Run) -> bool:
+    """Whether the study asks for this precision; then it is no accident of a machine."""
+    return isinstance(run.config, RunConfig) and run.config.training.precision != "fp32"
 
 
 def _with_counts(values: Counter[str]) -> str:

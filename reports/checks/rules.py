@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from reports.checks import data, design, records, search, training
 from reports.checks.corpus_rules import CORPUS_RULES
+from reports.checks.precision import PRECISION_RULES
 from reports.checks.rule import Rule
 from reports.checks.score_rules import SCORE_RULES
 from reports.numbers import percent
@@ -243,8 +244,9 @@ RULES = (
     Rule(
         "ABL023",
         "Runs differ in machine or threads",
-        "Device, precision, platform or number of threads is not the same for all runs. Such runs are still reported "
-        "together; the text names those that differ from most.",
+        "Device, precision, platform, processor or number of threads is not the same for all runs. Such runs are still "
+        "reported together; the text names those that differ from most. A precision that the study asks for is left to "
+        "ABL045.",
         "Sums in another order round differently, and times of runs on different machines cannot be compared.",
         "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,
@@ -381,4 +383,5 @@ RULES = (
     ),
     *CORPUS_RULES,
     *SCORE_RULES,
+    *PRECISION_RULES,
 )

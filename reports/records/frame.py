@@ -36,7 +36,7 @@ RUN_COLUMNS = (
     "commit", "dirty",
     "python", "torch", "platform", "device", "threads", "packages", "started", "finished", "probed_windows",
     "forbidden_gradient", "copy_skill", "numerics", "divided_groups", "test_windows_read", "gates", "precision",
-    "twins", "all_groups", "sides",
+    "twins", "all_groups", "sides", "rounding",
 )  # fmt: skip
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -373,6 +373,7 @@ def _run_row(run: Run, study: AnyStudy) -> dict[str, object]:
         "test_windows_read": run.selection.test_windows_read,
         "gates": None if run.gates is None else _json({name: asdict(gate) for name, gate in run.gates.items()}),
         "precision": run.hardware.precision,
+        "rounding": None if run.rounding is None else run.rounding.change,
         "twins": None if split.twins is None else json.dumps(split.twins),
         "sides": json.dumps({name: _counted(side) for name, side in sides.items()}) if sides else None,
         "packages": _json(environment.packages),

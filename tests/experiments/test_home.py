@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.home import Home
-from experiments.store import Store
+from experiments.tracking.store import Store
 from mmcore.errors import StoreError
 
 
@@ -20,9 +20,9 @@ def test_everything_lies_in_the_home_whatever_its_name(tmp_path: Path, name: str
     home = Home(tmp_path / "all" / name)
     store = Store(home)
     experiment = store.experiment("s", "q?")
-    run = store._client.create_run(experiment).info.run_id
+    run = store.client.create_run(experiment).info.run_id
     (tmp_path / "x.txt").write_text("x")
-    store._client.log_artifact(run, str(tmp_path / "x.txt"))
+    store.client.log_artifact(run, str(tmp_path / "x.txt"))
     assert os.listdir(tmp_path / "all") == [name], "no database and no folder beside it"
     assert (home.root / "mlflow.db").is_file()
     assert [path.read_text() for path in home.artifacts.rglob("x.txt")] == ["x"]

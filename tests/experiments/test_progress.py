@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from experiments.planning.estimate import Estimate
-from experiments.planning.stages import ANALYSE, REPORT, TRAIN, Part, Stage
-from experiments.progress import HEARTBEAT, Screen, chosen_column
+from experiments.planning.stages import ANALYSE, REPORT, SYNC, TRAIN, Part, Stage
+from experiments.progress import HEARTBEAT, Level, Screen, chosen_column
+from mmcore.events import EpochDone, Note
 
 
 class Clock:
@@ -130,3 +131,73 @@ def test_a_bar_shows_the_metric_that_chooses_the_epoch() -> None:
     }
     assert chosen_column(row) == "validation/skill"
     assert chosen_column({**row, "validation/accuracy": 0.7, "gate/audio": 0.5}) == "validation/accuracy"
+
+
+def test_a_pipe_hears_each_minute_of_a_stage_without_jobs(lines: Callable[[], list[str]]) -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    screen.begin(SYNC)
+    for _ in range(179):
+        clock.now += 1
+        screen.heartbeat()
+    assert lines() == ["bringing MLflow up to date for 1 min so far", "bringing MLflow up to date for 2 min so far"]
+    screen.begin(REPORT)
+    clock.now += HEARTBEAT
+    screen.heartbeat()
+    assert lines() == ["writing the report for 1 min so far"]
+
+
+def test_a_pipe_hears_of_a_long_command_once_a_minute_no_more_and_no_less(lines: Callable[[], list[str]]) -> None:
+    clock = Clock()
+    screen = Screen(clock)
+    screen.expect([stage(TRAIN, ("a", 1, 3600.0)), stage(REPORT, ("", 1, 60.0))])
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    heard = []
+    for second in range(1, 601):
+        clock.now += 1
+        screen.event("a r0", EpochDone(1, 2, {"epoch": 1.0}))
+        screen.heartbeat()
+        heard += [second] * len(lines())
+    assert heard == [60 * minute for minute in range(1, 11)]
+
+
+def told_by(level: Level, lines: Callable[[], list[str]]) -> list[str]:
+    """What a command says of one stage with a good job and a bad one."""
+    clock = Clock()
+    screen = Screen(clock, level)
+    screen.expect([stage(TRAIN, ("a", 2, 10.0))])
+    screen.say("6 of 8 runs are there already")
+    screen.say("warning: too few repeats")
+    screen.begin(TRAIN)
+    screen.started("a r0", "a")
+    row = {"epoch": 1.0, "train/loss": 1.5, "validation/skill": 0.25, "seconds": 3.0}
+    screen.event("a r0", EpochDone(1, 2, row))
+    screen.event("a r0", Note("resumed"))
+    screen.finished("a r0", "test skill 0.250", failed=False, group="a")
+    screen.started("a r1", "a")
+    screen.finished("a r1", "failed: NaN", failed=True, group="a")
+    clock.now += HEARTBEAT
+    screen.heartbeat()
+    return lines()
+
+
+def test_a_quiet_command_says_warnings_and_failures_alone(lines: Callable[[], list[str]]) -> None:
+    assert told_by("quiet", lines) == ["warning: too few repeats", "[2/2] a r1: failed: NaN"]
+
+
+def test_a_verbose_command_adds_stages_and_epochs_to_what_is_usual(lines: Callable[[], list[str]]) -> None:
+    usual, verbose = told_by("usual", lines), told_by("verbose", lines)
+    assert usual == [
+        "6 of 8 runs are there already",
+        "warning: too few repeats",
+        "a r0: resumed",
+        "[1/2] a r0: test skill 0.250",
+        "[2/2] a r1: failed: NaN",
+        "2 of 2 done, 0 running, 1 failed",
+    ]
+    assert [line for line in verbose if line not in usual] == [
+        "stage train: 2 jobs ahead, 0 running, about 20 s left",
+        "a r0: epoch 1 of 2: train loss 1.500, validation skill 0.250, 3 s",
+    ]
+    assert [line for line in verbose if line in usual] == usual

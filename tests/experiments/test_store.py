@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import signal
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
 from experiments.mirror import Mirror
-from experiments.store import FINGERPRINT, Store
-from experiments.store_names import LONGEST_KEY, key_of, score_name, short
+from experiments.tracking.metrics import VARIABLE
+from experiments.tracking.names import LONGEST_KEY, key_of, score_name, short
+from experiments.tracking.store import FINGERPRINT, Store
 from mmcore.config import build_config, flat
 from mmcore.errors import StoreError
 from mmcore.facts import Failure
@@ -48,16 +51,22 @@ def test_a_finished_run_is_there_with_all_it_has_to_say(home: Home, client: Mlfl
     assert run.data.params == {key: str(value) for key, value in params.items()}
     assert (run.data.params["model.width"], run.data.params["loss.weights"]) == ("8", "{}")
     assert run.data.metrics["test/skill"] == 0.5
-    assert run.data.metrics["test/x/loss/baseline/constant"] == 1.5
-    assert "test/active/f1" not in run.data.metrics
+    assert "test/x/loss/baseline/constant" not in run.data.metrics
+    numbers = json.loads(Path(client.download_artifacts(run.info.run_id, "metrics.json", str(tmp_path))).read_text())
+    assert (numbers["test/x/loss/baseline/constant"], numbers["test/active/f1"]) == (1.5, None)
     assert [m.value for m in client.get_metric_history(run.info.run_id, "train/loss")] == [2.0, 1.0]
-    assert run.data.tags["mlflow.source.git.commit"] == "abc"
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("tiny", "c" * 32)
+    assert json.loads(dataset.dataset.source) == {"uri": "/corpora/tiny"}
     names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
-    assert names == {"record.json", "config.json", "history.json", "environment.json", "checkpoints"}
+    assert names == {"record.json", "config.json", "history.json", "environment.json", "metrics.json", "checkpoints"}
     parent = client.get_run(run.data.tags["mlflow.parentRunId"])
     assert parent.data.tags["mmstudy.arm"] == "both"
+    for one in (run, parent):
+        assert one.data.tags["mlflow.source.git.commit"] == "abc"
+        assert (one.data.tags["mlflow.source.name"], one.data.tags["mlflow.source.type"]) == ("level.yaml", "LOCAL")
+        assert one.data.tags["mlflow.user"] == one.info.user_id == getpass.getuser()
+        assert len(one.inputs.dataset_inputs) == 1
 
 
 def test_mirroring_twice_doubles_nothing(home: Home, client: MlflowClient, tmp_path: Path) -> None:
@@ -114,7 +123,7 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
 ) -> None:
     rows = [{"epoch": epoch} | {f"train/loss/{i}": epoch + i / 10 for i in range(7)} for epoch in range(1, 8)]
     workdir = workdir_of(tmp_path)
-    monkeypatch.setattr("experiments.store.LARGEST_BATCH", 10)
+    monkeypatch.setattr("experiments.tracking.connection.LARGEST_BATCH", 10)
     sent = MlflowClient.log_batch
 
     def cut_off(self: MlflowClient, run_id: str, *args: Any, **words: Any) -> Any:
@@ -141,7 +150,8 @@ def test_a_mirror_cut_off_between_requests_neither_loses_nor_doubles_metrics(
 def test_an_epoch_with_more_metrics_than_a_request_may_have_travels_in_parts(
     home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.store.LARGEST_BATCH", 10)
+    monkeypatch.setattr("experiments.tracking.connection.LARGEST_BATCH", 10)
+    monkeypatch.setenv(VARIABLE, "all")
     rows = [{"epoch": epoch} | {f"train/loss/{i}": 1.0 for i in range(14)} for epoch in (1, 2)]
     sent, sizes = MlflowClient.log_batch, list[int]()
 
@@ -274,7 +284,7 @@ from dataclasses import replace
 from pathlib import Path
 from sqlalchemy import Engine, event
 from experiments.home import Home
-from experiments.store import Store
+from experiments.tracking.store import Store
 
 made = []
 
@@ -308,7 +318,10 @@ def test_tags_are_the_ones_that_studies_are_searched_by() -> None:
 
 
 @pytest.mark.parametrize("name", ["loss/..", "/loss", "loss//x", "a/./b", "..", "l" * 260, "größe" * 60, "🎬" * 100])
-def test_every_name_becomes_a_key_that_the_store_takes(home: Home, client: MlflowClient, name: str) -> None:
+def test_every_name_becomes_a_key_that_the_store_takes(
+    home: Home, client: MlflowClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "all")
     mirror = Mirror(home, study_of("both"), "v", pytest.fail)
     mirror.concluded("both", {name: 0.5}, {f"mmstudy.verdict.{name}": "better"}, failed=False)
     told(mirror)

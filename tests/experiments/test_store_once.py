@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
 from experiments.mirror import Background, Mirror
-from experiments.store import SUPERSEDED, Store
+from experiments.tracking.store import SUPERSEDED, Store
 from mmcore.facts import Failure
 
 

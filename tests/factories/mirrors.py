@@ -22,7 +22,7 @@ def begun_of(**changes: Any) -> Begun:
     record = a_record()
     begun = Begun(
         study=record.study, arm=record.arm, repeat=record.repeat, fingerprint=record.fingerprint, config=record.config,
-        corpus="tiny", content="c" * 32, path="/corpora/tiny", environment=record.environment,
+        corpus="tiny", content="c" * 32, path="/corpora/tiny", environment=record.environment, source="level.yaml",
     )  # fmt: skip
     return replace(begun, **changes)
 

@@ -12,13 +12,13 @@ import pytest
 from factories.once import made_once
 from factories.workers import WarmPool
 
-from experiments import store
 from experiments.home import Home
 from experiments.launchers import choose
+from experiments.tracking import client
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 
-MAKE_DATABASE = store._create_database
+MAKE_DATABASE = client.create_database
 
 CORPUS = """\
 format: 1
@@ -80,7 +80,7 @@ def with_database(migrated: Path) -> Callable[[Home], Home]:
 def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
     """In this process, homes get a copy of the database and studies get workers that are there already."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_create_database", with_database)
+        patch.setattr(client, "create_database", with_database)
         patch.setattr(choose, "LocalPool", WarmPool)
         yield
         WarmPool.end()
@@ -99,4 +99,4 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def database_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a test about how a database comes about."""
-    monkeypatch.setattr(store, "_create_database", MAKE_DATABASE)
+    monkeypatch.setattr(client, "create_database", MAKE_DATABASE)

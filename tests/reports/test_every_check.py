@@ -9,7 +9,7 @@ from factories import foreign, searches
 from factories.records import changed, each
 
 from mmcore.config import build_config, override
-from mmcore.facts import Alike, Copied, Labels, Lengths, Side
+from mmcore.facts import Alike, Copied, Labels, Lengths, Rounding, Side
 from mmcore.probes.gates.saturation import OPEN, SHUT
 from mmcore.quality import QualityRow
 from reports.checks.evidence import Evidence
@@ -244,6 +244,7 @@ CASES = {
     "ABL042": (cutting(7), cutting(0, window=125)),
     "ABL043": (scored(absent=[("b", 3)]), scored()),
     "ABL044": (scored(constant="b"), scored()),
+    "ABL045": (study({"training.precision": "bf16", "model.width": 128}), study({"training.precision": "bf16"})),
 }
 
 
@@ -281,6 +282,25 @@ def test_the_limits_of_a_gate_are_those_that_the_rule_tells():
     # … and a sigmoid passes on less than a fifth of its steepest slope out there.
     assert all(p * (1 - p) < 0.2 * 0.25 for p in (SHUT, OPEN))
     assert math.isclose(SHUT, 1 - OPEN)
+
+
+def test_a_change_by_rounding_is_held_against_the_margin(study_of, records_of):
+    def look(change, metric="skill"):
+        rounding = Rounding(metric, 0.5 + change, 0.5)
+        made, found = records(put("rounding", rounding))(study_of, records_of)
+        made = dataclasses.replace(made, margin=0.02)
+        return next(c for c in summarise(tidy(made, found)).checks if c.code == "ABL045")
+
+    assert look(-0.004).outcome == look(0.1, "active/f1").outcome == "passed"
+    assert look(-0.006).text == (
+        "Rounding changes the validation skill of 1 run by up to 0.0060, where the margin is 0.02: 'multimodal'."
+    )
+
+
+def test_arms_that_differ_in_precision_and_more_are_named(study_of, records_of):
+    made, found = study({"training.precision": "bf16", "model.width": 128})(study_of, records_of)
+    check = next(c for c in summarise(tidy(made, found)).checks if c.code == "ABL045")
+    assert "'multimodal' (bf16) against 'track_only' (fp32)" in check.text
 
 
 def test_a_stream_apart_is_named_with_item_and_guess(study_of, records_of):

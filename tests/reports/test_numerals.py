@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from reports.numbers import counted, duration, interval, listing, number, percent, probability, quantity
+from reports.numbers import about, counted, duration, interval, listing, number, percent, probability, quantity
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,11 @@ def test_the_rest():
         "0.0078", "0.125", "0.05", "1", "below 0.0001", "–",
     ]  # fmt: skip
     assert (percent(0.95), percent(0.995)) == ("95 %", "99.5 %")
-    assert [duration(s) for s in (4.2, 59.96, 93, 7260, None)] == ["4.2 s", "1 min 0 s", "1 min 33 s", "2 h 1 min", "–"]
+    said = [duration(s) for s in (4.2, 9.96, 42.4, 59.96, 93, 755, 7260, 200_000, None)]
+    assert said == ["4.2 s", "10 s", "42 s", "1 min", "1 min 33 s", "12 min", "2 h 1 min", "2 days", "–"]
+    assert [about(s) for s in (0.2, 3.4, 93.4, 200_000)] == ["0 s", "3 s", "1 min 33 s", "2 days"], (
+        "one format for both"
+    )
     assert [quantity(v) for v in (950, 5_209_366, 1.3e9, None)] == ["950", "5.21 M", "1.30 G", "–"]
     assert [listing(tuple(names)) for names in ("a", "ab", "abc", "")] == ["a", "a and b", "a, b and c", ""]
     assert (counted(1, "repeat"), counted(2, "repeat")) == ("1 repeat", "2 repeats")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmcore.model.attention import MultiheadAttention
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -52,7 +53,7 @@ class AttentionFusion(Fusion):
         mask_N11M = torch.zeros_like(blocked_N11M, dtype=tokens_NMD.dtype).masked_fill_(blocked_N11M, -torch.inf)
         steps = None if trace is None else _AtSteps(trace, (B, T))
         fused_N1D = self.attention(query_N1D, mask_N11M, rng, steps, "modality_attention", tokens_NMD)
-        return fused_N1D.view(B, T, -1)
+        return full(fused_N1D).view(B, T, -1)
 
 
 class _Pooling(MultiheadAttention):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -21,4 +22,4 @@ class ConcatFusion(Fusion):
         self.mix = nn.Linear(len(modalities) * width, width)
 
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
-        return self.mix(torch.cat(streams.embedded, dim=-1))
+        return full(self.mix(torch.cat(streams.embedded, dim=-1)))

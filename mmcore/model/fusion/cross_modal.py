@@ -11,6 +11,7 @@ from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
 from mmcore.model.layer_sizes import LayerSizes
+from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -103,4 +104,4 @@ class CrossModalFusion(Fusion):
                     name = f"cross_attention/{target}/{source}/{i}"
                     z_BTD = layer(z_BTD, streams.embedded[b], masks[b], rng, trace, name)
                 results.append(torch.where(streams.usable(a).unsqueeze(-1), z_BTD, 0.0))
-        return self.mix(torch.cat(results, dim=-1))
+        return full(self.mix(torch.cat(results, dim=-1)))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmcore.model.precision import full
 from mmcore.schema import Targets
 from mmcore.trace import Trace
 
@@ -46,7 +47,10 @@ class DecisionFusion(nn.Module):
             trace.keep("modality_weights", log_weights_BTMP.exp())
         # What does not take part must not enter as 0 · x, which an infinite x would turn into NaN.
         known_MBTKO = torch.stack(
-            [torch.where(t[..., None, None], y, 0.0) for t, y in zip(taking_part_BTM.unbind(-1), outputs, strict=True)]
+            [
+                torch.where(t[..., None, None], full(y), 0.0)
+                for t, y in zip(taking_part_BTM.unbind(-1), outputs, strict=True)
+            ]
         )
         log_weights_PMBT11 = log_weights_BTMP.permute(3, 2, 0, 1)[..., None, None]
         parts = [

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mmcore.model.fusion.gates import ModalityGates, keep_gate
+from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -33,7 +34,7 @@ class GatedSoftmaxFusion(ModalityGates):
         out_BTM1 = (usable_BTM.any(-1, keepdim=True) & ~usable_BTM).unsqueeze(-1)
         e_BTMD = torch.stack(streams.embedded, dim=2)
         logits_BTMD = torch.stack(
-            [gate(e_BTD) for gate, e_BTD in zip(self.gates.values(), streams.embedded, strict=True)], dim=2
+            [full(gate(e_BTD)) for gate, e_BTD in zip(self.gates.values(), streams.embedded, strict=True)], dim=2
         )
         gates_BTMD = logits_BTMD.masked_fill(out_BTM1, -torch.inf).softmax(dim=2)
         if self.held:

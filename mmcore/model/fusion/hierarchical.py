@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmcore.config.model import Order
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.gates import Gate, GateFusion, keep_gate
+from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -30,7 +31,7 @@ class BimodalUnit(nn.Module):
         self.gate = nn.Linear(2 * width, width, bias=False)
 
     def forward(self, a_BTD: Tensor, b_BTD: Tensor, a_usable_BT: Tensor, b_usable_BT: Tensor) -> tuple[Tensor, Tensor]:
-        z_BTD = self.gate(torch.cat([a_BTD, b_BTD], dim=-1)).sigmoid()
+        z_BTD = full(self.gate(torch.cat([a_BTD, b_BTD], dim=-1))).sigmoid()
         z_BTD = torch.where(b_usable_BT.unsqueeze(-1), z_BTD, 1.0)
         z_BTD = torch.where(a_usable_BT.unsqueeze(-1), z_BTD, 0.0)
         h_a_BTD, h_b_BTD = self.sides(a_BTD, b_BTD)
@@ -38,7 +39,7 @@ class BimodalUnit(nn.Module):
 
     def sides(self, a_BTD: Tensor, b_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """h_a and h_b: what the gate weighs."""
-        return self.first(a_BTD).tanh(), self.second(b_BTD).tanh()
+        return full(self.first(a_BTD)).tanh(), full(self.second(b_BTD)).tanh()
 
 
 class HierarchicalFusion(GateFusion):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.precision import exact, full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
 
@@ -75,8 +76,10 @@ class LowRankFusion(Fusion):
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         product: Tensor | None = None
         for m, (factor, e_BTD) in enumerate(zip(self.factors.values(), streams.embedded, strict=True)):
-            known = torch.where(streams.usable(m).unsqueeze(-1), factor(e_BTD), 1.0)
+            known = torch.where(streams.usable(m).unsqueeze(-1), full(factor(e_BTD)), 1.0)
             product = known if product is None else product * known
         assert product is not None
         product_BTRD = product.unflatten(-1, (self.rank, -1))
-        return torch.einsum("r,btrd->btd", self.weights_R, product_BTRD) + self.bias_D
+        with exact(product_BTRD):
+            # Products around 1 and a bias that takes them away again: few bits of the difference would be left.
+            return torch.einsum("r,btrd->btd", self.weights_R, product_BTRD) + self.bias_D

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.heads.base import Head
+from mmcore.model.precision import full
 from mmcore.trace import Trace
 
 
@@ -33,6 +34,6 @@ class SharedHead(Head):
         trace: Trace | None = None,
         name: str = "head",
     ) -> Tensor:
-        step_BTO = self.output(self.hidden(h_BTD))
+        step_BTO = full(self.output(self.hidden(h_BTD)))
         track_KO = F.linear(F.linear(self.track.weight, self.hidden.weight), self.output.weight)
-        return step_BTO.unsqueeze(-2) + track_KO
+        return step_BTO.unsqueeze(-2) + full(track_KO)

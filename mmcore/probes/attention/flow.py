@@ -143,7 +143,7 @@ class _Watch:
         self.own_BT = given[0].detach().norm(dim=-1)
 
     def _adds(self, module: nn.Module, given: tuple[Any, ...], out_BTD: Tensor) -> None:
-        read_BT = out_BTD.detach().norm(dim=-1)
+        read_BT = out_BTD.detach().float().norm(dim=-1)
         whole_BT = (self.own_BT + read_BT).clamp_min(torch.finfo(read_BT.dtype).tiny)
         self.shares[self.key] = (read_BT / whole_BT).cpu().numpy()
 

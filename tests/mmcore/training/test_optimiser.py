@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmcore.config import Adam, AdamW, Constant, Cosine
-from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at
+from mmcore.training.optimiser import build_optimiser, clip_gradients, gradient_norm, learning_rate_at, take_step
 
 
 @given(
@@ -124,3 +124,27 @@ def test_steps_are_those_of_the_plain_optimiser(config, plain):
         b.step()
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(p, q, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", [Adam(weight_decay=0.1), AdamW(weight_decay=0.1)], ids=["adam", "adamw"])
+def test_a_lean_step_is_torchs_own_to_the_bit(config):
+    def trained(step, reload_at=None):
+        weights = [nn.Parameter(torch.arange(n, dtype=torch.float32) / 7) for n in (5, 33, 1)]
+        optimiser = build_optimiser(config, weights)
+        rng = torch.Generator().manual_seed(0)
+        for turn in range(6):
+            if turn == reload_at:
+                saved, optimiser = optimiser.state_dict(), build_optimiser(config, weights)
+                optimiser.load_state_dict(saved)
+            optimiser.param_groups[0]["lr"] = 0.1 / (1 + turn)
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=rng)
+            # As of a part that a batch does not reach, at the first step and later.
+            weights[2].grad = None if turn in (0, 3) else weights[2].grad
+            step(optimiser)
+        return [*weights, *(value for weight in weights for value in optimiser.state[weight].values())]
+
+    wanted = trained(lambda optimiser: optimiser.step())
+    for found in (trained(take_step), trained(take_step, reload_at=4)):
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+        assert all(value.requires_grad == (at < 3) for at, value in enumerate(found))

@@ -1,0 +1,127 @@
+"""Files in the tracking store: a run's record, its table of test items, and a study's report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments.tracking.client import ArtifactRepository, MlflowClient, get_artifact_repository
+from mmcore.config import ForeignConfig
+from mmcore.record import Record
+
+FILES = "mmstudy.files"
+"""Tag of a run: a digest of the files that are mirrored completely."""
+REPORT = "mmstudy.report"
+"""Tag of the run that keeps the report: a digest of the report that is mirrored completely."""
+LEFT_OUT = "mmstudy.report_left_out"
+"""Tag of the same run: files of the report that are too large to be mirrored; they are in the home."""
+TABLES = "mlflow.loggedArtifacts"
+"""MLflow's own tag, by which its page for evaluations finds tables."""
+
+METRICS_FILE = "metrics.json"
+ITEMS_TABLE = "test_items.json"
+PAGES = ("report/report.html", "report/report.md", "report/report.json")
+"""Files of the report to which descriptions link."""
+
+LARGEST = 20_000_000
+"""Bytes of the largest file of a report that is mirrored: tables with a row for everything may be far larger."""
+
+_RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
+
+
+def log_run_files(client: MlflowClient, run: str, record: Record, numbers: Mapping[str, float], workdir: Path) -> None:
+    """A finished run's files, once; those that changed since they were mirrored are mirrored again.
+
+    Args:
+        numbers: all of the run's, for ``metrics.json``; NaN and infinite ones become null.
+    """
+    files = [(workdir / name, "") for name in _RECORD] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
+    files = [(path, folder) for path, folder in files if path.exists()]
+    digest = _digest((path.name, path) for path, _ in files)
+    tags = client.get_run(run).data.tags
+    if tags.get(FILES) == digest:
+        return
+    for path, folder in files:
+        client.log_artifact(run, str(path), folder or None)
+    client.log_dict(run, asdict(record.environment), "environment.json")
+    log_numbers_file(client, run, numbers)
+    if record.items:
+        client.log_dict(run, items_table(record), ITEMS_TABLE)
+        client.set_tag(run, TABLES, _with_table(tags.get(TABLES), ITEMS_TABLE))
+    # Last, so that files whose mirroring was cut off are mirrored again.
+    client.set_tag(run, FILES, digest)
+
+
+def log_numbers_file(client: MlflowClient, run: str, numbers: Mapping[str, float]) -> None:
+    """Every number of a run, also those that are no metrics."""
+    named = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+    client.log_dict(run, named, METRICS_FILE)
+
+
+def items_table(record: Record) -> dict[str, list[object]]:
+    """The losses on test items in MLflow's form of a table; of training code of the user's own, its scores by item."""
+    own = isinstance(record.config, ForeignConfig)
+    heads: list[object] = ["item", "group", "score", "value"] if own else [
+        "item", "group", "component", "loss", "naive_loss", "targets",
+    ]  # fmt: skip
+    rows: list[object] = [
+        [one.item, one.group, one.component, _finite(one.loss)] + ([] if own else [_finite(one.naive_loss), one.count])
+        for one in record.items
+    ]
+    return {"columns": heads, "data": rows}
+
+
+def log_report(client: MlflowClient, run: str, folder: Path) -> bool:
+    """A study's report as artifacts of a run, under ``report/``; whether anything was to be done.
+
+    Files that the report no longer has are removed, so that the store holds one report and the last.
+
+    Args:
+        folder: of the report.
+    """
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {name: path for name, path in found.items() if path.stat().st_size <= LARGEST}
+    digest = _digest(files.items())
+    there = client.get_run(run)
+    if there.data.tags.get(REPORT) == digest:
+        return False
+    # The repository itself: the client would ask the store about the run again for every file.
+    repository = get_artifact_repository(there.info.artifact_uri or "", tracking_uri=client.tracking_uri)
+    for name, path in files.items():
+        repository.log_artifact(str(path), f"report/{name}".rpartition("/")[0])
+    for stale in sorted({*_listed(repository, "report")} - {f"report/{name}" for name in files}):
+        repository.delete_artifacts(stale)
+    left = [name for name in found if name not in files]
+    if left or LEFT_OUT in there.data.tags:
+        client.set_tag(run, LEFT_OUT, ", ".join(left)[:5000])
+    client.set_tag(run, REPORT, digest)
+    return True
+
+
+def _listed(repository: ArtifactRepository, folder: str) -> Iterator[str]:
+    for one in repository.list_artifacts(folder):
+        if one.is_dir:
+            yield from _listed(repository, one.path)
+        else:
+            yield one.path
+
+
+def _with_table(tag: str | None, name: str) -> str:
+    known = json.loads(tag) if tag else []
+    entry = {"path": name, "type": "table"}
+    return json.dumps(known if entry in known else [*known, entry])
+
+
+def _digest(files: Iterable[tuple[str, Path]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, path in files:
+        digest.update(name.encode() + hashlib.blake2b(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

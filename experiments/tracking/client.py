@@ -1,0 +1,92 @@
+"""The only importer of mlflow: its client, set up for mmstudy, and the database of a home."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from experiments.home import Home, sqlite_uri
+from mmcore.errors import StoreError
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+# A server that is away should cost seconds, not the minutes of MLflow's default retries.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# Lines about each run that a server closes would stand in the middle of --format json.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+with warnings.catch_warnings():
+    # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
+    warnings.simplefilter("ignore")
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.tracking import MlflowClient
+
+__all__ = [
+    "ArtifactRepository",
+    "Dataset",
+    "DatasetInput",
+    "InputTag",
+    "Metric",
+    "MlflowClient",
+    "Param",
+    "Run",
+    "RunTag",
+    "ViewType",
+    "client_of",
+    "create_database",
+    "get_artifact_repository",
+    "talking",
+    "tracking_uri",
+]
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
+
+
+def tracking_uri(home: Home) -> str:
+    """``MLFLOW_TRACKING_URI`` if set, else SQLite inside the home."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or home.mlflow_uri
+
+
+def client_of(uri: str) -> MlflowClient:
+    """A client of any tracking store, for reading what others logged."""
+    return MlflowClient(uri)
+
+
+def create_database(home: Home) -> None:
+    """Make the default database whole or not at all: one that a killed process left half-migrated never opens again.
+
+    The caller holds a lock, since several processes that create a fresh store at once break it, too.
+    """
+    path = home.root / "mlflow.db"
+    if path.exists():
+        return
+    for leftover in home.root.glob("mlflow.db.partial*"):
+        leftover.unlink()
+    partial = home.root / f"mlflow.db.partial-{os.getpid()}"
+    store = SqlAlchemyStore(sqlite_uri(partial), home.artifacts.as_uri())
+    store.engine.dispose()
+    os.replace(partial, path)
+
+
+@contextmanager
+def talking(uri: str, what: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a tracking store into a StoreError that says what it could not do."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as problem:
+        raise StoreError(
+            f"the tracking store could not {what}",
+            found=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"[:300],
+            where=uri,
+            next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
+        ) from problem

@@ -1,0 +1,153 @@
+"""A connection to a tracking store, and the calls that all kinds of runs share; each adds only what is missing."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import hashlib
+import math
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+
+from filelock import FileLock
+
+from experiments.home import Home
+from experiments.relocation import follow
+from experiments.tracking import client as mlflow
+from experiments.tracking.client import Metric, MlflowClient, RunTag, ViewType, talking, tracking_uri
+from experiments.tracking.names import LARGEST_BATCH, LONGEST_TEXT, chunks, key_of, short
+
+ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL, KIND = (
+    "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key", "trial", "kind")
+)
+PARENT = "mlflow.parentRunId"
+REVISION = "mmstudy.revision"
+"""Tag of a run: how often numbers without steps of their own have changed."""
+
+
+class Connection:
+    """An open tracking store.
+
+    Args:
+        home: where the default store and its artifacts lie.
+
+    Raises:
+        StoreError: from every method, when the store does not answer.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.uri = tracking_uri(home)
+        self.artifacts = home.artifacts if self.uri == home.mlflow_uri else None
+        self.lock = FileLock(home.root / "mlflow.lock")
+        with self.talking("open"):
+            home.make()
+            with self.lock:
+                if self.artifacts is not None:
+                    mlflow.create_database(home)
+                    follow(home)
+                self.client = MlflowClient(self.uri)
+                self.client.search_experiments(max_results=1)
+
+    def talking(self, what: str) -> AbstractContextManager[None]:
+        """Errors within are StoreErrors that say what could not be done."""
+        return talking(self.uri, what)
+
+    def find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> str:
+        """The run that ``by`` identifies, made with this name and these tags where it is missing."""
+        # Searched by a digest: MLflow's query language has no way to quote every name that an arm may have.
+        key = hashlib.blake2b("\0".join(by).encode(), digest_size=16).hexdigest()
+        with self.talking("find a run"):
+            found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
+            if found:
+                return found[0].info.run_id
+            # Another process of this home may be about to do the same.
+            with self.lock:
+                found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
+                if found:
+                    return found[0].info.run_id
+                own = {"mlflow.user": user(), **tags, KEY: key}
+                own = {name: value[:LONGEST_TEXT] for name, value in own.items()}
+                return self.client.create_run(experiment, run_name=short(name), tags=own).info.run_id
+
+    def log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
+        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out."""
+        known = self.client.get_run(run).data
+        named = {key_of(name): float(value) for name, value in numbers.items() if math.isfinite(value)}
+        changed = {key: value for key, value in named.items() if known.metrics.get(key) != value}
+        step = int(known.tags.get(REVISION, 0))
+        if not known.metrics.keys().isdisjoint(changed):
+            step += 1
+            # First, so that a command that is killed here leaves out a step and uses none twice.
+            self.client.set_tag(run, REVISION, str(step))
+        now = int(time.time() * 1000)
+        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
+            self.client.log_batch(run, metrics=chunk)
+
+    def log_rows(self, run: str, rows: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Log rows of numbers, each once: rows that the store has already are left out.
+
+        A row may be missing between others: a driver that was killed had not yet heard of it, and the next one only
+        heard of those after it. So the store is asked for each, by the row's first number, and the numbers of a row
+        travel in one request.
+
+        Args:
+            run: whose numbers these are.
+            rows: step and numbers. NaN and infinite ones are left out.
+        """
+        with self.talking("log numbers by step"), self.lock:
+            there: dict[str, set[int]] = {}
+            now = int(time.time() * 1000)
+            batches: list[list[Metric]] = [[]]
+            for step, row in rows:
+                numbers = {key_of(key): float(value) for key, value in row.items() if math.isfinite(value)}
+                if not numbers:
+                    continue
+                first = "epoch" if "epoch" in numbers else min(numbers)
+                if first not in there:
+                    there[first] = {metric.step for metric in self.client.get_metric_history(run, first)}
+                if step in there[first]:
+                    continue
+                there[first].add(step)
+                metrics = [Metric(key, value, now, step) for key, value in numbers.items()]
+                if len(batches[-1]) + len(metrics) > LARGEST_BATCH:
+                    batches.append([])
+                batches[-1] += metrics
+            for batch in batches:
+                # A row with more metrics than a request may have is the one that travels in parts.
+                for chunk in chunks(batch, LARGEST_BATCH):
+                    self.client.log_batch(run, metrics=chunk)
+
+    def log_verdicts(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+        """Numbers and tags of a parent run, replacing those of an earlier report, and its status.
+
+        A number that changed since then gets the next step, so the store shows how it came about.
+        """
+        with self.talking("log the verdicts of an arm"), self.lock:
+            self.log_numbers(run, metrics)
+            self.log_tags(run, tags)
+            self.client.set_terminated(run, status)
+
+    def log_tags(self, run: str, tags: Mapping[str, str]) -> None:
+        """Tags, written over those of the same name."""
+        self.client.log_batch(run, tags=[RunTag(key_of(key), value[:LONGEST_TEXT]) for key, value in tags.items()])
+
+
+@functools.cache
+def user() -> str:
+    """Who runs the command, as MLflow itself would find out."""
+    try:
+        return getpass.getuser()
+    except (ImportError, OSError, KeyError):
+        # A container may have no name for its user.
+        return "unknown"
+
+
+def origin_tags(source: str, commit: str | None) -> dict[str, str]:
+    """Where a run comes from, under MLflow's own names: its columns Source, Version and User show them.
+
+    Args:
+        source: the study's file or name. commit: of the code; None outside a git checkout.
+    """
+    tags = {"mlflow.source.name": source, "mlflow.source.type": "LOCAL", "mlflow.user": user()}
+    return tags | ({"mlflow.source.git.commit": commit} if commit else {})

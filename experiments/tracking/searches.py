@@ -1,0 +1,59 @@
+"""Searches in the tracking store: a parent run for each search, a child for each of its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from experiments.tracking.client import Param
+from experiments.tracking.connection import ARM, KIND, PARENT, STUDY, TRIAL, VARIANT, Connection
+from experiments.tracking.names import key_of
+
+
+class Searches(Connection):
+    """The calls about searches; see :class:`experiments.tracking.store.Store`."""
+
+    def search(self, experiment: str, study: str, variant: str, arm: str, tags: Mapping[str, str]) -> str:
+        """The parent run of an arm's search."""
+        own = {STUDY: study, VARIANT: variant, ARM: arm, KIND: "search", **tags}
+        run = self.find_or_create(experiment, f"search: {arm}", own, by=("search", variant, arm))
+        with self.talking("open a search"):
+            self.client.update_run(run, status="RUNNING")
+        return run
+
+    def trial(
+        self, experiment: str, parent: str, number: int, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        """The run of one trial, a child of its search; RUNNING until :meth:`end_trial`.
+
+        Args:
+            number: of the trial in the search's storage. name: what people call it.
+        """
+        own = {TRIAL: str(number), KIND: "trial", PARENT: parent, **tags}
+        run = self.find_or_create(experiment, name, own, by=("trial", parent, str(number)))
+        with self.talking("describe a trial"):
+            known = self.client.get_run(run).data.params
+            fresh = {key_of(k): str(v)[:6000] for k, v in params.items()}
+            self.client.log_batch(run, params=[Param(k, v) for k, v in fresh.items() if k not in known])
+        return run
+
+    def report_trial(self, run: str, steps: Iterable[tuple[int, float]]) -> None:
+        """The objective of a trial that goes on, by step."""
+        self.log_rows(run, ((step, {"objective": value}) for step, value in steps))
+
+    def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+        """A trial's values and state."""
+        self.log_verdicts(run, metrics, tags, status)
+
+    def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
+        """Number to (run, status) of all trials of a search that the store has."""
+        with self.talking("list trials"):
+            found: dict[int, tuple[str, str]] = {}
+            token = None
+            query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
+            while True:
+                page = self.client.search_runs([experiment], query, max_results=1000, page_token=token)
+                found |= {int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status) for run in page}
+                token = page.token
+                if not token:
+                    return found

@@ -1,0 +1,28 @@
+"""The benchmark of steps compares what it says, and refuses two codes that do not compute the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bench_step
+
+
+def test_ratios_are_taken_round_by_round():
+    found = bench_step.compared("x", [(2.0, 1.0), (9.0, 3.0), (4.0, 1.0)])
+    assert (found.before, found.after, found.ratio) == (4000.0, 1000.0, 3.0)
+
+
+def test_each_size_is_stepped_in_both_precisions(monkeypatch, capsys):
+    monkeypatch.setattr(bench_step, "SIZES", ((16, 1, 2, 6, 1),))
+    bench_step.main(["--rounds", "2", "--format", "json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["what"] == "width 16, 1 layers, 2 × 6"
+    assert min(row["before"], row["after"], row["ratio"]) > 0
+
+
+def test_codes_with_other_scores_are_not_compared(monkeypatch):
+    told = iter([(1.0, "0.5"), (1.0, "0.6")])
+    monkeypatch.setattr(bench_step, "_child", lambda *given: next(told))
+    with pytest.raises(SystemExit, match=r"the two do not compute the same: scores 0\.5, 0\.6"):
+        bench_step.against(Path(), 1)
