@@ -29,7 +29,7 @@ from experiments.notebook import usual_display
 from experiments.opening import open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
-from experiments.planning.memory import refuse_too_large
+from experiments.planning.memory import needed_by, refuse_too_large
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT
@@ -273,7 +273,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     if not by_run:
         return 0
     options = request.options
-    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads)
+    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
     with open_pool(options.engine, of_each, home, busy_in(home)) as pool:

@@ -11,6 +11,7 @@ from experiments.jobs import begun_of, foreign_job_of, give_up, mirror_record
 from experiments.launchers.choose import AnyPool, Share, open_pool, share
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.planning.memory import needed_by
 from experiments.planning.plan import Plan, plan
 from experiments.planning.request import PlannedRun, Request
 from experiments.planning.stages import TRAIN
@@ -78,7 +79,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
         return
     most = len(open_runs) + len(todo.later)
     options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:

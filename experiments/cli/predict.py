@@ -76,6 +76,6 @@ def predict(
     found = trained_arm(study, context.obj, options, arm).predict(new, chosen)
     for path in found.write(out, file_format.value):
         typer.echo(f"{path}")
-    items = found.values["item"].nunique() if len(found.values) else 0
+    items = len(set(found.values["item"])) if len(found.values) else 0
     by = counted(found.models, "model")
     typer.echo(f"{counted(items, 'item')}, {counted(len(found.values), 'value')}, by {by} of arm '{arm}'")

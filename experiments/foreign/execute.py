@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.environment import environment_of
+from experiments.environment import environment, environment_of
 from experiments.execute import alone, failed_record, write_result
 from experiments.foreign.attempt import Trained, TrainingCode, TrainingFailed, train
 from experiments.foreign.scores import ScoresError
 from experiments.records import read_record
 from mmcore.config import ForeignConfig
 from mmcore.events import OnEvent
-from mmcore.facts import CorpusFacts, SplitFacts
+from mmcore.facts import CorpusFacts, Environment, SplitFacts
 from mmcore.fingerprint import NUMERICS
 from mmcore.record import Record
 
@@ -58,8 +58,15 @@ def foreign_trial(
             result = failed_record(config, fingerprint, kind, str(error), seconds, repeat)
         else:
             result = _record(trained, config, repeat, fingerprint, time.perf_counter() - clock)
-        about = replace(environment_of(Path(code.folder), code.files), threads=threads)
+        about = replace(_environment(code), threads=threads)
         return write_result(result, workdir, study, arm, started, about)
+
+
+def _environment(code: TrainingCode) -> Environment:
+    if code.checkout is None:
+        return environment_of(Path(code.folder), code.files)
+    commit, dirty = code.checkout
+    return replace(environment(), commit=commit, dirty=dirty)
 
 
 def _record(trained: Trained, config: ForeignConfig, repeat: int, fingerprint: str, seconds: float) -> Record:

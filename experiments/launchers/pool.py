@@ -29,7 +29,7 @@ class Death:
         log: file or address of what it wrote last.
         last_lines: of that log, for an error.
         blames_job: whether the job may be the cause. A machine that went away says nothing about the job.
-        why: in a few words, where more is known than its exit code: ``preempted``.
+        why: what ended it, where that is known.
     """
 
     exit_code: int | None
@@ -161,7 +161,8 @@ class Pool(ABC, Generic[W]):
     @property
     def idle(self) -> int:
         """Workers that a new job would not have to wait for."""
-        return max(0, sum(worker.job is None for worker in self._workers) - len(self._waiting))
+        free = sum(worker.job is None and self._is_ready(worker) for worker in self._workers)
+        return max(0, free - len(self._waiting))
 
     def _heard(self, worker: W, line: str, on_message: Callable[[Message], None]) -> None:
         try:
@@ -210,10 +211,22 @@ class Pool(ABC, Generic[W]):
 
     def _deal_out(self) -> None:
         for worker in self._workers:
-            if worker.job is None and self._waiting:
-                worker.job = next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
-                self._waiting.remove(worker.job)
-                worker.send(worker.job)
+            if worker.job is None and self._waiting and self._is_ready(worker):
+                job = self._choose()
+                if job is None:
+                    return
+                self._waiting.remove(job)
+                worker.job = job
+                worker.send(job)
+
+    def _is_ready(self, worker: W) -> bool:
+        """Whether a worker may be given a job. One that only starts may: the job waits in its input."""
+        del worker
+        return True
+
+    def _choose(self) -> Job | None:
+        """The job to do next, of those that wait; None: each must wait for another process."""
+        return next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
 
 
 def tail(log: Path) -> str:

@@ -12,6 +12,7 @@ from reports.model.report import ComparisonRow, MetricFacts, VerdictText
 from reports.numbers import NOTHING, counted, interval, listing, number, percent, probability, two_digits
 from reports.statistics.comparisons import Paired
 from reports.statistics.floors import needed
+from reports.statistics.intervals import Estimate
 from reports.statistics.new_items import FEWEST
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
 from reports.summary.looks import adjusted, open_text, sequential_p
@@ -228,10 +229,7 @@ def _only_these_items(row: ComparisonRow, alpha: float) -> str:
 
 def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
     """That the difference lies within the margin, and whether it is shown to be other than 0."""
-    paired, decision = row.paired, row.decision
-    narrow = paired.narrow
-    if paired.new_items is not None and not decision.only_these_items:
-        narrow = paired.new_items.narrow
+    decision, narrow = row.decision, narrow_of(row)
     text = (
         f"The {percent(1 - 2 * alpha)} interval of the difference, {interval(narrow.low, narrow.high)}, lies within "
         f"the ±{number(margin)} that this study counts as no difference."
@@ -240,6 +238,14 @@ def _within(row: ComparisonRow, alpha: float, margin: float | None) -> str:
         here = "On these items the difference" if decision.only_these_items else "The difference"
         text += f" {here} is real, but below the margin."
     return text
+
+
+def narrow_of(row: ComparisonRow) -> Estimate:
+    """The difference with the interval at 1 − 2·alpha that a claim of equivalence rests on."""
+    paired = row.paired
+    if paired.new_items is None or row.decision.only_these_items:
+        return paired.narrow
+    return paired.new_items.narrow
 
 
 def _too_few(row: ComparisonRow, alpha: float) -> str:

@@ -121,7 +121,7 @@ class LauncherContract:
     @staticmethod
     def opened(engine: Engine, home: Home, workers: int, busy: set[str], foreign: bool) -> AnyPool:
         """A pool of workers with one thread each."""
-        return open_pool(engine, Share(workers, 1, 0), home, busy.__contains__, foreign)
+        return open_pool(engine, Share(workers, 1), home, busy.__contains__, foreign)
 
     # What tests share ------------------------------------------------------------------------------------------------
     @pytest.fixture(scope="class")
