@@ -84,7 +84,7 @@ def make(home: str, study: str, epochs: int, items: int) -> None:
     make_records(Home(Path(home)), Path(study), epochs, items)
 
 
-def cost_of(command: Sequence[str]) -> Cost:
+def cost_of(command: list[str]) -> Cost:
     """Run a command to its end.
 
     Raises:

@@ -29,7 +29,7 @@ class Share:
         workers: how many.
         threads: CPU threads of each.
         cards: CUDA devices of this machine to deal out among them; none: leave the environment as it is.
-        part: graphics cards of each, where the launcher file does not say; 0.25: four share one.
+        part: graphics cards of each; 0.25: four share one.
     """
 
     workers: int
@@ -63,7 +63,8 @@ def share(
             return _share_of_cluster(engine, runs, workers, device, threads or 1)
         case SlurmEngine():
             count = workers or engine.workers or _MOST_SLURM_WORKERS
-            return Share(max(1, min(count, runs)), threads or 1, (), float(device == "cuda"))
+            part = engine.resources.gpus if engine.resources.gpus is not None else float(device == "cuda")
+            return Share(max(1, min(count, runs)), threads or 1, (), part)
 
 
 def _share_here(
@@ -129,4 +130,4 @@ def open_pool(
         case SlurmEngine():
             from experiments.launchers.slurm.pool import SlurmPool
 
-            return SlurmPool(engine, share.workers, share.threads, int(share.part), home.logs, busy, foreign)
+            return SlurmPool(engine, share.workers, share.threads, share.part, home.logs, busy, foreign)

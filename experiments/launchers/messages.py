@@ -102,9 +102,9 @@ class Lost:
     """A worker died in the middle of a job, which goes back to the queue.
 
     Args:
-        deaths: of workers for which this job may be the cause.
-        exit_code: None where nobody knows it.
-        why: in a few words, where more is known than that.
+        deaths: of workers at this job, as far as the job may be the cause.
+        exit_code: of the worker; None where nobody knows.
+        why: what ended the worker, where that is known and not the job: its node is gone.
     """
 
     fingerprint: str
@@ -114,10 +114,8 @@ class Lost:
 
     @property
     def text(self) -> str:
-        """What happened, for the user."""
-        if self.why:
-            return f"its worker ended: {self.why}"
-        return f"its worker died (exit code {self.exit_code}, time {self.deaths})"
+        """For people."""
+        return self.why or f"its worker died (exit code {self.exit_code}, time {self.deaths})"
 
 
 @dataclass(frozen=True)

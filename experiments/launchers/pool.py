@@ -29,7 +29,7 @@ class Death:
         log: file or address of what it wrote last.
         last_lines: of that log, for an error.
         blames_job: whether the job may be the cause. A machine that went away says nothing about the job.
-        why: in a few words, where more is known than its exit code: ``preempted``.
+        why: what ended it, as a clause, where that is known: ``its worker was preempted by Slurm``.
     """
 
     exit_code: int | None

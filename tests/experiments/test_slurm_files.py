@@ -162,17 +162,17 @@ def ended(
 @pytest.mark.parametrize(
     ("reason", "code", "state", "blamed", "why"),
     [
-        ("ended by SIGTERM", -15, Task("PREEMPTED"), False, "preempted by Slurm"),
-        ("ended by SIGTERM", -15, Task("PENDING", "BeginTime"), False, "put back into the queue by Slurm"),
-        ("ended by SIGTERM", -15, Task("RUNNING"), False, "ended by SIGTERM"),
-        ("ended by SIGTERM", -15, Task("TIMEOUT"), False, "its time limit ended"),
-        (None, None, Task("NODE_FAIL"), False, "its node failed"),
+        ("SIGTERM", -15, Task("PREEMPTED"), False, "its worker was preempted by Slurm"),
+        ("SIGTERM", -15, Task("PENDING", "BeginTime"), False, "its worker was put back into the queue by Slurm"),
+        ("SIGTERM", -15, Task("RUNNING"), False, "its worker ended: SIGTERM"),
+        ("SIGTERM", -15, Task("TIMEOUT"), False, "its worker's time limit ended"),
+        (None, None, Task("NODE_FAIL"), False, "its worker's node failed"),
         (None, None, Task("OUT_OF_MEMORY"), True, "out of memory: Slurm ended it at its limit"),
         ("", -9, Task("OUT_OF_MEMORY"), True, "out of memory: Slurm ended it at its limit"),
         ("", -9, Task("FAILED"), True, ""),
         ("", 1, Task("RUNNING"), True, ""),
-        (None, None, Task("FAILED"), True, "its node says nothing more"),
-        (None, None, FORGOTTEN, True, "its node says nothing more"),
+        (None, None, Task("FAILED"), True, "its worker's node says nothing more"),
+        (None, None, FORGOTTEN, True, "its worker's node says nothing more"),
     ],
 )
 def test_a_job_is_blamed_for_what_it_may_have_done_alone(
@@ -190,7 +190,7 @@ def test_a_job_is_blamed_for_what_it_may_have_done_alone(
 def test_a_run_that_ends_no_epoch_within_the_time_limit_is_blamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ended(tmp_path, monkeypatch, "ended by SIGTERM", -15, Task("TIMEOUT"), False) == (
+    assert ended(tmp_path, monkeypatch, "SIGTERM", -15, Task("TIMEOUT"), False) == (
         True,
         "no epoch ended within the time limit of 30 minutes",
     )
@@ -198,7 +198,7 @@ def test_a_run_that_ends_no_epoch_within_the_time_limit_is_blamed(
 
 def test_what_happened_to_a_worker_is_said() -> None:
     assert Lost("f", 1, -9).text == "its worker died (exit code -9, time 1)"
-    assert Lost("f", 0, None, "preempted by Slurm").text == "its worker ended: preempted by Slurm"
+    assert Lost("f", 0, None, "its worker was preempted by Slurm").text == "its worker was preempted by Slurm"
     assert GivenUp("f", 3, "l", "out of memory").text == "took 3 workers down with it (out of memory); see l"
 
 
@@ -217,7 +217,7 @@ def test_what_happened_to_a_worker_is_said() -> None:
 )
 def test_settings_that_cannot_be_handed_on_are_refused(engine: SlurmEngine, message: str) -> None:
     with pytest.raises(LaunchError) as caught:
-        check_settings(engine, 0)
+        check_settings(engine, engine.resources.gpus or 0)
     assert caught.value.rule.startswith(message)
 
 

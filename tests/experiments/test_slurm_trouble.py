@@ -76,9 +76,9 @@ def test_a_worker_that_is_put_back_into_the_queue_costs_its_run_no_blame(
         pool.run(jobs[1:], hear)
     lost = [message for message in heard if isinstance(message, Lost)]
     assert [(one.fingerprint, one.deaths, one.why) for one in lost] == [
-        (jobs[0].fingerprint, 0, "put back into the queue by Slurm")
+        (jobs[0].fingerprint, 0, "its worker was put back into the queue by Slurm")
     ]
-    assert lost[0].text == "its worker ended: put back into the queue by Slurm"
+    assert lost[0].text == "its worker was put back into the queue by Slurm"
     finished = [message for message in heard if isinstance(message, Finished)]
     assert finished[0] == Finished(jobs[0].fingerprint, "done")
     assert {one.fingerprint for one in finished} == {one.fingerprint for one in jobs}
@@ -87,7 +87,7 @@ def test_a_worker_that_is_put_back_into_the_queue_costs_its_run_no_blame(
     assert [score.value for score in record.scores] == [2.0]
 
 
-PREEMPTED = ("preempted by Slurm", "put back into the queue by Slurm")
+PREEMPTED = ("its worker was preempted by Slurm", "its worker was put back into the queue by Slurm")
 
 
 def test_preempted_workers_come_back_when_the_cluster_is_free_again(
@@ -125,7 +125,9 @@ def test_scancel_takes_workers_away_for_good(slurm_cluster: SlurmCluster, place:
             pool.run([long, short], hear)
         assert len(pool._places.all) == 2
     assert caught.value.rule == "the workers were cancelled"
-    assert [(one.deaths, one.why) for one in heard if isinstance(one, Lost)] == [(0, "cancelled by scancel")] * 2
+    assert [(one.deaths, one.why) for one in heard if isinstance(one, Lost)] == [
+        (0, "its worker was cancelled by scancel")
+    ] * 2
     assert Finished(short.fingerprint, "done") in heard
 
 

@@ -59,12 +59,12 @@ class _Node:
         for line in self._process.stdout:
             self._send(line)
         code = self._process.wait()
-        reason = self._reason or ("ended by SIGTERM" if code == -signal.SIGTERM else "")
+        reason = self._reason or ("SIGTERM" if code == -signal.SIGTERM else "")
         self._say({"code": code, "reason": reason})
         return 0 if reason else code
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
-        self._end("ended by SIGTERM")
+        self._end("SIGTERM")
 
     def _end(self, why: str) -> None:
         """End the worker: what it was doing is resumed from its last checkpoint."""

@@ -234,15 +234,15 @@ class Places:
 
     def _dies(self, place: Place, worker: Worker, restarted: bool = False) -> None:
         state = place.state
-        why = "put back into the queue by Slurm" if restarted else state.why
+        why = "its worker was put back into the queue by Slurm" if restarted else state.why
         if restarted:
             blamed = False
         elif worker.reason == "":
             blamed, why = True, why if state.state == "OUT_OF_MEMORY" else ""
         elif worker.reason is not None:
-            blamed, why = state.state == "OUT_OF_MEMORY", why or worker.reason
+            blamed, why = state.state == "OUT_OF_MEMORY", why or f"its worker ended: {worker.reason}"
         else:
-            blamed, why = state.blames_job, why or "its node says nothing more"
+            blamed, why = state.blames_job, why or "its worker's node says nothing more"
         if state.state == "TIMEOUT" and worker.job is not None and not worker.epochs:
             blamed, why = True, f"no epoch ended within the time limit of {self._minutes} minutes"
         if not worker.log.exists():

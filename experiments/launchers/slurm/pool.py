@@ -36,7 +36,7 @@ class SlurmPool(Pool[Worker]):
         engine: how they are asked for.
         workers: how many at most.
         threads: CPU threads of each.
-        gpus: graphics cards of each, where the engine does not say.
+        gpus: graphics cards of each.
         logs: folder for logs in the home; all nodes must see it under the same path.
         busy, foreign: see :class:`experiments.launchers.local.LocalPool`.
         stale: seconds without a sign of life from here after which a worker ends.
@@ -50,7 +50,7 @@ class SlurmPool(Pool[Worker]):
         engine: SlurmEngine,
         workers: int,
         threads: int,
-        gpus: int,
+        gpus: float,
         logs: Path,
         busy: Callable[[str], bool] = lambda name: False,
         foreign: bool = False,

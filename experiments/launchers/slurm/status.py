@@ -20,14 +20,14 @@ _RUNS = {
 _WAITS = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
 _WORDS = {
-    "PREEMPTED": "preempted by Slurm",
-    "NODE_FAIL": "its node failed",
-    "BOOT_FAIL": "its node failed to start",
-    "TIMEOUT": "its time limit ended",
-    "DEADLINE": "its deadline passed",
+    "PREEMPTED": "its worker was preempted by Slurm",
+    "NODE_FAIL": "its worker's node failed",
+    "BOOT_FAIL": "its worker's node failed to start",
+    "TIMEOUT": "its worker's time limit ended",
+    "DEADLINE": "its worker's deadline passed",
     "OUT_OF_MEMORY": "out of memory: Slurm ended it at its limit",
-    "CANCELLED": "cancelled by scancel",
-    "REVOKED": "taken back by Slurm",
+    "CANCELLED": "its worker was cancelled by scancel",
+    "REVOKED": "its worker was taken back by Slurm",
 }
 
 _NEVER = re.compile(
@@ -72,7 +72,7 @@ class Task:
     @property
     def why(self) -> str:
         """How it ended, in a few words; empty where Slurm does not know more than that."""
-        return "put back into the queue by Slurm" if self.waits else _WORDS.get(self.state, "")
+        return "its worker was put back into the queue by Slurm" if self.waits else _WORDS.get(self.state, "")
 
     @property
     def blames_job(self) -> bool:

@@ -33,14 +33,14 @@ _SETTINGS = {
 
 
 def submit(
-    engine: SlurmEngine, folder: Path, threads: int, gpus: int, words: Sequence[str], numbers: Sequence[int]
+    engine: SlurmEngine, folder: Path, threads: int, gpus: float, words: Sequence[str], numbers: Sequence[int]
 ) -> list[str]:
     """Submit workers as one job array.
 
     Args:
         folder: of this call, seen by all nodes.
         threads: CPU threads of each worker.
-        gpus: graphics cards of each worker where the launcher file does not say.
+        gpus: graphics cards of each worker.
         words: further words for the worker's process.
         numbers: of the workers; each is started with its own.
 
@@ -78,18 +78,17 @@ def log_of(folder: Path, task: str) -> Path:
     return folder / f"{task}.log"
 
 
-def check_settings(engine: SlurmEngine, gpus: int) -> None:
+def check_settings(engine: SlurmEngine, gpus: float) -> None:
     """Refuse settings that cannot be handed on to Slurm.
 
     Raises:
         LaunchError: a part of a graphics card; an option that is ours to set, or that has a setting of its own.
     """
-    wanted = engine.resources.gpus if engine.resources.gpus is not None else gpus
-    if wanted != int(wanted):
+    if gpus != int(gpus):
         raise LaunchError(
             "Slurm gives whole graphics cards to a worker",
             expected="a whole number for resources.gpus",
-            found=f"{wanted:g}",
+            found=f"{gpus:g}",
             next_step="Ask for a share in your cluster's own words, e.g. gpus: 0 and options: {gres: 'shard:1'}",
         )
     for name in engine.options:
@@ -111,9 +110,8 @@ def check_settings(engine: SlurmEngine, gpus: int) -> None:
             raise LaunchError("a setting of Slurm's is one line", found=repr(value)[:80], where=name)
 
 
-def _parameters(engine: SlurmEngine, folder: Path, threads: int, gpus: int, tasks: int) -> dict[str, Any]:
+def _parameters(engine: SlurmEngine, folder: Path, threads: int, gpus: float, tasks: int) -> dict[str, Any]:
     needs = engine.resources
-    cards = int(needs.gpus if needs.gpus is not None else gpus)
     # In the pattern of a file's name, Slurm takes % for the begin of a field.
     logs = str(folder).replace("%", "%%") + ("/%A_%a.log" if tasks > 1 else "/%j.log")
     options = {name.replace("_", "-"): value or True for name, value in engine.options.items()}
@@ -127,7 +125,7 @@ def _parameters(engine: SlurmEngine, folder: Path, threads: int, gpus: int, task
         "qos": engine.qos,
         "time": engine.minutes,
         "cpus_per_task": math.ceil(needs.cpus) if needs.cpus is not None else threads,
-        "gpus_per_node": cards or None,
+        "gpus_per_node": int(gpus) or None,
         "mem": f"{math.ceil(needs.memory_gib * 1024)}M" if needs.memory_gib is not None else None,
         "array_parallelism": tasks,
         "wckey": None,
