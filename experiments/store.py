@@ -60,9 +60,8 @@ def tracking_uri(home: Home) -> str:
 SUPERSEDED = "mmstudy.superseded"
 """Marks a failed run that was trained again under a run of its own."""
 
-STATUS, FAILURE, FILES, REVISION = ("mmstudy." + key for key in ("status", "failure", "files", "revision"))
-"""Tags: of a run's record, its status and why it failed, and a digest of the files that are mirrored completely; and
-how often numbers without steps of their own have changed."""
+STATUS, FAILURE, FILES = ("mmstudy." + key for key in ("status", "failure", "files"))
+"""Tags: of a run's record, its status and why it failed, and a digest of the files that are mirrored completely."""
 
 
 _RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
@@ -296,16 +295,16 @@ class Store:
             self._client.set_terminated(parent, status)
 
     def _log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
-        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out."""
+        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out.
+
+        A number that has another value by now gets a step after all that its name has, its epochs included.
+        """
         known = self._client.get_run(run).data
         named = {key_of(name): float(value) for name, value in numbers.items() if math.isfinite(value)}
         changed = {key: value for key, value in named.items() if known.metrics.get(key) != value}
-        step = int(known.tags.get(REVISION, 0))
-        if not known.metrics.keys().isdisjoint(changed):
-            step += 1
-            # First, so that a command that is killed here leaves out a step and uses none twice.
-            self._client.set_tag(run, REVISION, str(step))
-        now = int(time.time() * 1000)
+        again = changed.keys() & known.metrics.keys()
+        there = [metric.step for key in again for metric in self._client.get_metric_history(run, key)]
+        now, step = int(time.time() * 1000), max(there, default=-1) + 1
         for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
             self._client.log_batch(run, metrics=chunk)
 

@@ -94,8 +94,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="cases; default 100")
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--number", type=int, help="this case alone")
-    parser.add_argument("--only", choices=list(FAULTS), metavar="KIND", help=f"one kind of fault: {', '.join(FAULTS)}")
-    parser.add_argument("--study", choices=KINDS, metavar="STUDY", help=f"one kind of study: {', '.join(KINDS)}")
+    parser.add_argument("--only", choices=list(FAULTS), metavar="KIND", help=f"one kind: {', '.join(FAULTS)}")
+    parser.add_argument("--study", choices=KINDS, nargs="+", default=KINDS, metavar="STUDY", help=", ".join(KINDS))
     parser.add_argument("--workers", type=int, default=1, help="cases at a time; default 1")
     parser.add_argument("--keep", type=Path, help="a folder that takes the files of cases in which something fails")
     parser.add_argument("--format", choices=["text", "json"], default="text")
@@ -109,8 +109,7 @@ def main() -> int:
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with scratch() as root, Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("cases", total=len(numbers))
-        kinds: tuple[Kind, ...] = (asked.study,) if asked.study else KINDS
-        for one in outcomes(asked.seed, numbers, root, faults, kinds, asked.workers, asked.keep):
+        for one in outcomes(asked.seed, numbers, root, faults, asked.study, asked.workers, asked.keep):
             found.append(one)
             progress.advance(task)
             if one.problems or asked.number is not None:
@@ -118,7 +117,9 @@ def main() -> int:
     failed = sum(bool(one.problems) for one in found)
     cpu, wall = sum(one.seconds for one in found), time.monotonic() - began
     if asked.format == "json":
-        print(json.dumps({"seed": asked.seed, "kinds": summary(found), "cases": [asdict(one) for one in found]}, indent=1))
+        print(
+            json.dumps({"seed": asked.seed, "kinds": summary(found), "cases": [asdict(one) for one in found]}, indent=1)
+        )
     else:
         print(f"{'fault':<20} {'cases':>6} {'late':>6} {'failed':>6}")
         for row in summary(found):

@@ -22,7 +22,7 @@ from benchmarks.faults.started import Zygote
 from benchmarks.faults.studies import CHEAP, KINDS, Kind, make
 from experiments.home import Home
 
-SHARE_OF_CHEAP = 0.7
+SHARE_OF_CHEAP = 0.8
 """Of cases: those whose training code is the user's own cost a third of the others."""
 _MEMORY = Path("/dev/shm")
 
@@ -94,9 +94,9 @@ class Campaign:
         """Fault and study of a case, and the random numbers for the rest."""
         rng = random.Random(f"{self._seed}/{number}")
         fault = self._faults[number % len(self._faults)]
-        kinds = studies_for(fault, self._kinds)
-        cheap = [kind for kind in kinds if kind in CHEAP]
-        dear = [kind for kind in kinds if kind not in CHEAP]
+        kinds = studies_for(fault, self._kinds) or studies_for(fault)
+        cheap: list[Kind] = [kind for kind in kinds if kind in CHEAP]
+        dear: list[Kind] = [kind for kind in kinds if kind not in CHEAP]
         chosen = cheap if not dear or (cheap and rng.random() < SHARE_OF_CHEAP) else dear
         return fault, rng.choice(chosen), rng
 

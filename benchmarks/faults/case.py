@@ -47,9 +47,12 @@ class Case:
         folder: of the case alone. made: the study. zygote: forks its processes. rng: what is drawn.
         expected: what it must come to. database: a migrated tracking store, to be copied.
         postgres: the campaign's server, if it has one.
-        extra: variables of every call. options: before the verb. notes: what was done. problems: what did not hold.
-        calls: so far. missed: whether the fault came too late for every command. stack: what ends with the case.
-        home: where it is now. tracked: the database of a tracking server; None: that of the home.
+        extra: variables of every call. options: before the verb. words: of the command.
+        notes: what was done. problems: what did not hold. calls: so far.
+        missed: whether the fault came too late for every command.
+        servers: processes that are no part of the command. stack: what ends with the case.
+        project: the folder of the study's file. home: where it is now.
+        tracked: the database of a tracking server; None: that of the home.
     """
 
     folder: Path
@@ -63,17 +66,21 @@ class Case:
     options: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    servers: list[int] = field(default_factory=list)
     calls: int = 0
     missed: bool = False
     stack: ExitStack = field(default_factory=ExitStack)
+    project: Path = Path()
     home: Path = Path()
     tracked: Path | None = None
 
     def prepare(self) -> None:
         """Make the study and the home."""
         self.folder.mkdir(parents=True)
-        self.words = self.made.write(self.folder / "study")
-        self.home = self.folder / "home"
+        self.project = self.folder / "project"
+        self.words = self.made.write(self.project)
+        self.home = self.project / "mlruns"
         self.home.mkdir()
         self.give_database(self.home)
 
@@ -88,8 +95,8 @@ class Case:
         words = ["mmstudy", "--home", str(self.home), *self.options, *self.words]
         whole = self.zygote.environment() | self.extra | dict(env or {})
         whole |= {} if moment is None else moment.variable
-        said = [open(self._said(stream, self.calls), "wb") for stream in ("out", "err")]
-        with open(os.devnull, "rb") as nothing, said[0] as out, said[1] as err:
+        paths = self._said("out", self.calls), self._said("err", self.calls)
+        with open(os.devnull, "rb") as nothing, open(paths[0], "wb") as out, open(paths[1], "wb") as err:
             return Forked("driver", words, whole, nothing, out, err)
 
     def end(self, process: Forked, *codes: int) -> int:
@@ -115,7 +122,9 @@ class Case:
     def said(self, call: int | None = None) -> str:
         """Everything that a call, the last one by default, has said."""
         number = call or self.calls
-        return "".join(self._said(name, number).read_text(encoding="utf-8", errors="replace") for name in ("out", "err"))
+        return "".join(
+            self._said(name, number).read_text(encoding="utf-8", errors="replace") for name in ("out", "err")
+        )
 
     def last_line(self) -> str:
         """The last line of the last call."""

@@ -22,8 +22,10 @@ from reports.output.times import without_times
 _LOCKS = (".lock", ".guard")
 _ASIDE = re.compile(r"\.broken-[0-9-]+")
 """What is kept of a file that was torn."""
-_OWN = ("artifacts", "logs", "mlflow.db", "search.lock", "timings.jsonl")
+_OWN = ("artifacts", "logs", "mlflow.db", "search", "timings.jsonl")
 """Parts of a home that depend on how a study came about: looked at otherwise, or of no weight."""
+_OF_TIMES = ("figures/cost.svg", "tables/figure_cost.csv")
+"""What a report shows only where runs took long enough."""
 _SECONDS = "seconds"
 _GRACE = 3.0
 """Seconds that processes have to end after the command."""
@@ -41,7 +43,8 @@ def judge(case: Case) -> None:
 def table_of(home: Path) -> str:
     """The study's report.json, times and places aside."""
     (file,) = home.glob("reports/*/report.json")
-    return json.dumps(without_times(json.loads(file.read_text(encoding="utf-8"))), indent=1)
+    text = json.dumps(without_times(json.loads(file.read_text(encoding="utf-8"))), indent=1, ensure_ascii=False)
+    return text.replace(str(home.parent), "PROJECT")
 
 
 @cache
@@ -63,14 +66,16 @@ def _words(case: Case) -> Iterator[str]:
             if sign in said:
                 lines = [line for line in said.splitlines() if line.strip()]
                 at = next(number for number, line in enumerate(lines) if sign in line)
-                end = next((line for line in lines[at + 1 :] if re.match(r"[A-Za-z_.]+(Error|Exception|Interrupt)", line)), "")
+                end = next(
+                    (line for line in lines[at + 1 :] if re.match(r"[A-Za-z_.]+(Error|Exception|Interrupt)", line)), ""
+                )
                 yield f"call {call} shows '{sign}': {end[:200]}"
                 break
 
 
 def _processes(case: Case) -> Iterator[str]:
     end = time.monotonic() + _GRACE
-    while (left := case.zygote.descendants) and time.monotonic() < end:
+    while (left := [one for one in case.zygote.descendants if one.pid not in case.servers]) and time.monotonic() < end:
         time.sleep(0.02)
     for process in left:
         yield f"process {process.pid} ({process.name()}) is still there"
@@ -89,8 +94,9 @@ def _names(home: Path) -> set[str]:
     found = set()
     for path in home.rglob("*"):
         name = path.relative_to(home).as_posix()
-        if path.is_file() and name.split("/")[0] not in _OWN and not name.endswith(_LOCKS):
-            found.add(name)
+        if path.is_file() and name.split("/")[0] not in _OWN and not name.endswith((*_LOCKS, *_OF_TIMES)):
+            # A search in a database gives the report another name.
+            found.add(re.sub(r"^reports/[^/]+", "reports", name))
     return found
 
 
@@ -192,7 +198,8 @@ def _metrics(run: _Run, expected: _Run) -> Iterator[str]:
     wrong = [key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key)]
     if wrong:
         first = sorted(wrong)[0]
-        yield f"{'/'.join(run.key)} has {first} = {mine.get(first)} in MLflow instead of {its.get(first)}; {len(wrong)} differ"
+        found, wanted = mine.get(first), its.get(first)
+        yield f"{'/'.join(run.key)} has {first} = {found} in MLflow instead of {wanted}; {len(wrong)} differ"
 
 
 def _artifacts(case: Case, run: _Run, expected: _Run) -> Iterator[str]:

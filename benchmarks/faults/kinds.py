@@ -131,18 +131,18 @@ def read_only(case: Case) -> None:
 
 
 def moved(case: Case) -> None:
-    """The home is moved, or copied, between two calls."""
+    """The home is moved or copied between two calls, with the study beside it."""
     _signalled(case, case.rng.choice(["SIGKILL", "SIGTERM"]))
     case.missed = False
-    place = case.folder / case.rng.choice(["elsewhere", "else where", "été"]) / "mlruns"
-    place.parent.mkdir()
+    place = case.folder / case.rng.choice(["elsewhere", "else where", "été"])
     if case.rng.random() < 0.5:
-        case.notes.append("the home is moved")
-        case.home.rename(place)
+        case.notes.append("all is moved")
+        case.project.rename(place)
     else:
-        case.notes.append("the home is copied")
-        shutil.copytree(case.home, place)
-    case.home = place
+        case.notes.append("all is copied")
+        shutil.copytree(case.project, place)
+    case.project, case.home = place, place / case.home.name
+    case.words = case.made.write(place)
 
 
 def two_drivers(case: Case) -> None:

@@ -43,6 +43,7 @@ def served(case: Case, folder: Path, illness: Illness, after: int) -> Iterator[s
     asked = {VARIABLE: json.dumps({"folder": str(folder), "illness": illness, "after": after})}
     with open(os.devnull, "rb") as nothing, open(folder / "log", "ab") as log:
         process = Forked("server", ["server"], case.zygote.environment() | asked, nothing, log, log)
+    case.servers.append(process.pid)
     try:
         while not port.exists():
             if process.poll() is not None:

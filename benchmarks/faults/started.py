@@ -47,9 +47,9 @@ class Forked:
                 files.append(ends[own])
                 mine.callback(os.close, ends[own])
                 if own:
-                    self.stdout = open(ends[0], encoding="utf-8")
+                    self.stdout = open(ends[0], encoding="utf-8")  # noqa: SIM115
                 else:
-                    self.stdin = open(ends[1], "w", encoding="utf-8")
+                    self.stdin = open(ends[1], "w", encoding="utf-8")  # noqa: SIM115
             self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._connection.connect(env[ADDRESS])
             asked = {"role": role, "words": list(words), "env": dict(env), "folder": os.getcwd()}
@@ -99,7 +99,9 @@ class Subprocess:
     )  # fmt: skip
 
     @staticmethod
-    def Popen(words: Sequence[str], *, stdin: Any, stdout: Any, stderr: Any, env: Mapping[str, str], **_: Any) -> Forked:
+    def Popen(
+        words: Sequence[str], *, stdin: Any, stdout: Any, stderr: Any, env: Mapping[str, str], **_: Any
+    ) -> Forked:
         """A worker; ``words`` begin with the interpreter and the module."""
         at = list(words).index("experiments.launchers.worker")
         return Forked("worker", words[at:], env, stdin, stdout, stderr)
@@ -119,7 +121,7 @@ class Zygote:
         self.address = f"{self._short.name}/z"
         root = Path(__file__).resolve().parents[2]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        self._log = open(folder / "zygote.log", "wb")
+        self._log = open(folder / "zygote.log", "wb")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.faults.zygote", self.address, *(["heavy"] if heavy else [])],
             stdin=subprocess.PIPE,

@@ -152,13 +152,13 @@ def make(kind: Kind, rng: random.Random) -> Made:
         "function": lambda: _OWN.format(runner=_FUNCTION, third="", repeats=2),
         "looks": lambda: _OWN.format(runner=command, third="", repeats="{min: 3, max: 6}"),
         "own search": lambda: (
-            _OWN.format(runner=command, third="", repeats=2)
+            _OWN.format(runner=f"{command}, max_epochs: 3", third="", repeats=2)
             + _OWN_SEARCH.format(sampler=rng.choice(["random", "tpe"]), pruner=rng.choice(["none", "median"]))
         ),
         "plain": lambda: _MODELS.format(epochs=rng.choice([1, 3]), arms=_TWO),
         "analyses": lambda: _MODELS.format(epochs=1, arms=_TWO) + _ANALYSES,
         "tpe search": lambda: _MODELS.format(epochs=2, arms=_ONE)
-        + _SEARCH.format(sampler="tpe", second=_RATE, trials=4),
+        + _SEARCH.format(sampler="tpe", second=_RATE, trials=3),
         "grid search": lambda: _MODELS.format(epochs=2, arms=_ONE)
         + _SEARCH.format(sampler="grid", second="model.norm: {kind: choice, values: [pre, post]}", trials=4),
     }  # fmt: skip

@@ -74,7 +74,7 @@ def serve(address: str, heavy: bool) -> Callable[[], None]:
 
 
 def _import_everything(heavy: bool) -> None:
-    import mlflow.server
+    import mlflow.server  # noqa: F401
     import seaborn  # noqa: F401
 
     import experiments.cli.main
@@ -90,12 +90,14 @@ def _import_everything(heavy: bool) -> None:
 
     # Figures are built but not drawn: that takes most of a small report's time, and one file more or less of a report
     # that is written whole says nothing.
-    blank = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
-    svg.to_svg = lambda drawing: blank  # pyright: ignore[reportAttributeAccessIssue]
+    blank = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
+    )
+    svg.to_svg = lambda drawing: blank
     environment()
     if heavy:
         import experiments.examine
-        import experiments.execute
+        import experiments.execute  # noqa: F401
         import mmcore.run  # noqa: F401
 
 
@@ -135,7 +137,7 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     unbuffered = "PYTHONUNBUFFERED" in asked["env"]
     sys.stdout, sys.stderr = _writer(1, unbuffered), _writer(2, True)
     os.environ.clear()
@@ -146,7 +148,7 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
 
 
 def _writer(number: int, unbuffered: bool) -> TextIO:
-    raw = open(number, "wb", closefd=False)
+    raw = open(number, "wb", closefd=False)  # noqa: SIM115
     return io.TextIOWrapper(raw, encoding="utf-8", line_buffering=unbuffered)
 
 
@@ -158,7 +160,7 @@ def _do(role: str) -> None:
             from experiments.cli.main import main
             from experiments.launchers import local
 
-            local.subprocess = started.Subprocess  # pyright: ignore[reportAttributeAccessIssue]
+            local.subprocess = started.Subprocess
             main()
         case "worker":
             from experiments.launchers.worker import main
@@ -192,8 +194,8 @@ def main() -> None:
         work()
     except SystemExit as end:
         _end(end.code)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         _end(1)
     _end(None)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from experiments.home import Home
 from experiments.mirror import Background, Mirror
 from experiments.store import SUPERSEDED, Store
 from mmcore.facts import Failure
+from mmcore.scores import Score
 
 
 @pytest.fixture
@@ -202,3 +205,22 @@ def test_a_store_that_was_never_opened_is_not_opened_to_say_goodbye(tmp_path: Pa
     mirror.abandon()
     assert mirror.error is None
     assert not home.root.exists()
+
+
+@pytest.mark.parametrize("last", [0.25, 0.125])
+def test_a_score_with_the_name_of_a_column_of_the_history_comes_after_its_epochs(
+    home: Home, client: MlflowClient, tmp_path: Path, last: float
+) -> None:
+    rows = tuple({"epoch": float(n), "validation/skill": value} for n, value in ((1, 0.5), (2, last)))
+    record = replace(a_record(), history=rows, scores=(Score("validation", "all", "skill", None, 0.5),))
+    for _ in range(2):
+        mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+        mirror.started(begun_of())
+        mirror.finished(begun_of(), record, workdir_of(tmp_path), None)
+        told(mirror)
+        shutil.rmtree(tmp_path / "run")
+    (run,) = repeats_of(client)
+    assert doubled(client, run) == []
+    history = client.get_metric_history(run.info.run_id, "validation/skill")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.5), (2, last), (3, 0.5)]
+    assert run.data.metrics["validation/skill"] == 0.5
