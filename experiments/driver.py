@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
+from filelock import FileLock
+
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
 from experiments.home import Home
@@ -39,7 +41,7 @@ from experiments.results import load_results, log_verdicts
 from experiments.rounds import OwnCode, busy_in, train
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
-from mmcore.atomic import room_in
+from mmcore.atomic import remove_leftovers, room_in
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
@@ -186,7 +188,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
 
 
 def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) -> Outcome:
-    """Write the report of the results so far; reads records, trains nothing.
+    """Write the report of the results so far, each file of it whole; reads records, trains nothing.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -195,7 +197,12 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     summary = summarise(results)
     folder = home.report(request.key)
     with room_in(folder):
-        page = write_report(summary, results, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two commands that write one report at once would leave a mixture of both.
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+                remove_leftovers(part)
+            page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)

@@ -44,7 +44,8 @@ with warnings.catch_warnings():
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.tracking import MlflowClient
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)
+# What goes wrong is raised as well: a log of it would stand on the terminal, with pages of traceback.
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 logging.getLogger("alembic").setLevel(logging.ERROR)
 
 ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -224,3 +225,21 @@ def test_a_score_with_the_name_of_a_column_of_the_history_comes_after_its_epochs
     history = client.get_metric_history(run.info.run_id, "validation/skill")
     assert [(metric.step, metric.value) for metric in history] == [(1, 0.5), (2, last), (3, 0.5)]
     assert run.data.metrics["validation/skill"] == 0.5
+
+
+def test_an_error_of_the_database_is_one_warning_and_no_traceback(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    warnings: list[str] = []
+    mirror = heard(Mirror(home, study_of("both"), "v", warnings.append))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("sqlalchemy.engine.default.DefaultDialect.do_execute", full)
+    mirror.started(begun_of())
+    mirror.close(timeout=60)
+    monkeypatch.undo()
+    (warning,) = warnings
+    assert "database or disk is full" in warning
+    assert "Traceback" not in "".join(capfd.readouterr())
