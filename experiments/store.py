@@ -26,6 +26,7 @@ from experiments.home import Home, sqlite_uri
 from experiments.records import Begun
 from experiments.relocation import follow
 from experiments.store_names import LARGEST_BATCH, LONGEST_TEXT, chunks, key_of, score_name, short
+from experiments.uploads import digest_of, files_of, remove_leftovers
 from mmcore.errors import StoreError
 from mmcore.record import Record
 
@@ -65,9 +66,6 @@ STATUS, FAILURE, FILES = ("mmstudy." + key for key in ("status", "failure", "fil
 """Tags: of a run's record, its status and why it failed, and a digest of the files that are mirrored completely."""
 
 
-_RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
-
-
 class Store:
     """An open tracking store.
 
@@ -93,7 +91,8 @@ class Store:
 
     def experiment(self, study: str, question: str) -> str:
         """The id of a study's experiment; created, or restored if a user deleted it."""
-        with self._talking("open the experiment"):
+        # Another process of this home may be about to create it, too.
+        with self._talking("open the experiment"), self._lock:
             found = self._client.get_experiment_by_name(short(study))
             if found is None:
                 place = None if self._artifacts is None else (self._artifacts / study).resolve().as_uri()
@@ -282,7 +281,8 @@ class Store:
                 tags[FAILURE] = record.failure.message[:LONGEST_TEXT]
             self._client.log_batch(run, tags=[RunTag(k, v) for k, v in tags.items()])
             if reused_from is None:
-                self._log_artifacts(run, record, workdir)
+                with self._lock:
+                    self._log_artifacts(run, record, workdir)
             self._client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
     def log_verdicts(self, parent: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
@@ -334,18 +334,17 @@ class Store:
             self._client.set_terminated(run, "KILLED")
 
     def _log_artifacts(self, run: str, record: Record, workdir: Path) -> None:
-        files = [(workdir / name, "") for name in _RECORD] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
-        files = [(path, folder) for path, folder in files if path.exists()]
-        digest = hashlib.blake2b(digest_size=16)
-        for path, _ in files:
-            digest.update(path.name.encode() + hashlib.blake2b(path.read_bytes()).digest())
-        if self._client.get_run(run).data.tags.get(FILES) == digest.hexdigest():
+        """The caller holds the lock."""
+        files, there = files_of(workdir), self._client.get_run(run)
+        digest = digest_of(files)
+        if there.data.tags.get(FILES) == digest:
             return
+        remove_leftovers(there.info.artifact_uri or "")
         for path, folder in files:
             self._client.log_artifact(run, str(path), folder or None)
         self._client.log_dict(run, asdict(record.environment), "environment.json")
         # Last, so that files whose mirroring was cut off are mirrored again.
-        self._client.set_tag(run, FILES, digest.hexdigest())
+        self._client.set_tag(run, FILES, digest)
 
     def _find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> str:
         # Searched by a digest: MLflow's query language has no way to quote every name that an arm may have.

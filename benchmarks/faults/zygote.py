@@ -75,7 +75,6 @@ def serve(address: str, heavy: bool) -> Callable[[], None]:
 
 def _import_everything(heavy: bool) -> None:
     import mlflow.server  # noqa: F401
-    import seaborn  # noqa: F401
 
     import experiments.cli.main
     import experiments.driver
@@ -83,17 +82,17 @@ def _import_everything(heavy: bool) -> None:
     import experiments.launchers.worker
     import experiments.store
     import experiments.tuning.tune
-    import reports.output.drawable
-    import reports.output.render  # noqa: F401
     from experiments.environment import environment
-    from reports.figures import svg
+    from reports.figures import base, svg
+    from reports.output import drawable, render  # noqa: F401
 
-    # Figures are built but not drawn: that takes most of a small report's time, and one file more or less of a report
-    # that is written whole says nothing.
-    blank = (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
-    )
+    # Figures are not drawn: that takes most of a small report's time, and a file of other bytes is written just so.
+    box = 'width="9pt" height="9pt" viewBox="0 0 9 9"'
+    blank = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="M0 0h9"/></svg>'
     svg.to_svg = lambda drawing: blank
+    base.FigureBase.draw = lambda self: None  # pyright: ignore[reportAttributeAccessIssue]
+    for escape, name in ((True, "report.html"), (False, "report.md")):
+        render._environment(autoescape=escape).get_template(name)
     environment()
     if heavy:
         import experiments.examine

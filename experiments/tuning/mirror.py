@@ -138,9 +138,9 @@ class SearchMirror(Background):
                 continue
             if run is None:
                 self._start(arm, trial.number, notes)
-                self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             else:
                 self._runs[arm, trial.number] = run
+            self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             values = list(trial.values) if state == "complete" and trial.values else []
             self._end(arm, trial.number, state, values, notes.closed)
 

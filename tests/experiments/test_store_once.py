@@ -8,9 +8,11 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
@@ -243,3 +245,34 @@ def test_an_error_of_the_database_is_one_warning_and_no_traceback(
     (warning,) = warnings
     assert "database or disk is full" in warning
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_what_a_killed_upload_left_goes_with_the_next(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = heard(Mirror(home, study_of("both"), "v", pytest.fail))
+    mirror.started(begun_of())
+    heard(mirror)
+    (run,) = repeats_of(client)
+    left = Path(unquote(urlsplit(run.info.artifact_uri).path)) / "checkpoints" / ".artifact.uploading.x1y2z3"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
+    told(mirror)
+    assert [path.name for path in left.parent.iterdir()] == ["best.pt"]
+
+
+def test_two_drivers_that_begin_one_study_at_the_same_moment_make_its_experiment_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [Store(home) for _ in range(2)]
+    together, asked = threading.Barrier(2, timeout=1), MlflowClient.get_experiment_by_name
+
+    def get(self: MlflowClient, name: str) -> Any:
+        found = asked(self, name)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        return found
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", get)
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda store: store.experiment("level", "Does it help?"), stores)
+    assert first == second
