@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ MAX_DEATHS = 3
 """A job is not tried again after this many workers have died on it: the cause is then the job, not chance."""
 
 _STARTUP_DEATHS = 3
+
+PATIENCE = 1.0
+"""Seconds that workers have to end when they are asked to; then they are killed, and what they write is whole."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -185,9 +189,10 @@ class LocalPool:
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.terminate()
+        end = time.monotonic() + PATIENCE
         for worker in self._workers:
             try:
-                worker.process.wait(timeout=5)
+                worker.process.wait(timeout=max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()

@@ -1,0 +1,56 @@
+"""A command ends within three seconds of Ctrl-C, whatever its workers and its tracking store are doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from factories.mirrors import study_of
+
+from experiments import mirror
+from experiments.home import Home
+from experiments.launchers import local
+from experiments.launchers.local import LocalPool
+from experiments.mirror import Mirror
+
+TOGETHER = 3.0
+"""Seconds."""
+
+
+def test_both_waits_together_are_shorter_than_that() -> None:
+    assert local.PATIENCE + mirror.PATIENCE <= TOGETHER - 0.5, "the rest is for the interpreter's end"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
+def test_workers_that_do_not_hear_are_killed_all_at_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "PATIENCE", 0.3)
+    pool = LocalPool(3, 1, tmp_path, foreign=True)
+    processes = [worker.process for worker in pool._workers]
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    pool.close()
+    spent = time.monotonic() - began
+    assert all(process.poll() is not None for process in processes)
+    assert 0.3 <= spent < 0.9, "not one after the other"
+
+
+def test_a_store_that_hangs_is_not_waited_for(
+    tmp_path: Path, with_database: Callable[[Home], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PATIENCE", 0.1)
+    stuck, over = threading.Event(), threading.Event()
+    talks = Mirror(with_database(Home(tmp_path / "home")), study_of("both"), "v", pytest.fail)
+    talks._tasks.put(lambda: (stuck.set(), over.wait(60)))
+    assert stuck.wait(60)
+    began = time.monotonic()
+    talks.abandon()
+    assert time.monotonic() - began < 2.0
+    over.set()
+    talks.close(60)
