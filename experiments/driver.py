@@ -27,7 +27,7 @@ from experiments.launchers.local import LocalPool, share_of_cores, thread_note
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.notebook import usual_display
-from experiments.opening import open_request
+from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import refuse_too_large
@@ -82,7 +82,7 @@ def run_study(
         with usual_display() as display:
             return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
-    request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
+    request = open_or_mend(name, place, options, display.say)
     if trains_itself(request) and not request.place.exists:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)

@@ -41,7 +41,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 with warnings.catch_warnings():
     # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
     warnings.simplefilter("ignore")
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.tracking import MlflowClient
 
@@ -60,7 +60,7 @@ def tracking_uri(home: Home) -> str:
 
 
 SUPERSEDED = "mmstudy.superseded"
-"""Marks a failed run that was trained again under a run of its own."""
+"""Marks a run that another one took the place of: a failed one, or a trial whose storage was broken."""
 
 STATUS, FAILURE, FILES = ("mmstudy." + key for key in ("status", "failure", "files"))
 """Tags: of a run's record, its status and why it failed, and a digest of the files that are mirrored completely."""
@@ -158,16 +158,22 @@ class Store:
 
     def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
         """Number to (run, status) of all trials of a search that the store has."""
+        query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
         with self._talking("list trials"):
-            found: dict[int, tuple[str, str]] = {}
-            token = None
-            query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
-            while True:
-                page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
-                found |= {int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status) for run in page}
-                token = page.token
-                if not token:
-                    return found
+            return {
+                int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status)
+                for run in self._all(experiment, query)
+                if SUPERSEDED not in run.data.tags
+            }
+
+    def _all(self, experiment: str, query: str) -> Iterator[Run]:
+        token = None
+        while True:
+            page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def run(self, experiment: str, parent: str, begun: Begun, params: Mapping[str, Any]) -> str:
         """The child run of one repeat, set to RUNNING.
@@ -194,9 +200,7 @@ class Store:
             there = self._client.get_run(run)
             if there.info.status == "FAILED" or there.data.tags.get(STATUS) == "failed":
                 # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
-                for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
-                    self._client.set_tag(run, key, value)
-                self._client.set_terminated(run, "FAILED")
+                self.supersede(run, "FAILED")
                 run = self._find_or_create(experiment, name, tags, by)
                 there = self._client.get_run(run)
             named = {key_of(key): value for key, value in params.items()}
@@ -215,26 +219,25 @@ class Store:
             self._client.update_run(run, status="RUNNING")
         return run
 
+    def supersede(self, run: str, status: str) -> None:
+        """Leave a run as it is, under a key that nobody looks for; another one takes its place."""
+        with self._talking("supersede a run"):
+            for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
+                self._client.set_tag(run, key, value)
+            self._client.set_terminated(run, status)
+
     def mirrored(self, experiment: str, parents: Iterable[str]) -> set[str]:
         """Fingerprints of the repeats under these arms that are in the store completely."""
         wanted = set(parents)
         with self._talking("list runs"):
-            found = set()
-            query = "tags.`mmstudy.kind` = 'repeat'"
-            token = None
-            while True:
-                page = self._client.search_runs([experiment], query, max_results=1000, page_token=token)
-                found |= {
-                    run.data.tags[FINGERPRINT]
-                    for run in page
-                    if run.data.tags.get("mlflow.parentRunId") in wanted
-                    and "mmstudy.status" in run.data.tags
-                    and SUPERSEDED not in run.data.tags
-                    and run.info.status in ("FINISHED", "FAILED")
-                }
-                token = page.token
-                if not token:
-                    return found
+            return {
+                run.data.tags[FINGERPRINT]
+                for run in self._all(experiment, "tags.`mmstudy.kind` = 'repeat'")
+                if run.data.tags.get("mlflow.parentRunId") in wanted
+                and "mmstudy.status" in run.data.tags
+                and SUPERSEDED not in run.data.tags
+                and run.info.status in ("FINISHED", "FAILED")
+            }
 
     def epochs(self, run: str, rows: Iterable[Mapping[str, float]]) -> None:
         """Log epochs, each once: those that the store has already are left out.

@@ -30,6 +30,16 @@ _STATUS = {
 """A trial's state as MLflow's; a pruned one did what it should, and is told apart by its tag."""
 
 
+def forget_trials(request: AnyRequest, home: Home, say: Callable[[str], None]) -> None:
+    """Mark the trials of a study's searches as superseded: their storage is gone, and others get their numbers."""
+    search = request.study.search
+    assert search is not None
+    mirror = SearchMirror(home, request, lambda text: say(f"warning: {text}"))
+    for arm in search.searches:
+        mirror.forget(arm.arm, search)
+    mirror.close()
+
+
 class SearchMirror(Background):
     """The mirror of a study's searches.
 
@@ -50,13 +60,11 @@ class SearchMirror(Background):
 
     def begin(self, arm: str, search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> None:
         """A search starts or resumes; trials that the store lacks are added."""
-        tags = {
-            "mmstudy.sampler": search.sampler,
-            "mmstudy.pruner": search.pruner,
-            "mmstudy.objective": ", ".join(one.name for one in search.objective),
-            "mmstudy.budget": json.dumps(search.budget.model_dump()),
-        }
-        self._tasks.put(lambda: self._begin(arm, tags, trials))
+        self._tasks.put(lambda: self._begin(arm, _tags(search), trials))
+
+    def forget(self, arm: str, search: ResolvedSearch) -> None:
+        """The storage of a search is gone: its trials here are none of the next one's."""
+        self._tasks.put(lambda: self._forget(arm, _tags(search)))
 
     def started(self, arm: str, number: int, notes: TrialNotes) -> None:
         """A trial begins."""
@@ -90,6 +98,11 @@ class SearchMirror(Background):
         self._close("KILLED")
 
     # In the thread ---------------------------------------------------------------------------------------------
+    def _forget(self, arm: str, tags: Mapping[str, str]) -> None:
+        self._begin(arm, tags, ())
+        for run, _ in self._ready().trials(self._experiment, self._parents[arm]).values():
+            self._ready().supersede(run, "KILLED")
+
     def _begin(self, arm: str, tags: Mapping[str, str], trials: Sequence[FrozenTrial]) -> None:
         store, study = self._ready(), self._asked.study
         self._experiment = store.experiment(study.name, study.question)
@@ -148,3 +161,13 @@ class SearchMirror(Background):
         self._flush()
         for parent in self._parents.values():
             self._ready().end_trial(parent, {}, {}, status)
+
+
+def _tags(search: ResolvedSearch) -> dict[str, str]:
+    """Of the parent run of a search."""
+    return {
+        "mmstudy.sampler": search.sampler,
+        "mmstudy.pruner": search.pruner,
+        "mmstudy.objective": ", ".join(one.name for one in search.objective),
+        "mmstudy.budget": json.dumps(search.budget.model_dump()),
+    }

@@ -29,7 +29,7 @@ def test_both_waits_together_are_shorter_than_that() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
 def test_workers_that_do_not_hear_are_killed_all_at_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "PATIENCE", 0.3)
+    monkeypatch.setattr(local, "PATIENCE", 1.5)
     pool = LocalPool(3, 1, tmp_path, foreign=True)
     processes = [worker.process for worker in pool._workers]
     for process in processes:
@@ -38,7 +38,7 @@ def test_workers_that_do_not_hear_are_killed_all_at_one_time(tmp_path: Path, mon
     pool.close()
     spent = time.monotonic() - began
     assert all(process.poll() is not None for process in processes)
-    assert 0.3 <= spent < 0.9, "not one after the other"
+    assert 1.5 <= spent < 4.0, "not one after the other"
 
 
 def test_a_store_that_hangs_is_not_waited_for(

@@ -14,7 +14,8 @@ from optuna.trial import TrialState, create_trial
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
-from experiments.tuning.mirror import SearchMirror
+from experiments.store import SUPERSEDED
+from experiments.tuning.mirror import SearchMirror, forget_trials
 from experiments.tuning.notes import TrialNotes
 
 
@@ -51,3 +52,14 @@ def test_steps_that_a_killed_driver_did_not_mirror_are_added_by_the_next(
     assert run.info.status == "FINISHED"
     history = client.get_metric_history(run.info.run_id, "objective")
     assert sorted((metric.step, metric.value) for metric in history) == [(1, 0.25), (2, 0.5)]
+
+    # Its storage breaks: the next one gives the same numbers to other settings.
+    forget_trials(request, home, pytest.fail)
+    mirrored(
+        lambda m: m.begin(arm, search, []),
+        lambda m: m.started(arm, 0, TrialNotes(rank=0, settings={"model.width": 16})),
+    )
+    runs = client.search_runs([experiment.experiment_id], "tags.`mmstudy.kind` = 'trial'")
+    old, new = sorted(runs, key=lambda one: SUPERSEDED not in one.data.tags)
+    assert (old.info.run_id, old.info.status, new.info.status) == (run.info.run_id, "KILLED", "RUNNING")
+    assert new.data.params == {"model.width": "16"}
