@@ -100,7 +100,16 @@ def run_study(
         own = request if trains_itself(request) else None
         tune(request, place, display, lambda: Path() if own is None else _prepare(own, place, display))
         request = open_request(name, place, options)
-    return _run(request, place, display, retry_failed)
+        return _run(request, place, display, retry_failed)
+    if not request.searches:
+        return _run(request, place, display, retry_failed)
+    from experiments.tuning.tune import settle_searches
+
+    # Of an earlier call, whose tracking store was away or which was killed.
+    mirror = settle_searches(request, place, display)
+    outcome = _run(request, place, display, retry_failed)
+    mirror.close()
+    return outcome
 
 
 def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool) -> Outcome:
