@@ -74,8 +74,8 @@ class Campaign:
         self._stack = ExitStack()
         self._own = root / f"process{os.getpid()}"
         self._own.mkdir(parents=True)
-        heavy = any(kind not in CHEAP for kind in kinds)
-        self._zygote = self._stack.enter_context(Zygote(self._own, heavy))
+        self._heavy = any(kind not in CHEAP for kind in kinds)
+        self._zygote = self._stack.enter_context(Zygote(self._own, self._heavy))
         self._postgres: postgres.Server | None = None
         self._database = root / "made" / "mlflow.db"
         with FileLock(root / "made.lock"):
@@ -94,7 +94,7 @@ class Campaign:
         """Fault and study of a case, and the random numbers for the rest."""
         rng = random.Random(f"{self._seed}/{number}")
         fault = self._faults[number % len(self._faults)]
-        kinds = studies_for(fault, self._kinds) or studies_for(fault)
+        kinds = studies_for(fault, self._kinds) or studies_for(fault, KINDS if self._heavy else CHEAP)
         cheap: list[Kind] = [kind for kind in kinds if kind in CHEAP]
         dear: list[Kind] = [kind for kind in kinds if kind not in CHEAP]
         chosen = cheap if not dear or (cheap and rng.random() < SHARE_OF_CHEAP) else dear
@@ -107,16 +107,11 @@ class Campaign:
             keep: a folder that takes the case's files where something did not hold.
         """
         fault, kind, rng = self.drawn(number)
-        made = make(kind, rng)
-        good = self._root / "good" / made.name
-        good.parent.mkdir(exist_ok=True)
-        with FileLock(good.with_suffix(".lock")):
-            expected = train_undisturbed(made, good, self._zygote, self._database)
+        case = self.case(number, kind, rng)
         if fault == "database restarts" and self._postgres is None:
             self._postgres = self._stack.enter_context(postgres.served())
+        case.postgres = self._postgres
         began = self._zygote.seconds + time.process_time()
-        folder = self._own / f"case{number}"
-        case = Case(folder, made, self._zygote, rng, expected, self._database, self._postgres)
         with case.stack:
             case.prepare()
             FAULTS[fault](case)
@@ -124,8 +119,18 @@ class Campaign:
             judge(case)
             words = "\n".join(case.said().splitlines()[-5:]) if case.problems else ""
             if case.problems and keep is not None:
-                shutil.copytree(folder, keep / f"case{number}", dirs_exist_ok=True)
+                shutil.copytree(case.folder, keep / f"case{number}", dirs_exist_ok=True)
             self._zygote.end_all()
-        shutil.rmtree(folder)
+        shutil.rmtree(case.folder)
         spent = self._zygote.seconds + time.process_time() - began
         return Outcome(number, fault, kind, tuple(case.notes), tuple(case.problems), case.missed, spent, words)
+
+    def case(self, number: int, kind: Kind, rng: random.Random | None = None) -> Case:
+        """A case of this kind of study, to which nothing was done yet."""
+        rng = rng or random.Random(0)
+        made = make(kind, rng)
+        good = self._root / "good" / made.name
+        good.parent.mkdir(exist_ok=True)
+        with FileLock(good.with_suffix(".lock")):
+            expected = train_undisturbed(made, good, self._zygote, self._database)
+        return Case(self._own / f"case{number}", made, self._zygote, rng, expected, self._database)
