@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, Literal, TypedDict, cast
 
+from experiments.launchers.engine import read_engine
 from experiments.planning.request import Options
 from mmcore.errors import StudyError, nearest
 from studies.repeats import AnyRepeats, Counted, Sequential, parse_repeats
@@ -24,6 +25,7 @@ class Choices(TypedDict, total=False):
         match: bring all arms to the reference's size: ``parameters``, ``flops`` or ``none``.
         workers: worker processes. threads: CPU threads of each run. device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         storage: address of a database for searches.
+        on: ``local``, ``ray``, ``ray://HOST:PORT``, ``slurm`` or a launcher file; None: ``MMSTUDY_ON``, else local.
     """
 
     corpus: str | os.PathLike[str] | None
@@ -36,6 +38,7 @@ class Choices(TypedDict, total=False):
     threads: int | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None
     storage: str | None
+    on: str | os.PathLike[str] | None
 
 
 def options_from(choices: Mapping[str, object], options: Options | None = None) -> Options:
@@ -70,7 +73,9 @@ def options_from(choices: Mapping[str, object], options: Options | None = None) 
     plain = isinstance(changes, Mapping) and all(isinstance(path, str) for path in changes)
     _require("changes", given, "a mapping of dotted path to value, such as {'training.epochs': 5}", plain)
     made: dict[str, Any] = dict(given)
+    _require("on", given, "text or a path", isinstance(given.get("on", ""), str | os.PathLike))
     made["changes"] = tuple(cast(Mapping[str, Any], changes).items())
+    made["engine"] = read_engine(os.fspath(made.pop("on")) if "on" in made else None)
     if "repeats" in made:
         made["repeats"] = _repeats(made["repeats"])
     return Options(**made)

@@ -23,7 +23,8 @@ from experiments.analyses import Question, belonging, chosen, remember, still_op
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
-from experiments.launchers.local import LocalPool, share_of_cores, thread_note
+from experiments.launchers.choose import AnyPool, Share, open_pool, share
+from experiments.launchers.local import thread_note
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.notebook import usual_display
@@ -250,9 +251,9 @@ class _Models:
         self._estimator, self._stopwatch = timing_of(request, home, threads)
         self._prepared = Path()
 
-    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+    def pool(self, share: Share) -> AnyPool:
         """Workers, which begin to import torch."""
-        return LocalPool(workers, threads, self._home.logs, gpus, busy_in(self._home))
+        return open_pool(self._request.options.engine, share, self._home, busy_in(self._home))
 
     def prepare(self) -> None:
         """Prepare the corpus."""
@@ -287,11 +288,11 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
     if not by_run:
         return 0
-    workers, threads, gpus = share_of_cores(
-        len(by_run), request.options.workers, request.options.device, request.options.threads
-    )
+    options = request.options
+    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
     failed = 0
-    with LocalPool(workers, threads, home.logs, gpus, busy_in(home)) as pool:
+    with open_pool(options.engine, of_each, home, busy_in(home)) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

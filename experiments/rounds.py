@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from experiments.home import Home
 from experiments.jobs import begun_of, foreign_job_of, give_up, mirror_record
-from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.choose import AnyPool, Share, open_pool, share
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.planning.plan import Plan, plan
@@ -26,7 +26,7 @@ Config = TypeVar("Config", RunConfig, ForeignConfig)
 class Trains(Protocol[Config]):
     """How the runs of a study are trained."""
 
-    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+    def pool(self, share: Share) -> AnyPool:
         """Workers, which begin to import their libraries."""
         ...
 
@@ -77,12 +77,11 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
         how.mend()
         return
     most = len(open_runs) + len(todo.later)
-    workers, threads, gpus = share_of_cores(
-        most, request.options.workers, request.options.device, request.options.threads
-    )
+    options = request.options
+    of_each = share(options.engine, most, options.workers, options.device, options.threads)
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
-    with how.pool(workers, threads, gpus) as pool:
+    with how.pool(of_each) as pool:
         how.prepare()
         display.begin(TRAIN)
 
@@ -159,9 +158,9 @@ class OwnCode:
         self._request, self._home = request, home
         self._threads = request.options.threads or 1
 
-    def pool(self, workers: int, threads: int, gpus: int) -> LocalPool:
+    def pool(self, share: Share) -> AnyPool:
         """Workers that need none of our libraries."""
-        return LocalPool(workers, threads, self._home.logs, gpus, busy_in(self._home), foreign=True)
+        return open_pool(self._request.options.engine, share, self._home, busy_in(self._home), foreign=True)
 
     def prepare(self) -> None:
         """The training code reads its own data."""

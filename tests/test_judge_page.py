@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-import typer.main
 from factories.command import mmstudy
 
 from experiments.home import Home
@@ -48,16 +46,3 @@ def test_the_page_does_what_it_shows(
                         ran += 1
     assert compared == 8
     assert ran == 5
-
-
-@pytest.mark.parametrize("words", [w for language, text in BLOCKS if language == "sh" for w in commands(text)])
-def test_every_command_shown_is_one_that_exists(words: list[str]) -> None:
-    group = typer.main.get_command(import_module("experiments.cli.main").app)
-    context = group.make_context("mmstudy", words[:])
-    name, command, rest = group.resolve_command(context, words)  # pyright: ignore[reportAttributeAccessIssue]
-    command.make_context(name, rest, parent=context)  # refuses unknown options
-
-
-def test_the_page_links_to_pages_that_are_there() -> None:
-    for target in re.findall(r"\]\(([\w./]+\.md)", PAGE):
-        assert (ROOT / "docs" / target).is_file(), target

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-import typer.main
 import yaml
 
 from mmcore.data.sources.simulated import read_truth, simulated_schema
@@ -20,11 +17,12 @@ from mmcore.errors import StudyError
 from mmcore.schema import CorpusSchema
 from studies.design import DESIGNS
 from studies.resolve import resolve
-from studies.study import catalogue, read_preset, read_study
+from studies.study import CATALOGUE, catalogue, read_preset, read_study
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("use", "write_a_study", "extend", "data_in_short", "read_a_report")
+PAGES = ("quickstart", "use", "write_a_study", "extend", "data_in_short", "read_a_report")
 FRONT = (ROOT / "README.md").read_text(encoding="utf-8")
+JAPANESE = (ROOT / "README.ja.md").read_text(encoding="utf-8")
 README = "\n\n".join([FRONT, *((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)])
 """The front page, and the pages that go on where it stops."""
 
@@ -38,39 +36,66 @@ def block_with(language: str, words: str) -> str:
     return found
 
 
-def shell_commands() -> list[str]:
-    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("mmstudy ")]
-
-
 def test_the_front_page_is_short() -> None:
     assert len(FRONT.encode()) <= 8000
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("line", shell_commands())
-def test_every_command_shown_is_one_that_exists(line: str) -> None:
-    group = typer.main.get_command(import_module("experiments.cli.main").app)
-    words = shlex.split(line)[1:]
-    context = group.make_context("mmstudy", words[:])
-    while words:
-        name, command, words = group.resolve_command(context, words)  # pyright: ignore[reportAttributeAccessIssue]
-        assert command is not None, line
-        if not hasattr(command, "resolve_command"):
-            command.make_context(name, words[:], parent=context)  # refuses unknown options and missing arguments
-            break
-        group = command
+def code(text: str) -> list[tuple[str, str]]:
+    """Blocks of code with their language, without comments."""
+    found = re.findall(r"```(\w+)\n(.*?)```", text, flags=re.S)
+    return [(language, re.sub(r" {2,}# .*", "", block)) for language, block in found]
+
+
+def prose_of(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.S)
+
+
+def test_the_japanese_front_page_says_the_same() -> None:
+    """Commands, files, output and Python are equal; in each section so are inline code, links and numbers."""
+    assert code(FRONT) == code(JAPANESE)
+    english, japanese = prose_of(FRONT), prose_of(JAPANESE)
+    assert "](README.ja.md)" in english
+    assert "](README.md)" in japanese
+    sections = re.split(r"^## ", english, flags=re.M), re.split(r"^## ", japanese, flags=re.M)
+    assert len(sections[0]) == len(sections[1])
+    for ours, theirs in zip(*sections, strict=True):
+        for pattern in (r"`[^`]+`", r"\]\((?!README)([^)]+)\)", r"(?<![\w.])\d[\d.,]*\d|(?<![\w.])\d"):
+            assert sorted(re.findall(pattern, ours)) == sorted(re.findall(pattern, theirs)), ours
+
+
+def test_the_output_on_the_front_page_is_part_of_the_one_in_the_quickstart() -> None:
+    (shown,) = [block for block in re.findall(r"```text\n(.*?)```", FRONT, flags=re.S)]
+    whole = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    for part in shown.split("[…]\n"):
+        assert part in whole
+
+
+def test_the_first_study_has_the_runs_of_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So what it prints is what the quickstart shows."""
+    monkeypatch.chdir(tmp_path)
+    Path("first.yaml").write_text(block_with("yaml", "# first.yaml"), encoding="utf-8")
+    preset, preset_file = read_preset("quick")
+    arms = []
+    for place in (Path("first.yaml"), CATALOGUE / "track_vs_multimodal.yaml"):
+        study, written = read_study(place)
+        resolved = resolve("one", study, written, preset, preset_file, tmp_path, simulated_schema("quick"))
+        arms.append(
+            [(arm.name, arm.config, resolved.pairs, resolved.margin, resolved.repeats) for arm in resolved.arms]
+        )
+    assert arms[0] == arms[1]
 
 
 def test_the_catalogue_is_the_one_in_the_table() -> None:
-    table = README[README.index("| study | question | arms |") :].split("\n\n", 1)[0]
-    assert sorted(re.findall(r"^\| `(\w+)` \|", table, flags=re.M)) == sorted(catalogue())
+    table = (ROOT / "docs" / "studies" / "index.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[`(\w+)`\]\(\1\.md\) \|", table, flags=re.M) == sorted(catalogue())
+    assert re.findall(r"(\d+) \[studies\]", FRONT) == [str(len(catalogue()))]
 
 
 def test_the_designs_are_those_in_the_table() -> None:
@@ -170,6 +195,12 @@ def test_five_lines_run_a_whole_study_that_agrees_with_the_declared_truth(tmp_pa
             assert verdicts[name] == "better", name
         else:
             assert verdicts[name] != "better", name
+    (shown,) = re.findall(r"mean skill is ([\d.]+) against ([\d.]+): ([\d.]+) higher", FRONT)
+    means = {arm["name"]: arm["mean"] for arm in report["arms"]}
+    # Other processors round sums differently, which a training amplifies.
+    assert means["multimodal"] == pytest.approx(float(shown[0]), abs=0.02)
+    assert means["track_only"] == pytest.approx(float(shown[1]), abs=0.02)
+    assert report["comparisons"][0]["difference"] == pytest.approx(float(shown[2]), abs=0.02)
     # Both kinds are there, or the loop would prove nothing.
     driven = [bool({"audio", "visual"} & set(c.modalities)) for c in truth.components.values()]
     assert any(driven)

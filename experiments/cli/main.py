@@ -22,6 +22,7 @@ from experiments.cli.options import (
     FormatOption,
     MatchOption,
     MetricOption,
+    OnOption,
     PresetOption,
     RepeatsOption,
     SetOption,
@@ -33,6 +34,7 @@ from experiments.cli.options import (
     options_of,
     own_options_first,
 )
+from experiments.cli.predict import predict
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
@@ -118,6 +120,7 @@ def plan(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
@@ -129,7 +132,7 @@ def plan(
     from experiments.opening import open_request
     from experiments.planning.plan import plan as planned
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     found = planned(open_request(study, context.obj, options, aside), context.obj)
     if format is Format.json:
         _print_json(plan_json(found))
@@ -176,6 +179,7 @@ def run(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
+    on: OnOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
     format: FormatOption = Format.text,
@@ -188,7 +192,7 @@ def run(
     from experiments.driver import run_study
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
     try:
         with Screen() as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -282,6 +286,7 @@ def check(
 app.command()(compare)
 app.command()(judge)
 app.command()(verify)
+app.command()(predict)
 
 
 @app.command()
@@ -300,6 +305,7 @@ def analyse(
     set_: SetOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    on: OnOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Analyse the finished runs of a study and write its report; trains nothing.
@@ -311,7 +317,7 @@ def analyse(
     from experiments.opening import open_request, with_own_models
     from experiments.progress import Screen
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, Device.cpu, threads, on)
     request = with_own_models(open_request(study, context.obj, options), "analyse")
     try:
         with Screen() as screen:

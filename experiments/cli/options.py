@@ -96,6 +96,15 @@ ThreadsOption = Annotated[
         help="CPU threads of each run; default 1, whatever OMP_NUM_THREADS says. Another number rounds differently.",
     ),
 ]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="Where to train: local, ray, ray://HOST:PORT, slurm, or a YAML file with their settings; default: "
+        "MMSTUDY_ON, else local.",
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")]
@@ -111,7 +120,9 @@ def options_of(
     workers: int | None,
     device: Device,
     threads: int | None = None,
+    on: str | None = None,
 ) -> Options:
+    from experiments.launchers.engine import read_engine
     from experiments.planning.request import Options
 
     return Options(
@@ -124,6 +135,7 @@ def options_of(
         workers=workers,
         device=device.value,
         threads=threads,
+        engine=read_engine(on),
     )
 
 

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Refused, Stop, Stopped, decode, encode
-from mmcore.errors import LaunchError, MMStudyError
-
-MAX_DEATHS = 3
-"""A job is not tried again after this many workers have died on it: the cause is then the job, not chance."""
-
-_STARTUP_DEATHS = 3
+from experiments.launchers.messages import Job, Stop, encode
+from experiments.launchers.pool import Death, Pool
 
 PATIENCE = 1.0
 """Seconds that workers have to end when they are asked to; then they are killed, and what they write is whole."""
@@ -32,7 +24,7 @@ THREAD_VARIABLES = (
 """From which libraries learn their number of threads as they are imported; workers are given all of them."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     number: int
     process: subprocess.Popen[str]
@@ -40,19 +32,37 @@ class _Worker:
     served: bool = False  # it has finished or begun something, so its imports work
     log: Path = field(default_factory=Path)
 
+    def send(self, message: Job | Stop) -> None:
+        """Write a line to its standard input."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(encode(message))
+            self.process.stdin.flush()
+        except OSError:
+            pass  # it is dead; its reader thread says so, and the job goes back
 
-class LocalPool:
+    def death(self) -> Death:
+        """Its exit code, and the end of its log."""
+        code = self.process.wait()
+        self.shut()
+        return Death(code, str(self.log), _tail(self.log))
+
+    def shut(self) -> None:
+        """Close our end of its standard input."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+
+
+class LocalPool(Pool[_Worker]):
     """Worker processes that each serve many runs.
-
-    Starting the pool starts the processes, which import their libraries while the caller still prepares the data.
 
     Args:
         workers: number of processes.
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
         gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
-        busy: whether another process does the job of a fingerprint now. Such jobs come last: two commands on one home
-            share the work instead of waiting for each other.
+        busy: see :class:`experiments.launchers.pool.Pool`.
         foreign: they serve training code of the user's own alone, and need not import our libraries.
 
     Example:
@@ -70,119 +80,16 @@ class LocalPool:
         foreign: bool = False,
     ) -> None:
         self._threads = threads
-        self._busy = busy
         self._foreign = foreign
         self._gpus = gpus
         self._logs = logs
-        self._inbox: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
-        self._startup_deaths = 0
-        self._waiting: deque[Job] = deque()
-        self._open_jobs = 0
         logs.mkdir(parents=True, exist_ok=True)
-        self._workers = [self._start(number) for number in range(workers)]
-
-    def __enter__(self) -> LocalPool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(workers, busy)
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers alive."""
         return [w.process.pid for w in self._workers if w.process.poll() is None]
-
-    def run(
-        self, jobs: Iterable[Job], on_message: Callable[[Message], None], more: Callable[[], bool] | None = None
-    ) -> None:
-        """Work through the jobs; returns when each has finished, was stopped or was given up.
-
-        A worker that dies is replaced and its job goes back to the head of the queue, to be resumed from its last
-        checkpoint. Any exception, KeyboardInterrupt included, leaves through :meth:`close`.
-
-        Args:
-            jobs: what to do first; more can be handed in with :meth:`add`, from ``on_message`` or ``more``.
-            on_message: hears of the jobs.
-            more: called after each message, and twice a second while there is none; whether jobs may still be added.
-                None: there are only those that are added while others are open.
-
-        Raises:
-            MMStudyError: a job cannot be done as it was asked; the others are resumed by the next call.
-            LaunchError: workers die before they can begin anything.
-        """
-        deaths: dict[str, int] = {}
-        self.add(*jobs)
-        while (more is not None and more()) or self._open_jobs:
-            self._deal_out()
-            worker, line = self._next(wait_for_one=more is None)
-            if worker is None:
-                continue
-            if line is not None:
-                self._heard(worker, line, on_message)
-            else:
-                self._lost(worker, deaths, on_message)
-
-    def add(self, *jobs: Job) -> None:
-        """Hand in more jobs; they are done after those that wait already."""
-        self._waiting.extend(jobs)
-        self._open_jobs += len(jobs)
-
-    def stop(self, fingerprint: str) -> None:
-        """Ask for a job not to be gone on with; :class:`Stopped` follows, or :class:`Finished` where it was quicker."""
-        for job in [job for job in self._waiting if job.fingerprint == fingerprint]:
-            self._waiting.remove(job)
-            self._open_jobs -= 1
-        for worker in self._workers:
-            if worker.job is not None and worker.job.fingerprint == fingerprint:
-                self._write(worker, Stop(fingerprint))
-
-    @property
-    def idle(self) -> int:
-        """Workers that a new job would not have to wait for."""
-        return max(0, sum(worker.job is None for worker in self._workers) - len(self._waiting))
-
-    def _heard(self, worker: _Worker, line: str, on_message: Callable[[Message], None]) -> None:
-        try:
-            message = decode(line)
-        except ValueError:
-            return  # not ours: a library found a way around the redirection
-        assert not isinstance(message, Job | Stop)
-        worker.served = True
-        if isinstance(message, Refused):
-            raise MMStudyError(message.error["rule"] or "", **_but(message.error, "rule"))
-        if isinstance(message, Finished | Stopped):
-            self._open_jobs -= 1
-            worker.job = None
-        on_message(message)
-
-    def _lost(self, worker: _Worker, deaths: dict[str, int], on_message: Callable[[Message], None]) -> None:
-        """A worker is dead: its job goes back to the queue, another worker takes its place."""
-        lost, code = worker.job, worker.process.wait()
-        if not worker.served:
-            self._startup_deaths += 1
-            if self._startup_deaths >= _STARTUP_DEATHS:
-                raise LaunchError(
-                    "workers die before they can begin",
-                    found=f"exit code {code}; last output: {_tail(worker.log)}",
-                    where=str(worker.log),
-                    next_step="Read the log, then try the same command with --workers 1",
-                )
-        if worker.process.stdin is not None:
-            with contextlib.suppress(OSError):
-                worker.process.stdin.close()
-        if worker in self._workers:
-            self._workers[self._workers.index(worker)] = self._start(worker.number)
-        if lost is None:
-            return
-        deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + 1
-        if count < MAX_DEATHS:
-            self._waiting.appendleft(lost)
-            on_message(Lost(lost.fingerprint, count, code))
-        else:
-            self._open_jobs -= 1
-            on_message(GivenUp(lost.fingerprint, count, str(worker.log)))
 
     def close(self) -> None:
         """Stop all workers now; what they were doing is resumed from its last checkpoint by the next run."""
@@ -196,34 +103,8 @@ class LocalPool:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
-            if worker.process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    worker.process.stdin.close()
+            worker.shut()
         self._workers = []
-
-    def _next(self, wait_for_one: bool) -> tuple[_Worker, str | None] | tuple[None, None]:
-        while True:
-            try:
-                # A bounded wait, so that Ctrl-C is seen on every platform.
-                return self._inbox.get(timeout=0.5)
-            except queue.Empty:
-                if not wait_for_one:
-                    return None, None
-
-    def _deal_out(self) -> None:
-        for worker in self._workers:
-            if worker.job is None and self._waiting:
-                worker.job = next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
-                self._waiting.remove(worker.job)
-                self._write(worker, worker.job)
-
-    def _write(self, worker: _Worker, message: Job | Stop) -> None:
-        assert worker.process.stdin is not None
-        try:
-            worker.process.stdin.write(encode(message))
-            worker.process.stdin.flush()
-        except OSError:
-            pass  # it is dead; its reader thread says so, and the job goes back
 
     def _start(self, number: int) -> _Worker:
         environment = os.environ | {
@@ -260,10 +141,6 @@ class LocalPool:
             for line in lines:
                 self._inbox.put((worker, line))
         self._inbox.put((worker, None))
-
-
-def _but(parts: dict[str, str | None], name: str) -> dict[str, str | None]:
-    return {key: value for key, value in parts.items() if key != name}
 
 
 def _code_root() -> Path:

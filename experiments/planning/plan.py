@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, overload
 from typing_extensions import TypeIs
 
 from experiments.home import Home
-from experiments.launchers.local import share_of_cores
+from experiments.launchers.choose import share
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
 from experiments.planning.request import (
@@ -136,25 +136,28 @@ def plans_training_code(todo: AnyPlan) -> TypeIs[Plan[ForeignConfig]]:
 
 
 @overload
-def plan(request: Request[RunConfig], home: Home) -> Plan[RunConfig]: ...
+def plan(request: Request[RunConfig], home: Home, estimator: Estimator | None = None) -> Plan[RunConfig]: ...
 @overload
-def plan(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]: ...
+def plan(request: Request[ForeignConfig], home: Home, estimator: None = None) -> Plan[ForeignConfig]: ...
 @overload
-def plan(request: AnyRequest, home: Home) -> AnyPlan: ...
-def plan(request: AnyRequest, home: Home) -> AnyPlan:
+def plan(request: AnyRequest, home: Home, estimator: Estimator | None = None) -> AnyPlan: ...
+def plan(request: AnyRequest, home: Home, estimator: Estimator | None = None) -> AnyPlan:
     """Compare a study with the records in the home, and plan the missing runs.
+
+    Args:
+        estimator: of times, for a study whose models mmstudy trains; None: of this machine.
 
     Raises:
         RecordError: this user may not read a record, or it has another format; in a sequential study also where a
             record is broken or records cannot be mixed.
     """
     if trains_itself(request):
-        return _of_models(request, home)
+        return _of_models(request, home, estimator)
     assert has_runner(request)
     return _of_training_code(request, home)
 
 
-def _of_models(request: Request, home: Home) -> Plan:
+def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Plan:
     study = request.study
     runs: list[PlannedRun] = []
     records: list[tuple[RunConfig, Head | None]] = []
@@ -168,10 +171,10 @@ def _of_models(request: Request, home: Home) -> Plan:
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
-    workers, threads, _ = share_of_cores(
-        max(1, jobs), request.options.workers, request.options.device, request.options.threads
-    )
-    estimator = estimator_of(request, home, threads, workers)
+    options = request.options
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
+    estimator = estimator or estimator_of(request, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)
     estimated = _estimated(runs, request, home, estimator)
@@ -209,12 +212,9 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
             runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
-    workers, threads, _ = share_of_cores(
-        max(1, jobs),
-        request.options.workers,
-        request.options.device,
-        request.options.threads,
-    )
+    options = request.options
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
 
     def estimated(run: PlannedRun[ForeignConfig]) -> PlannedRun[ForeignConfig]:
         if run.state not in OPEN:

@@ -19,6 +19,7 @@ from typing_extensions import TypeIs
 from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.foreign.source import OwnTraining, runner_digest, source_of
 from experiments.home import Home
+from experiments.launchers.engine import Engine, LocalEngine
 from experiments.planning.checked import check_changes, check_numbers, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
@@ -43,6 +44,9 @@ OPEN: tuple[State, ...] = ("to do", "resume", "running")
 """States of runs that this command would train, or wait for."""
 
 
+_LOCAL = LocalEngine()
+
+
 @dataclass(frozen=True)
 class Options:
     """What a command line may change on a study.
@@ -58,6 +62,7 @@ class Options:
         device: where to train.
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
+        engine: on what the runs are trained.
 
     Raises:
         StudyError: an empty text, a number out of bounds, a path that is set twice, a value that no file can hold.
@@ -73,6 +78,7 @@ class Options:
     device: str = "cpu"
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
+    engine: Engine = _LOCAL
 
     def __post_init__(self) -> None:
         if self.corpus is not None:

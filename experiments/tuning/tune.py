@@ -8,7 +8,7 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from experiments.home import Home
-from experiments.launchers.local import LocalPool, share_of_cores
+from experiments.launchers.choose import AnyPool, Share, open_pool, share
 from experiments.planning.plan import timing_of
 from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
 from experiments.progress import Display
@@ -108,12 +108,12 @@ def _tune(
     mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
-    workers, threads, gpus = share_of_cores(
-        most, request.options.workers, request.options.device, request.options.threads
-    )
+    options = request.options
+    of_each = share(options.engine, most, options.workers, options.device, options.threads)
+    workers, threads = of_each.workers, of_each.threads
     timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:
-        with _pool(request, home, workers, threads, gpus) as pool:
+        with _pool(request, home, of_each) as pool:
             prepared = prepare()
             for arm, study in todo:
                 trials = trials_of(study)
@@ -129,7 +129,7 @@ def _tune(
     mirror.close()
 
 
-def _pool(request: AnyRequest, home: Home, workers: int, threads: int, gpus: int) -> LocalPool:
+def _pool(request: AnyRequest, home: Home, of_each: Share) -> AnyPool:
     if has_runner(request):
-        return OwnCode(request, home).pool(workers, threads, gpus)
-    return LocalPool(workers, threads, home.logs, gpus)
+        return OwnCode(request, home).pool(of_each)
+    return open_pool(request.options.engine, of_each, home)

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from experiments.home import Home
 from experiments.jobs import foreign_job_of, job_of
-from experiments.launchers.local import LocalPool
+from experiments.launchers.choose import AnyPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
 from experiments.planning.estimate import Estimator
 from experiments.planning.request import AnyRequest, PlannedRun, has_runner, schema_of, trains_itself
@@ -71,7 +71,7 @@ class Tuner:
     search: ResolvedSearch
     arm: ArmSearch
     study: StoredStudy
-    pool: LocalPool
+    pool: AnyPool
     prepared: Path
     threads: int
     workers: int

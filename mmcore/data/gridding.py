@@ -86,6 +86,16 @@ def on_grid(source: FolderSource, item: str, config: DataConfig) -> GriddedItem:
     return GriddedItem(steps, breaks, values, present_SM, target_SKP, quality)
 
 
+def grid_times(source: FolderSource, item: str, config: DataConfig) -> np.ndarray | None:
+    """The seconds (S,) of an item's steps, as :func:`on_grid` has them; None where rows are steps.
+
+    Raises:
+        CorpusError: a table breaks the format.
+    """
+    where = f"{source.folder}: item '{item}'"
+    return _grid(source.schema, _streams(source, item), config.max_gap, where)[0]
+
+
 def _columns(schema: CorpusSchema, name: str) -> tuple[str, ...]:
     if name in schema.modalities:
         return schema.modalities[name].columns

@@ -47,6 +47,8 @@ class Loader:
         batch: windows per batch; the last batch may be smaller.
         stride: steps between the starts of windows; None: the window, no overlap.
         read_I: counts, by item of the corpus, the windows that were read; None: they are not counted.
+        scored: whether batches have targets, and only positions whose target lies in the item. False: to predict,
+            every step of an item is a position, and no target is read.
 
     Raises:
         ConfigError: an unknown modality, or none.
@@ -63,6 +65,7 @@ class Loader:
         batch: int,
         stride: int | None = None,
         read_I: np.ndarray | None = None,
+        scored: bool = True,
     ) -> None:
         for name in modalities:
             if name not in prepared.schema.modalities:
@@ -78,6 +81,7 @@ class Loader:
         targets = prepared.schema.targets
         self.per_item = targets.scope == "item"
         self.ahead = task.horizon if isinstance(task, Forecast) else 0
+        self.scored, self.withheld = scored, self.ahead if scored else 0
         lookahead = task.lookahead if isinstance(task, Forecast) else 0
         self.shifts = {name: 0 if name == targets.from_ else lookahead for name in self.modalities}
         self.previous_shift = 0 if isinstance(task, Forecast) else -1 if isinstance(task, Reconstruct) else None
@@ -87,7 +91,7 @@ class Loader:
         self.columns = {name: list(prepared.schema.modalities).index(name) for name in self.modalities}
         self.scaling = {name: _Scaling(prepared, normaliser, name) for name in self.modalities}
         self.target_mean_P, self.target_deviation_P = normaliser.target_mean_P, normaliser.target_deviation_P
-        self.table_W4 = _windows(prepared, items, self.ahead, self.window, stride or self.window)
+        self.table_W4 = _windows(prepared, items, self.withheld, self.window, stride or self.window)
 
     @property
     def windows(self) -> int:
@@ -119,7 +123,7 @@ class Loader:
         if self.read_I is not None:
             np.add.at(self.read_I, item_B, 1)
         # A position exists while its target step does.
-        end_B = high_B - self.ahead
+        end_B = high_B - self.withheld
         if augment is None:
             positions_B = np.minimum(T, end_B - start_B)
         else:
@@ -141,16 +145,18 @@ class Loader:
         if augment is not None:
             augment.alter(windows_B, positions_B, values, unknown, present_BTM)
 
-        if self.per_item:
+        if not self.scored:
+            shape = (B, 1 if self.per_item else T, *self.target_NKP.shape[1:])
+            target_BTKP = np.full(shape, np.nan, np.float32)
+        elif self.per_item:
             target_BTKP = self.target_NKP[item_B][:, None].astype(np.float32)
-            previous_BTKP = np.full_like(target_BTKP, np.nan)
         else:
             target_BTKP = self._targets(s_BT + self.ahead, valid_BT)
-            if self.previous_shift is None:
-                previous_BTKP = np.full_like(target_BTKP, np.nan)
-            else:
-                before_BT = s_BT + self.previous_shift
-                previous_BTKP = self._targets(before_BT, valid_BT & (before_BT >= low_B[:, None]))
+        if self.per_item or self.previous_shift is None:
+            previous_BTKP = np.full_like(target_BTKP, np.nan)
+        else:
+            before_BT = s_BT + self.previous_shift
+            previous_BTKP = self._targets(before_BT, valid_BT & (before_BT >= low_B[:, None]))
         target, target_valid = self._normalised(target_BTKP)
         previous, previous_valid = self._normalised(previous_BTKP)
         offsets = np.array([self.prepared.items[i].offset for i in item_B])

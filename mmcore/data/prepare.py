@@ -38,7 +38,9 @@ from mmcore.quality import QualityRow, summarise, write_quality
 from mmcore.schema import CorpusSchema
 
 
-def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore) -> Prepared:
+def prepare(
+    folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = ignore, targets: bool = True
+) -> Prepared:
     """Open the prepared store of a corpus, and build it first where there is none.
 
     Args:
@@ -46,6 +48,7 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
         config: its tolerance, max_gap and interpolation; window, stride and clip do not touch the store.
         cache: where stores are kept; several processes may ask at once, one builds and the others wait.
         on_event: receives notes.
+        targets: whether the table of targets must be there; not where a model only predicts.
 
     Raises:
         CorpusError: the corpus breaks its format, no item has a step, it changed while it was read, or this user may
@@ -70,7 +73,7 @@ def prepare(folder: Path, config: DataConfig, cache: Path, on_event: OnEvent = i
             partial = cache / f"{key}.partial-{os.getpid()}"
             partial.mkdir()
             try:
-                _build(FolderSource(folder), config, partial, key, content, on_event)
+                _build(FolderSource(folder, targets), config, partial, key, content, on_event)
                 if content_key(folder) != content:
                     raise CorpusError(
                         "the corpus changed while it was being prepared", next_step="Run again", where=str(folder)

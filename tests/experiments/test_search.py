@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from experiments.cli.main import app
 from experiments.execute import trial as train
 from experiments.home import Home
+from experiments.launchers import choose
 from experiments.opening import open_or_mend, open_request
 from experiments.planning.request import Options, Request
 from experiments.progress import Silent
@@ -46,7 +47,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
         def __getattr__(self, name: str) -> Callable[..., None]:
             return lambda *_, **__: None
 
-    monkeypatch.setattr(engine, "LocalPool", Pool)
+    monkeypatch.setattr(choose, "LocalPool", Pool)
     monkeypatch.setattr(engine, "SearchMirror", NoMirror)
     monkeypatch.setattr(search_work, "_LOOK_SECONDS", 0.0)
     monkeypatch.delenv("MMSTUDY_STORAGE", raising=False)

@@ -14,6 +14,7 @@ from factories.search_space import BASE, LAYERS, RATE
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.home import Home
+from experiments.launchers import choose
 from experiments.opening import open_request
 from experiments.planning.request import Options, Request
 from experiments.progress import Silent
@@ -43,7 +44,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:
         def __getattr__(self, name: str) -> Callable[..., None]:
             return lambda *_, **__: None
 
-    monkeypatch.setattr(engine, "LocalPool", Pool)
+    monkeypatch.setattr(choose, "LocalPool", Pool)
     monkeypatch.setattr(engine, "SearchMirror", NoMirror)
     monkeypatch.setattr(search_work, "_LOOK_SECONDS", 0.0)
     monkeypatch.delenv("MMSTUDY_STORAGE", raising=False)

@@ -19,6 +19,7 @@ from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text, status_text
 from experiments.driver import report_study, run_study
 from experiments.home import Home
+from experiments.launchers import choose
 from experiments.launchers.messages import Finished
 from experiments.opening import open_request
 from experiments.planning.plan import Plan, plan
@@ -100,7 +101,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, trained: Any) -> Callable[..., list[tu
                     on_message(Finished(job.fingerprint, record.status))
 
         # What is at stake is which runs are asked for; pages and the tracking store would take most of the time.
-        monkeypatch.setattr(driver, "LocalPool", Pool)
+        monkeypatch.setattr(choose, "LocalPool", Pool)
         monkeypatch.setattr(driver, "Mirror", lambda *_: MagicMock(error=None))
         monkeypatch.setattr(driver, "write_report", lambda summary, results, folder: folder / "report.html")
         return done

@@ -12,9 +12,9 @@ import pytest
 from factories.once import made_once
 from factories.workers import WarmPool
 
-from experiments import driver, store
+from experiments import store
 from experiments.home import Home
-from experiments.tuning import tune as search
+from experiments.launchers import choose
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 
@@ -81,8 +81,7 @@ def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
     """In this process, homes get a copy of the database and studies get workers that are there already."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_create_database", with_database)
-        patch.setattr(driver, "LocalPool", WarmPool)
-        patch.setattr(search, "LocalPool", WarmPool)
+        patch.setattr(choose, "LocalPool", WarmPool)
         yield
         WarmPool.end()
 

@@ -39,19 +39,20 @@ class FolderSource:
 
     Args:
         folder: holds ``corpus.yaml``.
+        targets: whether the table of targets must be there; not where a model only predicts.
 
     Raises:
         CorpusError: any rule of format 1 is broken: file and line, rule, nearest valid name.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, targets: bool = True) -> None:
         self.folder = Path(folder)
         self.schema: CorpusSchema = read_schema(self.folder)
         self.items: tuple[Item, ...] = read_items(self.folder / "items.csv")
         names = [item.name for item in self.items]
         self._paths = {name: table_paths(self.folder, name, names) for name in table_names(self.schema)}
         for name, paths in self._paths.items():
-            if not paths:
+            if not paths and (targets or name in self.schema.modalities):
                 raise no_table(self.folder, name)
 
     def has(self, item: str, modality: str) -> bool:

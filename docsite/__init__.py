@@ -1,0 +1,1 @@
+"""How the documentation site is made from docs/: the catalogue's pages, mkdocs hooks, the front page's picture."""

@@ -1,0 +1,148 @@
+"""A trained arm used on new items: from Python and from the command line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from factories.command import mmstudy
+from factories.once import made_once
+
+import mmstudy as face
+from experiments.driver import run_study
+from experiments.home import Home
+from experiments.planning.request import Options
+from experiments.predictions import Predictions
+from experiments.trained_arm import TrainedArm
+from mmcore.errors import CorpusError, RecordError, StudyError
+
+Trained = tuple[Path, Path, Home]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, tiny_study_text: str, tiny_corpus: Path, quick_starts: None
+) -> Trained:
+    """A finished study, its corpus and its home; nobody changes them."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        study = folder / "level.yaml"
+        placebo = "  placebo: {data.placebo: [audio]}\n"
+        study.write_text(tiny_study_text + placebo, encoding="utf-8")
+        assert run_study(str(study), folder / "home", Options(corpus=str(tiny_corpus), workers=1)).failed == 0
+
+    folder = made_once(tmp_path_factory, "trained_for_predictions", make)
+    return folder / "level.yaml", tiny_corpus, Home(folder / "home")
+
+
+@pytest.fixture
+def arm(trained: Trained) -> TrainedArm:
+    study, corpus, home = trained
+    return face.load(home.root, study, "both", corpus=str(corpus))
+
+
+def frames(corpus: Path, item: str) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_parquet(corpus / name / f"{item}.parquet") for name in ("audio", "track")}
+
+
+def test_frames_give_what_the_folder_gives(arm: TrainedArm, trained: Trained) -> None:
+    corpus = trained[1]
+    of_folder = arm.predict(face.Corpus.open(corpus))
+    pd.testing.assert_frame_equal(of_folder.values, arm.predict(corpus).values)
+    of_frames = arm.predict({item: frames(corpus, item) for item in ("item03", "item05")}).values
+    both = of_folder.values[of_folder.values["item"].isin(["item03", "item05"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_frames, both)
+    single = arm.predict(frames(corpus, "item03")).values
+    np.testing.assert_array_equal(single["value"], both.loc[both["item"] == "item03", "value"])
+
+
+def test_the_frame_is_tidy_and_goes_one_step_beyond_the_end(arm: TrainedArm, trained: Trained) -> None:
+    found = arm.predict(trained[1])
+    assert list(found.values) == ["item", "step", "time", "track", "parameter", "value", "label", "spread", "counts"]
+    assert len(found.values) == 12 * 40
+    first = found.values[found.values["item"] == "item00"]
+    # A forecast: made at step 0, about step 1; the last is about the step after the item's end.
+    assert first["step"].tolist() == list(range(1, 41))
+    np.testing.assert_allclose(first["time"], np.arange(1, 41) * 0.1)
+    assert first["value"].notna().all()
+    assert (first["spread"] > 0).all()
+    assert found.probabilities.empty
+    assert repr(found) == "<predictions for 12 items by 2 models: 480 values>"
+
+
+def test_all_models_are_averaged_and_one_may_be_chosen(arm: TrainedArm, trained: Trained) -> None:
+    new = frames(trained[1], "item03")
+    one, two = (arm.predict(new, which).values for which in arm.repeats)
+    both = arm.predict(new).values
+    np.testing.assert_allclose(both["value"], (one["value"] + two["value"]) / 2)
+    np.testing.assert_allclose(both["spread"], abs(one["value"] - two["value"]) / np.sqrt(2))
+    assert one["spread"].isna().all()
+    pd.testing.assert_frame_equal(arm.predict(new, "best").values, {0: one, 1: two}[arm.best])
+    with pytest.raises(RecordError, match="no model of repeat 5"):
+        arm.predict(new, 5)
+
+
+def test_the_best_is_the_best_on_validation_items(arm: TrainedArm, trained: Trained) -> None:
+    study, corpus, home = trained
+    scores = face.load(home.root, study, corpus=str(corpus)).results.scores
+    own = scores[
+        (scores["arm"] == "both") & (scores["split"] == "validation") & (scores["items"] == "all")
+        & (scores["metric"] == "skill") & scores["component"].isna()
+    ]  # fmt: skip
+    assert arm.best == own.set_index("repeat")["value"].idxmax()
+
+
+def test_what_cannot_be_predicted_from_is_refused(arm: TrainedArm, trained: Trained, tmp_path: Path) -> None:
+    study, corpus, home = trained
+    other = tmp_path / "other"
+    shutil.copytree(corpus, other)
+    text = (other / "corpus.yaml").read_text(encoding="utf-8")
+    (other / "corpus.yaml").write_text(text.replace("step: 0.1", "step: 0.2"), encoding="utf-8")
+    with pytest.raises(CorpusError, match="the length of a step") as caught:
+        arm.predict(other)
+    assert caught.value.where == str(other / "corpus.yaml")
+    new = frames(corpus, "item03")
+    for wrong, says in (
+        ({}, "nothing to predict for"),
+        ({**new, "video": new["audio"]}, "'video' is no modality"),
+        ({"item": new["audio"].to_numpy()}, "each item maps modalities to frames"),
+        ({"item": {"audio": new["audio"].to_numpy()}}, "a modality is a pandas frame"),
+    ):
+        with pytest.raises(CorpusError, match=says):
+            arm.predict(wrong)
+    with pytest.raises(StudyError, match="no arm 'bth'"):
+        face.load(home.root, study, "bth", corpus=str(corpus))
+    with pytest.raises(StudyError, match="reads audio from other items"):
+        face.load(home.root, study, "placebo", corpus=str(corpus))
+
+
+def test_a_checkpoint_that_is_gone_is_named(arm: TrainedArm, trained: Trained, tmp_path: Path) -> None:
+    study, corpus, home = trained
+    shutil.copytree(home.root, tmp_path / "home")
+    copied = Home(tmp_path / "home")
+    for path in copied.root.glob("runs/*/checkpoints/best.pt"):
+        path.unlink()
+    with pytest.raises(RecordError, match=r"the checkpoint of arm 'both', repeat 0, is gone") as caught:
+        face.load(copied.root, study, "both", corpus=str(corpus)).predict(corpus)
+    assert "rename the run's folder" in (caught.value.next_step or "")
+
+
+@pytest.mark.parametrize("files", ["csv", "parquet"])
+def test_the_command_writes_what_python_gives(arm: TrainedArm, trained: Trained, tmp_path: Path, files: str) -> None:
+    study, corpus, home = trained
+    out = tmp_path / "out"
+    words = ["predict", study, "both", corpus, "--out", out, "--corpus", corpus, "--files", files, "--models", "best"]
+    done = mmstudy(home, *words)
+    assert done.returncode == 0, done.stderr
+    assert "12 items, 480 values, by 1 model of arm 'both'" in done.stdout
+    read = pd.read_csv if files == "csv" else pd.read_parquet
+    written = read(out / f"values.{files}")
+    expected: Predictions = arm.predict(corpus, "best")
+    np.testing.assert_allclose(written["value"], expected.values["value"])
+    refused = mmstudy(home, "predict", study, "both", corpus, "--out", out, "--models", "worst")
+    assert refused.returncode == 2
+    assert "all, best or the number of a repeat" in refused.stderr
