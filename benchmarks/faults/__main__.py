@@ -15,54 +15,16 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks.faults.campaign import Campaign, Outcome, possible_faults, scratch
+from benchmarks.faults.campaign import Outcome, outcomes, possible_faults, scratch
 from benchmarks.faults.kinds import FAULTS, impossible
-from benchmarks.faults.studies import KINDS, Kind
-
-_campaign: Campaign | None = None
-
-
-def outcomes(
-    seed: int,
-    numbers: Sequence[int],
-    root: Path,
-    faults: Sequence[str],
-    kinds: Sequence[Kind] = KINDS,
-    workers: int = 1,
-    keep: Path | None = None,
-) -> Iterator[Outcome]:
-    """The outcomes of cases, as they end."""
-    if workers == 1:
-        with Campaign(seed, root, faults, kinds) as campaign:
-            for number in numbers:
-                yield campaign.run(number, keep)
-        return
-    given = (seed, root, faults, kinds)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, given) as pool:
-        for future in as_completed([pool.submit(_run, number, keep) for number in numbers]):
-            yield future.result()
-
-
-def _begin(seed: int, root: Path, faults: Sequence[str], kinds: Sequence[Kind]) -> None:
-    import atexit
-
-    global _campaign
-    _campaign = Campaign(seed, root, faults, kinds)
-    atexit.register(_campaign.__exit__)
-
-
-def _run(number: int, keep: Path | None) -> Outcome:
-    assert _campaign is not None
-    return _campaign.run(number, keep)
+from benchmarks.faults.studies import KINDS
 
 
 def summary(found: Sequence[Outcome]) -> list[dict[str, object]]:

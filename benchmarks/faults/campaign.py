@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from filelock import FileLock
@@ -134,3 +137,39 @@ class Campaign:
         with FileLock(good.with_suffix(".lock")):
             expected = train_undisturbed(made, good, self._zygote, self._database)
         return Case(self._own / f"case{number}", made, self._zygote, rng, expected, self._database)
+
+
+# Several cases at a time ---------------------------------------------------------------------------------------------
+_campaign: Campaign | None = None
+
+
+def outcomes(
+    seed: int,
+    numbers: Sequence[int],
+    root: Path,
+    faults: Sequence[str],
+    kinds: Sequence[Kind] = KINDS,
+    workers: int = 1,
+    keep: Path | None = None,
+) -> Iterator[Outcome]:
+    """The outcomes of cases, as they end."""
+    if workers == 1:
+        with Campaign(seed, root, faults, kinds) as campaign:
+            for number in numbers:
+                yield campaign.run(number, keep)
+        return
+    given = (seed, root, faults, kinds)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, given) as pool:
+        for future in as_completed([pool.submit(_run, number, keep) for number in numbers]):
+            yield future.result()
+
+
+def _begin(seed: int, root: Path, faults: Sequence[str], kinds: Sequence[Kind]) -> None:
+    global _campaign
+    _campaign = Campaign(seed, root, faults, kinds)
+    atexit.register(_campaign.__exit__)
+
+
+def _run(number: int, keep: Path | None) -> Outcome:
+    assert _campaign is not None
+    return _campaign.run(number, keep)
