@@ -38,7 +38,7 @@ from experiments.cli.predict import predict
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
-from experiments.terminal import guarded
+from experiments.terminal import INTERRUPTED, guarded
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -364,7 +364,7 @@ def ui(
 
 
 def _interrupted() -> NoReturn:
-    typer.echo("interrupted; finished work is kept, and the same command resumes", err=True)
+    typer.echo(INTERRUPTED, err=True)
     raise typer.Exit(130) from None
 
 

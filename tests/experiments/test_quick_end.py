@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from factories.command import mmstudy
 from factories.mirrors import study_of
 
+import mmstudy_start
 from experiments import mirror
 from experiments.home import Home
 from experiments.launchers import local
@@ -54,3 +57,21 @@ def test_a_store_that_hangs_is_not_waited_for(
     assert time.monotonic() - began < 2.0
     over.set()
     talks.close(60)
+
+
+def interrupted(*_: object, **__: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_one_line_while_a_command_reads_its_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.cli.main.app", interrupted)
+    told = mmstudy(home, "plan", "fusion")
+    assert (told.returncode, told.stdout) == (130, "")
+    assert told.stderr.strip() == "interrupted; finished work is kept, and the same command resumes"
+
+
+def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mmstudy_start, "take_own_packages", interrupted)
+    with pytest.raises(SystemExit) as end:
+        mmstudy_start.main()
+    assert end.value.code == 130
