@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "report.png"
-WIDTH, HEIGHT = 1280, 860
+WIDTH, HEIGHT = 1280, 680
 COLOURS = 128
 """Few enough for a file below 200 kB."""
 FLAGS = (

@@ -31,7 +31,7 @@ from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
 from experiments.planning.foresight import prospects
-from experiments.planning.memory import refuse_too_large
+from experiments.planning.memory import needed_by, refuse_too_large
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT
@@ -289,7 +289,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     if not by_run:
         return 0
     options = request.options
-    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads)
+    of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
     with open_pool(options.engine, of_each, home, busy_in(home)) as pool:
@@ -319,8 +319,8 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
                     display.finished(label, f"{kinds}: {status}", status == "failed", arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); trying again")
+                case Lost():
+                    display.say(f"{label}: {message.text}; trying again")
                 case GivenUp(_, deaths, log):
                     failed += 1
                     display.finished(label, f"not analysed: took {deaths} workers down with it; see {log}", True, arm)

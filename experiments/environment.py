@@ -18,7 +18,7 @@ PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "mlflow", "optuna
 
 @cache
 def environment() -> Environment:
-    """Commit, whether the packages had uncommitted changes, Python, platform and package versions.
+    """Commit, whether the packages had uncommitted changes, Python, platform, processor and package versions.
 
     Outside a git checkout commit and dirty are None.
     """
@@ -32,6 +32,7 @@ def environment() -> Environment:
         platform=f"{platform.system()} {platform.machine()}",
         packages={name: _version(name) for name in PACKAGES},
         command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        processor=_processor(),
     )
 
 
@@ -48,6 +49,16 @@ def environment_of(folder: Path, files: tuple[str, ...]) -> Environment:
     except (OSError, subprocess.SubprocessError):
         commit = dirty = None
     return replace(environment(), commit=commit, dirty=dirty)
+
+
+def _processor() -> str | None:
+    """The kind of processor, whose sums may round in their own way."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or None
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or None
 
 
 def _version(package: str) -> str | None:

@@ -149,12 +149,30 @@ def _shared(
             return _Shared(folder, record)
         if config.trains:
             return None
-        plain = config.model_copy(update={"evaluation": EvaluationConfig(test=False)})
-        name = fingerprint_of(plain, prepared().content)
+        name = fingerprint_of(_plain(config), prepared().content)
         folder = workdir.parent / name
-    else:
-        plain = config.model_copy(update={"evaluation": EvaluationConfig()})
-    return _Shared(folder, trial(plain, folder, prepared, study=study, arm=arm, fingerprint=name, on_event=on_event))
+    record = trial(_plain(config), folder, prepared, study=study, arm=arm, fingerprint=name, on_event=on_event)
+    return _Shared(folder, record)
+
+
+def shares_with(config: RunConfig, content: str) -> tuple[str, ...]:
+    """Fingerprints of the runs whose training :func:`trial` may use for this one, or do for it; () where it trains by
+    itself in any case.
+
+    Args:
+        content: key of the corpus.
+    """
+    if config.trains and config.evaluation.test:
+        return ()
+    names = [training_fingerprint(config, content)]
+    if not config.evaluation.test and not config.trains:
+        names.append(fingerprint_of(_plain(config), content))
+    return tuple(names)
+
+
+def _plain(config: RunConfig) -> RunConfig:
+    """The run that trains for one with unusual testing."""
+    return config.model_copy(update={"evaluation": EvaluationConfig(test=config.evaluation.test)})
 
 
 def _train(

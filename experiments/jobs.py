@@ -78,7 +78,9 @@ def give_up(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home, why: st
     result = failed_record(run.config, run.fingerprint, "WorkerDied", why, 0.0, run.repeat)
     folder = home.run(run.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    about = replace(_environment(request), device=request.options.device, threads=request.options.threads or 1)
+    # Its workers may have been on another machine.
+    options = request.options
+    about = replace(_environment(request), device=options.device, threads=options.threads or 1, processor=None)
     return write_result(result, folder, request.study.name, run.arm, datetime.now(UTC), about)
 
 

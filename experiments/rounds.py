@@ -11,6 +11,7 @@ from experiments.jobs import begun_of, foreign_job_of, give_up, mirror_record
 from experiments.launchers.choose import AnyPool, Share, open_pool, share
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.planning.memory import needed_by
 from experiments.planning.plan import Plan, plan
 from experiments.planning.request import PlannedRun, Request
 from experiments.planning.stages import TRAIN
@@ -78,7 +79,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
         return
     most = len(open_runs) + len(todo.later)
     options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:
@@ -104,8 +105,8 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     reused = record.reused_from(request.study.name)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
-                case Lost(_, deaths, code):
-                    display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+                case Lost():
+                    display.say(f"{label}: {message.text}; resuming")
                 case GivenUp(fingerprint, deaths, log):
                     record = give_up(run, request, home, f"took {deaths} workers down with it; see {log}")
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)

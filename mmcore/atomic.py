@@ -16,6 +16,8 @@ from mmcore.errors import MMStudyError
 _NUMBERS = itertools.count()
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Of an OSError: the disk is full, or the user's share of it."""
+NO_ROOM = "there is no space left on the disk"
+"""The rule of :func:`disk_full`."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, flush: bool = True) -> None:
@@ -84,7 +86,7 @@ def room_in(place: Path) -> Iterator[None]:
 def disk_full(error: OSError, place: Path) -> MMStudyError:
     """What to say when there is no room to write; ``place`` where the error names no file."""
     return MMStudyError(
-        "there is no space left on the disk",
+        NO_ROOM,
         where=str(error.filename or place),
         next_step="Make room, then repeat the command; what is finished is kept, and runs go on where they were",
     )

@@ -259,7 +259,8 @@ class Environment:
 
     Args:
         commit, dirty: of the code; None outside a git checkout. packages: name to version, None where it is not
-            installed. device: as the config has it. threads: that the run was given.
+            installed. device: as the config has it. threads: that the run was given. processor: the name of its kind;
+        None in records of earlier versions.
     """
 
     mmstudy: str | None = None
@@ -272,3 +273,4 @@ class Environment:
     command: str | None = None
     device: str | None = None
     threads: int | None = None
+    processor: str | None = None

@@ -86,6 +86,11 @@ def missing_from(line: str) -> str | None:
     return None
 
 
+def test_every_verb_is_in_the_list_of_commands() -> None:
+    named = {line.split()[1] for line in in_blocks(ROOT / "docs" / "use.md")}
+    assert sorted({*command().commands} - named) == []
+
+
 def test_a_wrong_command_would_be_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("`mmstudy run STUDY`, `mmstudy`\n\n```sh\nmmstudy plan fusion \\\n  --repeats 3   # so\n```\n")

@@ -160,7 +160,8 @@ def test_every_benchmark_that_the_page_names_is_there() -> None:
     page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
     named = {*re.findall(r"python -m benchmarks\.(\w+)", page)}
     there = {path.stem for path in (ROOT / "benchmarks").iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert named == {name for name in there if not name.startswith("_")}
+    there = {name for name in there if not name.startswith("_")}
+    assert named == there, f"docs/benchmarks.md lacks {sorted(there - named)}, names in vain {sorted(named - there)}"
 
 
 def test_the_picture_of_a_report_is_small_and_as_wide_as_a_page() -> None:

@@ -14,6 +14,7 @@ import typer
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor
+from experiments.cli.export import export
 from experiments.cli.judge import judge
 from experiments.cli.options import (
     CorpusOption,
@@ -287,6 +288,7 @@ app.command()(compare)
 app.command()(judge)
 app.command()(verify)
 app.command()(predict)
+app.command()(export)
 
 
 @app.command()

@@ -53,6 +53,8 @@ class TrainingCode:
         files: its source files.
         metric: of the study, which must be among the scores.
         epochs: of a whole training; 0 where nobody says.
+        checkout: commit of the files, and whether they have changed since, where the worker has only a copy of them;
+            None: the worker asks git.
     """
 
     runner: Runner
@@ -60,6 +62,7 @@ class TrainingCode:
     files: tuple[str, ...]
     metric: str
     epochs: int = 0
+    checkout: tuple[str | None, bool | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.environment import environment_of
+from experiments.environment import environment, environment_of
 from experiments.execute import alone, failed_record, write_result
 from experiments.foreign.attempt import Trained, TrainingCode, TrainingFailed, train
 from experiments.foreign.scores import ScoresError
@@ -17,7 +17,7 @@ from experiments.records import record_or_aside
 from mmcore.atomic import FULL, disk_full, is_full, remove_leftovers, room_in
 from mmcore.config import ForeignConfig
 from mmcore.events import Note, OnEvent
-from mmcore.facts import CorpusFacts, SplitFacts
+from mmcore.facts import CorpusFacts, Environment, SplitFacts
 from mmcore.fingerprint import NUMERICS
 from mmcore.record import Record
 
@@ -67,7 +67,7 @@ def foreign_trial(
             result = failed_record(config, fingerprint, kind, str(error), seconds, repeat)
         else:
             result = _record(trained, config, repeat, fingerprint, time.perf_counter() - clock)
-        about = replace(environment_of(Path(code.folder), code.files), threads=threads)
+        about = replace(_environment(code), threads=threads)
         with room_in(workdir):
             record = write_result(result, workdir, study, arm, started, about)
         # The record is on the disk: whatever goes wrong now only leaves more.
@@ -82,6 +82,13 @@ def _lacks_room(error: Exception, workdir: Path) -> bool:
         return error.errno in FULL
     # What it said may have found no room either.
     return any(os.strerror(number) in str(error) for number in FULL) or is_full(workdir)
+
+
+def _environment(code: TrainingCode) -> Environment:
+    if code.checkout is None:
+        return environment_of(Path(code.folder), code.files)
+    commit, dirty = code.checkout
+    return replace(environment(), commit=commit, dirty=dirty)
 
 
 def _record(trained: Trained, config: ForeignConfig, repeat: int, fingerprint: str, seconds: float) -> Record:

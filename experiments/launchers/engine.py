@@ -45,11 +45,15 @@ class RayEngine(Frozen):
         address: ``HOST:PORT`` of its head, ``auto`` for a cluster that this machine belongs to, or None: a cluster of
             this machine alone, for as long as the command takes.
         shared_folder: whether all nodes see the home and the corpus under the same path. If not, files are sent.
+        grace: seconds to wait for a new node once no node is left that can serve a run.
+        patience: seconds for which the head of the cluster may be silent.
     """
 
     kind: Literal["ray"] = "ray"
     address: str | None = None
     shared_folder: bool = False
+    grace: float = Field(default=30.0, ge=0)
+    patience: float = Field(default=30.0, gt=0, le=50)
     resources: Resources = Resources()
 
 

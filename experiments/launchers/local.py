@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, Pool
 
@@ -45,7 +46,7 @@ class _Worker:
         """Its exit code, and the end of its log."""
         code = self.process.wait()
         self.shut()
-        return Death(code, str(self.log), _tail(self.log))
+        return Death(code, str(self.log), tail(self.log))
 
     def shut(self) -> None:
         """Close our end of its standard input."""
@@ -61,7 +62,8 @@ class LocalPool(Pool[_Worker]):
         workers: number of processes.
         threads: CPU threads of each, set before its libraries are imported.
         logs: folder for what workers write to standard error.
-        gpus: number of CUDA devices to deal out among the workers; 0 leaves the environment as it is.
+        cards: CUDA devices to deal out among the workers; none: the environment is left as it is.
+        part: cards of each worker; less than 1: workers share them.
         busy: see :class:`experiments.launchers.pool.Pool`.
         foreign: they serve training code of the user's own alone, and need not import our libraries.
 
@@ -75,13 +77,14 @@ class LocalPool(Pool[_Worker]):
         workers: int,
         threads: int,
         logs: Path,
-        gpus: int = 0,
+        cards: tuple[Card, ...] = (),
+        part: float = 1.0,
         busy: Callable[[str], bool] = lambda name: False,
         foreign: bool = False,
     ) -> None:
         self._threads = threads
         self._foreign = foreign
-        self._gpus = gpus
+        self._cards, self._part = cards, part
         self._logs = logs
         logs.mkdir(parents=True, exist_ok=True)
         super().__init__(workers, busy)
@@ -107,31 +110,9 @@ class LocalPool(Pool[_Worker]):
         self._workers = []
 
     def _start(self, number: int) -> _Worker:
-        environment = os.environ | {
-            **dict.fromkeys(THREAD_VARIABLES, str(self._threads)),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([str(_code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        }
-        if self._gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = str(number % self._gpus)
         log = self._logs / f"worker-{number}.log"
-        # Ctrl-C goes to the driver alone, which then stops its workers in order.
-        windows = sys.platform == "win32"
-        flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        with open(log, "a", encoding="utf-8") as errors:
-            process = subprocess.Popen(
-                # -P: a file of the user's folder must not stand in for one of our packages.
-                [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if self._foreign else [])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                text=True,
-                encoding="utf-8",
-                creationflags=flags if windows else 0,
-                start_new_session=not windows,
-            )
-        worker = _Worker(number, process, log=log)
+        extra = {"CUDA_VISIBLE_DEVICES": dealt(self._cards, number, self._part)} if self._cards else {}
+        worker = _Worker(number, start_worker(self._threads, log, self._foreign, extra), log=log)
         threading.Thread(target=self._read, args=(worker,), daemon=True).start()
         return worker
 
@@ -143,13 +124,50 @@ class LocalPool(Pool[_Worker]):
         self._inbox.put((worker, None))
 
 
-def _code_root() -> Path:
+def start_worker(
+    threads: int, log: Path, foreign: bool = False, extra: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A worker process, which reads orders from its standard input and writes messages to its standard output.
+
+    Args:
+        threads: CPU threads, set before its libraries are imported.
+        log: file for its standard error; its folder exists.
+        foreign: it serves training code of the user's own alone, and need not import our libraries.
+        extra: more environment variables.
+    """
+    environment = os.environ | {
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        **(extra or {}),
+    }
+    # Ctrl-C goes to the driver alone, which then stops its workers in order.
+    windows = sys.platform == "win32"
+    flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    with open(log, "a", encoding="utf-8") as errors:
+        return subprocess.Popen(
+            # -P: a file of the user's folder must not stand in for one of our packages.
+            [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if foreign else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            creationflags=flags if windows else 0,
+            start_new_session=not windows,
+        )
+
+
+def code_root() -> Path:
+    """The folder of our packages."""
     import experiments
 
     return Path(experiments.__file__).resolve().parent.parent
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """The last two lines of a log."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
@@ -157,24 +175,9 @@ def _tail(log: Path) -> str:
     return " / ".join(lines[-2:]) if lines else "none"
 
 
-def share_of_cores(runs: int, workers: int | None, device: str, threads: int | None = None) -> tuple[int, int, int]:
-    """How many workers, threads for each, and CUDA devices to deal out.
-
-    Args:
-        runs: runs to do; more workers than runs would idle.
-        workers: as asked for; None: on the CPU as many as the cores can serve, one per CUDA device otherwise.
-        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
-        threads: of each run, as asked for; None: one. It never follows from the number of runs, workers or cores: sums
-            over another number of threads round differently, so the last run of a study would differ from the others.
-
-    Two workers with one thread each train 1.26 times as much as one with two on a two-core machine.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus = _cuda_devices() if device in ("cuda", "auto") else 0
-    each = threads or 1
-    wanted = workers or (gpus if gpus else 1 if device == "mps" else max(1, cores // each))
-    count = max(1, min(wanted, runs))
-    return count, each, gpus if gpus > 1 else 0
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_note(threads: int) -> str | None:
@@ -186,15 +189,3 @@ def thread_note(threads: int) -> str | None:
         return None
     runs = "one thread each" if threads == 1 else f"{threads} threads each"
     return f"{', '.join(unused)} is not used: runs have {runs}; --threads N sets another number"
-
-
-def _cuda_devices() -> int:
-    """CUDA devices without importing torch into the driver: asked of the driver's own tool."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([d for d in visible.split(",") if d.strip() and d.strip() != "-1"])
-    try:
-        answer = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in answer.stdout.splitlines())

@@ -99,11 +99,23 @@ class Refused:
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker died in the middle of a job, which goes back to the queue. ``deaths`` counts for this job."""
+    """A worker died in the middle of a job, which goes back to the queue.
+
+    Args:
+        deaths: of workers at this job, as far as the job may be the cause.
+        exit_code: of the worker; None where nobody knows.
+        why: what ended the worker, where that is known and not the job: its node is gone.
+    """
 
     fingerprint: str
     deaths: int
     exit_code: int | None
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return self.why or f"its worker died (exit code {self.exit_code}, time {self.deaths})"
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,14 @@ class Death:
         log: file or address of what it wrote last.
         last_lines: of that log, for an error.
         blames_job: whether the job may be the cause. A machine that went away says nothing about the job.
+        why: what ended it, where that is known.
     """
 
     exit_code: int | None
     log: str
     last_lines: str
     blames_job: bool = True
+    why: str = ""
 
 
 class Worker(Protocol):
@@ -152,7 +154,8 @@ class Pool(ABC, Generic[W]):
     @property
     def idle(self) -> int:
         """Workers that a new job would not have to wait for."""
-        return max(0, sum(worker.job is None for worker in self._workers) - len(self._waiting))
+        free = sum(worker.job is None and self._is_ready(worker) for worker in self._workers)
+        return max(0, free - len(self._waiting))
 
     def _heard(self, worker: W, line: str, on_message: Callable[[Message], None]) -> None:
         try:
@@ -187,7 +190,7 @@ class Pool(ABC, Generic[W]):
         deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + death.blames_job
         if count < MAX_DEATHS:
             self._waiting.appendleft(lost)
-            on_message(Lost(lost.fingerprint, count, death.exit_code))
+            on_message(Lost(lost.fingerprint, count, death.exit_code, death.why))
         else:
             self._open_jobs -= 1
             on_message(GivenUp(lost.fingerprint, count, death.log))
@@ -201,10 +204,22 @@ class Pool(ABC, Generic[W]):
 
     def _deal_out(self) -> None:
         for worker in self._workers:
-            if worker.job is None and self._waiting:
-                worker.job = next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
-                self._waiting.remove(worker.job)
-                worker.send(worker.job)
+            if worker.job is None and self._waiting and self._is_ready(worker):
+                job = self._choose()
+                if job is None:
+                    return
+                self._waiting.remove(job)
+                worker.job = job
+                worker.send(job)
+
+    def _is_ready(self, worker: W) -> bool:
+        """Whether a worker may be given a job. One that only starts may: the job waits in its input."""
+        del worker
+        return True
+
+    def _choose(self) -> Job | None:
+        """The job to do next, of those that wait; None: each must wait for another process."""
+        return next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
 
 
 def _but(parts: dict[str, str | None], name: str) -> dict[str, str | None]:

@@ -11,10 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from experiments.launchers.local import cores
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psutil
 
-from experiments.planning.request import Request
+from experiments.planning.request import AnyRequest, Request, trains_itself
 from experiments.planning.work import Sides, work_of
 from mmcore.config import RunConfig
 from mmcore.errors import StudyError
@@ -21,6 +23,17 @@ def bytes_needed(config: RunConfig, schema: CorpusSchema) -> float:
     windows through the model."""
     work = work_of(config, schema, Sides((), (), ()))
     return _BYTES * (_COPIES * work.parameters + work.numbers * config.training.batch)
+
+
+def needed_by(request: AnyRequest) -> Callable[[], float]:
+    """Bytes that the largest run of a study takes at least, computed when asked for; 0 where other code trains."""
+
+    def needed() -> float:
+        if not trains_itself(request):
+            return 0.0
+        return max(bytes_needed(arm.config, request.schema) for arm in request.study.arms)
+
+    return needed
 
 
 def refuse_too_large(request: Request) -> None:

@@ -12,6 +12,7 @@ from experiments.home import Home
 from experiments.launchers.choose import share
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
+from experiments.planning.memory import needed_by
 from experiments.planning.request import (
     OPEN,
     AnyConfig,
@@ -172,7 +173,7 @@ def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Pla
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     options = request.options
-    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     estimator = estimator or estimator_of(request, home, threads, workers)
     for config, record in records:
@@ -213,7 +214,7 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     options = request.options
-    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads)
+    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
 
     def estimated(run: PlannedRun[ForeignConfig]) -> PlannedRun[ForeignConfig]:

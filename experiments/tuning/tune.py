@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage
 
 from experiments.home import Home
 from experiments.launchers.choose import AnyPool, Share, open_pool, share
+from experiments.planning.memory import needed_by
 from experiments.planning.plan import timing_of
 from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
 from experiments.progress import Display
@@ -109,7 +110,7 @@ def _tune(
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
     options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     timing = timing_of(request, home, threads) if trains_itself(request) else None
     try:

@@ -328,8 +328,8 @@ class Tuner:
                         self._end(each, TrialState.FAIL, why=record.why, record=record)
                     else:
                         self._advance(each)
-            case Lost(_, deaths, code):
-                self.display.say(f"{label}: its worker died (exit code {code}, time {deaths}); resuming")
+            case Lost():
+                self.display.say(f"{label}: {message.text}; resuming")
             case GivenUp(name, deaths, log):
                 for each in self.by_run.pop(name):
                     self._end(each, TrialState.FAIL, why=f"took {deaths} workers down with it; see {log}")

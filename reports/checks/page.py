@@ -28,7 +28,13 @@ summarises anything.
 
 def page() -> str:
     """The whole page, in Markdown."""
-    return HEAD + "".join(_entry(rule) for rule in RULES) + TAIL
+    return HEAD + _overview() + "".join(_entry(rule) for rule in RULES) + TAIL
+
+
+def _overview() -> str:
+    """All checks in a table, each with a link to its entry."""
+    rows = (f"| [{rule.code}](#{rule.code.lower()}) | {rule.title} |" for rule in RULES)
+    return "\n".join(("", "| check | warns of |", "|---|---|", *rows)) + "\n"
 
 
 def _entry(rule: Rule) -> str:

@@ -104,7 +104,7 @@ def mixed_versions(evidence: Evidence) -> Found:
 
 
 def mixed_machines(evidence: Evidence) -> Found:
-    """Device, precision, platform and threads, across runs; names only those that differ."""
+    """Device, precision, platform, processor and threads, across runs; names only those that differ."""
     mixed, known = [], False
     for words, on in _RAN_ON.items():
         runs = [(run, str(on(run))) for run in evidence.results.runs if on(run) is not None]
@@ -123,6 +123,7 @@ _RAN_ON: dict[str, Callable[[Run], object]] = {
     "Devices differ": lambda run: run.device,
     "Precision differs": lambda run: run.hardware.precision,
     "Platforms differ": lambda run: run.environment.platform,
+    "Processors differ": lambda run: run.environment.processor,
     "Numbers of threads differ": lambda run: run.environment.threads,
 }
 """What a run ran on, by the words for runs that differ in it."""

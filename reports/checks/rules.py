@@ -243,8 +243,8 @@ RULES = (
     Rule(
         "ABL023",
         "Runs differ in machine or threads",
-        "Device, precision, platform or number of threads is not the same for all runs. Such runs are still reported "
-        "together; the text names those that differ from most.",
+        "Device, precision, platform, processor or number of threads is not the same for all runs. Such runs are still "
+        "reported together; the text names those that differ from most.",
         "Sums in another order round differently, and times of runs on different machines cannot be compared.",
         "Train all arms on one kind of machine, with the same --threads, into a fresh home.",
         records.mixed_machines,

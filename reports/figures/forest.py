@@ -11,12 +11,16 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, NEUTRAL, VERDICT_MARKS, VERDICT_TINTS, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
-from reports.numbers import percent
+from reports.numbers import number, percent
 
 ROW = 0.27
 """Inches per line."""
 MOST = 60
 """Comparisons that are drawn; beyond, those by component are left out. The table has them all."""
+AT_ONCE = 14
+"""Lines of a forest plot that stand beside the verdicts on the first screen; beyond, :class:`Verdicts` does."""
+AT_MOST = 24
+"""Comparisons that :class:`Verdicts` draws."""
 
 
 class Forest(FigureBase):
@@ -24,6 +28,7 @@ class Forest(FigureBase):
 
     name = "forest"
     value = "difference"
+    row = ROW
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
@@ -37,8 +42,15 @@ class Forest(FigureBase):
         return (
             f"{what} in {metric.title} with its {percent(self.summary.level)} interval for each "
             f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
-            f"equivalent; open grey marks are not.{self._shared()}{drawn}"
+            f"equivalent; open grey marks are not.{self._band()}{self._shared()}{drawn}"
         )
+
+    def _band(self) -> str:
+        """What the grey band is, where there is one."""
+        margins = {c.margin for c in self._drawn() if c.margin is not None}
+        if not margins:
+            return ""
+        return f" The grey band is the margin: differences within ±{number(max(margins))} count as none."
 
     def _shared(self) -> str:
         """What the two lines of an interval mean, where all repeats tested the same items."""
@@ -86,7 +98,7 @@ class Forest(FigureBase):
     def drawn(self) -> Drawing:
         """Comparisons from top to bottom, each with its components indented below."""
         lines = self._lines()
-        figure, (axes,) = sheet(0.95 + ROW * max(len(lines), 3))
+        figure, (axes,) = sheet(0.95 + self.row * max(len(lines), 3))
         axes.axvline(0, color=INK, linewidth=0.9)
         marks = pd.DataFrame([(y, *_look(c)) for y, (_, c) in enumerate(lines) if c is not None], columns=LOOK)
         bands = marks.dropna(subset=["margin"])
@@ -117,6 +129,27 @@ class Forest(FigureBase):
             else:
                 lines += [(between, None), *((c.component or self.summary.metric.title, c) for c in mine)]
         return lines
+
+
+class Verdicts(Forest):
+    """The comparisons on the metric alone, of a study whose forest plot is too tall to be seen at once."""
+
+    name = "verdicts"
+    row = 0.21
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(summary)
+        self._tall = len(Forest(summary)._lines()) > AT_ONCE
+        self.title = f"{self.title} in {summary.metric.title}"
+
+    def _rows(self) -> tuple[ComparisonRow, ...]:
+        return tuple(c for c in super()._rows() if c.component is None) if self._tall else ()
+
+    def _drawn(self) -> tuple[ComparisonRow, ...]:
+        return self._rows()[:AT_MOST]
+
+    def _left_out(self) -> str:
+        return f" The first {AT_MOST} are drawn; the table has all." if len(self._rows()) > AT_MOST else ""
 
 
 LOOK = ["row", "margin", "new_low", "new_high", "low", "high", "difference", "tint", "shape", "size", "line", "filled"]

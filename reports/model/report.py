@@ -17,6 +17,7 @@ from reports.model.provenance import Provenance
 from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine
 from reports.model.section import Section, Table, Tone
 from reports.model.sequential import Looks, SequentialFacts
+from reports.model.setup import NOTHING_KNOWN, Setup
 from reports.numbers import count, duration, interval, number, probability
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
@@ -241,6 +242,7 @@ class Summary(Shown):
         facts: provenance for people, (label, value). provenance: the same and more for programs.
         native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
             runs, so that their times and failures are.
+        setup: settings of the arms and sizes of the splits.
         part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
@@ -276,6 +278,7 @@ class Summary(Shown):
     ran: bool = True
     part: str = "component"
     across: Section | None = None
+    setup: Setup = NOTHING_KNOWN
 
     @property
     def paired(self) -> bool:

@@ -7,7 +7,7 @@ from reports.figures.base import FigureBase
 from reports.figures.components import ComponentScores
 from reports.figures.cost import CostAgainstScore
 from reports.figures.curves import LearningCurves
-from reports.figures.forest import Forest
+from reports.figures.forest import Forest, Verdicts
 from reports.figures.heatmap import DifferencesByComponent
 from reports.figures.repeats import ScoresByRepeat
 from reports.figures.weights import LossWeights
@@ -21,6 +21,7 @@ def drawable(summary: Summary, results: StudyResults) -> tuple[FigureBase, ...]:
     """Every figure that a report can have, in the order of the page, also those without anything to draw."""
     return (
         VerdictsByPart(summary),
+        Verdicts(summary),
         Forest(summary),
         DifferencesByComponent(summary),
         ScoresByRepeat(summary),

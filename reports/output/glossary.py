@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmcore.measures import MEASURES
+from reports.model.report import Summary
 from reports.statistics.floors import ENUMERATED, PATTERNS
 
 TERMS: tuple[tuple[str, str], ...] = (
@@ -150,3 +151,42 @@ TERMS: tuple[tuple[str, str], ...] = (
     ),
 )
 """Term and meaning, in the order in which a reader meets them."""
+
+_ONLY_OURS = frozenset({"matched", "skill", "complete items", "naive baselines", "FLOPs"})
+"""Terms that only reports of runs by mmstudy's own training use."""
+
+
+def terms_of(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """The terms of a report, with what its verdicts are about: other code draws its items in its own way.
+
+    Returns:
+        :data:`TERMS` for models that mmstudy trained. Else without the terms that only those have, and with words for
+        verdict, repeat and component that hold for any scores.
+    """
+    if summary.native:
+        return TERMS
+    own = {
+        "arm": "A named variant. One arm is the reference that others are compared with.",
+        "repeat": _REPEAT if summary.paired else _UNPAIRED,
+        "component": f"A {summary.part}: a part of the scores that has comparisons of its own.",
+        "verdict": f"{_about(summary)} {_KINDS}",
+    }
+    left_out = _ONLY_OURS if summary.shared else _ONLY_OURS | {"new items", "p of new items"}
+    return tuple((name, own.get(name, meaning)) for name, meaning in TERMS if name not in left_out)
+
+
+_REPEAT = (
+    "One run of every arm under one number, such as a seed. Arms are compared repeat by repeat, so effects that make a "
+    "repeat easy or hard for all of them cancel out."
+)
+_UNPAIRED = "One run of an arm. Repeats of different arms have nothing in common, so arms are compared by their means."
+_KINDS = (
+    "Equivalent: the difference is shown to lie within the margin. Better or worse: every test that the verdict needs "
+    "shows the difference. “On these items”: the verdict holds for the tested items alone. Undecided: nothing is "
+    "shown, which does not mean that the arms are equal."
+)
+
+
+def _about(summary: Summary) -> str:
+    """What verdicts are about, in the words of the report itself."""
+    return summary.covers or "What the repeats show."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reports.output.glossary import TERMS
@@ -43,17 +43,22 @@ class Term:
     anchor: str
 
 
-def terms() -> tuple[Term, ...]:
-    """The glossary in its order."""
-    return tuple(Term(name, meaning, f"word-{_slug(name)}") for name, meaning in TERMS)
+def terms(entries: Sequence[tuple[str, str]] = TERMS) -> tuple[Term, ...]:
+    """The glossary in its order.
+
+    Args:
+        entries: term and meaning, as :func:`reports.output.glossary.terms_of` gives them for a report.
+    """
+    return tuple(Term(name, meaning, f"word-{_slug(name)}") for name, meaning in entries)
 
 
-def explained(words: str, names: Collection[str] = ()) -> Term | None:
+def explained(words: str, names: Collection[str] = (), known: Collection[Term] | None = None) -> Term | None:
     """What explains a heading; None where no entry does.
 
     Args:
         words: a heading as it is printed; ``95 % interval`` is an interval, ``difference (ms)`` has its unit left out.
         names: of arms, components and the like, which are names even where they read like a term.
+        known: the report's own glossary; None: the whole.
 
     Example:
         >>> explained("p after Holm").name, explained("95 % interval").name, explained("code")
@@ -62,11 +67,9 @@ def explained(words: str, names: Collection[str] = ()) -> Term | None:
     if words in names:
         return None
     plain = re.sub(r"^[\d.]+\s%\s|\s\(.*\)$", "", words).strip().lower()
-    return _KNOWN.get(_ENTRIES.get(plain, plain))
+    entry = _ENTRIES.get(plain, plain)
+    return next((term for term in (terms() if known is None else known) if term.name.lower() == entry), None)
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-_KNOWN = {term.name.lower(): term for term in terms()}

@@ -25,9 +25,11 @@ from markupsafe import Markup
 from mmcore.atomic import write_atomically
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
-from reports.output.glossary import TERMS
+from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
+from reports.output.page import FIRST_FIGURE, behind, brief, doubts, in_two, scale, seen, ui_command, verdict_groups
+from reports.output.paper import bibliography, methods_paragraphs
 from reports.output.tables import tables, without_formulas
 from reports.output.text import as_json, finite
 from reports.records.frame import StudyResults
@@ -125,16 +127,26 @@ def _long_csv(frame: pd.DataFrame) -> str:
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    known = terms(terms_of(summary))
+    drawn = {f.name: _embedded(f) for f in figures}
+    first = next((name for name in FIRST_FIGURE if name in drawn), None)
     return (
         _environment(autoescape=True)
         .get_template("report.html")
         .render(
             summary=summary,
-            figures=[_embedded(f) for f in figures if f.name not in in_sections(summary)],
-            embedded={f.name: _embedded(f) for f in figures},
-            terms=terms(),
+            first=first,
+            figures=[f for name, f in drawn.items() if name not in in_sections(summary) and name != first],
+            embedded=drawn,
+            terms=known,
+            explain=partial(explained, known=known),
             names=_names(summary),
             with_runs=list(dict.fromkeys(run.arm for run in summary.runs)),
+            doubts=doubts(summary),
+            groups=verdict_groups(summary.primary),
+            methods=methods_paragraphs(summary),
+            bibliography=bibliography(summary),
+            ui=ui_command(summary),
             style=Markup(style),
             style_hash=_hash(style),
             script=Markup(script),
@@ -172,7 +184,7 @@ def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             summary=summary,
             figures=[f for f in figures if f.name not in in_sections(summary)],
             embedded={f.name: f for f in figures},
-            terms=TERMS,
+            terms=terms_of(summary),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -197,7 +209,8 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["heading"] = heading
     environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
-    environment.filters["explained"] = explained
+    for function in (brief, behind, scale, seen, in_two):
+        environment.filters[function.__name__] = function
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = literally

@@ -28,6 +28,7 @@ from reports.summary.methods import covers_text, families_by_part, families_text
 from reports.summary.origin import facts_of, provenance_of
 from reports.summary.quality import quality_by_modality, quality_table
 from reports.summary.sentences import CORPUS, DATA, paired_means, verdict_text
+from reports.summary.setup import setup_of
 from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
@@ -116,6 +117,7 @@ def summarise(results: StudyResults) -> Summary:
         ran=results.foreign is None or results.foreign.ran,
         part="component" if results.foreign is None else results.foreign.part,
         across=_across(results, metric, by_component, arms) if by_part else None,
+        setup=setup_of(results),
     )
 
 

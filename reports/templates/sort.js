@@ -46,3 +46,7 @@ addEventListener("afterprint", () => {
 const unfold = () => document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
 addEventListener("hashchange", unfold);
 unfold();
+
+// A choice in the contents of a narrow page shuts them: they would hide what was chosen.
+const menu = document.querySelector("#contents .menu");
+menu.addEventListener("click", (event) => event.target.closest("a") && menu.removeAttribute("open"));

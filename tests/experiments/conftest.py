@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from factories.once import made_once
 from factories.studies import (
     blank_figures,
     database_from_nothing,
@@ -14,7 +15,11 @@ from factories.studies import (
     with_database,
 )
 
+import mmstudy
+from experiments.driver import run_study
 from experiments.home import Home
+from experiments.planning.request import Options
+from experiments.trained_arm import TrainedArm
 
 __all__ = ["blank_figures", "database_from_nothing", "migrated", "quick_starts", "tiny_corpus", "with_database"]
 
@@ -58,3 +63,26 @@ def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may talk to a tracking server of the machine's user."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("MMSTUDY_HOME", raising=False)
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, tiny_study_text: str, tiny_corpus: Path, quick_starts: None
+) -> tuple[Path, Path, Home]:
+    """A finished study, its corpus and its home; nobody changes them."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        study = folder / "level.yaml"
+        placebo = "  placebo: {data.placebo: [audio]}\n"
+        study.write_text(tiny_study_text + placebo, encoding="utf-8")
+        assert run_study(str(study), folder / "home", Options(corpus=str(tiny_corpus), workers=1)).failed == 0
+
+    folder = made_once(tmp_path_factory, "trained_for_predictions", make)
+    return folder / "level.yaml", tiny_corpus, Home(folder / "home")
+
+
+@pytest.fixture
+def arm(trained: tuple[Path, Path, Home]) -> TrainedArm:
+    study, corpus, home = trained
+    return mmstudy.load(home.root, study, "both", corpus=str(corpus))

@@ -9,40 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from factories.command import mmstudy
-from factories.once import made_once
 
 import mmstudy as face
-from experiments.driver import run_study
 from experiments.home import Home
-from experiments.planning.request import Options
 from experiments.predictions import Predictions
 from experiments.trained_arm import TrainedArm
 from mmcore.errors import CorpusError, RecordError, StudyError
 
 Trained = tuple[Path, Path, Home]
-
-
-@pytest.fixture(scope="module")
-def trained(
-    tmp_path_factory: pytest.TempPathFactory, tiny_study_text: str, tiny_corpus: Path, quick_starts: None
-) -> Trained:
-    """A finished study, its corpus and its home; nobody changes them."""
-
-    def make(folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        study = folder / "level.yaml"
-        placebo = "  placebo: {data.placebo: [audio]}\n"
-        study.write_text(tiny_study_text + placebo, encoding="utf-8")
-        assert run_study(str(study), folder / "home", Options(corpus=str(tiny_corpus), workers=1)).failed == 0
-
-    folder = made_once(tmp_path_factory, "trained_for_predictions", make)
-    return folder / "level.yaml", tiny_corpus, Home(folder / "home")
-
-
-@pytest.fixture
-def arm(trained: Trained) -> TrainedArm:
-    study, corpus, home = trained
-    return face.load(home.root, study, "both", corpus=str(corpus))
 
 
 def frames(corpus: Path, item: str) -> dict[str, pd.DataFrame]:

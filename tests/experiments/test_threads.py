@@ -13,7 +13,9 @@ from experiments.cli.main import app
 from experiments.driver import run_study
 from experiments.home import Home
 from experiments.launchers import local
-from experiments.launchers.local import THREAD_VARIABLES, share_of_cores, thread_note
+from experiments.launchers.choose import Share, share
+from experiments.launchers.engine import LocalEngine
+from experiments.launchers.local import THREAD_VARIABLES, thread_note
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.config import build_config
@@ -29,16 +31,16 @@ def test_threads_follow_from_nothing_but_what_is_asked(
     monkeypatch: pytest.MonkeyPatch, cores: int, runs: int, workers: int | None
 ) -> None:
     monkeypatch.setattr(local.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    assert share_of_cores(runs, workers, "cpu")[1] == 1
-    assert share_of_cores(runs, workers, "cpu", threads=3)[1] == 3
+    assert share(LocalEngine(), runs, workers, "cpu").threads == 1
+    assert share(LocalEngine(), runs, workers, "cpu", threads=3).threads == 3
 
 
 def test_workers_by_default_fill_the_cores_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert share_of_cores(100, None, "cpu") == (8, 1, 0)
-    assert share_of_cores(100, None, "cpu", threads=3) == (2, 3, 0)
-    assert share_of_cores(100, None, "cpu", threads=16) == (1, 16, 0)
-    assert share_of_cores(3, None, "cpu") == (3, 1, 0)
+    given = [
+        share(LocalEngine(), runs, None, "cpu", threads) for runs, threads in ((100, None), (100, 3), (100, 16), (3, 1))
+    ]
+    assert given == [Share(8, 1), Share(2, 3), Share(1, 16), Share(3, 1)]
 
 
 def test_what_is_set_in_the_environment_is_told_where_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import queue
 from pathlib import Path
 from typing import Any, ClassVar
 
+from experiments.launchers.cards import dealt
 from experiments.launchers.local import THREAD_VARIABLES, LocalPool, _Worker
 
 Inbox = queue.SimpleQueue[tuple[_Worker, str | None]]
@@ -56,7 +57,7 @@ class WarmPool(LocalPool):
         environment = {
             name: value for name, value in os.environ.items() if name not in ours and not name.startswith("MLFLOW_")
         }
-        device = number % self._gpus if self._gpus else None
+        device = dealt(self._cards, number, self._part) if self._cards else None
         return Path.cwd(), self._threads, device, tuple(sorted(environment.items()))
 
     def _read(self, worker: _Worker) -> None:

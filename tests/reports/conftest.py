@@ -135,6 +135,7 @@ def make_record(
         environment=Environment(
             commit="4f1c2d3e5a6b7c8d9e0f4f1c2d3e5a6b7c8d9e0f", dirty=False, python="3.11.9", torch="2.13.0",
             platform="Linux x86_64", device="cpu", threads=1, packages={"numpy": "2.4.0", "torch": "2.13.0"},
+            processor="Intel Xeon",
         ),
         started=f"2026-03-01T10:{repeat:02d}:00+00:00",
         finished=f"2026-03-01T10:{repeat:02d}:30+00:00",

@@ -167,11 +167,82 @@ def test_the_arms_of_six_components_are_seen_whole(browser, results_of, study_of
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_verdict_is_seen_at_once(browser, page, width):
     open_at(browser, page, width)
-    # Many verdicts are rows of a table, with the words folded below.
-    verdict = browser.find_element("css selector", "#verdicts > .verdict h3, #verdicts tbody tr")
+    # Many verdicts are listed by kind, with numbers and words folded below.
+    verdict = browser.find_element("css selector", "#verdicts > .verdict h3, #verdicts .groups .verdict")
     assert verdict.is_displayed()
     assert verdict.rect["y"] < 900
-    assert "reference too few repeats" in verdict.text or verdict.text == "multimodal is better than track_only"
+    assert "Too few repeats against reference: 7 of 7" in verdict.text or (
+        verdict.text == "multimodal is better than track_only"
+    )
+
+
+def test_the_first_screen_holds_question_verdict_figure_and_doubt(browser, page_of):
+    open_at(browser, page_of("usual"), 1280)
+    ends = browser.execute_script(
+        "return ['h1', '#verdicts', '#figure svg', '#doubt'].map(q =>"
+        " document.querySelector(q).getBoundingClientRect()).map(r => [r.top, r.bottom])"
+    )
+    assert all(0 < top < bottom <= 800 for top, bottom in ends)
+    doubt = browser.find_element("id", "doubt").text
+    assert "Not shown: that the same holds on another corpus" in doubt
+    assert "Runs failed." in doubt
+    # The reason and the advice come with a click.
+    advice = browser.find_element("css selector", "#warnings details p")
+    assert not advice.is_displayed()
+    browser.find_element("css selector", "#warnings summary").click()
+    assert "What to do:" in advice.text
+
+
+def test_a_report_with_every_section_is_short_until_it_is_opened(browser, page_of_sections):
+    open_at(browser, page_of_sections, 1280)
+    top = "return document.querySelector(arguments[0]).getBoundingClientRect().top + scrollY"
+    assert browser.execute_script(top, "#details") <= 6000
+    assert browser.execute_script("return document.querySelectorAll('.analysis .findings li').length") > 10
+    errors = browser.find_element("css selector", "#section-errors")
+    browser.find_element("css selector", "#more-errors > summary").click()
+    assert errors.find_element("css selector", "figure svg").is_displayed()
+    assert 500 < errors.size["height"] <= 3000
+
+
+def test_no_caption_is_longer_than_two_lines(browser, page_of_sections):
+    open_at(browser, page_of_sections, 1280)
+    browser.execute_script("document.querySelectorAll('details:not(.how)').forEach(d => d.open = true)")
+    lines = browser.execute_script(
+        "return [...document.querySelectorAll('figcaption .said, caption span')].map(e =>"
+        " [e.textContent, Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))])"
+    )
+    assert len(lines) > 40
+    assert [text for text, n in lines if n > 2] == []
+
+
+def test_contents_stay_in_sight_and_lead_to_every_section(browser, page_of_sections):
+    open_at(browser, page_of_sections, 1280)
+    links = browser.execute_script(
+        "return [...document.querySelectorAll('#contents .menu a')].map(a => [a.hash.slice(1), a.textContent])"
+    )
+    ids = [section for section, _ in links]
+    analyses = browser.execute_script("return [...document.querySelectorAll('.analysis')].map(s => s.id)")
+    assert set(analyses) <= set(ids)
+    assert {"verdicts", "doubt", "arms", "setup", "data", "paper", "details"} <= set(ids)
+    assert browser.execute_script("return arguments[0].every(id => document.getElementById(id))", ids)
+    for width, shown in ((400, "menu"), (1280, "bar"), (1920, "side")):
+        open_at(browser, page_of_sections, width)
+        browser.execute_script("scrollTo(0, 2000)")
+        contents = browser.find_element("css selector", f"#contents .{shown}")
+        assert contents.is_displayed()
+        assert 0 <= browser.execute_script("return arguments[0].getBoundingClientRect().top", contents) < 60
+        hidden = [e.is_displayed() for e in browser.find_elements("css selector", "#contents > *")]
+        assert sum(hidden) == 1
+    open_at(browser, page_of_sections, 400)
+    browser.find_element("css selector", "#contents summary").click()
+    browser.find_element("css selector", "#contents .menu a[href='#section-errors']").click()
+    at, bar = browser.execute_script(
+        "return ['#section-errors', '#contents summary'].map(q => document.querySelector(q).getBoundingClientRect())"
+        ".map((r, i) => i ? r.bottom : r.top)"
+    )
+    # Not hidden behind the contents, which a choice shuts again.
+    assert bar <= at < 300
+    assert browser.find_element("css selector", "#contents .menu").get_attribute("open") is None
 
 
 def test_details_open_by_keyboard(browser, page):
@@ -197,6 +268,8 @@ def test_figures_have_alternatives_and_the_colour_of_the_text(browser, page):
         open_at(browser, page, 1280, theme)
         figures = browser.find_elements("css selector", "figure svg")
         assert len(figures) in (6, 8)
+        assert [figure.is_displayed() for figure in figures].count(True) == 1
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
         for figure in figures:
             assert figure.get_attribute("role") == "img"
             assert len(figure.accessible_name) > 10
@@ -212,6 +285,7 @@ def test_figures_have_alternatives_and_the_colour_of_the_text(browser, page):
 
 def test_a_narrow_page_keeps_figures_inside(browser, page):
     open_at(browser, page, 400)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     widths = [f.size["width"] for f in browser.find_elements("css selector", "figure svg")]
     assert all(300 <= width <= 400 for width in widths)
 
@@ -341,6 +415,7 @@ def test_nothing_is_folded_on_paper(browser, page):
     printed = browser.execute_script(VISIBLE)
     assert len(printed) > 10
     assert set(printed) == {True}
+    assert not browser.find_element("id", "contents").is_displayed()
 
 
 def test_folds_are_open_while_the_page_is_printed(browser, page):

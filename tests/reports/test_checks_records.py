@@ -47,6 +47,7 @@ def test_failures_that_are_unequal(summary_of, failures, outcome):
         ({"device": "cuda NVIDIA"}, "Devices differ: cuda NVIDIA (1 run) and cpu (15 runs)"),
         ({"precision": "float32, high in products"}, "Precision differs: float32, high in products (1 run)"),
         ({"platform": "Darwin arm64"}, "Platforms differ: Darwin arm64 (1 run)"),
+        ({"processor": "AMD EPYC"}, "Processors differ: AMD EPYC (1 run) and Intel Xeon (15 runs)"),
         (
             {"threads": 4},
             "Numbers of threads differ: 4 (1 run) and 1 (15 runs); different from most: 'track_only' repeat 0.",

@@ -117,6 +117,6 @@ def test_the_page_says_which_variation_the_intervals_cover_and_which_not(results
 
 def test_names_of_arms_lead_to_their_runs_wherever_their_numbers_stand(summary_of):
     html = as_html(summary_of())
-    for part in ("verdicts", "arms", "details-arms", "details-comparisons", "details-changes"):
+    for part in ("verdicts", "arms", "details-arms", "details-comparisons"):
         start = html.index(f'id="{part}"')
         assert '<a href="#runs-1">multimodal</a>' in html[start : start + 6000], part

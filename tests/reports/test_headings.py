@@ -18,7 +18,8 @@ PLAIN = {
     "values far out of range", "which values", "does not meet the others", "rows read", "rows used", "rows a step",
     "steps", "interpolated", "absent (s)", "outside the grid (s)", "Inf", "double times", "times out of order",
     "without a time", "segments without length", "overlapping segments", "columns that pool equal times",
-    "constant columns", "constant names", "extra columns",
+    "constant columns", "constant names", "extra columns", "train items", "validation items", "test items",
+    "train windows", "validation windows", "test windows",
 }  # fmt: skip
 """Headings that say what they mean."""
 HEAD = re.compile(r'<th scope="col"[^>]*>(.*?)</th>', re.DOTALL)

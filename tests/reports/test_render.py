@@ -207,14 +207,27 @@ def test_order_of_the_page(summary_of, results_of, written):
     text = written[2].read_text()
     at = [
         text.index(f'id="{name}"')
-        for name in ("verdicts", "arms", "figures", "baselines", "data", "details", "provenance")
+        for name in (
+            "contents",
+            "verdicts",
+            "figure",
+            "doubt",
+            "arms",
+            "baselines",
+            "setup",
+            "figures",
+            "data",
+            "paper",
+            "details",
+            "provenance",
+        )
     ]
     assert at == sorted(at)
     figures = [text.index(f'id="figure-{name}"') for name in ("forest", "repeats", "components", "learning_curves")]
     assert figures == sorted(figures)
     assert 'id="warnings"' not in text
     warned = as_html(summary_of(leaky=True))
-    assert warned.index('id="verdicts"') < warned.index('id="warnings"') < warned.index('id="arms"')
+    assert warned.index('id="doubt"') < warned.index('id="warnings"') < warned.index('id="arms"')
 
 
 def test_page_says_verdict_and_every_number_of_it(written):
@@ -371,7 +384,10 @@ def test_many_verdicts_are_a_line_each_and_still_told_in_words(summary_of, study
     if many:
         lines = text.split("\n\n")[1].splitlines()
         assert len({len(line) for line in lines}) == 1
-        assert page.index('<h2 id="verdicts') < page.index(">b6</a></th>") < page.index('id="details-verdicts"')
+        # All of them at once by verdict; numbers and words behind that.
+        at_once = page[page.index('<h2 id="verdicts') : page.index('id="details-verdicts"')]
+        assert all(f">{v.arm}</a></strong>" in at_once for v in summary.verdicts)
+        assert page.index('id="details-verdicts"') < page.index(">b6</a></th>")
 
 
 def test_torch_mlflow_and_drawing_are_not_imported_for_numbers():

@@ -34,16 +34,21 @@ LEAST_GAIN = 0.02
 
 @dataclass(frozen=True)
 class Place:
-    """One group of a condition, compared with the condition's first group."""
+    """One group of a condition, compared with the condition's first group.
+
+    Args:
+        called: what the condition is called where its name does not fit; empty: by its name.
+    """
 
     condition: str
     group: str
     base: str
+    called: str = ""
 
     @property
     def label(self) -> str:
         """As shown: ``edit: yes``."""
-        return f"{self.condition}: {self.group}"
+        return f"{self.called or self.condition}: {self.group}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class _Losses:
     naive_R: dict[tuple[str, str, str, str], np.ndarray]
 
     @classmethod
-    def of(cls, answers: Sequence[Answered[ErrorsResult]]) -> _Losses:
+    def of(cls, answers: Sequence[Answered[ErrorsResult]], task: str) -> _Losses:
         repeats = tuple(sorted({answer.repeat for answer in answers}))
         groups: dict[str, dict[str, None]] = {}
         loss_R: dict[tuple[str, str, str, str], np.ndarray] = {}
@@ -145,7 +150,7 @@ class _Losses:
                             key = (answer.arm, condition.name, group.group, component)
                             row_R = into.setdefault(key, np.full(len(repeats), math.nan))
                             row_R[at] = value
-        return cls(repeats, tuple(_places(groups, answers)), loss_R, naive_R)
+        return cls(repeats, tuple(_places(groups, answers, task)), loss_R, naive_R)
 
     def get(self, arm: str, condition: str, group: str, component: str) -> tuple[np.ndarray, np.ndarray]:
         """Loss and naive loss."""
@@ -157,7 +162,13 @@ class _Losses:
         return skills_of(*self.get(arm, condition, group, component))
 
 
-def _places(groups: dict[str, dict[str, None]], answers: Sequence[Answered[ErrorsResult]]) -> Iterator[Place]:
+LABEL_CHANGES = "label changes"
+"""What an edit is called where the target is a label: no editor cut there."""
+
+
+def _places(
+    groups: dict[str, dict[str, None]], answers: Sequence[Answered[ErrorsResult]], task: str
+) -> Iterator[Place]:
     """Every group that is there besides a condition's first one, in the order of the probes."""
     orders: dict[str, list[str]] = {}
     for answer in answers:
@@ -168,7 +179,7 @@ def _places(groups: dict[str, dict[str, None]], answers: Sequence[Answered[Error
     for condition in groups:
         base, *others = orders[condition]
         for group in others:
-            yield Place(condition, group, base)
+            yield Place(condition, group, base, LABEL_CHANGES if (condition, task) == ("edit", "label") else "")
 
 
 @dataclass(frozen=True)
@@ -196,7 +207,7 @@ class ItemGroup:
 def item_groups(results: StudyResults) -> list[ItemGroup]:
     """Every group of every column of items.csv that is a condition, by arm and component, bases first."""
     answers = results.answers(ErrorsResult)
-    losses, by_item = _Losses.of(answers), ItemLosses(results.items, answers)
+    losses, by_item = _Losses.of(answers, results.corpus.task), ItemLosses(results.items, answers)
     bases = {(place.condition, place.group): place.base for place in losses.places}
     found = []
     for arm in _arms(results, answers):
@@ -232,7 +243,7 @@ def gain_margin(results: StudyResults, component: str) -> float | None:
 def _judged(results: StudyResults) -> tuple[list[Ratio], list[Gain]]:
     """All questions of the section, judged together."""
     answers = results.answers(ErrorsResult)
-    losses, arms = _Losses.of(answers), _arms(results, answers)
+    losses, arms = _Losses.of(answers, results.corpus.task), _arms(results, answers)
     of_ratios = [
         (arm, place, component)
         for arm in arms

@@ -16,6 +16,7 @@ from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.between_items import LEAST_GROUPS
 from reports.sections.error_analysis.estimates import (
+    LABEL_CHANGES,
     LEAST_RATIO,
     Gain,
     Place,
@@ -55,10 +56,10 @@ def section(results: StudyResults) -> Section | None:
         question="Under which conditions, on which items and in which spans are the arms wrong?",
         lead=(
             "Every target of the test items was put into groups according to what the corpus shows at the predicted "
-            "step: its binary features, edits, how many tracks are active, the place in the item, and whether a "
-            f"modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss of the "
-            "group it is compared with; the ratio of the naive predictors says how much harder the targets themselves "
-            "are there. Groups are the same for all arms. Losses that differ by a factor of less than "
+            f"step: its binary features, {_events(results)}, how many tracks are active, the place in the item, and "
+            f"whether a modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss "
+            "of the group it is compared with; the ratio of the naive predictors says how much harder the targets "
+            "themselves are there. Groups are the same for all arms. Losses that differ by a factor of less than "
             f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
         ),
         findings=(*_harder(found, shown[-1:]), *_gains(gained)),
@@ -97,6 +98,11 @@ def section(results: StudyResults) -> Section | None:
             f"span there may be hardly anything to predict.{_of_items(results)}{_left_out(results)}"
         ),
     )
+
+
+def _events(results: StudyResults) -> str:
+    """What a change of the target's class is called."""
+    return LABEL_CHANGES if results.corpus.task == "label" else "edits"
 
 
 def _least_gain(results: StudyResults) -> str:

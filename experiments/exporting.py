@@ -1,0 +1,219 @@
+"""A trained model for places without mmstudy: an ONNX or torch.export file, what it reads, and a model card."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from experiments.planning.plan import plan
+from experiments.results import load_results
+from experiments.trained_arm import TrainedArm, Which
+from mmcore import __version__
+from mmcore.atomic import write_atomically
+from mmcore.errors import StudyError
+from mmcore.schema import CorpusSchema
+from reports.model.report import Summary
+from reports.output.text import as_text
+from reports.summary.build import summarise
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmcore.exporting import Deployed, Example
+    from mmcore.predicting import Member
+
+FileKind = Literal["onnx", "torch"]
+CLOSE = 1e-4
+"""By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
+NEEDED = ("onnx", "onnxruntime", "onnxscript")
+
+
+def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Which = "best") -> list[Path]:
+    """Write a model of an arm as a file that needs no mmstudy; normalisation is inside.
+
+    Beside it lie ``model.json`` (inputs, columns, outputs, window, horizon) and ``MODEL_CARD.md`` (data, verdicts,
+    limits, checks that warn). The file is read back and must give the model's outputs.
+
+    Args:
+        folder: where to write; files of an earlier export there are replaced.
+        kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``).
+        which: the best model, or that of a repeat.
+
+    Raises:
+        StudyError: all models were named where one is exported; packages for ONNX are not installed; the file gives
+            other numbers than the model.
+        PartError: a class of the user's cannot be exported.
+        RecordError: see :meth:`TrainedArm.members`.
+    """
+    from mmcore.exporting import Deployed, as_program, example_of, write_onnx
+
+    if which == "all":
+        raise StudyError("one model is exported at a time", expected="best, or the number of a repeat", found="all")
+    if kind == "onnx":
+        _require_onnx()
+    (member,) = arm.members(which)
+    deployed = Deployed(member, arm.schema).eval()
+    features = {name: len(arm.schema.modalities[name].columns) for name in deployed.modalities}
+    window = member.config.data.steps
+    program = as_program(deployed, features, window)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ("model.onnx" if kind == "onnx" else "model.pt2")
+    # Beside its place, so that a broken export never stands there.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as beside:
+        made = Path(beside) / path.name
+        if kind == "onnx":
+            write_onnx(program, made)
+        else:
+            import torch
+
+            torch.export.save(program, made)
+        run = _onnx(made) if kind == "onnx" else _program(made)
+        for steps, windows in ((window, 2), (max(2, window // 2), 3)):
+            _check(deployed, run, example_of(deployed, features, steps, windows), path)
+        os.replace(made, path)
+    facts = json.dumps(describe(member, deployed, arm, kind), indent=1, ensure_ascii=False).encode()
+    summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
+    card = card_of(arm, member, summary).encode()
+    write_atomically(folder / "model.json", lambda file: file.write(facts))
+    write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
+    return [path, folder / "model.json", folder / "MODEL_CARD.md"]
+
+
+def _require_onnx() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise StudyError(
+            "exports to ONNX need packages that are not installed",
+            found=f"no {', '.join(missing)}",
+            next_step="pip install 'mmstudy[onnx]', or choose --format torch",
+        )
+
+
+Run = Callable[["Example"], "np.ndarray"]
+"""From an example's tensors to the outputs of a file."""
+
+
+def _onnx(path: Path) -> Run:
+    import numpy as np
+    import onnxruntime
+
+    # From bytes, so that no handle keeps the file.
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+
+    def run(example: Example) -> np.ndarray:
+        values, present_BTM, valid_BT = example
+        given = (tensor.numpy() for tensor in (*values, present_BTM, valid_BT))
+        return np.asarray(session.run(None, dict(zip(names, given, strict=True)))[0])
+
+    return run
+
+
+def _program(path: Path) -> Run:
+    import torch
+
+    module = torch.export.load(path).module()
+
+    def run(example: Example) -> np.ndarray:
+        with torch.no_grad():
+            return module(*example).numpy()
+
+    return run
+
+
+def _check(deployed: Deployed, run: Run, example: Example, path: Path) -> None:
+    """Refuse a file that gives other outputs than the model, at steps that exist."""
+    import numpy as np
+    import torch
+
+    with torch.no_grad():
+        own_BTKO = deployed(*example).numpy()
+    read_BTKO = run(example)
+    valid_BT = example[2].numpy() if own_BTKO.shape[1] > 1 else np.ones(own_BTKO.shape[:2], bool)
+    own, read = own_BTKO[valid_BT], read_BTKO[valid_BT]
+    if not np.allclose(own, read, rtol=CLOSE, atol=CLOSE):
+        raise StudyError(
+            "an exported file must give the outputs of its model",
+            expected=f"differences of at most {CLOSE:g}",
+            found=f"{np.abs(own - read).max():.2g}",
+            where=str(path),
+            next_step="Choose the other --format; this one does not suit the model",
+        )
+
+
+def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind) -> dict[str, object]:
+    """What a program must know to use the file."""
+    from mmcore.config import Forecast
+    from mmcore.task import resolve_task
+
+    schema: CorpusSchema = arm.schema
+    task = resolve_task(member.config, schema)
+    outputs: list[dict[str, object]] = []
+    for parameter in schema.targets.parameters:
+        names = parameter.labels or tuple(map(str, range(parameter.outputs)))
+        classes = {} if parameter.kind == "continuous" else {"classes": list(names)}
+        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs, **classes})
+    return {
+        "mmstudy": __version__,
+        "study": arm.request.study.name,
+        "arm": arm.arm,
+        "repeat": member.repeat,
+        "format": kind,
+        "step_seconds": schema.step,
+        "window": member.config.data.steps,
+        "ahead": task.horizon if isinstance(task, Forecast) else 0,
+        "content_ahead": task.lookahead if isinstance(task, Forecast) else 0,
+        "inputs": [
+            {"name": f"values_{at}", "modality": name, "columns": list(schema.modalities[name].columns)}
+            for at, name in enumerate(deployed.modalities)
+        ],
+        "masks": {"present_btm": list(deployed.modalities), "valid_bt": "whether the step exists"},
+        "tracks": schema.targets.tracks,
+        "per_item": schema.targets.scope == "item",
+        "outputs": outputs,
+    }
+
+
+def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
+    """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
+    schema, study = arm.schema, arm.request.study
+    verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
+    lines = [
+        f"# Model card: arm '{arm.arm}', repeat {member.repeat}, of study '{study.name}'",
+        "",
+        f"Question of the study: {study.question}",
+        "",
+        "## Data",
+        f"Corpus '{schema.name}': " + "; ".join(f"{k}: {v}" for k, v in summary.facts),
+        f"The model reads {', '.join(member.model.modalities)}.",
+        "",
+        "## What was found",
+        *(f"- {v.headline} {v.evidence} {v.not_shown}" for v in verdicts),
+        *([] if verdicts else ["The study compares this arm with no other."]),
+        "",
+        "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where nothing "
+        "else was asked for; its own score on other data is not known.",
+        "",
+        "## Doubts",
+        *(f"- {check.code} {check.title}. {check.text} {check.reason}" for check in summary.warnings),
+        *([] if summary.warnings else ["No check warns."]),
+        "",
+        "## Limits",
+        "- It is meant for recordings like those of the corpus: the same features, computed in the same way, with the "
+        "same step.",
+        "- Probabilities are the model's own; the report of the study says how reliable they are.",
+        "- Where a modality is absent the model relies on the others. What that costs, the study shows if it has such "
+        "items or an analysis of corruption.",
+        "",
+        "## The study in full",
+        "```text",
+        as_text(summary),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""An arm's model as a file: its numbers are those of the arm's own predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from factories.command import mmstudy
+
+from experiments.home import Home
+from experiments.trained_arm import TrainedArm
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_a_file_gives_the_numbers_of_predict(
+    arm: TrainedArm, trained: tuple[Path, Path, Home], tmp_path: Path, kind: str
+) -> None:
+    study, corpus, home = trained
+    out = tmp_path / "out"
+    done = mmstudy(home, "export", study, "both", "--out", out, "--format", kind, "--corpus", corpus)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == sorted(Path(line).name for line in done.stdout.split())
+    facts = json.loads((out / "model.json").read_text(encoding="utf-8"))
+    assert (facts["window"], facts["ahead"], facts["repeat"]) == (20, 1, arm.best)
+    assert [one["columns"] for one in facts["inputs"]] == [["level"], ["0_x"]]
+    assert facts["outputs"] == [{"parameter": "x", "kind": "continuous", "numbers": 1}]
+    # Of the item's 40 steps two windows; content is read some steps ahead, as the file says.
+    tables = {name: pd.read_parquet(corpus / name / "item03.parquet") for name in ("audio", "track")}
+    level, x = (tables[n][c].to_numpy(np.float32) for n, c in (("audio", "level"), ("track", "0_x")))
+    shift = facts["content_ahead"]
+    ahead = np.concatenate([level[shift:], np.full(shift, np.nan, np.float32)])
+    values = [ahead.reshape(2, 20, 1), x.reshape(2, 20, 1)]
+    present = np.ones((2, 20, 2), bool)
+    present[1, 20 - shift :, 0] = False
+    valid = np.ones((2, 20), bool)
+    if kind == "onnx":
+        session = onnxruntime.InferenceSession(out / "model.onnx")
+        names = [one.name for one in session.get_inputs()]
+        found = session.run(None, dict(zip(names, [*values, present, valid], strict=True)))[0]
+    else:
+        module = torch.export.load(out / "model.pt2").module()
+        with torch.no_grad():
+            found = module([torch.tensor(v) for v in values], torch.tensor(present), torch.tensor(valid)).numpy()
+    expected = arm.predict(tables, "best").values["value"]
+    np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-5)
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for part in ("## What was found", "'both' ", "## Doubts", "ABL0", "## Limits"):
+        assert part in card
+
+
+def test_all_models_are_not_one_file(trained: tuple[Path, Path, Home], tmp_path: Path) -> None:
+    study, corpus, home = trained
+    refused = mmstudy(home, "export", study, "both", "--out", tmp_path, "--model", "all", "--corpus", corpus)
+    assert refused.returncode == 2
+    assert "best or the number of a repeat" in refused.stderr
