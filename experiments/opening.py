@@ -44,13 +44,13 @@ def open_or_mend(name: str, home: Home, options: Options, say: Callable[[str], N
         request = read_request(name, home, options, on_event)
         if broken.path != home.journal(request.search_key):
             raise
-    from experiments.tuning.mirror import forget_trials
+    from experiments.tuning.mirror import supersede_trials
     from experiments.tuning.storage import set_journal_aside
 
     said = set_journal_aside(home, request.search_key)
     if said is not None:
         say(said)
-        forget_trials(request, home, say)
+        supersede_trials(request, home, say)
     return open_request(name, home, options, on_event)
 
 

@@ -140,9 +140,9 @@ class Case:
         most = self.expected.driver if who == "driver" else self.expected.worker
         write = self.rng.randint(1, max(1, most))
         self.notes.append(f"{deed} of the {who} at write {write} of about {most}")
-        told = self.folder / f"told-{self.calls + 1}"
-        told.mkdir(exist_ok=True)
-        return Moment(who, write, deed, str(self.home), str(told), jump)
+        folder = self.folder / f"writes-{self.calls + 1}"
+        folder.mkdir(exist_ok=True)
+        return Moment(who, write, deed, str(self.home), str(folder), jump)
 
     def delay(self) -> float:
         """Seconds after the command's start, drawn from the time that an undisturbed run takes."""
@@ -189,9 +189,9 @@ def train_undisturbed(made: Made, folder: Path, zygote: Zygote, database: Path) 
         seconds = time.monotonic() - began
         if case.problems:
             raise AssertionError(f"{made.kind}: {case.problems} {case.said()}")
-        told = Path(moment.told)
+        counts = Path(moment.folder)
         size = sum(-(-file.stat().st_size // 4096) * 4096 for file in case.home.rglob("*") if file.is_file())
-        found = Undisturbed(case.home, seconds, writes(told, "driver"), writes(told, "worker"), size)
+        found = Undisturbed(case.home, seconds, writes(counts, "driver"), writes(counts, "worker"), size)
         content = json.dumps({**vars(found), "home": str(case.home)}).encode()
         write_atomically(kept, lambda file: file.write(content))
     read = json.loads(kept.read_text(encoding="utf-8"))

@@ -31,7 +31,7 @@ class Moment:
         write: the number of the write before which it happens, from 1 on.
         deed: a signal that the process sends itself, a jump of its clock, or nothing.
         home: writes below it count.
-        told: a folder that takes the process id of whom it happened to (``met``), and each process's count of writes.
+        folder: takes the process id of whom it happened to (``met``), and each process's count of writes.
         jump: seconds by which the clock jumps.
     """
 
@@ -39,7 +39,7 @@ class Moment:
     write: int
     deed: Deed
     home: str
-    told: str
+    folder: str
     jump: float = 0.0
 
     @property
@@ -51,14 +51,14 @@ class Moment:
     def met(self) -> int | None:
         """The process to which it happened; None: it has not come so far."""
         try:
-            return int((Path(self.told) / "met").read_text(encoding="utf-8") or 0) or None
+            return int((Path(self.folder) / "met").read_text(encoding="utf-8") or 0) or None
         except FileNotFoundError:
             return None
 
 
-def writes(told: Path, who: str) -> int:
+def writes(folder: Path, who: str) -> int:
     """The most writes of a process of this kind."""
-    return max((int(file.read_text(encoding="utf-8") or 0) for file in told.glob(f"{who}-*")), default=0)
+    return max((int(file.read_text(encoding="utf-8") or 0) for file in folder.glob(f"{who}-*")), default=0)
 
 
 def watch(role: str) -> None:
@@ -67,7 +67,7 @@ def watch(role: str) -> None:
     if text is None:
         return
     moment = Moment(**json.loads(text))
-    counts = os.open(Path(moment.told) / f"{role}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    counts = os.open(Path(moment.folder) / f"{role}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     count = 0
 
     def write() -> None:
@@ -82,7 +82,7 @@ def watch(role: str) -> None:
 
 def _meet(moment: Moment) -> None:
     try:
-        file = os.open(Path(moment.told) / "met", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        file = os.open(Path(moment.folder) / "met", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return
     os.write(file, b"%d" % os.getpid())

@@ -30,13 +30,13 @@ _STATUS = {
 """A trial's state as MLflow's; a pruned one did what it should, and is told apart by its tag."""
 
 
-def forget_trials(request: AnyRequest, home: Home, say: Callable[[str], None]) -> None:
+def supersede_trials(request: AnyRequest, home: Home, say: Callable[[str], None]) -> None:
     """Mark the trials of a study's searches as superseded: their storage is gone, and others get their numbers."""
     search = request.study.search
     assert search is not None
     mirror = SearchMirror(home, request, lambda text: say(f"warning: {text}"))
     for arm in search.searches:
-        mirror.forget(arm.arm, search)
+        mirror.supersede(arm.arm, search)
     mirror.close()
 
 
@@ -62,9 +62,9 @@ class SearchMirror(Background):
         """A search starts or resumes; trials that the store lacks are added."""
         self._tasks.put(lambda: self._begin(arm, _tags(search), trials))
 
-    def forget(self, arm: str, search: ResolvedSearch) -> None:
+    def supersede(self, arm: str, search: ResolvedSearch) -> None:
         """The storage of a search is gone: its trials here are none of the next one's."""
-        self._tasks.put(lambda: self._forget(arm, _tags(search)))
+        self._tasks.put(lambda: self._supersede(arm, _tags(search)))
 
     def started(self, arm: str, number: int, notes: TrialNotes) -> None:
         """A trial begins."""
@@ -98,7 +98,7 @@ class SearchMirror(Background):
         self._close("KILLED")
 
     # In the thread ---------------------------------------------------------------------------------------------
-    def _forget(self, arm: str, tags: Mapping[str, str]) -> None:
+    def _supersede(self, arm: str, tags: Mapping[str, str]) -> None:
         self._begin(arm, tags, ())
         for run, _ in self._ready().trials(self._experiment, self._parents[arm]).values():
             self._ready().supersede(run, "KILLED")

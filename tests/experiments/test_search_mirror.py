@@ -15,7 +15,7 @@ from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.store import SUPERSEDED
-from experiments.tuning.mirror import SearchMirror, forget_trials
+from experiments.tuning.mirror import SearchMirror, supersede_trials
 from experiments.tuning.notes import TrialNotes
 
 
@@ -54,7 +54,7 @@ def test_steps_that_a_killed_driver_did_not_mirror_are_added_by_the_next(
     assert sorted((metric.step, metric.value) for metric in history) == [(1, 0.25), (2, 0.5)]
 
     # Its storage breaks: the next one gives the same numbers to other settings.
-    forget_trials(request, home, pytest.fail)
+    supersede_trials(request, home, pytest.fail)
     mirrored(
         lambda m: m.begin(arm, search, []),
         lambda m: m.started(arm, 0, TrialNotes(rank=0, settings={"model.width": 16})),
