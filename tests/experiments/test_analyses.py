@@ -139,6 +139,7 @@ def test_one_that_fails_is_told_and_tried_again(
     monkeypatch.setattr("mmcore.analyse._probe", broken)
     attention = build_analysis({"kind": "attention"})
     remember(opened, home, [attention])
+    answer_path(folder, attention).unlink(missing_ok=True)
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
     told = read_answer(folder, attention)
     assert told is not None
