@@ -131,13 +131,13 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
             unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
         elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
+        display.say("writing the report")
+        display.begin(REPORT)
+        with _timed_report(request, place, todo.threads):
+            outcome = report_study(request, place, mirror=mirror)
     except BaseException:
         mirror.abandon()
         raise
-    display.say("writing the report")
-    display.begin(REPORT)
-    with _timed_report(request, place, todo.threads):
-        outcome = report_study(request, place, mirror=mirror)
     mirror.close()
     return Outcome(
         outcome.results,

@@ -14,13 +14,16 @@ from typing import NoReturn
 import pytest
 from factories.command import mmstudy
 from factories.mirrors import study_of
+from factories.training_code import FUNCTION_STUDY, project
 
 import mmstudy_start
 from experiments import mirror
+from experiments.driver import run_study
 from experiments.home import Home
 from experiments.launchers import local
 from experiments.launchers.local import LocalPool
 from experiments.mirror import Mirror
+from mmcore.errors import MMStudyError
 
 TOGETHER = 3.0
 """Seconds."""
@@ -75,3 +78,21 @@ def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(monkeypatch: pyt
     with pytest.raises(SystemExit) as end:
         mmstudy_start.main()
     assert end.value.code == 130
+
+
+def test_a_report_that_cannot_be_written_ends_the_mirror_before_the_error_is_said(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning of the tracking store, whose disk is as full, must not stand after the last line."""
+    ended: list[Mirror] = []
+    monkeypatch.setattr(Mirror, "abandon", lambda self: ended.append(self))
+
+    def full(*_: object, **__: object) -> NoReturn:
+        raise MMStudyError("there is no space left on the disk")
+
+    monkeypatch.setattr("experiments.driver.report_study", full)
+    text = FUNCTION_STUDY.replace("repeats: 8", "repeats: 1")
+    with pytest.raises(MMStudyError, match="no space left"):
+        run_study(str(project(tmp_path / "project", text)), home.root)
+    (mirror,) = ended
+    mirror.close(60)
