@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from experiments.home import Home
 from experiments.tuning.notes import StoredStudy
+from mmcore.atomic import room_in
 from mmcore.errors import StoreError, StudyError
 from mmcore.files import BrokenFile, found_by_system, next_step_of, set_aside
 from studies.search.resolved import Identity, digest
@@ -127,7 +128,7 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
     place = place_of(home, key, url)
     with _talking("be opened", place):
         storage = _whole_journal(home.journal(key)) if url is None else _database(home, url)
-    with contextlib.nullcontext() if url is None else _answering(place):
+    with room_in(home.journal(key)) if url is None else _answering(place):
         try:
             yield storage
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ from experiments.tuning.ownership import SILENT_SECONDS, Watch, trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
-from mmcore.errors import StudyError
+from mmcore.errors import MMStudyError, StudyError
 from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint
 from studies.search.results import SearchResult
@@ -388,3 +389,10 @@ def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
     (found,) = done(request, home)
     assert found.complete
     assert 95 - 40 < found.epochs == len(pretend.trained) <= 95
+
+
+def test_a_full_disk_names_the_journal_that_found_no_room(home: Home) -> None:
+    path = home.make().journal("level")
+    with pytest.raises(MMStudyError, match="no space left") as problem, open_storage(home, "level", None):
+        raise OSError(errno.ENOSPC, "as of a write, which knows no name")
+    assert problem.value.where == str(path)
