@@ -112,7 +112,10 @@ def take_own_packages(names: Iterable[str] = PACKAGES) -> None:
 
 def main() -> None:
     """The command ``mmstudy``."""
-    take_own_packages()
-    from experiments.cli.main import main as command
-
+    try:
+        take_own_packages()
+        from experiments.cli.main import main as command
+    except KeyboardInterrupt:
+        # It imports for a second, and nothing has begun.
+        sys.exit(130)
     command()

@@ -84,7 +84,7 @@ def make(home: str, study: str, epochs: int, items: int) -> None:
     make_records(Home(Path(home)), Path(study), epochs, items)
 
 
-def cost_of(command: list[str]) -> Cost:
+def cost_of(command: Sequence[str]) -> Cost:
     """Run a command to its end.
 
     Raises:
@@ -92,7 +92,7 @@ def cost_of(command: list[str]) -> Cost:
     """
     start = time.perf_counter()
     quiet = os.open(os.devnull, os.O_WRONLY)
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, quiet, 1)])
+    pid = os.posix_spawn(command[0], list(command), os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, quiet, 1)])
     os.close(quiet)
     _, status, used = os.wait4(pid, 0)
     if status:

@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
+from filelock import FileLock
+
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
 from experiments.home import Home
@@ -26,7 +28,7 @@ from experiments.launchers.local import thread_note
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
 from experiments.mirror import Mirror
 from experiments.notebook import usual_display
-from experiments.opening import open_request
+from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
 from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
@@ -42,7 +44,7 @@ from experiments.results import load_results, log_verdicts
 from experiments.rounds import OwnCode, busy_in, train
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
-from mmcore.atomic import room_in
+from mmcore.atomic import remove_leftovers, room_in
 from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
@@ -82,7 +84,7 @@ def run_study(
         with usual_display() as display:
             return run_study(name, home, options, display=display, retry_failed=retry_failed)
     _say_threads(options, display)
-    request = open_request(name, place, options, lambda event: display.say(getattr(event, "text", "")))
+    request = open_or_mend(name, place, options, display.say)
     if trains_itself(request) and not request.place.exists and request.place.elsewhere is None:
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
@@ -97,7 +99,16 @@ def run_study(
         own = request if trains_itself(request) else None
         tune(request, place, display, lambda: Path() if own is None else _prepare(own, place, display))
         request = open_request(name, place, options)
-    return _run(request, place, display, retry_failed)
+        return _run(request, place, display, retry_failed)
+    if not request.searches:
+        return _run(request, place, display, retry_failed)
+    from experiments.tuning.tune import settle_searches
+
+    # Of an earlier call, whose tracking store was away or which was killed.
+    mirror = settle_searches(request, place, display)
+    outcome = _run(request, place, display, retry_failed)
+    mirror.close()
+    return outcome
 
 
 def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool) -> Outcome:
@@ -118,13 +129,13 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
             unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
         elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
+        display.say("writing the report")
+        display.begin(REPORT)
+        with _timed_report(request, place, todo.threads):
+            outcome = report_study(request, place, mirror=mirror)
     except BaseException:
         mirror.abandon()
         raise
-    display.say("writing the report")
-    display.begin(REPORT)
-    with _timed_report(request, place, todo.threads):
-        outcome = report_study(request, place, mirror=mirror)
     mirror.close()
     return Outcome(
         outcome.results,
@@ -187,7 +198,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
 
 
 def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) -> Outcome:
-    """Write the report of the results so far; reads records, trains nothing.
+    """Write the report of the results so far, each file of it whole; reads records, trains nothing.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -196,7 +207,12 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     summary = summarise(results)
     folder = home.report(request.key)
     with room_in(folder):
-        page = write_report(summary, results, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two commands that write one report at once would leave a mixture of both.
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+                remove_leftovers(part)
+            page = write_report(summary, results, folder)
     if mirror is not None:
         log_verdicts(mirror, results, summary)
         mirror.reported(folder)

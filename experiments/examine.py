@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import ValidationError
 
-from experiments.records import answer_path
+from experiments.execute import alone, tidy
+from experiments.records import ANSWERS, answer_path
+from experiments.restore import restored
 from mmcore.analyses import AnyAnalysis
 from mmcore.answers.answer import Answer, Failure, Result, parse_answer
-from mmcore.atomic import write_atomically
+from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in, write_atomically
 from mmcore.config import RunConfig
-from mmcore.errors import RecordError
+from mmcore.errors import CheckpointError, RecordError
 from mmcore.events import Note, OnEvent
 from mmcore.files import read_bytes, set_aside, unopened
 from mmcore.own_code import frames_of
 
 if TYPE_CHECKING:
     from mmcore.data.prepared import Prepared
+    from mmcore.trained import Trained
 
 
 def examine(
@@ -34,17 +37,33 @@ def examine(
 ) -> list[str]:
     """Answer questions about a finished run and keep the answers; one that fails does not stop the others.
 
+    A lock on the run's folder keeps two commands from answering the same question: the second uses the answer of the
+    first. A run whose checkpoint is torn is trained again first.
+
     Returns:
         The kinds that failed.
 
     Raises:
-        MMStudyError: the run's checkpoint cannot be read, or its device is not there.
+        MMStudyError: the run has no checkpoint, its device is not there, or the disk is full.
     """
-    from mmcore.analyse import analyse
-    from mmcore.run import resolve_device
-    from mmcore.trained import open_trained
+    with alone(folder, on_event):
+        known = ((analysis, read_answer(folder, analysis)) for analysis in analyses)
+        asked = [analysis for analysis, answer in known if answer is None or answer.result is None]
+        return _examine(config, asked, folder, prepared, on_event) if asked else []
 
-    trained = open_trained(config, prepared(), folder, on_event, resolve_device(config.device))
+
+def _examine(
+    config: RunConfig,
+    analyses: Sequence[AnyAnalysis],
+    folder: Path,
+    prepared: Callable[[], Prepared],
+    on_event: OnEvent,
+) -> list[str]:
+    """The caller holds the lock of the run."""
+    from mmcore.analyse import analyse
+
+    trained = _opened(config, folder, prepared, on_event)
+    remove_leftovers(folder / ANSWERS)
     failed = []
     for analysis in analyses:
         path = answer_path(folder, analysis)
@@ -53,6 +72,8 @@ def examine(
         try:
             answer = analyse(trained, analysis)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise disk_full(error, folder) from error
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.with_suffix(".txt").write_text(traceback.format_exc(), encoding="utf-8")
@@ -61,8 +82,27 @@ def examine(
             at = f" (at {frames[-1]})" if frames else ""
             why = Failure(error=type(error).__name__, message=(str(error) or repr(error)) + at)
             answer = Answer(kind=analysis.kind, settings=analysis, failure=why)
-        write_answer(path, answer)
+        else:
+            path.with_suffix(".txt").unlink(missing_ok=True)
+        with room_in(folder):
+            write_answer(path, answer)
     return failed
+
+
+def _opened(config: RunConfig, folder: Path, prepared: Callable[[], Prepared], on_event: OnEvent) -> Trained:
+    from mmcore.run import resolve_device
+    from mmcore.trained import open_trained
+
+    def opened() -> Trained:
+        return open_trained(config, prepared(), folder, on_event, resolve_device(config.device))
+
+    try:
+        return opened()
+    except CheckpointError:
+        if not restored(config, folder, prepared, on_event):
+            raise
+        tidy(folder, done=True)
+        return opened()
 
 
 def is_torn(path: Path) -> bool:

@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, record_if_whole, record_or_aside, write_record
+from experiments.restore import restored
 from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
 from mmcore.config import EvaluationConfig, ForeignConfig, RunConfig
 from mmcore.data.prepared import Prepared
-from mmcore.errors import MMStudyError, PartError
+from mmcore.errors import CheckpointError, MMStudyError, PartError
 from mmcore.events import Note, OnEvent
 from mmcore.facts import CorpusFacts, Environment, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
@@ -94,7 +95,7 @@ def trial(
             record = write_result(result, workdir, study, arm, started, about)
         # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
-            _tidy(workdir, done=record.done)
+            tidy(workdir, done=record.done)
         return record
 
 
@@ -106,7 +107,7 @@ def alone(workdir: Path, on_event: OnEvent) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        on_event(Note("another process trains this run; waiting for its record"))
+        on_event(Note("another process works on this run; waiting for it"))
         lock.acquire()
     try:
         yield
@@ -189,10 +190,25 @@ def _train(
         return failed_record(config, fingerprint, failure.error, message, 0.0)
     from mmcore.run import run
 
-    return run(config, workdir, on_event, prepared(), None if shared is None else shared.folder)
+    if shared is None:
+        return run(config, workdir, on_event, prepared())
+    folder, trained = shared.folder, shared.record.config
+    assert isinstance(trained, RunConfig)
+
+    def score() -> Record:
+        return run(config, workdir, on_event, prepared(), folder)
+
+    try:
+        return score()
+    except CheckpointError:
+        with alone(folder, on_event):
+            if not restored(trained, folder, prepared, on_event):
+                raise
+            tidy(folder, done=True)
+        return score()
 
 
-def _tidy(workdir: Path, done: bool) -> None:
+def tidy(workdir: Path, done: bool) -> None:
     """Delete the files of a run that no study needs; the caller holds its lock, and its record is written.
 
     Half-written files of killed processes are deleted. A finished training keeps its last checkpoint, since it may be

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _FLUSH_SECONDS = 2.0
 """Epochs of one run are logged together at most this often: a log costs 10–70 ms, an epoch may cost less."""
 
-PATIENCE = 3.0
-"""Seconds that an interrupted command waits for the tracking store."""
+PATIENCE = 1.5
+"""Seconds that an interrupted command waits for the tracking store: it has three to end, with its workers."""
 
 
 class Background(ABC):

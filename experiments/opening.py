@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from experiments.home import Home
 from experiments.planning.request import AnyRequest, Options, Request, read_request, trains_itself
 from mmcore.errors import StudyError
-from mmcore.events import OnEvent, ignore
+from mmcore.events import Event, OnEvent, ignore
+from mmcore.files import BrokenFile
 
 
 def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ignore) -> AnyRequest:
@@ -23,6 +26,32 @@ def open_request(name: str, home: Home, options: Options, on_event: OnEvent = ig
     from experiments.tuning.results import looked_up
 
     return looked_up(request, home)
+
+
+def open_or_mend(name: str, home: Home, options: Options, say: Callable[[str], None]) -> AnyRequest:
+    """As :func:`open_request`; a broken journal of its search is set aside first, and ``say`` is told.
+
+    Raises:
+        MMStudyError: as there.
+    """
+
+    def on_event(event: Event) -> None:
+        say(getattr(event, "text", ""))
+
+    try:
+        return open_request(name, home, options, on_event)
+    except BrokenFile as broken:
+        request = read_request(name, home, options, on_event)
+        if broken.path != home.journal(request.search_key):
+            raise
+    from experiments.tuning.mirror import supersede_trials
+    from experiments.tuning.storage import set_journal_aside
+
+    said = set_journal_aside(home, request.search_key)
+    if said is not None:
+        say(said)
+        supersede_trials(request, home, say)
+    return open_request(name, home, options, on_event)
 
 
 def with_own_models(request: AnyRequest, verb: str) -> Request:

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from experiments.home import Home
+from mmcore.atomic import write_atomically
 from mmcore.errors import StudyError
 from mmcore.frozen import without_defaults
 from studies.study import Study, read_study
@@ -52,10 +53,7 @@ def _written(study: Study, home: Home) -> Path:
     stem = re.sub(r"[^a-z0-9]+", "_", study.question.lower()).strip("_")[:LONGEST].strip("_") or "study"
     path = home.make().root / "studies" / f"{stem}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}.yaml"
     if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_atomically(path, lambda file: file.write(text.encode()))
     if read_study(path)[0] != study:
         path.unlink()
         raise StudyError(

@@ -94,6 +94,9 @@ def safe_output() -> Iterator[None]:
         yield
 
 
+INTERRUPTED = "interrupted; finished work is kept, and the same command resumes"
+
+
 def guarded(work: Callable[[], None]) -> None:
     """Do the work of a command with safe output; its errors become one line on standard error and exit code 2.
 
@@ -104,6 +107,10 @@ def guarded(work: Callable[[], None]) -> None:
     with safe_output():
         try:
             work()
+        except KeyboardInterrupt:
+            # Before or after the verb itself, which may have more to do.
+            print(INTERRUPTED, file=sys.stderr)
+            sys.exit(130)
         except MMStudyError as error:
             print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
             sys.exit(2)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -53,6 +54,15 @@ def remove_leftovers(folder: Path) -> None:
     for torn in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             torn.unlink()
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has so little room left that even words about it find none."""
+    return shutil.disk_usage(folder).free < _LEAST_ROOM
+
+
+_LEAST_ROOM = 64 * 1024
+"""Bytes."""
 
 
 @contextlib.contextmanager

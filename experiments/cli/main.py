@@ -47,7 +47,7 @@ from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
-from experiments.terminal import guarded
+from experiments.terminal import INTERRUPTED, guarded
 from experiments.upkeep.locks import at_work
 from reports.numbers import counted
 
@@ -326,7 +326,7 @@ def analyse(
 
 
 def _interrupted() -> NoReturn:
-    typer.echo("interrupted; finished work is kept, and the same command resumes", err=True)
+    typer.echo(INTERRUPTED, err=True)
     raise typer.Exit(130) from None
 
 

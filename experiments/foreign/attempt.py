@@ -15,6 +15,7 @@ from experiments.foreign import call
 from experiments.foreign.process import CODE, in_words, last_lines, run_process
 from experiments.foreign.scores import Epochs, Reported, read_scores
 from experiments.foreign.source import search_path
+from mmcore.atomic import remove_leftovers, write_atomically
 from mmcore.config import Plain
 from mmcore.errors import MMStudyError
 from mmcore.events import EpochDone, OnEvent
@@ -24,6 +25,7 @@ OUTPUT = "output.log"
 """What the training code printed, in a run's folder."""
 WORK = "work"
 """The folder that ``{workdir}`` stands for, in a run's folder."""
+_HISTORY = "history.json"
 _SCORES, _EPOCHS, _ERROR, _CALL = "scores.json", "epochs.jsonl", "error.json", "call.json"
 """Files of a function's call, in a run's folder: out of the way of its own files."""
 
@@ -84,8 +86,10 @@ def train(code: TrainingCode, settings: Plain, repeat: int, place: Path, on_even
         ScoresError: what it reported cannot be used.
     """
     runner, workdir = code.runner, place / WORK
+    _remove_leftovers(place)
     if not runner.resumes:
         _remove(workdir)
+        (place / _HISTORY).unlink(missing_ok=True)
     workdir.mkdir(parents=True, exist_ok=True)
     scores, reports = _files(runner, place)
     for file in (scores, reports, place / _ERROR, place / "error.txt"):
@@ -96,7 +100,7 @@ def train(code: TrainingCode, settings: Plain, repeat: int, place: Path, on_even
     def look(whole: bool = False) -> None:
         rows = epochs.new(whole)
         if rows:
-            _keep(place / "history.json", epochs.history)
+            _keep(place / _HISTORY, epochs.history)
         for row in rows:
             on_event(EpochDone(int(row["epoch"]), code.epochs, row))
 
@@ -120,10 +124,22 @@ def _remove(workdir: Path) -> None:
     """Move the folder away before its files are removed: a process of an earlier attempt may not quite be dead."""
     if not workdir.exists():
         return
-    away = workdir.with_name(f"{WORK}.{os.getpid()}.old")
+    away = workdir.with_name(f"{WORK}.{os.getpid()}{_AWAY}")
     shutil.rmtree(away, ignore_errors=True)
     workdir.rename(away)
     shutil.rmtree(away, ignore_errors=True)
+
+
+_AWAY = ".old"
+
+
+def _remove_leftovers(place: Path) -> None:
+    """Remove what killed attempts left half-written or half-removed; the caller holds the lock of the run."""
+    for folder in place.glob(f"{WORK}.*{_AWAY}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in place.glob(".*.json.*"):
+        file.unlink(missing_ok=True)
+    remove_leftovers(place)
 
 
 def _command(code: TrainingCode, settings: Plain, repeat: int, place: Path) -> list[str]:
@@ -170,6 +186,5 @@ def _failed(why: str, place: Path) -> TrainingFailed:
 
 def _keep(file: Path, history: tuple[dict[str, float], ...]) -> None:
     """The epochs so far, where a search that is interrupted finds them."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(history), encoding="utf-8")
-    os.replace(partial, file)
+    text = json.dumps(history).encode()
+    write_atomically(file, lambda target: target.write(text), flush=False)

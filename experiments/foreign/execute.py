@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +13,10 @@ from experiments.environment import environment, environment_of
 from experiments.execute import alone, failed_record, write_result
 from experiments.foreign.attempt import Trained, TrainingCode, TrainingFailed, train
 from experiments.foreign.scores import ScoresError
-from experiments.records import read_record
+from experiments.records import record_or_aside
+from mmcore.atomic import FULL, disk_full, is_full, remove_leftovers, room_in
 from mmcore.config import ForeignConfig
-from mmcore.events import OnEvent
+from mmcore.events import Note, OnEvent
 from mmcore.facts import CorpusFacts, Environment, SplitFacts
 from mmcore.fingerprint import NUMERICS
 from mmcore.record import Record
@@ -44,22 +47,41 @@ def foreign_trial(
 
     Returns:
         The record; status ``failed`` with the reason if the code failed, was killed, or left no usable scores.
+
+    Raises:
+        MMStudyError: the disk is full; nothing is recorded.
     """
     with alone(workdir, on_event):
-        record = read_record(workdir)
+        record = record_or_aside(workdir, lambda text: on_event(Note(text)))
         if record is not None and record.is_final:
             return record
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
             trained = train(code, config.settings, repeat, workdir, on_event)
         except (TrainingFailed, ScoresError, OSError) as error:
+            if _lacks_room(error, workdir):
+                # No fault of the run's: it is trained again once there is room.
+                raise disk_full(error if isinstance(error, OSError) else OSError(), workdir) from error
             kind = error.kind if isinstance(error, TrainingFailed) else type(error).__name__
             seconds = time.perf_counter() - clock
             result = failed_record(config, fingerprint, kind, str(error), seconds, repeat)
         else:
             result = _record(trained, config, repeat, fingerprint, time.perf_counter() - clock)
         about = replace(_environment(code), threads=threads)
-        return write_result(result, workdir, study, arm, started, about)
+        with room_in(workdir):
+            record = write_result(result, workdir, study, arm, started, about)
+        # The record is on the disk: whatever goes wrong now only leaves more.
+        with contextlib.suppress(OSError):
+            remove_leftovers(workdir)
+        return record
+
+
+def _lacks_room(error: Exception, workdir: Path) -> bool:
+    """Whether an attempt failed because a disk is full, its own or that of the training code."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    # What it said may have found no room either.
+    return any(os.strerror(number) in str(error) for number in FULL) or is_full(workdir)
 
 
 def _environment(code: TrainingCode) -> Environment:

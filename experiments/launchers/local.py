@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, Pool, tail
+
+PATIENCE = 1.0
+"""Seconds that workers have to end when they are asked to; then they are killed, and what they write is whole."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
@@ -95,9 +99,10 @@ class LocalPool(Pool[_Worker]):
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.terminate()
+        end = time.monotonic() + PATIENCE
         for worker in self._workers:
             try:
-                worker.process.wait(timeout=5)
+                worker.process.wait(timeout=max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from experiments.tracking.client import ArtifactRepository, MlflowClient, get_artifact_repository
 from mmcore.config import ForeignConfig
@@ -36,15 +38,19 @@ _RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "
 def log_run_files(client: MlflowClient, run: str, record: Record, numbers: Mapping[str, float], workdir: Path) -> None:
     """A finished run's files, once; those that changed since they were mirrored are mirrored again.
 
+    The caller holds the lock: what a killed upload left half-written is removed.
+
     Args:
         numbers: all of the run's, for ``metrics.json``; NaN and infinite ones become null.
     """
     files = [(workdir / name, "") for name in _RECORD] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
     files = [(path, folder) for path, folder in files if path.exists()]
     digest = _digest((path.name, path) for path, _ in files)
-    tags = client.get_run(run).data.tags
+    there = client.get_run(run)
+    tags = there.data.tags
     if tags.get(FILES) == digest:
         return
+    remove_leftovers(there.info.artifact_uri or "")
     for path, folder in files:
         client.log_artifact(run, str(path), folder or None)
     client.log_dict(run, asdict(record.environment), "environment.json")
@@ -89,6 +95,7 @@ def log_report(client: MlflowClient, run: str, folder: Path) -> bool:
     there = client.get_run(run)
     if there.data.tags.get(REPORT) == digest:
         return False
+    remove_leftovers(f"{there.info.artifact_uri or ''}/report")
     # The repository itself: the client would ask the store about the run again for every file.
     repository = get_artifact_repository(there.info.artifact_uri or "", tracking_uri=client.tracking_uri)
     for name, path in files.items():
@@ -100,6 +107,20 @@ def log_report(client: MlflowClient, run: str, folder: Path) -> bool:
         client.set_tag(run, LEFT_OUT, ", ".join(left)[:5000])
     client.set_tag(run, REPORT, digest)
     return True
+
+
+def remove_leftovers(uri: str) -> None:
+    """Remove what killed uploads left half-written, where artifacts are files of this machine.
+
+    MLflow writes each file beside its place first, under this name. The caller knows that nobody uploads there.
+
+    Args:
+        uri: of a run's artifacts.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        for torn in Path(url2pathname(parts.path)).rglob(".artifact.uploading.*"):
+            torn.unlink(missing_ok=True)
 
 
 def _listed(repository: ArtifactRepository, folder: str) -> Iterator[str]:

@@ -46,7 +46,8 @@ __all__ = [
     "tracking_uri",
 ]
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)
+# What goes wrong is raised as well: a log of it would stand on the terminal, with pages of traceback.
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 logging.getLogger("alembic").setLevel(logging.ERROR)
 
 

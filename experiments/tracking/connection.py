@@ -7,7 +7,7 @@ import getpass
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from filelock import FileLock
@@ -15,15 +15,15 @@ from filelock import FileLock
 from experiments.home import Home
 from experiments.relocation import follow
 from experiments.tracking import client as mlflow
-from experiments.tracking.client import Metric, MlflowClient, RunTag, ViewType, talking, tracking_uri
+from experiments.tracking.client import Metric, MlflowClient, Run, RunTag, ViewType, talking, tracking_uri
 from experiments.tracking.names import LARGEST_BATCH, LONGEST_TEXT, chunks, key_of, short
 
 ARM, REPEAT, FINGERPRINT, STUDY, COMMIT, VARIANT, KEY, TRIAL, KIND = (
     "mmstudy." + key for key in ("arm", "repeat", "fingerprint", "study", "commit", "variant", "key", "trial", "kind")
 )
 PARENT = "mlflow.parentRunId"
-REVISION = "mmstudy.revision"
-"""Tag of a run: how often numbers without steps of their own have changed."""
+SUPERSEDED = "mmstudy.superseded"
+"""Marks a run that another one took the place of: a failed one, or a trial whose storage was broken."""
 
 
 class Connection:
@@ -70,17 +70,34 @@ class Connection:
                 own = {name: value[:LONGEST_TEXT] for name, value in own.items()}
                 return self.client.create_run(experiment, run_name=short(name), tags=own).info.run_id
 
+    def all_runs(self, experiment: str, query: str) -> Iterator[Run]:
+        """Every run that a query finds, page by page."""
+        token = None
+        while True:
+            page = self.client.search_runs([experiment], query, max_results=1000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def supersede(self, run: str, status: str) -> None:
+        """Leave a run as it is, under a key that nobody looks for; another one takes its place."""
+        with self.talking("supersede a run"):
+            for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
+                self.client.set_tag(run, key, value)
+            self.client.set_terminated(run, status)
+
     def log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
-        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out."""
+        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out.
+
+        A number that has another value by now gets a step after all that its name has, its epochs included.
+        """
         known = self.client.get_run(run).data
         named = {key_of(name): float(value) for name, value in numbers.items() if math.isfinite(value)}
         changed = {key: value for key, value in named.items() if known.metrics.get(key) != value}
-        step = int(known.tags.get(REVISION, 0))
-        if not known.metrics.keys().isdisjoint(changed):
-            step += 1
-            # First, so that a command that is killed here leaves out a step and uses none twice.
-            self.client.set_tag(run, REVISION, str(step))
-        now = int(time.time() * 1000)
+        again = changed.keys() & known.metrics.keys()
+        there = [metric.step for key in again for metric in self.client.get_metric_history(run, key)]
+        now, step = int(time.time() * 1000), max(there, default=-1) + 1
         for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
             self.client.log_batch(run, metrics=chunk)
 

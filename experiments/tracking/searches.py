@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.tracking.client import Param
-from experiments.tracking.connection import ARM, KIND, PARENT, STUDY, TRIAL, VARIANT, Connection
+from experiments.tracking.connection import ARM, KIND, PARENT, STUDY, SUPERSEDED, TRIAL, VARIANT, Connection
 from experiments.tracking.names import key_of
 
 
@@ -47,13 +47,10 @@ class Searches(Connection):
 
     def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
         """Number to (run, status) of all trials of a search that the store has."""
+        query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
         with self.talking("list trials"):
-            found: dict[int, tuple[str, str]] = {}
-            token = None
-            query = f"tags.`mlflow.parentRunId` = '{parent}' and tags.`mmstudy.kind` = 'trial'"
-            while True:
-                page = self.client.search_runs([experiment], query, max_results=1000, page_token=token)
-                found |= {int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status) for run in page}
-                token = page.token
-                if not token:
-                    return found
+            return {
+                int(run.data.tags[TRIAL]): (run.info.run_id, run.info.status)
+                for run in self.all_runs(experiment, query)
+                if SUPERSEDED not in run.data.tags
+            }

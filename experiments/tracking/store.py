@@ -19,11 +19,11 @@ from experiments.tracking.connection import (
     ARM,
     COMMIT,
     FINGERPRINT,
-    KEY,
     KIND,
     PARENT,
     REPEAT,
     STUDY,
+    SUPERSEDED,
     VARIANT,
     origin_tags,
 )  # fmt: skip
@@ -34,9 +34,6 @@ from mmcore.errors import StoreError
 from mmcore.record import Record
 
 __all__ = ["ARM", "FINGERPRINT", "REPEAT", "SUPERSEDED", "Store", "tracking_uri"]
-
-SUPERSEDED = "mmstudy.superseded"
-"""Marks a failed run that was trained again under a run of its own."""
 
 STATUS, FAILURE, DETAIL = ("mmstudy." + key for key in ("status", "failure", "metrics"))
 """Tags: of a run's record, its status and why it failed; and whether the main numbers or all became metrics."""
@@ -56,7 +53,8 @@ class Store(Searches):
 
     def experiment(self, study: str, question: str) -> str:
         """The id of a study's experiment; created, or restored if a user deleted it."""
-        with self.talking("open the experiment"):
+        # Another process of this home may be about to create it, too.
+        with self.talking("open the experiment"), self.lock:
             found = self.client.get_experiment_by_name(short(study))
             if found is None:
                 place = None if self.artifacts is None else (self.artifacts / study).resolve().as_uri()
@@ -125,9 +123,7 @@ class Store(Searches):
             there = self.client.get_run(run)
             if there.info.status == "FAILED" or there.data.tags.get(STATUS) == "failed":
                 # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
-                for key, value in {KEY: f"superseded {run}", SUPERSEDED: "true"}.items():
-                    self.client.set_tag(run, key, value)
-                self.client.set_terminated(run, "FAILED")
+                self.supersede(run, "FAILED")
                 run = self.find_or_create(experiment, name, tags, by)
                 there = self.client.get_run(run)
             named = {key_of(key): value for key, value in params.items()}
@@ -170,23 +166,15 @@ class Store(Searches):
         """
         wanted = set(parents)
         with self.talking("list runs"):
-            found = set()
-            query = "tags.`mmstudy.kind` = 'repeat'"
-            token = None
-            while True:
-                page = self.client.search_runs([experiment], query, max_results=1000, page_token=token)
-                found |= {
-                    run.data.tags[FINGERPRINT]
-                    for run in page
-                    if run.data.tags.get(PARENT) in wanted
-                    and "mmstudy.status" in run.data.tags
-                    and SUPERSEDED not in run.data.tags
-                    and not (everything and run.data.tags.get(DETAIL) == "main")
-                    and run.info.status in ("FINISHED", "FAILED")
-                }
-                token = page.token
-                if not token:
-                    return found
+            return {
+                run.data.tags[FINGERPRINT]
+                for run in self.all_runs(experiment, "tags.`mmstudy.kind` = 'repeat'")
+                if run.data.tags.get(PARENT) in wanted
+                and "mmstudy.status" in run.data.tags
+                and SUPERSEDED not in run.data.tags
+                and not (everything and run.data.tags.get(DETAIL) == "main")
+                and run.info.status in ("FINISHED", "FAILED")
+            }
 
     def finish(
         self,
@@ -215,7 +203,8 @@ class Store(Searches):
                 tags[FAILURE] = record.failure.message
             self.log_tags(run, tags)
             if reused_from is None:
-                log_run_files(self.client, run, record, numbers, workdir)
+                with self.lock:
+                    log_run_files(self.client, run, record, numbers, workdir)
             self.client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
     def log_numbers_of_arm(self, parent: str, numbers: Mapping[str, float]) -> None:

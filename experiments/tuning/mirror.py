@@ -32,6 +32,16 @@ _STATUS = {
 """A trial's state as MLflow's; a pruned one did what it should, and is told apart by its tag."""
 
 
+def supersede_trials(request: AnyRequest, home: Home, say: Callable[[str], None]) -> None:
+    """Mark the trials of a study's searches as superseded: their storage is gone, and others get their numbers."""
+    search = request.study.search
+    assert search is not None
+    mirror = SearchMirror(home, request, lambda text: say(f"warning: {text}"))
+    for arm in search.searches:
+        mirror.supersede(arm.arm, search)
+    mirror.close()
+
+
 class SearchMirror(Background):
     """The mirror of a study's searches.
 
@@ -59,17 +69,15 @@ class SearchMirror(Background):
         Args:
             study: the search in its storage, which gets links to the runs in MLflow; None: no links.
         """
-        tags = {
-            "mmstudy.sampler": search.sampler,
-            "mmstudy.pruner": search.pruner,
-            "mmstudy.objective": ", ".join(one.name for one in search.objective),
-            "mmstudy.budget": json.dumps(search.budget.model_dump()),
-            **self._origin(),
-        }
+        tags = _tags(search) | self._origin()
         if study is not None:
             self._studies[arm] = study
             tags["optuna.study"] = study.study_name
         self._tasks.put(lambda: self._begin(arm, tags, trials))
+
+    def supersede(self, arm: str, search: ResolvedSearch) -> None:
+        """The storage of a search is gone: its trials here are none of the next one's."""
+        self._tasks.put(lambda: self._supersede(arm, _tags(search) | self._origin()))
 
     def _origin(self) -> dict[str, str]:
         from experiments.tracking.connection import origin_tags
@@ -108,6 +116,11 @@ class SearchMirror(Background):
         self._close("KILLED")
 
     # In the thread ---------------------------------------------------------------------------------------------
+    def _supersede(self, arm: str, tags: Mapping[str, str]) -> None:
+        self._begin(arm, tags, ())
+        for run, _ in self._ready().trials(self._experiment, self._parents[arm]).values():
+            self._ready().supersede(run, "KILLED")
+
     def _begin(self, arm: str, tags: Mapping[str, str], trials: Sequence[FrozenTrial]) -> None:
         store, study = self._ready(), self._asked.study
         self._experiment = store.experiment(study.name, study.question)
@@ -161,9 +174,9 @@ class SearchMirror(Background):
                 continue
             if run is None:
                 self._start(arm, trial.number, notes)
-                self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             else:
                 self._runs[arm, trial.number] = run
+            self._steps[arm, trial.number] = sorted(trial.intermediate_values.items())
             values = list(trial.values) if state == "complete" and trial.values else []
             self._end(arm, trial.number, state, values, notes.closed)
 
@@ -171,3 +184,13 @@ class SearchMirror(Background):
         self._flush()
         for parent in self._parents.values():
             self._ready().end_trial(parent, {}, {}, status)
+
+
+def _tags(search: ResolvedSearch) -> dict[str, str]:
+    """Of the parent run of a search."""
+    return {
+        "mmstudy.sampler": search.sampler,
+        "mmstudy.pruner": search.pruner,
+        "mmstudy.objective": ", ".join(one.name for one in search.objective),
+        "mmstudy.budget": json.dumps(search.budget.model_dump()),
+    }

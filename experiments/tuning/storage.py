@@ -21,8 +21,9 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from experiments.home import Home
 from experiments.tuning.notes import StoredStudy
+from mmcore.atomic import room_in
 from mmcore.errors import StoreError, StudyError
-from mmcore.files import found_by_system, next_step_of
+from mmcore.files import BrokenFile, found_by_system, next_step_of, set_aside
 from studies.search.resolved import Identity, digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -122,13 +123,13 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
     """The storage of a study's searches, created if missing; connections to a database are closed at the end.
 
     Raises:
-        StoreError: it does not answer, now or as long as it is open, is unreadable, or needs a package that is not
-            installed.
+        StoreError: it does not answer, now or as long as it is open, or needs a package that is not installed.
+        BrokenFile: it is a journal that is not whole.
     """
     place = place_of(home, key, url)
     with _talking("be opened", place):
-        storage = _journal(home, key) if url is None else _database(home, url)
-    with contextlib.nullcontext() if url is None else _answering(place):
+        storage = _whole_journal(home.journal(key)) if url is None else _database(home, url)
+    with room_in(home.journal(key)) if url is None else _answering(place):
         try:
             yield storage
         finally:
@@ -137,8 +138,39 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
                 storage.engine.dispose()
 
 
-def _journal(home: Home, key: str) -> JournalStorage:
+def _whole_journal(path: Path) -> JournalStorage:
+    try:
+        return _journal(path)
+    except OSError:
+        raise
+    except Exception as problem:
+        # Whatever Optuna makes of lines that it did not write.
+        raise BrokenFile(
+            "the journal of a search must be whole",
+            path,
+            expected=None,
+            found=_first_line(problem),
+            next_step="mmstudy run STUDY sets this file aside and goes through the search again; its runs are reused",
+        ) from None
+
+
+def set_journal_aside(home: Home, key: str) -> str | None:
+    """Rename a broken journal, and say so in one line; None where it is whole, or whole by now.
+
+    The search then begins again: it proposes the same settings, whose finished runs are reused.
+    """
     path = home.journal(key)
+    # Not the journal's own lock: that one is taken to read it.
+    with FileLock(path.with_suffix(".aside.lock")):
+        try:
+            _whole_journal(path)
+        except BrokenFile as broken:
+            kept = set_aside(path)
+            return f"{broken.rule} (found {broken.found}); it is kept as {kept}, and the search is gone through again"
+    return None
+
+
+def _journal(path: Path) -> JournalStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _Lock(path)
     lock.acquire()
@@ -165,7 +197,7 @@ def with_driver(url: str) -> str:
 def _talking(what: str, place: str) -> Iterator[None]:
     try:
         yield
-    except (StudyError, StoreError):
+    except (StudyError, StoreError, BrokenFile):
         raise
     except ImportError as problem:
         raise StoreError(

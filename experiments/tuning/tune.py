@@ -47,17 +47,27 @@ def tune(request: AnyRequest, home: Home, display: Display, prepare: Callable[[]
     assert search is not None
     with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         studies = [_begin(storage, request, search, arm) for arm in search.searches]
-        open_ones = [
-            (arm, study)
-            for arm, study in zip(search.searches, studies, strict=True)
-            if not is_complete(search, arm, trials_of(study))
-        ]
-        if open_ones:
-            _tune(request, home, search, open_ones, display, prepare)
+        pairs = list(zip(search.searches, studies, strict=True))
+        if not all(is_complete(search, arm, trials_of(study)) for arm, study in pairs):
+            _tune(request, home, search, pairs, display, prepare)
         return [
             search_result(study, search, arm, schema_of(request))
             for arm, study in zip(search.searches, studies, strict=True)
         ]
+
+
+def settle_searches(request: AnyRequest, home: Home, display: Display) -> SearchMirror:
+    """Begin to bring the tracking store up to date with searches that are complete; the caller closes the mirror."""
+    search = request.study.search
+    assert search is not None
+    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
+        for arm in search.searches:
+            study = find_study(storage, study_name(request.search_key, arm.arm))
+            if study is not None:
+                mirror.begin(arm.arm, search, trials_of(study))
+    mirror.concluded()
+    return mirror
 
 
 def sync_searches(request: AnyRequest, home: Home, display: Display) -> str | None:
@@ -122,6 +132,10 @@ def _tune(
             pool.say = display.say
             prepared = prepare()
             for arm, study in todo:
+                trials = trials_of(study)
+                if is_complete(search, arm, trials):
+                    mirror.begin(arm.arm, search, trials)
+                    continue
                 shared = (pool, prepared, threads, workers, display, mirror, timing)
                 Tuner(request, home, search, arm, study, *shared).work()
     except BaseException:

@@ -92,6 +92,9 @@ def start_or_resume(
     try:
         parts = ("model", "optimiser", "weighting", "seconds", *_SAVED)
         saved = load_checkpoint(path, fingerprint, next(model.parameters()).device, parts)
+        if saved["best_epoch"]:
+            # It will be scored in the end, and what it holds cannot be trained from here.
+            load_checkpoint(path.with_name("best.pt"), fingerprint, torch.device("cpu"))
     except UnreadableCheckpoint as error:
         on_event(Note(f"{error.message}. Training starts again from epoch 0"))
         return state

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import torch
 
 from experiments.analyses import belonging, chosen, questions, remember, still_open
 from experiments.driver import analyse_study, report_study, run_study
@@ -20,10 +23,10 @@ from experiments.records import answer_path
 from mmcore.analyses import KINDS, CoalitionsAnalysis, ErrorsAnalysis, GatesAnalysis, applies, build_analysis, key
 from mmcore.answers.answer import Failure
 from mmcore.answers.error_analysis import ErrorsResult
-from mmcore.config import build_config
-from mmcore.data.prepared import open_prepared, store_path
-from mmcore.errors import CheckpointError, RecordError, StudyError
-from mmcore.events import ignore
+from mmcore.config import RunConfig, build_config
+from mmcore.data.prepared import Prepared, open_prepared, store_path
+from mmcore.errors import CheckpointError, MMStudyError, RecordError, StudyError
+from mmcore.events import Event, Note, ignore
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,7 @@ def test_one_that_fails_is_told_and_tried_again(
     monkeypatch.setattr("mmcore.analyse._probe", broken)
     attention = build_analysis({"kind": "attention"})
     remember(opened, home, [attention])
+    answer_path(folder, attention).unlink(missing_ok=True)
     assert examine(config, [attention], folder, lambda: prepared, ignore) == ["attention"]
     told = read_answer(folder, attention)
     assert told is not None
@@ -159,7 +163,7 @@ def test_a_run_without_its_checkpoint_is_refused(trained: tuple[Home, Path, Opti
     best.unlink()
     try:
         with pytest.raises(CheckpointError):
-            examine(run.config, [ErrorsAnalysis()], best.parent.parent, lambda: prepared, ignore)
+            examine(run.config, [ErrorsAnalysis(cases=9)], best.parent.parent, lambda: prepared, ignore)
     finally:
         best.write_bytes(kept)
 
@@ -245,3 +249,74 @@ def test_what_the_home_remembers_must_be_readable(trained: tuple[Home, Path, Opt
         assert "Remove" not in str(caught.value)
     finally:
         path.rmdir()
+
+
+def folder_and_store(trained: tuple[Home, Path, Options], opened: Request) -> tuple[RunConfig, Path, Prepared]:
+    home = trained[0]
+    run = plan(opened, home).runs[0]
+    prepared = open_prepared(store_path(opened.content or "", run.config.data, home.prepared))
+    return run.config.model_copy(update={"threads": 1}), home.run(run.fingerprint or ""), prepared
+
+
+def test_a_run_whose_checkpoint_is_torn_is_trained_again_for_its_analyses(
+    trained: tuple[Home, Path, Options], opened: Request
+) -> None:
+    config, folder, prepared = folder_and_store(trained, opened)
+    record, best = (folder / "record.json").read_bytes(), folder / "checkpoints" / "best.pt"
+    whole = {file.name: file.read_bytes() for file in best.parent.glob("*.pt")}
+    best.write_bytes(whole["best.pt"][:500])
+    told: list[Event] = []
+    assert examine(config, [ErrorsAnalysis(cases=7)], folder, lambda: prepared, told.append) == []
+    (kept,) = best.parent.glob("best.pt.broken-*")
+    assert any(str(kept) in event.text for event in told if isinstance(event, Note))
+    kept.unlink()
+    assert (folder / "record.json").read_bytes() == record
+    assert best.read_bytes() == whole["best.pt"]
+    last = torch.load(best.with_name("last.pt"), weights_only=True)
+    assert last["optimiser"]["state"] == {}
+
+
+def test_an_answer_that_another_command_made_meanwhile_is_used(
+    trained: tuple[Home, Path, Options], opened: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder, prepared = folder_and_store(trained, opened)
+    asked = ErrorsAnalysis(cases=5)
+    assert examine(config, [asked], folder, lambda: prepared, ignore) == []
+    monkeypatch.setattr("mmcore.analyse.analyse", lambda *_: pytest.fail("it is there already"))
+    assert examine(config, [asked], folder, lambda: prepared, ignore) == []
+
+
+def test_a_full_disk_is_no_answer_and_what_a_failed_attempt_left_goes_with_the_next(
+    trained: tuple[Home, Path, Options], opened: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder, prepared = folder_and_store(trained, opened)
+    asked = ErrorsAnalysis(cases=6)
+    path = answer_path(folder, asked)
+
+    def full(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmcore.analyse._probe", full)
+        with pytest.raises(MMStudyError, match="no space left on the disk"):
+            examine(config, [asked], folder, lambda: prepared, ignore)
+    assert not path.exists()
+    left = [path.with_suffix(".txt"), path.with_name(f".{path.name}.4711-0.tmp")]
+    for file in left:
+        file.write_text("of an attempt that failed", encoding="utf-8")
+    assert examine(config, [asked], folder, lambda: prepared, ignore) == []
+    assert path.exists()
+    assert not any(file.exists() for file in left)
+
+
+def test_a_report_removes_what_a_killed_command_left_half_written(
+    trained: tuple[Home, Path, Options], opened: Request
+) -> None:
+    folder = trained[0].report(opened.key)
+    left = [folder / ".report.html.4711-0.tmp", folder / "tables" / ".arms.csv.4711-1.tmp"]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("half", encoding="utf-8")
+    report_study(opened, trained[0])
+    assert not any(file.exists() for file in left)
+    assert [file for file in folder.rglob("*") if file.name.endswith((".tmp", ".lock"))] == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from factories.training_code import FUNCTION, FUNCTION_STUDY, project
+from mlflow.tracking import MlflowClient
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -69,6 +71,23 @@ def test_what_is_found_of_a_scientific_setting_is_an_arm(home: Home, tmp_path: P
     assert request.study.to_be_found == ("tuned",)
     assert request.study.search is not None
     assert [one.arm for one in request.study.search.searches] == ["tuned"]
+
+
+def test_the_same_command_brings_a_search_to_a_tracking_store_that_was_away(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = STUDY.replace("halving", "none").replace("trials: 8", "trials: 2").replace("repeats: 6", "repeats: 1")
+    path = project(tmp_path / "project", text)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        assert run_study(str(path), home.root).mirrored is not None
+    assert run_study(str(path), home.root).mirrored is None
+    client = MlflowClient(home.mlflow_uri)
+    (experiment,) = (e for e in client.search_experiments() if e.name == "gate")
+    runs = client.search_runs([experiment.experiment_id])
+    kinds = Counter(run.data.tags["mmstudy.kind"] for run in runs if run.info.status == "FINISHED")
+    assert kinds == {"search": 2, "trial": 4, "arm": 2, "repeat": 2}
 
 
 REFUSED = {

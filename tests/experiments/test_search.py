@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from experiments.cli.main import app
 from experiments.execute import trial as train
 from experiments.home import Home
 from experiments.launchers import choose
-from experiments.opening import open_request
+from experiments.opening import open_or_mend, open_request
 from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from experiments.tuning import tune as engine
@@ -30,7 +31,8 @@ from experiments.tuning.ownership import SILENT_SECONDS, Watch, trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
-from mmcore.errors import StudyError
+from mmcore.errors import MMStudyError, StudyError
+from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint
 from studies.search.results import SearchResult
 
@@ -301,6 +303,31 @@ def test_a_torn_line_at_the_end_of_a_journal_is_cut_off(asking: Callable[..., Re
     assert states(grown) == ["complete"] * 4
 
 
+@pytest.mark.parametrize("noise", [b"\x8f\xff", b"\0", b"{}", b'{"op_code": 4, "worker_id": "x"}', b"[]"])
+def test_a_broken_journal_is_set_aside_and_the_search_gone_through_again(
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], noise: bytes
+) -> None:
+    text = block(RATE, budget="{trials: 4}", repeats="1")
+    request = asking(text)
+    (found,) = done(request, home)
+    trained, path = len(pretend.trained), home.journal(request.search_key)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[5] = noise + b"\n"
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(BrokenFile, match="mmstudy run"):
+        asking(text)
+    assert path.read_bytes() == b"".join(lines), "a command that only reads changes nothing"
+    told: list[str] = []
+    request = open_or_mend(str(request.file), home, request.options, told.append)
+    (kept,) = path.parent.glob("*.broken-*")
+    (said,) = told
+    assert str(kept) in said
+    (again,) = done(request, home)
+    first, second = ([replace(trial, seconds=0.0) for trial in one.trials] for one in (found, again))
+    assert first == second
+    assert len(pretend.trained) == trained, "finished runs are reused"
+
+
 def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     def trial(beat: int, host: str = "elsewhere") -> Any:
         told = {"process": {"host": host, "pid": 1, "created": 0.0}, "beat": beat}
@@ -362,3 +389,10 @@ def test_a_budget_of_epochs_is_never_exceeded_where_epochs_are_searched(
     (found,) = done(request, home)
     assert found.complete
     assert 95 - 40 < found.epochs == len(pretend.trained) <= 95
+
+
+def test_a_full_disk_names_the_journal_that_found_no_room(home: Home) -> None:
+    path = home.make().journal("level")
+    with pytest.raises(MMStudyError, match="no space left") as problem, open_storage(home, "level", None):
+        raise OSError(errno.ENOSPC, "as of a write, which knows no name")
+    assert problem.value.where == str(path)

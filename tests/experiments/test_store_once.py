@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
@@ -19,6 +24,7 @@ from experiments.home import Home
 from experiments.mirror import Background, Mirror
 from experiments.tracking.store import SUPERSEDED, Store
 from mmcore.facts import Failure
+from mmcore.scores import Score
 
 
 @pytest.fixture
@@ -202,3 +208,71 @@ def test_a_store_that_was_never_opened_is_not_opened_to_say_goodbye(tmp_path: Pa
     mirror.abandon()
     assert mirror.error is None
     assert not home.root.exists()
+
+
+@pytest.mark.parametrize("last", [0.25, 0.125])
+def test_a_score_with_the_name_of_a_column_of_the_history_comes_after_its_epochs(
+    home: Home, client: MlflowClient, tmp_path: Path, last: float
+) -> None:
+    rows = tuple({"epoch": float(n), "validation/skill": value} for n, value in ((1, 0.5), (2, last)))
+    record = replace(a_record(), history=rows, scores=(Score("validation", "all", "skill", None, 0.5),))
+    for _ in range(2):
+        mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+        mirror.started(begun_of())
+        mirror.finished(begun_of(), record, workdir_of(tmp_path), None)
+        told(mirror)
+        shutil.rmtree(tmp_path / "run")
+    (run,) = repeats_of(client)
+    assert doubled(client, run) == []
+    history = client.get_metric_history(run.info.run_id, "validation/skill")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.5), (2, last), (3, 0.5)]
+    assert run.data.metrics["validation/skill"] == 0.5
+
+
+def test_an_error_of_the_database_is_one_warning_and_no_traceback(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    warnings: list[str] = []
+    mirror = heard(Mirror(home, study_of("both"), "v", warnings.append))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("sqlalchemy.engine.default.DefaultDialect.do_execute", full)
+    mirror.started(begun_of())
+    mirror.close(timeout=60)
+    monkeypatch.undo()
+    (warning,) = warnings
+    assert "database or disk is full" in warning
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_what_a_killed_upload_left_goes_with_the_next(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    mirror = heard(Mirror(home, study_of("both"), "v", pytest.fail))
+    mirror.started(begun_of())
+    heard(mirror)
+    (run,) = repeats_of(client)
+    left = Path(unquote(urlsplit(run.info.artifact_uri).path)) / "checkpoints" / ".artifact.uploading.x1y2z3"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
+    told(mirror)
+    assert [path.name for path in left.parent.iterdir()] == ["best.pt"]
+
+
+def test_two_drivers_that_begin_one_study_at_the_same_moment_make_its_experiment_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [Store(home) for _ in range(2)]
+    together, asked = threading.Barrier(2, timeout=1), MlflowClient.get_experiment_by_name
+
+    def get(self: MlflowClient, name: str) -> Any:
+        found = asked(self, name)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        return found
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", get)
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(lambda store: store.experiment("level", "Does it help?"), stores)
+    assert first == second

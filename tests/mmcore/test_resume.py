@@ -145,18 +145,19 @@ def test_killed_and_resumed_equals_undisturbed(config, without_time, same_weight
     assert same_weights(tmp_path / "run", tmp_path / "other")
 
 
+@pytest.mark.parametrize("name", ["last.pt", "best.pt"])
 def test_a_torn_checkpoint_is_told_and_training_starts_anew(
-    config, without_time, finished, editing_corpus, prepared, tmp_path
+    config, without_time, finished, editing_corpus, prepared, tmp_path, name
 ):
     with pytest.raises(Stop):
         run(config(editing_corpus), tmp_path, StopAt(lambda e: isinstance(e, EpochDone) and e.epoch == 2), prepared)
-    last = tmp_path / "checkpoints" / "last.pt"
-    last.write_bytes(last.read_bytes()[:1000])
+    torn = tmp_path / "checkpoints" / name
+    torn.write_bytes(torn.read_bytes()[:1000])
     events = []
     result = run(config(editing_corpus), tmp_path, events.append, prepared)
     notes = [e.text for e in events if isinstance(e, Note)]
     assert len(notes) == 1
-    assert "last.pt" in notes[0]
+    assert name in notes[0]
     assert notes[0].endswith("Training starts again from epoch 0")
     assert [e.epoch for e in events if isinstance(e, EpochDone)] == [1, 2, 3, 4]
     assert without_time(result) == without_time(finished[0])

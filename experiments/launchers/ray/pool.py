@@ -171,13 +171,8 @@ class RayPool(Pool[_Worker]):
             case Dead(name) as dead:
                 worker = self._by_name.pop(name)
                 worker.ready = False
-                worker.how = Death(
-                    dead.exit_code,
-                    dead.log,
-                    dead.last_lines,
-                    dead.blames_job,
-                    f"its worker ended: {dead.why}" if dead.why else "",
-                )
+                why = f"its worker ended: {dead.why}" if dead.why else ""
+                worker.how = Death(dead.exit_code, dead.log, dead.last_lines, dead.blames_job, why)
                 self._inbox.put((worker, None))
             case Problem(error):
                 self._problem = LaunchError(error["rule"] or "", **{k: v for k, v in error.items() if k != "rule"})

@@ -1,0 +1,203 @@
+"""A process that has imported everything and forks drivers, workers and tracking servers: a start costs no imports.
+
+What is forked has a session, pipes and signal handlers of its own, as a process that was started in the usual way. Each
+is asked for over a socket, together with its standard input, output and error; the socket later tells its exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import io
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from benchmarks.faults import moments
+
+_SET_CHILD_SUBREAPER = 36
+
+
+def serve(address: str, heavy: bool) -> Callable[[], None]:
+    """Fork until the standard input ends; returns in the children alone, with what they are to do.
+
+    Args:
+        heavy: import torch as well, for studies of our own models.
+    """
+    _import_everything(heavy)
+    gc.collect()
+    gc.freeze()
+    # Processes that lose their parent become this one's children, so that orphans are found.
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.bind(address)
+    listening.listen(16)
+    woken, wake = socket.socketpair()
+    for end in (woken, wake):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    for source in (listening, woken, 0):
+        selector.register(source, selectors.EVENT_READ)
+    asking: dict[int, socket.socket] = {}
+    print("ready", flush=True)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listening:
+                connection = listening.accept()[0]
+                child = _fork(connection)
+                if child is None:
+                    connection.close()
+                elif isinstance(child, int):
+                    asking[child] = connection
+                else:
+                    for mine in (selector, listening, woken, wake, *asking.values()):
+                        mine.close()
+                    return child
+            elif key.fileobj is woken:
+                with contextlib.suppress(BlockingIOError):
+                    woken.recv(4096)
+                _reap(asking)
+            elif not os.read(0, 1):
+                os._exit(0)
+
+
+def _import_everything(heavy: bool) -> None:
+    import mlflow.server  # noqa: F401
+
+    import experiments.cli.main
+    import experiments.driver
+    import experiments.foreign.execute
+    import experiments.launchers.worker
+    import experiments.tracking.store
+    import experiments.tuning.tune
+    from experiments.environment import environment
+    from reports.figures import base, svg
+    from reports.output import drawable, render  # noqa: F401
+
+    # Figures are not drawn: that takes most of a small report's time, and a file of other bytes is written just so.
+    box = 'width="9pt" height="9pt" viewBox="0 0 9 9"'
+    blank = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="M0 0h9"/></svg>'
+    svg.to_svg = lambda drawing: blank
+    base.FigureBase.draw = lambda self: None  # pyright: ignore[reportAttributeAccessIssue]
+    for escape, name in ((True, "report.html"), (False, "report.md")):
+        render._environment(autoescape=escape).get_template(name)
+    environment()
+    if heavy:
+        import experiments.examine
+        import experiments.execute  # noqa: F401
+        import mmcore.run  # noqa: F401
+
+
+def _reap(asking: dict[int, socket.socket]) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            connection = asking.pop(ended[0], None)
+            if connection is not None:
+                with contextlib.suppress(OSError), connection:
+                    connection.send(json.dumps({"code": os.waitstatus_to_exitcode(ended[1])}).encode())
+
+
+def _fork(connection: socket.socket) -> int | Callable[[], None] | None:
+    """In the parent the child's id; in the child what it is to do; None where nobody asks any more."""
+    text, files, *_ = socket.recv_fds(connection, 1 << 20, 3)
+    if not text:
+        return None
+    asked: dict[str, Any] = json.loads(text)
+    child = os.fork()
+    if child:
+        for file in files:
+            os.close(file)
+        with contextlib.suppress(OSError):
+            connection.send(json.dumps({"pid": child}).encode())
+        return child
+    connection.close()
+    _become(asked, files)
+    return lambda: _do(asked["role"])
+
+
+def _become(asked: dict[str, Any], files: list[int]) -> None:
+    """Take the place of a fresh process."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    unbuffered = "PYTHONUNBUFFERED" in asked["env"]
+    sys.stdout, sys.stderr = _writer(1, unbuffered), _writer(2, True)
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    os.chdir(asked["folder"])
+    sys.argv = list(asked["words"])
+    random.seed()
+
+
+def _writer(number: int, unbuffered: bool) -> TextIO:
+    raw = open(number, "wb", closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(raw, encoding="utf-8", line_buffering=unbuffered)
+
+
+def _do(role: str) -> None:
+    moments.watch(role)
+    match role:
+        case "driver":
+            from benchmarks.faults import started
+            from experiments.cli.main import main
+            from experiments.launchers import local
+
+            local.subprocess = started.Subprocess
+            main()
+        case "worker":
+            from experiments.launchers.worker import main
+
+            main()
+        case "server":
+            from benchmarks.faults.tracking import main
+
+            main()
+        case _:
+            raise AssertionError(role)
+
+
+def _end(code: object) -> None:
+    """As the interpreter ends, without the seconds that it takes to clear away all modules."""
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def main() -> None:
+    """Serve at the address of the first argument; with ``heavy`` as the second, for our own models too."""
+    work = serve(sys.argv[1], "heavy" in sys.argv[2:])
+    try:
+        work()
+    except SystemExit as end:
+        _end(end.code)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        _end(1)
+    _end(None)
+
+
+if __name__ == "__main__":
+    main()

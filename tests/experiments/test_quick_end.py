@@ -1,0 +1,98 @@
+"""A command ends within three seconds of Ctrl-C, whatever its workers and its tracking store are doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from factories.command import mmstudy
+from factories.mirrors import study_of
+from factories.training_code import FUNCTION_STUDY, project
+
+import mmstudy_start
+from experiments import mirror
+from experiments.driver import run_study
+from experiments.home import Home
+from experiments.launchers import local
+from experiments.launchers.local import LocalPool
+from experiments.mirror import Mirror
+from mmcore.errors import MMStudyError
+
+TOGETHER = 3.0
+"""Seconds."""
+
+
+def test_both_waits_together_are_shorter_than_that() -> None:
+    assert local.PATIENCE + mirror.PATIENCE <= TOGETHER - 0.5, "the rest is for the interpreter's end"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
+def test_workers_that_do_not_hear_are_killed_all_at_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "PATIENCE", 1.5)
+    pool = LocalPool(3, 1, tmp_path, foreign=True)
+    processes = [worker.process for worker in pool._workers]
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    pool.close()
+    spent = time.monotonic() - began
+    assert all(process.poll() is not None for process in processes)
+    assert 1.5 <= spent < 4.0, "not one after the other"
+
+
+def test_a_store_that_hangs_is_not_waited_for(
+    tmp_path: Path, with_database: Callable[[Home], Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PATIENCE", 0.1)
+    stuck, over = threading.Event(), threading.Event()
+    talks = Mirror(with_database(Home(tmp_path / "home")), study_of("both"), "v", pytest.fail)
+    talks._tasks.put(lambda: (stuck.set(), over.wait(60)))
+    assert stuck.wait(60)
+    began = time.monotonic()
+    talks.abandon()
+    assert time.monotonic() - began < 2.0
+    over.set()
+    talks.close(60)
+
+
+def interrupted(*_: object, **__: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_one_line_while_a_command_reads_its_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.cli.main.app", interrupted)
+    told = mmstudy(home, "plan", "fusion")
+    assert (told.returncode, told.stdout) == (130, "")
+    assert told.stderr.strip() == "interrupted; finished work is kept, and the same command resumes"
+
+
+def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mmstudy_start, "take_own_packages", interrupted)
+    with pytest.raises(SystemExit) as end:
+        mmstudy_start.main()
+    assert end.value.code == 130
+
+
+def test_a_report_that_cannot_be_written_ends_the_mirror_before_the_error_is_said(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning of the tracking store, whose disk is as full, must not stand after the last line."""
+    ended: list[Mirror] = []
+    monkeypatch.setattr(Mirror, "abandon", lambda self: ended.append(self))
+
+    def full(*_: object, **__: object) -> NoReturn:
+        raise MMStudyError("there is no space left on the disk")
+
+    monkeypatch.setattr("experiments.driver.report_study", full)
+    text = FUNCTION_STUDY.replace("repeats: 8", "repeats: 1")
+    with pytest.raises(MMStudyError, match="no space left"):
+        run_study(str(project(tmp_path / "project", text)), home.root)
+    (mirror,) = ended
+    mirror.close(60)
