@@ -26,7 +26,8 @@ _OWN = ("artifacts", "logs", "mlflow.db", "search", "timings.jsonl")
 """Parts of a home that depend on how a study came about: looked at otherwise, or of no weight."""
 _OF_TIMES = ("figures/cost.svg", "tables/figure_cost.csv")
 """What a report shows only where runs took long enough."""
-_SECONDS = "seconds"
+_OF_MOMENTS = ("seconds", "epoch_seconds", "system/")
+"""Beginnings of metrics that no two runs share: times, and the load of the machine."""
 _GRACE = 3.0
 """Seconds that processes have to end after the command."""
 
@@ -185,7 +186,7 @@ def _traces(run: _Run, name: str) -> Iterator[str]:
 
 def _metrics(run: _Run, expected: _Run) -> Iterator[str]:
     def values(one: _Run) -> dict[tuple[str, int], tuple[float, int]]:
-        kept = (metric for metric in one.metrics if not metric[0].startswith(_SECONDS))
+        kept = (metric for metric in one.metrics if not metric[0].startswith(_OF_MOMENTS))
         if one.key[0] == "arm":
             # A report made in between adds a step: the last one counts.
             last: dict[str, tuple[int, tuple[float, int]]] = {}
