@@ -75,7 +75,10 @@ class SlurmCluster:
 
     def slurm(self, *command: str) -> str:
         """What a command of Slurm's prints."""
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, [*command, done.stderr])
+        return done.stdout
 
     def states(self) -> dict[str, str]:
         """The state of each task that Slurm remembers."""
