@@ -22,9 +22,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from reports import sections
+from reports.figures import forest
 from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.curves import LearningCurves
+from reports.figures.forest import Verdicts
 from reports.figures.marks import band, cells, curve, dots, shades
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.figures.svg import to_svg
@@ -76,6 +78,10 @@ def drawable(results_of, study_of, records_of):
     results = replace(results, scores=scores, search=(make_search(objectives=2, trials=20),))
     analyses = section_figures(analysed(study_of, records_of))
     metric = summarise(results).metric
+    with pytest.MonkeyPatch.context() as patch:
+        # As if its forest plot were too tall.
+        patch.setattr(forest, "AT_ONCE", 0)
+        verdicts = Verdicts(summarise(results))
     parts = foreign.results(foreign.scores({"a": 0.1, "b": 0.2}, parts=("x", "y")), part="data set")
     return [
         *of_study(results),
@@ -83,6 +89,7 @@ def drawable(results_of, study_of, records_of):
         *search_figures(results),
         *analyses,
         VerdictsByPart(summarise(parts)),
+        verdicts,
     ]
 
 
