@@ -27,7 +27,7 @@ from experiments.launchers.ray.station import Station
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.errors import LaunchError
-from mmcore.events import EpochDone
+from mmcore.events import EpochDone, Load
 
 if find_spec("ray") is None and not os.environ.get("MMSTUDY_REQUIRE_RAY"):
     pytest.skip("Ray is not installed; the extra mmstudy[ray] brings it", allow_module_level=True)
@@ -125,6 +125,8 @@ class TestRayPool(LauncherContract):
 
         def hear(message: Message) -> None:
             match message:
+                case Told(_, Load()):
+                    return
                 case Told() if len(heard) == 1:
                     nodes.append(cluster.add_node(wait=False, num_cpus=1, num_gpus=1))
                 case Told() | Finished():
