@@ -209,7 +209,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     with room_in(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Two commands that write one report at once would leave a mixture of both.
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
+        with FileLock(home.root / "report.lock"):
             for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
                 remove_leftovers(part)
             page = write_report(summary, results, folder)

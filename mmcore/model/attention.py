@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,14 @@ from torch import Tensor, nn
 from mmcore.model.dropout import dropout
 from mmcore.model.precision import full
 from mmcore.trace import Trace
+
+
+class _Mask(Protocol):
+    """A cached function of a length and a device."""
+
+    __wrapped__: Callable[[int, torch.device], Tensor]
+
+    def __call__(self, T: int, device: torch.device, /) -> Tensor: ...
 
 
 @lru_cache(maxsize=16)
@@ -26,6 +36,13 @@ def _others(T: int, device: torch.device) -> Tensor:
     """Whether a key is another step than the query's, (T, T); made once for a length. Nothing writes to it."""
     with torch.inference_mode(False):
         return ~torch.eye(T, dtype=torch.bool, device=device)
+
+
+def _once(make: _Mask, T: int, device: torch.device) -> Tensor:
+    """What a cached function makes. None of what ``torch.export`` has is kept: symbols for lengths, no real tensors."""
+    if torch.compiler.is_compiling() or not isinstance(T, int):
+        return make.__wrapped__(T, device)
+    return make(T, device)
 
 
 def attention_mask(
@@ -49,10 +66,10 @@ def attention_mask(
     B, T = valid_BT.shape
     blocked_BTT = ~valid_BT[:, None, :].expand(B, T, T)
     if causal:
-        later_TT = _later(T, valid_BT.device) if steps_T is None else steps_T[None, :] > steps_T[:, None]
+        later_TT = _once(_later, T, valid_BT.device) if steps_T is None else steps_T[None, :] > steps_T[:, None]
         blocked_BTT = blocked_BTT | later_TT.to(valid_BT.device)
     if itself:
-        blocked_BTT = blocked_BTT & _others(T, valid_BT.device)
+        blocked_BTT = blocked_BTT & _once(_others, T, valid_BT.device)
     mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill_(blocked_BTT, -torch.inf)
     return mask_BTT[:, None]
 
