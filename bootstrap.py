@@ -3,6 +3,7 @@
     python3 bootstrap.py study [options of `mmstudy run`]    the first study, from nothing to a verdict
     python3 bootstrap.py test  [options of pytest]           lint, types, import rules and all tests
     python3 bootstrap.py test -m simulation                  the same, with the large simulations instead of the tests
+    python3 bootstrap.py test -m cluster                     the same, with Ray and Slurm clusters on this machine
 
 Everything is installed into .venv beside this file, at the exact versions of constraints.txt.
 """

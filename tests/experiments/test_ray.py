@@ -32,7 +32,7 @@ from mmcore.events import EpochDone, Load
 if find_spec("ray") is None and not os.environ.get("MMSTUDY_REQUIRE_RAY"):
     pytest.skip("Ray is not installed; the extra mmstudy[ray] brings it", allow_module_level=True)
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 
 SEARCH = """\
 question: Does a tuned learning rate help?

@@ -11,6 +11,7 @@ from experiments.launchers.engine import Engine, SlurmEngine
 __all__ = ["slurm_cluster"]
 
 
+@pytest.mark.cluster
 class TestSlurm(LauncherContract):
     """What every launcher promises."""
 

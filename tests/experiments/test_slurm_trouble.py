@@ -26,7 +26,7 @@ from studies.runner import FunctionRunner
 
 __all__ = ["slurm_cluster"]
 
-pytestmark = pytest.mark.usefixtures("slurm_cluster")
+pytestmark = [pytest.mark.usefixtures("slurm_cluster"), pytest.mark.cluster]
 
 HALF = Resources(cpus=4)
 """Of the cluster: two such workers fill it."""

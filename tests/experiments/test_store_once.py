@@ -212,8 +212,9 @@ def test_a_store_that_was_never_opened_is_not_opened_to_say_goodbye(tmp_path: Pa
 
 @pytest.mark.parametrize("last", [0.25, 0.125])
 def test_a_score_with_the_name_of_a_column_of_the_history_comes_after_its_epochs(
-    home: Home, client: MlflowClient, tmp_path: Path, last: float
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: float
 ) -> None:
+    monkeypatch.setenv("MMSTUDY_MLFLOW_METRICS", "all")
     rows = tuple({"epoch": float(n), "validation/skill": value} for n, value in ((1, 0.5), (2, last)))
     record = replace(a_record(), history=rows, scores=(Score("validation", "all", "skill", None, 0.5),))
     for _ in range(2):
