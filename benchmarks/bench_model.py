@@ -14,7 +14,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -172,7 +172,7 @@ def plain_step(batch: Batch, config: ModelConfig) -> tuple[Callable[[], None], i
     return step, sum(p.numel() for p in model.parameters())
 
 
-def measure(steps: int, batch: Batch, sizes: dict[str, int]) -> list[dict[str, Any]]:
+def measure(steps: int, batch: Batch, sizes: dict[str, int]) -> list[Mapping[str, Any]]:
     """One row per contestant: median seconds per step, and how many times as fast as the plain implementation.
 
     The ratio is the median over rounds of the ratio within a round, which a slow spell of the machine cannot tilt.

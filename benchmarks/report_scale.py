@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def made_up(model: Record, run: PlannedRun, request: Request, epochs: int, items
     )  # fmt: skip
 
 
-def measure(home: Home, study: Path) -> dict[str, Any]:
+def measure(home: Home, study: Path) -> Mapping[str, Any]:
     """Write the report in a process of its own; its wall time, peak memory and files."""
     command = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "report", str(study)]
     start = time.perf_counter()

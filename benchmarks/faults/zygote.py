@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from benchmarks.faults import moments
@@ -114,7 +114,7 @@ def _fork(connection: socket.socket) -> int | Callable[[], None] | None:
     text, files, *_ = socket.recv_fds(connection, 1 << 20, 3)
     if not text:
         return None
-    asked: dict[str, Any] = json.loads(text)
+    asked: Mapping[str, Any] = json.loads(text)
     child = os.fork()
     if child:
         for file in files:
@@ -127,7 +127,7 @@ def _fork(connection: socket.socket) -> int | Callable[[], None] | None:
     return lambda: _do(asked["role"])
 
 
-def _become(asked: dict[str, Any], files: list[int]) -> None:
+def _become(asked: Mapping[str, Any], files: list[int]) -> None:
     """Take the place of a fresh process."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -18,7 +18,7 @@ from typing import Any
 
 def main(file: str) -> int:
     """Call the function; its exit code."""
-    asked: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    asked: Mapping[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
     sys.path[:0] = asked["path"]
     workdir = Path(asked["workdir"])
     try:

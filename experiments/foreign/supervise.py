@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 GRACE = 3.0
@@ -23,7 +24,7 @@ GRACE = 3.0
 
 def main() -> None:
     """Start the process, wait for its end, tell how it ended."""
-    asked: dict[str, Any] = json.loads(sys.stdin.readline())
+    asked: Mapping[str, Any] = json.loads(sys.stdin.readline())
     with open(asked["log"], "wb") as log:
         try:
             process = _start(asked["words"], asked["folder"], log)
@@ -91,7 +92,7 @@ def _until_worker_ends(process: subprocess.Popen[bytes]) -> None:
     os._exit(1)
 
 
-def _tell(how: dict[str, Any]) -> None:
+def _tell(how: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(how) + "\n")
     sys.stdout.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -41,7 +42,7 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     Raises:
         ScoresError: no report and no metric, a broken report, or a metric that no run has.
     """
-    report_json: dict[str, Any] = {} if report is None else _read(report)
+    report_json: Mapping[str, Any] = {} if report is None else _read(report)
     metric = metric or report_json.get("metric")
     if metric is None:
         raise ScoresError(
@@ -94,7 +95,7 @@ def _whole(values: dict[str, object]) -> object:
     return fmean(number for number in numbers if number is not None)
 
 
-def _read(report: Path) -> dict[str, Any]:
+def _read(report: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(read_bytes(report).decode("utf-8"))
         assert isinstance(content["provenance"], dict)
@@ -106,7 +107,7 @@ def _read(report: Path) -> dict[str, Any]:
         ) from None  # fmt: skip
 
 
-def _given(report: dict[str, Any], given: Given) -> Given:
+def _given(report: Mapping[str, Any], given: Given) -> Given:
     """What the report says of its splits and comparisons; as it is where there is none."""
     if not report:
         return replace(given, undecidable="the scores of a study alone do not say how its splits were drawn")
@@ -135,7 +136,7 @@ def _given(report: dict[str, Any], given: Given) -> Given:
     )
 
 
-def _overlap(report: dict[str, Any]) -> float:
+def _overlap(report: Mapping[str, Any]) -> float:
     """n_test / n_train of a report of before it said so itself."""
     splits = report["provenance"].get("splits") or {}
     if splits.get("drawn", "each_repeat") != "each_repeat":

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
@@ -115,7 +116,7 @@ class Bridge:
             raise LaunchError(
                 "Ray is not installed here", found=str(error), next_step="Run pip install 'mmstudy[ray]'"
             ) from None
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": None}
+        quiet: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": None}
         try:
             if address is None:
                 # Sockets lie there, whose paths may have 107 bytes.
@@ -142,7 +143,7 @@ class Bridge:
                 self.say(Nodes(now))
             time.sleep(_LOOK)
 
-    def _node(self, about: dict[str, Any]) -> Node:
+    def _node(self, about: Mapping[str, Any]) -> Node:
         has = {} if about["NodeID"] in self.avoided() else about["Resources"]
         name = f"{about['NodeManagerHostname']} ({about['NodeManagerAddress']})"
         return Node(name, has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0) / 2**30)
