@@ -69,13 +69,17 @@ def main() -> int:
     began, found = time.monotonic(), []
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with scratch() as root, Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("cases", total=len(numbers))
-        for one in outcomes(asked.seed, numbers, root, faults, asked.study, asked.workers, asked.keep):
-            found.append(one)
-            progress.advance(task)
-            if one.problems or asked.number is not None:
-                console.print(in_words(one), markup=False, soft_wrap=True)
+    interrupted = False
+    try:
+        with scratch() as root, Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("cases", total=len(numbers))
+            for one in outcomes(asked.seed, numbers, root, faults, asked.study, asked.workers, asked.keep):
+                found.append(one)
+                progress.advance(task)
+                if one.problems or asked.number is not None:
+                    console.print(in_words(one), markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        interrupted = True
     failed = sum(bool(one.problems) for one in found)
     cpu, wall = sum(one.seconds for one in found), time.monotonic() - began
     if asked.format == "json":
@@ -90,6 +94,9 @@ def main() -> int:
             if not asked.only and (why := impossible(fault)):
                 print(f"{fault:<20} not tried: {why}")
         print(f"{len(found)} cases of seed {asked.seed} in {wall:.0f} s ({cpu:.0f} s of CPU time); {failed} failed")
+    if interrupted:
+        print(f"interrupted: {len(numbers) - len(found)} cases were not tried")
+        return 130
     return 1 if failed else 0
 
 

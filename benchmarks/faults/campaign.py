@@ -160,8 +160,12 @@ def outcomes(
         return
     given = (seed, root, faults, kinds)
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin, given) as pool:
-        for future in as_completed([pool.submit(_run, number, keep) for number in numbers]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(_run, number, keep) for number in numbers]):
+                yield future.result()
+        finally:
+            # After Ctrl-C: cases that wait are not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(seed: int, root: Path, faults: Sequence[str], kinds: Sequence[Kind]) -> None:
