@@ -154,9 +154,9 @@ def test_workers_of_a_killed_driver_end_and_the_next_command_goes_on(
     assert killed.returncode == -9
     (before,) = (place.logs / "slurm").iterdir()
     left = (before / "jobs").read_text(encoding="utf-8").split()
-    # Two workers run and one waits. Those that run see no sign of life.
+    # Two workers run and one waits, which may begin when these have ended. Those that run see no sign of life.
     assert until(lambda: not slurm_cluster.running(), 30)
-    assert sum("no sign of life" in file.read_text() for file in before.glob("worker-*/*/out.jsonl")) == 2
+    assert sum("no sign of life" in file.read_text() for file in before.glob("worker-*/*/out.jsonl")) >= 2
     with opened(place, 1, SlurmEngine()) as pool:
         pool.run([one], heard.append)
     assert heard[-1] == Finished(one.fingerprint, "done")
