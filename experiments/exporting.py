@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FileKind = Literal["onnx", "torch"]
 CLOSE = 1e-4
 """By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
+_FACTS = ("Preset", "Corpus", "Corpus content", "Modalities", "Task", "Groups", "mmstudy", "Commit")
+"""Of the report's facts those that hold wherever the file goes."""
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -181,7 +183,7 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
 
 def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
     """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
-    schema, study = arm.schema, arm.request.study
+    study = arm.request.study
     verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
     lines = [
         f"# Model card: arm '{arm.arm}', repeat {member.repeat}, of study '{study.name}'",
@@ -189,8 +191,8 @@ def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
         f"Question of the study: {study.question}",
         "",
         "## Data",
-        f"Corpus '{schema.name}': " + "; ".join(f"{k}: {v}" for k, v in summary.facts),
-        f"The model reads {', '.join(member.model.modalities)}.",
+        *(f"- {label}: {value}" for label, value in summary.facts if label in _FACTS),
+        f"- The model reads: {', '.join(member.model.modalities)}",
         "",
         "## What was found",
         *(f"- {v.headline} {v.evidence} {v.not_shown}" for v in verdicts),

@@ -50,7 +50,16 @@ def test_a_file_gives_the_numbers_of_predict(
     expected = arm.predict(tables, "best").values["value"]
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-5)
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for part in ("## What was found", "'both' ", "## Doubts", "ABL0", "## Limits"):
+    assert str(corpus) not in card
+    for part in (
+        "- Corpus: tiny",
+        "- The model reads: audio, track",
+        "## What was found",
+        "'both' ",
+        "## Doubts",
+        "ABL0",
+        "## Limits",
+    ):
         assert part in card
 
 
