@@ -163,9 +163,10 @@ def outcomes(
         try:
             for future in as_completed([pool.submit(_run, number, keep) for number in numbers]):
                 yield future.result()
-        finally:
-            # After Ctrl-C: cases that wait are not begun.
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            # After Ctrl-C cases that wait are not begun; those that run end before their folder is removed.
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def _begin(seed: int, root: Path, faults: Sequence[str], kinds: Sequence[Kind]) -> None:
