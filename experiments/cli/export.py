@@ -19,6 +19,7 @@ from experiments.cli.options import (
     StudyArgument,
     options_of,
 )
+from experiments.cli.predict import which
 
 
 class Kind(StrEnum):
@@ -28,12 +29,8 @@ class Kind(StrEnum):
     torch = "torch"
 
 
-def _which(text: str) -> Any:
-    if text == "best":
-        return text
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise typer.BadParameter("expected best or the number of a repeat")
+def _model(text: str) -> Any:
+    return which(text, ("best",))
 
 
 def export(
@@ -45,7 +42,7 @@ def export(
     model: Annotated[
         Any,
         typer.Option(
-            "--model", parser=_which, metavar="best|N", help="The best on its validation items, or that of repeat N."
+            "--model", parser=_model, metavar="best|N", help="The best on its validation items, or that of repeat N."
         ),
     ] = "best",
     corpus: CorpusOption = None,

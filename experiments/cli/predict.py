@@ -31,12 +31,21 @@ class FileFormat(StrEnum):
     parquet = "parquet"
 
 
-def _which(text: str) -> Any:
-    if text in ("all", "best"):
+def which(text: str, words: tuple[str, ...] = ("all", "best")) -> Any:
+    """One of some words, or the number of a repeat.
+
+    Raises:
+        BadParameter: neither.
+    """
+    if text in words:
         return text
     if text.isascii() and text.isdigit():
         return int(text)
-    raise typer.BadParameter("expected all, best or the number of a repeat")
+    raise typer.BadParameter(f"expected {', '.join(words)} or the number of a repeat")
+
+
+def _models(text: str) -> Any:
+    return which(text)
 
 
 def predict(
@@ -51,7 +60,7 @@ def predict(
         Any,
         typer.Option(
             "--models",
-            parser=_which,
+            parser=_models,
             metavar="all|best|N",
             help="All repeats' models, averaged; the one that did best on its validation items; or that of repeat N.",
         ),

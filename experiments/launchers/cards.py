@@ -28,7 +28,7 @@ class Card:
 
 
 def cards() -> tuple[Card, ...]:
-    """The CUDA devices that this process may use, without importing torch: asked of the driver's own tool."""
+    """The CUDA devices that this process may use, from ``nvidia-smi``: torch need not be imported."""
     try:
         words = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
         answer = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout

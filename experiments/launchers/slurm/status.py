@@ -1,4 +1,4 @@
-"""What Slurm says of our tasks: asked of ``squeue``, which needs no accounting database."""
+"""How our tasks stand, from ``squeue``, which needs no accounting database."""
 
 from __future__ import annotations
 
