@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,18 @@ class Cluster:
         return found
 
     def _added(self) -> Any:
-        return self._ray.add_node(wait=False, num_cpus=2)
+        with _signals_kept():
+            return self._ray.add_node(wait=False, num_cpus=2)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray ends the process that starts a node at SIGTERM, whatever else that process has to do."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -68,7 +80,8 @@ def served() -> Iterator[Cluster]:
 
     folder = Path(tempfile.mkdtemp(prefix="mmstudy-nodes-"))
     os.environ.update({CACHE: str(folder), "RAY_USAGE_STATS_ENABLED": "0"})
-    made = Processes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    with _signals_kept():
+        made = Processes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         yield Cluster(made, folder)
     finally:

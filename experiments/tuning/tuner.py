@@ -133,8 +133,10 @@ class Tuner:
                 self._advance(one)
         if self.open:
             return True
-        complete = is_complete(self.search, self.arm, trials_of(self.study))
-        if not complete and not self.waiting_said and quiet:
+        trials = trials_of(self.study)
+        complete = is_complete(self.search, self.arm, trials)
+        others = any(trial.state == TrialState.RUNNING for trial in trials)
+        if others and not complete and not self.waiting_said and quiet:
             self.waiting_said = True
             self.display.say(f"trials of {self.arm.arm} are being trained by other processes; waiting for them")
         return not complete

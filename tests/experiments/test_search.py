@@ -72,6 +72,9 @@ def done(request: Request, home: Home) -> list[SearchResult]:
     return tune(request, home, Silent(), lambda: prepare(request.place.folder, config, home.prepared).path)
 
 
+ELSEWHERE = {"host": "elsewhere", "pid": 1, "created": 0.0}
+
+
 def block(*knobs: str, **settings: str) -> str:
     lines = ["  space:", *(f"    {knob}" for knob in knobs)]
     return "\n".join([*lines, *(f"  {key}: {value}" for key, value in settings.items())]) + "\n"
@@ -397,6 +400,37 @@ def test_a_search_goes_on_without_a_trial_that_others_took_while_it_slept(
     assert taken == [1]
     assert states(found) == ["complete"] * 4
     assert len(pretend.trained) == len(set(pretend.trained)), "no epoch is trained twice"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_others_are_named_only_where_they_are_at_a_trial(
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], others: bool
+) -> None:
+    """Workers of a cluster come up late: then there is no trial yet, and nobody else has one."""
+    said: list[str] = []
+
+    class Told(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    class Late(pretend):  # type: ignore[misc, valid-type]
+        looked = 0
+
+        @property
+        def idle(self) -> int:
+            type(self).looked += 1
+            return 0 if self.looked < 4 else super().idle
+
+    text = block(RATE, budget="{trials: 2}", repeats="1", sampler="random")
+    request = asking(text)
+    with pytest.MonkeyPatch.context() as patch, open_storage(home, request.search_key, None) as storage:
+        patch.setattr(choose, "LocalPool", Late)
+        if others:
+            tune_begin = engine._begin(storage, request, request.study.search, request.study.search.searches[0])
+            tune_begin.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"process": ELSEWHERE}))
+        config = request.study.arms[0].config.data
+        tune(request, home, Told(), lambda: prepare(request.place.folder, config, home.prepared).path)
+    assert any("trained by other processes" in text for text in said) is others
 
 
 def test_several_objectives_give_a_front(asking: Callable[..., Request], home: Home) -> None:
