@@ -76,7 +76,7 @@ def _signals_kept() -> Iterator[None]:
 @contextmanager
 def served() -> Iterator[Cluster]:
     """A cluster that ends with this block. Its nodes have the environment of this process."""
-    from ray.cluster_utils import Cluster as Processes  # pyright: ignore[reportMissingImports]
+    from ray.cluster_utils import Cluster as Processes
 
     folder = Path(tempfile.mkdtemp(prefix="mmstudy-nodes-"))
     os.environ.update({CACHE: str(folder), "RAY_USAGE_STATS_ENABLED": "0"})

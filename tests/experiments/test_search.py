@@ -413,7 +413,7 @@ def test_others_are_named_only_where_they_are_at_a_trial(
         def say(self, text: str) -> None:
             said.append(text)
 
-    class Late(pretend):  # type: ignore[misc, valid-type]
+    class Late(pretend):
         looked = 0
 
         @property
@@ -426,8 +426,9 @@ def test_others_are_named_only_where_they_are_at_a_trial(
     with pytest.MonkeyPatch.context() as patch, open_storage(home, request.search_key, None) as storage:
         patch.setattr(choose, "LocalPool", Late)
         if others:
-            tune_begin = engine._begin(storage, request, request.study.search, request.study.search.searches[0])
-            tune_begin.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"process": ELSEWHERE}))
+            assert request.study.search is not None
+            theirs = engine._begin(storage, request, request.study.search, request.study.search.searches[0])
+            theirs.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"process": ELSEWHERE}))
         config = request.study.arms[0].config.data
         tune(request, home, Told(), lambda: prepare(request.place.folder, config, home.prepared).path)
     assert any("trained by other processes" in text for text in said) is others
