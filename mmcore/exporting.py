@@ -6,7 +6,7 @@ B batch, T steps, M modalities, F raw features, K tracks, P parameters, O output
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -45,11 +45,12 @@ class Deployed(nn.Module):
         self.modalities = member.model.modalities
         self.clip = float(member.config.data.clip)
         self.scaling = nn.ModuleList(
-            _Scale(
+            Scale(
                 torch.tensor([kind in SCALED for kind in schema.modalities[name].kinds]),
                 torch.as_tensor(member.normaliser.mean[name]),
                 torch.as_tensor(member.normaliser.deviation[name]),
                 self.clip,
+                schema.modalities[name].embedding_groups,
             )
             for name in self.modalities
         )
@@ -88,15 +89,29 @@ class Deployed(nn.Module):
         return outputs_BTKO[..., first:last] * self.deviation_O[first:last] + self.mean_O[first:last]
 
 
-class _Scale(nn.Module):
-    """A modality's values as a loader scales them: (x − mean) / deviation within ± clip, zero where unknown or absent.
+class Scale(nn.Module):
+    """A modality's values as a model reads them: (x − mean) / deviation within ± clip, zero where unknown or absent.
+
+    Embeddings are brought to unit length, as the prepared store does; of one with gaps the known part is, and a zero
+    vector stays zero.
 
     Shape: x_BTF, there_BT1 → (B, T, F).
+
+    Args:
+        scaled_F: which columns are scaled. mean_F, deviation_F: of them. clip: the limit, in standard deviations.
+        embeddings: column spans [first, last).
     """
 
-    def __init__(self, scaled_F: Tensor, mean_F: Tensor, deviation_F: Tensor, clip: float) -> None:
+    def __init__(
+        self,
+        scaled_F: Tensor,
+        mean_F: Tensor,
+        deviation_F: Tensor,
+        clip: float,
+        embeddings: Sequence[tuple[int, int]] = (),
+    ) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip, self.embeddings = clip, tuple(embeddings)
         self.scaled_F: Tensor
         self.mean_F: Tensor
         self.deviation_F: Tensor
@@ -106,6 +121,11 @@ class _Scale(nn.Module):
 
     def forward(self, x_BTF: Tensor, there_BT1: Tensor) -> Tensor:
         """See the class."""
+        for first, last in self.embeddings:
+            part_BTE = x_BTF[..., first:last]
+            length_BT1 = part_BTE.double().square().nansum(-1, keepdim=True).sqrt().to(x_BTF.dtype)
+            part_BTE = part_BTE / torch.where(length_BT1 > 0, length_BT1, torch.ones_like(length_BT1))
+            x_BTF = torch.cat([x_BTF[..., :first], part_BTE, x_BTF[..., last:]], -1)
         inside_BTF = ((x_BTF - self.mean_F) / self.deviation_F).clamp(-self.clip, self.clip)
         x_BTF = torch.where(self.scaled_F, inside_BTF, x_BTF)
         return torch.where(~torch.isnan(x_BTF) & there_BT1, x_BTF, torch.zeros_like(x_BTF))
