@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,14 +24,16 @@ from reports.summary.build import summarise
 if TYPE_CHECKING:
     import numpy as np
 
+    from experiments.tracking.models import Logged
     from mmcore.exporting import Deployed, Example
     from mmcore.predicting import Member
 
-FileKind = Literal["onnx", "torch"]
+FileKind = Literal["onnx", "torch", "mlflow"]
 CLOSE = 1e-4
 """By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
 _FACTS = ("Preset", "Corpus", "Corpus content", "Modalities", "Task", "Groups", "mmstudy", "Commit")
 """Of the report's facts those that hold wherever the file goes."""
+MLFLOW_FOLDER = "mlflow_model"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -43,7 +45,8 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
 
     Args:
         folder: where to write; files of an earlier export there are replaced.
-        kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``).
+        kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``); ``mlflow``, a folder that
+            ``mlflow models serve`` takes, with the ONNX file inside.
         which: the best model, or that of a repeat.
 
     Raises:
@@ -56,7 +59,7 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
 
     if which == "all":
         raise StudyError("one model is exported at a time", expected="best, or the number of a repeat", found="all")
-    if kind == "onnx":
+    if kind != "torch":
         _require_onnx()
     (member,) = arm.members(which)
     deployed = Deployed(member, arm.schema).eval()
@@ -64,17 +67,17 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
     window = member.config.data.steps
     program = as_program(deployed, features, window)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ("model.onnx" if kind == "onnx" else "model.pt2")
+    path = folder / ("model.pt2" if kind == "torch" else "model.onnx")
     # Beside its place, so that a broken export never stands there.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as beside:
         made = Path(beside) / path.name
-        if kind == "onnx":
-            write_onnx(program, made)
-        else:
+        if kind == "torch":
             import torch
 
             torch.export.save(program, made)
-        run = _onnx(made) if kind == "onnx" else _program(made)
+        else:
+            write_onnx(program, made)
+        run = _program(made) if kind == "torch" else _onnx(made)
         for steps, windows in ((window, 2), (max(2, window // 2), 3)):
             _check(deployed, run, example_of(deployed, features, steps, windows), path)
         os.replace(made, path)
@@ -83,7 +86,39 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
     card = card_of(arm, member, summary).encode()
     write_atomically(folder / "model.json", lambda file: file.write(facts))
     write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
-    return [path, folder / "model.json", folder / "MODEL_CARD.md"]
+    written = [path, folder / "model.json", folder / "MODEL_CARD.md"]
+    return written if kind != "mlflow" else [_packed(arm, deployed.modalities, *written)]
+
+
+def log_arm(arm: TrainedArm, folder: Path, which: Which = "best", register: str | None = None) -> Logged:
+    """Log the MLflow model that an export left in a folder beside its run, once; see :func:`log_model`.
+
+    Raises:
+        StoreError: the tracking store does not answer, or lacks the run.
+    """
+    from experiments.tracking.models import log_model
+    from experiments.tracking.store import Store
+
+    (run,) = arm.chosen(which)
+    store = Store(arm.home)
+    return log_model(store, arm.request.study.name, run.fingerprint or "", folder / MLFLOW_FOLDER, register)
+
+
+def _packed(arm: TrainedArm, modalities: Sequence[str], model: Path, facts: Path, card: Path) -> Path:
+    """The files as the folder of an MLflow model, in place of one from an earlier export."""
+    from experiments.tracking.models import Served, write_model
+
+    columns = [f"{name}.{column}" for name in modalities for column in arm.schema.modalities[name].columns]
+    target = model.parent / MLFLOW_FOLDER
+    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".export-") as beside:
+        made = Path(beside) / MLFLOW_FOLDER
+        write_model(Served(model, facts, card, columns, arm.schema.targets.scope == "item"), made)
+        if target.exists():
+            os.replace(target, Path(beside) / "before")
+        os.replace(made, target)
+    for path in (model, facts, card):
+        path.unlink()
+    return target
 
 
 def _require_onnx() -> None:
@@ -155,11 +190,13 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
 
     schema: CorpusSchema = arm.schema
     task = resolve_task(member.config, schema)
+    content_ahead = task.lookahead if isinstance(task, Forecast) else 0
     outputs: list[dict[str, object]] = []
     for parameter in schema.targets.parameters:
         names = parameter.labels or tuple(map(str, range(parameter.outputs)))
         classes = {} if parameter.kind == "continuous" else {"classes": list(names)}
-        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs, **classes})
+        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs,
+                        "when": parameter.when, **classes})  # fmt: skip
     return {
         "mmstudy": __version__,
         "study": arm.request.study.name,
@@ -169,9 +206,14 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
         "step_seconds": schema.step,
         "window": member.config.data.steps,
         "ahead": task.horizon if isinstance(task, Forecast) else 0,
-        "content_ahead": task.lookahead if isinstance(task, Forecast) else 0,
+        "content_ahead": content_ahead,
         "inputs": [
-            {"name": f"values_{at}", "modality": name, "columns": list(schema.modalities[name].columns)}
+            {
+                "name": f"values_{at}",
+                "modality": name,
+                "columns": list(schema.modalities[name].columns),
+                "ahead": 0 if name == schema.targets.from_ else content_ahead,
+            }
             for at, name in enumerate(deployed.modalities)
         ],
         "masks": {"present_btm": list(deployed.modalities), "valid_bt": "whether the step exists"},
