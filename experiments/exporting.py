@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,8 +25,9 @@ from reports.summary.build import summarise
 if TYPE_CHECKING:
     import numpy as np
 
+    from experiments.quantised import Cost
     from experiments.tracking.models import Logged
-    from mmcore.exporting import Deployed, Example
+    from mmcore.exporting import Deployed, Example, Run
     from mmcore.predicting import Member
 
 FileKind = Literal["onnx", "torch", "mlflow"]
@@ -33,11 +35,13 @@ CLOSE = 1e-4
 """By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
 _FACTS = ("Preset", "Corpus", "Corpus content", "Modalities", "Task", "Groups", "mmstudy", "Commit")
 """Of the report's facts those that hold wherever the file goes."""
-MLFLOW_FOLDER = "mlflow_model"
+MLFLOW_FOLDER, INT8 = "mlflow_model", "model_int8.onnx"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
-def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Which = "best") -> list[Path]:
+def export_arm(
+    arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Which = "best", int8: bool = False
+) -> list[Path]:
     """Write a model of an arm as a file that needs no mmstudy; normalisation is inside.
 
     Beside it lie ``model.json`` (inputs, columns, outputs, window, horizon) and ``MODEL_CARD.md`` (data, verdicts,
@@ -48,6 +52,7 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
         kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``); ``mlflow``, a folder that
             ``mlflow models serve`` takes, with the ONNX file inside.
         which: the best model, or that of a repeat.
+        int8: write ``model_int8.onnx`` as well, with weights of 8 bits; card and ``model.json`` say what that costs.
 
     Raises:
         StudyError: all models were named where one is exported; packages for ONNX are not installed; the file gives
@@ -59,6 +64,8 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
 
     if which == "all":
         raise StudyError("one model is exported at a time", expected="best, or the number of a repeat", found="all")
+    if int8 and kind != "onnx":
+        raise StudyError("weights of 8 bits are for ONNX files", found=f"--format {kind}", next_step="Leave out --int8")
     if kind != "torch":
         _require_onnx()
     (member,) = arm.members(which)
@@ -77,17 +84,31 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
             torch.export.save(program, made)
         else:
             write_onnx(program, made)
-        run = _program(made) if kind == "torch" else _onnx(made)
+        run = _program(made) if kind == "torch" else onnx_run(made)
         for steps, windows in ((window, 2), (max(2, window // 2), 3)):
             _check(deployed, run, example_of(deployed, features, steps, windows), path)
+        cost = _in_int8(arm, which, deployed, made, folder) if int8 else None
         os.replace(made, path)
-    facts = json.dumps(describe(member, deployed, arm, kind), indent=1, ensure_ascii=False).encode()
+    described = describe(member, deployed, arm, kind) | ({} if cost is None else {"int8": asdict(cost)})
+    facts = json.dumps(described, indent=1, ensure_ascii=False).encode()
     summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-    card = card_of(arm, member, summary).encode()
+    card = card_of(arm, member, summary, cost).encode()
     write_atomically(folder / "model.json", lambda file: file.write(facts))
     write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
-    written = [path, folder / "model.json", folder / "MODEL_CARD.md"]
-    return written if kind != "mlflow" else [_packed(arm, deployed.modalities, *written)]
+    if kind == "mlflow":
+        return [_packed(arm, deployed.modalities, path, folder / "model.json", folder / "MODEL_CARD.md")]
+    return [path, *([folder / INT8] if int8 else []), folder / "model.json", folder / "MODEL_CARD.md"]
+
+
+def _in_int8(arm: TrainedArm, which: Which, deployed: Deployed, whole: Path, folder: Path) -> Cost:
+    """Write the file with small weights, and measure it."""
+    from experiments.quantised import cost_of, quantise
+
+    small = whole.with_name(INT8)
+    quantise(whole, small)
+    cost = cost_of(arm, which, deployed, onnx_run(small), whole, small)
+    os.replace(small, folder / INT8)
+    return cost
 
 
 def log_arm(arm: TrainedArm, folder: Path, which: Which = "best", register: str | None = None) -> Logged:
@@ -121,6 +142,13 @@ def _packed(arm: TrainedArm, modalities: Sequence[str], model: Path, facts: Path
     return target
 
 
+def cost_text(folder: Path) -> str:
+    """What an export with weights of 8 bits left in its folder about their cost, in one sentence."""
+    from experiments.quantised import Cost
+
+    return Cost(**json.loads((folder / "model.json").read_text(encoding="utf-8"))["int8"]).text
+
+
 def _require_onnx() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -131,11 +159,8 @@ def _require_onnx() -> None:
         )
 
 
-Run = Callable[["Example"], "np.ndarray"]
-"""From an example's tensors to the outputs of a file."""
-
-
-def _onnx(path: Path) -> Run:
+def onnx_run(path: Path) -> Run:
+    """What an ONNX file computes."""
     import numpy as np
     import onnxruntime
 
@@ -223,7 +248,7 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
     }
 
 
-def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
+def card_of(arm: TrainedArm, member: Member, summary: Summary, cost: Cost | None = None) -> str:
     """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     study = arm.request.study
     verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
@@ -243,6 +268,7 @@ def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
         "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where nothing "
         "else was asked for; its own score on other data is not known.",
         "",
+        *([] if cost is None else ["## Weights of 8 bits", cost.text, ""]),
         "## Doubts",
         *(f"- {check.code} {check.title}. {check.text} {check.reason}" for check in summary.warnings),
         *([] if summary.warnings else ["No check warns."]),

@@ -49,6 +49,9 @@ def export(
             "--model", parser=_model, metavar="best|N", help="The best on its validation items, or that of repeat N."
         ),
     ] = "best",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="With --format onnx: a second file with weights of 8 bits, and its cost.")
+    ] = False,
     log: Annotated[bool, typer.Option("--log", help="With --format mlflow: log the model beside its run.")] = False,
     register: Annotated[
         str | None, typer.Option("--register", metavar="NAME", help="Log the model, and register it under this name.")
@@ -66,13 +69,15 @@ def export(
     """
     if (log or register is not None) and format is not Kind.mlflow:
         raise StudyError("--log and --register are for MLflow models", next_step="Add --format mlflow")
-    from experiments.exporting import export_arm, log_arm
+    from experiments.exporting import cost_text, export_arm, log_arm
     from experiments.trained_arm import trained_arm
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     trained = trained_arm(study, context.obj, options, arm)
-    for path in export_arm(trained, out, format.value, model):
+    for path in export_arm(trained, out, format.value, model, int8):
         typer.echo(str(path))
+    if int8:
+        typer.echo(cost_text(out), err=True)
     if log or register is not None:
         logged = log_arm(trained, out, model, register)
         typer.echo(f"models:/{logged.model}")

@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
@@ -123,7 +122,7 @@ def test_mlflow_models_serve_answers(exported: tuple[Path, Home, list[str]], tra
     np.testing.assert_allclose([row["value"] for row in rows], expected, atol=1e-6)
 
 
-def answer_of(url: str, body: bytes) -> list[dict[str, Any]]:
+def answer_of(url: str, body: bytes) -> list[dict[str, float]]:
     """The rows that a server answers with, once it listens."""
     for _ in range(600):
         try:
