@@ -139,8 +139,8 @@ class _Reader:
             raise broken("M2 must give frames a second", repr(parts[2][:20]), self.file, at) from None
 
     def timeline(self, given: Fraction | None) -> Timeline:
-        if not self.events:
-            raise broken("an edit list must hold an event", "none", self.file)
+        if not self.events and not self.title:
+            raise broken("an edit list must hold a title or an event", "neither", self.file)
         rate = self.rate or (Rate(given) if given else None) or (Rate(Fraction(30000, 1001)) if self.drop else None)
         if rate is None:
             raise CorpusError(
@@ -185,6 +185,8 @@ class _Reader:
         """The frame of the record side at which the timeline begins."""
         if self.start is not None:
             return self.frames(self.start, rate, 1)
+        if not self.events:
+            return 0
         first = min(self.events, key=lambda one: self.frames(one.times[2], rate, one.line))
         hours = first.times[2].split(":")[0]
         if int(hours):

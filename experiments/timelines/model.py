@@ -83,7 +83,8 @@ class Curve:
         value_F = np.array([one.value for one in self.keyframes])
         found_N = np.interp(times_N, when_F, value_F)
         if any(one.hold for one in self.keyframes):
-            last_N = np.clip(np.searchsorted(when_F, times_N, side="right") - 1, 0, len(when_F) - 1)
+            # A microsecond more, for times that were rounded: 1001/30000 s has no end of digits.
+            last_N = np.clip(np.searchsorted(when_F, times_N + 1e-6, side="right") - 1, 0, len(when_F) - 1)
             held_F = np.array([one.hold for one in self.keyframes])
             found_N = np.where(held_F[last_N], value_F[last_N], found_N)
         return found_N

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from urllib.parse import quote
 
+import numpy as np
+
 from experiments.timelines.model import Account, Clip, Curve, Keyframe, Timeline, Track
 
 WIDTH, HEIGHT = 1920, 1080
@@ -67,30 +69,25 @@ def moves(curve: Curve) -> bool:
     return not curve.constant
 
 
-def together(curves: Sequence[Curve]) -> list[Curve]:
-    """The same movements with keyframes at the same times, for formats that keep pairs of numbers."""
-    import numpy as np
+def together(curves: Sequence[Curve], frame: Fraction) -> list[Curve]:
+    """The same movements with keyframes at the same times, for formats that keep pairs of numbers.
 
+    Args:
+        frame: seconds of a frame, within which a value moves that held, if not all curves hold.
+    """
+    moving = [curve for curve in curves if moves(curve)]
+    holds = bool(moving) and all(one.hold for curve in moving for one in curve.keyframes)
+    if not holds:
+        curves = [without_holds(curve, frame) for curve in curves]
     times = sorted({one.time for curve in curves for one in curve.keyframes})
     times_N = np.array([float(time) for time in times])
     found = []
     for curve in curves:
-        held = {one.time: one.hold for one in curve.keyframes}
         values_N = curve.at(times_N)
         found.append(
-            Curve(
-                tuple(
-                    Keyframe(time, float(value), held.get(time, _held_at(curve, time)))
-                    for time, value in zip(times, values_N, strict=True)
-                )
-            )
+            Curve(tuple(Keyframe(time, float(value), holds) for time, value in zip(times, values_N, strict=True)))
         )
     return found
-
-
-def _held_at(curve: Curve, time: Fraction) -> bool:
-    before = [one for one in curve.keyframes if one.time <= time]
-    return bool(before) and before[-1].hold
 
 
 def without_holds(curve: Curve, frame: Fraction) -> Curve:

@@ -1,6 +1,6 @@
 """Writes a CMX3600 edit list: cuts and even speeds. All else that a timeline holds is listed.
 
-Channels above the first, V2, V3 …, are read by Premiere and DaVinci Resolve; the form itself has one channel of pictures.
+Channels above the first are V2, V3 …, which Premiere and DaVinci Resolve read; the form itself has one for pictures.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Writes FCPXML 1.10, which Final Cut Pro and DaVinci Resolve open.
 
-All tracks hang on a gap as long as the timeline, the lowest in lane 1. Keyframes are straight; one that holds becomes two.
+All tracks hang on a gap as long as the timeline, the lowest in lane 1. Keyframes move in straight lines; one that holds
+becomes two.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class _Writer:
             return
         adjust = ET.SubElement(node, "adjust-transform")
         for name, pair in pairs.items():
-            same = together([without_holds(curve, self.frame) for curve in pair])
+            same = together([without_holds(curve, self.frame) for curve in pair], self.frame)
             adjust.set(name, " ".join(plain(curve.keyframes[0].value) for curve in same))
             # Final Cut Pro ignores a whole parameter if a position's keyframe says how it is reached.
             self.keys(adjust, name, same, start, None if name == "position" else "linear")

@@ -121,7 +121,7 @@ class _Writer:
             self.parameter(effect, "rotation", [curves["rotation"]], first)
             for parameter, prefix in (("center", ""), ("centerOffset", "anchor_")):
                 pair = [changed(curves[prefix + axis], lambda value: value - 0.5) for axis in ("x", "y")]
-                self.parameter(effect, parameter, together(pair), first)
+                self.parameter(effect, parameter, together(pair, self.timeline.rate.seconds(1)), first)
         if any(moves(curves[name]) or curves[name].keyframes[0].value for name in SIDES.values()):
             effect = self.effect(node, "Crop", "crop")
             for side, name in SIDES.items():
