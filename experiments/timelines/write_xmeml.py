@@ -9,6 +9,9 @@ from experiments.timelines.numbers import timecode
 from experiments.timelines.placed import Placed, changed, moves, placed, plain, size_of, together, url_of
 from experiments.timelines.xmeml_filters import SIDES
 
+NAMES = {"scale": "Scale", "rotation": "Rotation", "center": "Center", "centerOffset": "Anchor Point"}
+"""Of parameters, as editing programs show them."""
+
 
 def xmeml_of(timeline: Timeline) -> tuple[bytes, tuple[LeftOut, ...]]:
     """A file, and what it does not hold."""
@@ -155,7 +158,7 @@ class _Writer:
 def _named(effect: ET.Element, name: str) -> ET.Element:
     node = _add(effect, "parameter")
     _add(node, "parameterid", name)
-    _add(node, "name", name)
+    _add(node, "name", NAMES.get(name, name))
     return node
 
 
