@@ -93,7 +93,7 @@ def test_clips_follow_activity_assets_and_movement() -> None:
     asset[30:, 0] = 1
     asset[35, 0] = 0  # too short a change
     scale = np.ones((60, 2))
-    scale[10:31, 0] = np.linspace(1, 2, 21)
+    scale[10:30, 0] = np.linspace(1, 2, 20)
     crop = np.full((60, 2), -0.2)
     found = edit_of(forecast(chance, asset, scale=scale, crop_l=crop), Cutting(), FILM)
     assert spans(found) == [[(1.0, 3.0), (3.0, 4.0)], []]
@@ -160,7 +160,7 @@ def test_targets_that_are_no_edit_are_refused() -> None:
 STUDY = """\
 question: Does sound say when there is something to see?
 preset: null
-repeats: 2
+repeats: 1
 reference: track
 base:
   data.window: 30

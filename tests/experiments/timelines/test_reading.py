@@ -88,7 +88,7 @@ def test_xmeml(tmp_path: Path) -> None:
     assert (fast.speed, fast.source_start) == (2.0, 20 * frame)
     assert (found.markers[0].name, found.markers[0].note, found.markers[0].time) == ("here", "look", 15 * frame)
     told = lines(found)
-    assert "line 21: filter 'Lumetri': only Basic Motion, Crop and Time Remap are read" in told
+    assert "line 21: filter 'Lumetri / lumetri': only Basic Motion, Crop and Time Remap are read" in told
     assert "nested sequence 'scene' is one clip: its own 1 clips are not on the tracks" in told
     assert "audio track" in told
 
