@@ -139,11 +139,11 @@ def _summary(edit: Edit, cutting: Cutting) -> str:
 
     tracks = [track for track in edit.timeline.tracks if track.clips]
     clips = sum(len(track.clips) for track in tracks)
-    told = f"{counted(clips, 'clip')} on {counted(len(tracks), 'track')}, {edit.kept:.1f} s of {edit.total:.1f} s kept"
-    told += f" at a threshold of {edit.threshold:.3g}"
+    text = f"{counted(clips, 'clip')} on {counted(len(tracks), 'track')}, {edit.kept:.1f} s of {edit.total:.1f} s kept"
+    text += f" at a threshold of {edit.threshold:.3g}"
     if not clips:
-        told += (
+        text += (
             f"; no track is likely for {cutting.shortest:g} s, the highest probability is {edit.highest:.3g}: lower "
         )
-        told += "--threshold, or give --target-seconds"
-    return told + ("" if cutting.target is None else f"; {cutting.target:g} s were asked for")
+        text += "--threshold, or give --target-seconds"
+    return text + ("" if cutting.target is None else f"; {cutting.target:g} s were asked for")

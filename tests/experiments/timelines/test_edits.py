@@ -222,9 +222,9 @@ def test_sparse_and_constant_targets_keep_scores_sensible(edited: tuple[Path, Pa
         "active": True, "asset": True, "scale": True, "position": False, "rotation": False, "crop": False,
     }  # fmt: skip
     # No component is without a score without a word.
-    told = {check.code: check for check in outcome.summary.checks}
-    assert all(name in str(told["ABL009"]) for name in ("position", "rotation", "crop"))
-    assert "ABL041" not in {code for code, check in told.items() if check.outcome == "warning"}
+    shown = {check.code: check for check in outcome.summary.checks}
+    assert all(name in str(shown["ABL009"]) for name in ("position", "rotation", "crop"))
+    assert "ABL041" not in {code for code, check in shown.items() if check.outcome == "warning"}
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".edl"])

@@ -87,10 +87,10 @@ def test_xmeml(tmp_path: Path) -> None:
     assert (nested.nested, nested.source) == (True, "scene")
     assert (fast.speed, fast.source_start) == (2.0, 20 * frame)
     assert (found.markers[0].name, found.markers[0].note, found.markers[0].time) == ("here", "look", 15 * frame)
-    told = lines(found)
-    assert "line 21: filter 'Lumetri / lumetri': only Basic Motion, Crop and Time Remap are read" in told
-    assert "nested sequence 'scene' is one clip: its own 1 clips are not on the tracks" in told
-    assert "audio track" in told
+    shown = lines(found)
+    assert "line 21: filter 'Lumetri / lumetri': only Basic Motion, Crop and Time Remap are read" in shown
+    assert "nested sequence 'scene' is one clip: its own 1 clips are not on the tracks" in shown
+    assert "audio track" in shown
 
 
 def test_the_table_has_the_names_and_order_of_the_seed(tmp_path: Path) -> None:
@@ -238,10 +238,10 @@ def test_edit_list(tmp_path: Path) -> None:
     assert (two.source, two.start, two.end, two.speed) == ("two.mov", 70 * frame, 150 * frame, 2.0)
     assert two.source_start == 600 * frame + 20 * frame
     assert found.tracks[0].transitions[0].duration == 20 * frame
-    told = lines(found)
-    assert "taken as hour 01" in told
-    assert "channel 'A2': only pictures are read" in told
-    assert "comment 'ASC_SOP (1 1 1)'" in told
+    shown = lines(found)
+    assert "taken as hour 01" in shown
+    assert "channel 'A2': only pictures are read" in shown
+    assert "comment 'ASC_SOP (1 1 1)'" in shown
 
 
 def otio(children: list[object], **more: object) -> str:
@@ -280,10 +280,10 @@ def test_otio_with_what_other_programs_keep_in_metadata(tmp_path: Path) -> None:
     assert (two.start, two.enabled, two.transform.scale.keyframes[0].value) == (2.5, False, 0.938)
     assert (scene.nested, scene.start) == (True, 3.5)
     assert found.markers[0].time == 0.5
-    told = lines(found)
-    assert "effect 'Composite': only Transform and Cropping are read" in told
-    assert "eased movement between keyframes" in told
-    assert "nested sequence 'scene'" in told
+    shown = lines(found)
+    assert "effect 'Composite': only Transform and Cropping are read" in shown
+    assert "eased movement between keyframes" in shown
+    assert "nested sequence 'scene'" in shown
 
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE xmeml [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><xmeml><name>&b;</name></xmeml>'
