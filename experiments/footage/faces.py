@@ -74,7 +74,7 @@ class Faces:
         self._anchors_A2 = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
         self._row = np.full(len(COLUMNS), np.nan, np.float32)
 
-    def __call__(self, picture_HW3: np.ndarray | None) -> np.ndarray:
+    def see(self, picture_HW3: np.ndarray | None, cut: bool = False) -> np.ndarray:
         """The row of a step; NaN before the first picture, zeros where there is no face.
 
         The largest face is described: its centre as shares of the picture, the height of its box as a share of the

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.footage.picture import centre
 from mmcore.errors import CorpusError
 
 SIDE = 224
@@ -26,7 +28,7 @@ EPSILON = 1e-3
 
 
 class Lite0:
-    """Turns pictures into vectors of length :data:`WIDTH`, on one thread's worth of the CPU.
+    """Turns pictures into vectors of length :data:`WIDTH`.
 
     Args:
         path: the file of weights.
@@ -34,8 +36,6 @@ class Lite0:
     Raises:
         CorpusError: the file holds other weights.
     """
-
-    side = SIDE
 
     def __init__(self, path: Path) -> None:
         self._state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
@@ -64,9 +64,11 @@ class Lite0:
         return weight.contiguous(memory_format=torch.channels_last), bias
 
     def __call__(self, picture_HW3: np.ndarray) -> np.ndarray:
-        """The embedding (D,) float32, of unit length, of a picture (224, 224, 3) of bytes, red first."""
+        """The embedding (D,) float32, of unit length, of the middle of a picture of bytes, red first."""
+        picture_HW3 = centre(picture_HW3, (SIDE, SIDE), Image.Resampling.BICUBIC)
         with torch.inference_mode():
-            x = torch.from_numpy(picture_HW3).permute(2, 0, 1)[None].float()
+            # A copy: pictures of Pillow cannot be written to, which torch warns of.
+            x = torch.from_numpy(picture_HW3.copy()).permute(2, 0, 1)[None].float()
             x = ((x - 127) / 128).contiguous(memory_format=torch.channels_last)
             x = functional.relu6(_conv(x, *self._stem, stride=2))
             at = 0

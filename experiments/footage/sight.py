@@ -32,7 +32,7 @@ class Sight:
         self._differences: list[float] = []
         self._row = np.full(len(COLUMNS), np.nan, np.float32)
 
-    def __call__(self, picture_HW3: np.ndarray | None) -> np.ndarray:
+    def see(self, picture_HW3: np.ndarray | None) -> np.ndarray:
         """The row of a step; NaN before the first picture, saliency NaN where nothing stands out.
 
         Motion is the mean absolute difference from the picture of the step before, in all three colours: 0 the same,
