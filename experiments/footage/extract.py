@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from experiments.footage import media
 from experiments.footage.features import Part
 from experiments.footage.grid import STEP
+from experiments.footage.messages import Extracted
 from experiments.footage.sight import Sight
 from experiments.footage.sound import Listener, listen
 from experiments.footage.store import FootageStore, Writing, content_of
@@ -21,24 +21,6 @@ OnSeconds = Callable[[float], None]
 """Is told how many more seconds of a file are done."""
 TELL_EVERY = 50
 """Steps after which it is told how far the work is."""
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """What a file gave.
-
-    Args:
-        content: the hash of its content, under which its tables are kept.
-        seconds: of the longest of its streams. computed: whether anything had to be computed.
-        cues: start and end, in seconds, of the subtitles inside it; None: it has none.
-        notes: which streams were taken, what was damaged or left out.
-    """
-
-    content: str
-    seconds: float
-    computed: bool
-    cues: tuple[tuple[float, float], ...] | None
-    notes: tuple[str, ...]
 
 
 def extract(
@@ -85,7 +67,9 @@ def extract(
         raise failures[0]
     notes = dict.fromkeys(note for header in headers if header is not None for note in header.notes)
     cues = tuple(media.cues(path, survey)) if survey.text is not None else None
-    return Extracted(content, rows * STEP, bool(missing), cues, (*survey.notes, *notes))
+    return Extracted(
+        content=content, seconds=rows * STEP, computed=bool(missing), cues=cues, notes=(*survey.notes, *notes)
+    )
 
 
 def _hear(
@@ -108,9 +92,7 @@ def _see(
     on_seconds: OnSeconds,
 ) -> None:
     sight = Sight()
-    watchers = {
-        writing.part.kind: watcher_of(writing.part, 1) for writing in writings if writing.part.kind != "sight"
-    }
+    watchers = {writing.part.kind: watcher_of(writing.part, 1) for writing in writings if writing.part.kind != "sight"}
     for step, shown in enumerate(media.pictures(path, survey, threads, damage), 1):
         seen_F = sight.see(shown.picture_HW3)
         cut = bool(np.nan_to_num(seen_F[0]))

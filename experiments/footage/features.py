@@ -159,7 +159,9 @@ def require() -> None:
     missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
     if missing:
         raise CorpusError(
-            "footage needs packages that are not installed", found=f"no {', '.join(missing)}", next_step=f"Run: {INSTALL}"
+            "footage needs packages that are not installed",
+            found=f"no {', '.join(missing)}",
+            next_step=f"Run: {INSTALL}",
         )
 
 

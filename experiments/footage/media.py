@@ -185,7 +185,9 @@ def blocks(path: Path, of: Survey, damage: Damage) -> Iterator[Block]:
             begin = round(time * RATE)
             waiting = 0 if pair is None else pair.waiting
             if begin - at > LONGEST_GAP * RATE:
-                damage.notes.append(f"a time stamp {(begin - at) / RATE:.0f} s after the last one; the rest is left out")
+                damage.notes.append(
+                    f"a time stamp {(begin - at) / RATE:.0f} s after the last one; the rest is left out"
+                )
                 break
             if pair is None or not pair.takes(frame) or abs(begin - at - waiting) > LATE * RATE:
                 pair = _Resamplers(frame)

@@ -54,9 +54,7 @@ class OnnxEncoder:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                read_bytes(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(read_bytes(path), options, providers=["CPUExecutionProvider"])
         except OSError:
             raise
         except Exception as error:

@@ -1,0 +1,130 @@
+"""From a folder of footage, with or without timelines, to a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.footage.batch import Display, extract_all
+from experiments.footage.corpus import Item, Written, write_corpus
+from experiments.footage.features import Chosen
+from experiments.footage.grid import STEP
+from experiments.footage.listing import Clip, cues_beside, groups_of, subtitles_beside
+from experiments.footage.messages import Broken, Extracted
+from experiments.footage.store import FootageStore
+from mmcore.data.importers.sample import Imported, some
+from mmcore.data.sources.writing import new_corpus
+from mmcore.errors import CorpusError, MMStudyError
+from reports.numbers import about
+
+MOST_LINES = 20
+"""Lines about single files that are printed; the others are counted."""
+Shown = Callable[[float, int], AbstractContextManager[Display]]
+"""Makes a display for so many seconds of work in so many files."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of an import.
+
+    Args:
+        clips: the files. features: what to compute, as in ``--features``. chosen: the same, looked up. timelines: a folder of editing timelines; None: none.
+        target: columns to predict. by_folder: whether the files of a folder are one group. workers: processes.
+    """
+
+    clips: tuple[Clip, ...]
+    features: str
+    chosen: Chosen
+    timelines: Path | None = None
+    target: str | None = None
+    by_folder: bool = False
+    workers: int = 1
+
+
+def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, shown: Shown) -> Imported:
+    """Compute what is missing and write the corpus.
+
+    Args:
+        folder: of the footage, whose name becomes that of the corpus.
+
+    Raises:
+        CorpusError: no file can be used; ``out`` holds something already; see :func:`write_corpus`.
+    """
+    with new_corpus(out) as partial:
+        outcomes = _computed(asked, store, shown)
+        left_out = list(asked.chosen.left_out)
+        pairs = list(zip(asked.clips, outcomes, strict=True))
+        broken = [f"{clip.shown}: {found.reason}" for clip, found in pairs if isinstance(found, Broken)]
+        whole = [(clip, found) for clip, found in pairs if isinstance(found, Extracted)]
+        if not whole:
+            raise CorpusError(
+                "an import of footage needs at least one file that can be decoded",
+                found="; ".join(broken[:3]),
+                where=str(folder),
+            )
+        if broken:
+            left_out.append(f"{len(broken)} of {len(pairs)} files that cannot be decoded:")
+            left_out += _few([f"  {line}" for line in broken])
+        notes: list[str] = [f"{clip.shown}: {note}" for clip, found in whole for note in found.notes]
+        groups = groups_of([clip for clip, _ in whole], [found.content for _, found in whole], asked.by_folder)
+        alike = sum(group not in (clip.item, clip.folder) for (clip, _), group in zip(whole, groups, strict=True))
+        if alike:
+            notes.append(f"{alike} files have the content of another one and share its group")
+        items = []
+        for (clip, found), group in zip(whole, groups, strict=True):
+            cues = _cues(clip, found, notes)
+            track_SF = None if asked.timelines is None else _track(clip, found, asked.timelines, notes)
+            items.append(Item(clip, found, group, cues, track_SF))
+        written = write_corpus(partial, folder.resolve().name, items, asked.chosen, store, asked.target)
+    return Imported(out, tuple(_wrote(written)), tuple(left_out), tuple([*asked.chosen.guessed, *_few(notes)]))
+
+
+def _computed(asked: Asked, store: FootageStore, shown: Shown) -> list[Extracted | Broken]:
+    from experiments.footage import media
+
+    seconds = 0.0
+    passes = len({part.heard for part in asked.chosen.parts})
+    for clip in asked.clips:
+        try:
+            seconds += passes * (media.survey(clip.path).seconds or 0.0)
+        except MMStudyError:
+            # It is named when its turn comes.
+            continue
+    with shown(seconds, len(asked.clips)) as display:
+        return extract_all(asked.clips, asked.features, store, asked.workers, display)
+
+
+def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, float], ...] | None:
+    """Of the file of subtitles beside a clip, else of those inside it."""
+    beside = subtitles_beside(clip.path)
+    if beside is None:
+        return found.cues
+    try:
+        return cues_beside(beside)
+    except CorpusError as error:
+        notes.append(f"subtitles left out: {error}")
+        return found.cues
+
+
+def _track(clip: Clip, found: Extracted, folder: Path, notes: list[str]) -> np.ndarray | None:
+    """Times and parameters of the editing tracks of a clip, from the timeline of its name."""
+    raise NotImplementedError
+
+
+def _wrote(written: Written) -> list[str]:
+    lines = [f"{written.items} items, {about(written.seconds)} of footage, a row each {STEP} s"]
+    for modality, columns in written.columns.items():
+        absent = written.absent[modality]
+        lines.append(
+            f"{modality}: {columns} columns" + (f", absent in {absent} items" if absent else "")
+        )  # fmt: skip
+    return [*lines, f"targets: {some(written.targets, 12)}"]
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"… and {more} more lines"] if more > 0 else [])]
