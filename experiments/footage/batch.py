@@ -17,7 +17,7 @@ from typing import Protocol
 from experiments.footage.listing import Clip
 from experiments.footage.messages import SAID, Broken, Extracted, Job, Progress, Start, line_of
 from experiments.footage.store import FootageStore
-from experiments.launchers.local import THREAD_VARIABLES, code_root
+from experiments.launchers.local import THREAD_VARIABLES, code_root, cores
 from mmcore.atomic import disk_full
 
 PATIENCE = 5.0
@@ -34,11 +34,6 @@ class Display(Protocol):
     def finished(self, clip: Clip, outcome: Extracted | Broken) -> None:
         """A file is done, or left out."""
         ...
-
-
-def cores() -> int:
-    """Cores of the processor that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def extract_all(
@@ -103,7 +98,7 @@ class _Worker:
     def __init__(self, start: Start, heard: queue.SimpleQueue[tuple[_Worker, str | None]]) -> None:
         self.at: int | None = None
         # What libraries print belongs to nobody's results; its last line may say why a process ended.
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         environment = os.environ | {
             # Threads that wait for one another burn the cores that the other workers need.
             **dict.fromkeys(THREAD_VARIABLES, "1"),

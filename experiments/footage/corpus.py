@@ -43,9 +43,9 @@ class Item:
     """One file of footage on its way into the corpus.
 
     Args:
-        group: what a split never divides. cues: start and end, in seconds, of its subtitles; None: it has none, which says
-            nothing about whether there is text. track_SF: times and the parameters of its editing tracks; None: no
-            timeline.
+        group: what a split never divides. cues: start and end, in seconds, of its subtitles; None: it has none, which
+            says nothing about whether there is text. track_SF: times and the parameters of its editing tracks; None:
+            it has no timeline.
     """
 
     clip: Clip

@@ -103,8 +103,8 @@ class Chosen:
 def choose(text: str) -> Chosen:
     """The features of ``--features``: names with commas between them.
 
-    ``default`` stands for :data:`DEFAULT`; a file NAME.onnx is an encoder of pictures, which takes the place of lite0 in
-    ``default``, and whose columns are NAME_0, NAME_1, …
+    ``default`` stands for :data:`DEFAULT`; a file NAME.onnx is an encoder of pictures, which takes the place of lite0
+    in ``default``, and whose columns are NAME_0, NAME_1, …
 
     Raises:
         CorpusError: packages are not installed, an unknown name, a file that is not there or no encoder.
@@ -112,12 +112,12 @@ def choose(text: str) -> Chosen:
     require()
     words = [word.strip() for word in text.split(",") if word.strip()]
     files = [word for word in words if word.lower().endswith(".onnx")]
-    names: list[Kind] = []
+    wanted: set[str] = set()
     for word in words:
         if word == "default":
-            names += [name for name in DEFAULT if not (files and name == "lite0")]
+            wanted |= {name for name in DEFAULT if not (files and name == "lite0")}
         elif word in NAMES:
-            names.append(word)
+            wanted.add(word)
         elif word not in files:
             raise CorpusError(
                 f"--features does not know '{word}'",
@@ -128,7 +128,7 @@ def choose(text: str) -> Chosen:
         raise CorpusError("--features must name at least one", expected=f"default, {', '.join(NAMES)} or FILE.onnx")
     parts, left_out, guessed = [], [], []
     for name in NAMES:
-        if name not in names:
+        if name not in wanted:
             continue
         part = part_of(name)
         if part is not None:

@@ -1,4 +1,4 @@
-"""The steps at which footage is described: row ``i`` stands at ``i`` steps and holds what was heard and seen up to then."""
+"""The steps at which footage is described: row ``i`` stands at ``i`` steps and holds what was there up to then."""
 
 from __future__ import annotations
 

@@ -32,8 +32,9 @@ class Asked:
     """What a user asks of an import.
 
     Args:
-        clips: the files. features: what to compute, as in ``--features``. chosen: the same, looked up. timelines: a folder of editing timelines; None: none.
-        target: columns to predict. by_folder: whether the files of a folder are one group. workers: processes.
+        clips: the files. features: what to compute, as in ``--features``. chosen: the same, looked up.
+        timelines: a folder of editing timelines; None: none. target: columns to predict. by_folder: whether the files
+            of a folder are one group. workers: processes.
     """
 
     clips: tuple[Clip, ...]
@@ -80,7 +81,8 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
             track_SF = None if asked.timelines is None else _track(clip, found, asked.timelines, notes)
             items.append(Item(clip, found, group, cues, track_SF))
         written = write_corpus(partial, folder.resolve().name, items, asked.chosen, store, asked.target)
-    return Imported(out, tuple(_wrote(written)), tuple(left_out), tuple([*asked.chosen.guessed, *_few(notes)]))
+    notes = [*asked.chosen.guessed, *_few(notes)]
+    return Imported(out, tuple(_wrote(written)), tuple(left_out), (), tuple(notes))
 
 
 def _computed(asked: Asked, store: FootageStore, shown: Shown) -> list[Extracted | Broken]:

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, TypeVar
 
 import av
+import av.logging as av_log
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -29,6 +32,7 @@ from av.video.stream import VideoStream
 from experiments.footage.grid import LONGEST_GAP, RATE, STEP
 from mmcore.errors import CorpusError
 
+F = TypeVar("F", VideoFrame, AudioFrame)
 SIDE = 512
 """Pixels of the longer side of a picture that is handed on, at most."""
 LATE = 0.05
@@ -36,7 +40,7 @@ LATE = 0.05
 TEXT_CODECS = ("mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text")
 """Subtitles that are text; the others are pictures."""
 
-av.logging.set_level(av.logging.FATAL)
+av_log.set_level(av_log.FATAL)
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,14 @@ def survey(path: Path) -> Survey:
             notes.append(f"{len(texts)} subtitles; took stream {texts[0].index}, the first")
         start = (container.start_time or 0) / av.time_base
         seconds = container.duration / av.time_base if container.duration else None
-        chosen = [None if one is None else one.index for one in (video, sound, texts[0] if texts else None)]
-        return Survey(start, seconds, *chosen, tuple(notes))
+        return Survey(
+            start,
+            seconds,
+            None if video is None else video.index,
+            None if sound is None else sound.index,
+            texts[0].index if texts else None,
+            tuple(notes),
+        )
 
 
 def pictures(path: Path, of: Survey, threads: int, damage: Damage) -> Iterator[Shown]:
@@ -150,7 +160,8 @@ def pictures(path: Path, of: Survey, threads: int, damage: Damage) -> Iterator[S
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         steps, now, last = 0, None, None
         end = 0.0
-        for time, frame in _timed(_frames(container, stream, damage), of.start, 1 / float(rate)):
+        frames: Iterator[VideoFrame] = _frames(container, stream, damage)
+        for time, frame in _timed(frames, of.start, 1 / float(rate)):
             if time > end + LONGEST_GAP:
                 damage.notes.append(f"a time stamp {time - end:.0f} s after the last one; the rest is left out")
                 break
@@ -181,7 +192,8 @@ def blocks(path: Path, of: Survey, damage: Damage) -> Iterator[Block]:
         assert isinstance(stream, AudioStream)
         at, any_sound = 0, False
         pair: _Resamplers | None = None
-        for time, frame in _timed(_frames(container, stream, damage), of.start, 0.0):
+        frames: Iterator[AudioFrame] = _frames(container, stream, damage)
+        for time, frame in _timed(frames, of.start, 0.0):
             begin = round(time * RATE)
             waiting = 0 if pair is None else pair.waiting
             if begin - at > LONGEST_GAP * RATE:
@@ -226,13 +238,13 @@ def cues(path: Path, of: Survey) -> list[tuple[float, float]]:
 class _Resamplers:
     """Sound at one rate, as channels and mixed; both give equally many samples."""
 
-    def __init__(self, frame: av.AudioFrame) -> None:
+    def __init__(self, frame: AudioFrame) -> None:
         self._kept = AudioResampler(format="fltp", rate=RATE)
         self._mixed = AudioResampler(format="fltp", layout="mono", rate=RATE)
         self._kind = _kind(frame)
         self._given = self._taken = 0.0
 
-    def takes(self, frame: av.AudioFrame) -> bool:
+    def takes(self, frame: AudioFrame) -> bool:
         """Whether a frame has the channels, the rate and the numbers of those before."""
         return _kind(frame) == self._kind
 
@@ -241,7 +253,7 @@ class _Resamplers:
         """Samples that went in and did not yet come out."""
         return round(self._given - self._taken)
 
-    def __call__(self, frame: av.AudioFrame) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, frame: AudioFrame) -> tuple[np.ndarray, np.ndarray]:
         frame.pts = None
         self._given += frame.samples * RATE / frame.sample_rate
         kept = [one.to_ndarray() for one in self._kept.resample(frame)]
@@ -254,7 +266,7 @@ class _Resamplers:
         return channels_CN[:, :size], mono_N[:size]
 
 
-def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
+def _kind(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.layout.name, frame.format.name, frame.sample_rate
 
 
@@ -284,7 +296,7 @@ def _packets(container: InputContainer, stream: Stream, damage: Damage) -> Itera
         yield packet
 
 
-def _frames(container: InputContainer, stream: VideoStream | AudioStream, damage: Damage) -> Iterator:
+def _frames(container: InputContainer, stream: VideoStream | AudioStream, damage: Damage) -> Iterator[Any]:
     for packet in _packets(container, stream, damage):
         try:
             yield from packet.decode()
@@ -294,15 +306,17 @@ def _frames(container: InputContainer, stream: VideoStream | AudioStream, damage
             damage.packets += 1
 
 
-def _timed(frames: Iterator, start: float, spacing: float) -> Iterator[tuple[float, VideoFrame]]:
-    """Frames with times that never run backwards; one without a time stamp follows the last one."""
+def _timed(frames: Iterator[F], start: float, spacing: float) -> Iterator[tuple[float, F]]:
+    """Frames with their times; one without a time stamp follows the last one.
+
+    Args:
+        spacing: seconds between pictures, whose times never run backwards; 0 for sound.
+    """
     last: float | None = None
     for frame in frames:
-        length = spacing or (frame.samples / frame.sample_rate)
-        if frame.time is not None:
-            time = frame.time - start
-        else:
-            time = 0.0 if last is None else last + length
+        length = frame.samples / frame.sample_rate if isinstance(frame, AudioFrame) else spacing
+        following = 0.0 if last is None else last + length
+        time = following if frame.time is None else frame.time - start
         if last is not None and spacing and time < last:
             continue
         last = time

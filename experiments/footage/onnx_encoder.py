@@ -65,7 +65,7 @@ class OnnxEncoder:
         self._input, shape = inputs[0], inputs[0].shape
         self._last = shape[3] == 3 and shape[1] != 3
         rows, columns = shape[1:3] if self._last else shape[2:4]
-        self._size = tuple(side if isinstance(side, int) else USUAL_SIDE for side in (columns, rows))
+        self._size = _side(columns), _side(rows)
         self._half = self._input.type == "tensor(float16)"
         outputs = [one for one in self._session.get_outputs() if len(one.shape) == 2]
         if not outputs:
@@ -89,7 +89,8 @@ class OnnxEncoder:
     def __call__(self, picture_HW3: np.ndarray) -> np.ndarray:
         """The embedding (D,) float32, of unit length, of a picture of bytes, red first."""
         picture_HW3 = centre(picture_HW3, self._size, Image.Resampling.BICUBIC)
-        scaled_HW3 = (picture_HW3 / np.float32(255) - np.float32(self.scaling.mean)) / np.float32(self.scaling.std)
+        mean, std = (np.array(each, np.float32) for each in (self.scaling.mean, self.scaling.std))
+        scaled_HW3 = (picture_HW3 / np.float32(255) - mean) / std
         batch = (scaled_HW3 if self._last else scaled_HW3.transpose(2, 0, 1))[None]
         batch = batch.astype(np.float16 if self._half else np.float32)
         (vector_1D,) = self._session.run([self._output], {self._input.name: batch})
@@ -119,6 +120,11 @@ def scaling_of(path: Path) -> Scaling:
             where=str(beside),
         ) from None
     return Scaling(mean, std, BESIDE)
+
+
+def _side(claimed: object) -> int:
+    """A side of the pictures that a model reads; one that it leaves open is the usual one."""
+    return claimed if isinstance(claimed, int) and claimed > 0 else USUAL_SIDE
 
 
 def _refused(path: Path, found: str) -> CorpusError:

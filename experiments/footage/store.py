@@ -1,8 +1,8 @@
 """What was computed of each file, kept under the hash of its content: a second import computes only what is missing.
 
-``<home>/footage/<hash of the file>/<part>-<key>.f32`` holds the rows of a part as plain numbers, and the file of the same
-name with ``.json``, written last, says what they are. The key hashes the extractors: their names, versions, weights and
-settings.
+``<home>/footage/<hash of the file>/<part>-<key>.f32`` holds the rows of a part as plain numbers, and the file of the
+same name with ``.json``, written last, says what they are. The key hashes the extractors: their names, versions,
+weights and settings.
 """
 
 from __future__ import annotations
