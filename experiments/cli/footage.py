@@ -42,8 +42,6 @@ def import_footage_into(
         )
     if timelines is not None and not timelines.is_dir():
         raise CorpusError("--timelines names a folder", found="nothing of that name", where=str(timelines))
-    if timelines is not None:
-        raise CorpusError("--timelines is not there yet")
     clips = tuple(find_clips(folder))
     chosen = choose(features)
     # Only with the packages of the extra, which the choice has looked for.

@@ -45,7 +45,7 @@ class Item:
     Args:
         group: what a split never divides. cues: start and end, in seconds, of its subtitles; None: it has none, which
             says nothing about whether there is text. track_SF: times and the parameters of its editing tracks; None:
-            it has no timeline.
+            no timelines were asked for.
     """
 
     clip: Clip

@@ -7,10 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from experiments.footage.batch import Display, extract_all
 from experiments.footage.corpus import Item, Written, check_target, write_corpus
+from experiments.footage.edits import Edit, edit_of
 from experiments.footage.features import Chosen
 from experiments.footage.grid import STEP
 from experiments.footage.listing import Clip, cues_beside, groups_of, subtitles_beside
@@ -79,9 +78,19 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
             notes.append(f"{alike} files have the content of another one and share its group")
         items = []
         for (clip, found), group in zip(whole, groups, strict=True):
-            cues = _cues(clip, found, notes)
-            track_SF = None if asked.timelines is None else _track(clip, found, asked.timelines, notes)
-            items.append(Item(clip, found, group, cues, track_SF))
+            edit = Edit(None) if asked.timelines is None else edit_of(clip, found.seconds, asked.timelines)
+            if asked.timelines is not None and edit.table_SF is None:
+                left_out.append(f"{clip.shown}: {'; '.join(edit.notes)}")
+                continue
+            notes += [f"{clip.shown}: {note}" for note in edit.notes]
+            items.append(Item(clip, found, group, _cues(clip, found, notes), edit.table_SF))
+        if not items:
+            raise CorpusError(
+                "an import with timelines needs at least one that is read",
+                expected="a timeline with the name of a file of footage: take.xml for take.mp4",
+                found="; ".join(left_out[-3:]),
+                where=str(asked.timelines),
+            )
         written = write_corpus(partial, folder.resolve().name, items, asked.chosen, store, asked.target)
     notes = [*asked.chosen.guessed, *_few(notes)]
     return Imported(out, tuple(_wrote(written)), tuple(left_out), (), tuple(notes))
@@ -112,11 +121,6 @@ def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, 
     except CorpusError as error:
         notes.append(f"subtitles left out: {error}")
         return found.cues
-
-
-def _track(clip: Clip, found: Extracted, folder: Path, notes: list[str]) -> np.ndarray | None:
-    """Times and parameters of the editing tracks of a clip, from the timeline of its name."""
-    raise NotImplementedError
 
 
 def _wrote(written: Written) -> list[str]:

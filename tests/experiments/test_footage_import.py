@@ -59,7 +59,11 @@ def test_a_folder_becomes_a_corpus_without_problems(imported: tuple[Path, str]) 
     out, said = imported
     assert "4 items, 8 s of footage" in said
     assert "targets: 'scene_change', 'visual_motion'" in said
-    assert check_corpus(out).problems == []
+    checked = check_corpus(out)
+    assert checked.errors == 0
+    assert [problem.rule for problem in checked.problems] == [
+        "1 of 4 items lacks a table of 'audio'", "1 of 4 items lacks a table of 'visual'",
+    ]  # fmt: skip
     items = pd.read_csv(out / "items.csv")
     assert items["item"].tolist() == ["a", "monday_b", "monday_copy of a", "voice"]
     assert items["group"].tolist() == ["a", "monday_b", "a", "voice"]

@@ -146,6 +146,6 @@ def test_features_that_other_weights_computed_are_refused(editing_corpus: Path) 
     check_same_schema(schema, made_by(weights="sha256:a"), ("speech",), "here")
     check_same_schema(made_by(weights="sha256:a"), made_by(weights="sha256:a", package="vad 4"), ("speech",), "here")
     with pytest.raises(
-        CorpusError, match="what computed modality 'speech'.*expected vad 1 sha256:a; found vad 1 sha256:b"
+        CorpusError, match=r"what computed modality 'speech'.*expected vad 1 sha256:a; found vad 1 sha256:b"
     ):
         check_same_schema(made_by(weights="sha256:a"), made_by(weights="sha256:b"), ("speech",), "here")
