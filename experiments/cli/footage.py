@@ -45,9 +45,9 @@ def import_footage_into(
     clips = tuple(find_clips(folder))
     chosen = choose(features)
     # Only with the packages of the extra, which the choice has looked for.
-    from experiments.footage.importing import Asked, import_footage
+    from experiments.footage.importing import Request, import_footage
     from experiments.footage.screen import FootageScreen
     from experiments.launchers.local import cores
 
-    asked = Asked(clips, features, chosen, timelines, target, group == "folder", workers or cores())
-    return import_footage(folder, out, asked, FootageStore(home.footage), FootageScreen).lines()
+    request = Request(clips, features, chosen, timelines, target, group == "folder", workers or cores())
+    return import_footage(folder, out, request, FootageStore(home.footage), FootageScreen).lines()

@@ -27,7 +27,7 @@ Shown = Callable[[float, int], AbstractContextManager[Display]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a user asks of an import.
 
     Args:
@@ -45,7 +45,7 @@ class Asked:
     workers: int = 1
 
 
-def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, shown: Shown) -> Imported:
+def import_footage(folder: Path, out: Path, request: Request, store: FootageStore, shown: Shown) -> Imported:
     """Compute what is missing and write the corpus.
 
     Args:
@@ -54,12 +54,12 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
     Raises:
         CorpusError: no file can be used; ``out`` holds something already; see :func:`write_corpus`.
     """
-    if asked.target is not None:
-        check_target(asked.chosen, asked.target)
+    if request.target is not None:
+        check_target(request.chosen, request.target)
     with new_corpus(out) as partial:
-        outcomes = _computed(asked, store, shown)
-        left_out = list(asked.chosen.left_out)
-        pairs = list(zip(asked.clips, outcomes, strict=True))
+        outcomes = _computed(request, store, shown)
+        left_out = list(request.chosen.left_out)
+        pairs = list(zip(request.clips, outcomes, strict=True))
         broken = [f"{clip.shown}: {found.reason}" for clip, found in pairs if isinstance(found, Broken)]
         whole = [(clip, found) for clip, found in pairs if isinstance(found, Extracted)]
         if not whole:
@@ -72,14 +72,14 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
             left_out.append(f"{len(broken)} of {len(pairs)} files that cannot be decoded:")
             left_out += _few([f"  {line}" for line in broken])
         notes: list[str] = [f"{clip.shown}: {note}" for clip, found in whole for note in found.notes]
-        groups = groups_of([clip for clip, _ in whole], [found.content for _, found in whole], asked.by_folder)
+        groups = groups_of([clip for clip, _ in whole], [found.content for _, found in whole], request.by_folder)
         alike = sum(group not in (clip.item, clip.folder) for (clip, _), group in zip(whole, groups, strict=True))
         if alike:
             notes.append(f"{alike} files have the content of another one and share its group")
         items = []
         for (clip, found), group in zip(whole, groups, strict=True):
-            edit = Edit(None) if asked.timelines is None else edit_of(clip, found.seconds, asked.timelines)
-            if asked.timelines is not None and edit.table_SF is None:
+            edit = Edit(None) if request.timelines is None else edit_of(clip, found.seconds, request.timelines)
+            if request.timelines is not None and edit.table_SF is None:
                 left_out.append(f"{clip.shown}: {'; '.join(edit.notes)}")
                 continue
             notes += [f"{clip.shown}: {note}" for note in edit.notes]
@@ -89,26 +89,26 @@ def import_footage(folder: Path, out: Path, asked: Asked, store: FootageStore, s
                 "an import with timelines needs at least one that is read",
                 expected="a timeline with the name of a file of footage: take.xml for take.mp4",
                 found="; ".join(left_out[-3:]),
-                where=str(asked.timelines),
+                where=str(request.timelines),
             )
-        written = write_corpus(partial, folder.resolve().name, items, asked.chosen, store, asked.target)
-    notes = [*asked.chosen.guessed, *_few(notes)]
+        written = write_corpus(partial, folder.resolve().name, items, request.chosen, store, request.target)
+    notes = [*request.chosen.guessed, *_few(notes)]
     return Imported(out, tuple(_wrote(written)), tuple(left_out), (), tuple(notes))
 
 
-def _computed(asked: Asked, store: FootageStore, shown: Shown) -> list[Extracted | Broken]:
+def _computed(request: Request, store: FootageStore, shown: Shown) -> list[Extracted | Broken]:
     from experiments.footage import media
 
     seconds = 0.0
-    passes = len({part.heard for part in asked.chosen.parts})
-    for clip in asked.clips:
+    passes = len({part.heard for part in request.chosen.parts})
+    for clip in request.clips:
         try:
             seconds += passes * (media.survey(clip.path).seconds or 0.0)
         except MMStudyError:
             # It is named when its turn comes.
             continue
-    with shown(seconds, len(asked.clips)) as display:
-        return extract_all(asked.clips, asked.features, store, asked.workers, display)
+    with shown(seconds, len(request.clips)) as display:
+        return extract_all(request.clips, request.features, store, request.workers, display)
 
 
 def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, float], ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -20,8 +21,10 @@ from experiments.footage.store import FootageStore
 from experiments.home import Home
 from mmcore.data.checking import check_corpus
 from mmcore.data.sources.schema_file import read_schema
+from mmcore.data.sources.simulated import AUDIO, VISUAL
 from mmcore.errors import CorpusError, MMStudyError
 
+DOCS = Path(__file__).parents[2] / "docs" / "footage.md"
 SRT = "1\n00:00:00,500 --> 00:00:01,200\nGuten Tag\n"
 
 
@@ -71,8 +74,6 @@ def test_a_folder_becomes_a_corpus_without_problems(imported: tuple[Path, str]) 
 
 
 def test_columns_have_the_names_of_the_seed_layout(imported: tuple[Path, str]) -> None:
-    from mmcore.data.sources.simulated import AUDIO, VISUAL
-
     schema = read_schema(imported[0])
     assert schema.modalities["audio"].columns == AUDIO
     assert schema.modalities["visual"].columns == VISUAL[:4]
@@ -161,6 +162,22 @@ def test_options_of_footage_are_refused_elsewhere(home: Home) -> None:
     done = mmstudy(home, "data", "import", "numpy", "x", "--workers", "2")
     assert done.returncode == 2
     assert "numpy takes none of --features, --timelines and --workers" in " ".join(done.stderr.split())
+
+
+def test_every_command_of_the_page_works(imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path) -> None:
+    """With all features of ``default``, of which those of sound and sight are kept from before."""
+    (block,) = re.findall(r"```sh\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    commands = [line for line in block.splitlines() if line.startswith("mmstudy ")]
+    assert len(commands) == 3
+    for command in commands:
+        words = [{"DIR": str(footage), "CORPUS": str(tmp_path / "new")}.get(word, word) for word in command.split()[1:]]
+        done = mmstudy(home, *words)
+        assert done.returncode == 0, (command, done.stderr)
+    columns = read_schema(tmp_path / "new").modalities["visual"].columns
+    assert columns[:10] == VISUAL
+    assert len(columns) == 10 + features.LITE0_WIDTH
+    row = pd.read_parquet(tmp_path / "new" / "visual" / "a.parquet").iloc[0]
+    assert (row[[f"lite0_{at}" for at in range(features.LITE0_WIDTH)]] ** 2).sum() == pytest.approx(1, abs=1e-5)
 
 
 # Workers -----------------------------------------------------------------------------------------------------------
@@ -283,3 +300,49 @@ def test_broken_subtitles_are_named_and_the_clip_stays(tmp_path: Path) -> None:
         cues_beside(path)
     path.write_text(SRT + "\n2\n00:00:03,000 --> 00:00:04,000\n<i></i>\n", encoding="utf-8")
     assert cues_beside(path) == ((0.5, 1.2),)
+
+
+# Timelines ---------------------------------------------------------------------------------------------------------
+EDL = """TITLE: a
+* FRAME RATE: 25
+001  AX V C 00:00:00:00 00:00:01:00 00:00:00:12 00:00:01:12
+* FROM CLIP NAME: take.mov
+"""
+
+
+def test_timelines_become_the_tracks_of_the_seed_layout(
+    imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path
+) -> None:
+    edits = tmp_path / "edits"
+    (edits / "monday").mkdir(parents=True)
+    (edits / "a.edl").write_text(EDL, encoding="utf-8")
+    (edits / "monday" / "b.xml").write_text("<xmeml>", encoding="utf-8")
+    words = ["--out", tmp_path / "edited", "--features", "sound,sight", "--workers", "1", "--timelines", edits]
+    done = mmstudy(home, "data", "import", "footage", footage, *words)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert "monday/b.mp4: timeline left out: " in said
+    assert "voice.wav: no timeline of its name" in said
+    assert pd.read_csv(tmp_path / "edited" / "items.csv")["item"].tolist() == ["a"]
+    # One item is a corpus that can be read, and too few to be split.
+    problems = [problem.rule for problem in check_corpus(tmp_path / "edited").problems if problem.level == "error"]
+    assert problems == ["train, validation and test need at least one group each"]
+    schema = read_schema(tmp_path / "edited")
+    assert (schema.reference, schema.targets.from_, schema.targets.tracks) == ("track", "track", 20)
+    assert schema.modalities["track"].columns[:21:20] == ("0_active", "0_asset_id")
+    table = pd.read_parquet(tmp_path / "edited" / "track" / "a.parquet")
+    assert table["time"].tolist() == pytest.approx([at / 10 for at in range(15)])
+    assert table["0_active"].tolist() == [0.0] * 5 + [1.0] * 10
+    assert table.shape == (15, 241)
+
+
+def test_timelines_of_no_file_are_refused(
+    imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path
+) -> None:
+    words = ["--out", tmp_path / "new", "--features", "sound,sight", "--workers", "1", "--timelines", tmp_path]
+    done = mmstudy(home, "data", "import", "footage", footage, *words)
+    assert done.returncode == 2
+    assert "an import with timelines needs at least one that is read" in done.stderr
+    assert not (tmp_path / "new").exists()
+    words[-1] = tmp_path / "nowhere"
+    assert "--timelines names a folder" in mmstudy(home, "data", "import", "footage", footage, *words).stderr
