@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from experiments.home import Home
+from experiments.terminal import INTERRUPTED
 from mmcore.errors import CorpusError
 
 
@@ -49,5 +52,11 @@ def import_footage_into(
     from experiments.footage.screen import FootageScreen
     from experiments.launchers.local import cores
 
-    request = Request(clips, features, chosen, timelines, target, group == "folder", workers or cores())
-    return import_footage(folder, out, request, FootageStore(home.footage), FootageScreen).lines()
+    request = Request(
+        clips, features, chosen, timelines, target, group == "folder", workers or cores()
+    )  # fmt: skip
+    try:
+        return import_footage(folder, out, request, FootageStore(home.footage), FootageScreen).lines()
+    except KeyboardInterrupt:
+        typer.echo(INTERRUPTED, err=True)
+        raise typer.Exit(130) from None

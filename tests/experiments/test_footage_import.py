@@ -252,6 +252,19 @@ def test_ctrl_c_and_a_full_disk_end_all_workers(stub: list[batch._Worker], tmp_p
     assert all(worker._process.poll() is not None for worker in stub)
 
 
+def test_ctrl_c_says_that_the_same_command_goes_on(
+    footage: Path, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.footage.importing.extract_all", interrupted)
+    done = mmstudy(home, "data", "import", "footage", footage, "--out", tmp_path / "new", "--features", "sight")
+    assert done.returncode == 130
+    assert "the same command resumes" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
     dead, alive = (tmp_path / "content" / f".sight-1.f32.{pid}.part" for pid in (2**22 + 1, 1))
