@@ -29,8 +29,8 @@ PATIENCE = 5.0
 class Display(Protocol):
     """Shows how far the work is."""
 
-    def advance(self, seconds: float) -> None:
-        """So many more seconds of footage are done."""
+    def advance(self, clip: Clip, share: float) -> None:
+        """Another part of a file is done."""
         ...
 
     def finished(self, clip: Clip, outcome: Extracted | Broken) -> None:
@@ -69,7 +69,7 @@ def extract_all(
                 continue
             said = SAID.validate_json(line) if line else Broken(reason=f"its process ended ({worker.end()})")
             if isinstance(said, Progress):
-                display.advance(said.seconds)
+                display.advance(clips[worker.at], said.share)
                 continue
             if isinstance(said, Broken) and said.full:
                 raise disk_full(OSError(said.reason), store.root)

@@ -17,20 +17,19 @@ from experiments.footage.store import FootageStore, Writing, content_of
 from experiments.footage.watching import listener_of, watcher_of
 from mmcore.errors import CorpusError
 
-OnSeconds = Callable[[float], None]
-"""Is told how many more seconds of a file are done."""
+OnShare = Callable[[float], None]
+"""Is told which further share of a file is done."""
 TELL_EVERY = 50
 """Steps after which it is told how far the work is."""
 
 
 def extract(
-    path: Path, parts: Sequence[Part], store: FootageStore, threads: int = 1, on_seconds: OnSeconds = lambda _: None
+    path: Path, parts: Sequence[Part], store: FootageStore, threads: int = 1, on_share: OnShare = lambda _: None
 ) -> Extracted:
     """Compute the parts of a file that are not kept yet.
 
     Args:
-        threads: for decoders and models. on_seconds: progress, twice as much as the file is long where both its sound
-            and its pictures are computed.
+        threads: for decoders. on_share: progress, where the file says how long it is.
 
     Raises:
         CorpusError: no media file, or nothing in it can be decoded.
@@ -38,34 +37,39 @@ def extract(
     survey = media.survey(path)
     content = content_of(path)
     missing = [part for part in parts if store.header(content, part) is None]
-    failures: list[CorpusError] = []
+    passes = len({part.heard for part in missing})
+
+    def tell() -> None:
+        if survey.seconds:
+            on_share(TELL_EVERY * STEP / survey.seconds / passes)
+
     for heard, there in ((True, survey.audio is not None), (False, survey.video is not None)):
         mine = [part for part in missing if part.heard is heard]
         if not mine:
             continue
         writings = [Writing(store, content, part) for part in mine]
-        damage, notes = media.Damage(), []
+        damage, failed = media.Damage(), None
         try:
             try:
                 if there and heard:
-                    _hear(path, survey, writings, damage, on_seconds)
+                    _hear(path, survey, writings, damage, tell)
                 elif there:
-                    _see(path, survey, writings, threads, damage, on_seconds)
+                    _see(path, survey, writings, threads, damage, tell)
             except CorpusError as error:
                 # The other kind of stream may be whole.
-                failures.append(error)
-                notes.append(f"{'sound' if heard else 'video'} left out: found {error.found}")
-            notes += damage.lines("sound" if heard else "video")
+                failed = f"{'sound' if heard else 'video'} left out: {error.rule}; found {error.found}"
+            notes = damage.lines("sound" if heard else "video")
             for writing in writings:
-                writing.keep(notes)
+                writing.keep([*([failed] if failed else []), *notes], failed)
         finally:
             for writing in writings:
                 writing.drop()
-    headers = [store.header(content, part) for part in parts]
-    rows = max((header.rows for header in headers if header is not None), default=0)
-    if failures and not rows:
-        raise failures[0]
-    notes = dict.fromkeys(note for header in headers if header is not None for note in header.notes)
+    headers = [header for part in parts if (header := store.header(content, part)) is not None]
+    rows = max((header.rows for header in headers), default=0)
+    reasons = dict.fromkeys(header.failed for header in headers if header.failed is not None)
+    if reasons and not rows:
+        raise CorpusError("footage must hold what can be decoded", found="; ".join(reasons), where=str(path))
+    notes = dict.fromkeys(note for header in headers for note in header.notes)
     cues = tuple(media.cues(path, survey)) if survey.text is not None else None
     return Extracted(
         content=content, seconds=rows * STEP, computed=bool(missing), cues=cues, notes=(*survey.notes, *notes)
@@ -73,14 +77,14 @@ def extract(
 
 
 def _hear(
-    path: Path, survey: media.Survey, writings: list[Writing], damage: media.Damage, on_seconds: OnSeconds
+    path: Path, survey: media.Survey, writings: list[Writing], damage: media.Damage, tell: Callable[[], None]
 ) -> None:
     listeners: list[Listener] = [listener_of(writing.part) for writing in writings]
     for step, rows in enumerate(listen(media.blocks(path, survey, damage), listeners), 1):
         for writing, row_F in zip(writings, rows, strict=True):
             writing.add(row_F)
         if step % TELL_EVERY == 0:
-            on_seconds(TELL_EVERY * STEP)
+            tell()
 
 
 def _see(
@@ -89,7 +93,7 @@ def _see(
     writings: list[Writing],
     threads: int,
     damage: media.Damage,
-    on_seconds: OnSeconds,
+    tell: Callable[[], None],
 ) -> None:
     sight = Sight()
     watchers = {writing.part.kind: watcher_of(writing.part, 1) for writing in writings if writing.part.kind != "sight"}
@@ -100,4 +104,4 @@ def _see(
             kind = writing.part.kind
             writing.add(seen_F if kind == "sight" else watchers[kind].see(shown.picture_HW3, cut))
         if step % TELL_EVERY == 0:
-            on_seconds(TELL_EVERY * STEP)
+            tell()

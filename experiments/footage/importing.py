@@ -17,13 +17,13 @@ from experiments.footage.messages import Broken, Extracted
 from experiments.footage.store import FootageStore
 from mmcore.data.importers.sample import Imported, some
 from mmcore.data.sources.writing import new_corpus
-from mmcore.errors import CorpusError, MMStudyError
+from mmcore.errors import CorpusError
 from reports.numbers import about
 
 MOST_LINES = 20
 """Lines about single files that are printed; the others are counted."""
-Shown = Callable[[float, int], AbstractContextManager[Display]]
-"""Makes a display for so many seconds of work in so many files."""
+Shown = Callable[[Sequence[Clip]], AbstractContextManager[Display]]
+"""Makes a display of the work on files."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,19 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
     if request.target is not None:
         check_target(request.chosen, request.target)
     with new_corpus(out) as partial:
-        outcomes = _computed(request, store, shown)
+        with shown(request.clips) as display:
+            outcomes = extract_all(request.clips, request.features, store, request.workers, display)
         left_out = list(request.chosen.left_out)
         pairs = list(zip(request.clips, outcomes, strict=True))
         broken = [f"{clip.shown}: {found.reason}" for clip, found in pairs if isinstance(found, Broken)]
-        whole = [(clip, found) for clip, found in pairs if isinstance(found, Extracted)]
+        whole = [(clip, found) for clip, found in pairs if isinstance(found, Extracted) and found.seconds]
+        lacking = [clip.shown for clip, found in pairs if isinstance(found, Extracted) and not found.seconds]
+        if lacking:
+            left_out.append(f"{len(lacking)} files without what {request.features} is computed from: {some(lacking)}")
         if not whole:
             raise CorpusError(
-                "an import of footage needs at least one file that can be decoded",
-                found="; ".join(broken[:3]),
+                f"an import of footage needs at least one file of which {request.features} can be computed",
+                found="; ".join([*broken[:3], *left_out[len(request.chosen.left_out) :]]),
                 where=str(folder),
             )
         if broken:
@@ -94,21 +98,6 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
         written = write_corpus(partial, folder.resolve().name, items, request.chosen, store, request.target)
     notes = [*request.chosen.guessed, *_few(notes)]
     return Imported(out, tuple(_wrote(written)), tuple(left_out), (), tuple(notes))
-
-
-def _computed(request: Request, store: FootageStore, shown: Shown) -> list[Extracted | Broken]:
-    from experiments.footage import media
-
-    seconds = 0.0
-    passes = len({part.heard for part in request.chosen.parts})
-    for clip in request.clips:
-        try:
-            seconds += passes * (media.survey(clip.path).seconds or 0.0)
-        except MMStudyError:
-            # It is named when its turn comes.
-            continue
-    with shown(seconds, len(request.clips)) as display:
-        return extract_all(request.clips, request.features, store, request.workers, display)
 
 
 def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, float], ...] | None:

@@ -27,13 +27,14 @@ class Clip:
 
     Args:
         path: where it lies. item: what its item is called. shown: its path within the folder. folder: the part of it
-            before the last one; empty at the top.
+            before the last one; empty at the top. size: in bytes.
     """
 
     path: Path
     item: str
     shown: str
     folder: str
+    size: int = 0
 
 
 def find_clips(folder: Path) -> list[Clip]:
@@ -68,7 +69,9 @@ def find_clips(folder: Path) -> list[Clip]:
         item = _free(_fit(nfc(wanted)), taken)
         taken.add(item.casefold())
         inside = path.relative_to(folder)
-        clips.append(Clip(path, item, inside.as_posix(), inside.parent.as_posix().removeprefix(".")))
+        # A link that leads nowhere is left out with the files that cannot be opened.
+        size = path.stat().st_size if path.exists() else 0
+        clips.append(Clip(path, item, inside.as_posix(), inside.parent.as_posix().removeprefix("."), size))
     return clips
 
 

@@ -28,10 +28,11 @@ class Job(Frozen):
 
 
 class Progress(Frozen):
-    """So many more seconds of the file are done."""
+    """Another part of the file is done."""
 
     kind: Literal["progress"] = "progress"
-    seconds: float
+    share: float
+    """Of the whole file."""
 
 
 class Extracted(Frozen):

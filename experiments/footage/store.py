@@ -36,6 +36,8 @@ class Header(Frozen):
     """Columns."""
     notes: tuple[str, ...] = ()
     """What was left out of the file, for people."""
+    failed: str | None = None
+    """Why nothing of the stream can be decoded; None: it can, or the file has no such stream."""
 
 
 class FootageStore:
@@ -95,14 +97,14 @@ class Writing:
         self._file.write(row_F.astype("<f4").tobytes())
         self.steps += 1
 
-    def keep(self, notes: Iterable[str] = ()) -> None:
-        """All steps are there."""
+    def keep(self, notes: Iterable[str] = (), failed: str | None = None) -> None:
+        """All steps are there, or as many as there are before a failure."""
         self._file.close()
         if self.steps:
             os.replace(self._partial, self._path)
         else:
             self._partial.unlink()
-        header = Header(rows=self.steps, width=self.part.width, notes=tuple(notes))
+        header = Header(rows=self.steps, width=self.part.width, notes=tuple(notes), failed=failed)
         text = header.model_dump_json(indent=1).encode()
         write_atomically(self._path.with_suffix(".json"), lambda file: file.write(text), flush=False)
 

@@ -36,7 +36,7 @@ def main() -> None:
         channel.write(line_of(message))
 
     while True:
-        say(_compute(jobs.get().path, parts, store, start.threads, lambda seconds: say(Progress(seconds=seconds))))
+        say(_compute(jobs.get().path, parts, store, start.threads, lambda share: say(Progress(share=share))))
 
 
 def _listen(jobs: queue.SimpleQueue[Job]) -> None:
@@ -46,12 +46,12 @@ def _listen(jobs: queue.SimpleQueue[Job]) -> None:
 
 
 def _compute(
-    path: Path, parts: Sequence[Part], store: FootageStore, threads: int, on_seconds: Callable[[float], None]
+    path: Path, parts: Sequence[Part], store: FootageStore, threads: int, on_share: Callable[[float], None]
 ) -> Extracted | Broken:
     from experiments.footage.extract import extract
 
     try:
-        return extract(path, parts, store, threads, on_seconds)
+        return extract(path, parts, store, threads, on_share)
     except MMStudyError as error:
         return Broken(reason=f"{error.rule}; found {error.found}" if error.found else error.rule)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import sys
@@ -17,6 +18,7 @@ from experiments.footage import batch, features
 from experiments.footage.batch import extract_all
 from experiments.footage.listing import Clip, find_clips, groups_of, subtitles_beside
 from experiments.footage.messages import Broken, Extracted
+from experiments.footage.screen import FootageScreen
 from experiments.footage.store import FootageStore
 from experiments.home import Home
 from mmcore.data.checking import check_corpus
@@ -137,6 +139,7 @@ def test_a_second_import_computes_only_what_is_missing(
         (["FOOTAGE/a.mkv", "--out", "NEW"], "footage is imported from a folder; found a file"),
         (["FOOTAGE/nowhere", "--out", "NEW"], "found nothing of that name"),
         (["EMPTY", "--out", "NEW"], "the folder must hold footage"),
+        (["FOOTAGE", "--out", "NEW", "--workers", "0"], "--workers"),
         (["FOOTAGE", "--out", "FOOTAGE"], "a corpus is written into a new folder"),
         (["FOOTAGE", "--out", "NEW", "--group", "speaker"], "expected folder:"),
         (["FOOTAGE", "--out", "NEW", "--item", "x"], "footage takes none of --item and --sampling-rate"),
@@ -156,6 +159,21 @@ def test_what_cannot_be_imported_is_said(
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_files_without_what_is_computed_are_left_out(
+    imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path
+) -> None:
+    words = ["data", "import", "footage", footage, "--features", "sight", "--workers", "1"]
+    done = mmstudy(home, *words, "--out", tmp_path / "seen")
+    assert "1 files without what sight is computed from: 'voice.wav'" in done.stdout
+    assert pd.read_csv(tmp_path / "seen" / "items.csv")["item"].tolist() == ["a", "monday_b", "monday_copy of a"]
+    (tmp_path / "sounds").mkdir()
+    shutil.copy(footage / "voice.wav", tmp_path / "sounds")
+    words[3] = tmp_path / "sounds"
+    done = mmstudy(home, *words, "--out", tmp_path / "none")
+    assert done.returncode == 2
+    assert "needs at least one file of which sight can be computed" in done.stderr
 
 
 def test_options_of_footage_are_refused_elsewhere(home: Home) -> None:
@@ -186,7 +204,7 @@ import json, os, signal, sys
 json.loads(sys.stdin.readline())
 for line in sys.stdin:
     path = json.loads(line)["path"]
-    print(json.dumps({"kind": "progress", "seconds": 1.0}), flush=True)
+    print(json.dumps({"kind": "progress", "share": 0.5}), flush=True)
     if "killer" in path:
         os.kill(os.getpid(), signal.SIGKILL)
     if "raiser" in path:
@@ -202,10 +220,10 @@ class Recorder:
     """A display that keeps what it is told, and may be interrupted."""
 
     def __init__(self, interrupt: bool = False) -> None:
-        self.seconds, self.said, self._interrupt = 0.0, dict[str, Extracted | Broken](), interrupt
+        self.shares, self.said, self._interrupt = 0.0, dict[str, Extracted | Broken](), interrupt
 
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
+    def advance(self, clip: Clip, share: float) -> None:
+        self.shares += share
 
     def finished(self, clip: Clip, outcome: Extracted | Broken) -> None:
         self.said[clip.item] = outcome
@@ -239,7 +257,7 @@ def test_a_file_that_kills_its_process_ends_nothing_else(stub: list[batch._Worke
     assert reasons == [
         "whole", "its process ended (SIGKILL)", "whole", "its process ended (exit code 1 no such codec)", "whole",
     ]  # fmt: skip
-    assert (display.seconds, len(display.said), len(stub)) == (5.0, 5, 3)
+    assert (display.shares, len(display.said), len(stub)) == (2.5, 5, 3)
     assert all(worker._process.poll() is not None for worker in stub)
 
 
@@ -279,11 +297,13 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
 def test_names_of_items_are_free_and_fit_every_system(tmp_path: Path) -> None:
     for name in ("take.mov", "take.mp4", "Take.MKV", "one: two.mp4", "notes.txt"):
         (tmp_path / name).touch()
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
     names = {clip.shown: clip.item for clip in find_clips(tmp_path)}
     assert names == {
         "take.mov": "take_mov",
         "take.mp4": "take_mp4",
         "Take.MKV": "Take_MKV",
+        "gone.mp4": "gone",
         "one: two.mp4": "one_ two",
     }
 
@@ -313,6 +333,31 @@ def test_broken_subtitles_are_named_and_the_clip_stays(tmp_path: Path) -> None:
         cues_beside(path)
     path.write_text(SRT + "\n2\n00:00:03,000 --> 00:00:04,000\n<i></i>\n", encoding="utf-8")
     assert cues_beside(path) == ((0.5, 1.2),)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_the_share_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes stand for work; what is kept or broken is no work."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    files = [Clip(Path(name), name, name, "", size) for name, size in (("a", 100), ("b", 300), ("c", 5000), ("d", 9))]
+    whole = Extracted(content="c", seconds=2.0, computed=True, cues=None, notes=())
+    with FootageScreen(files) as screen:
+        (task,) = screen._progress.tasks
+        screen.advance(files[0], 0.5)
+        assert task.completed == pytest.approx(50)
+        screen.finished(files[0], whole)
+        screen.finished(files[2], whole.model_copy(update={"computed": False}))
+        screen.finished(files[3], Broken(reason="no [media]"))
+        assert (task.completed, task.total) == (pytest.approx(100), pytest.approx(400))
+        screen.advance(files[1], 3.0)
+        assert task.percentage == pytest.approx(100)
+    for line in ("1/4 computed a, 2 s", "2/4 kept     c, 2 s", "3/4 left out d: no [media]"):
+        assert line in shown.getvalue()
 
 
 # Timelines ---------------------------------------------------------------------------------------------------------
