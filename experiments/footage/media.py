@@ -210,9 +210,9 @@ def cues(path: Path, of: Survey) -> list[tuple[float, float]]:
         stream = container.streams[of.text]
         assert isinstance(stream, SubtitleStream)
         for packet in _packets(container, stream, Damage()):
-            # QuickTime text fills the pauses with empty packets: two bytes that give a length of 0.
-            empty = packet.size <= 2 or not bytes(packet)[2 if _codec(stream) == "mov_text" else 0 :].strip()
-            if packet.pts is None or not packet.duration or empty:
+            # QuickTime text fills pauses with empty packets, and begins each one with two bytes of its length.
+            text = bytes(packet)[2:] if _codec(stream) == "mov_text" else bytes(packet)
+            if packet.pts is None or not packet.duration or not text.strip():
                 continue
             start = float(packet.pts * packet.time_base) - of.start
             found.append((start, start + float(packet.duration * packet.time_base)))

@@ -23,6 +23,7 @@ from experiments.footage.store import FootageStore
 from experiments.home import Home
 from mmcore.data.checking import check_corpus
 from mmcore.data.sources.schema_file import read_schema
+from mmcore.data.sources.seed_layout import seed_features
 from mmcore.data.sources.simulated import AUDIO, VISUAL
 from mmcore.errors import CorpusError, MMStudyError
 
@@ -79,8 +80,10 @@ def test_columns_have_the_names_of_the_seed_layout(imported: tuple[Path, str]) -
     schema = read_schema(imported[0])
     assert schema.modalities["audio"].columns == AUDIO
     assert schema.modalities["visual"].columns == VISUAL[:4]
-    faces = tuple(feature["name"] for feature in features.COLUMNS["faces"])
-    assert VISUAL[4:] == faces
+    assert VISUAL[4:] == tuple(feature["name"] for feature in features.COLUMNS["faces"])
+    written = [*features.COLUMNS["sound"], features.TEXT, *features.COLUMNS["sight"], *features.COLUMNS["faces"]]
+    seed = seed_features([*AUDIO, *VISUAL])
+    assert [(one["name"], one.get("kind")) for one in written] == [(one["name"], one.get("kind")) for one in seed]
 
 
 def test_rows_hold_what_was_there_up_to_their_time(imported: tuple[Path, str]) -> None:

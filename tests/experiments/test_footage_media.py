@@ -157,6 +157,22 @@ def test_a_file_that_ends_in_the_middle_gives_what_is_there(tmp_path: Path) -> N
     assert 5 <= len(shown(cut)) <= 12
 
 
+def test_subtitles_inside_a_file_are_found(tmp_path: Path) -> None:
+    srt = tmp_path / "text.srt"
+    srt.write_text("1\n00:00:00,500 --> 00:00:01,000\nHallo\n\n2\n00:00:01,200 --> 00:00:01,500\ndu\n\n")
+    sound = make_clip(tmp_path / "sound.mkv", Sound(tone()))
+    path = tmp_path / "both.mkv"
+    with av.open(str(path), "w") as out, av.open(str(sound)) as one, av.open(str(srt)) as other:
+        made = [out.add_stream_from_template(source.streams[0]) for source in (one, other)]
+        for source, stream in zip((one, other), made, strict=True):
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = stream
+                    out.mux(packet)
+    np.testing.assert_allclose(media.cues(path, media.survey(path)), [(0.5, 1.0), (1.2, 1.5)])
+    assert media.cues(sound, media.survey(sound)) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"no media at all" * 100, b"\x1aE\xdf\xa3" + bytes(500)])
 def test_what_is_no_media_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "no.mp4"

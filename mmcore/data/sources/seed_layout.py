@@ -223,7 +223,7 @@ def _copy_features(path: Path, target: Path, header: list[str]) -> None:
     write_table(target, {TIME: table.time_T, **{name: table.values_TF[:, at] for at, name in enumerate(header)}})
 
 
-def _features(columns: Sequence[str]) -> list[WrittenFeature]:
+def seed_features(columns: Sequence[str]) -> list[WrittenFeature]:
     """Clip columns are one embedding, whatever their number; flags and counts are known by name."""
     clip = [name for name in columns if name.startswith("clip_") and name[5:].isdigit()]
     features: list[WrittenFeature] = []
@@ -241,7 +241,9 @@ def _features(columns: Sequence[str]) -> list[WrittenFeature]:
 
 
 def _schema(headers: dict[str, list[str]], tracks: int, names: Sequence[str], classes: int) -> WrittenCorpus:
-    modalities: dict[str, WrittenModality] = {m: {"features": _features(headers[m])} for m in SUFFIX if m in headers}
+    modalities: dict[str, WrittenModality] = {
+        m: {"features": seed_features(headers[m])} for m in SUFFIX if m in headers
+    }
     if "visual" in modalities:
         modalities["visual"] = {"storage": "float16", **modalities["visual"]}
     modalities["track"] = {"features": track_features(tracks, names)}
