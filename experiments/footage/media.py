@@ -67,7 +67,7 @@ class Damage:
     """What could not be decoded, counted while a stream is read.
 
     Args:
-        packets: damaged ones that were left out. notes: in words, each once.
+        packets: damaged ones, left out or filled in by FFmpeg. notes: in words, each once.
     """
 
     packets: int = 0
@@ -75,7 +75,7 @@ class Damage:
 
     def lines(self, stream: str) -> list[str]:
         """For people."""
-        count = f"{stream}: {self.packets} damaged packet{'s' * (self.packets != 1)} left out"
+        count = f"{stream}: {self.packets} damaged packet{'s' * (self.packets != 1)}, left out or filled in by FFmpeg"
         return [*([count] if self.packets else []), *(f"{stream}: {note}" for note in self.notes)]
 
 
