@@ -23,7 +23,7 @@ from experiments.cli.options import (
 from experiments.cli.predict import which
 
 if TYPE_CHECKING:
-    from experiments.timelines.edits import Edit
+    from experiments.timelines.edits import Cutting, Edit
     from experiments.trained_arm import Which
 
 
@@ -108,7 +108,7 @@ def timeline(
     which the study was run: they say which runs are its own.
     """
     from experiments.timelines.edits import Cutting, Footage, close_gaps, edit_of
-    from experiments.timelines.forecast import forecast_of
+    from experiments.timelines.forecast import forecast_of, never_moved
     from experiments.timelines.numbers import rate_of
     from experiments.timelines.writing import check_target, write_timeline
     from experiments.trained_arm import trained_arm
@@ -118,24 +118,32 @@ def timeline(
     cutting = Cutting(threshold, release, shortest, tolerance, target_seconds)
     if video is not None and not video.is_file():
         raise CorpusError("the footage must be a file", found="none", where=str(video), next_step="Check --video")
-    footage = Footage(rate_of(float(fps)), *size, video)
+    width, height = size
+    footage = Footage(rate_of(float(fps)), width, height, video)
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     opened = trained_arm(study, context.obj, options, arm)
     chosen: Which = models
-    edit = edit_of(forecast_of(opened.predict(new, chosen), opened.schema, item), cutting, footage)
+    still = never_moved(opened.members(chosen), opened.schema)
+    forecast = forecast_of(opened.predict(new, chosen), opened.schema, item, still)
+    edit = edit_of(forecast, cutting, footage)
     shown = close_gaps(edit.timeline) if close else edit.timeline
     left_out = write_timeline(shown, out)
     typer.echo(str(out))
-    typer.echo(_summary(edit, target_seconds))
+    typer.echo(_summary(edit, cutting))
     for line in (*edit.timeline.left_out, *left_out):
         typer.echo(f"note: {line}")
 
 
-def _summary(edit: Edit, target: float | None) -> str:
+def _summary(edit: Edit, cutting: Cutting) -> str:
     from reports.numbers import counted
 
     tracks = [track for track in edit.timeline.tracks if track.clips]
     clips = sum(len(track.clips) for track in tracks)
-    told = f"{counted(clips, 'clip')} on {counted(len(tracks), 'track')}, {edit.kept:.1f} s of {edit.total:.1f} s kept"
-    told += f" at a threshold of {edit.threshold:.3g}"
-    return told + ("" if target is None else f"; {target:g} s were asked for")
+    text = f"{counted(clips, 'clip')} on {counted(len(tracks), 'track')}, {edit.kept:.1f} s of {edit.total:.1f} s kept"
+    text += f" at a threshold of {edit.threshold:.3g}"
+    if not clips:
+        text += (
+            f"; no track is likely for {cutting.shortest:g} s, the highest probability is {edit.highest:.3g}: lower "
+        )
+        text += "--threshold, or give --target-seconds"
+    return text + ("" if cutting.target is None else f"; {cutting.target:g} s were asked for")

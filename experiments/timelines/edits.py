@@ -56,13 +56,15 @@ class Edit:
 
     Args:
         timeline: on whole frames, with ``left_out``. threshold: that was used.
-        kept: seconds in which any track is seen; total: seconds that were predicted.
+        kept: seconds in which any track is seen. total: seconds that were predicted.
+        highest: probability of being active of any track.
     """
 
     timeline: Timeline
     threshold: float
     kept: float
     total: float
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def edit_of(forecast: Forecast, cutting: Cutting, footage: Footage) -> Edit:
         left_out=account.lines(),
     )
     kept = seen([(float(clip.start), float(clip.end)) for track in tracks for clip in track.clips])
-    return Edit(timeline, threshold, kept, float(bounds_S[-1] - bounds_S[0]))
+    return Edit(timeline, threshold, kept, float(bounds_S[-1] - bounds_S[0]), float(np.nanmax(forecast.active_SK)))
 
 
 def _bounds(forecast: Forecast) -> np.ndarray:

@@ -56,8 +56,8 @@ def transform_of(clip: Node, own: Fraction, frame: Frame, media: Frame, account:
             f"<adjust-crop mode='{crop.get('mode')}'>: it also enlarges the picture; trim alone is read", crop.line
         )
     elif crop is not None:
-        rect = crop.child("trim-rect")
-        for side, name in SIDES if rect is not None else ():
+        rect = crop.child("trim-rect") or crop
+        for side, name in SIDES:
             tall = _tall(media, crop, file) if side in ("left", "right") else 1.0
             cut = _scalar(rect, side, own, account, file)
             curves[name] = _changed(cut, lambda value, tall=tall: value * tall / 100)

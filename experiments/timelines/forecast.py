@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from experiments.predictions import Predictions
     from mmcore.columns import Parameter
+    from mmcore.predicting import Member
     from mmcore.schema import CorpusSchema
 
 ACTIVE, ASSET = PARAMETERS[:2]
@@ -45,11 +46,29 @@ class Forecast:
     left_out: tuple[LeftOut, ...]
 
 
-def forecast_of(predictions: Predictions, schema: CorpusSchema, item: str | None) -> Forecast:
+def never_moved(members: Sequence[Member], schema: CorpusSchema) -> dict[str, float]:
+    """The parameters of the transform that never varied in any training item of these models, with their value.
+
+    Real edits hardly ever rotate. What a model predicts there is noise around the one value that it has seen.
+    """
+    found: dict[str, float] = {}
+    for at, one in enumerate(schema.targets.parameters):
+        means = {float(member.normaliser.target_mean_P[at]) for member in members}
+        # A deviation of 1 stands for none: see Normaliser.
+        still = all(float(member.normaliser.target_deviation_P[at]) == 1.0 for member in members)
+        if one.kind == "continuous" and one.name in PARAMETERS and still and len(means) == 1:
+            found[one.name] = means.pop()
+    return found
+
+
+def forecast_of(
+    predictions: Predictions, schema: CorpusSchema, item: str | None, still: Mapping[str, float] | None = None
+) -> Forecast:
     """The predictions for an item.
 
     Args:
         schema: of the corpus that the arm was trained on. item: its name; None: the only one.
+        still: parameters that stand still whatever is predicted, see :func:`never_moved`.
 
     Raises:
         StudyError: the targets are no tracks of an edit.
@@ -60,29 +79,30 @@ def forecast_of(predictions: Predictions, schema: CorpusSchema, item: str | None
     names = list(dict.fromkeys(predictions.values["item"])) if len(predictions.values) else []
     if item is None and len(names) == 1:
         item = names[0]
-    if item not in names:
+    if item is None or item not in names:
         raise CorpusError(
             "a timeline is made for one item",
             expected=", ".join(names[:8]) + (" …" if len(names) > 8 else "") or "an item with predictions",
             found="none named" if item is None else f"'{item}'",
             next_step=nearest(item, names) if item and names else "Name it: --item NAME",
         )
-    values = predictions.values[predictions.values["item"] == item]
-    classes = predictions.probabilities[predictions.probabilities["item"] == item]
-    shown = classes[(classes["parameter"] == ACTIVE) & (classes["class"] == _on(active))]
-    first, last = int(values["step"].min()), int(values["step"].max())
+    values = _where(predictions.values, "item", item)
+    classes = _where(_where(predictions.probabilities, "item", item), "parameter", ACTIVE)
+    shown = _where(classes, "class", _on(active))
+    step_N = values["step"].to_numpy(int)
+    first, last = int(step_N.min()), int(step_N.max())
     grid = _Grid(first, last - first + 1, schema.targets.tracks)
     time_S = grid.times(values)
     known = {one.name: one for one in schema.targets.parameters}
     asset_SK = np.zeros((grid.steps, grid.tracks), int)
     assets: tuple[str, ...] = ("asset_0",)
     if ASSET in known:
-        found_SK = grid.of(values[values["parameter"] == ASSET], "value")
+        found_SK = grid.of(_where(values, "parameter", ASSET), "value")
         asset_SK = np.nan_to_num(found_SK).astype(int)
         assets = tuple(known[ASSET].labels or (f"asset_{code}" for code in range(known[ASSET].outputs)))
-    transform = {
-        name: grid.of(values[values["parameter"] == name], "value") for name in PARAMETERS[2:] if name in known
-    }
+    transform = {name: grid.of(_where(values, "parameter", name), "value") for name in PARAMETERS[2:] if name in known}
+    for name, value in (still or {}).items():
+        transform[name] = np.full((grid.steps, grid.tracks), value)
     unknown = [name for name in known if name not in PARAMETERS]
     return Forecast(
         item=item,
@@ -113,6 +133,10 @@ def _check(schema: CorpusSchema) -> Parameter:
             found="one target for an item" if schema.targets.scope != "step" else "rows without times",
         )
     return active
+
+
+def _where(frame: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    return frame.loc[frame[column] == value]
 
 
 def _on(parameter: Parameter) -> str:

@@ -39,9 +39,9 @@ def edl_of(timeline: Timeline) -> tuple[bytes, tuple[LeftOut, ...]]:
         )]  # fmt: skip
         lines += ["", f"{at:03}  {REEL:<8} {channel:<5} C        {' '.join(codes)}"]
         if clip.speed != 1:
-            told = round(clip.speed * rate.nominal, 1)
-            lines.append(f"M2   {REEL:<8}       {told:05.1f}                {codes[0]}")
-            if abs(told - clip.speed * rate.nominal) > 1e-9:
+            shown = round(clip.speed * rate.nominal, 1)
+            lines.append(f"M2   {REEL:<8}       {shown:05.1f}                {codes[0]}")
+            if abs(shown - clip.speed * rate.nominal) > 1e-9:
                 account.add("speed: an edit list rounds it to a tenth of a frame a second")
         lines.append(f"* FROM CLIP NAME: {_one_line(clip.source or clip.name)}")
         if clip.path is not None:

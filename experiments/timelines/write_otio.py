@@ -7,7 +7,7 @@ Blender read, and all ten parameters exactly in ``metadata.mmstudy.transform``: 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.timelines.model import REST, Account, Clip, Curve, LeftOut, Rate, Timeline
 from experiments.timelines.otio_effects import RESOLVE
@@ -92,8 +92,8 @@ def _clip(one: Placed, rate: Rate, account: Account) -> otio.schema.Clip:
         kept = {name: [[float(k.time), k.value, k.hold] for k in curve.keyframes] for name, curve in curves.items()}
         written.metadata["mmstudy"] = {"transform": kept}
         for name, (kind, parameters) in EFFECTS.items():
-            told = [_parameter(key, clip, rate) for key in parameters]
-            effect = {"Effect Name": name, "Enabled": True, "Name": name, "Parameters": told, "Type": kind}
+            shown = [_parameter(key, clip, rate) for key in parameters]
+            effect = {"Effect Name": name, "Enabled": True, "Name": name, "Parameters": shown, "Type": kind}
             written.effects.append(otio.schema.Effect("", "Resolve Effect", {"Resolve_OTIO": effect}))
     return written
 
@@ -102,13 +102,13 @@ def _at_rest(name: str, curve: Curve) -> bool:
     return not moves(curve) and curve.keyframes[0].value == getattr(REST, name).keyframes[0].value
 
 
-def _parameter(key: str, clip: Clip, rate: Rate) -> dict[str, Any]:
+def _parameter(key: str, clip: Clip, rate: Rate) -> dict[str, object]:
     """One of Resolve's, with keyframes by frame of the clip."""
     name, origin, factor = RESOLVE["transformationZoomX" if key == "transformationZoomY" else key]
     curve = clip.transform.curves()[name]
     values = {one.time: (one.value - origin) / factor + 0.0 for one in curve.keyframes}
     rest = 1.0 if name == "scale" else 0.0
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "Default Parameter Value": rest,
         "Parameter ID": key,
         "Parameter Value": values[curve.keyframes[0].time],

@@ -59,7 +59,8 @@ def motion_of(
         if effect is None:
             continue
         kind = effect.value("effectid").lower()
-        name = effect.value("name") or effect.value("effectid")
+        shown = effect.value("name"), effect.value("effectid")
+        name = " / ".join(dict.fromkeys(filter(None, shown)))
         if effect.value("pproBypass").upper() == "TRUE" or node.value("enabled").upper() == "FALSE":
             account.add(f"filter '{name}' is switched off", node.line)
             continue
