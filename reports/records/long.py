@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
@@ -107,21 +107,24 @@ class _Words:
     """A column of text: each word once, and its number in each row; None is −1."""
 
     def __init__(self) -> None:
-        self._known: dict[str | None, int] = {None: -1}
+        self._known = _Known({None: -1})
         self._codes = array("i")
 
-    def number(self, word: str | None) -> int:
-        return self._known.setdefault(word, len(self._known) - 1)
-
-    def extend(self, words: Iterable[str | None]) -> None:
-        self._codes.extend(map(self.number, words))
+    def extend(self, words: Sequence[str | None]) -> None:
+        self._codes.extend(map(self._known.__getitem__, words))
 
     def repeat(self, word: str | None, times: int) -> None:
-        self._codes.extend(array("i", [self.number(word)]) * times)
+        self._codes.extend(array("i", [self._known[word]]) * times)
 
     def values(self) -> pd.Categorical:
         words = [word for word in self._known if word is not None]
         return pd.Categorical.from_codes(np.frombuffer(self._codes, np.int32), pd.Index(words, dtype=str))
+
+
+class _Known(dict[str | None, int]):
+    def __missing__(self, word: str | None) -> int:
+        self[word] = number = len(self) - 1
+        return number
 
 
 class _Numbers:
@@ -131,11 +134,10 @@ class _Numbers:
         self._code: Literal["d", "q", "b"] = code
         self._held = array(code)
 
-    def extend(self, values: Iterable[float | None]) -> None:
-        if self._code == "d":
-            self._held.extend(math.nan if value is None else value for value in values)
-        else:
-            self._held.extend(values)  # pyright: ignore[reportArgumentType]
+    def extend(self, values: Sequence[float | None]) -> None:
+        if None in values:
+            values = [math.nan if value is None else value for value in values]
+        self._held.extend(values)  # pyright: ignore[reportArgumentType]
 
     def repeat(self, value: float, times: int) -> None:
         self._held.extend(array(self._code, [value]) * times)  # pyright: ignore[reportArgumentType]
@@ -152,7 +154,7 @@ class _Cells:
         self._known: dict[Cell, Cell] = {}
         self._held: list[tuple[Cell, ...] | None] = []
 
-    def extend(self, values: Iterable[tuple[Cell, ...] | None]) -> None:
+    def extend(self, values: Sequence[tuple[Cell, ...] | None]) -> None:
         kept = self._known.setdefault
         self._held += [None if cells is None else tuple([kept(cell, cell) for cell in cells]) for cells in values]
 
@@ -202,7 +204,7 @@ class _History:
 
     def __init__(self) -> None:
         self._of = {"arm": _Words(), "repeat": _Numbers("q"), "status": _Words()}
-        self._own: dict[str, array[float]] = {}
+        self._own: dict[str, _Numbers] = {}
         self._rows = 0
 
     def add(self, record: Record) -> None:
@@ -210,19 +212,17 @@ class _History:
         for name, column in self._of.items():
             column.repeat(getattr(record, name), len(rows))
         for name in dict.fromkeys(name for row in rows for name in row):
-            self._own.setdefault(name, array("d", [math.nan]) * self._rows)
+            if name not in self._own:
+                self._own[name] = _Numbers("d")
+                self._own[name].repeat(math.nan, self._rows)
         for name, column in self._own.items():
-            column.extend([_or_nan(row.get(name)) for row in rows])
+            column.extend([row.get(name) for row in rows])
         self._rows += len(rows)
 
     def frame(self) -> pd.DataFrame:
         data: dict[str, object] = {name: column.values() for name, column in self._of.items()}
         for name in [*self._own] or ["epoch"]:
-            values = np.frombuffer(self._own.pop(name, array("d")), "d")
+            values = self._own.pop(name, _Numbers("d")).values()
             whole = name in ("epoch", "steps") and np.isfinite(values).all()
             data[name] = values.astype(int) if whole else values
         return pd.DataFrame(data, copy=False)
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
