@@ -214,6 +214,7 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
     environment.filters["wide"] = cell_len
+    environment.filters["prose"] = numerals.prose
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = literally
