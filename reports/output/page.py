@@ -184,8 +184,10 @@ def brief(c: ComparisonRow, summary: Summary) -> str:
         size = say("No difference in {metric}", metric=summary.metric.title)
     else:
         size = say("{size} more {metric}", **words) if shown.mean > 0 else say("{size} less {metric}", **words)
-    all_of = counted(paired.couples, "repeat") if paired.sizes is None else counted(paired.couples, "couple")
-    ahead = say("ahead in {won} of {all}", won=paired.won, all=all_of)
+    if paired.sizes is None:
+        ahead = say("ahead in {won} of {repeats}", won=paired.won, repeats=counted(paired.couples, "repeat"))
+    else:
+        ahead = say("ahead in {won} of {couples}", won=paired.won, couples=counted(paired.couples, "couple"))
     if c.decision.side == "equivalent" and c.margin is not None:
         # The p of a difference says nothing for equality.
         narrow, level = narrow_of(c), percent(1 - 2 * summary.alpha)

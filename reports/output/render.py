@@ -130,6 +130,8 @@ def _long_csv(frame: pd.DataFrame) -> str:
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    if language() != "en":
+        style += (TEMPLATES / f"style.{language()}.css").read_text(encoding="utf-8")
     known = terms(terms_of(summary))
     drawn = {f.name: _embedded(f) for f in figures}
     first = next((name for name in FIRST_FIGURE if name in drawn), None)
@@ -207,7 +209,7 @@ def _environment(autoescape: bool) -> Environment:
     for function in (
         numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
         numerals.duration, numerals.counted, numerals.opened, comparison_verdict, flip_text, brief, behind, scale, seen,
-        in_two, arms_caption, comparisons_caption, measures_caption, split_sizes, pairs,
+        apart, in_two, arms_caption, comparisons_caption, measures_caption, split_sizes, pairs,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
@@ -231,7 +233,7 @@ def _effect(row: ComparisonRow) -> str:
     return f"{numerals.two_digits(row.paired.effect_size)} ({effect_interval_text(row.paired)})"
 
 
-def rich(text: str, **values: Markup | str) -> Markup:
+def rich(text: str, /, **values: Markup | str) -> Markup:
     """A text in the reader's language with parts that are markup already, as links; the rest is escaped."""
     return escape(say(text)).format(**values)
 
@@ -239,6 +241,11 @@ def rich(text: str, **values: Markup | str) -> Markup:
 def strong(text: str) -> Markup:
     """A text that stands out."""
     return Markup("<strong>{}</strong>").format(text)
+
+
+def apart(text: str) -> str:
+    """Words behind a name, with a space before them where they begin with a Japanese letter."""
+    return f" {text}" if text[:1].isalnum() and not text[:1].isascii() else text
 
 
 OF_WORDS = frozenset({"verdict", "label", "outcome", "word", "kind", "status"})
