@@ -18,6 +18,7 @@ from reports.cards.text import card_text
 from reports.compare.changes import compare_reports
 from reports.compare.source import read_report
 from reports.compare.text import compared_as_text
+from reports.figures.forest import Forest
 from reports.model.report import OUTCOMES, Outcome
 from reports.output.drawable import drawable, has_content
 from reports.output.latex import as_latex
@@ -236,3 +237,11 @@ def test_markdown_has_the_methods_of_a_paper(made):
 def test_json_of_a_summary_follows_the_language_of_the_moment(made):
     with speaking("ja"):
         assert as_json(summarise(made["scores"]))["language"] == "ja"
+
+
+def test_a_picture_without_a_font_for_its_letters_says_so(made, monkeypatch):
+    monkeypatch.setattr("reports.figures.style.OTHER_SCRIPTS", ())
+    with speaking("ja"):
+        drawn = Forest(summarise(made["better"])).draw()
+        with pytest.warns(UserWarning, match="boxes in place of letters"):
+            assert drawn._repr_png_().startswith(b"\x89PNG")
