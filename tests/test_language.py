@@ -12,7 +12,7 @@ from docsite import strings
 from docsite.strings import ROOT, translated, unsaid
 from mmcore.errors import ConfigError
 from mmcore.language import LANGUAGES, language, later, say, speaking
-from reports.numbers import counted, duration, interval, listing, probability
+from reports.numbers import counted, duration, interval, listing, probability, prose
 
 all_said = cache(strings.all_said)
 OTHERS = [name for name in LANGUAGES if name != "en"]
@@ -109,3 +109,11 @@ def test_a_space_stands_where_a_value_in_latin_letters_meets_japanese() -> None:
         )
         assert say("'{name}'", name="a_b") == "「a_b」"
         assert say("{low} to {high}", low="0.1", high="0.2") == "0.1〜0.2"
+
+
+def test_sentences_follow_one_another_as_the_language_puts_them() -> None:
+    with speaking("ja"):
+        assert prose("はい。", "", "そうです。") == "はい。そうです。"
+        assert prose("Why?", "理由です。") == "Why? 理由です。"
+    with speaking("en"):
+        assert prose("It is “so”", "", "Yes.") == "It is “so” Yes."
