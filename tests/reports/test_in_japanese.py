@@ -25,8 +25,10 @@ from reports.output.latex import as_latex
 from reports.output.page import Said, doubts, in_two
 from reports.output.render import as_html, as_markdown, write_report
 from reports.output.text import TERMINAL, as_json, as_text, wrapped
+from reports.records.frame import tidy
 from reports.statistics.verdicts import WORDS, Verdict
 from reports.summary.build import summarise
+from studies.repeats import Sequential
 
 QUESTION = "効果はありますか。"
 ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z’']+[,;:]? ){3}[A-Za-z][a-z’']+")
@@ -73,9 +75,15 @@ def english_in(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def made(results_of, study_of):
+def made(results_of, study_of, records_of):
     """Results of every shape that a report's own sentences tell apart."""
     many = tuple("abcdefgh")
+
+    def sequential(runs):
+        """A study that adds repeats, after so many of them."""
+        rule = replace(study("a", "b", repeats=14), sequential=Sequential(min=6, max=14))
+        every = records_of(rule, {"b": 0.02}, noise=0.05)
+        return tidy(rule, [record for record in every if record.repeat < runs])
 
     def study(*arms, **options):
         return study_of(*([arms] if arms else []), question=QUESTION, **options)
@@ -89,6 +97,8 @@ def made(results_of, study_of):
         ),
         "one group": results_of(study(), effects={"multimodal": 0.1}, drawn="corpus", items=3),
         "too few": results_of(study(repeats=3), effects={"multimodal": 0.1}, nothing=["scale"]),
+        "looked at": sequential(14),
+        "waiting": sequential(9),
         "one arm": results_of(study("alone"), effects={}),
         "many": results_of(study(*many), effects={"b": 0.1, "c": -0.1, "d": 0.01}),
         "scores": foreign.results(foreign.scores({"a": 0.5, "b": 0.52, "c": 0.4}), margin=0.01),
@@ -100,7 +110,8 @@ def made(results_of, study_of):
 
 
 CASES = (
-    "better", "equivalent", "undecided", "these items", "one group", "too few", "one arm", "many", "scores", "unpaired",
+    "better", "equivalent", "undecided", "these items", "one group", "too few", "looked at", "waiting", "one arm",
+    "many", "scores", "unpaired",
     "data sets",
 )  # fmt: skip
 
