@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmcore.answers.parts import ScoreRows, Scores
+from mmcore.language import say
 from mmcore.measures import Measure
 from reports.records.frame import StudyResults
+from reports.sections.joining import sentences
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Yardstick:
     @property
     def lost(self) -> str:
         """What an axis of losses shows: ``skill lost``; ``loss added`` for a measure where lower is better."""
-        return f"{self.title} {'lost' if self.measure.higher_is_better else 'added'}"
+        if self.measure.higher_is_better:
+            return say("{measure} lost", measure=self.title)
+        return say("{measure} added", measure=self.title)
 
     def resolve(self, component: str | None) -> str | None:
         """The component whose score is meant; None: all of them together."""
@@ -68,7 +72,7 @@ class Yardstick:
     def title_of(self, component: str | None) -> str:
         """The measure of a component in words."""
         of = self.resolve(component)
-        return self.measure.title if of is None else f"{self.measure.title} of {of}"
+        return self.measure.title if of is None else say("{measure} of {part}", measure=self.measure.title, part=of)
 
     def margin_of(self, component: str | None) -> float | None:
         """The margin means the same for a component only where the whole is a mean of components."""
@@ -91,6 +95,9 @@ class Yardstick:
 
     def sentence(self) -> str:
         """How numbers are to be read, for the lead of a section."""
-        low = "" if self.measure.higher_is_better else " (lower is better)"
-        margin = "" if self.margin is None else f" Differences within ± {self.margin:g} count as none."
-        return f"Scores are the study's metric, {self.title}{low}.{margin}"
+        margin = (
+            "" if self.margin is None else say("Differences within ± {margin:g} count as none.", margin=self.margin)
+        )
+        if self.measure.higher_is_better:
+            return sentences(say("Scores are the study's metric, {title}.", title=self.title), margin)
+        return sentences(say("Scores are the study's metric, {title} (lower is better).", title=self.title), margin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from mmcore.answers.gates import Holding
+from mmcore.language import later, say
 from reports.model.section import SectionTable, Table, plain_table
 from reports.numbers import percent
 from reports.sections.gates.estimates import Gating, OpeningNumber
@@ -16,33 +17,49 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
     return (
         SectionTable(
             "faithfulness",
-            "Rank correlation of what a gate shows with what is lost without the modality behind it: means over "
-            f"repeats, {level} interval of gate × norm. Gate 'all': points of all gates in one row.",
+            say(
+                "Rank correlation of what a gate shows with what is lost without the modality behind it: means over "
+                "repeats, {level} interval of gate × norm. Gate '{all}': points of all gates in one row.",
+                level=level,
+                all=say("all"),
+            ),
             _faithfulness_table(gating),
         ),
         SectionTable(
             "distribution",
-            "How far gates open, over features and the test steps at which they have a choice: means over repeats. "
-            "The share of what passes is the share among the gates at one place: those of all modalities, or the two "
-            "of a pair.",
+            say(
+                "How far gates open, over features and the test steps at which they have a choice: means over repeats. "
+                "The share of what passes is the share among the gates at one place: those of all modalities, or the "
+                "two of a pair."
+            ),
             _distribution_table(gating),
         ),
         SectionTable(
             "clamping",
-            f"What it costs in {gating.yardstick.title} to hold a gate shut (0), at its mean by feature, or open (1): "
-            f"mean over repeats with its {level} interval, and the mean by component. Above 0: the score is worse.",
+            say(
+                "What it costs in {metric} to hold a gate shut (0), at its mean by feature, or open (1): "
+                "mean over repeats with its {level} interval, and the mean by component. Above 0: the score is worse.",
+                metric=gating.yardstick.title,
+                level=level,
+            ),
             _clamping_table(gating),
         ),
         SectionTable(
             "conditions",
-            f"Mean gate while a condition holds and while not: means over repeats, {level} interval of the difference, "
-            "p of its t-test corrected for all conditions, gates and arms.",
+            say(
+                "Mean gate while a condition holds and while not: means over repeats, {level} interval of the "
+                "difference, p of its t-test corrected for all conditions, gates and arms.",
+                level=level,
+            ),
             _conditions_table(gating),
         ),
         SectionTable(
             "components",
-            "By component: what is lost at a step without the modality behind a gate, in units of the naive loss, and "
-            f"its rank correlation with gate × norm; means over repeats with {level} intervals.",
+            say(
+                "By component: what is lost at a step without the modality behind a gate, in units of the naive loss, "
+                "and its rank correlation with gate × norm; means over repeats with {level} intervals.",
+                level=level,
+            ),
             _components_table(gating),
         ),
     )
@@ -61,7 +78,7 @@ def _faithfulness_table(gating: Gating) -> Table:
                     rho.n,
                 ))  # fmt: skip
     columns = (
-        "arm", "gate", "point", "label", "gate × norm", "low", "high", "gate alone", "norm alone",
+        "arm", "gate", "point", "label", later("gate × norm"), "low", "high", "gate alone", "norm alone",
         "cost of holding", "cost low", "cost high", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
@@ -78,10 +95,10 @@ def _distribution_table(gating: Gating) -> Table:
             share = gating.share(arm, gate).mean
             rows.append((arm, gate, values[0].n, *means[:3], *quantiles, *means[3:], share))
     columns = (
-        "arm", "gate", "repeats", "mean", "standard deviation", "standard deviation over steps",
+        "arm", "gate", "repeats", "mean", "standard deviation", later("standard deviation over steps"),
         "5 %", "25 %", "50 %", "75 %",
-        "95 %", "shut (below 0.05)", "open (above 0.95)", "share of variance between inputs", "norm", "gate × norm",
-        "share of what passes",
+        "95 %", later("shut (below 0.05)"), later("open (above 0.95)"), later("share of variance between inputs"),
+        "norm", "gate × norm", later("share of what passes"),
     )  # fmt: skip
     return plain_table(columns, rows)
 
@@ -107,7 +124,7 @@ def _conditions_table(gating: Gating) -> Table:
                 means = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high)
                 rows.append((arm, gate, d.condition, *means, d.p_holm, d.difference.n))
     columns = (
-        "arm", "gate", "condition", "gate while so", "else", "difference", "low", "high", "p", "repeats",
+        "arm", "gate", "condition", later("gate while so"), "else", "difference", "low", "high", "p", "repeats",
     )  # fmt: skip
     return plain_table(columns, rows)
 
