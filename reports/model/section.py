@@ -14,6 +14,22 @@ Tone = Literal["good", "bad", "open", "plain"]
 """How a finding's label is coloured: holds, does not hold, cannot be said, or no judgement at all."""
 
 
+class Word(str):
+    """A cell that is a word of ours, not a user's name: a key in English for files, shown in the reader's language.
+
+    Example:
+        >>> Word("useful · used").shown
+        'useful · used'
+    """
+
+    __slots__ = ()
+
+    @property
+    def shown(self) -> str:
+        """In the language of this moment; of several words with `` · `` between them each by itself."""
+        return " · ".join(say(part) for part in self.split(" · "))
+
+
 @dataclass(frozen=True)
 class Table:
     """A plain table of cells that are numbers, text or None."""

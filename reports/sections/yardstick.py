@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from mmcore.answers.parts import ScoreRows, Scores
-from mmcore.language import say
+from mmcore.language import later, say
 from mmcore.measures import Measure
+from reports.model.section import Word
 from reports.records.frame import StudyResults
 from reports.sections.joining import sentences
+
+ALL: Final = Word(later("all"))
+"""Stands in tables for all components together."""
+
+
+def said_component(name: str) -> str:
+    """A component as a figure names it: all of them in the reader's language."""
+    return say(ALL) if name == ALL else name
 
 
 @dataclass(frozen=True)
@@ -67,12 +77,13 @@ class Yardstick:
 
     def named(self, component: str | None) -> str:
         """A component in a table: ``all``, or the component that the study's metric is of."""
-        return self.resolve(component) or "all"
+        return self.resolve(component) or ALL
 
     def title_of(self, component: str | None) -> str:
         """The measure of a component in words."""
         of = self.resolve(component)
-        return self.measure.title if of is None else say("{measure} of {part}", measure=self.measure.title, part=of)
+        measure = say(self.measure.title)
+        return measure if of is None else say("{measure} of {part}", measure=measure, part=of)
 
     def margin_of(self, component: str | None) -> float | None:
         """The margin means the same for a component only where the whole is a mean of components."""

@@ -102,7 +102,7 @@ class CorruptionCurves(FigureBase):
             if kind == kinds[0]:
                 axes.set_title(shortened(modality, 44 // across), loc="left")
             if modality == modalities[0]:
-                axes.set_ylabel(f"{say(_ROWS[kind])}\n{yardstick.measure.title}")
+                axes.set_ylabel(f"{say(_ROWS[kind])}\n{say(yardstick.measure.title)}")
             if modality == modalities[across // 2]:
                 axes.set_xlabel(say(unit[kind]))
         room = top - bottom

@@ -56,7 +56,7 @@ def section(results: StudyResults) -> Section | None:
             ),
             SectionTable(
                 "curves",
-                say("{metric} at every level, by component", metric=found.yardstick.measure.title),
+                say("{metric} at every level, by component", metric=say(found.yardstick.measure.title)),
                 _curves(found, level, overlap),
             ),
         ),

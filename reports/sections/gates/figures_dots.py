@@ -23,7 +23,7 @@ from reports.statistics.intervals import Estimate
 
 MOST_GATES = 4
 """Modalities that fit side by side, and in one plot."""
-ALL = later("together")
+ALL, ALL_SHOWN = "together", later("all gates")
 """What stands for the points of all gates in one row."""
 _KINDS = {"passing": later("gate × norm"), "opening": later("gate alone"), "norm": later("norm alone")}
 
@@ -75,7 +75,7 @@ class GateFaithfulness(OfGates):
             "dots are gate × norm with its {level} interval over repeats, open diamonds the gate alone, ticks the norm "
             "alone. From {strong} on (solid line) gates are faithful, below {weak} (dotted line) they are not; the "
             "word is at the right. '{all}': the points of all gates in one row.",
-            level=self.level, strong=STRONG, weak=WEAK, all=say(ALL),
+            level=self.level, strong=STRONG, weak=WEAK, all=say(ALL_SHOWN),
         )  # fmt: skip
         return sentences(said, only_first(arms).strip())
 
@@ -114,7 +114,9 @@ class GateFaithfulness(OfGates):
         for y, word in zip(rows["row"], rows["label"], strict=True):
             axes.text(1.02, y, say(word), va="center", ha="left", fontsize=9, transform=across)
         name_rows(
-            axes, [shortened(say(gate) if gate == ALL else gate, 18) for gate in rows["gate"]], rows["row"].tolist()
+            axes,
+            [shortened(say(ALL_SHOWN) if gate == ALL else gate, 18) for gate in rows["gate"]],
+            rows["row"].tolist(),
         )
         heads = rows.drop_duplicates("arm") if len(arms) > 1 else rows.iloc[:0]
         for arm, y in zip(heads["arm"], heads["row"], strict=True):

@@ -6,9 +6,10 @@ from typing import get_args
 
 from mmcore.answers.gates import Holding
 from mmcore.language import later, say
-from reports.model.section import SectionTable, Table, plain_table
+from reports.model.section import SectionTable, Table, Word, plain_table
 from reports.numbers import percent
-from reports.sections.gates.estimates import Gating, OpeningNumber
+from reports.sections.gates.estimates import EDIT, LABEL_CHANGE, Gating, OpeningNumber
+from reports.sections.yardstick import ALL
 
 
 def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
@@ -21,7 +22,7 @@ def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
                 "Rank correlation of what a gate shows with what is lost without the modality behind it: means over "
                 "repeats, {level} interval of gate × norm. Gate '{all}': points of all gates in one row.",
                 level=level,
-                all=say("all"),
+                all=ALL.shown,
             ),
             _faithfulness_table(gating),
         ),
@@ -73,7 +74,7 @@ def _faithfulness_table(gating: Gating) -> Table:
                 b = gating.belief(arm, gate, by)
                 rho = b.passing.correlation
                 rows.append((
-                    arm, gate or "all", by.removesuffix("s"), b.label, rho.mean, rho.low, rho.high,
+                    arm, gate or ALL, Word(by.removesuffix("s")), b.label, rho.mean, rho.low, rho.high,
                     b.opening.correlation.mean, b.norm.mean, b.effect.cost.mean, b.effect.cost.low, b.effect.cost.high,
                     rho.n,
                 ))  # fmt: skip
@@ -112,7 +113,7 @@ def _clamping_table(gating: Gating) -> Table:
         for gate, held in [*asked, (None, "mean")]:
             e = gating.clamping(arm, gate, held)
             parts = [gating.clamping(arm, gate, held, component).mean for component in components]
-            rows.append((arm, gate or "all", held, e.mean, e.low, e.high, *parts, e.n))
+            rows.append((arm, gate or ALL, held, e.mean, e.low, e.high, *parts, e.n))
     return plain_table(("arm", "gate", "held", "cost", "low", "high", *components, "repeats"), rows)
 
 
@@ -122,7 +123,16 @@ def _conditions_table(gating: Gating) -> Table:
         for gate in gating.gates(arm):
             for d in gating.differences(arm, gate):
                 means = (d.so.mean, d.otherwise.mean, d.difference.mean, d.difference.low, d.difference.high)
-                rows.append((arm, gate, d.condition, *means, d.p_holm, d.difference.n))
+                rows.append(
+                    (
+                        arm,
+                        gate,
+                        Word(d.condition) if d.condition in (EDIT, LABEL_CHANGE) else d.condition,
+                        *means,
+                        d.p_holm,
+                        d.difference.n,
+                    )
+                )
     columns = (
         "arm", "gate", "condition", later("gate while so"), "else", "difference", "low", "high", "p", "repeats",
     )  # fmt: skip

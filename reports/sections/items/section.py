@@ -13,6 +13,7 @@ from reports.numbers import counted, interval, number, percent, probability
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import item_overall, together, whole_differences
 from reports.sections.joining import clauses, commas, sentences
+from reports.sections.yardstick import ALL
 from reports.statistics.floors import family_floors, needed
 
 Row = dict[str, Any]
@@ -64,7 +65,7 @@ def by_item(results: StudyResults) -> Section | None:
             SectionTable(
                 "overall",
                 say("Mean difference in loss over items, by comparison and component"),
-                plain_table(columns, [tuple({**r, "component": r["component"] or "all"}.values()) for r in overall]),
+                plain_table(columns, [tuple({**r, "component": r["component"] or ALL}.values()) for r in overall]),
             ),
         ),
         limits=sentences(*_limits(results, left, len(by_pair), min(floors) > alpha)),
