@@ -55,7 +55,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     if len(above) == len(known):
         text = say("'{arm}' stays above the naive predictors under every damage that was tried.", arm=arm)
         return Finding(text, "holds", "good", evidence)
-    apart = undamaged.low > 0
+    apart = not undamaged.low <= 0
     opening = say("'{arm}' is not shown to be above the naive predictors, even without damage.", arm=arm)
     if below:
         crossings = [_where(curve, start) for curve, start in sorted(below.items(), key=_first)]
