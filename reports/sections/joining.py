@@ -1,18 +1,10 @@
-"""Sentences and clauses one after another, as the language of this moment separates them."""
+"""Clauses and parts one after another, as the language of this moment separates them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from mmcore.language import say
-
-
-def sentences(*parts: str) -> str:
-    """Whole sentences in their order; empty ones are left out."""
-    whole = ""
-    for part in filter(None, parts):
-        whole = say("{before} {after}", before=whole, after=part) if whole else part
-    return whole
 
 
 def clauses(parts: Iterable[str]) -> str:

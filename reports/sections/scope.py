@@ -11,9 +11,8 @@ from dataclasses import replace
 
 from mmcore.language import say
 from reports.model.section import ON_THESE_ITEMS, Finding, Section, SectionTable
-from reports.numbers import counted
+from reports.numbers import counted, prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 
 OPEN = ("not shown", "not known", "undecided", "failed")
 """Labels that claim nothing, and so need no scope."""
@@ -37,10 +36,10 @@ def scoped(section: Section, results: StudyResults) -> Section:
         )
     return replace(
         section,
-        lead=sentences(section.lead, note),
+        lead=prose(section.lead, note),
         findings=tuple(_finding(one) for one in section.findings),
         tables=tuple(_table(one) for one in section.tables),
-        limits=sentences(section.limits, say("Words are about these test items only.")),
+        limits=prose(section.limits, say("Words are about these test items only.")),
     )
 
 

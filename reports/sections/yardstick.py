@@ -12,8 +12,8 @@ from mmcore.answers.parts import ScoreRows, Scores
 from mmcore.language import later, say
 from mmcore.measures import Measure
 from reports.model.section import Word
+from reports.numbers import prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 
 ALL: Final = Word(later("all"))
 """Stands in tables for all components together."""
@@ -110,5 +110,5 @@ class Yardstick:
             "" if self.margin is None else say("Differences within ± {margin:g} count as none.", margin=self.margin)
         )
         if self.measure.higher_is_better:
-            return sentences(say("Scores are the study's metric, {title}.", title=self.title), margin)
-        return sentences(say("Scores are the study's metric, {title} (lower is better).", title=self.title), margin)
+            return prose(say("Scores are the study's metric, {title}.", title=self.title), margin)
+        return prose(say("Scores are the study's metric, {title} (lower is better).", title=self.title), margin)

@@ -10,9 +10,9 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, WIDTH, colour, sheet, shortened
 from reports.model.report import MetricFacts
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import every_pair
-from reports.sections.joining import sentences
 from reports.statistics.ranks import FEWEST_ARMS
 
 MOST = 40
@@ -45,7 +45,7 @@ class AverageRanks(FigureBase):
             metric=self.metric.title,
             n=self.ranks.n,
         )
-        return sentences(said, left_out)
+        return prose(said, left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row an arm, the best first. Empty below three arms or two repeats."""

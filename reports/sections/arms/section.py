@@ -10,9 +10,8 @@ import numpy as np
 from mmcore.language import say
 from reports.model.report import MetricFacts
 from reports.model.section import Finding, Section, SectionTable, plain_table
-from reports.numbers import counted, listing, number
+from reports.numbers import counted, listing, number, prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 from reports.statistics.comparisons import Paired
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
@@ -65,7 +64,7 @@ def all_arms(results: StudyResults, metric: MetricFacts) -> Section | None:
             "{pairs} of arms (Holm).",
             pairs=counted(len(found.pairs), "pair"),
         )
-        lead = sentences(lead, tested)
+        lead = prose(lead, tested)
     return Section(
         key="all_arms",
         title=say("All arms against all"),
@@ -147,7 +146,7 @@ def _named(group: tuple[str, ...]) -> str:
 def _limits(found: EveryPair, results: StudyResults) -> str:
     left = [arm.name for arm in results.study.arms if arm.name not in found.ranks.arms]
     few = found.ranks.n < results.study.repeats
-    return sentences(
+    return prose(
         say("Ranks say how often an arm is ahead, not by how much. They depend on which other arms take part."),
         say(
             "Not shown to differ does not mean equal. The verdicts rest on the study's own comparisons."

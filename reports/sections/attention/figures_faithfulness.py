@@ -9,11 +9,10 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, marker, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending, Correlation
 from reports.sections.faithfulness import STRONG, WEAK
-from reports.sections.joining import sentences
 
 _WORDS: dict[Correlation, str] = {
     "occlusion": later("removing steps"),
@@ -63,7 +62,7 @@ class AttentionFaithfulness(OfAttention):
             strong=STRONG,
             weak=WEAK,
         )
-        return sentences(said, only_first(arms).strip())
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm and measure: ``arm, measure, rho, low, high, n, label``."""

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.sections.attention.figures_faithfulness import OfAttention
-from reports.sections.joining import sentences
 
 TOKENS = "bottleneck"
 WIDEST = 9.0
@@ -37,7 +37,7 @@ class AttentionFlow(OfAttention):
             "attention goes to a modality, and how much of a modality's goes to the tokens. Shares of different "
             "fusions mean different things; compare within a plot."
         )
-        return sentences(said, only_first(len(self.arms)).strip())
+        return prose(said, only_first(len(self.arms)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, source and target: ``arm, source, target, share, layers, n``; share: mean over layers."""

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.sections.attention.figures_faithfulness import OfAttention
-from reports.sections.joining import sentences
 
 MOST_LAYERS = 8
 """Layers of an arm that are drawn."""
@@ -33,7 +33,7 @@ class AttentionHeads(OfAttention):
             "arm are drawn; the table has all.",
             most=MOST_LAYERS,
         )
-        return sentences(said, only_first(arms).strip())
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, repeat, layer and head: ``entropy, distance, uniform_distance``."""

@@ -13,9 +13,8 @@ from mmcore.answers.attention import Map, Window
 from mmcore.language import later, say
 from reports.figures.marks import dots
 from reports.figures.style import COLOURS, sheet, shortened
-from reports.numbers import listing, number
+from reports.numbers import listing, number, prose
 from reports.sections.attention.figures_faithfulness import OfAttention
-from reports.sections.joining import sentences
 
 MOST_DRAWN = 3
 """Arms that are drawn: a row of maps each."""
@@ -43,7 +42,7 @@ class AttentionMaps(OfAttention):
         left_out = (
             say("The first {most} of {arms} arms are drawn.", most=MOST_DRAWN, arms=arms) if arms > MOST_DRAWN else ""
         )
-        return sentences(
+        return prose(
             say(
                 "Where each step (from top to bottom) looks (from left to right) in a window of {items}, repeat "
                 "{repeat}, {steps} steps: first and last layer, mean over heads, and rollout through all layers. "

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import band
 from reports.figures.style import MOST_ARMS, abreast, legend_over_all, only_first
-from reports.numbers import percent
+from reports.numbers import percent, prose
 from reports.sections.attention.estimates import Compared
 from reports.sections.attention.figures_faithfulness import OfAttention
-from reports.sections.joining import sentences
 
 _WORDS: dict[Compared, str] = {
     "rollout": later("weight in rollout"),
@@ -41,7 +40,7 @@ class AttentionReach(OfAttention):
             "Means over repeats; bands are {level} intervals.",
             level=percent(level),
         )
-        return sentences(said, only_first(arms).strip())
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, measure and lag: ``arm, measure, lag, unit, mean, low, high, n``."""

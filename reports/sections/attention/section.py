@@ -6,13 +6,13 @@ import math
 
 from mmcore.language import later, say
 from reports.model.section import Finding, Section, SectionTable
-from reports.numbers import counted, interval, listing, number, percent, probability
+from reports.numbers import counted, interval, listing, number, percent, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.attention.estimates import MEASURES, OTHERS, Attending, Correlation, Measure
 from reports.sections.attention.tables import difference_table, faithfulness_table, flow_table, layer_table
 from reports.sections.faithfulness import Label, rule
-from reports.sections.joining import clauses, sentences
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate
 
 TOKENS = "bottleneck"
@@ -107,7 +107,7 @@ def _lead(found: Attending) -> str:
             "residual sum alone would get it right. ρ is the rank correlation, averaged over outputs, then over items.",
             spans=say(_SPANS[found.ranked_of_all]),
         )
-    return sentences(recorded, ranked, rule())
+    return prose(recorded, ranked, rule())
 
 
 # Findings ----------------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def _believed(found: Attending, arm: str) -> Finding:
     believed = judged.label in ("faithful", "weakly faithful")
     # Nearness can only explain the correlation where nearness alone is right to some degree.
     if believed and beyond.n > 1 and beyond.low <= 0 and near.low > 0:
-        text = sentences(text, say("But it is not shown to say more than that near steps matter most."))
+        text = prose(text, say("But it is not shown to say more than that near steps matter most."))
     more = [say("Rank correlation with the effect of removing steps: {evidence}", evidence=judged.evidence)]
     for name, words in _BESIDE.items():
         rho = found.correlated(arm, name)
@@ -203,7 +203,7 @@ def _looks(found: Attending, arm: str) -> Finding:
     )
     if events.n > 1 and base.mean > 0:
         sure = found.p_of(arm, "events") <= found.alpha and not events.low <= 0 <= events.high
-        text = sentences(text, _on_events(found, events.mean if sure else 0.0))
+        text = prose(text, _on_events(found, events.mean if sure else 0.0))
     return Finding(
         text,
         evidence=say(
@@ -369,7 +369,7 @@ def _limits(found: Attending) -> str:
         if known
         else ""
     )
-    return sentences(
+    return prose(
         removed,
         say(
             "Heads have no identity from one repeat to the next, so they are averaged. Flow is a share of what is "

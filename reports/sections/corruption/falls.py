@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from mmcore.language import say
 from reports.model.section import Finding
-from reports.numbers import counted, interval, listing, number, percent
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.sections.corruption.estimates import KIND_WORDS, Curve, Unit
-from reports.sections.joining import clauses, sentences
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate, estimate
 
 MOST_NAMED = 4
@@ -39,7 +39,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     sure = 1 - (1 - level) / questions
     judged = {curve: curve.estimates(sure, overlap) for curve in known}
     undamaged = next(iter(judged.values()))[0]
-    evidence = sentences(_costs(list(known), level, overlap), _witnesses(known, level))
+    evidence = prose(_costs(list(known), level, overlap), _witnesses(known, level))
     if undamaged.high < 0:
         undamaged = next(iter(known.values()))[0]
         text = say("'{arm}' is below the naive predictors even without damage.", arm=arm)
@@ -49,7 +49,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
             level=percent(level),
             repeats=counted(undamaged.n, "repeat"),
         )
-        return Finding(text, "below undamaged", "bad", sentences(clean, evidence))
+        return Finding(text, "below undamaged", "bad", prose(clean, evidence))
     below = {curve: start for curve, leads in judged.items() if (start := _below(leads)) is not None}
     above = [curve for curve, leads in judged.items() if all(e.low > 0 for e in leads)]
     if len(above) == len(known):
@@ -79,7 +79,7 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     if open_ones:
         parts.append(say("Not shown either way: {damage}.", damage=_damage(open_ones, known)))
     label, tone = ("falls below", "bad") if below else ("not shown", "open")
-    return Finding(sentences(*parts), label, tone, evidence)
+    return Finding(prose(*parts), label, tone, evidence)
 
 
 def questions_of(curves: Mapping[str, Sequence[Curve]], families: int) -> int:

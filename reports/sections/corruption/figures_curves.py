@@ -12,10 +12,9 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, legend_over_all, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.corruption.estimates import KIND_WORDS, Robustness
-from reports.sections.joining import sentences
 from reports.statistics.intervals import estimate
 
 MOST_MODALITIES = 4
@@ -47,7 +46,7 @@ class CorruptionCurves(FigureBase):
     def description(self) -> str:
         arms, modalities = (len(self.found.arms), len(self.found.modalities)) if self.found else (0, 0)
         cut = self.found is not None and self.found.yardstick.naive_is_zero
-        return sentences(
+        return prose(
             say(
                 "{score} on damaged test windows by the level of damage, one column for each modality and one row "
                 "for each kind: mean over repeats, bands are {level} intervals. At 0 nothing is damaged; beyond the "

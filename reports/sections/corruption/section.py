@@ -10,13 +10,13 @@ import numpy as np
 
 from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, Table, Tone, plain_table
-from reports.numbers import counted, interval, listing, number, probability
+from reports.numbers import counted, interval, listing, number, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.corruption.estimates import FAMILIES, KIND_WORDS, Comparison, Robustness
 from reports.sections.corruption.falls import fall, questions_of
 from reports.sections.family import Test
-from reports.sections.joining import commas, sentences
+from reports.sections.joining import commas
 from reports.statistics.intervals import estimate
 
 MOST_PAIRS = 4
@@ -67,7 +67,7 @@ def section(results: StudyResults) -> Section | None:
 def _lead(found: Robustness) -> str:
     sampled = sorted({(s.windows, s.of) for s in found.samples}, key=lambda one: f"{one[0]} of {one[1]}")
     windows, of = sampled[-1]
-    return sentences(
+    return prose(
         say(
             "Test windows were damaged one modality at a time, in five ways and with rising strength, and scored again "
             "with the trained models; nothing was retrained."
@@ -117,7 +117,7 @@ def _verdicts(found: Robustness) -> list[Finding]:
     for (arm, reference), comparisons in list(pairs.items())[:MOST_PAIRS]:
         on_area = _split(comparisons, [c.area.sign for c in comparisons])
         on_cost = _split(comparisons, [-c.cost.sign for c in comparisons])
-        text = sentences(_kept(arm, reference, on_area, len(comparisons)), _lost(on_cost, len(comparisons)))
+        text = prose(_kept(arm, reference, on_area, len(comparisons)), _lost(on_cost, len(comparisons)))
         findings.append(Finding(text, *_label(*on_area), _evidence(comparisons)))
     if len(pairs) > MOST_PAIRS:
         findings.append(
@@ -271,7 +271,7 @@ def _limits(found: Robustness) -> str:
     )
     if not found.excluded:
         return text
-    return sentences(
+    return prose(
         text,
         say(
             "Left out: {runs} that cut the test items into other windows than the "

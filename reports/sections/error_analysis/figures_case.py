@@ -12,7 +12,7 @@ from mmcore.answers.error_analysis import Case, ErrorsResult
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.style import legend_over_all, sheet
-from reports.numbers import listing, number
+from reports.numbers import listing, number, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.figures_timeline import (
@@ -24,7 +24,7 @@ from reports.sections.error_analysis.figures_timeline import (
     words_inside,
 )
 from reports.sections.error_analysis.section import ENDS, HARD
-from reports.sections.joining import commas, sentences
+from reports.sections.joining import commas
 
 AROUND = 10
 """Places on either side of a span where two of them stand side by side: a second at ten steps a second."""
@@ -68,7 +68,7 @@ class ErrorCase(FigureBase):
             return say("No case.")
         case, last = next(iter(self.cases.values())), list(self.cases)[-1]
         losses = [say("'{arm}' {loss}", arm=arm, loss=number(c.loss)) for arm, c in self.cases.items()]
-        return sentences(
+        return prose(
             say(
                 "Item {item}, repeat {repeat}: the span whose {component} is hardest for the naive predictor, with the "
                 "two tracks and parameters of its largest loss there. Loss in the span: {losses}, naive predictor "
@@ -141,7 +141,7 @@ class ErrorEnds(FigureBase):
             )
             for end, case in self.cases.items()
         ]
-        return sentences(
+        return prose(
             say(
                 "Repeat {repeat}, the spans whose {component} '{arm}' predicts worst (left) and best (right), with the "
                 "two tracks and parameters of its largest loss in each. Shown are {shown}. A loss may be low because "

@@ -12,7 +12,7 @@ from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, Table, plain_table
-from reports.numbers import counted, interval, listing, number, percent
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.between_items import LEAST_GROUPS, Between
@@ -26,7 +26,7 @@ from reports.sections.error_analysis.estimates import (
     item_groups,
     ratios,
 )
-from reports.sections.joining import commas, sentences
+from reports.sections.joining import commas
 
 MOST_PLACES = 8
 """Conditions that are described in words, the strongest first; the table has all."""
@@ -91,7 +91,7 @@ def section(results: StudyResults) -> Section | None:
 def _lead(results: StudyResults) -> str:
     columns = _columns(results)
     least = gain_margin(results, results.components[0]) if results.components else None
-    return sentences(
+    return prose(
         say(
             "Every target of the test items was put into groups according to what the corpus shows at the predicted "
             "step: its binary features, {events}, how many tracks are active, the place in the item, and whether a "
@@ -119,7 +119,7 @@ def _lead(results: StudyResults) -> str:
 
 
 def _limits(results: StudyResults) -> str:
-    return sentences(
+    return prose(
         say(
             "Words are corrected for the number of tests: all conditions, components, arms and comparisons of arms "
             "are judged together, so that the chance of any false word is at most {alpha} if no condition makes a "
@@ -209,7 +209,7 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
             base_skill=number(first.base_skill),
         )
         if first.between is not None:
-            evidence = sentences(evidence, _groups(first.between))
+            evidence = prose(evidence, _groups(first.between))
         kinds = {r.sign for r in rows}
         label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
         text = say(

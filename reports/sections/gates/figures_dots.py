@@ -14,11 +14,10 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, intervals, name_rows, sign
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, legend_over_all, marker, only_first, sheet, shortened
-from reports.numbers import listing, percent
+from reports.numbers import listing, percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import STRONG, WEAK
 from reports.sections.gates.estimates import EDIT, LABEL_CHANGE, Gating
-from reports.sections.joining import sentences
 from reports.statistics.intervals import Estimate
 
 MOST_GATES = 4
@@ -77,7 +76,7 @@ class GateFaithfulness(OfGates):
             "word is at the right. '{all}': the points of all gates in one row.",
             level=self.level, strong=STRONG, weak=WEAK, all=say(ALL_SHOWN),
         )  # fmt: skip
-        return sentences(said, only_first(arms).strip())
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and kind: ``arm, gate, shown, mean, low, high, n, label``."""
@@ -143,7 +142,7 @@ class GateConditions(OfGates):
             "then. Tracks are numbered from 0.",
             level=self.level,
         )
-        return sentences(said, arms_shown(self.gating))
+        return prose(said, arms_shown(self.gating))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and condition: ``arm, gate, condition, mean, low, high, n``."""

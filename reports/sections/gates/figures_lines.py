@@ -13,10 +13,10 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, abreast, legend_over_all, only_first, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, arms_shown, pairs, shade
-from reports.sections.joining import sentences
 
 BINS_TOGETHER = 4
 """Bins of the histogram that are drawn as one: 0.04 wide, which smooths what a few steps leave ragged."""
@@ -36,7 +36,7 @@ class GateDistribution(OfGates):
             "repeats, one line for each gate. A gate that is ½ everywhere was hardly trained; values at the ends "
             "hardly follow their input."
         )
-        return sentences(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
+        return prose(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and bin: ``arm, gate, opening`` (the bin's middle), ``share`` (per 0.1)."""
@@ -84,7 +84,7 @@ class GatesAround(OfGates):
             "together, so the picture includes others.",
             level=self.level,
         )
-        return sentences(said, arms_shown(self.gating))
+        return prose(said, arms_shown(self.gating))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and time: ``arm, gate, time, mean, low, high, n``."""
@@ -122,7 +122,7 @@ class GateDrift(OfGates):
             "bands reach from the lowest repeat to the highest. Gates begin near ½, or near equal shares if they share "
             "a sum of 1."
         )
-        return sentences(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
+        return prose(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and epoch: ``arm, gate, epoch, mean, low, high, n``, all over repeats."""

@@ -13,9 +13,9 @@ from mmcore.answers.gates import TargetLine, Timeline
 from mmcore.language import later, say
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, colour, legend_over_all, line, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, shade
-from reports.sections.joining import sentences
 
 TIMELINES = 2
 """Items that are drawn; the answers in the runs' folders have more."""
@@ -62,7 +62,7 @@ class GateTimeline(OfGates):
         if self.gating is None or self._line is None:
             return say("No item.")
         repeat = min(self.gating.by_arm[self._arm or ""])
-        return sentences(
+        return prose(
             say(
                 "Test item '{item}' in repeat {repeat} of '{arm}': how far each gate is open; below, the raw feature "
                 "that correlates most with each gate over all test items (normalised); then a track's true values "

@@ -6,13 +6,13 @@ import math
 
 from mmcore.language import later, say
 from reports.model.section import Finding, Section
-from reports.numbers import counted, interval, listing, number, percent
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import rule
 from reports.sections.gates.belief import NO_EFFECT, RULE, UNKNOWN_EFFECT, Belief, Effect, GateLabel
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.tables import gate_tables
-from reports.sections.joining import clauses, sentences
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate
 
 MUCH_SATURATED = 0.2
@@ -50,7 +50,7 @@ def _lead(gating: Gating) -> str:
             items=sample.items,
             of_items=sample.of_items,
         )
-    return sentences(
+    return prose(
         say(
             "A gate is a number from 0 (nothing of the modality passes) to 1 (all of it passes), for each feature of "
             "its vector. It counts where it has a choice: at test steps where another modality is present, too. A wide "
@@ -86,7 +86,7 @@ def _pairs(gating: Gating) -> str:
 
 def _limits(gating: Gating) -> str:
     scope = say("Sentences are about {shown}; the tables have all arms with gates.", shown=listing(list(gating.shown)))
-    return sentences(
+    return prose(
         rule(),
         say(RULE),
         say(
@@ -134,7 +134,7 @@ def _gate(gating: Gating, arm: str, gate: str) -> Finding:
         text = say("{gate}, and stuck open or shut in {share} of its values", gate=text, share=share)
     belief = gating.belief(arm, gate)
     told = (say("{text}.", text=text), _judgement(belief, behind, gating.by(arm)), _effect(belief.effect))
-    return Finding(sentences(*told), belief.label, belief.tone, _evidence(gating, arm, gate, belief))
+    return Finding(prose(*told), belief.label, belief.tone, _evidence(gating, arm, gate, belief))
 
 
 def _without_choice(gating: Gating, arm: str, gate: str) -> str:
@@ -320,7 +320,7 @@ def _repeats(gating: Gating, arm: str) -> Finding:
         text = say("It is not known whether repeats of '{arm}' would agree.", arm=arm)
     return Finding(
         text,
-        evidence=sentences(
+        evidence=prose(
             say(
                 "ICC(3,1) {how_far} over {gates} and {when} over conditions.",
                 how_far=number(how_far),

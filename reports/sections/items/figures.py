@@ -11,9 +11,9 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots, name_rows
 from reports.figures.style import INK, NEUTRAL, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import together, whole_differences
-from reports.sections.joining import sentences
 
 MOST_PAIRS = 3
 """Comparisons that are drawn, in the study's order."""
@@ -53,7 +53,7 @@ class ItemDifferences(FigureBase):
             together=together(self.results),
             ends=self._ends(),
         )
-        return sentences(said, left_out)
+        return prose(said, left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row per comparison and item, sorted within the comparison: ``arm, reference, item, n, difference, low,

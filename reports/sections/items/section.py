@@ -9,10 +9,10 @@ import pandas as pd
 
 from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, plain_table
-from reports.numbers import counted, interval, number, percent, probability
+from reports.numbers import counted, interval, number, percent, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import item_overall, together, whole_differences
-from reports.sections.joining import clauses, commas, sentences
+from reports.sections.joining import clauses, commas
 from reports.sections.yardstick import ALL
 from reports.statistics.floors import family_floors, needed
 
@@ -68,7 +68,7 @@ def by_item(results: StudyResults) -> Section | None:
                 plain_table(columns, [tuple({**r, "component": r["component"] or ALL}.values()) for r in overall]),
             ),
         ),
-        limits=sentences(*_limits(results, left, len(by_pair), min(floors) > alpha)),
+        limits=prose(*_limits(results, left, len(by_pair), min(floors) > alpha)),
     )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, sheet, shortened
-from reports.numbers import number
-from reports.sections.joining import clauses, sentences
+from reports.numbers import number, prose
+from reports.sections.joining import clauses
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.yardstick import said_component
 
@@ -61,7 +61,7 @@ class ModalityEffects(OfOneArm):
             else "",
         ]
         more = len(dossier.modalities) > MOST_MODALITIES or len(dossier.components) > MOST_ROWS
-        return sentences(
+        return prose(
             say(
                 "What leaving a modality out costs '{arm}' in {metric}, one plot for each modality and one row for "
                 "each component; {ways}.",

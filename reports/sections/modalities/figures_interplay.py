@@ -11,8 +11,7 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import cells, dots, name_rows, shades
 from reports.figures.style import COLOURS, INK, colour, legend_over_all, sheet, shortened
-from reports.numbers import number
-from reports.sections.joining import sentences
+from reports.numbers import number, prose
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.figures_effects import OfOneArm
 from reports.sections.yardstick import said_component
@@ -49,7 +48,7 @@ class ModalityInterplay(OfOneArm):
                 metric=metric,
                 way=way,
             )
-        return sentences(
+        return prose(
             drawn,
             say(
                 "Blue: the two bring more together than the sum of what each brings; orange: less; deeper colours mean "

@@ -7,11 +7,11 @@ from typing import TypeVar, get_args
 
 from mmcore.language import later, say
 from reports.model.section import Finding, Section, Tone
-from reports.numbers import interval, listing, number, percent, probability
+from reports.numbers import interval, listing, number, percent, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.family import Test
-from reports.sections.joining import clauses, sentences
+from reports.sections.joining import clauses
 from reports.sections.modalities.dossier import Additive, Dossier, Pair, Part, Used, Useful
 from reports.sections.modalities.tables import tables
 from reports.sections.modalities.tests import assess
@@ -63,7 +63,7 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
     findings = [found for name in dossier.modalities if (found := _about(results, dossier, name, arm)) is not None]
     odd = [part for part in dossier.parts if part.disagreement]
     for part in _largest(odd, lambda part: part.drop):
-        evidence = sentences(
+        evidence = prose(
             _tested(PLACEBO, part.placebo, results), _tested(WITHOUT, part.gain, results),
             _tested(MASKED, part.drop, results),
         )  # fmt: skip
@@ -125,13 +125,13 @@ def _about(results: StudyResults, dossier: Dossier, name: str, arm: str | None) 
             told.append(say("By component it is {words}.", words=listed))
     if not told:
         return None
-    evidence = sentences(
+    evidence = prose(
         _tested(PLACEBO, whole.placebo, results),
         _tested(WITHOUT, whole.gain, results),
         _tested(SHARE, whole.share, results),
         _tested(MASKED, whole.drop, results),
     )
-    return Finding(sentences(*told), label, TONES.get(label, "plain"), evidence)
+    return Finding(prose(*told), label, TONES.get(label, "plain"), evidence)
 
 
 def _opening(part: Part, name: str, arm: str | None) -> str:
@@ -259,7 +259,7 @@ def _needs(results: StudyResults, additive: Sequence[Additive], arm: str | None)
     else:
         text = say("It is not shown that {model} needs any interaction of modalities.", model=model)
     if without:
-        text = sentences(text, say("It needs none for {components}.", components=listing([c for c in without if c])))
+        text = prose(text, say("It needs none for {components}.", components=listing([c for c in without if c])))
     return Finding(text, "interaction" if changes else "", "plain", _tested(WHOLE, additive[0].gap, results))
 
 

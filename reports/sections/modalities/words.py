@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmcore.language import say
-from reports.numbers import listing, percent
+from reports.numbers import listing, percent, prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.masked import Masked
 from reports.sections.yardstick import Yardstick
@@ -68,7 +67,7 @@ def lead(results: StudyResults, found: Sequence[Dossier]) -> str:
                 "interaction."
             )
         )
-    return sentences(*parts, Yardstick.of(results).sentence(), say("Differences are paired by repeat."))
+    return prose(*parts, Yardstick.of(results).sentence(), say("Differences are paired by repeat."))
 
 
 def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
@@ -134,7 +133,7 @@ def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
     )
     if len(found) > 1 and shown < len(found):
         told.append(say("Words and pictures are about the reference and the best arm; the tables have all arms."))
-    return sentences(*told)
+    return prose(*told)
 
 
 def _absence(masked: Masked) -> str:
@@ -170,4 +169,4 @@ def _absence(masked: Masked) -> str:
         "is not what it learned about absence.",
         never=listing(never),
     )
-    return sentences(text, untrained)
+    return prose(text, untrained)

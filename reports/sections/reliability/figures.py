@@ -15,9 +15,8 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve, sign
 from reports.figures.style import INK, MOST_ARMS, colour, line, marker, only_first, sheet, shortened
-from reports.numbers import number
+from reports.numbers import number, prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 from reports.sections.reliability.section import calibration_by_run
 
 MOST = 8
@@ -51,7 +50,7 @@ class Reliability(FigureBase):
             "calibration error.",
             fewest=FEWEST,
         )
-        return sentences(said, only_first(len(self._arms())).strip(), left_out)
+        return prose(said, only_first(len(self._arms())).strip(), left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, component and bin: ``component, arm, bin, confidence, accuracy, low, high, count, ece``.

@@ -12,8 +12,8 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 from reports.sections.search.estimates import (
     best_of_frame,
     chosen,
@@ -43,7 +43,7 @@ class SearchHistory(FigureBase):
             "of those that were trained to the end.",
             measured=_measured(self.searches),
         )
-        return sentences(said, only_first(len(self.searches)).strip())
+        return prose(said, only_first(len(self.searches)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row an ended trial: ``arm, trial, order, state, value, best``."""
@@ -85,7 +85,7 @@ class BestOfN(FigureBase):
             "counts as the worst that was trained to the end.",
             measured=_measured(self.searches, False),
         )
-        return sentences(said, only_first(len(self.searches)).strip())
+        return prose(said, only_first(len(self.searches)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """``arm, n, mean, low, high``."""

@@ -12,8 +12,8 @@ from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import colour, legend_over_all, log_ticks, marker, path_end, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import sentences
 from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span
 from studies.search.results import SearchResult
 
@@ -39,7 +39,7 @@ class Importances(FigureBase):
             "reach from the lowest to the highest: where they are long, the search is too small to say."
         )
         more = say("The first of {n} searches is drawn; the table has all.", n=len(self.searches))
-        return sentences(said, more if self.more else "")
+        return prose(said, more if self.more else "")
 
     @property
     def more(self) -> bool:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from mmcore.language import later, say
 from reports.model.section import Finding, Section, SectionTable, plain_table
-from reports.numbers import counted, interval, listing, number, percent
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.records.frame import StudyResults
-from reports.sections.joining import clauses, commas, sentences
+from reports.sections.joining import clauses, commas
 from reports.sections.search.estimates import (
     best_of_frame,
     confirmed_frame,
@@ -67,7 +67,7 @@ def _lead(searches: Sequence[SearchResult]) -> str:
     budget = counted(trials, "trial") if trials else say("{n:,} epochs", n=epochs)
     pruned = say("without pruning" if one.pruner == "none" else "with the pruner {pruner}", pruner=one.pruner)
     over = say("on repeat 0" if one.repeats == 1 else "the mean over repeats 0 to {last}", last=one.repeats - 1)
-    return sentences(
+    return prose(
         say(
             "'{arm}' was searched with a budget of {budget} by the sampler {sampler}, {pruned}."
             if len(searches) == 1
