@@ -14,6 +14,7 @@ from reports.sections.attention import section as attention
 from reports.sections.corruption import section as corruption
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
+from reports.sections.joining import quoted
 from reports.sections.modalities import section as modalities
 from reports.sections.scope import scoped
 from reports.sections.search import section as search
@@ -88,7 +89,7 @@ def _left_out(results: StudyResults) -> Section | None:
             read = arm.config.model.modalities or results.corpus.modalities
             why = left_out(analysis, arm.config, tuple(read))
             if why is not None:
-                arms.setdefault((analysis.kind, why), []).append(f"'{arm.name}'")
+                arms.setdefault((analysis.kind, why), []).append(quoted(arm.name))
     if not arms:
         return None
     return Section(

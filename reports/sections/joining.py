@@ -18,3 +18,8 @@ def clauses(parts: Iterable[str]) -> str:
 def commas(parts: Iterable[str]) -> str:
     """Parts of one clause without an ``and``: ``a, b, c``."""
     return say(", ").join(parts)
+
+
+def quoted(name: str) -> str:
+    """A user's own name, in the quotes of the language."""
+    return say("'{name}'", name=name)

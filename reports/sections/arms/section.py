@@ -12,6 +12,7 @@ from reports.model.report import MetricFacts
 from reports.model.section import Finding, Section, SectionTable, plain_table
 from reports.numbers import counted, listing, number, prose
 from reports.records.frame import StudyResults
+from reports.sections.joining import quoted
 from reports.statistics.comparisons import Paired
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
@@ -139,7 +140,7 @@ def _alike(group: str, shared: bool) -> str:
 
 def _named(group: tuple[str, ...]) -> str:
     if len(group) <= NAMED:
-        return listing([f"'{name}'" for name in group])
+        return listing([quoted(name) for name in group])
     return say("the {n} arms from '{first}' to '{last}'", n=len(group), first=group[0], last=group[-1])
 
 

@@ -143,7 +143,9 @@ def _others(found: Attending, shown: tuple[str, ...]) -> list[Finding]:
     for arm in found.arms:
         judged = found.faithfulness(arm)
         if arm not in shown and judged.correlation.n:
-            by_label.setdefault(judged.label, []).append(f"{arm} ({number(judged.correlation.mean)})")
+            by_label.setdefault(judged.label, []).append(
+                say("{name} ({value})", name=arm, value=number(judged.correlation.mean))
+            )
     parts = [say("{arms}: {label}", arms=listing(arms), label=say(label)) for label, arms in by_label.items()]
     return [Finding(say("The other arms (ρ in brackets): {parts}.", parts=clauses(parts)))] if parts else []
 

@@ -133,8 +133,8 @@ def _gate(gating: Gating, arm: str, gate: str) -> Finding:
         share = percent(round(stuck, 2))
         text = say("{gate}, and stuck open or shut in {share} of its values", gate=text, share=share)
     belief = gating.belief(arm, gate)
-    told = (say("{text}.", text=text), _judgement(belief, behind, gating.by(arm)), _effect(belief.effect))
-    return Finding(prose(*told), belief.label, belief.tone, _evidence(gating, arm, gate, belief))
+    parts = (say("{text}.", text=text), _judgement(belief, behind, gating.by(arm)), _effect(belief.effect))
+    return Finding(prose(*parts), belief.label, belief.tone, _evidence(gating, arm, gate, belief))
 
 
 def _without_choice(gating: Gating, arm: str, gate: str) -> str:
@@ -235,7 +235,7 @@ def _spread(mean: str, e: Estimate, low: float, high: float) -> str:
 def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str:
     by_item = gating.belief(arm, gate, "items").passing.correlation
     follows = None if gate is None else gating.follows(arm, gate)
-    told = [
+    parts = [
         say("Gate × norm: {evidence}", evidence=belief.passing.evidence),
         say("the gate alone: ρ = {rho}", rho=_brief(belief.opening.correlation)),
         say("the norm alone: ρ = {rho}", rho=number(belief.norm.mean)),
@@ -243,13 +243,13 @@ def _evidence(gating: Gating, arm: str, gate: str | None, belief: Belief) -> str
     ]
     if follows is not None:
         name, r, times = follows
-        told.append(
+        parts.append(
             say(
                 "of all features the gate correlates most with {name} (r = {r}, {times} of {repeats})",
                 name=name, r=number(r), times=times, repeats=counted(len(gating.by_arm[arm]), "repeat"),
             )
         )  # fmt: skip
-    return say("{text}.", text=clauses(told))
+    return say("{text}.", text=clauses(parts))
 
 
 _TOGETHER: dict[GateLabel, str] = {

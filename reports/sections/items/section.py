@@ -138,4 +138,4 @@ def _finding(row: Row, items: list[Row], alpha: float, floor: float, shared: boo
 
 
 def _item(row: Row) -> str:
-    return f"{row['item']} ({number(row['difference'], True)})"
+    return say("{name} ({value})", name=row["item"], value=number(row["difference"], True))

@@ -11,7 +11,7 @@ from reports.numbers import interval, listing, number, percent, probability, pro
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.family import Test
-from reports.sections.joining import clauses
+from reports.sections.joining import clauses, quoted
 from reports.sections.modalities.dossier import Additive, Dossier, Pair, Part, Used, Useful
 from reports.sections.modalities.tables import tables
 from reports.sections.modalities.tests import assess
@@ -77,7 +77,7 @@ def _findings(results: StudyResults, dossier: Dossier, several: bool) -> list[Fi
 def _who(name: str, arm: str | None) -> str:
     """A modality in a sentence, with its arm where the section is about several."""
     if arm is None:
-        return say("'{modality}'", modality=name)
+        return quoted(name)
     return say("'{modality}' of '{arm}'", modality=name, arm=arm)
 
 
@@ -105,7 +105,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, arm: str | None) 
     rest = [p for p in dossier.parts if p.modality == name and p.component is not None]
     label = whole.useful or whole.used or ""
     opening = _opening(whole, name, arm)
-    told = [opening] if opening else []
+    texts = [opening] if opening else []
     before = [whole] if opening else rest
     for order, words, after_training in (
         (get_args(Useful), [(p.useful, p.component) for p in rest], False),
@@ -118,11 +118,11 @@ def _about(results: StudyResults, dossier: Dossier, name: str, arm: str | None) 
             if of_word
         )
         if listed and not told:
-            told.append(say("By component {who} is {words}.", who=_who(name, arm), words=listed))
+            texts.append(say("By component {who} is {words}.", who=_who(name, arm), words=listed))
         elif listed and after_training:
-            told.append(say("In the trained model it is {words}.", words=listed))
+            texts.append(say("In the trained model it is {words}.", words=listed))
         elif listed:
-            told.append(say("By component it is {words}.", words=listed))
+            texts.append(say("By component it is {words}.", words=listed))
     if not told:
         return None
     evidence = prose(
@@ -131,7 +131,7 @@ def _about(results: StudyResults, dossier: Dossier, name: str, arm: str | None) 
         _tested(SHARE, whole.share, results),
         _tested(MASKED, whole.drop, results),
     )
-    return Finding(prose(*told), label, TONES.get(label, "plain"), evidence)
+    return Finding(prose(*texts), label, TONES.get(label, "plain"), evidence)
 
 
 def _opening(part: Part, name: str, arm: str | None) -> str:
@@ -271,7 +271,10 @@ def _scores(ones: Sequence[Additive]) -> str:
     ]
     if ones[0].component is None:
         return numbers[0]
-    named = [f"{one.component} {scores}" for one, scores in zip(ones, numbers, strict=True)]
+    named = [
+        say("{component} {scores}", component=one.component, scores=scores)
+        for one, scores in zip(ones, numbers, strict=True)
+    ]
     return say("in {components}", components=listing(named))
 
 

@@ -72,10 +72,10 @@ def lead(results: StudyResults, found: Sequence[Dossier]) -> str:
 
 def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
     """What it does not show; ``shown``: how many of the dossiers words are about."""
-    told: list[str] = []
+    parts: list[str] = []
     blind = next((d.lattice.blind for d in found if d.lattice and d.lattice.complete), None)
     if blind:
-        told.append(
+        parts.append(
             say(
                 "No model can be trained without any modality: the naive predictor '{blind}', which reads nothing, "
                 "takes its place in shares and interactions.",
@@ -83,22 +83,22 @@ def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
             )
         )
     if any(d.lattice and not d.lattice.complete for d in found):
-        told.append(say("Not every subset of modalities was trained: shares and interactions are missing."))
+        parts.append(say("Not every subset of modalities was trained: shares and interactions are missing."))
     if any(d.controlled for d in found):
-        told.append(
+        parts.append(
             say(
                 "With a placebo, the same items lack the modality as before: it shows what the values of the modality "
                 "bring, not what its absence reveals."
             )
         )
     if not any(d.masked for d in found):
-        told.append(say("What the trained models use was not analysed; mmstudy analyse STUDY coalitions does it."))
+        parts.append(say("What the trained models use was not analysed; mmstudy analyse STUDY coalitions does it."))
     if any(d.masked and d.masked.sampled for d in found):
-        told.append(
+        parts.append(
             say("Shares of masked modalities are estimates from random orders; their interactions are missing.")
         )
     if any(d.masked and d.masked.single_donor for d in found):
-        told.append(
+        parts.append(
             say(
                 "In some repeat a test item has only one other item to take values from: the score without interaction "
                 "cannot be computed there."
@@ -106,24 +106,24 @@ def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
         )
     alone = sorted({name for d in found if d.masked for name in d.masked.alone})
     if alone:
-        told.append(
+        parts.append(
             say("In some repeat a single test item has {alone}: nothing could be permuted there.", alone=listing(alone))
         )
     if any(d.main for d in found):
-        told.append(
+        parts.append(
             say(
                 "Masked inputs are unlike the training data, and a model may do badly on them for that reason "
                 "alone. Ways of masking are therefore shown side by side: a difference between them is a warning."
             )
         )
-    told += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
+    parts += dict.fromkeys(_absence(d.masked) for d in found if d.masked and "absent" in d.masked.absences)
     if results.study.margin is None:
-        told.append(
+        parts.append(
             say("The study sets no margin, so 'redundant', 'not needed', 'not used' and 'apart' cannot be shown.")
         )
     elif any(d.yardstick.margin_of(c) is None for d in found for c in d.components):
-        told.append(say("The margin is for {metric}; no component has its own.", metric=Yardstick.of(results).title))
-    told.append(
+        parts.append(say("The margin is for {metric}; no component has its own.", metric=Yardstick.of(results).title))
+    parts.append(
         say(
             "Words are corrected for the number of tests: tests on the study's metric are one family and tests on "
             "components another, and the chance of any false word is at most {alpha} if no "
@@ -132,8 +132,8 @@ def limits(results: StudyResults, found: Sequence[Dossier], shown: int) -> str:
         )
     )
     if len(found) > 1 and shown < len(found):
-        told.append(say("Words and pictures are about the reference and the best arm; the tables have all arms."))
-    return prose(*told)
+        parts.append(say("Words and pictures are about the reference and the best arm; the tables have all arms."))
+    return prose(*parts)
 
 
 def _absence(masked: Masked) -> str:

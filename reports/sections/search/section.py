@@ -156,8 +156,8 @@ def _of_one(search: SearchResult) -> list[Finding]:
     arm, trials = search.arm, search.ended
     states = Counter(t.state for t in trials)
     parts = [say("{n} {state}", n=states[s], state=say(s)) for s in STATES if states[s]]
-    told = say("{trials}: {states}.", trials=counted(len(trials), "trial"), states=commas(parts))
-    found = [Finding(_epochs(search), evidence=told)]
+    counts = say("{trials}: {states}.", trials=counted(len(trials), "trial"), states=commas(parts))
+    found = [Finding(_epochs(search), evidence=counts)]
     if not search.complete:
         found.insert(
             0,
