@@ -117,13 +117,13 @@ def _about(results: StudyResults, dossier: Dossier, name: str, arm: str | None) 
             for word, of_word in by_word.items()
             if of_word
         )
-        if listed and not told:
+        if listed and not texts:
             texts.append(say("By component {who} is {words}.", who=_who(name, arm), words=listed))
         elif listed and after_training:
             texts.append(say("In the trained model it is {words}.", words=listed))
         elif listed:
             texts.append(say("By component it is {words}.", words=listed))
-    if not told:
+    if not texts:
         return None
     evidence = prose(
         _tested(PLACEBO, whole.placebo, results),
