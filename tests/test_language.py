@@ -18,7 +18,7 @@ all_said = cache(strings.all_said)
 OTHERS = [name for name in LANGUAGES if name != "en"]
 SPOKEN_THROUGHOUT: tuple[str, ...] = (
     "reports/cards", "reports/compare/text.py", "reports/figures", "reports/model", "reports/numbers.py",
-    "reports/output", "reports/records/origin.py", "reports/statistics", "reports/summary", "reports/verdicts",
+    "reports/output", "reports/records/origin.py", "reports/sections", "reports/statistics", "reports/summary", "reports/verdicts",
 )  # fmt: skip
 """Folders and files in which every sentence goes through ``say``; a new one in English alone fails here."""
 MARKUP = re.compile(r'^<|="|:[\w{].*;|@\w|^Noto Sans')
