@@ -83,6 +83,7 @@ def open_member(config: RunConfig, schema: CorpusSchema, content: str, folder: P
     config = sealed(config)
     causal = resolve_causal(config, resolve_task(config, schema))
     model = build_model(config.model, schema, causal, config.repeat, config.data.steps)
+    model.precision = config.training.precision
     path = folder / "checkpoints" / "best.pt"
     weights = load_checkpoint(path, training_fingerprint(config, content), torch.device("cpu"))
     model.load_state_dict(weights["model"])

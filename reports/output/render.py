@@ -27,6 +27,7 @@ from mmcore.atomic import write_atomically
 from mmcore.language import language, later, say
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
+from reports.model.section import Word
 from reports.output.captions import arms_caption, comparisons_caption, measures_caption, pairs, split_sizes
 from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
@@ -108,8 +109,9 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     for figure in drawable(summary, results):
         if has_content(figure):
             svg = to_svg(figure.draw())
-            embedded = inline(svg, figure.name, figure.title, figure.description)
-            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(figure.frame())))
+            title = say(figure.title)
+            embedded = inline(svg, figure.name, title, figure.description)
+            drawn.append(Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame())))
     return tuple(drawn)
 
 
@@ -249,7 +251,27 @@ def apart(text: str) -> str:
     return f" {text}" if text[:1].isalnum() and not text[:1].isascii() else text
 
 
-OF_WORDS = frozenset({"verdict", "label", "outcome", "word", "kind", "status"})
+OF_WORDS = frozenset(
+    [
+        "verdict",
+        "label",
+        "outcome",
+        "word",
+        "kind",
+        "status",
+        "useful",
+        "used",
+        "disagreement",
+        "cost_verdict",
+        "measure",
+        "state",
+        "end",
+        "how",
+        "others",
+        "masked_by",
+        "unit",
+    ]
+)
 """Columns whose cells are words of ours, which ``say`` says; what stands in others may be a user's name."""
 
 
@@ -268,6 +290,8 @@ def _cell(value: Any, column: str = "") -> str:
             return numerals.count(value)
         case float():
             return numerals.number(value)
+        case Word():
+            return value.shown
         case _:
             return say(str(value)) if column in OF_WORDS else str(value)
 

@@ -254,5 +254,5 @@ def test_a_picture_without_a_font_for_its_letters_says_so(made, monkeypatch):
     monkeypatch.setattr("reports.figures.style.OTHER_SCRIPTS", ())
     with speaking("ja"):
         drawn = Forest(summarise(made["better"])).draw()
-        with pytest.warns(UserWarning, match="boxes in place of letters"):
+        with pytest.warns(UserWarning, match="文字が四角"):
             assert drawn._repr_png_().startswith(b"\x89PNG")

@@ -16,6 +16,7 @@ from reports.output.paper import bibliography, methods_paragraphs
 from reports.output.render import as_html, as_markdown
 from reports.records.frame import tidy
 from reports.records.origin import Origin
+from reports.sections.error_analysis.figures import figures
 from reports.sections.error_analysis.section import section
 from reports.summary.build import summarise
 from reports.summary.setup import NOT_SET, setup_of
@@ -268,8 +269,14 @@ def test_a_label_that_changes_is_no_edit(results_of):
 
     answers = [renamed(errors_answer(a.name, r, 1 + 0.01 * r)) for a in results.study.arms for r in range(8)]
     for task, word in (("forecast", "edit"), ("label", "label changes")):
-        found = section(replace(results, analyses=tuple(answers), corpus=replace(results.corpus, task=task)))
+        labelled = replace(results, analyses=tuple(answers), corpus=replace(results.corpus, task=task))
+        found = section(labelled)
         assert found.findings
         assert all(f"“{word}: " in f.text for f in found.findings)
+        drawn = [f for f in figures(labelled) if f.name.startswith("errors_") and f.frame().size]
+        assert [("small ticks below the first line are edits" in f.description) for f in drawn[1:]] == (
+            [task != "label"] * len(drawn[1:])
+        )
+        assert len(drawn) > 1
         # Tables name the condition as the answers do.
         assert {row[1] for row in found.tables[0].table.rows} == {"edit"}
