@@ -15,6 +15,7 @@ from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor, print_version
 from experiments.cli.export import export
+from experiments.cli.help import SpokenGroup, use_language
 from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
@@ -49,12 +50,14 @@ from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import INTERRUPTED, guarded
 from experiments.upkeep.locks import at_work
+from mmcore.language import language
 from reports.numbers import counted
 
 if TYPE_CHECKING:
     from experiments.outcome import Outcome
 
 app = typer.Typer(
+    cls=SpokenGroup,
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
     "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
@@ -84,10 +87,22 @@ def _home(
             help="Database for searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
         ),
     ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="en|ja",
+            help="Language of all output and of reports; default MMSTUDY_LANG, else the locale's.",
+            is_eager=True,
+            callback=use_language,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
+    # A language that MMSTUDY_LANG names in vain is refused before any work.
+    language()
     check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
