@@ -13,7 +13,7 @@ from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Finding, Section
 from reports.numbers import counted, interval, listing, number, percent, probability
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
-from reports.summary.sentences import narrow_of
+from reports.summary.not_shown import narrow_of
 
 SEEN = 3
 """Findings of a section that are seen before it is opened."""

@@ -15,7 +15,8 @@ from reports.numbers import counted, interval, listing, number, percent, probabi
 from reports.output.latex import escape
 from reports.statistics.verdicts import Verdict
 from reports.summary.methods import how_tested
-from reports.summary.sentences import narrow_of, sentence
+from reports.summary.not_shown import narrow_of
+from reports.summary.sentences import sentence
 
 MOST_TOLD = 6
 """Comparisons that the paragraph tells one by one; more are counted by verdict."""
