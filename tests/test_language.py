@@ -12,7 +12,23 @@ from mmcore.language import LANGUAGES, language, later, say, speaking
 from reports.numbers import counted, duration, interval, listing, probability
 
 OTHERS = [name for name in LANGUAGES if name != "en"]
-SPOKEN_THROUGHOUT: tuple[str, ...] = ()
+SPOKEN_THROUGHOUT: tuple[str, ...] = (
+    *(
+        f"reports/checks/{name}.py"
+        for name in (
+            "corpus",
+            "data",
+            "design",
+            "evidence",
+            "factors",
+            "records",
+            "scores",
+            "search",
+            "training",
+            "text",
+        )
+    ),
+)
 """Folders and files in which every sentence goes through ``say``; a new one in English alone fails here."""
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import typer
-from rich.cells import cell_len
 from typer.core import TyperGroup
 
 from mmcore.language import VARIABLE, known, language, later, say
+from reports.lines import padded, wrapped
 
 WIDTH = 78
 """Columns of a line of help at most."""
-_MARGIN = 2
-_NEVER_FIRST = "、。」』）)]』ーっゃゅょぁぃぅぇぉッャュョァィゥェォ々,.;:!?…"
-"""Characters that begin no line."""
-_PIECE = re.compile(r"\s+|[\x21-\x7e]+|.")
-"""What a line is not broken within: a word of Latin letters; any other character may end a line."""
+_MARGIN = "  "
 
 HEADINGS = {
     "arguments": later("Arguments"),
@@ -100,9 +95,9 @@ def _below(command: Any) -> dict[str, Any]:
 def _help(context: SpokenContext) -> str:
     command: Any = context.command
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines = [*_wrapped(f"{say(USAGE)} {usage}", 0), ""]
+    lines = [*wrapped(f"{say(USAGE)} {usage}", WIDTH), ""]
     for paragraph in say(_paragraphs(command.help or "")).split("\n\n"):
-        lines += [*_wrapped(paragraph, _MARGIN), ""]
+        lines += [*wrapped(paragraph, WIDTH, _MARGIN, _MARGIN), ""]
     rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
     for param in command.get_params(context):
         record = param.get_help_record(context)
@@ -140,27 +135,14 @@ def _first_sentence(text: str) -> str:
 
 def _list(rows: list[tuple[str, str]]) -> Iterator[str]:
     """Names with their texts; a name that is too long has a line for itself."""
-    column = min(max(cell_len(name) for name, _ in rows), 30) + 2 + _MARGIN
+    column = min(max(len(_MARGIN + name) for name, _ in rows), 32) + 2
     for name, text in rows:
-        first, *rest = list(_wrapped(text, column)) or [""]
-        start = " " * _MARGIN + name
-        if cell_len(start) + 2 > column:
+        behind = " " * column
+        lines = wrapped(text, WIDTH, behind, behind) or [""]
+        start = _MARGIN + name
+        if len(start) + 2 > column:
             yield start
-            yield first
+            yield from lines
         else:
-            yield start + " " * (column - cell_len(start)) + first[column:]
-        yield from rest
-
-
-def _wrapped(text: str, indent: int) -> Iterator[str]:
-    """Lines of at most :data:`WIDTH` columns, in which a Japanese character takes two."""
-    line, width = "", indent
-    for piece in _PIECE.findall(text):
-        size = cell_len(piece)
-        if line and width + size > WIDTH and piece not in _NEVER_FIRST:
-            yield " " * indent + line.rstrip()
-            line, width = "", indent
-        if line or not piece.isspace():
-            line, width = line + piece, width + size
-    if line:
-        yield " " * indent + line.rstrip()
+            yield padded(start, column) + lines[0][column:]
+            yield from lines[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from experiments.cli.help import WIDTH, HelpText, help_texts
 from experiments.cli.main import app
 from experiments.home import Home
 from mmcore.language import say, speaking
+from reports.checks.rule import Rule
+from reports.checks.rules import RULES
 
 __all__ = ["project", "whole_project"]
 
@@ -90,6 +93,29 @@ def test_an_unknown_language_of_the_environment_is_refused_before_work(
 def test_a_help_that_is_not_translated_would_be_found() -> None:
     with speaking("ja"):
         assert not _japanese(say(HelpText("Do what no catalogue knows.", "x.py").text))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_check_is_named_explained_and_mended_in_the_language(rule: Rule) -> None:
+    with speaking("ja"):
+        assert all(_japanese(say(text)) for text in (rule.title, rule.reason, rule.advice))
+    assert not _japanese(rule.title)
+
+
+def test_checks_and_plan_are_printed_in_the_language(project: Path) -> None:
+    home = Home.choose()
+    text = mmstudy(home, "--lang", "ja", "check", *WORDS).stdout
+    assert "反復が指定より少ない" in text
+    assert "何をすればよいか: " in text
+    said = {
+        check["code"]: check
+        for check in json.loads(mmstudy(home, "check", *WORDS, "--format", "json").stdout)["checks"]
+    }
+    spoken = json.loads(mmstudy(home, "--lang", "ja", "check", *WORDS, "--format", "json").stdout)["checks"]
+    for check in spoken:
+        # Scripts read the outcome and the code; people read the rest.
+        assert check["outcome"] == said[check["code"]]["outcome"]
+        assert _japanese(check["title"])
 
 
 def test_a_pipe_gets_utf8_where_the_console_has_other_letters(project: Path) -> None:
