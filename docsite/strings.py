@@ -114,6 +114,12 @@ def _not_said(node: ast.AST) -> Iterator[ast.JoinedStr | ast.Constant]:
         case ast.Expr(value=ast.Constant()) | ast.keyword(arg="help"):
             # A docstring; or the help of a command or option, which its tree says.
             return
+        case ast.Compare():
+            # What is compared with is a key.
+            for part in (node.left, *node.comparators):
+                if not isinstance(part, ast.Constant):
+                    yield from _not_said(part)
+            return
         case ast.JoinedStr():
             yield node
             for value in node.values:

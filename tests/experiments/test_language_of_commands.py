@@ -19,7 +19,6 @@ from experiments.cli.help import WIDTH, HelpText, help_texts
 from experiments.cli.main import app
 from experiments.home import Home
 from mmcore.language import say, speaking
-from reports.checks.rule import Rule
 from reports.checks.rules import RULES
 
 __all__ = ["project", "whole_project"]
@@ -95,11 +94,10 @@ def test_a_help_that_is_not_translated_would_be_found() -> None:
         assert not _japanese(say(HelpText("Do what no catalogue knows.", "x.py").text))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_every_check_is_named_explained_and_mended_in_the_language(rule: Rule) -> None:
+def test_every_check_is_named_and_explained_in_the_language() -> None:
     with speaking("ja"):
-        assert all(_japanese(say(text)) for text in (rule.title, rule.reason, rule.advice))
-    assert not _japanese(rule.title)
+        for rule in RULES:
+            assert all(_japanese(say(text)) for text in (rule.title, rule.reason, rule.advice)), rule.code
 
 
 def test_checks_and_plan_are_printed_in_the_language(project: Path) -> None:
