@@ -175,7 +175,7 @@ def inspect(
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
     """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
-    from experiments.cli.text import lag_lines, quality_text
+    from experiments.cli.quality import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
     from mmcore.data.prepare import prepare as build

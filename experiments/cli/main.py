@@ -50,7 +50,7 @@ from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import INTERRUPTED, guarded
 from experiments.upkeep.locks import at_work
-from mmcore.language import language
+from mmcore.language import language, say
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def run(
     except KeyboardInterrupt:
         _interrupted()
     if outcome.mirrored:
-        typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
+        typer.echo(say("MLflow is behind; when it answers again: {command}", command=f"mmstudy sync {study}"), err=True)
     _tell(outcome, format, strict, quiet)
 
 
@@ -341,7 +341,7 @@ def analyse(
 
 
 def _interrupted() -> NoReturn:
-    typer.echo(INTERRUPTED, err=True)
+    typer.echo(say(INTERRUPTED), err=True)
     raise typer.Exit(130) from None
 
 
@@ -355,11 +355,13 @@ def _tell(outcome: Outcome, format: Format, strict: bool, quiet: bool = False) -
         typer.echo(str(outcome.report))
     else:
         typer.echo(as_text(outcome.summary))
-        typer.echo(f"\nReport: {outcome.report}")
+        typer.echo("\n" + say("Report: {path}", path=outcome.report))
     if outcome.failed:
-        typer.echo(f"{counted(outcome.failed, 'run')} failed; the report counts them", err=True)
+        runs = counted(outcome.failed, "run")
+        typer.echo(say("{runs} failed; the report counts them", runs=runs), err=True)
     if outcome.unanswered:
-        typer.echo(f"analyses of {counted(outcome.unanswered, 'run')} failed; the report says why", err=True)
+        runs = counted(outcome.unanswered, "run")
+        typer.echo(say("analyses of {runs} failed; the report says why", runs=runs), err=True)
     if outcome.failed or outcome.unanswered or (strict and outcome.summary.warnings):
         raise typer.Exit(1)
 
