@@ -34,7 +34,7 @@ ROOMS = {
 """The catalogue of a folder: the first entry that the file lies below."""
 WORDS = 3
 """A literal with this many words is a sentence."""
-_SAYING = ("say", "later")
+_SAYING = ("say", "later", "rich")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _said_in(path: Path) -> Iterator[Said]:
                         yield Said(text, context, file, node.lineno)
     elif path.suffix in (".html", ".md") and "templates" in path.parts:
         tree = Environment().parse(path.read_text(encoding="utf-8"))
-        for line, _, texts in extract_from_ast(tree, gettext_functions=("say", "counted")):
+        for line, _, texts in extract_from_ast(tree, gettext_functions=_SAYING):
             for text in (texts,) if isinstance(texts, str) else texts or ():
                 if text:
                     yield Said(text, "", file, line)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.language import say
+from mmcore.measures import MEASURES
 from reports.cards.card import Card, Line
 from reports.cards.shown import Shown
 from reports.cards.verdicts import verdict_line
@@ -37,6 +38,12 @@ class MetricFacts:
     def direction(self) -> str:
         """In words, for captions."""
         return say("higher is better") if self.higher_is_better else say("lower is better")
+
+
+def measure_words(measure: str) -> str:
+    """A measure's title where mmstudy knows it, else its name as it was given, in words."""
+    known = MEASURES.get(measure)
+    return measure.replace("_", " ") if known is None else say(known.title)
 
 
 def headline(opening: str, arm: str, middle: str, reference: str, closing: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmcore.language import later, say
+from reports.numbers import counted
 
 WHOLE, DATA_SETS = later("component"), later("data set")
 """What a part of the scores is called: a component of a whole, or a data set that has verdicts of its own."""
@@ -19,6 +20,17 @@ def several(part: str) -> str:
             return say("data sets")
         case _:
             return f"{part}s"
+
+
+def counted_parts(n: int, part: str) -> str:
+    """Parts with their number: ``3 components``, ``4 data sets``."""
+    match part:
+        case "component":
+            return counted(n, "component")
+        case "data set":
+            return counted(n, "data set")
+        case _:
+            return f"{n} {part if n == 1 else several(part)}"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mmcore.language import later, say
 from reports.model.report import ArmRow, ComparisonRow
 from reports.model.section import Finding, Section, SectionTable, Tone, plain_table
 from reports.numbers import counted, listing, number, prose
-from reports.records.origin import several
+from reports.records.origin import counted_parts, several
 from reports.statistics.across import SignTest, average_ranks, sign_test
 from reports.statistics.multiplicity import holm
 from reports.statistics.verdicts import Verdict
@@ -130,7 +130,7 @@ def _pairs(rows: Sequence[ComparisonRow], higher_is_better: bool) -> list[_Pair]
 def _finding(pair: _Pair, part: str, alpha: float, families: int) -> Finding:
     sets, found = pair.verdicts.total(), pair.verdicts
     others = [say("{verdict} on {n}", verdict=say(side), n=found[side]) for side in SIDES[1:] if found[side]]
-    words = {"arm": pair.arm, "reference": pair.reference, "n": found["better"], "sets": counted(sets, part)}
+    words = {"arm": pair.arm, "reference": pair.reference, "n": found["better"], "sets": counted_parts(sets, part)}
     text = (
         say("'{arm}' is better than '{reference}' on {n} of {sets}, {others}.", others=listing(others), **words)
         if others
@@ -169,7 +169,7 @@ def _limits(
         best, rank = ranked[0]
         said.append(say("The best average rank is that of '{arm}', {rank}.", arm=best, rank=number(rank)))
     if whole < sets:
-        said.append(say("{sets} lack an arm and have no ranks.", sets=counted(sets - whole, part)))
+        said.append(say("{sets} lack an arm and have no ranks.", sets=counted_parts(sets - whole, part)))
     if any(row.decision.only_these_items for row in rows):
         said.append(say("Verdicts that hold on the tested items alone count as better or worse here."))
     missing = sum(not row.paired.n for row in rows)

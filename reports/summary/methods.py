@@ -9,7 +9,7 @@ from mmcore.facts import Drawn
 from mmcore.language import later, say
 from reports.model.report import ComparisonRow, MetricFacts
 from reports.numbers import counted, number, prose
-from reports.records.origin import several
+from reports.records.origin import counted_parts, several
 from reports.statistics.floors import ENUMERATED, PATTERNS
 
 
@@ -48,7 +48,7 @@ def families_by_part(part: str, pairs: int, comparisons: int) -> str:
         "are not corrected for one another. Claims of equivalence are not corrected for their number.",
         compared=counted(comparisons, "comparison"),
         pairs=counted(pairs, "pair"),
-        each=counted(comparisons // pairs, part),
+        each=counted_parts(comparisons // pairs, part),
         parts=several(part),
     )
 
