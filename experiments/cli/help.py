@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,7 @@ def _let_speak(command: Any) -> None:
         _let_speak(below)
 
 
-def _below(command: Any) -> dict[str, Any]:
+def _below(command: Any) -> Mapping[str, Any]:
     return getattr(command, "commands", {})
 
 
