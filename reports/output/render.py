@@ -190,6 +190,7 @@ def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             figures=[f for f in figures if f.name not in in_sections(summary)],
             embedded={f.name: f for f in figures},
             terms=terms_of(summary),
+            methods=methods_paragraphs(summary),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text)
