@@ -159,8 +159,7 @@ def _as_json(checked: Checked) -> dict[str, object]:
 
 
 def _as_text(checked: Checked) -> str:
-    # The nouns stand in experiments/upkeep/check.py.
-    read = [counted(count, *names) for names, count in checked.looked_at.items() if count]
+    read = [_counted(kind, count) for kind, count in checked.looked_at.items() if count]
     lines = [say("home {home}: read {read}", home=checked.home.root, read=say(", ").join(read) or say("nothing"))]
     if checked.busy:
         lines.append(say("left out: {runs} in training", runs=counted(checked.busy, "run")))
@@ -168,6 +167,27 @@ def _as_text(checked: Checked) -> str:
     lines += [f"{one.kind}: {one.message}" for one in checked.findings]
     lines.append(counted(len(checked.findings), "finding") if checked.findings else say("nothing is wrong"))
     return "\n".join(lines)
+
+
+def _counted(kind: tuple[str, str], n: int) -> str:
+    """How many things of a kind were looked at, in words."""
+    match kind[0]:
+        case "run":
+            return counted(n, "run")
+        case "prepared store":
+            return counted(n, "prepared store")
+        case "corpus":
+            return counted(n, "corpus", "corpora")
+        case "database of MLflow":
+            return counted(n, "database of MLflow", "databases of MLflow")
+        case "search":
+            return counted(n, "search", "searches")
+        case "report":
+            return counted(n, "report")
+        case "list of analyses":
+            return counted(n, "list of analyses", "lists of analyses")
+        case other:
+            return counted(n, other, kind[1])
 
 
 @home.command()

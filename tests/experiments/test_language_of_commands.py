@@ -104,7 +104,7 @@ def test_checks_and_plan_are_printed_in_the_language(project: Path) -> None:
     home = Home.choose()
     text = mmstudy(home, "--lang", "ja", "check", *WORDS).stdout
     assert "反復が指定より少ない" in text
-    assert "何をすればよいか: " in text
+    assert "何をすればよいか：" in text
     said = {
         check["code"]: check
         for check in json.loads(mmstudy(home, "check", *WORDS, "--format", "json").stdout)["checks"]
