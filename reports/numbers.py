@@ -157,7 +157,11 @@ def prose(*sentences: str) -> str:
     """
     text = ""
     for sentence in filter(None, sentences):
-        text = say("{text} {sentence}", text=text, sentence=sentence) if text else sentence
+        # A sentence of the user's, in Latin letters, is followed by a space in every language.
+        if text and text[-1].isascii():
+            text = f"{text} {sentence}"
+        else:
+            text = say("{text} {sentence}", text=text, sentence=sentence) if text else sentence
     return text
 
 

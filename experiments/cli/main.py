@@ -43,6 +43,7 @@ from experiments.cli.options import (
 )
 from experiments.cli.predict import predict
 from experiments.cli.status import status
+from experiments.cli.timeline import timeline
 from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
 from experiments.home import Home
@@ -282,6 +283,7 @@ app.command()(judge)
 app.command()(verify)
 app.command()(predict)
 app.command()(export)
+app.command()(timeline)
 
 
 @app.command()

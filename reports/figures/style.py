@@ -20,6 +20,10 @@ from rich.cells import cell_len
 
 from mmcore.language import language, say
 
+NO_FONT = (
+    "A picture has boxes in place of letters that no font of this machine holds. Install a font that has them, such as "
+    "Noto Sans CJK JP for Japanese, and draw the figure again."
+)
 INK = "#16191d"
 """Text and axes. On the page it becomes the colour of the text around the figure."""
 PAPER = "#fefefe"
@@ -128,8 +132,12 @@ class Sheet(Drawing):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        with house_style():
+        with house_style(), warnings.catch_warnings(record=True) as warned:
+            # Here no browser sets the text: a letter that is missing is a box.
+            warnings.filterwarnings("always", message="Glyph .* missing from font")
             self.savefig(buffer, format="png", dpi=110)
+        if any("missing from font" in str(one.message) for one in warned):
+            warnings.warn(NO_FONT, stacklevel=2)
         return buffer.getvalue()
 
 

@@ -10,7 +10,7 @@ from factories.answers_of_errors import errors_answer
 from factories.records import changed
 
 from mmcore.config import build_config
-from reports.output.glossary import TERMS, terms_of
+from reports.output.glossary import TERMS, meaning_of, terms_of
 from reports.output.page import brief, doubts, in_two, ui_command, verdict_groups
 from reports.output.paper import bibliography, methods_paragraphs
 from reports.output.render import as_html, as_markdown
@@ -70,7 +70,7 @@ def test_many_verdicts_are_counted_by_kind(summary_of, study_of):
     groups = verdict_groups(summary.primary)
     assert sum(g.count for g in groups) == 7
     better = groups[0]
-    assert (better.verdict, better.against, [arm for arm, _ in better.arms]) == ("better", "than a", ["b0", "b1"])
+    assert (better.verdict, better.word, [arm for arm, _ in better.arms]) == ("better", "Better than a", ["b0", "b1"])
     (undecided,) = (d for d in doubts(summary) if d.text.startswith("Undecided"))
     assert undecided.text.startswith(f"Undecided ({sum(v.verdict == 'undecided' for v in summary.verdicts)})")
     pairs = [("b", "a"), ("c", "a"), ("c", "b")]
@@ -257,7 +257,7 @@ def test_the_glossary_of_other_code_says_what_its_verdicts_are_about(summary_of)
     assert not {"FLOPs", "complete items", "skill", "new items"} & set(terms)
     for text in (as_html(runner), as_markdown(runner)):
         assert "new items of this corpus" not in text
-    assert terms_of(summary_of()) == TERMS
+    assert terms_of(summary_of()) == tuple((name, meaning_of(meaning)) for name, meaning in TERMS)
 
 
 def test_a_label_that_changes_is_no_edit(results_of):

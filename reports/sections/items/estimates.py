@@ -14,6 +14,7 @@ import pandas as pd
 from mmcore.language import say
 from mmcore.skill import skill_per_loss
 from reports.records.frame import StudyResults
+from reports.records.long import spelt_out
 from reports.statistics.items import per_item, two_level
 from reports.statistics.multiplicity import holm
 
@@ -107,7 +108,7 @@ class _Losses:
 
     @classmethod
     def of(cls, results: StudyResults) -> _Losses:
-        rows = results.items
+        rows = spelt_out(results.items, "item", "group")
         (component, components), (arm, arms), (repeat, repeats), (item, items) = (
             pd.factorize(rows[name], sort=name in ("repeat", "item")) for name in ("component", "arm", "repeat", "item")
         )
