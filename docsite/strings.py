@@ -10,13 +10,17 @@ import argparse
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
+from typer.main import get_command
 
+from experiments.cli.help import help_texts
+from experiments.cli.main import app
 from mmcore.language import CATALOGUES, COUNTED, LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,13 +52,16 @@ class Said:
         return next(name for folder, name in ROOMS.items() if self.file.startswith(folder))
 
 
+@cache
 def all_said() -> dict[tuple[str, str], Said]:
-    """Every text of the packages and their templates, by context and text, at its first place."""
+    """Every text of the packages, their templates and the command's help, by context and text, at its first place."""
     found: dict[tuple[str, str], Said] = {}
     for package in SPOKEN:
         for path in sorted((ROOT / package).rglob("*")):
             for said in sorted(_said_in(path), key=lambda said: said.line):
                 found.setdefault((said.context, said.text), said)
+    for one in help_texts(get_command(app)):
+        found.setdefault(("", one.text), Said(one.text, "", Path(one.file).relative_to(ROOT).as_posix(), 1))
     return found
 
 
@@ -108,13 +115,20 @@ def _not_said(node: ast.AST) -> Iterator[ast.JoinedStr | ast.Constant]:
         case ast.Call(func=ast.Attribute(attr="query")) | ast.keyword(arg="loc"):
             # A condition on a table of pandas; a place in a drawing.
             return
-        case ast.Call(func=ast.Name(id=name)) if name in _SAYING:
+        case ast.Call(func=ast.Name(id=name)) if name in (*_SAYING, COUNTED):
             for value in node.keywords:
                 yield from _not_said(value)
             return
         case ast.Call(func=ast.Name(id=name)) if name.endswith("Error"):
             return
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant()) | ast.keyword(arg="help"):
+            # A docstring; or the help of a command or option, which its tree says.
+            return
+        case ast.Compare():
+            # What is compared with is a key.
+            for part in (node.left, *node.comparators):
+                if not isinstance(part, ast.Constant):
+                    yield from _not_said(part)
             return
         case ast.JoinedStr():
             yield node

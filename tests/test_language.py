@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import re
 import string
-from functools import cache
 
 import pytest
 
-from docsite import strings
-from docsite.strings import ROOT, translated, unsaid
+from docsite.strings import ROOT, all_said, translated, unsaid
 from mmcore.errors import ConfigError
 from mmcore.language import LANGUAGES, language, later, say, speaking
 from reports.numbers import counted, duration, interval, listing, probability, prose
 
-all_said = cache(strings.all_said)
 OTHERS = [name for name in LANGUAGES if name != "en"]
 SPOKEN_THROUGHOUT: tuple[str, ...] = (
+    *(f"reports/checks/{name}.py" for name in ("corpus", "data", "design", "evidence", "factors", "records", "scores")),
+    "reports/checks/search.py", "reports/checks/text.py", "reports/checks/training.py",
     "reports/cards", "reports/compare/text.py", "reports/figures", "reports/model", "reports/numbers.py",
-    "reports/output", "reports/records/origin.py", "reports/sections", "reports/statistics", "reports/summary", "reports/verdicts",
+    "reports/output", "reports/records/origin.py", "reports/sections", "reports/statistics", "reports/summary",
+    "reports/verdicts",
+    *(f"experiments/cli/{name}.py" for name in (
+        "compare", "data", "doctor", "export", "help", "home", "labels", "main", "predict", "quality", "searches",
+        "status", "text", "tracking",
+    )),
+    *(f"experiments/planning/{name}.py" for name in (
+        "estimate", "foreign", "foresight", "plan", "precision", "remaining", "search", "sequential", "windows",
+    )),
+    "experiments/checking.py", "experiments/corpus_view.py", "experiments/doctor.py", "experiments/driver.py",
+    "experiments/foreign/facts.py", "experiments/judge.py", "experiments/outcome.py", "experiments/progress.py",
+    "experiments/rounds.py", "experiments/scores/pairing.py",
 )  # fmt: skip
 """Folders and files in which every sentence goes through ``say``; a new one in English alone fails here."""
 MARKUP = re.compile(r'^<|="|:[\w{].*;|@\w|^Noto Sans')
@@ -27,7 +37,8 @@ NO_SENTENCES = frozenset({
     "dict[tuple[str, str], np.ndarray]", "these items only", " on these items", "groups of items", "joint sign flips",
     "two-level bootstrap of {}", "bootstrap of groups of items", "rows of a plot", "{The mmstudy authors}",
     "mmstudy: ablation studies for multimodal sequence models", "figure '{}' has nothing to draw here",
-    "the report has no figure '{}'", "outside lower center", "outside upper left", "Glyph .* missing from font",
+    "the report has no figure '{}'", "missing from font", "outside lower center", "outside upper left",
+    "Glyph .* missing from font",
     "% lualatex または xelatex でコンパイルしてください。",
 })  # fmt: skip
 """Keys, names of streams of random numbers, parts of errors, and what other programs read."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmcore.language import later, say
+
 if TYPE_CHECKING:
     from mmcore.data.importers.sample import Options
 
@@ -172,7 +174,7 @@ def import_(
             lines = import_footage_into(folder, out, home, features or "default", timelines, target, group, workers)
             typer.echo("\n".join(lines))
         case Kind.smartwatch | Kind.seed_layout:
-            typer.echo(f"wrote {_import_layout(kind, paths, out, options)}")
+            typer.echo(say("wrote {path}", path=_import_layout(kind, paths, out, options)))
         case _:
             from mmcore.data.importers.kinds import import_kind
 
@@ -205,7 +207,7 @@ def inspect(
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
     """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
-    from experiments.cli.text import lag_lines, quality_text
+    from experiments.cli.quality import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
     from mmcore.data.prepare import prepare as build
@@ -230,7 +232,9 @@ def inspect(
     else:
         typer.echo(quality_text(store, items))
         if lags is not None:
-            typer.echo("\n".join(["", "lags", *lag_lines(lags, "s" if store.schema.step else "steps")]))
+            typer.echo(
+                "\n".join(["", say("lags"), *lag_lines(lags, later("s") if store.schema.step else later("steps"))])
+            )
 
 
 @data.command()
@@ -241,4 +245,4 @@ def prepare(context: typer.Context, folder: CorpusFolder) -> None:
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))
-    typer.echo(f"prepared {len(store.items)} items in {home.prepared / store.key}")
+    typer.echo(say("prepared {n} items in {folder}", n=len(store.items), folder=home.prepared / store.key))

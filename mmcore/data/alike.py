@@ -13,6 +13,7 @@ from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.data.usual import usual_range
 from mmcore.facts import Alike, Copied, Likenesses
+from mmcore.language import say
 
 ALIKE = 0.999
 """From this absolute correlation on, two columns hold the same information."""
@@ -59,11 +60,20 @@ def likeness_notes(prepared: Prepared) -> list[str]:
     notes = []
     for pair in found.alike or ():
         mine, its = pair.columns[0]
-        more = f", and {pair.count - 1} more of their columns" if pair.count > 1 else ""
-        notes.append(f"{pair.one}.{mine} and {pair.other}.{its} are the same but for unit and sign{more}")
+        named = {"one": f"{pair.one}.{mine}", "other": f"{pair.other}.{its}", "n": pair.count - 1}
+        notes.append(
+            say("{one} and {other} are the same but for unit and sign, and {n} more of their columns", **named)
+            if pair.count > 1
+            else say("{one} and {other} are the same but for unit and sign", **named)
+        )
     for copy in found.copies or ():
-        at = f", read {abs(copy.lag)} steps {'after' if copy.lag > 0 else 'before'}," if copy.lag else ""
-        notes.append(f"{copy.modality}.{copy.column}{at} reveals the target '{copy.target}'")
+        named = {"column": f"{copy.modality}.{copy.column}", "n": abs(copy.lag), "target": copy.target}
+        if copy.lag > 0:
+            notes.append(say("{column}, read {n} steps after, reveals the target '{target}'", **named))
+        elif copy.lag:
+            notes.append(say("{column}, read {n} steps before, reveals the target '{target}'", **named))
+        else:
+            notes.append(say("{column} reveals the target '{target}'", **named))
     return notes
 
 

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from rich.cells import cell_len
 
-from mmcore.language import language, say
+from mmcore.language import language, later, say
 
-NO_FONT = (
+NO_FONT = later(
     "A picture has boxes in place of letters that no font of this machine holds. Install a font that has them, such as "
     "Noto Sans CJK JP for Japanese, and draw the figure again."
 )
@@ -137,7 +137,7 @@ class Sheet(Drawing):
             warnings.filterwarnings("always", message="Glyph .* missing from font")
             self.savefig(buffer, format="png", dpi=110)
         if any("missing from font" in str(one.message) for one in warned):
-            warnings.warn(NO_FONT, stacklevel=2)
+            warnings.warn(say(NO_FONT), stacklevel=2)
         return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ import pytest
 from factories import foreign
 from rich.cells import cell_len
 
-from mmcore.language import speaking
+from mmcore.language import say, speaking
 from reports.cards.html import card_html
 from reports.cards.text import card_text
 from reports.compare.changes import compare_reports
@@ -120,12 +120,12 @@ CASES = (
 def test_a_report_has_no_english_sentence(made, case):
     with speaking("ja"):
         results = made[case]
-        summary = replace(summarise(results), question=QUESTION, checks=(), sections=())
+        summary = replace(summarise(results), question=QUESTION)
         page, figures = as_html(summary), [f for f in drawable(summary, results) if has_content(f)]
         texts = [seen_of(page), as_markdown(summary), as_text(summary), card_text(summary.card()), as_latex(summary)]
         texts += [seen_of(card_html(summary.card())), *(seen_of(v._repr_html_()) for v in summary.verdicts)]
         texts += [card_text(c.card()) for c in summary.comparisons]
-        texts += [f"{f.title}\n{f.description}" for f in figures if type(f).__module__.startswith("reports.figures.")]
+        texts += [f"{say(f.title)}\n{f.description}" for f in figures]
     assert '<html lang="ja">' in page
     assert [found for text in texts for found in english_in(text)] == []
 
@@ -254,5 +254,5 @@ def test_a_picture_without_a_font_for_its_letters_says_so(made, monkeypatch):
     monkeypatch.setattr("reports.figures.style.OTHER_SCRIPTS", ())
     with speaking("ja"):
         drawn = Forest(summarise(made["better"])).draw()
-        with pytest.warns(UserWarning, match="boxes in place of letters"):
+        with pytest.warns(UserWarning, match="文字が四角"):
             assert drawn._repr_png_().startswith(b"\x89PNG")
