@@ -302,11 +302,11 @@ def table(found: Sequence[Grown]) -> str:
     for one in found:
         sizes = f"{one.sizes[0]}-{one.sizes[-1]}"
         seconds = f"{one.seconds[0]:.3f}-{one.seconds[-1]:.3f}"
-        told = ""
+        note = ""
         if one.steep:
             where = "" if one.bends is None else f" from {one.bends} on"
-            told = f"   above {STEEP}{where}: {one.expected or 'unexpected'}"
-        lines.append(f"{one.what:14}{one.against:12}{sizes:>14}{seconds:>20}{one.slope:8.2f}{one.last:7.2f}{told}")
+            note = f"   above {STEEP}{where}: {one.expected or 'unexpected'}"
+        lines.append(f"{one.what:14}{one.against:12}{sizes:>14}{seconds:>20}{one.slope:8.2f}{one.last:7.2f}{note}")
     return "\n".join(lines)
 
 
