@@ -90,20 +90,28 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 
 def unsaid(folder: Path) -> Iterator[tuple[str, int, str]]:
-    """File, line and text of each literal of :data:`WORDS` words that no ``say`` holds; errors and docstrings apart."""
+    """File, line and text of each literal of :data:`WORDS` words that no ``say`` holds; errors and docstrings apart.
+
+    A key that is marked by ``later`` elsewhere, as a label or a column's head, is said where it is shown.
+    """
+    marked = {text for _, text in all_said()}
     for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in _not_said(tree):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in parts)
-            if len([word for word in text.split() if any(letter.isalpha() for letter in word)]) >= WORDS:
+            sentence = len([word for word in text.split() if any(letter.isalpha() for letter in word)]) >= WORDS
+            if sentence and text not in marked:
                 yield path.relative_to(ROOT).as_posix(), node.lineno, text
 
 
 def _not_said(node: ast.AST) -> Iterator[ast.JoinedStr | ast.Constant]:
     """Literals below a node that are neither said, nor part of an error, nor a docstring."""
     match node:
-        case ast.Raise():
+        case ast.Raise() | ast.Assert():
+            return
+        case ast.Call(func=ast.Attribute(attr="query")) | ast.keyword(arg="loc"):
+            # A condition on a table of pandas; a place in a drawing.
             return
         case ast.Call(func=ast.Name(id=name)) if name in _SAYING:
             for value in node.keywords:

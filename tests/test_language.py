@@ -20,7 +20,8 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     *(f"reports/checks/{name}.py" for name in ("corpus", "data", "design", "evidence", "factors", "records", "scores")),
     "reports/checks/search.py", "reports/checks/text.py", "reports/checks/training.py",
     "reports/cards", "reports/compare/text.py", "reports/figures", "reports/model", "reports/numbers.py",
-    "reports/output", "reports/records/origin.py", "reports/statistics", "reports/summary", "reports/verdicts",
+    "reports/output", "reports/records/origin.py", "reports/sections",
+    "reports/statistics", "reports/summary", "reports/verdicts",
     *(f"experiments/cli/{name}.py" for name in (
         "compare", "data", "doctor", "export", "help", "home", "labels", "main", "predict", "quality", "searches",
         "status", "text", "tracking",

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     mult = "mult"
     datasets = "datasets"
     numpy = "numpy"
+    footage = "footage"
 
 
 CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's folder.")]
@@ -110,6 +111,7 @@ def check(
 
 @data.command("import")
 def import_(
+    context: typer.Context,
     kind: Annotated[Kind, typer.Argument(help="What to convert.")],
     paths: Annotated[
         list[Path],
@@ -131,8 +133,25 @@ def import_(
             "--sampling-rate", metavar="MODALITY=HZ", help="Rows per second; give the option once for each modality."
         ),
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            metavar="LIST",
+            help="footage: what to compute: default, or sound, logmel, sight, faces, lite0, FILE.onnx; with commas.",
+        ),
+    ] = None,
+    timelines: Annotated[
+        Path | None,
+        typer.Option("--timelines", metavar="DIR", help="footage: editing timelines with the names of the videos."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="footage: processes; default: one for each core.")
+    ] = None,
 ) -> None:
     """Convert existing data into a corpus.
+
+    footage: video and sound files of a folder, from which features are computed; see docs/footage.md.
 
     csd: computational sequences of CMU-MultimodalSDK. mmsa, mult: their pickles, read without unpickling. datasets: a
     folder of Hugging Face datasets. numpy: an .npz archive or a folder of .npy files. smartwatch: 140 recordings that
@@ -142,7 +161,18 @@ def import_(
     from mmcore.data.importers.sample import Options, parse_rates
 
     options = Options(target, group, item, parse_rates(sampling_rate or []))
+    if kind is not Kind.footage and (features, timelines, workers) != (None, None, None):
+        raise typer.BadParameter(f"{kind.value} takes none of --features, --timelines and --workers")
     match kind:
+        case Kind.footage:
+            from experiments.cli.footage import import_footage_into
+            from mmcore.data.importers.kinds import only_path
+
+            if item is not None or sampling_rate:
+                raise typer.BadParameter("footage takes none of --item and --sampling-rate")
+            folder, home = only_path(kind.value, paths), context.obj.make()
+            lines = import_footage_into(folder, out, home, features or "default", timelines, target, group, workers)
+            typer.echo("\n".join(lines))
         case Kind.smartwatch | Kind.seed_layout:
             typer.echo(say("wrote {path}", path=_import_layout(kind, paths, out, options)))
         case _:

@@ -44,6 +44,7 @@ from experiments.cli.options import (
 )
 from experiments.cli.predict import predict
 from experiments.cli.status import status
+from experiments.cli.timeline import timeline
 from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
 from experiments.home import Home
@@ -297,6 +298,7 @@ app.command()(judge)
 app.command()(verify)
 app.command()(predict)
 app.command()(export)
+app.command()(timeline)
 
 
 @app.command()

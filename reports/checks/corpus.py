@@ -218,11 +218,11 @@ def flattered(evidence: Evidence) -> Found:
     metric = results.study.metric if results.study.metric.measure.higher_is_better else parse_metric("skill")
     values: dict[tuple[str, str, int], list[float]] = {}
     scores = results.scores
-    columns = ("arm", "split", "repeat", "items", "metric", "component", "value")
-    for row in zip(*(scores[c] for c in columns), strict=True):
-        arm, split, repeat, items, name, component, value = row
-        component = component if isinstance(component, str) else None
-        if (items, name, component) == ("all", metric.measure.name, metric.component) and math.isfinite(value):
+    of = scores["component"]
+    own = of.isna() if metric.component is None else of == metric.component
+    asked = scores[(scores["items"] == "all") & (scores["metric"] == metric.measure.name) & own]
+    for arm, split, repeat, value in zip(*(asked[c] for c in ("arm", "split", "repeat", "value")), strict=True):
+        if math.isfinite(value):
             values.setdefault((arm, split, repeat), []).append(value)
     if {"validation", "test"} - {split for _, split, _ in values}:
         return not_run(say("No run has a score on both sides."))

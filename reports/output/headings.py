@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mmcore.language import say
-from reports.output.glossary import TERMS
+from reports.output.glossary import TERMS, meaning_of
 
 _ENTRIES = {
     "against": "arm",
@@ -44,12 +44,14 @@ class Term:
     anchor: str
 
 
-def terms(entries: Sequence[tuple[str, str]] = TERMS) -> tuple[Term, ...]:
+def terms(entries: Sequence[tuple[str, str]] | None = None) -> tuple[Term, ...]:
     """The glossary in its order.
 
     Args:
-        entries: term and meaning, as :func:`reports.output.glossary.terms_of` gives them for a report.
+        entries: term and meaning, as :func:`reports.output.glossary.terms_of` gives them for a report; None: all.
     """
+    if entries is None:
+        entries = [(name, meaning_of(meaning)) for name, meaning in TERMS]
     return tuple(Term(name, meaning, f"word-{_slug(name)}") for name, meaning in entries)
 
 

@@ -122,7 +122,7 @@ def _section_text(section: Section) -> str:
     """A section for a terminal: its question and what was found."""
     lines = [wrapped(say("{name}: {text}", name=section.title, text=section.question))]
     for f in section.findings[:MOST_FINDINGS]:
-        lines.append(wrapped(say("{name}: {text}", name=say(f.label), text=f.text) if f.label else f.text, "  "))
+        lines.append(wrapped(say("{name}: {text}", name=f.shown, text=f.text) if f.label else f.text, "  "))
     left = len(section.findings) - MOST_FINDINGS
     more = numerals.counted(left, "more finding")
     return "\n".join(lines + (["  " + say("and {findings} on the page", findings=more)] if left > 0 else []))

@@ -35,12 +35,15 @@ class ItemScores:
         if rows.empty:
             rows = results.items.assign(parameter=results.items["component"], error=np.nan, cells=None)
         rows = cast(pd.DataFrame, rows[rows["count"] > 0]).reset_index(drop=True)
-        group_of: dict[str, str] = dict(zip(results.items["item"], results.items["group"], strict=True))
+        known = results.items.drop_duplicates(["item", "group"])
+        group_of: dict[str, str] = dict(zip(known["item"], known["group"], strict=True))
         groups, group_N = np.unique([group_of[item] for item in rows["item"]], return_inverse=True)
         repeats = {repeat: at for at, repeat in enumerate(results.study.numbers)}
         self.groups = len(groups)
         """Groups of items with any target that counts."""
-        self.parameters: dict[str, str] = dict(zip(rows["parameter"], rows["component"], strict=True))
+        self.parameters: dict[str, str] = dict(
+            rows[["parameter", "component"]].drop_duplicates().itertuples(index=False, name=None)
+        )
         """Parameter to its component."""
         self._shape = len(repeats), self.groups
         self._place_N = np.array([repeats[repeat] for repeat in rows["repeat"]], int) * self.groups + group_N
