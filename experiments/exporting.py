@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,18 +25,23 @@ from reports.summary.build import summarise
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmcore.exporting import Deployed, Example
+    from experiments.quantised import Cost
+    from experiments.tracking.models import Logged
+    from mmcore.exporting import Deployed, Example, Run
     from mmcore.predicting import Member
 
-FileKind = Literal["onnx", "torch"]
+FileKind = Literal["onnx", "torch", "mlflow"]
 CLOSE = 1e-4
 """By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
 _FACTS = ("Preset", "Corpus", "Corpus content", "Modalities", "Task", "Groups", "mmstudy", "Commit")
 """Of the report's facts those that hold wherever the file goes."""
+MLFLOW_FOLDER, INT8 = "mlflow_model", "model_int8.onnx"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
-def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Which = "best") -> list[Path]:
+def export_arm(
+    arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Which = "best", int8: bool = False
+) -> list[Path]:
     """Write a model of an arm as a file that needs no mmstudy; normalisation is inside.
 
     Beside it lie ``model.json`` (inputs, columns, outputs, window, horizon) and ``MODEL_CARD.md`` (data, verdicts,
@@ -43,8 +49,10 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
 
     Args:
         folder: where to write; files of an earlier export there are replaced.
-        kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``).
+        kind: ``onnx``, for onnxruntime; ``torch``, a program of ``torch.export`` (``.pt2``); ``mlflow``, a folder that
+            ``mlflow models serve`` takes, with the ONNX file inside.
         which: the best model, or that of a repeat.
+        int8: write ``model_int8.onnx`` as well, with weights of 8 bits; card and ``model.json`` say what that costs.
 
     Raises:
         StudyError: all models were named where one is exported; packages for ONNX are not installed; the file gives
@@ -56,7 +64,9 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
 
     if which == "all":
         raise StudyError("one model is exported at a time", expected="best, or the number of a repeat", found="all")
-    if kind == "onnx":
+    if int8 and kind != "onnx":
+        raise StudyError("weights of 8 bits are for ONNX files", found=f"--format {kind}", next_step="Leave out --int8")
+    if kind != "torch":
         _require_onnx()
     (member,) = arm.members(which)
     deployed = Deployed(member, arm.schema).eval()
@@ -64,26 +74,79 @@ def export_arm(arm: TrainedArm, folder: Path, kind: FileKind = "onnx", which: Wh
     window = member.config.data.steps
     program = as_program(deployed, features, window)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ("model.onnx" if kind == "onnx" else "model.pt2")
+    path = folder / ("model.pt2" if kind == "torch" else "model.onnx")
     # Beside its place, so that a broken export never stands there.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as beside:
         made = Path(beside) / path.name
-        if kind == "onnx":
-            write_onnx(program, made)
-        else:
+        if kind == "torch":
             import torch
 
             torch.export.save(program, made)
-        run = _onnx(made) if kind == "onnx" else _program(made)
+        else:
+            write_onnx(program, made)
+        run = _program(made) if kind == "torch" else onnx_run(made)
         for steps, windows in ((window, 2), (max(2, window // 2), 3)):
             _check(deployed, run, example_of(deployed, features, steps, windows), path)
+        cost = _in_int8(arm, which, deployed, made, folder) if int8 else None
         os.replace(made, path)
-    facts = json.dumps(describe(member, deployed, arm, kind), indent=1, ensure_ascii=False).encode()
+    described = describe(member, deployed, arm, kind) | ({} if cost is None else {"int8": asdict(cost)})
+    facts = json.dumps(described, indent=1, ensure_ascii=False).encode()
     summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-    card = card_of(arm, member, summary).encode()
+    card = card_of(arm, member, summary, cost).encode()
     write_atomically(folder / "model.json", lambda file: file.write(facts))
     write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
-    return [path, folder / "model.json", folder / "MODEL_CARD.md"]
+    if kind == "mlflow":
+        return [_packed(arm, deployed.modalities, path, folder / "model.json", folder / "MODEL_CARD.md")]
+    return [path, *([folder / INT8] if int8 else []), folder / "model.json", folder / "MODEL_CARD.md"]
+
+
+def _in_int8(arm: TrainedArm, which: Which, deployed: Deployed, whole: Path, folder: Path) -> Cost:
+    """Write the file with small weights, and measure it."""
+    from experiments.quantised import cost_of, quantise
+
+    small = whole.with_name(INT8)
+    quantise(whole, small)
+    cost = cost_of(arm, which, deployed, onnx_run(small), whole, small)
+    os.replace(small, folder / INT8)
+    return cost
+
+
+def log_arm(arm: TrainedArm, folder: Path, which: Which = "best", register: str | None = None) -> Logged:
+    """Log the MLflow model that an export left in a folder beside its run, once; see :func:`log_model`.
+
+    Raises:
+        StoreError: the tracking store does not answer, or lacks the run.
+    """
+    from experiments.tracking.models import log_model
+    from experiments.tracking.store import Store
+
+    (run,) = arm.chosen(which)
+    store = Store(arm.home)
+    return log_model(store, arm.request.study.name, run.fingerprint or "", folder / MLFLOW_FOLDER, register)
+
+
+def _packed(arm: TrainedArm, modalities: Sequence[str], model: Path, facts: Path, card: Path) -> Path:
+    """The files as the folder of an MLflow model, in place of one from an earlier export."""
+    from experiments.tracking.models import Served, write_model
+
+    columns = [f"{name}.{column}" for name in modalities for column in arm.schema.modalities[name].columns]
+    target = model.parent / MLFLOW_FOLDER
+    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".export-") as beside:
+        made = Path(beside) / MLFLOW_FOLDER
+        write_model(Served(model, facts, card, columns, arm.schema.targets.scope == "item"), made)
+        if target.exists():
+            os.replace(target, Path(beside) / "before")
+        os.replace(made, target)
+    for path in (model, facts, card):
+        path.unlink()
+    return target
+
+
+def cost_text(folder: Path) -> str:
+    """What an export with weights of 8 bits left in its folder about their cost, in one sentence."""
+    from experiments.quantised import Cost
+
+    return Cost(**json.loads((folder / "model.json").read_text(encoding="utf-8"))["int8"]).text
 
 
 def _require_onnx() -> None:
@@ -96,11 +159,8 @@ def _require_onnx() -> None:
         )
 
 
-Run = Callable[["Example"], "np.ndarray"]
-"""From an example's tensors to the outputs of a file."""
-
-
-def _onnx(path: Path) -> Run:
+def onnx_run(path: Path) -> Run:
+    """What an ONNX file computes."""
     import numpy as np
     import onnxruntime
 
@@ -155,11 +215,13 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
 
     schema: CorpusSchema = arm.schema
     task = resolve_task(member.config, schema)
+    content_ahead = task.lookahead if isinstance(task, Forecast) else 0
     outputs: list[dict[str, object]] = []
     for parameter in schema.targets.parameters:
         names = parameter.labels or tuple(map(str, range(parameter.outputs)))
         classes = {} if parameter.kind == "continuous" else {"classes": list(names)}
-        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs, **classes})
+        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs,
+                        "when": parameter.when, **classes})  # fmt: skip
     return {
         "mmstudy": __version__,
         "study": arm.request.study.name,
@@ -169,9 +231,14 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
         "step_seconds": schema.step,
         "window": member.config.data.steps,
         "ahead": task.horizon if isinstance(task, Forecast) else 0,
-        "content_ahead": task.lookahead if isinstance(task, Forecast) else 0,
+        "content_ahead": content_ahead,
         "inputs": [
-            {"name": f"values_{at}", "modality": name, "columns": list(schema.modalities[name].columns)}
+            {
+                "name": f"values_{at}",
+                "modality": name,
+                "columns": list(schema.modalities[name].columns),
+                "ahead": 0 if name == schema.targets.from_ else content_ahead,
+            }
             for at, name in enumerate(deployed.modalities)
         ],
         "masks": {"present_btm": list(deployed.modalities), "valid_bt": "whether the step exists"},
@@ -181,7 +248,7 @@ def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind
     }
 
 
-def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
+def card_of(arm: TrainedArm, member: Member, summary: Summary, cost: Cost | None = None) -> str:
     """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
     study = arm.request.study
     verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
@@ -201,6 +268,7 @@ def card_of(arm: TrainedArm, member: Member, summary: Summary) -> str:
         "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where nothing "
         "else was asked for; its own score on other data is not known.",
         "",
+        *([] if cost is None else ["## Weights of 8 bits", cost.text, ""]),
         "## Doubts",
         *(f"- {check.code} {check.title}. {check.text} {check.reason}" for check in summary.warnings),
         *([] if summary.warnings else ["No check warns."]),

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from experiments.home import Home
 
-_LOCATIONS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 """Columns in which MLflow keeps absolute addresses of artifacts; a database of an earlier MLflow lacks some."""
 
 

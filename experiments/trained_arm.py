@@ -108,9 +108,14 @@ class TrainedArm:
         Raises:
             RecordError: a checkpoint is gone or belongs to another run; no such repeat.
         """
-        return [_member(self.request, self.home, run) for run in self._chosen(which)]
+        return [_member(self.request, self.home, run) for run in self.chosen(which)]
 
-    def _chosen(self, which: Which) -> list[PlannedRun[RunConfig]]:
+    def chosen(self, which: Which) -> list[PlannedRun[RunConfig]]:
+        """The runs of the chosen models.
+
+        Raises:
+            RecordError: no such repeat.
+        """
         if which == "all":
             return list(self.runs)
         wanted = self.best if which == "best" else which

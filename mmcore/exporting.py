@@ -6,9 +6,10 @@ B batch, T steps, M modalities, F raw features, K tracks, P parameters, O output
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -18,6 +19,7 @@ from mmcore.data.normalisation import SCALED
 from mmcore.errors import PartError
 from mmcore.predicting import Member
 from mmcore.schema import CorpusSchema
+from mmcore.training.evaluation import Predict
 from mmcore.training.losses import layout_of
 
 FEWEST_STEPS = 2
@@ -42,17 +44,21 @@ class Deployed(nn.Module):
     def __init__(self, member: Member, schema: CorpusSchema) -> None:
         super().__init__()
         self.model = member.model
+        # A file is for places whose processors we do not know.
+        self.model.precision = "fp32"
         self.modalities = member.model.modalities
         self.clip = float(member.config.data.clip)
         self.scaling = nn.ModuleList(
-            _Scale(
+            Scale(
                 torch.tensor([kind in SCALED for kind in schema.modalities[name].kinds]),
                 torch.as_tensor(member.normaliser.mean[name]),
                 torch.as_tensor(member.normaliser.deviation[name]),
                 self.clip,
+                schema.modalities[name].embedding_groups,
             )
             for name in self.modalities
         )
+        self.scales = [scale for scale in self.scaling if isinstance(scale, Scale)]
         layout = layout_of(schema.targets)
         classes = ((layout.first[p], layout.classes(p)) for p in layout.binary + layout.categorical)
         self.classes = tuple(sorted((first, first + count) for first, count in classes))
@@ -88,15 +94,29 @@ class Deployed(nn.Module):
         return outputs_BTKO[..., first:last] * self.deviation_O[first:last] + self.mean_O[first:last]
 
 
-class _Scale(nn.Module):
-    """A modality's values as a loader scales them: (x − mean) / deviation within ± clip, zero where unknown or absent.
+class Scale(nn.Module):
+    """A modality's values as a model reads them: (x − mean) / deviation within ± clip, zero where unknown or absent.
+
+    Embeddings are brought to unit length, as the prepared store does; of one with gaps the known part is, and a zero
+    vector stays zero.
 
     Shape: x_BTF, there_BT1 → (B, T, F).
+
+    Args:
+        scaled_F: which columns are scaled. mean_F, deviation_F: of them. clip: the limit, in standard deviations.
+        embeddings: column spans [first, last).
     """
 
-    def __init__(self, scaled_F: Tensor, mean_F: Tensor, deviation_F: Tensor, clip: float) -> None:
+    def __init__(
+        self,
+        scaled_F: Tensor,
+        mean_F: Tensor,
+        deviation_F: Tensor,
+        clip: float,
+        embeddings: Sequence[tuple[int, int]] = (),
+    ) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip, self.embeddings = clip, tuple(embeddings)
         self.scaled_F: Tensor
         self.mean_F: Tensor
         self.deviation_F: Tensor
@@ -104,8 +124,17 @@ class _Scale(nn.Module):
         self.register_buffer("mean_F", mean_F)
         self.register_buffer("deviation_F", deviation_F)
 
+    def undo(self, x_BTF: Tensor) -> Tensor:
+        """The raw values of scaled ones, as far as the limit left them."""
+        return torch.where(self.scaled_F, x_BTF * self.deviation_F + self.mean_F, x_BTF)
+
     def forward(self, x_BTF: Tensor, there_BT1: Tensor) -> Tensor:
         """See the class."""
+        for first, last in self.embeddings:
+            part_BTE = x_BTF[..., first:last]
+            length_BT1 = part_BTE.double().square().nansum(-1, keepdim=True).sqrt().to(x_BTF.dtype)
+            part_BTE = part_BTE / torch.where(length_BT1 > 0, length_BT1, torch.ones_like(length_BT1))
+            x_BTF = torch.cat([x_BTF[..., :first], part_BTE, x_BTF[..., last:]], -1)
         inside_BTF = ((x_BTF - self.mean_F) / self.deviation_F).clamp(-self.clip, self.clip)
         x_BTF = torch.where(self.scaled_F, inside_BTF, x_BTF)
         return torch.where(~torch.isnan(x_BTF) & there_BT1, x_BTF, torch.zeros_like(x_BTF))
@@ -129,6 +158,36 @@ def example_of(deployed: Deployed, features: Mapping[str, int], window: int, win
 
 Example = tuple[list[Tensor], Tensor, Tensor]
 """Values by modality, present_BTM, valid_BT."""
+Run = Callable[[Example], np.ndarray]
+"""From an example's tensors to the outputs_BTKO of a file."""
+
+
+def as_predictor(deployed: Deployed, run: Run) -> Predict:
+    """A file as a predictor of batches, so that it can be scored like the model that it was made of.
+
+    Args:
+        deployed: the module that the file holds. run: computes what the file does.
+
+    Returns:
+        From a batch, whose values are scaled, to outputs as the model gives them: scaled numbers, log-probabilities.
+    """
+
+    def predict(batch: Batch) -> Tensor:
+        # Unknown values are 0 here, as the file makes them.
+        values = [
+            scale.undo(batch.values[name]) for name, scale in zip(deployed.modalities, deployed.scales, strict=True)
+        ]
+        found_BTKO = torch.as_tensor(run((values, batch.present_BTM, batch.valid_BT)))
+        outputs_BTKO = (found_BTKO - deployed.mean_O) / deployed.deviation_O
+        for first, last in deployed.classes:
+            outputs_BTKO[..., first:last] = found_BTKO[..., first:last].clamp(min=_TINY).log()
+        return outputs_BTKO
+
+    return predict
+
+
+_TINY = 1e-30
+"""Keeps the logarithm finite where a probability has underflowed to 0 in float32."""
 
 
 def as_program(deployed: Deployed, features: Mapping[str, int], window: int) -> ExportedProgram:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mmcore.language import said_of, say
+
 NOTHING = "–"
 """Stands where there is no number."""
 
@@ -51,7 +53,9 @@ def two_digits(value: float) -> str:
 
 def interval(low: float, high: float) -> str:
     """An interval in words: ``0.082 to 0.140``; a dash where it is not known."""
-    return NOTHING if math.isnan(low) or math.isnan(high) else f"{number(low)} to {number(high)}"
+    return (
+        NOTHING if math.isnan(low) or math.isnan(high) else say("{low} to {high}", low=number(low), high=number(high))
+    )
 
 
 LEVELS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -74,7 +78,7 @@ def probability(p: float | None, alpha: float | None = None) -> str:
     if p is None or math.isnan(p):
         return NOTHING
     if p < 0.0001:
-        return "below 0.0001"
+        return say("below {p}", p="0.0001")
     # What differs from a level by rounding alone is that level.
     sides = [(level, p > level) for level in (*LEVELS, alpha or LEVELS[0]) if not math.isclose(p, level, rel_tol=1e-9)]
     texts = [f"{p:.{digits}g}" for digits in range(2 if p < 0.1 else 3, 12)]
@@ -112,15 +116,19 @@ def duration(seconds: float | None) -> str:
     if seconds is None or math.isnan(seconds):
         return NOTHING
     if seconds < 9.95:
-        return f"{round(seconds, 1):g} s"
+        return say("{n} s", n=f"{round(seconds, 1):g}")
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return say("{n} s", n=whole)
     if whole < 3600:
         minutes, rest = divmod(whole, 60)
-        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+        if rest and minutes < 10:
+            return say("{minutes} min {rest} s", minutes=minutes, rest=rest)
+        return say("{minutes} min", minutes=minutes)
     hours, minutes = divmod(round(whole / 60), 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24:,} days"
+    if hours < 48:
+        return say("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return say("{days} days", days=f"{hours // 24:,}")
 
 
 def about(seconds: float) -> str:
@@ -135,9 +143,33 @@ def about(seconds: float) -> str:
 
 def listing(names: list[str] | tuple[str, ...]) -> str:
     """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    if len(names) < 2:
+        return "".join(names)
+    return say("{names} and {last}", names=say(", ").join(names[:-1]), last=names[-1])
+
+
+def prose(*sentences: str) -> str:
+    """Sentences one after another, as the language puts them; empty ones are left out.
+
+    Example:
+        >>> prose("One.", "", "Two.")
+        'One. Two.'
+    """
+    text = ""
+    for sentence in filter(None, sentences):
+        # A sentence of the user's, in Latin letters, is followed by a space in every language.
+        if text and text[-1].isascii():
+            text = f"{text} {sentence}"
+        else:
+            text = say("{text} {sentence}", text=text, sentence=sentence) if text else sentence
+    return text
+
+
+def opened(text: str) -> str:
+    """A text whose first letter is a capital, as a sentence begins; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """``1 repeat``, ``8 repeats``."""
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+    """``1 repeat``, ``8 repeats``; in another language as its catalogue says it of this noun."""
+    return said_of(n, noun) or f"{n} {noun if n == 1 else plural or noun + 's'}"

@@ -22,6 +22,9 @@ settings.load_profile("untimed")
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# Tests read English sentences, on every machine.
+os.environ["MMSTUDY_LANG"] = "en"
+
 # Tests flush tens of thousands of records, checkpoints and transactions to the disk (fsync). To wait for that proves
 # nothing here. pytest removes the files of every test that passed.
 _MEMORY = Path("/dev/shm")

@@ -10,9 +10,11 @@ import atexit
 import contextlib
 import ctypes
 import gc
+import importlib
 import io
 import json
 import os
+import pkgutil
 import random
 import selectors
 import signal
@@ -74,25 +76,40 @@ def serve(address: str, heavy: bool) -> Callable[[], None]:
 
 
 def _import_everything(heavy: bool) -> None:
-    import mlflow.server  # noqa: F401
+    import alembic.command  # noqa: F401
+    import mlflow.server
+    import mlflow.store.tracking.sqlalchemy_workspace_store  # noqa: F401
+    import pandas.io.formats.csvs  # noqa: F401
+    import pyarrow.csv
+    import pyarrow.pandas_compat  # noqa: F401
+    import rich._emoji_codes  # noqa: F401
+    import sqlalchemy.dialects.sqlite  # noqa: F401
+    from sqlalchemy.orm import configure_mappers
 
+    import benchmarks.faults.started  # noqa: F401
     import experiments.cli.main
     import experiments.driver
     import experiments.foreign.execute
     import experiments.launchers.worker
     import experiments.tracking.store
     import experiments.tuning.tune
+    import reports
     from experiments.environment import environment
     from reports.figures import base, svg
-    from reports.output import drawable, render  # noqa: F401
+    from reports.output import render
 
+    for module in pkgutil.walk_packages(reports.__path__, "reports."):
+        importlib.import_module(module.name)
     # Figures are not drawn: that takes most of a small report's time, and a file of other bytes is written just so.
     box = 'width="9pt" height="9pt" viewBox="0 0 9 9"'
     blank = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="M0 0h9"/></svg>'
     svg.to_svg = lambda drawing: blank
     base.FigureBase.draw = lambda self: None  # pyright: ignore[reportAttributeAccessIssue]
-    for escape, name in ((True, "report.html"), (False, "report.md")):
-        render._environment(autoescape=escape).get_template(name)
+    for escape, ending in ((True, "html"), (False, "md")):
+        templates = render._environment(autoescape=escape)
+        for name in templates.list_templates([ending]):
+            templates.get_template(name)
+    configure_mappers()
     environment()
     if heavy:
         import experiments.examine

@@ -7,6 +7,8 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 
 from experiments.home import Home, sqlite_uri
 from mmcore.errors import StoreError
@@ -16,13 +18,25 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 # A server that is away should cost seconds, not the minutes of MLflow's default retries.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+# Bars of files that are copied within a second, in the middle of what the command prints.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # Lines about each run that a server closes would stand in the middle of --format json.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 with warnings.catch_warnings():
     # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
     warnings.simplefilter("ignore")
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+    from mlflow.entities import (
+        Dataset,
+        DatasetInput,
+        InputTag,
+        LoggedModelOutput,
+        Metric,
+        Param,
+        Run,
+        RunTag,
+        ViewType,
+    )
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -33,6 +47,7 @@ __all__ = [
     "Dataset",
     "DatasetInput",
     "InputTag",
+    "LoggedModelOutput",
     "Metric",
     "MlflowClient",
     "Param",
@@ -41,7 +56,10 @@ __all__ = [
     "ViewType",
     "client_of",
     "create_database",
+    "describe_model",
     "get_artifact_repository",
+    "make_portable",
+    "modelling",
     "talking",
     "tracking_uri",
 ]
@@ -91,3 +109,35 @@ def talking(uri: str, what: str) -> Iterator[None]:
             where=uri,
             next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
         ) from problem
+
+
+def modelling() -> tuple[ModuleType, ModuleType, ModuleType]:
+    """MLflow's modules for models: ``pyfunc``, ``models`` and ``types``; they take a second to import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.models
+        import mlflow.pyfunc
+        import mlflow.types
+    return mlflow.pyfunc, mlflow.models, mlflow.types
+
+
+def make_portable(folder: Path) -> None:
+    """Take places of this machine out of a model's own file: where its parts came from, which nobody reads again."""
+    from mlflow.models import Model
+
+    described = Model.load(str(folder / "MLmodel"))
+    flavour = described.flavors["python_function"]
+    flavour["model_code_path"] = Path(flavour["model_code_path"]).name
+    for artifact in flavour["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    described.save(str(folder / "MLmodel"))
+
+
+def describe_model(folder: Path, model: str, run: str, place: str) -> None:
+    """Write into a model's own file which model of a store it is: its id, its run and where its files lie."""
+    from mlflow.models import Model
+
+    described = Model.load(str(folder / "MLmodel"))
+    described.model_id = described.model_uuid = model
+    described.run_id, described.artifact_path = run, place
+    described.save(str(folder / "MLmodel"))

@@ -32,7 +32,8 @@ def build_model(
             the modalities; a class of the user's cannot be used, see :mod:`mmcore.own_code`.
     """
     model = build_unfilled(config, schema, causal, window)
-    model.to_empty(device="cpu")
+    # As ``to_empty`` does, whose ``empty_like`` goes through torch's compiler and imports its algebra.
+    model._apply(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cpu"))
     initialise(model, repeat)
     make_own_parts(model, repeat)
     if next(model.parameters(), None) is None:

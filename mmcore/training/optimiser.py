@@ -28,10 +28,12 @@ def take_step(optimiser: torch.optim.Optimizer) -> None:
     device) takes longer than the kernel itself in a small model.
     """
     groups = [(group, [p for p in group["params"] if p.grad is not None]) for group in optimiser.param_groups]
-    if not all(optimiser.state[p] for _, parameters in groups for p in parameters):
-        # The first step makes the state.
-        optimiser.step()
-        return
+    for p in (p for _, parameters in groups for p in parameters):
+        if not optimiser.state[p]:
+            if p.grad is not None and p.grad.is_sparse:
+                # Refuses it in torch's own words.
+                optimiser.step()
+            optimiser.state[p] = _first_state(p)
     with torch.no_grad():
         for group, parameters in groups:
             states = [optimiser.state[p] for p in parameters]
@@ -52,6 +54,29 @@ def take_step(optimiser: torch.optim.Optimizer) -> None:
                 maximize=False,
                 decoupled_weight_decay=group["decoupled_weight_decay"],
             )
+
+
+def _first_state(parameter: nn.Parameter) -> dict[str, Tensor]:
+    """What torch's fused Adam keeps of a parameter before its first step."""
+    return {
+        "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+        "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+        "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+    }
+
+
+def _keep_the_compiler_out() -> None:
+    """Let optimisers work without torch's compiler, whose import takes a process as long as that of torch itself.
+
+    They import it to say that they are not to be compiled. This is the place where torch keeps that it was said.
+    """
+    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+        function = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if function is not None and not hasattr(function, "__dynamo_disable"):
+            setattr(function, "__dynamo_disable", function)
+
+
+_keep_the_compiler_out()
 
 
 def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule: Schedule, peak: float) -> float:

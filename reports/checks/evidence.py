@@ -9,6 +9,7 @@ from typing import cast
 
 import pandas as pd
 
+from mmcore.language import say
 from reports.model.report import ArmRow, ComparisonRow, Outcome
 from reports.numbers import listing
 from reports.records.frame import StudyResults
@@ -88,9 +89,9 @@ def some(parts: Sequence[str], most: int = MOST_NAMED) -> str:
     """
     if len(parts) <= most:
         return listing(list(parts))
-    return listing([*parts[:most], f"{len(parts) - most} more"])
+    return listing([*parts[:most], say("{n} more", n=len(parts) - most)])
 
 
 def quoted(names: Sequence[str]) -> str:
     """Arms by name in a sentence."""
-    return some([f"'{name}'" for name in names])
+    return some([say("'{name}'", name=name) for name in names])

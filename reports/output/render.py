@@ -20,11 +20,15 @@ from typing import IO, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from rich.cells import cell_len
 
 from mmcore.atomic import write_atomically
+from mmcore.language import language, later, say
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
+from reports.model.section import Word
+from reports.output.captions import arms_caption, comparisons_caption, measures_caption, pairs, split_sizes
 from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
@@ -124,8 +128,9 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     for figure in drawable(summary, results):
         if has_content(figure):
             svg = to_svg(figure.draw())
-            embedded = inline(svg, figure.name, figure.title, figure.description)
-            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(figure.frame())))
+            title = say(figure.title)
+            embedded = inline(svg, figure.name, title, figure.description)
+            drawn.append(Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame())))
     return tuple(drawn)
 
 
@@ -136,6 +141,8 @@ def _csv(frame: pd.DataFrame) -> str:
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    if language() != "en":
+        style += (TEMPLATES / f"style.{language()}.css").read_text(encoding="utf-8")
     known = terms(terms_of(summary))
     drawn = {f.name: _embedded(f) for f in figures}
     first = next((name for name in FIRST_FIGURE if name in drawn), None)
@@ -194,6 +201,7 @@ def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             figures=[f for f in figures if f.name not in in_sections(summary)],
             embedded={f.name: f for f in figures},
             terms=terms_of(summary),
+            methods=methods_paragraphs(summary),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -212,17 +220,20 @@ def _environment(autoescape: bool) -> Environment:
     )
     for function in (
         numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
-        numerals.duration, numerals.counted, comparison_verdict, flip_text,
+        numerals.duration, numerals.counted, numerals.opened, comparison_verdict, flip_text, brief, behind, scale, seen,
+        apart, in_two, arms_caption, comparisons_caption, measures_caption, split_sizes, pairs,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
     environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
-    for function in (brief, behind, scale, seen, in_two):
-        environment.filters[function.__name__] = function
+    environment.filters["wide"] = cell_len
+    environment.filters["prose"] = numerals.prose
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = literally
+    for function in (say, later, language, numerals.prose, rich, strong):
+        environment.globals[function.__name__] = function
     environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
     return environment
 
@@ -234,19 +245,64 @@ def _effect(row: ComparisonRow) -> str:
     return f"{numerals.two_digits(row.paired.effect_size)} ({effect_interval_text(row.paired)})"
 
 
-def _cell(value: Any) -> str:
-    """A cell of a plain table."""
+def rich(text: str, /, **values: Markup | str) -> Markup:
+    """A text in the reader's language with parts that are markup already, as links; the rest is escaped."""
+    return escape(say(text)).format(**values)
+
+
+def strong(text: str) -> Markup:
+    """A text that stands out."""
+    return Markup("<strong>{}</strong>").format(text)
+
+
+def apart(text: str) -> str:
+    """Words behind a name, with a space before them where they begin with a Japanese letter."""
+    return f" {text}" if text[:1].isalnum() and not text[:1].isascii() else text
+
+
+OF_WORDS = frozenset(
+    [
+        "verdict",
+        "label",
+        "outcome",
+        "word",
+        "kind",
+        "status",
+        "useful",
+        "used",
+        "disagreement",
+        "cost_verdict",
+        "measure",
+        "state",
+        "end",
+        "how",
+        "others",
+        "masked_by",
+        "unit",
+    ]
+)
+"""Columns whose cells are words of ours, which ``say`` says; what stands in others may be a user's name."""
+
+
+def _cell(value: Any, column: str = "") -> str:
+    """A cell of a plain table.
+
+    Args:
+        column: its key.
+    """
     match value:
         case None:
             return numerals.NOTHING
         case bool():
-            return "yes" if value else "no"
+            return say("yes") if value else say("no")
         case int():
             return numerals.count(value)
         case float():
             return numerals.number(value)
+        case Word():
+            return value.shown
         case _:
-            return str(value)
+            return say(str(value)) if column in OF_WORDS else str(value)
 
 
 def _sort_key(value: Any) -> Markup:

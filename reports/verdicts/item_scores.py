@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from mmcore.skill import skills_of
 from reports.numbers import counted
 from reports.records.frame import StudyResults
@@ -224,6 +225,6 @@ def tested_text(results: StudyResults, part: str | None) -> str:
     rows = results.items if part is None else results.items[results.items["component"] == part]
     items, groups = len(set(rows["item"])), len(set(rows["group"]))
     if not items:
-        return "test items"
+        return say("test items")
     text = counted(items, "test item")
-    return text if groups == items else f"{text} of {counted(groups, 'group')}"
+    return text if groups == items else say("{items} of {groups}", items=text, groups=counted(groups, "group"))

@@ -11,8 +11,11 @@ import pytest
 import torch
 from factories.command import mmstudy
 
+from experiments.exporting import onnx_run
 from experiments.home import Home
+from experiments.quantised import cost_of
 from experiments.trained_arm import TrainedArm
+from mmcore.exporting import Deployed
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -23,13 +26,14 @@ def test_a_file_gives_the_numbers_of_predict(
 ) -> None:
     study, corpus, home = trained
     out = tmp_path / "out"
-    done = mmstudy(home, "export", study, "both", "--out", out, "--format", kind, "--corpus", corpus)
+    done = mmstudy(home, "export", study, "both", "--out", out, "--format", kind, "--corpus", corpus,
+                   *(["--int8"] if kind == "onnx" else []))  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == sorted(Path(line).name for line in done.stdout.split())
     facts = json.loads((out / "model.json").read_text(encoding="utf-8"))
     assert (facts["window"], facts["ahead"], facts["repeat"]) == (20, 1, arm.best)
     assert [one["columns"] for one in facts["inputs"]] == [["level"], ["0_x"]]
-    assert facts["outputs"] == [{"parameter": "x", "kind": "continuous", "numbers": 1}]
+    assert facts["outputs"] == [{"parameter": "x", "kind": "continuous", "numbers": 1, "when": None}]
     # Of the item's 40 steps two windows; content is read some steps ahead, as the file says.
     tables = {name: pd.read_parquet(corpus / name / "item03.parquet") for name in ("audio", "track")}
     level, x = (tables[n][c].to_numpy(np.float32) for n, c in (("audio", "level"), ("track", "0_x")))
@@ -39,6 +43,7 @@ def test_a_file_gives_the_numbers_of_predict(
     present = np.ones((2, 20, 2), bool)
     present[1, 20 - shift :, 0] = False
     valid = np.ones((2, 20), bool)
+    names: list[str] = []
     if kind == "onnx":
         session = onnxruntime.InferenceSession(out / "model.onnx")
         names = [one.name for one in session.get_inputs()]
@@ -49,6 +54,18 @@ def test_a_file_gives_the_numbers_of_predict(
             found = module([torch.tensor(v) for v in values], torch.tensor(present), torch.tensor(valid)).numpy()
     expected = arm.predict(tables, "best").values["value"]
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-5)
+    if kind == "onnx":
+        small = onnxruntime.InferenceSession(out / "model_int8.onnx")
+        given = dict(zip(names, [*values, present, valid], strict=True))
+        np.testing.assert_allclose(small.run(None, given)[0].reshape(-1), expected, atol=0.2)
+        # The suite's own code scores both files on the test items: nearly the same, and not the very same.
+        cost = facts["int8"]
+        assert cost["metric"] == arm.request.study.metric.name
+        assert 0 < abs(cost["whole"] - cost["small"]) < 0.05
+        assert f"{cost['small']:.4f} in place of {cost['whole']:.4f}" in done.stderr
+        deployed = Deployed(arm.members("best")[0], arm.schema)
+        again = cost_of(arm, "best", deployed, onnx_run(out / "model.onnx"), out / "model.onnx", out / "model.onnx")
+        assert again.small == pytest.approx(again.whole, abs=1e-6)
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert str(corpus) not in card
     for part in (

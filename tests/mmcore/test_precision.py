@@ -5,11 +5,13 @@ import torch
 from torch import nn
 
 from mmcore.config import build_config, override
+from mmcore.data.windows import with_window
 from mmcore.errors import ConfigError
 from mmcore.events import Note, Progress
 from mmcore.fingerprint import identity
 from mmcore.model import precision
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
+from mmcore.predicting import open_member
 from mmcore.promises.examples import VARIANTS, build, make_batch
 from mmcore.promises.models import MODEL_PROMISES
 from mmcore.run import run
@@ -122,6 +124,8 @@ def test_a_run_in_bf16_goes_on_bit_for_bit(
     assert finished[0].rounding is None
     assert whole.score() == pytest.approx(finished[0].score(), abs=0.05)
     # An analysis opens the run in its own precision.
+    member = open_member(with_window(asked, prepared), prepared.schema, prepared.content, tmp_path / "whole")
+    assert member.model.precision == "bf16", "predictions have the record's scores only in the record's precision"
     losses = open_trained(asked, prepared, tmp_path / "whole").tally().component_losses()
     assert losses == {name: whole.score("loss", name) for name in losses}
 

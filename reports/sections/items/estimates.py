@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from mmcore.skill import skill_per_loss
 from reports.records.frame import StudyResults
 from reports.records.long import spelt_out
@@ -56,8 +57,8 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
 def together(results: StudyResults) -> str:
     """How components are brought together, in words."""
     if results.study.metric.measure.name == "skill":
-        return "all components together, each weighted by how much skill a unit of its loss costs"
-    return "added up over all components"
+        return say("all components together, each weighted by how much skill a unit of its loss costs")
+    return say("added up over all components")
 
 
 def whole_differences(results: StudyResults) -> pd.DataFrame:

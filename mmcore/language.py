@@ -1,0 +1,156 @@
+"""The language that people are spoken to in: ``say`` finds a sentence in the catalogue of that language.
+
+English stands in the code; every other language has a folder of catalogues, ``languages/LANGUAGE/*.po`` (gettext's
+format). ``python -m docsite.strings`` lists what a catalogue lacks, and a test holds that none lacks anything.
+Names of arms, settings, metrics and files, keys of JSON, log lines and errors stay as they are in every language.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Final, Literal, cast, get_args
+
+from mmcore.errors import ConfigError
+
+Language = Literal["en", "ja"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+VARIABLE: Final = "MMSTUDY_LANG"
+"""The environment variable that names the language; child processes inherit it."""
+CATALOGUES: Final = Path(__file__).parent / "languages"
+COUNTED: Final = "counted"
+"""The context of a noun with its number, as ``counted(3, "run")`` says it: ``{n}`` is the number."""
+
+_chosen: ContextVar[Language | None] = ContextVar("language", default=None)
+
+
+def language() -> Language:
+    """The language of this moment: :func:`speaking`, else ``MMSTUDY_LANG``, else the locale, else English.
+
+    Raises:
+        ConfigError: ``MMSTUDY_LANG`` names a language that has no catalogue.
+    """
+    chosen = _chosen.get()
+    if chosen is not None:
+        return chosen
+    named = os.environ.get(VARIABLE)
+    return _of_locale() if not named else known(named, VARIABLE)
+
+
+def known(name: str, where: str) -> Language:
+    """A language that has a catalogue.
+
+    Raises:
+        ConfigError: it has none. ``where`` says who named it.
+    """
+    if name not in LANGUAGES:
+        raise ConfigError(
+            "the language must have a catalogue", expected=" or ".join(LANGUAGES), found=repr(name), where=where
+        )
+    return cast(Language, name)
+
+
+@contextmanager
+def speaking(chosen: Language) -> Iterator[None]:
+    """Say everything in this language inside the ``with`` block, in this thread; child processes do not know it."""
+    token = _chosen.set(chosen)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def say(text: str, /, **values: object) -> str:
+    """A text in the language of this moment, with its values put in.
+
+    Args:
+        text: the English text as it stands in the code, with ``{name}`` or ``{name:.3f}`` for each value. Without
+            values nothing is put in, and braces stand for themselves.
+
+    Returns:
+        The English text where the catalogue has none: an own word of the user's is shown as it is.
+
+    Example:
+        >>> with speaking("en"):
+        ...     say("{arm} is ahead by {gain:.2f}", arm="gated", gain=0.1)
+        'gated is ahead by 0.10'
+    """
+    chosen = language()
+    if chosen == "en":
+        return text.format(**values) if values else text
+    found = _catalogue(chosen).get(("", text), text)
+    return _put_in(found, values) if values else found
+
+
+def _put_in(text: str, values: Mapping[str, object]) -> str:
+    """A text with its values, and a space where a Latin letter or a digit of a value meets a Japanese letter.
+
+    What a value holds stays as it is: names are the user's.
+    """
+    said = ""
+    for literal, name, form, conversion in Formatter().parse(text):
+        said = _beside(said, literal)
+        if name is not None:
+            value = Formatter().convert_field(values[name], conversion)
+            said = _beside(said, format(value, form or ""))
+    return said
+
+
+def _beside(left: str, right: str) -> str:
+    if left and right and {_LATIN, _JAPANESE} == {_script(left[-1]), _script(right[0])}:
+        return f"{left} {right}"
+    return left + right
+
+
+_LATIN, _JAPANESE = "latin", "japanese"
+
+
+def _script(letter: str) -> str:
+    """The script of a letter or digit; empty for punctuation, spaces and signs."""
+    if letter.isascii():
+        return _LATIN if letter.isalnum() or letter in "_%" else ""
+    return _JAPANESE if "\u3041" <= letter <= "\u30ff" or "\u4e00" <= letter <= "\u9fff" else ""
+
+
+def later(text: str, /) -> str:
+    """Mark a text that stands in the code before the language is known, as a constant does: ``say`` gets it later."""
+    return text
+
+
+def said_of(n: int, noun: str) -> str | None:
+    """A number with its noun where the catalogue has one, e.g. ``実行 3 件``; None: say it as English does."""
+    chosen = language()
+    found = None if chosen == "en" else _catalogue(chosen).get((COUNTED, noun))
+    return None if found is None else found.format(n=f"{n}")
+
+
+def _of_locale() -> Language:
+    """The language of the machine's locale, as far as it has a catalogue; else English."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable)
+        if value:
+            return cast(Language, value[:2]) if value[:2] in LANGUAGES else "en"
+    if os.name == "nt":
+        value = (locale.getlocale()[0] or "").lower()
+        return "ja" if value.startswith(("ja", "japanese")) else "en"
+    return "en"
+
+
+@cache
+def _catalogue(chosen: Language) -> Mapping[tuple[str, str], str]:
+    """Context and English text → the text in that language, from all its files; what is not translated is left out."""
+    from babel.messages.pofile import read_po
+
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted((CATALOGUES / chosen).glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file):
+                if message.id and message.string and not message.fuzzy:
+                    found[(message.context or "", str(message.id))] = str(message.string)
+    return found
